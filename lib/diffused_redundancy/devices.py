@@ -1,0 +1,27 @@
+"""Which chip to compute on."""
+
+from __future__ import annotations
+
+import torch
+
+from .errors import InputError, unknown
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """The device of a name: ``auto`` is CUDA, else Apple's MPS, else the CPU.
+
+    Raises
+    ------
+    InputError
+        If the name is none of ``auto``, ``cpu``, ``cuda``, ``mps``, or this machine lacks the device.
+    """
+    if name not in DEVICES:
+        raise unknown("device", name, DEVICES)
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if present[kind]))
+    if not present[name]:
+        raise InputError(f"device {name!r} is not on this machine: it has {', '.join(k for k, v in present.items() if v)}")
+    return torch.device(name)

@@ -1,0 +1,105 @@
+"""What features and labels may look like, checked before any work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+def as_features(features: Any, name: str = "X") -> Tensor:
+    """Features as a floating-point tensor (n, d) that shares memory with what was given where possible.
+
+    Raises
+    ------
+    InputError
+        If it is not two-dimensional, is empty, or does not hold floating-point numbers.
+    """
+    tensor = features if isinstance(features, Tensor) else _from_numpy(features, name)
+    if str(tensor.dtype).removeprefix("torch.") not in FLOATS:
+        kind = str(tensor.dtype).removeprefix("torch.")
+        raise InputError(f"{name} holds {kind}: features must be {', '.join(FLOATS)}; convert them, for example to float32")
+    if tensor.ndim != 2:
+        raise InputError(f"{name} has shape {tuple(tensor.shape)}: features must be two-dimensional (images, neurons)")
+    if 0 in tensor.shape:
+        raise InputError(f"{name} has shape {tuple(tensor.shape)}: there must be at least one image and one neuron")
+    return tensor
+
+
+def _from_numpy(values: Any, name: str) -> Tensor:
+    array = np.asarray(values)
+    if array.dtype == object or array.dtype.kind not in "fiub":
+        raise InputError(f"{name} holds {array.dtype}: features must be {', '.join(FLOATS)}")
+    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+        array = array.copy()  # torch takes neither read-only arrays nor reversed views
+    return torch.from_numpy(array)
+
+
+def as_labels(labels: Any, n: int, name: str = "y", classes: int | None = None) -> Tensor:
+    """Labels as an int64 tensor (n,) on the CPU.
+
+    Parameters
+    ----------
+    labels : array of integers (n,)
+        Class indices, from 0.
+    n : int
+        How many images there are.
+    name : str
+        What to call the labels in an error.
+    classes : int, optional
+        How many classes there are; every label must be below.
+
+    Raises
+    ------
+    InputError
+        If the labels are not whole numbers, of another length, negative, or not below ``classes``.
+    """
+    array = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+    if array.ndim != 1 or len(array) != n:
+        raise InputError(f"{name} has shape {tuple(array.shape)}: there must be one label for each of the {n} images")
+    if array.dtype.kind not in "iub":
+        raise InputError(f"{name} holds {array.dtype}: labels must be whole numbers from 0")
+    if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
+        raise InputError(f"{name} holds {int(array.max())}: labels must fit in int64")
+    array = array.astype(np.int64)
+    if n and array.min() < 0:
+        raise InputError(f"{name} holds {array.min()}: labels must be whole numbers from 0")
+    if classes is not None and n and array.max() >= classes:
+        raise InputError(f"{name} holds {array.max()}: with {classes} classes labels are 0 to {classes - 1}")
+    return torch.from_numpy(array)
+
+
+def check_finite(column_sums: Tensor, block: Tensor, name: str, offset: int = 0) -> None:
+    """Raise InputError naming the first NaN or infinite entry of ``block`` if its column sums are not finite."""
+    if bool(torch.isfinite(column_sums).all()):
+        return
+    bad = (~torch.isfinite(block)).nonzero()
+    if not len(bad):
+        raise InputError(f"{name} holds values too large to sum: scale the features down")
+    row, column = (int(v) for v in bad[0])
+    value = float(block[row, column])
+    raise InputError(f"{name}[{row + offset}, {column}] is {value}: features must be finite ({len(bad)} such values in these rows)")
+
+
+def check_whole(value: Any, name: str, least: int, most: int | None = None) -> int:
+    """A whole number in a range, or InputError saying the range and the nearest valid value."""
+    allowed = f"at least {least}" if most is None else f"{least} to {most}"
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise InputError(f"{name} is {value!r}: it must be a whole number, {allowed}")
+    if value < least or (most is not None and value > most):
+        nearest = least if value < least else most
+        raise InputError(f"{name} is {value}: it must be {allowed} (nearest: {nearest})")
+    return int(value)
+
+
+def check_share(value: Any, name: str) -> float:
+    """A number in (0, 1], or InputError saying so."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)) or not 0 < value <= 1:
+        raise InputError(f"{name} is {value!r}: it must be above 0 and at most 1")
+    return float(value)

@@ -1,0 +1,190 @@
+"""Linear CKA between a subset of neurons and the whole layer, exactly, at every subset size.
+
+With G the Gram matrix of the centred neurons (section 3 of the paper; Kornblith et al. 2019),
+
+    CKA(S) = ||G[S, :]||_F^2 / (||G[S, S]||_F ||G||_F),
+
+and for nested subsets both norms are running sums, so all d sizes cost one pass over a d x d matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .arrays import as_features
+from .selections import Basis
+from .statistics import BLOCK_ROWS, SufficientStatistics
+
+_STRIP = 256
+
+
+def _prefix_blocks(matrix: Tensor, order: Tensor) -> Tensor:
+    """Sums of ``matrix[S, S]`` over the first k of ``order``, for every k, for a symmetric matrix: (d,).
+
+    Size k adds to size k - 1 a diagonal entry and twice a row up to it. Rows are gathered in strips that stay in
+    the processor's cache, and only up to the diagonal.
+    """
+    d = len(order)
+    added = torch.empty(d, dtype=matrix.dtype, device=matrix.device)
+    for start in range(0, d, _STRIP):
+        stop = min(start + _STRIP, d)
+        strip = matrix[order[start:stop]].index_select(1, order[:stop])
+        corner = strip[:, start:]
+        added[start:stop] = 2 * strip[:, :start].sum(1) + 2 * torch.tril(corner, -1).sum(1) + corner.diagonal()
+    return added.cumsum(0)
+
+
+def _ratio(numerator: Tensor, block: Tensor, whole: Tensor) -> np.ndarray:
+    """numerator / sqrt(block * whole), and 0 where the subset does not vary at all."""
+    scale = (block.clamp_min(0) * whole).sqrt()
+    return torch.where(scale > 0, numerator / scale, torch.zeros_like(scale)).cpu().numpy()
+
+
+def cka_curves(statistics: SufficientStatistics, bases: Sequence[Basis], *, debiased: bool = False, features: Any = None) -> np.ndarray:
+    """CKA between the first k neurons (or directions) and the whole layer, for k = 1, 2, ...
+
+    Parameters
+    ----------
+    statistics : SufficientStatistics
+        Of the features; with ``debiased``, made with ``debiased=True``.
+    bases : sequence of Basis
+        Of one size, such as the seeds of one selection.
+    debiased : bool
+        Use the unbiased estimator HSIC_1 (Song et al. 2012) in place of the biased one. It can be slightly
+        negative, needs n > 3, and is NaN where the estimate of a subset's own HSIC is not positive.
+    features : array (n, d), optional
+        The features themselves: only debiased CKA of directions (not neurons) needs them.
+
+    Returns
+    -------
+    ndarray (bases, r), float64
+        Column k - 1 holds CKA at size k. A subset of constant neurons has CKA 0.
+    """
+    gram = statistics.gram
+    if not bool((gram.diagonal() > 0).any()):
+        raise InputError("CKA is undefined: every neuron is constant")
+    if debiased:
+        return np.stack([_debiased_curve(statistics, basis, features) for basis in bases])
+    squared = gram * gram
+    rows, whole = squared.sum(1), squared.sum()
+    curves = []
+    for basis in bases:
+        if basis.order is not None:
+            order = basis.order.to(gram.device)
+            curves.append(_ratio(rows[order].cumsum(0), _prefix_blocks(squared, order), whole))
+        else:
+            crossed = basis.rows(gram)
+            block = basis.rows(crossed.T)
+            straight = torch.arange(len(block), device=block.device)
+            curves.append(_ratio((crossed * crossed).sum(1).cumsum(0), _prefix_blocks(block * block, straight), whole))
+    return np.stack(curves)
+
+
+def cka_curve(statistics: SufficientStatistics, basis: Basis, *, debiased: bool = False, features: Any = None) -> np.ndarray:
+    """CKA at every k of one basis, (r,); see :func:`cka_curves`."""
+    return cka_curves(statistics, [basis], debiased=debiased, features=features)[0]
+
+
+def _debiased_curve(statistics: SufficientStatistics, basis: Basis, features: Any) -> np.ndarray:
+    """Debiased CKA at every k.
+
+    For centred features with squared norms a_i (of the subset) and b_i (of the whole),
+    n (n - 3) HSIC_1 = ||cross||^2 - n / (n - 2) sum a_i b_i + sum a_i sum b_i / ((n - 1)(n - 2)).
+    """
+    n, gram = statistics.n, statistics.gram
+    if n < 4:
+        raise InputError(f"debiased CKA needs at least 4 images, not {n}")
+    if basis.order is not None:
+        fourth = statistics.fourth
+        order = basis.order.to(gram.device)
+        crossed_squares = (gram * gram).sum(1)[order].cumsum(0)
+        own_squares = _prefix_blocks(gram * gram, order)
+        variance = gram.diagonal()[order].cumsum(0)
+        with_whole = fourth.sum(1)[order].cumsum(0)
+        with_self = _prefix_blocks(fourth, order)
+    else:
+        if features is None:
+            raise InputError(f"debiased CKA of {basis.selection!r} needs the features: pass features=X")
+        crossed = basis.rows(gram)
+        block = basis.rows(crossed.T)
+        straight = torch.arange(len(block), device=gram.device)
+        crossed_squares = (crossed * crossed).sum(1).cumsum(0)
+        own_squares = _prefix_blocks(block * block, straight)
+        variance = block.diagonal().cumsum(0)
+        with_whole, with_self = _direction_moments(statistics, basis, features)
+        with_self = _prefix_blocks(with_self, straight)
+    trace = gram.diagonal().sum()
+
+    def hsic(squares: Tensor, product: Tensor, own: Tensor, other: Tensor) -> Tensor:
+        return squares - n / (n - 2) * product + own * other / ((n - 1) * (n - 2))
+
+    if basis.order is not None:
+        fourth_whole = statistics.fourth.sum()
+    else:
+        fourth_whole = _whole_fourth(statistics, features)
+    whole = hsic((gram * gram).sum(), fourth_whole, trace, trace)
+    own = hsic(own_squares, with_self, variance, variance)
+    cross = hsic(crossed_squares, with_whole, variance, trace)
+    return torch.where(own > 0, cross / (own * whole).clamp_min(0).sqrt(), torch.full_like(cross, torch.nan)).cpu().numpy()
+
+
+def _centred_blocks(statistics: SufficientStatistics, features: Any) -> Any:
+    tensor = as_features(features)
+    if tuple(tensor.shape) != (statistics.n, statistics.d):
+        raise InputError(f"features have shape {tuple(tensor.shape)}: the statistics are of {(statistics.n, statistics.d)}")
+    for start in range(0, len(tensor), BLOCK_ROWS):
+        yield tensor[start : start + BLOCK_ROWS].to(statistics.gram.device).double() - statistics.mean
+
+
+def _direction_moments(statistics: SufficientStatistics, basis: Basis, features: Any) -> tuple[Tensor, Tensor]:
+    """For directions q: running sums over k of sum_i (x_i q_k)^2 ||x_i||^2, and sums of (x_i q_j)^2 (x_i q_k)^2."""
+    r = basis.size
+    with_whole = torch.zeros(r, dtype=torch.float64, device=statistics.gram.device)
+    with_self = torch.zeros(r, r, dtype=torch.float64, device=statistics.gram.device)
+    for block in _centred_blocks(statistics, features):
+        squares = basis.columns(block) ** 2
+        with_whole += squares.T @ (block * block).sum(1)
+        with_self += squares.T @ squares
+    return with_whole.cumsum(0), with_self
+
+
+def _whole_fourth(statistics: SufficientStatistics, features: Any) -> Tensor:
+    return sum((((block * block).sum(1) ** 2).sum() for block in _centred_blocks(statistics, features)), torch.zeros(()))
+
+
+def diagonal_share(statistics: SufficientStatistics) -> float:
+    """r = sum_i G_ii^2 / ||G||_F^2: the share of the squared Gram matrix on its diagonal, in (0, 1].
+
+    1 if all neurons are uncorrelated, 1/d if they are copies of one another.
+    """
+    gram = statistics.gram
+    return float((gram.diagonal() ** 2).sum() / (gram * gram).sum())
+
+
+def closed_form(r: float, d: int) -> np.ndarray:
+    """The expected CKA curve of random neurons, from one number of the layer.
+
+    Replacing numerator and squared denominator by their means over random subsets,
+
+        CKA(k) = sqrt(k / d) / sqrt(r + (1 - r) (k - 1) / (d - 1)).
+
+    Parameters
+    ----------
+    r : float
+        :func:`diagonal_share`.
+    d : int
+        Neurons of the layer.
+
+    Returns
+    -------
+    ndarray (d,)
+        For k = 1 ... d.
+    """
+    k = np.arange(1, d + 1)
+    return np.sqrt(k / d) / np.sqrt(r + (1 - r) * (k - 1) / max(d - 1, 1))

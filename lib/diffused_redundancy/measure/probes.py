@@ -1,0 +1,85 @@
+"""What every linear probe shares: the folds of cross-validation, the choice of a penalty, accuracy by class.
+
+A penalty ``alpha`` is dimensionless and means the same for every probe: the objective is
+
+    mean loss + alpha * v / 2 * ||W||_F^2,
+
+with v the mean variance of the neurons over the train set, and no penalty on the intercept. So it does not
+change with the scale of the features or the number of images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+RIDGE_GRID = tuple(float(f"{10 ** (e / 2):.3g}") for e in range(-12, 5))
+"""Penalties tried for the ridge probe: 1e-6 to 100, two a decade."""
+
+LOGISTIC_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+"""Penalties tried for the logistic probe."""
+
+
+@dataclass(frozen=True)
+class PenaltyChoice:
+    """A penalty chosen by cross-validation on the train set.
+
+    Attributes
+    ----------
+    penalty : float
+        The one with the highest mean accuracy; of equals the largest.
+    grid : tuple of float
+        All penalties tried.
+    accuracy : tuple of float
+        The mean validation accuracy of each.
+    folds : int
+    """
+
+    penalty: float
+    grid: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    folds: int
+
+
+def check_penalty(penalty: float) -> float:
+    """A penalty above 0, or InputError saying so."""
+    if isinstance(penalty, bool) or not isinstance(penalty, (int, float, np.floating, np.integer)) or not 0 < penalty < np.inf:
+        raise InputError(f"penalty is {penalty!r}: it must be a number above 0, or 'cv' where cross-validation is offered")
+    return float(penalty)
+
+
+def check_classes(y: Tensor) -> None:
+    """At least two classes must be present, or there is nothing to probe."""
+    present = y.unique()
+    if len(present) < 2:
+        raise InputError(f"all {len(y)} train labels are {int(present[0])}: a probe needs at least two classes")
+
+
+def fold_of(y: Tensor, folds: int, seed: int = 0) -> Tensor:
+    """The fold of each image, (n,) int64: classes spread evenly over the folds, at random within a class."""
+    if folds < 2 or folds > len(y):
+        raise InputError(f"folds is {folds}: it must be 2 to the number of images, {len(y)}")
+    shuffled = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
+    by_class = shuffled[torch.sort(y[shuffled], stable=True).indices]
+    fold = torch.empty_like(y)
+    fold[by_class] = torch.arange(len(y)) % folds
+    return fold
+
+
+def choose(grid: tuple[float, ...], accuracy: np.ndarray) -> PenaltyChoice:
+    """The choice from accuracies (folds, penalties)."""
+    mean = accuracy.mean(0)
+    best = max(range(len(grid)), key=lambda i: (mean[i], grid[i]))
+    return PenaltyChoice(grid[best], tuple(grid), tuple(float(a) for a in mean), len(accuracy))
+
+
+def per_class(right: Tensor, y: Tensor, num_classes: int) -> np.ndarray:
+    """The share of right guesses by class, (..., C), from right (..., n) of 0 and 1; NaN for classes not in y."""
+    one_hot = torch.nn.functional.one_hot(y, num_classes).to(right.device, torch.float32)
+    counts = one_hot.sum(0)
+    return (right.float() @ one_hot / counts).cpu().double().numpy()

@@ -1,0 +1,203 @@
+"""Selections: every way of keeping k of d neurons or directions is an ordered basis and its prefix.
+
+"k neurons" always means the first k columns of a basis Q, so the subsets of one seed are nested, and whatever
+is computed for the whole basis once can be read off at every k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError, unknown
+from .arrays import check_whole
+from .statistics import SufficientStatistics
+
+
+@dataclass(frozen=True)
+class Basis:
+    """An ordered basis: a permutation of the neurons, or directions in the space of neurons.
+
+    Attributes
+    ----------
+    selection : str
+        The name of the selection it came from.
+    seed : int
+        Its seed; 0 for a selection that draws nothing.
+    d : int
+        Number of neurons of the layer.
+    order : Tensor (d,), int64, or None
+        The permutation, for selections of neurons.
+    directions : Tensor (d, r), float64, or None
+        The columns of Q otherwise; r may be below d (there are no more principal components than images).
+    """
+
+    selection: str
+    seed: int
+    d: int
+    order: Tensor | None = field(default=None, repr=False)
+    directions: Tensor | None = field(default=None, repr=False)
+
+    @property
+    def size(self) -> int:
+        """The largest k there is."""
+        return self.d if self.directions is None else self.directions.shape[1]
+
+    def rows(self, matrix: Tensor) -> Tensor:
+        """Q' M for a matrix (d, m): (r, m). A permutation indexes; it does not multiply."""
+        if self.order is not None:
+            return matrix[self.order.to(matrix.device)]
+        return self.directions.to(matrix.device, matrix.dtype).T @ matrix  # type: ignore[union-attr]
+
+    def columns(self, features: Tensor, k: int | None = None) -> Tensor:
+        """X Q[:, :k] for features (n, d): (n, k)."""
+        k = self.size if k is None else check_whole(k, "k", 1, self.size)
+        if self.order is not None:
+            return features[:, self.order[:k].to(features.device)]
+        return features @ self.directions[:, :k].to(features.device, features.dtype)  # type: ignore[index]
+
+    def gram(self, gram: Tensor) -> Tensor:
+        """H = Q' G Q: (r, r)."""
+        if self.order is not None:
+            order = self.order.to(gram.device)
+            return gram[order][:, order]
+        return self.rows(self.rows(gram).T)
+
+
+def random_order(d: int, seed: int) -> Tensor:
+    """The authors' subsets: what ``torch.manual_seed(seed); torch.randperm(d)`` gives, on the CPU, for any chip."""
+    return torch.randperm(d, generator=torch.Generator().manual_seed(seed))
+
+
+def _random(statistics: SufficientStatistics, seed: int) -> dict[str, Tensor]:
+    return {"order": random_order(statistics.d, seed)}
+
+
+def _first(statistics: SufficientStatistics, seed: int) -> dict[str, Tensor]:
+    return {"order": torch.arange(statistics.d)}
+
+
+def principal_components(statistics: SufficientStatistics) -> Tensor:
+    """Eigenvectors of the train covariance by descending eigenvalue, (d, r), signs fixed by the largest entry.
+
+    r is the numerical rank: at most n - 1 (centred images) and at most the neurons that vary. The directions
+    beyond have no variance and no order among them.
+    """
+    values, vectors = torch.linalg.eigh(statistics.gram)
+    noise = statistics.d * torch.finfo(torch.float32).eps / 100 * values[-1]
+    rank = min(statistics.n - 1, statistics.d - len(statistics.constant), int((values > noise).sum()))
+    if rank < 1:
+        raise InputError("there are no principal components: every neuron is constant")
+    vectors = vectors.flip(1)[:, :rank]
+    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
+    return vectors * largest.sign()
+
+
+def _pca(statistics: SufficientStatistics, seed: int) -> dict[str, Tensor]:
+    return {"directions": principal_components(statistics)}
+
+
+def _pca_least(statistics: SufficientStatistics, seed: int) -> dict[str, Tensor]:
+    return {"directions": principal_components(statistics).flip(1)}
+
+
+def _unit_columns(matrix: Tensor) -> dict[str, Tensor]:
+    return {"directions": torch.nn.functional.normalize(matrix, dim=0)}
+
+
+def _random_projection(statistics: SufficientStatistics, seed: int) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return _unit_columns(torch.rand(statistics.d, statistics.d, generator=generator).double())
+
+
+def _gaussian_projection(statistics: SufficientStatistics, seed: int) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return _unit_columns(torch.randn(statistics.d, statistics.d, generator=generator).double())
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A way of ordering neurons or directions.
+
+    Attributes
+    ----------
+    make : callable
+        From statistics and a seed to ``{"order": ...}`` or ``{"directions": ...}``.
+    seeded : bool
+        Whether the seed matters.
+    label : str
+        How figures and tables name it.
+    """
+
+    make: Callable[[SufficientStatistics, int], dict[str, Tensor]]
+    seeded: bool
+    label: str
+
+
+SELECTIONS: dict[str, Selection] = {
+    "random": Selection(_random, True, "random neurons"),
+    "first": Selection(_first, False, "first neurons (nested prefix)"),
+    "pca": Selection(_pca, False, "top principal components"),
+    "pca_least": Selection(_pca_least, False, "bottom principal components"),
+    "random_projection": Selection(_random_projection, True, "random projection (uniform in [0, 1), as the authors draw it)"),
+    "gaussian_projection": Selection(_gaussian_projection, True, "random projection (Gaussian)"),
+}
+"""Selections by name."""
+
+
+def basis(selection: str, statistics: SufficientStatistics, seed: int = 0) -> Basis:
+    """The ordered basis of one selection and seed.
+
+    Parameters
+    ----------
+    selection : str
+        A name in :data:`SELECTIONS`.
+    statistics : SufficientStatistics
+        Of the train set: it gives d, and the covariance whose eigenvectors are the principal components.
+    seed : int
+        Of the draw; ignored by selections that draw nothing.
+    """
+    if selection not in SELECTIONS:
+        raise unknown("selection", selection, SELECTIONS)
+    kind = SELECTIONS[selection]
+    seed = check_whole(seed, "seed", 0) if kind.seeded else 0
+    return Basis(selection, seed, statistics.d, **kind.make(statistics, seed))
+
+
+def bases(selection: str, statistics: SufficientStatistics, seeds: Iterable[int]) -> list[Basis]:
+    """The bases of a selection for some seeds; a single one where the selection draws nothing."""
+    if selection in SELECTIONS and not SELECTIONS[selection].seeded:
+        return [basis(selection, statistics)]
+    return [basis(selection, statistics, seed) for seed in seeds]
+
+
+PAPER_FRACTIONS = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0)
+"""The authors' grid of fractions of the layer."""
+
+
+def sizes_of(fractions: Iterable[float], d: int, most: int | None = None) -> list[int]:
+    """The authors' subset sizes: k = int(fraction * d), at least 1, without repeats, ascending.
+
+    Parameters
+    ----------
+    fractions : iterable of float in (0, 1]
+    d : int
+        Neurons of the layer.
+    most : int, optional
+        Leave out larger sizes (a basis may have fewer directions than neurons).
+    """
+    sizes: set[int] = set()
+    for fraction in fractions:
+        if isinstance(fraction, bool) or not isinstance(fraction, (int, float, np.floating)) or not 0 < fraction <= 1:
+            raise InputError(f"fraction {_shown(fraction)} is out of range: fractions are above 0 and at most 1")
+        sizes.add(max(1, int(fraction * d)))
+    return sorted(k for k in sizes if most is None or k <= most)
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if not isinstance(value, float) else f"{value:g}"

@@ -1,0 +1,299 @@
+"""Sufficient statistics of a layer: everything CKA and the ridge probe need to know of the train set.
+
+One pass over the features in any number of pieces gives the mean, the Gram matrix of the centred neurons and
+the class sums. They add up over shards, so n is unlimited and memory is that of d x d matrices.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..devices import resolve_device
+from ..errors import InputError
+from .arrays import as_features, as_labels, check_finite, check_whole
+from .moments import Moments
+
+BLOCK_ROWS = 4096
+"""Rows multiplied at once: long enough for full speed, short enough that float32 sums within stay accurate."""
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    """Products in true float32 (no TF32), whatever the caller's setting, which is put back afterwards."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _blocks(length: int) -> Iterator[slice]:
+    return (slice(start, start + BLOCK_ROWS) for start in range(0, length, BLOCK_ROWS))
+
+
+class _Sums:
+    """Sums in progress, about a fixed centre near the mean (that of the first block), added to in place.
+
+    The centre is representable in the features' precision, so subtracting it loses nothing that centring by the
+    exact mean would keep. Blocks are scaled by a power of two, which is exact, so that squares of very large or
+    very small features neither overflow nor vanish.
+    """
+
+    def __init__(self, centre: Tensor, num_classes: int | None, debiased: bool, device: torch.device, home: torch.device) -> None:
+        d = len(centre)
+        self.centre, self.num_classes, self.device, self.home = centre, num_classes, device, home
+        self.n = 0
+        self.total = torch.zeros(d, dtype=torch.float64, device=home)
+        self.second = torch.zeros(d, d, dtype=torch.float64, device=home)
+        self.third = torch.zeros_like(self.second) if debiased else None
+        self.fourth = torch.zeros_like(self.second) if debiased else None
+        self.counts = None if num_classes is None else torch.zeros(num_classes, dtype=torch.float64, device=home)
+        self.class_sums = None if num_classes is None else torch.zeros(d, num_classes, dtype=torch.float64, device=home)
+
+    def add(self, block: Tensor, labels: Tensor | None) -> None:
+        work = on_device(block, self.device)
+        work = work - self.centre.to(self.device, work.dtype)
+        exponent = math.frexp(float(work.abs().max()))[1]
+        if abs(exponent) < 120:
+            work, unit = work * 2.0**-exponent, 2.0**exponent
+        else:  # beyond what float32 can scale by
+            work, unit = (work.double() * 2.0**-exponent).to(work.dtype), 2.0**exponent
+        self.n += len(work)
+        self.total.add_(column_sums(work, self.home), alpha=unit)
+        with _full_float32():
+            self.second.add_((work.T @ work).to(self.home), alpha=unit**2)
+            if self.third is not None and self.fourth is not None:
+                squares = work * work
+                self.third.add_((squares.T @ work).to(self.home), alpha=unit**3)
+                self.fourth.add_((squares.T @ squares).to(self.home), alpha=unit**4)
+            if labels is not None and self.class_sums is not None and self.counts is not None:
+                one_hot = torch.nn.functional.one_hot(labels, len(self.counts)).to(self.device, work.dtype)
+                self.class_sums.add_((work.T @ one_hot).to(self.home), alpha=unit)
+                self.counts.add_(one_hot.sum(0).to(self.home))
+
+
+def on_device(block: Tensor, device: torch.device) -> Tensor:
+    """Features where they are multiplied: half precision up-cast, and on MPS, which has no float64, as float32."""
+    kind = torch.float32 if device.type == "mps" else torch.promote_types(block.dtype, torch.float32)
+    return block.to(kind).to(device) if device.type == "mps" else block.to(device).to(kind)
+
+
+def column_sums(block: Tensor, home: torch.device) -> Tensor:
+    """The sum of each column in float64 (on MPS, which has none, in float32)."""
+    if block.device.type == "mps":
+        return block.sum(0, dtype=torch.float32).to(home, torch.float64)
+    return block.sum(0, dtype=torch.float64).to(home)
+
+
+class SufficientStatistics:
+    """Mean, centred Gram matrix and class sums of features, streamed and mergeable.
+
+    Products are taken in the precision of the features (half precision is up-cast to float32); every sum over
+    blocks is float64. Blocks are centred near the mean and scaled by a power of two first, so that large means or
+    scales cost no digits; shards are joined by the exact parallel formulas (Chan, Golub and LeVeque 1983).
+
+    Parameters
+    ----------
+    d : int
+        Number of neurons.
+    num_classes : int, optional
+        Number of classes; without it no class sums are kept, and only CKA can be computed.
+    debiased : bool
+        Also keep what debiased CKA needs: two more d x d sums, three products instead of one. (With the mean
+        known beforehand one more would do; the third moment is what lets shards with different means merge.)
+    device : str
+        Where products are taken: ``auto``, ``cpu``, ``cuda`` or ``mps``. Sums live there too, except for MPS,
+        which has no float64: there they live on the CPU.
+
+    Attributes
+    ----------
+    n : int
+        Images seen.
+    mean : Tensor (d,), float64
+    gram : Tensor (d, d), float64
+        G = Xc' Xc, the Gram matrix of the centred neurons.
+    class_counts : Tensor (C,), float64, or None
+    class_sums : Tensor (d, C), float64, or None
+        R = Xc' Y with Y one-hot: for each class the sum of the centred features of its images.
+    """
+
+    def __init__(self, d: int, num_classes: int | None = None, *, debiased: bool = False, device: str = "auto") -> None:
+        self.d = check_whole(d, "d", 1)
+        self.num_classes = None if num_classes is None else check_whole(num_classes, "num_classes", 1)
+        self.debiased = debiased
+        self.device = resolve_device(device)
+        self._home = torch.device("cpu") if self.device.type == "mps" else self.device
+        square = self._zeros(d, d) if debiased else None
+        self._moments = Moments(0, self._zeros(d), self._zeros(d, d), square, square)
+        self._mean = self._zeros(d)
+        self._class_counts = None if num_classes is None else self._zeros(num_classes)
+        self._class_sums = None if num_classes is None else self._zeros(d, num_classes)
+        self._open: _Sums | None = None
+
+    def _zeros(self, *shape: int) -> Tensor:
+        return torch.zeros(*shape, dtype=torch.float64, device=self._home)
+
+    def _settled(self) -> SufficientStatistics:
+        """Self, once the sums in progress are joined to the finished ones."""
+        if self._open is not None:
+            sums, self._open = self._open, None
+            moments = Moments(sums.n, sums.total, sums.second, sums.third, sums.fourth)
+            self._join(moments, sums.centre, sums.class_sums, sums.counts)
+        return self
+
+    @property
+    def n(self) -> int:
+        return self._moments.n + (0 if self._open is None else self._open.n)
+
+    @property
+    def mean(self) -> Tensor:
+        return self._settled()._mean
+
+    @property
+    def gram(self) -> Tensor:
+        return self._settled()._moments.second
+
+    @property
+    def class_counts(self) -> Tensor | None:
+        return self._settled()._class_counts
+
+    @property
+    def class_sums(self) -> Tensor | None:
+        return self._settled()._class_sums
+
+    @property
+    def fourth(self) -> Tensor:
+        """(Xc o Xc)' (Xc o Xc), float64 (d, d); InputError unless made with ``debiased=True``."""
+        fourth = self._settled()._moments.fourth
+        if fourth is None:
+            raise InputError("debiased CKA needs statistics made with debiased=True")
+        return fourth
+
+    @property
+    def mean_variance(self) -> float:
+        """The mean over neurons of their variance: the unit in which penalties are given."""
+        return float(self.gram.diagonal().sum()) / (max(self.n, 1) * self.d)
+
+    @property
+    def constant(self) -> Tensor:
+        """Indices of the neurons whose variance is zero to within rounding."""
+        diagonal = self.gram.diagonal()
+        rounding = (1e-14 * self.mean) ** 2 * self.n
+        return (diagonal <= torch.maximum(rounding, 1e-24 * diagonal.max())).nonzero().flatten()
+
+    @classmethod
+    def from_features(
+        cls, X: Any, y: Any = None, *, num_classes: int | None = None, debiased: bool = False, device: str = "auto"
+    ) -> SufficientStatistics:
+        """The statistics of features held in memory.
+
+        Parameters
+        ----------
+        X : array (n, d) of float16, bfloat16, float32 or float64
+        y : array (n,) of int, optional
+        num_classes : int, optional
+            By default the largest label plus one.
+        debiased, device
+            As for the class.
+        """
+        features = as_features(X)
+        if y is not None and num_classes is None:
+            num_classes = int(as_labels(y, len(features)).max()) + 1
+        return cls(features.shape[1], num_classes, debiased=debiased, device=device).update(features, y)
+
+    @classmethod
+    def from_blocks(
+        cls, blocks: Iterable[tuple[Any, Any]], d: int, num_classes: int | None = None, *, debiased: bool = False, device: str = "auto"
+    ) -> SufficientStatistics:
+        """The statistics of features that arrive as pairs (X, y) of consecutive rows; y is None without labels."""
+        statistics = cls(d, num_classes, debiased=debiased, device=device)
+        for X, y in blocks:
+            statistics.update(X, y)
+        return statistics
+
+    def update(self, X: Any, y: Any = None) -> SufficientStatistics:
+        """Add images; returns self.
+
+        Raises
+        ------
+        InputError
+            If the features have another width or type, are not finite, or labels are missing or do not match.
+            Nothing is added then.
+        """
+        features = as_features(X)
+        if features.shape[1] != self.d:
+            raise InputError(f"X has {features.shape[1]} neurons: these statistics are of {self.d}")
+        if (y is None) != (self.num_classes is None):
+            raise InputError("y is missing" if y is None else "y was given, but these statistics were made without num_classes")
+        labels = None if y is None else as_labels(y, len(features), classes=self.num_classes)
+        for rows in _blocks(len(features)):  # all checked before any is added
+            check_finite(column_sums(on_device(features[rows], self.device), self._home), features[rows], "X", self.n + rows.start)
+        if self._open is None:
+            first = on_device(features[:BLOCK_ROWS], self.device)
+            centre = (column_sums(first, self._home) / len(first)).to(first.dtype).double()
+            self._open = _Sums(centre, self.num_classes, self.debiased, self.device, self._home)
+        for rows in _blocks(len(features)):
+            self._open.add(features[rows], None if labels is None else labels[rows])
+        return self
+
+    def _join(self, moments: Moments, centre: Tensor, class_sums: Tensor | None, counts: Tensor | None) -> None:
+        """Take in moments about ``centre`` (not necessarily their mean) with class sums about the same centre."""
+        offset = moments.total / moments.n
+        theirs, their_mean = moments.recentred(offset), centre + offset
+        n = self._moments.n + theirs.n
+        mean = self._mean + (their_mean - self._mean) * (theirs.n / n)
+        if class_sums is not None and counts is not None and self._class_sums is not None and self._class_counts is not None:
+            ours = self._class_sums + torch.outer(self._mean - mean, self._class_counts)
+            self._class_sums = ours + class_sums + torch.outer(centre - mean, counts)
+            self._class_counts = self._class_counts + counts
+        if self._moments.n:
+            theirs = self._moments.recentred(mean - self._mean) + theirs.recentred(mean - their_mean)
+        self._moments, self._mean = theirs, mean
+
+    def _copy(self) -> SufficientStatistics:
+        copy = SufficientStatistics.__new__(SufficientStatistics)
+        copy.__dict__.update(self._settled().__dict__)
+        return copy
+
+    def merge(self, other: SufficientStatistics) -> SufficientStatistics:
+        """The statistics of both sets of images together; neither is changed."""
+        if (self.d, self.num_classes, self.debiased) != (other.d, other.num_classes, other.debiased):
+            raise InputError(
+                f"statistics of {other.d} neurons, {other.num_classes} classes, debiased={other.debiased} "
+                f"cannot join ones of {self.d}, {self.num_classes}, debiased={self.debiased}"
+            )
+        both = self._copy()
+        if other.n:
+            m = other._settled()._moments
+            here = [None if t is None else t.to(self._home) for t in (m.total, m.second, m.third, m.fourth)]
+            sums, counts = (None if t is None else t.to(self._home) for t in (other._class_sums, other._class_counts))
+            both._join(Moments(m.n, *here), other._mean.to(self._home), sums, counts)  # type: ignore[arg-type]
+        return both
+
+    __add__ = merge
+
+    def scaled(self, scale: Tensor) -> SufficientStatistics:
+        """The statistics of the features multiplied by ``scale``, (d,), neuron by neuron."""
+        s = scale.to(self._home, torch.float64)
+        result = self._copy()
+        m = result._moments
+        outer = torch.outer(s, s)
+        third = None if m.third is None else m.third * torch.outer(s**2, s)
+        fourth = None if m.fourth is None else m.fourth * outer**2
+        result._moments = Moments(m.n, m.total * s, m.second * outer, third, fourth)
+        result._mean = result._mean * s
+        result._class_sums = None if result._class_sums is None else result._class_sums * s[:, None]
+        return result
+
+    def unit_scale(self) -> Tensor:
+        """What to multiply each neuron by so that its variance is 1 (constant ones by 1): (d,), float64."""
+        deviation = (self.gram.diagonal() / self.n).clamp_min(0).sqrt()
+        deviation[self.constant] = 1
+        return 1 / deviation

@@ -1,0 +1,117 @@
+"""A content-addressed cache: a key says everything that determines a result, and the result is a few arrays.
+
+An entry is one safetensors file named after the sha256 of its key, holding the key itself and a checksum of
+its arrays. A corrupt entry is reported and rebuilt; two processes that want the same entry compute it once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from . import paths
+from .files import atomic_path, make_folder
+
+log = logging.getLogger(__name__)
+REFRESH_VARIABLE = "DIFFUSED_REDUNDANCY_REFRESH_BEFORE"
+Arrays = dict[str, np.ndarray]
+
+
+def canonical(key: Mapping[str, Any]) -> str:
+    """A key as text: the same text for the same key, whatever the order of its entries."""
+    return json.dumps(key, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(key: Mapping[str, Any]) -> str:
+    """The name of a key: 32 hexadecimal digits of the sha256 of its canonical text."""
+    return hashlib.sha256(canonical(key).encode()).hexdigest()[:32]
+
+
+def checksum(arrays: Mapping[str, np.ndarray]) -> str:
+    """A digest of names, types, shapes and bytes of some arrays."""
+    total = hashlib.blake2b(digest_size=16)
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        total.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
+        total.update(memoryview(array).cast("B") if array.size else b"")
+    return total.hexdigest()
+
+
+class Cache:
+    """Arrays on disk, found by what determines them.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Where entries live; by default the folder of :func:`diffused_redundancy.store.paths.cache`.
+    refresh_before : float, optional
+        Entries written before this time (seconds since 1970) are computed anew. The command line's ``--force``
+        sets it to the start of the run, so that the notebooks of one run still share what they make. By
+        default ``$DIFFUSED_REDUNDANCY_REFRESH_BEFORE``, else nothing is refreshed.
+    """
+
+    def __init__(self, folder: Path | None = None, *, refresh_before: float | None = None) -> None:
+        self.folder = make_folder(Path(folder) if folder is not None else paths.cache())
+        self.refresh_before = float(os.environ.get(REFRESH_VARIABLE, 0)) if refresh_before is None else refresh_before
+        self.hits = 0
+        self.misses = 0
+
+    def path(self, key: Mapping[str, Any]) -> Path:
+        """The file of a key's entry, whether or not it exists."""
+        return self.folder / str(key.get("kind", "entry")) / f"{digest(key)}.safetensors"
+
+    def get(self, key: Mapping[str, Any]) -> Arrays | None:
+        """The arrays of a key, or None if there is no entry or it is corrupt (which is reported)."""
+        path = self.path(key)
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, framework="numpy") as stored:
+                notes = stored.metadata() or {}
+                arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, ValueError) as error:
+            log.warning("cache entry %s cannot be read (%s): it is rebuilt", path, error)
+            return None
+        if notes.get("key") != canonical(key) or notes.get("checksum") != checksum(arrays):
+            log.warning("cache entry %s is corrupt (its checksum does not match): it is rebuilt", path)
+            return None
+        return arrays
+
+    def put(self, key: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Store arrays under a key, whole or not at all."""
+        stored = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        with atomic_path(self.path(key)) as temporary:
+            save_file(stored, temporary, metadata={"key": canonical(key), "checksum": checksum(stored)})
+
+    def get_or_compute(self, key: Mapping[str, Any], compute: Callable[[], Mapping[str, np.ndarray]]) -> Arrays:
+        """The arrays of a key, computed and stored if they are not there yet.
+
+        Parameters
+        ----------
+        key : mapping of JSON values
+            Everything that determines the result; ``kind`` names the subfolder.
+        compute : callable
+            Makes the arrays; called at most once, under a lock that other processes wait for.
+        """
+        path = self.path(key)
+        make_folder(path.parent)
+        with FileLock(str(path.with_suffix(".lock"))):
+            stale = path.exists() and path.stat().st_mtime < self.refresh_before
+            found = None if stale else self.get(key)
+            if found is not None:
+                self.hits += 1
+                return found
+            self.misses += 1
+            arrays = dict(compute())
+            self.put(key, arrays)
+            return arrays

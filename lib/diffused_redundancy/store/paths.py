@@ -1,0 +1,43 @@
+"""Where things live. Every path is absolute, so notebooks behave the same from any working directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from ..errors import InputError
+
+CACHE_VARIABLE = "DIFFUSED_REDUNDANCY_CACHE"
+
+
+def repository() -> Path:
+    """The root of the checkout this package was imported from.
+
+    Raises
+    ------
+    InputError
+        If the package was imported from elsewhere than a checkout's ``lib/`` (checkpoints and notebooks live
+        in the checkout, not in the package).
+    """
+    root = Path(__file__).resolve().parents[3]
+    if not (root / "notebooks").is_dir() or not (root / "pyproject.toml").is_file():
+        raise InputError(f"{root} is not a checkout of the artifact: clone it and install with 'pip install -e .'")
+    return root
+
+
+def data() -> Path:
+    """The folder of shipped checkpoints and their manifests."""
+    return repository() / "data"
+
+
+def notebooks() -> Path:
+    """The folder of notebooks and their percent-script pairs."""
+    return repository() / "notebooks"
+
+
+def cache() -> Path:
+    """The folder of cached features and curves: ``$DIFFUSED_REDUNDANCY_CACHE``, else the user's cache folder."""
+    given = os.environ.get(CACHE_VARIABLE)
+    return Path(given).expanduser().resolve() if given else Path(platformdirs.user_cache_dir("diffused-redundancy"))
