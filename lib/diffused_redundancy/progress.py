@@ -11,7 +11,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 QUIET_VARIABLE = "DIFFUSED_REDUNDANCY_QUIET"
-"""Set by the notebook runner: a kernel that papermill drives shows nothing, for the report keeps every line."""
+"""Set to show nothing at all."""
 
 
 def progress(items: Iterable[Item], *, total: int | None = None, title: str = "", every: float = 15.0) -> Iterator[Item]:
@@ -28,12 +28,12 @@ def progress(items: Iterable[Item], *, total: int | None = None, title: str = ""
     every : float
         Seconds between two plain lines, where no bar can be drawn.
     """
-    if os.environ.get(QUIET_VARIABLE):
-        yield from items
+    if os.environ.get(QUIET_VARIABLE) or ("ipykernel" in sys.modules and not os.environ.get("JPY_SESSION_NAME")):
+        yield from items  # a kernel that papermill drives: its page would keep every line
         return
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]
-    if sys.stderr.isatty() or "ipykernel" in sys.modules:
+    if sys.stderr.isatty() or os.environ.get("JPY_SESSION_NAME"):  # the latter: a kernel that JupyterLab started
         from tqdm import tqdm
 
         yield from tqdm(items, total=total, desc=title, leave=False, file=sys.stderr)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,32 +14,66 @@ from ..errors import InputError
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
-def as_features(features: Any, name: str = "X") -> Tensor:
-    """Features as a floating-point tensor (n, d) that shares memory with what was given where possible.
+class Rows(Protocol):
+    """Features that are read in slices of rows, such as a file larger than memory.
+
+    A slice gives an array or a tensor (rows, d).
+    """
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice) -> Any: ...
+
+
+def is_lazy(features: Any) -> bool:
+    """Whether features are read in slices instead of held in memory."""
+    return not isinstance(features, (Tensor, np.ndarray)) and all(hasattr(features, name) for name in ("shape", "dtype", "__getitem__"))
+
+
+def check_features(features: Any, name: str = "X") -> Any:
+    """Features as a tensor (n, d) that shares memory with what was given, or as they are if they are lazy.
 
     Raises
     ------
     InputError
-        If it is not two-dimensional, is empty, or does not hold floating-point numbers.
+        If they are not two-dimensional, are empty, or do not hold floating-point numbers.
     """
-    tensor = features if isinstance(features, Tensor) else _from_numpy(features, name)
-    if str(tensor.dtype).removeprefix("torch.") not in FLOATS:
-        kind = str(tensor.dtype).removeprefix("torch.")
+    checked = features if is_lazy(features) or isinstance(features, Tensor) else _from_numpy(features, name)
+    kind = str(checked.dtype).removeprefix("torch.")
+    if kind not in FLOATS:
         raise InputError(f"{name} holds {kind}: features must be {', '.join(FLOATS)}; convert them, for example to float32")
-    if tensor.ndim != 2:
-        raise InputError(f"{name} has shape {tuple(tensor.shape)}: features must be two-dimensional (images, neurons)")
-    if 0 in tensor.shape:
-        raise InputError(f"{name} has shape {tuple(tensor.shape)}: there must be at least one image and one neuron")
-    return tensor
+    shape = tuple(checked.shape)
+    if len(shape) != 2:
+        raise InputError(f"{name} has shape {shape}: features must be two-dimensional (images, neurons)")
+    if 0 in shape:
+        raise InputError(f"{name} has shape {shape}: there must be at least one image and one neuron")
+    return checked
+
+
+def rows_of(features: Any, rows: slice, name: str = "X") -> Tensor:
+    """Some rows of checked features as a tensor."""
+    part = features[rows]
+    return part if isinstance(part, Tensor) else _from_numpy(part, name)
+
+
+def as_features(features: Any, name: str = "X") -> Tensor:
+    """Features as a floating-point tensor (n, d), read whole if they are lazy; errors as for :func:`check_features`."""
+    checked = check_features(features, name)
+    return checked if isinstance(checked, Tensor) else rows_of(checked, slice(0, len(checked)), name)
 
 
 def _from_numpy(values: Any, name: str) -> Tensor:
     array = np.asarray(values)
-    if array.dtype == object or array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiub" or array.dtype.str[1:] not in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1"):
         raise InputError(f"{name} holds {array.dtype}: features must be {', '.join(FLOATS)}")
-    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
-        array = array.copy()  # torch takes neither read-only arrays nor reversed views
-    return torch.from_numpy(array)
+    if any(stride < 0 for stride in array.strides) or not array.dtype.isnative:
+        array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))  # torch takes neither
+    with warnings.catch_warnings():  # features are only read, so a read-only array will do
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
 
 
 def as_labels(labels: Any, n: int, name: str = "y", classes: int | None = None) -> Tensor:

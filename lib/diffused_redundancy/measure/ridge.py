@@ -12,6 +12,7 @@ and one pass gives the predictions of all nested probes. They are those of sciki
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .arrays import as_features, as_labels, check_finite
+from .arrays import as_features, as_labels, check_features, check_finite, rows_of
 from .probes import RIDGE_GRID, PenaltyChoice, check_classes, check_penalty, choose, fold_of, per_class
 from .selections import Basis
-from .statistics import SufficientStatistics, on_device
+from .statistics import SufficientStatistics, blocks, on_device
 
 _FLUSH = 64
 
@@ -125,29 +126,51 @@ def choose_ridge_penalty(
     standardize : bool
         Scale neurons to unit variance within each training part first.
     """
-    features = as_features(X)
+    features = check_features(X)
     labels = as_labels(y, len(features))
     check_classes(labels)
     num_classes = int(labels.max()) + 1
     fold = fold_of(labels, folds, seed)
-    parts = [
-        SufficientStatistics.from_features(features[fold == f], labels[fold == f], num_classes=num_classes, device=device)
-        for f in range(folds)
-    ]
-    accuracy = np.empty((folds, len(grid)))
-    for f in range(folds):
-        train = SufficientStatistics(features.shape[1], num_classes, device=device)
-        for other in (part for g, part in enumerate(parts) if g != f):
-            train = train.merge(other)
-        held = on_device(features[fold == f], train.gram.device).double()
-        if standardize:
-            scale = train.unit_scale()
-            train, held = train.scaled(scale), held * scale
+    parts = [SufficientStatistics(features.shape[1], num_classes, device=device) for _ in range(folds)]
+    for rows in blocks(len(features)):
+        block, target, home = rows_of(features, rows), labels[rows], fold[rows]
+        for f, part in enumerate(parts):
+            if bool((home == f).any()):
+                part.update(block[home == f], target[home == f])
+    solvers = [_Solver.of([part for g, part in enumerate(parts) if g != f], standardize) for f in range(folds)]
+    hits = np.zeros((folds, len(grid)))
+    for rows in blocks(len(features)):
+        block, target, home = rows_of(features, rows), labels[rows], fold[rows]
+        for f, solver in enumerate(solvers):
+            if bool((home == f).any()):
+                hits[f] += solver.hits(block[home == f], target[home == f], grid)
+    return choose(grid, hits / np.bincount(fold.numpy(), minlength=folds)[:, None])
+
+
+@dataclass(frozen=True)
+class _Solver:
+    """The ridge classifiers of one train part for every penalty, from one eigendecomposition of its Gram matrix."""
+
+    train: SufficientStatistics
+    scale: Tensor
+    values: Tensor
+    vectors: Tensor
+    target: Tensor
+    prior: Tensor
+
+    @classmethod
+    def of(cls, parts: list[SufficientStatistics], standardize: bool) -> _Solver:
+        train = reduce(SufficientStatistics.merge, parts)
+        scale = train.unit_scale() if standardize else torch.ones_like(train.mean)
+        train = train.scaled(scale)
         cross, prior = _right_hand_side(train)
         values, vectors = torch.linalg.eigh(train.gram)
-        projected, target = (held - train.mean) @ vectors, vectors.T @ cross
-        truth = labels[fold == f].to(cross.device)
-        for i, penalty in enumerate(grid):
-            guesses = (projected / (values + strength(train, penalty)) @ target + prior).argmax(1)
-            accuracy[f, i] = float((guesses == truth).double().mean())
-    return choose(grid, accuracy)
+        return cls(train, scale, values, vectors, vectors.T @ cross, prior)
+
+    def hits(self, block: Tensor, labels: Tensor, grid: tuple[float, ...]) -> np.ndarray:
+        """How many of some images each penalty gets right."""
+        held = on_device(block, self.values.device).double() * self.scale
+        projected = (held - self.train.mean) @ self.vectors
+        truth = labels.to(self.values.device)
+        guesses = ((projected / (self.values + strength(self.train, penalty)) @ self.target + self.prior).argmax(1) for penalty in grid)
+        return np.array([float((guess == truth).sum()) for guess in guesses])

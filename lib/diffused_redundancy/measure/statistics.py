@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..devices import resolve_device
 from ..errors import InputError
-from .arrays import as_features, as_labels, check_finite, check_whole
+from .arrays import as_labels, check_features, check_finite, check_whole, is_lazy, rows_of
 from .moments import Moments
 
 BLOCK_ROWS = 4096
@@ -34,7 +34,8 @@ def _full_float32() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _blocks(length: int) -> Iterator[slice]:
+def blocks(length: int) -> Iterator[slice]:
+    """Slices of BLOCK_ROWS rows."""
     return (slice(start, start + BLOCK_ROWS) for start in range(0, length, BLOCK_ROWS))
 
 
@@ -196,25 +197,25 @@ class SufficientStatistics:
 
         Parameters
         ----------
-        X : array (n, d) of float16, bfloat16, float32 or float64
+        X : array (n, d) of float16, bfloat16, float32 or float64, or ``Rows`` that are read in slices
         y : array (n,) of int, optional
         num_classes : int, optional
             By default the largest label plus one.
         debiased, device
             As for the class.
         """
-        features = as_features(X)
+        features = check_features(X)
         if y is not None and num_classes is None:
             num_classes = int(as_labels(y, len(features)).max()) + 1
         return cls(features.shape[1], num_classes, debiased=debiased, device=device).update(features, y)
 
     @classmethod
     def from_blocks(
-        cls, blocks: Iterable[tuple[Any, Any]], d: int, num_classes: int | None = None, *, debiased: bool = False, device: str = "auto"
+        cls, pairs: Iterable[tuple[Any, Any]], d: int, num_classes: int | None = None, *, debiased: bool = False, device: str = "auto"
     ) -> SufficientStatistics:
         """The statistics of features that arrive as pairs (X, y) of consecutive rows; y is None without labels."""
         statistics = cls(d, num_classes, debiased=debiased, device=device)
-        for X, y in blocks:
+        for X, y in pairs:
             statistics.update(X, y)
         return statistics
 
@@ -227,21 +228,35 @@ class SufficientStatistics:
             If the features have another width or type, are not finite, or labels are missing or do not match.
             Nothing is added then.
         """
-        features = as_features(X)
+        features = check_features(X)
         if features.shape[1] != self.d:
             raise InputError(f"X has {features.shape[1]} neurons: these statistics are of {self.d}")
         if (y is None) != (self.num_classes is None):
             raise InputError("y is missing" if y is None else "y was given, but these statistics were made without num_classes")
         labels = None if y is None else as_labels(y, len(features), classes=self.num_classes)
-        for rows in _blocks(len(features)):  # all checked before any is added
-            check_finite(column_sums(on_device(features[rows], self.device), self._home), features[rows], "X", self.n + rows.start)
-        if self._open is None:
-            first = on_device(features[:BLOCK_ROWS], self.device)
-            centre = (column_sums(first, self._home) / len(first)).to(first.dtype).double()
-            self._open = _Sums(centre, self.num_classes, self.debiased, self.device, self._home)
-        for rows in _blocks(len(features)):
-            self._open.add(features[rows], None if labels is None else labels[rows])
+        if is_lazy(features):  # read once: added to sums of their own, which are dropped if a block is bad
+            self._settled()
+        else:
+            for rows in blocks(len(features)):
+                self._check(rows_of(features, rows), rows.start)
+        before = self._open
+        try:
+            for rows in blocks(len(features)):
+                block = rows_of(features, rows)
+                if is_lazy(features):
+                    self._check(block, rows.start)
+                if self._open is None:
+                    first = on_device(block, self.device)
+                    centre = (column_sums(first, self._home) / len(first)).to(first.dtype).double()
+                    self._open = _Sums(centre, self.num_classes, self.debiased, self.device, self._home)
+                self._open.add(block, None if labels is None else labels[rows])
+        except BaseException:
+            self._open = before
+            raise
         return self
+
+    def _check(self, block: Tensor, offset: int) -> None:
+        check_finite(column_sums(on_device(block, self.device), self._home), block, "X", self.n + offset)
 
     def _join(self, moments: Moments, centre: Tensor, class_sums: Tensor | None, counts: Tensor | None) -> None:
         """Take in moments about ``centre`` (not necessarily their mean) with class sums about the same centre."""

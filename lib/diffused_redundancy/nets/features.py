@@ -1,0 +1,145 @@
+"""Features of a task's pictures at a layer of a net: one pass, kept in the cache."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from ..devices import resolve_device
+from ..errors import InputError, unknown
+from ..progress import progress
+from ..store import Cache
+from ..tasks import Split, Task
+from .net import Net, Preprocessing
+
+PENULTIMATE = "penultimate"
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of a task's two splits.
+
+    Attributes
+    ----------
+    X_train, X_test : ndarray (n, d) and (m, d), float32
+    y_train, y_test : ndarray (n,) and (m,), int64
+    classes : tuple of str
+    """
+
+    X_train: np.ndarray = field(repr=False)
+    y_train: np.ndarray = field(repr=False)
+    X_test: np.ndarray = field(repr=False)
+    y_test: np.ndarray = field(repr=False)
+    classes: tuple[str, ...]
+
+
+def prepare(pictures: list[np.ndarray], how: Preprocessing, device: torch.device) -> Tensor:
+    """Pictures, each uint8 (height, width, 3), as one float32 batch (n, 3, size, size) on a device."""
+    if len({picture.shape for picture in pictures}) == 1:
+        groups = [torch.from_numpy(np.stack(pictures))]
+    else:
+        groups = [torch.from_numpy(np.ascontiguousarray(picture))[None] for picture in pictures]
+    batch = torch.cat([_resized(group.to(device), how.size) for group in groups])
+    mean = torch.tensor(how.mean, device=device).view(1, 3, 1, 1)
+    std = torch.tensor(how.std, device=device).view(1, 3, 1, 1)
+    return batch.div_(255).sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+
+
+def _resized(pictures: Tensor, size: int) -> Tensor:
+    """uint8 (n, height, width, 3) to float32 (n, 3, size, size): shorter side to size, centre crop."""
+    batch = pictures.permute(0, 3, 1, 2).float()
+    height, width = batch.shape[-2:]
+    if min(height, width) != size:
+        scale = size / min(height, width)
+        shape = (size, max(size, round(width * scale))) if height <= width else (max(size, round(height * scale)), size)
+        # Rounded as an image library would: the authors resized 8-bit images, and float ones give other figures.
+        batch = interpolate(batch, shape, mode="bilinear", antialias=True, align_corners=False).round_().clamp_(0, 255)
+        height, width = shape
+    top, left = (height - size) // 2, (width - size) // 2
+    return batch[..., top : top + size, left : left + size].clone()
+
+
+def forward(module: nn.Module, batch: Tensor, layer: str = PENULTIMATE) -> Tensor:
+    """The features of one batch at a layer: (n, d).
+
+    Parameters
+    ----------
+    module : nn.Module
+        A timm model.
+    batch : Tensor (n, 3, height, width)
+    layer : str
+        ``penultimate`` (what the head sees: pooled, or a ViT's normalised class token), or the name of any
+        submodule, whose maps are averaged over positions.
+    """
+    if layer == PENULTIMATE:
+        return module.forward_head(module.forward_features(batch), pre_logits=True).flatten(1)  # type: ignore[operator]
+    modules = dict(module.named_modules())
+    if layer not in modules:
+        raise unknown("layer", layer, [PENULTIMATE, *(name for name in modules if name)])
+    caught: list[Tensor] = []
+    hook = modules[layer].register_forward_hook(lambda _module, _inputs, output: caught.append(output))
+    try:
+        module(batch)
+    finally:
+        hook.remove()
+    output = caught[0]
+    if output.ndim == 4:
+        return output.mean((2, 3))
+    return output.mean(1) if output.ndim == 3 else output.flatten(1)
+
+
+@torch.inference_mode()
+def extract(network: Net, split: Split, *, layer: str = PENULTIMATE, device: str = "auto", batch: int = 128, title: str = "") -> np.ndarray:
+    """Features of every picture of a split: float32 (n, d)."""
+    chip = resolve_device(device)
+    module = network.module.to(chip, memory_format=torch.channels_last)
+    starts = range(0, len(split), batch)
+    parts = [
+        forward(module, prepare(split.images.batch(start, min(start + batch, len(split))), network.preprocessing, chip), layer).float().cpu()
+        for start in progress(starts, title=title or f"features of {network.name}")
+    ]
+    features = torch.cat(parts).numpy()
+    if not np.isfinite(features).all():
+        raise InputError(f"{network.name} gives features that are not finite at layer {layer!r}: its weights are damaged")
+    return features
+
+
+def features(network: Net, task: Task, *, layer: str = PENULTIMATE, device: str = "auto", cache: Cache | None = None) -> Features:
+    """Features of a task at a layer of a net, from the cache or by one pass over its pictures (protocol ``clean``).
+
+    Parameters
+    ----------
+    network : Net
+    task : Task
+    layer : str
+        See :func:`forward`.
+    device : str
+    cache : Cache, optional
+        By default the user's.
+    """
+    cache = cache or Cache()
+    chip = resolve_device(device).type
+    key = {
+        "kind": "features",
+        "version": _VERSION,
+        "net": network.fingerprint,
+        "task": task.fingerprint,
+        "layer": layer,
+        "protocol": "clean",
+        "preprocessing": asdict(network.preprocessing) | {"mean": list(network.preprocessing.mean), "std": list(network.preprocessing.std)},
+        "device": chip,
+    }
+
+    def compute() -> dict[str, np.ndarray]:
+        arrays = {}
+        for part, split in task.splits.items():
+            arrays[f"X_{part}"] = extract(network, split, layer=layer, device=chip, title=f"{network.name} on {task.title}, {part}")
+            arrays[f"y_{part}"] = split.labels
+        return arrays
+
+    return Features(**cache.get_or_compute(key, compute), classes=task.classes)

@@ -1,0 +1,215 @@
+"""One layer of one net on one task, and every measure of it, each computed once and kept in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..measure.cka import cka_curves, closed_form, diagonal_share
+from ..measure.logistic import LOGISTIC_GRID, LogisticProbes, choose_logistic_penalty
+from ..measure.probes import RIDGE_GRID, PenaltyChoice
+from ..measure.ridge import choose_ridge_penalty, ridge_curve
+from ..measure.selections import SELECTIONS, Basis, bases
+from ..measure.statistics import SufficientStatistics
+from ..progress import progress
+from ..store import Cache
+
+VERSION = 1
+"""Part of every key: raise it whenever a measure changes."""
+
+
+class Layer:
+    """Features with labels, and the measures of the paper on them.
+
+    Parameters
+    ----------
+    arrays : callable
+        Returns X_train, y_train, X_test, y_test: features (n, d) and labels (n,), called when first needed. The
+        last three may be None; then only CKA can be measured.
+    key : dict, optional
+        What determines the features; without it nothing is cached.
+    cache : Cache, optional
+    device : str
+    standardize : bool
+        Scale each neuron to unit variance over the train set before the ridge probe.
+    """
+
+    def __init__(
+        self,
+        arrays: Callable[[], tuple[Any, Any, Any, Any]],
+        *,
+        key: dict[str, Any] | None = None,
+        cache: Cache | None = None,
+        device: str = "auto",
+        standardize: bool = False,
+    ) -> None:
+        self._arrays = arrays
+        self.key, self.cache, self.device, self.standardize = key, cache, device, standardize
+
+    @cached_property
+    def arrays(self) -> tuple[Any, Any, Any, Any]:
+        """X_train, y_train, X_test, y_test."""
+        return self._arrays()
+
+    @cached_property
+    def statistics(self) -> SufficientStatistics:
+        """Of the train set, with labels if there are any."""
+        X, y, _, y_test = self.arrays
+        classes = None if y is None else int(max(y.max(), -1 if y_test is None else y_test.max())) + 1
+        return SufficientStatistics.from_features(X, y, num_classes=classes, device=self.device)
+
+    @cached_property
+    def debiased_statistics(self) -> SufficientStatistics:
+        """Of the train set, with what debiased CKA needs."""
+        return SufficientStatistics.from_features(self.arrays[0], debiased=True, device=self.device)
+
+    def _kept(self, what: dict[str, Any], compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        if self.cache is None or self.key is None:
+            return compute()
+        return self.cache.get_or_compute({"kind": "curves", "version": VERSION, **what, "layer": self.key}, compute)
+
+    def _bases(self, statistics: SufficientStatistics, selection: str, seeds: Sequence[int]) -> list[Basis]:
+        return bases(selection, statistics, seeds)
+
+    def seeds(self, selection: str, seeds: Sequence[int]) -> list[int]:
+        """The seeds a selection makes use of: itself 0 where it draws nothing."""
+        return list(seeds) if SELECTIONS[selection].seeded else [0]
+
+    def about(self) -> dict[str, float]:
+        """n_train, n_test, d, classes, constant neurons, and r of the closed form."""
+
+        def compute() -> dict[str, np.ndarray]:
+            _, y, X_test, _ = self.arrays
+            s = self.statistics
+            numbers = [
+                s.n,
+                0 if X_test is None else len(X_test),
+                s.d,
+                0 if y is None else len(np.unique(np.asarray(y))),
+                len(s.constant),
+                diagonal_share(s),
+            ]
+            return {"numbers": np.array(numbers, dtype=float)}
+
+        numbers = self._kept({"measure": "about"}, compute)["numbers"]
+        names = ("n_train", "n_test", "d", "classes", "constant", "diagonal_share")
+        return {name: float(v) if name == "diagonal_share" else int(v) for name, v in zip(names, numbers, strict=True)}
+
+    @property
+    def d(self) -> int:
+        """Neurons of the layer."""
+        return int(self.about()["d"])
+
+    def at(self, fraction: float) -> int:
+        """The column of a curve at a fraction of the layer: k - 1, with k = int(fraction * d), at least 1."""
+        return max(1, int(fraction * self.d)) - 1
+
+    def closed_form(self) -> np.ndarray:
+        """The predicted mean CKA curve of random neurons, (d,)."""
+        about = self.about()
+        return closed_form(about["diagonal_share"], int(about["d"]))
+
+    def cka(self, selection: str, seeds: Sequence[int], *, debiased: bool = False) -> np.ndarray:
+        """CKA with the whole layer at every k: (seeds, r)."""
+
+        def compute() -> dict[str, np.ndarray]:
+            statistics = self.debiased_statistics if debiased else self.statistics
+            features = self.arrays[0] if debiased else None
+            orders = self._bases(statistics, selection, seeds)
+            return {"curves": cka_curves(statistics, orders, debiased=debiased, features=features)}
+
+        what = {"measure": "cka", "debiased": debiased, "selection": selection, "seeds": self.seeds(selection, seeds)}
+        return self._kept(what, compute)["curves"]
+
+    def _labelled(self) -> tuple[Any, Any, Any, Any]:
+        if self.arrays[1] is None or self.arrays[3] is None:
+            raise InputError("a probe needs labels and a test part: give y_train, X_test and y_test")
+        return self.arrays
+
+    def _choice(self, kind: str, compute: Callable[[], PenaltyChoice], grid: tuple[float, ...]) -> PenaltyChoice:
+        def arrays() -> dict[str, np.ndarray]:
+            choice = compute()
+            return {"penalty": np.array([choice.penalty]), "accuracy": np.array(choice.accuracy), "folds": np.array([choice.folds])}
+
+        found = self._kept({"measure": f"{kind} penalty", "grid": list(grid), "standardize": self.standardize}, arrays)
+        return PenaltyChoice(float(found["penalty"][0]), grid, tuple(found["accuracy"].tolist()), int(found["folds"][0]))
+
+    @cached_property
+    def ridge_penalty(self) -> PenaltyChoice:
+        """Chosen for the full layer by cross-validation on the train set."""
+
+        def compute() -> PenaltyChoice:
+            X, y, _, _ = self._labelled()
+            return choose_ridge_penalty(X, y, standardize=self.standardize, device=self.device)
+
+        return self._choice("ridge", compute, RIDGE_GRID)
+
+    @cached_property
+    def logistic_penalty(self) -> PenaltyChoice:
+        """Chosen for the full layer by cross-validation on the train set."""
+
+        def compute() -> PenaltyChoice:
+            X, y, _, _ = self._labelled()
+            return choose_logistic_penalty(X, y, device=self.device)
+
+        return self._choice("logistic", compute, LOGISTIC_GRID)
+
+    def ridge(self, selection: str, seeds: Sequence[int], *, penalty: float | None = None) -> dict[str, np.ndarray]:
+        """The ridge probe at every k: ``accuracy`` (seeds, r) and ``per_class`` (seeds, r, C)."""
+        chosen = self.ridge_penalty.penalty if penalty is None else penalty
+
+        def compute() -> dict[str, np.ndarray]:
+            _, _, X_test, y_test = self._labelled()
+            statistics = self.statistics
+            if self.standardize:
+                scale = statistics.unit_scale()
+                statistics, X_test = statistics.scaled(scale), X_test * scale.cpu().numpy().astype(X_test.dtype)
+            curves = [
+                ridge_curve(statistics, order, X_test, y_test, penalty=chosen)
+                for order in progress(self._bases(statistics, selection, seeds), title=f"ridge probes, {selection}")
+            ]
+            return {
+                "accuracy": np.stack([curve.accuracy for curve in curves]),
+                "per_class": np.stack([curve.per_class for curve in curves]),
+            }
+
+        what = {
+            "measure": "ridge",
+            "selection": selection,
+            "seeds": self.seeds(selection, seeds),
+            "penalty": chosen,
+            "standardize": self.standardize,
+        }
+        return self._kept(what, compute)
+
+    def logistic(self, selection: str, seeds: Sequence[int], sizes: Sequence[int], *, penalty: float | None = None) -> dict[str, np.ndarray]:
+        """Logistic probes at some sizes: ``sizes`` (s,), ``accuracy`` (seeds, s), ``per_class``, ``objective``, ``converged``.
+
+        Sizes beyond the directions a selection has are left out.
+        """
+        chosen = self.logistic_penalty.penalty if penalty is None else penalty
+
+        def compute() -> dict[str, np.ndarray]:
+            X, y, X_test, y_test = self._labelled()
+            probes = LogisticProbes(X, y, X_test, y_test, self.statistics, device=self.device)
+            orders = self._bases(self.statistics, selection, seeds)
+            steps = [k for k in sizes if k <= orders[0].size]
+            curves = [
+                asdict(probes.curve(order, steps, penalty=chosen)) for order in progress(orders, title=f"logistic probes, {selection}")
+            ]
+            stacked = {name: np.stack([curve[name] for curve in curves]) for name in ("accuracy", "per_class", "objective", "converged")}
+            return {"sizes": np.array(steps), **stacked}
+
+        what = {
+            "measure": "logistic",
+            "selection": selection,
+            "seeds": self.seeds(selection, seeds),
+            "sizes": list(sizes),
+            "penalty": chosen,
+        }
+        return self._kept(what, compute)

@@ -1,0 +1,233 @@
+"""Parameters of notebooks: what each may be, and one check for the command line, presets and notebooks alike."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..devices import DEVICES
+from ..errors import InputError, unknown
+from ..measure.selections import SELECTIONS
+from ..nets import ZOO
+from ..store import paths
+from ..tasks import SCHEMES, TASKS
+
+NAME = re.compile(r"[A-Z][A-Z0-9_]*$")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a parameter may be.
+
+    Attributes
+    ----------
+    kind : type
+        Of the value, or of each entry of a list.
+    many : bool
+        Whether it is a list: not empty, without repeats.
+    check : callable
+        Raises InputError unless a value (an entry) is allowed.
+    allowed : str
+        The rule in words.
+    """
+
+    kind: type
+    many: bool
+    check: Callable[[Any], object]
+    allowed: str
+
+
+def _one_of(kind: str, names: Any, schemes: Any = (), at: bool = False) -> Callable[[str], None]:
+    def check(value: str) -> None:
+        if value in names or (at and "@" in value) or value.partition(":")[0] in schemes and ":" in value:
+            return
+        extra = [f"{scheme}:PATH" for scheme in schemes] + (["TIMM_TAG@PATH"] if at else [])
+        raise unknown(kind, value, [*names, *extra])
+
+    return check
+
+
+def _between(low: float, high: float, *, open_low: bool = False) -> Callable[[float], None]:
+    def check(value: float) -> None:
+        if not (low < value <= high if open_low else low <= value <= high):
+            nearest = min(max(value, low), high)
+            hint = "" if open_low and nearest == low else f" (nearest: {nearest:g})"
+            raise InputError(f"{value:g} is out of range: allowed is {'above' if open_low else 'from'} {low:g} to {high:g}{hint}")
+
+    return check
+
+
+PARAMETERS: dict[str, Parameter] = {
+    "NETS": Parameter(str, True, _one_of("net", ZOO, at=True), "names of networks"),
+    "TASKS": Parameter(str, True, _one_of("task", TASKS, SCHEMES), "names of downstream tasks"),
+    "LAYER": Parameter(str, False, lambda value: None, "penultimate, or the name of a submodule"),
+    "SELECTIONS": Parameter(str, True, _one_of("selection", SELECTIONS), "names of selections"),
+    "SEEDS": Parameter(int, True, _between(0, 2**31), "whole numbers from 0"),
+    "REPEATS": Parameter(int, False, _between(2, 10_000), "a whole number from 2 to 10000"),
+    "FRACTIONS": Parameter(float, True, _between(0, 1, open_low=True), "fractions of the layer, above 0 to 1"),
+    "DELTAS": Parameter(float, True, _between(0, 1, open_low=True), "shares of the full layer's value, above 0 to 1"),
+    "DEVICE": Parameter(str, False, _one_of("device", DEVICES), "a device"),
+}
+"""Every parameter a notebook may declare."""
+
+_WORDS = {str: "text", int: "a whole number", float: "a number"}
+
+
+def checked(name: str, value: Any) -> Any:
+    """A parameter's value in its proper type.
+
+    Raises
+    ------
+    InputError
+        Naming the parameter, the value and what is allowed.
+    """
+    rule = PARAMETERS[name]
+    if not rule.many:
+        return _entry(name, rule, value)
+    if isinstance(value, str) or not isinstance(value, (list, tuple)):
+        raise InputError(f"{name} is {value!r}: it must be a list, such as [{_example(rule)}] ({rule.allowed})")
+    if not value:
+        raise InputError(f"{name} is empty: it must hold at least one entry ({rule.allowed})")
+    entries = [_entry(name, rule, entry) for entry in value]
+    repeated = next((entry for i, entry in enumerate(entries) if entry in entries[:i]), None)
+    if repeated is not None:
+        raise InputError(f"{name} holds {repeated!r} twice: its entries must differ")
+    return entries
+
+
+def _example(rule: Parameter) -> str:
+    return {str: '"..."', int: "1, 2, 3", float: "0.1, 0.9"}[rule.kind]
+
+
+def _entry(name: str, rule: Parameter, value: Any) -> Any:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    fits = {str: isinstance(value, str), int: number and value == int(value), float: number}[rule.kind]
+    if not fits:
+        raise InputError(f"{name} holds {value!r}: each entry must be {_WORDS[rule.kind]} ({rule.allowed})")
+    value = rule.kind(value)
+    try:
+        rule.check(value)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    return value
+
+
+def parse(name: str, text: str) -> Any:
+    """A value typed on the command line: YAML, with plain words where a list of one is meant.
+
+    ``[1, 2]``, ``1``, ``digits`` and ``1e-3`` mean what they seem to.
+    """
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{name} is {text!r}: it cannot be read as a value such as [1, 2] or digits") from error
+    if name not in PARAMETERS:
+        return value
+    rule = PARAMETERS[name]
+    if rule.kind is float:  # YAML reads 1e-3 as text
+        value = [_number(v) for v in value] if isinstance(value, list) else _number(value)
+    return [value] if rule.many and not isinstance(value, (list, dict)) else value
+
+
+def _number(value: Any) -> Any:
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A parameter as a notebook declares it."""
+
+    name: str
+    default: Any
+    help: str
+
+
+def source(notebook: str) -> Path:
+    """The percent script of a notebook; an unknown name raises InputError with the nearest one."""
+    known = available()
+    if notebook not in known:
+        raise unknown("notebook", notebook, known)
+    return paths.notebooks() / f"{notebook}.py"
+
+
+def available() -> list[str]:
+    """The names of all notebooks, in order."""
+    return sorted(path.stem for path in paths.notebooks().glob("[0-9][0-9]_*.py"))
+
+
+def declared(notebook: str) -> dict[str, Declared]:
+    """The parameters of a notebook, read from the cell tagged ``parameters`` of its percent script."""
+    text = source(notebook).read_text(encoding="utf-8")
+    cells = re.split(r"^# %%", text, flags=re.MULTILINE)
+    cell = next((cell for cell in cells if '"parameters"' in cell.partition("\n")[0]), "")
+    body = cell.partition("\n")[2]
+    found = {}
+    for node in ast.parse(body).body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            line = body.splitlines()[node.lineno - 1]
+            found[node.target.id] = Declared(node.target.id, ast.literal_eval(node.value), line.partition("# ")[2].strip())
+    return found
+
+
+def checked_all(notebook: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for some of a notebook's parameters, each checked; an undeclared one raises InputError."""
+    known = declared(notebook)
+    for name in values:
+        if name not in known:
+            raise unknown(f"parameter of {notebook}", name, known)
+    return {name: checked(name, value) for name, value in values.items()}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Values of parameters by name: for every notebook that declares them, and for single ones."""
+
+    name: str
+    description: str
+    everywhere: dict[str, Any]
+    single: dict[str, dict[str, Any]]
+
+    def of(self, notebook: str) -> dict[str, Any]:
+        """The values this preset gives the parameters of one notebook."""
+        known = declared(notebook)
+        return {name: value for name, value in self.everywhere.items() if name in known} | self.single.get(notebook, {})
+
+
+def presets() -> list[str]:
+    """The names of all presets."""
+    return sorted(path.stem for path in (paths.notebooks() / "presets").glob("*.yaml"))
+
+
+def preset(name: str) -> Preset:
+    """A preset by name, every value of it checked."""
+    if name not in presets():
+        raise unknown("preset", name, presets())
+    path = paths.notebooks() / "presets" / f"{name}.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {error}") from error
+    sections = {"description", "everywhere", *available()}
+    for section in content:
+        if section not in sections:
+            raise unknown(f"section of preset {name}", section, sorted(sections))
+    everywhere = content.get("everywhere") or {}
+    for key in everywhere:
+        if key not in PARAMETERS:
+            raise unknown(f"parameter in preset {name}", key, PARAMETERS)
+    found = Preset(
+        name,
+        content.get("description", ""),
+        {key: checked(key, value) for key, value in everywhere.items()},
+        {notebook: checked_all(notebook, content[notebook] or {}) for notebook in available() if notebook in content},
+    )
+    return found

@@ -1,0 +1,202 @@
+"""What a notebook talks to: checked parameters, layers to measure, and places for figures, tables and results."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..errors import InputError, unknown
+from ..nets import Net, features, net
+from ..store import Cache, atomic_path, make_folder, paths, provenance, write_json, write_text
+from ..tasks import Task, task
+from . import parameters
+from .claims import CLAIMS, Verdict
+from .layer import Layer
+
+warnings.filterwarnings("ignore", message="IProgress not found")  # no widgets here: they would not survive in a report
+
+REPORT_VARIABLE = "DIFFUSED_REDUNDANCY_REPORT"
+"""The folder of the running report, set by the runner; interactive sessions write to ``reports/interactive``."""
+
+
+class Session:
+    """One run of one notebook. Made by :func:`begin`; its methods show things in the notebook and keep them on disk.
+
+    Attributes
+    ----------
+    notebook : str
+    parameters : dict
+        The checked values.
+    folder : path
+        Where figures, tables and results go.
+    nets, tasks : list of Net and Task
+        Of the parameters NETS and TASKS.
+    """
+
+    def __init__(self, notebook: str, values: Mapping[str, Any]) -> None:
+        self.notebook = notebook
+        self.parameters = dict(values)
+        given = os.environ.get(REPORT_VARIABLE)
+        self.folder = make_folder(Path(given) if given else paths.repository() / "reports" / "interactive")
+        self.nets: list[Net] = [net(name) for name in values.get("NETS", [])]
+        self.tasks: list[Task] = [task(name) for name in values.get("TASKS", [])]
+        self.cache = Cache()
+        self._results: dict[str, Any] = {}
+        self._verdicts: list[dict[str, Any]] = []
+        self._layers: dict[tuple[str, str], Layer] = {}
+
+    def need(self, name: str, entry: str) -> None:
+        """Say at once when a list parameter lacks an entry this notebook cannot do without."""
+        if entry not in self.parameters[name]:
+            raise InputError(f"{name} is {self.parameters[name]!r}: {self.notebook} needs {entry!r} among them")
+
+    def layers(self) -> Iterator[tuple[Net, Task, Layer]]:
+        """Every net with every task, and the layer to measure."""
+        for network in self.nets:
+            for job in self.tasks:
+                yield network, job, self.layer(network, job)
+
+    def layer(self, network: Net, job: Task) -> Layer:
+        """The layer of the parameter LAYER of one net on one task; features are extracted when first needed."""
+        name, device = self.parameters["LAYER"], self.parameters["DEVICE"]
+
+        def arrays() -> tuple[Any, Any, Any, Any]:
+            found = features(network, job, layer=name, device=device, cache=self.cache)
+            return found.X_train, found.y_train, found.X_test, found.y_test
+
+        key = {"net": network.fingerprint, "task": job.fingerprint, "layer": name, "device": device}
+        return self._layers.setdefault((network.name, job.name), Layer(arrays, key=key, cache=self.cache, device=device))
+
+    def title(self, network: Net, job: Task) -> str:
+        """The title of a plot of one net and task: the net is named only where there are several."""
+        return job.title if len(self.nets) == 1 else f"{job.title}, {network.name.partition('@')[0]}"
+
+    def figure(self, figure: Figure, name: str, alt: str) -> None:
+        """Show a figure with its alternative text, and keep it as PNG and SVG."""
+        for suffix in ("png", "svg"):
+            with atomic_path(self.folder / "figures" / f"{self.notebook}-{name}.{suffix}") as temporary:
+                figure.savefig(temporary, format=suffix, dpi=100, metadata={"Date": None} if suffix == "svg" else None)
+        _display({"image/png": base64.b64encode(small_png(figure)).decode(), "text/plain": alt}, {"image/png": {"alt": alt}})
+
+    def table(self, table: pd.DataFrame, name: str, *, show: bool = True) -> None:
+        """Keep a tidy table as CSV, headed by the parameters that made it, and show it."""
+        head = f"# {self.notebook}, parameters: {json.dumps(self.parameters, ensure_ascii=False)}\n"
+        write_text(self.folder / "tables" / f"{self.notebook}-{name}.csv", head + table.to_csv(index=False, float_format="%.6g"))
+        if show:
+            self.say(markdown_table(table))
+
+    def say(self, text: str) -> None:
+        """Show text, as Markdown; sentences that state a result are made from the numbers and said here."""
+        text = re.sub(r"[ \t]*\n[ \t]*", "\n", text.strip())
+        _display({"text/markdown": text, "text/plain": text})
+
+    def result(self, **numbers: Any) -> None:
+        """Hand key numbers to the summary and the tests."""
+        self._results.update(numbers)
+
+    def verdict(self, claim: int, verdict: Verdict) -> None:
+        """Show what the numbers say of one claim of the paper, and hand it to the index."""
+        if claim not in CLAIMS:
+            raise InputError(f"there is no claim {claim}: claims are {', '.join(map(str, CLAIMS))}")
+        self._verdicts.append({"claim": claim, "verdict": verdict.word, "because": verdict.because, "notebook": self.notebook})
+        source = {"P": "the paper", "S": "a summary of the paper", "C": "our question"}[CLAIMS[claim].source]
+        self.say(f"**Claim {claim}** ({source}). {CLAIMS[claim].text}\n\n**{verdict.word.capitalize()}.** {verdict.because}")
+
+    def finish(self) -> None:
+        """Write the results; the last call of a notebook."""
+        write_json(
+            self.folder / "results" / f"{self.notebook}.json",
+            {
+                "notebook": self.notebook,
+                "parameters": self.parameters,
+                "results": self._results,
+                "verdicts": self._verdicts,
+                "provenance": provenance(),
+            },
+        )
+        self.say(f"{len(self._results)} results and {len(self._verdicts)} verdicts were handed to the summary.")
+
+    def show_provenance(self) -> None:
+        """Show the parameters in force and what made this page."""
+        rows = [(f"`{name}`", f"`{json.dumps(value, ensure_ascii=False)}`") for name, value in self.parameters.items()]
+        self.say(markdown_table(pd.DataFrame(rows, columns=["parameter", "value"])))
+        self.say("*Made by:* " + "; ".join(f"{name} {value}" for name, value in provenance().items()) + ".")
+        for network in self.nets:
+            about = f"{network.d} neurons; {network.preprocessing}; {network.source}; licence: {network.license}"
+            self.say(f"*Net* `{_public(network.name)}`: {_public(about)}.")
+        for job in self.tasks:
+            self.say(f"*Task* `{_public(job.name)}`: {len(job.classes)} classes; {_public(job.source)}; licence: {job.license}.")
+
+
+def _public(text: str) -> str:
+    """A text with the user's home folder written as ~."""
+    return text.replace(str(Path.home()), "~")
+
+
+def begin(notebook: str, namespace: Mapping[str, Any]) -> Session:
+    """Check a notebook's parameters before any computation.
+
+    Parameters
+    ----------
+    notebook : str
+        Its name, such as ``01_cka``.
+    namespace : mapping
+        The notebook's ``globals()``. Names in capitals are taken for parameters, so that a misspelt one that
+        papermill injected is found.
+
+    Raises
+    ------
+    InputError
+        Naming the parameter, the value and what is allowed.
+    """
+    known = parameters.declared(notebook)
+    given = {name: value for name, value in namespace.items() if parameters.NAME.match(name)}
+    for name in given:
+        if name not in known:
+            raise unknown(f"parameter of {notebook}", name, known)
+    return Session(notebook, parameters.checked_all(notebook, given))
+
+
+def small_png(figure: Figure) -> bytes:
+    """A figure as a PNG with a palette: a third of the size, and no difference to see."""
+    from PIL import Image
+
+    full = io.BytesIO()
+    figure.savefig(full, format="png", dpi=100)
+    full.seek(0)
+    packed = io.BytesIO()
+    Image.open(full).convert("RGB").quantize(192, dither=Image.Dither.NONE).save(packed, format="PNG", optimize=True)
+    return packed.getvalue()
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """A table in Markdown: numbers with sensible digits, aligned right."""
+
+    def cell(value: Any) -> str:
+        if isinstance(value, float):
+            return "–" if value != value else f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) < 1e4 else f"{value:.4g}"
+        return "–" if value is None else str(value).replace("|", "\\|")
+
+    right = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
+    lines = [
+        "| " + " | ".join(map(str, table.columns)) + " |",
+        "|" + "|".join("---:" if numeric else ":---" for numeric in right) + "|",
+        *("| " + " | ".join(cell(value) for value in row) + " |" for row in table.itertuples(index=False, name=None)),
+    ]
+    return "\n".join(lines)
+
+
+def _display(data: dict[str, str], metadata: dict[str, Any] | None = None) -> None:
+    from IPython.display import display
+
+    display(data, metadata=metadata or {}, raw=True)

@@ -1,0 +1,141 @@
+"""The tests behind the verdicts. Each takes numbers and returns a verdict that states them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..measure.redundancy import Redundancy
+from .claims import Verdict, interval_of_mean, judge
+
+
+def every_subset_keeps(curves: Mapping[str, np.ndarray], full: Mapping[str, float], share: float, what: str) -> Verdict:
+    """Claim 2: whether every random subset of half the layer keeps a share of the full layer's value.
+
+    Parameters
+    ----------
+    curves : mapping from a case to an array (seeds, d)
+        The measure at every k.
+    full : mapping from a case to float
+        The full layer's value.
+    share : float
+        What counts as keeping it.
+    what : str
+        The measure in words.
+    """
+    sufficient, d = {}, {}
+    for case, values in curves.items():
+        reached = (values >= share * full[case] - 1e-12).all(0)  # by the worst of the subsets
+        below = np.flatnonzero(~reached)
+        sufficient[case] = int(below[-1]) + 2 if len(below) else 1  # from here on never below again
+        d[case] = values.shape[1]
+    told = "; ".join(f"{case}: from k = {k} of {d[case]} ({k / d[case]:.0%})" for case, k in sufficient.items())
+    passed = [k <= d[case] / 2 for case, k in sufficient.items()]
+    seeds = min(len(values) for values in curves.values())
+    return judge(
+        passed, f"Sizes from which each of the {seeds} subsets tried keeps {share:.0%} of the full layer's {what}: {told}. Asked for: by half the layer."
+    )
+
+
+def a_fifth_within(ratios: Mapping[str, np.ndarray], loss: float) -> Verdict:
+    """Claim 1: whether a random fifth keeps all but ``loss`` of the accuracy; ratios (seeds,) to the full layer by case."""
+    passed, undecided, told = [], 0, []
+    for case, values in ratios.items():
+        low, high = interval_of_mean(values)
+        if np.isnan(low):
+            low = high = float(values[0])
+        told.append(f"{case}: {values.mean():.1%} ({low:.1%} to {high:.1%})")
+        if low >= 1 - loss or high < 1 - loss:
+            passed.append(low >= 1 - loss)
+        else:
+            undecided += 1
+    because = f"Accuracy of a random fifth as a share of the full layer's, with 95% intervals over seeds: {'; '.join(told)}."
+    if undecided:
+        because += f" In {undecided} of {len(ratios)} cases the interval includes {1 - loss:.0%}."
+        if not passed:
+            return Verdict("undecided", because)
+    verdict = judge(passed, because)
+    return Verdict("holds in part", because) if undecided and verdict.word == "does not hold" else verdict
+
+
+def tasks_differ(found: Mapping[str, Mapping[str, Redundancy]]) -> Verdict:
+    """Claim 3: whether, for each net, DR of some two tasks have intervals that do not overlap."""
+    passed, told = [], []
+    for network, tasks in found.items():
+        if len(tasks) < 2:
+            continue
+        least = min(tasks, key=lambda name: tasks[name].value)
+        most = max(tasks, key=lambda name: tasks[name].value)
+        low, high = tasks[least], tasks[most]
+        passed.append(bool(low.high < high.low))
+        told.append(
+            f"{network}: from {low.value:.3f} ({low.low:.3f} to {low.high:.3f}) on {least} "
+            f"to {high.value:.3f} ({high.low:.3f} to {high.high:.3f}) on {most}"
+        )
+    if not told:
+        return Verdict("undecided", "It takes two tasks to compare.")
+    return judge(passed, f"DR({next(iter(next(iter(found.values())).values())).delta:g}) by task: {'; '.join(told)}.")
+
+
+def components_first(
+    sizes: Mapping[str, Sequence[int]],
+    d: Mapping[str, int],
+    top: Mapping[str, np.ndarray],
+    bottom: Mapping[str, np.ndarray],
+    random: Mapping[str, np.ndarray],
+) -> Verdict:
+    """Claim 5: top components above random neurons, and bottom ones below both, at 1% to 10% of the layer.
+
+    Values are mean accuracies by size, (sizes,), by case; there may be fewer components than sizes.
+    """
+    passed, told = [], []
+    for case, ours in random.items():
+        steps = np.asarray(sizes[case])
+        n = min(len(top[case]), len(bottom[case]), len(ours))
+        few = [i for i in range(n) if int(0.01 * d[case]) <= steps[i] <= 0.1 * d[case]]
+        if not few:
+            continue
+        above = bool((top[case][few] > ours[few]).all())
+        below = bool((bottom[case][few] < ours[few]).all())
+        passed.append(above and below)
+        ahead = np.flatnonzero(top[case][:n] > ours[:n] + 0.01)
+        until = f"ahead by more than a point up to k = {steps[ahead[-1]]}" if len(ahead) else "never ahead by more than a point"
+        asked = ", ".join(str(steps[i]) for i in few)
+        order = ("above" if above else "not always above") + " random neurons, bottom ones " + ("worst" if below else "not always worst")
+        told.append(f"{case}: at k = {asked} top components are {order}; the top ones are {until}")
+    if not told:
+        return Verdict("undecided", "No size between 1% and 10% of the layer was measured.")
+    return judge(passed, f"Mean accuracy of logistic probes. {'; '.join(told)}.")
+
+
+def as_good_as_projections(
+    sizes: Mapping[str, Sequence[int]], random: Mapping[str, np.ndarray], projected: Mapping[str, np.ndarray], kind: str, margin: float = 0.01
+) -> Verdict:
+    """Claim 6: whether random neurons are nowhere worse than random projections by more than a margin.
+
+    Values are accuracies (seeds, sizes) by case; ``kind`` names the projection. A size counts as worse when the
+    95% interval of the difference of means lies wholly below minus the margin.
+    """
+    passed, told = [], []
+    for case, ours in random.items():
+        theirs = projected[case]
+        gaps = theirs.mean(0) - ours.mean(0)
+        worse = [k for i, k in enumerate(sizes[case]) if _difference(ours[:, i], theirs[:, i])[1] < -margin]
+        better = [k for i, k in enumerate(sizes[case]) if _difference(ours[:, i], theirs[:, i])[0] > margin]
+        passed.append(not worse)
+        words = [f"{word} at k = {', '.join(map(str, ks))}" for word, ks in (("worse", worse), ("better", better)) if ks]
+        told.append(f"{case}: {' and '.join(words) or 'neither better nor worse'} (largest gap {100 * float(gaps.max()):+.1f} points)")
+    return judge(
+        passed,
+        f"Against {kind}. Worse (better) means by more than {100 * margin:g} point at that size, interval over seeds included. {'; '.join(told)}.",
+    )
+
+
+def _difference(ours: np.ndarray, theirs: np.ndarray, resamples: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """Bootstrap interval of a difference of means over two sets of seeds."""
+    rng = np.random.default_rng(seed)
+    a = ours[rng.integers(len(ours), size=(resamples, len(ours)))].mean(1)
+    b = theirs[rng.integers(len(theirs), size=(resamples, len(theirs)))].mean(1)
+    low, high = np.quantile(a - b, [0.025, 0.975])
+    return float(low), float(high)

@@ -1,0 +1,40 @@
+"""Downstream tasks by name. To add one, write a function that returns a Task and name it here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import InputError, unknown
+from . import files, miniature
+from .task import Task
+
+TASKS: dict[str, Callable[[], Task]] = {
+    "digits": miniature.digits,
+    "armenian": miniature.armenian,
+    "georgian": miniature.georgian,
+    "font_style": miniature.font_style,
+}
+"""Tasks that need nothing but their name."""
+
+SCHEMES: dict[str, Callable[[str], Task]] = {"folder": files.image_folder, "npz": files.npz_images}
+"""Tasks from a path, named ``scheme:path``."""
+
+
+def task(name: str) -> Task:
+    """The task of a name: one of :data:`TASKS`, ``folder:PATH`` or ``npz:PATH``.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown (with the nearest one) or the path cannot be used.
+    """
+    scheme, colon, path = str(name).partition(":")
+    if colon:
+        if scheme not in SCHEMES:
+            raise unknown("kind of task", scheme, SCHEMES)
+        if not path:
+            raise InputError(f"task {name!r} has no path: write {scheme}:PATH")
+        return SCHEMES[scheme](path)
+    if name not in TASKS:
+        raise unknown("task", name, [*TASKS, *(f"{scheme}:PATH" for scheme in SCHEMES)])
+    return TASKS[name]()

@@ -1,0 +1,101 @@
+"""What a downstream task is: images and labels, split once and for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+
+class Images(Protocol):
+    """A sequence of pictures that may live on disk."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, start: int, stop: int) -> list[np.ndarray]:
+        """Pictures start to stop, each uint8 (height, width, 3)."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArrayImages:
+    """Pictures of one size in memory: uint8 (n, height, width, 3)."""
+
+    array: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def batch(self, start: int, stop: int) -> list[np.ndarray]:
+        return list(self.array[start:stop])
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a task.
+
+    Attributes
+    ----------
+    images : Images
+        n pictures.
+    labels : ndarray (n,), int64
+        Class indices from 0.
+    """
+
+    images: Images
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A downstream task, loaded when its pictures are first asked for.
+
+    Attributes
+    ----------
+    name : str
+        How parameters name it.
+    title : str
+        How figures name it.
+    classes : tuple of str
+        Names of the classes, in the order of the labels.
+    fingerprint : str
+        Changes whenever a picture or a label would; part of every cache key.
+    source, license : str
+        Where the pictures come from, and on what terms.
+    load : callable
+        Makes the train and the test split.
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    fingerprint: str
+    source: str
+    license: str
+    load: Callable[[], tuple[Split, Split]]
+
+    @cached_property
+    def splits(self) -> dict[str, Split]:
+        """The parts by name: ``train`` and ``test``."""
+        train, test = self.load()
+        return {"train": train, "test": test}
+
+
+def stratified(labels: np.ndarray, held_out: float | int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of a train and a test part with the classes in proportion, fixed by a seed."""
+    from sklearn.model_selection import train_test_split
+
+    train, test = train_test_split(np.arange(len(labels)), test_size=held_out, stratify=labels, random_state=seed)
+    return np.sort(train), np.sort(test)
+
+
+def split_at(images: np.ndarray, labels: np.ndarray, parts: Sequence[np.ndarray]) -> tuple[Split, Split]:
+    """The splits of images in memory at two index arrays."""
+    train, test = (Split(ArrayImages(images[part]), labels[part].astype(np.int64)) for part in parts)
+    return train, test

@@ -1,0 +1,211 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # How useful is a random part of a layer?
+#
+# Notebook `01_cka` asks whether a random subset of a layer's neurons is *similar* to the whole. Here we ask whether it
+# is as *useful*: a linear probe is trained on the subset for a task the network was not trained for, and its accuracy
+# on test images is compared with that of a probe on the whole layer. The paper reports that a fifth of the neurons,
+# chosen at random, come within 5% of the full layer's accuracy (claim 1), that how many are needed depends on the task
+# (claim 3), and compares random neurons with principal components and random projections (claims 5 and 6).
+#
+# **Cost** of the default run: about two minutes on two CPU cores, nearly all of it for logistic probes.
+
+# %% [markdown]
+# ## Parameters
+#
+# Change them here, or from the command line: `./run_all.sh --only 02_probes -p TASKS '[digits]'`.
+
+# %% tags=["parameters"]
+NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: names of the miniature zoo, or TIMM_TAG@PATH for weights in a file
+TASKS: list[str] = ["digits", "armenian", "georgian", "font_style"]  # Downstream tasks; also folder:PATH and npz:PATH
+LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
+SELECTIONS: list[str] = ["random", "pca", "gaussian_projection", "random_projection", "pca_least"]  # Ways of choosing, random among them
+SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
+FRACTIONS: list[float] = [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0]  # Sizes of the logistic probes
+DELTAS: list[float] = [0.8, 0.9, 0.95]  # Shares of the full layer's accuracy to be kept
+DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
+
+# %%
+import diffused_redundancy as dr
+
+study = dr.begin("02_probes", globals())
+study.need("SELECTIONS", "random")
+study.show_provenance()
+
+# %% [markdown]
+# ## Two probes
+#
+# A *linear probe* predicts the class of an image as the largest of $C$ linear functions of its features, one per class.
+# Two ways of fitting it are used:
+#
+# - The **ridge classifier** minimises squared error to one-hot labels. Its solution is a formula, and one
+#   factorisation of the Gram matrix holds the solutions for the first $1, 2, \dots, d$ neurons at once. So its accuracy
+#   is shown at **every** size, exactly.
+# - The **multinomial logistic probe** minimises cross-entropy, as the paper's probes do. It has to be fitted anew at
+#   every size, here at the paper's fractions of the layer, and always to its optimum: no learning rate or schedule
+#   enters the result.
+#
+# Both are penalised by $\frac{\alpha v}{2} \lVert W \rVert_F^2$ ($v$: mean variance of the neurons), with $\alpha$ chosen
+# by cross-validation **on the train set, for the full layer**, and then kept for every subset. Test images decide
+# nothing.
+
+# %% [markdown]
+# ## Data
+
+# %% papermill_description=features
+import numpy as np
+
+layers = {study.title(net, task): layer for net, task, layer in study.layers()}
+sizes = {title: dr.sizes_of(FRACTIONS, layer.d) for title, layer in layers.items()}
+every = {title: list(range(1, layer.d + 1)) for title, layer in layers.items()}
+
+# %% papermill_description=penalties
+study.table(dr.study.penalty_table(layers), "penalties")
+
+# %% [markdown]
+# ## Ridge probes at every size
+
+# %% papermill_description=ridge
+ridge = {title: {name: layer.ridge(name, SEEDS)["accuracy"] for name in SELECTIONS} for title, layer in layers.items()}
+ridge_full = dr.study.probe_fulls(ridge)
+study.table(dr.study.curve_table(ridge, layers, SEEDS, measure="ridge_accuracy"), "ridge", show=False)
+
+# %%
+study.figure(
+    dr.study.curves_figure(dr.study.panels(ridge, layers, full=ridge_full, threshold=0.9), "test accuracy, ridge probe", percent=True),
+    "ridge",
+    alt="Test accuracy of the ridge probe against the number of neurons or directions kept, one plot per task, for each way of "
+    "choosing them, with the full layer's accuracy and 90% of it.",
+)
+study.say(dr.study.read_probes(ridge, layers, ridge_full, every))
+
+# %% [markdown]
+# Bands reach from the smallest to the largest value over seeds.
+
+# %% [markdown]
+# ## Logistic probes at the paper's fractions
+
+# %% papermill_description=logistic
+fits = {title: {name: layer.logistic(name, SEEDS, sizes[title]) for name in SELECTIONS} for title, layer in layers.items()}
+logistic = {title: {name: fit["accuracy"] for name, fit in found.items()} for title, found in fits.items()}
+logistic_full = dr.study.probe_fulls(logistic)
+unfinished = sum(int((~fit["converged"]).sum()) for found in fits.values() for fit in found.values())
+study.table(dr.study.curve_table(logistic, layers, SEEDS, measure="logistic_accuracy", sizes=sizes), "logistic", show=False)
+study.say(f"{sum(fit['converged'].size for found in fits.values() for fit in found.values())} probes were fitted; {unfinished} did not reach the tolerance.")
+
+# %%
+study.figure(
+    dr.study.curves_figure(
+        dr.study.panels(logistic, layers, sizes=sizes, full=logistic_full, threshold=0.9), "test accuracy, logistic probe", percent=True
+    ),
+    "logistic",
+    alt="Test accuracy of logistic probes at the paper's fractions, one plot per task, for each way of choosing neurons or "
+    "directions, with the full layer's accuracy and 90% of it.",
+)
+study.say(dr.study.read_probes(logistic, layers, logistic_full, sizes))
+
+# %% [markdown]
+# ## Do the two probes agree?
+#
+# The ridge probe is no more than a stand-in for the paper's probe, so it matters how far apart the two are. The gap is
+# ridge less logistic accuracy, in points, for random neurons.
+
+# %%
+study.table(dr.study.agreement(ridge, logistic, sizes), "agreement")
+
+# %% [markdown]
+# ## Diffused redundancy of accuracy
+#
+# $\mathrm{DR}(\delta) = 1 - k^*/d$, with $k^*$ the smallest $k$ at which the mean accuracy over random subsets reaches
+# $\delta$ times that of the full layer. For the ridge probe $k^*$ is exact to one neuron. For the logistic probe it is
+# the smallest size on the grid of fractions, as in the paper, so DR is a lower bound, and its intervals move in steps.
+
+# %%
+by_ridge = dr.study.redundancy_table(ridge, layers, DELTAS, measure="ridge accuracy", full=ridge_full)
+by_logistic = dr.study.redundancy_table(logistic, layers, DELTAS, measure="logistic accuracy", full=logistic_full, sizes=sizes)
+study.table(by_ridge.tidy, "redundancy-ridge", show=False)
+study.table(by_logistic.tidy, "redundancy-logistic", show=False)
+study.say(dr.study.markdown_table(by_ridge.shown("random")) + "\n\n" + dr.study.markdown_table(by_logistic.shown("random")))
+
+# %% papermill_description=DR-figure
+study.figure(
+    dr.study.redundancy_figure(by_ridge, DELTAS),
+    "redundancy",
+    alt="Diffused redundancy of ridge accuracy with intervals over seeds, for each task, one mark per delta.",
+)
+study.say(dr.study.read_redundancy(by_ridge, DELTAS))
+
+# %% [markdown]
+# ## Beside the paper
+#
+# The paper's table 1 (ICLR version; $\delta = 0.9$, logistic probes on the coarse grid) gives, for three of its nets:
+
+# %%
+study.table(dr.study.paper_table(), "paper")
+study.say(dr.study.beside_paper(by_logistic))
+
+# %% [markdown]
+# These are other networks and other images than here, so the numbers need not agree; what can be compared is the
+# pattern: large redundancy on easy tasks, less on hard ones.
+
+# %% [markdown]
+# ## What the numbers say
+
+# %%
+shares = {title: dr.study.share_at(logistic[title]["random"], sizes[title], layer.at(0.2) + 1, logistic_full[title]) for title, layer in layers.items()}
+study.verdict(1, dr.study.a_fifth_within(shares, 0.05))
+study.verdict(2, dr.study.every_subset_keeps({title: ridge[title]["random"] for title in layers}, ridge_full, 0.9, "ridge accuracy"))
+study.verdict(3, dr.study.tasks_differ(dr.study.redundancy_by_net(by_ridge, study, 0.9 if 0.9 in DELTAS else DELTAS[0])))
+
+# %%
+means = {name: {title: logistic[title][name].mean(0) for title in layers} for name in SELECTIONS}
+if {"pca", "pca_least"} <= set(SELECTIONS):
+    study.verdict(5, dr.study.components_first(sizes, {t: layer.d for t, layer in layers.items()}, means["pca"], means["pca_least"], means["random"]))
+for name in ("gaussian_projection", "random_projection"):
+    if name in SELECTIONS:
+        ours, theirs = ({title: logistic[title][kind] for title in layers} for kind in ("random", name))
+        study.verdict(6, dr.study.as_good_as_projections(sizes, ours, theirs, dr.SELECTIONS[name].label))
+
+study.result(
+    **{f"share at 20%, {title}": float(np.mean(share)) for title, share in shares.items()},
+    **{f"full layer, ridge, {title}": value for title, value in ridge_full.items()},
+    **{f"full layer, logistic, {title}": value for title, value in logistic_full.items()},
+    **by_ridge.results("ridge accuracy"),
+    **by_logistic.results("logistic accuracy"),
+)
+
+# %% [markdown]
+# ## What to take away
+#
+# - Nobody chose these neurons. That a random fifth does nearly as well as all of them means that what a task needs is
+#   spread over the layer many times.
+# - Redundancy belongs to a layer **and** a task. Compare a task the network serves well with one it was trained to
+#   ignore: in upstream training a letter's font must not matter.
+# - The top principal components are better than random neurons while few are kept, because they are chosen *knowing*
+#   the data. Random neurons need no data to choose, and soon catch up.
+#
+# ## Exercises
+#
+# 1. **Read off a number.** From the ridge figure, estimate how many random neurons reach 80% of the full layer's
+#    accuracy on each task. Then compare with $k^*$ in the table.
+# 2. **Two kinds of random projection.** The authors draw projections uniform in $[0, 1)$: every direction has positive
+#    entries only, and any two have an expected cosine of about 0.75. Explain why that hurts the first few directions,
+#    and look for the effect in the figures by comparing with the Gaussian projection.
+# 3. **Choose the penalty badly.** Fix the penalty of the ridge probe at 100 times the chosen one
+#    (`layer.ridge("random", SEEDS, penalty=...)`) and compute DR(0.9) again. Why must the penalty be fixed before one
+#    looks at test images?
+
+# %%
+study.finish()
