@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from .errors import InputError, unknown
+
+if TYPE_CHECKING:
+    import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -17,6 +20,8 @@ def resolve_device(name: str = "auto") -> torch.device:
     InputError
         If the name is none of ``auto``, ``cpu``, ``cuda``, ``mps``, or this machine lacks the device.
     """
+    import torch
+
     if name not in DEVICES:
         raise unknown("device", name, DEVICES)
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

@@ -1,8 +1,13 @@
 """Networks by name, their pre-training, and features at their layers."""
 
-from .features import PENULTIMATE, Features, features
-from .net import Net, net
-from .pretrain import pretrain
-from .zoo import ZOO
+from .._lazy import exports
 
-__all__ = ["PENULTIMATE", "ZOO", "Features", "Net", "features", "net", "pretrain"]
+__getattr__, __dir__, __all__ = exports(
+    __name__,
+    {
+        ".zoo": "ZOO",
+        ".networks": "Net net",
+        ".extraction": "PENULTIMATE Features features",
+        ".training": "pretrain",
+    },
+)

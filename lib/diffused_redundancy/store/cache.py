@@ -6,6 +6,7 @@ its arrays. A corrupt entry is reported and rebuilt; two processes that want the
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -45,6 +46,21 @@ def checksum(arrays: Mapping[str, np.ndarray]) -> str:
         total.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
         total.update(memoryview(array).cast("B") if array.size else b"")
     return total.hexdigest()
+
+
+@functools.cache
+def code_digest(*modules: str) -> str:
+    """A digest of the source of modules or packages of this library, by name relative to it (``measure``, ``nets.extraction``).
+
+    As part of a key it makes sure that a change of the code is never answered from before the change.
+    """
+    root = Path(__file__).resolve().parents[1]
+    total = hashlib.sha256()
+    for name in modules:
+        place = root.joinpath(*name.split("."))
+        for file in sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]:
+            total.update(file.name.encode() + b"|" + file.read_bytes())
+    return total.hexdigest()[:16]
 
 
 class Cache:

@@ -10,6 +10,7 @@ import platformdirs
 from ..errors import InputError
 
 CACHE_VARIABLE = "DIFFUSED_REDUNDANCY_CACHE"
+REPORT_VARIABLE = "DIFFUSED_REDUNDANCY_REPORT"
 
 
 def repository() -> Path:
@@ -41,3 +42,9 @@ def cache() -> Path:
     """The folder of cached features and curves: ``$DIFFUSED_REDUNDANCY_CACHE``, else the user's cache folder."""
     given = os.environ.get(CACHE_VARIABLE)
     return Path(given).expanduser().resolve() if given else Path(platformdirs.user_cache_dir("diffused-redundancy"))
+
+
+def report() -> Path:
+    """The folder of the running report: set by the runner, else ``reports/interactive`` in the checkout."""
+    given = os.environ.get(REPORT_VARIABLE)
+    return Path(given) if given else repository() / "reports" / "interactive"

@@ -1,61 +1,16 @@
 """The study: what turns measures into notebooks, reports and verdicts."""
 
-from .analysis import (
-    agreement,
-    beside_paper,
-    closed_form_errors,
-    curve_table,
-    debiased_rows,
-    panels,
-    paper_table,
-    penalty_table,
-    probe_fulls,
-    read_cka,
-    read_debiased,
-    read_probes,
-    read_redundancy,
-    redundancy_by_net,
-    redundancy_figure,
-    redundancy_table,
-    share_at,
-)
-from .figures import bars_figure, curves_figure, errors_figure
-from .session import Session, begin, markdown_table
-from .verdicts import (
-    a_fifth_within,
-    as_good_as_projections,
-    components_first,
-    every_subset_keeps,
-    tasks_differ,
-)
+from .._lazy import exports
 
-__all__ = [
-    "Session",
-    "a_fifth_within",
-    "agreement",
-    "as_good_as_projections",
-    "bars_figure",
-    "begin",
-    "beside_paper",
-    "closed_form_errors",
-    "components_first",
-    "curve_table",
-    "curves_figure",
-    "debiased_rows",
-    "errors_figure",
-    "every_subset_keeps",
-    "markdown_table",
-    "panels",
-    "paper_table",
-    "penalty_table",
-    "probe_fulls",
-    "read_cka",
-    "read_debiased",
-    "read_probes",
-    "read_redundancy",
-    "redundancy_by_net",
-    "redundancy_figure",
-    "redundancy_table",
-    "share_at",
-    "tasks_differ",
-]
+__getattr__, __dir__, __all__ = exports(
+    __name__,
+    {
+        ".analysis": (
+            "agreement beside_paper closed_form_errors curve_table debiased_rows panels paper_table penalty_table probe_fulls "
+            "read_cka read_debiased read_probes read_redundancy redundancy_by_net redundancy_figure redundancy_table share_at"
+        ),
+        ".figures": "bars_figure curves_figure errors_figure",
+        ".session": "Session begin markdown_table",
+        ".verdicts": "a_fifth_within as_good_as_projections components_first every_subset_keeps tasks_differ",
+    },
+)

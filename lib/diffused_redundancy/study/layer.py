@@ -17,10 +17,7 @@ from ..measure.ridge import choose_ridge_penalty, ridge_curve
 from ..measure.selections import SELECTIONS, Basis, bases
 from ..measure.statistics import SufficientStatistics
 from ..progress import progress
-from ..store import Cache
-
-VERSION = 1
-"""Part of every key: raise it whenever a measure changes."""
+from ..store import Cache, code_digest
 
 
 class Layer:
@@ -71,7 +68,7 @@ class Layer:
     def _kept(self, what: dict[str, Any], compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         if self.cache is None or self.key is None:
             return compute()
-        return self.cache.get_or_compute({"kind": "curves", "version": VERSION, **what, "layer": self.key}, compute)
+        return self.cache.get_or_compute({"kind": "curves", "code": code_digest("measure", "study.layer"), **what, "layer": self.key}, compute)
 
     def _bases(self, statistics: SufficientStatistics, selection: str, seeds: Sequence[int]) -> list[Basis]:
         return bases(selection, statistics, seeds)

@@ -13,8 +13,7 @@ import yaml
 
 from ..devices import DEVICES
 from ..errors import InputError, unknown
-from ..measure.selections import SELECTIONS
-from ..nets import ZOO
+from ..nets.zoo import ZOO
 from ..store import paths
 from ..tasks import SCHEMES, TASKS
 
@@ -53,6 +52,12 @@ def _one_of(kind: str, names: Any, schemes: Any = (), at: bool = False) -> Calla
     return check
 
 
+def _selection(value: str) -> None:
+    from ..measure.selections import SELECTIONS  # brings torch: imported only where a selection is given
+
+    _one_of("selection", SELECTIONS)(value)
+
+
 def _between(low: float, high: float, *, open_low: bool = False) -> Callable[[float], None]:
     def check(value: float) -> None:
         if not (low < value <= high if open_low else low <= value <= high):
@@ -67,7 +72,7 @@ PARAMETERS: dict[str, Parameter] = {
     "NETS": Parameter(str, True, _one_of("net", ZOO, at=True), "names of networks"),
     "TASKS": Parameter(str, True, _one_of("task", TASKS, SCHEMES), "names of downstream tasks"),
     "LAYER": Parameter(str, False, lambda value: None, "penultimate, or the name of a submodule"),
-    "SELECTIONS": Parameter(str, True, _one_of("selection", SELECTIONS), "names of selections"),
+    "SELECTIONS": Parameter(str, True, _selection, "names of selections"),
     "SEEDS": Parameter(int, True, _between(0, 2**31), "whole numbers from 0"),
     "REPEATS": Parameter(int, False, _between(2, 10_000), "a whole number from 2 to 10000"),
     "FRACTIONS": Parameter(float, True, _between(0, 1, open_low=True), "fractions of the layer, above 0 to 1"),

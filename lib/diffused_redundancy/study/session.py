@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,16 +16,14 @@ from matplotlib.figure import Figure
 
 from ..errors import InputError, unknown
 from ..nets import Net, features, net
-from ..store import Cache, atomic_path, make_folder, paths, provenance, write_json, write_text
+from ..nets.extraction import CODE as FEATURES_CODE
+from ..store import Cache, atomic_path, code_digest, make_folder, paths, provenance, write_json, write_text
 from ..tasks import Task, task
 from . import parameters
 from .claims import CLAIMS, Verdict
 from .layer import Layer
 
 warnings.filterwarnings("ignore", message="IProgress not found")  # no widgets here: they would not survive in a report
-
-REPORT_VARIABLE = "DIFFUSED_REDUNDANCY_REPORT"
-"""The folder of the running report, set by the runner; interactive sessions write to ``reports/interactive``."""
 
 
 class Session:
@@ -46,8 +43,7 @@ class Session:
     def __init__(self, notebook: str, values: Mapping[str, Any]) -> None:
         self.notebook = notebook
         self.parameters = dict(values)
-        given = os.environ.get(REPORT_VARIABLE)
-        self.folder = make_folder(Path(given) if given else paths.repository() / "reports" / "interactive")
+        self.folder = make_folder(paths.report())
         self.nets: list[Net] = [net(name) for name in values.get("NETS", [])]
         self.tasks: list[Task] = [task(name) for name in values.get("TASKS", [])]
         self.cache = Cache()
@@ -74,7 +70,7 @@ class Session:
             found = features(network, job, layer=name, device=device, cache=self.cache)
             return found.X_train, found.y_train, found.X_test, found.y_test
 
-        key = {"net": network.fingerprint, "task": job.fingerprint, "layer": name, "device": device}
+        key = {"net": network.fingerprint, "task": job.fingerprint, "layer": name, "device": device, "code": code_digest(*FEATURES_CODE)}
         return self._layers.setdefault((network.name, job.name), Layer(arrays, key=key, cache=self.cache, device=device))
 
     def title(self, network: Net, job: Task) -> str:

@@ -17,8 +17,6 @@ import numpy as np
 from .alphabets import FACES, glyph
 
 IMAGE_SIZE = 32
-RENDERER_VERSION = 1
-"""Part of every cache key: raise it whenever a picture changes for the same seed."""
 
 _CHUNK = 1024
 _SUPERSAMPLING = 2

@@ -15,8 +15,8 @@ from dataclasses import asdict
 import numpy as np
 
 from .alphabets import ARMENIAN_CLASSES, FACES, GEORGIAN_CLASSES, LATIN
-from .letters import IMAGE_SIZE, RENDERER_VERSION, Letters, Rendering, render
-from .task import ArrayImages, Split, Task, split_at, stratified
+from .letters import IMAGE_SIZE, Letters, Rendering, render
+from .splits import ArrayImages, Split, Task, split_at, stratified
 
 _DEJAVU = "rendered here from the DejaVu fonts that matplotlib ships"
 
@@ -31,7 +31,7 @@ def _rendered(
         train, test = (Split(ArrayImages(part.images), label_of(part)) for part in parts)
         return train, test
 
-    key = [RENDERER_VERSION, "".join(letters), n, seed, asdict(Rendering())]
+    key = ["".join(letters), n, seed, asdict(Rendering())]
     return Task(name, title, tuple(labels), f"{name}:{json.dumps(key, ensure_ascii=False)}", _DEJAVU, "DejaVu fonts licence (free)", load)
 
 
@@ -71,7 +71,7 @@ def digits() -> Task:
         "digits",
         "Handwritten digits",
         tuple("0123456789"),
-        "digits:1",
+        "digits",
         "scikit-learn's load_digits (Alpaydin and Kaynak 1998, UCI repository)",
         "CC BY 4.0",
         load,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..errors import InputError, unknown
 from . import files, miniature
-from .task import Task
+from .splits import Task
 
 TASKS: dict[str, Callable[[], Task]] = {
     "digits": miniature.digits,

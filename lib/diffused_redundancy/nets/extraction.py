@@ -12,12 +12,13 @@ from torch.nn.functional import interpolate
 from ..devices import resolve_device
 from ..errors import InputError, unknown
 from ..progress import progress
-from ..store import Cache
+from ..store import Cache, code_digest
 from ..tasks import Split, Task
-from .net import Net, Preprocessing
+from .networks import Net, Preprocessing
 
 PENULTIMATE = "penultimate"
-_VERSION = 1
+CODE = ("nets.extraction", "nets.networks", "nets.architectures", "nets.upstream", "tasks")
+"""What features depend on besides weights and pictures."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def features(network: Net, task: Task, *, layer: str = PENULTIMATE, device: str 
     chip = resolve_device(device).type
     key = {
         "kind": "features",
-        "version": _VERSION,
+        "code": code_digest(*CODE),
         "net": network.fingerprint,
         "task": task.fingerprint,
         "layer": layer,

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from ..errors import InputError, unknown
 from ..store import sha256_of
-from . import checkpoints
-from .architectures import build
 from .upstream import MEAN, STD
 from .zoo import ZOO
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,15 @@ class Net:
 
 
 def _zoo(name: str) -> Net:
+    from . import checkpoints
+
     about = checkpoints.manifest(name)
     plan = about["recipe"]
     path = checkpoints.folder() / about["file"]
 
     def load() -> nn.Module:
+        from .architectures import build
+
         module = build(plan["architecture"], about["classes"], plan["features"], seed=plan["seed"])
         return checkpoints.load_into(module, checkpoints.load_weights(path, about["sha256"]), str(path))
 
@@ -84,6 +88,8 @@ def _zoo(name: str) -> Net:
 def _local(tag: str, path: Path) -> Net:
     """A timm architecture with the weights of a local file."""
     import timm
+
+    from . import checkpoints
 
     if not path.is_file():
         raise InputError(f"no weight file {path}")

@@ -1,0 +1,122 @@
+"""The command line: ``python -m diffused_redundancy COMMAND``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import InputError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m diffused_redundancy", description="Diffused redundancy in pre-trained representations.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", prog="run_all.sh", help="run notebooks and write their reports", description="Run notebooks and write reports/index.html.")
+    run.add_argument("--preset", default="miniature", metavar="NAME", help="values of the parameters, from notebooks/presets (default: miniature)")
+    run.add_argument("--only", action="append", default=[], metavar="NOTEBOOK", help="run this notebook only, such as 01_cka; may be repeated")
+    run.add_argument("-p", nargs=2, action="append", default=[], dest="overrides", metavar=("NAME", "VALUE"), help="set a parameter of the one notebook of --only, such as -p SEEDS '[1, 2, 3]'")
+    run.add_argument("--force", action="store_true", help="compute everything anew instead of using the cache")
+    run.add_argument("--jobs", type=int, metavar="N", help="notebooks to run at a time, sharing the cores (default: one a core, at most 4)")
+    run.add_argument("--out", type=Path, metavar="FOLDER", help="where reports go (default: reports in the checkout)")
+    run.add_argument("--list", action="store_true", help="list notebooks with their parameters, and presets, and do nothing else")
+
+    measure = commands.add_parser("measure", help="measure the redundancy of your own embeddings")
+    measure.add_argument("features", type=Path, metavar="FEATURES", help=".npz or .safetensors file with X_train, y_train and optionally X_test, y_test")
+    measure.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for summary.json, curves.csv and report.html")
+    measure.add_argument("--seeds", type=int, default=5, metavar="N", help="random selections, seeds 1 to N (default: 5)")
+    measure.add_argument("--delta", type=float, action="append", default=[], metavar="D", help="share of the full layer's value to keep; may be repeated (default: 0.8, 0.9, 0.95)")
+    measure.add_argument("--selection", action="append", default=[], metavar="NAME", help="way of choosing neurons or directions; may be repeated (default: random)")
+    measure.add_argument("--probe", default="ridge", metavar="NAME", help="ridge, logistic, both or none (default: ridge)")
+    measure.add_argument("--penalty", type=float, metavar="A", help="of the ridge probe (default: chosen by cross-validation on the train set)")
+    measure.add_argument("--standardize", action="store_true", help="scale neurons to unit variance before the ridge probe")
+    measure.add_argument("--constant", default="error", metavar="RULE", help="constant neurons: error, keep (count them as neurons) or drop (default: error)")
+    measure.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps (default: auto)")
+
+    pretrain = commands.add_parser("pretrain", help="pre-train nets of the miniature zoo")
+    pretrain.add_argument("names", nargs="*", metavar="NAME", help="nets; without any, list them")
+    pretrain.add_argument("--out", type=Path, metavar="DIR", help="folder of checkpoints (default: data/checkpoints)")
+    pretrain.add_argument("--device", default="auto", metavar="NAME")
+    pretrain.add_argument("--epochs", type=int, metavar="N", help="in place of the recipe's, for a trial")
+    pretrain.add_argument("--images", type=int, metavar="N", help="in place of the recipe's, for a trial")
+
+    execute = commands.add_parser("execute")  # what the runner starts for each notebook
+    execute.add_argument("task")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from .study import parameters, runner
+
+    if options.list:
+        for name in parameters.available():
+            print(name)
+            for one in parameters.declared(name).values():
+                print(f"  {one.name} = {json.dumps(one.default, ensure_ascii=False)}\n      {one.help}")
+        for name in parameters.presets():
+            print(f"preset {name}: {parameters.preset(name).description}")
+        return 0
+    if options.jobs is not None and options.jobs < 1:
+        raise InputError(f"--jobs is {options.jobs}: it must be at least 1 (nearest: 1)")
+    out = (options.out or runner.default_out()).expanduser().resolve()
+    jobs = runner.plan(options.preset, options.only, options.overrides, out)
+    outcomes = runner.run(jobs, out=out, workers=min(options.jobs or runner.default_workers(len(jobs)), len(jobs)), force=options.force)
+    runner.say(f"Reports: {out / 'index.html'}")
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _measure(options: argparse.Namespace) -> int:
+    from .study.embeddings import Request, measure
+
+    print(measure(Request(**{name: value for name, value in vars(options).items() if name != "command"})))
+    return 0
+
+
+def _pretrain(options: argparse.Namespace) -> int:
+    from .nets import ZOO, pretrain
+
+    if not options.names:
+        for name, plan in ZOO.items():
+            print(f"{name}: {plan}")
+        return 0
+    from .nets.zoo import recipe
+
+    for name in options.names:
+        recipe(name)
+    for name in options.names:
+        print(pretrain(name, options.out, device=options.device, epochs=options.epochs, images=options.images))
+    return 0
+
+
+def _execute(options: argparse.Namespace) -> int:
+    from .study.execute import execute
+
+    task = json.loads(options.task)
+    outcome = execute(task["notebook"], task["parameters"], Path(task["folder"]), preset=task["preset"])
+    print(json.dumps(outcome.__dict__))
+    return 0 if outcome.ok else 1
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; errors of the user are one line and exit status 2."""
+    options = _parser().parse_args(words)
+    commands = {"run": _run, "measure": _measure, "pretrain": _pretrain, "execute": _execute}
+    try:
+        return commands[options.command](options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped: what was computed is in the cache, and the same command goes on from there", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""``reports/index.html``: every report, what became of the paper's claims, and on what machine."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+from ..store import write_text
+from .claims import CLAIMS
+from .html import page
+
+WORD_CLASS = {"holds": "holds", "holds in part": "part", "does not hold": "not", "undecided": "undecided"}
+SOURCES = {"P": "said in the paper", "S": "said in a summary of the paper", "C": "our question"}
+
+
+def _load(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _reports(folder: Path) -> list[dict[str, Any]]:
+    """The notebooks of one preset that have run, with their outcomes and results."""
+    found = []
+    for path in sorted((folder / "results").glob("*.outcome.json")):
+        outcome = _load(path)
+        results = _load(folder / "results" / f"{outcome['notebook']}.json") if outcome["ok"] else {}
+        found.append({**outcome, "preset": folder.name, "results": results})
+    return found
+
+
+def write_index(out: Path) -> Path:
+    """Write the index of all reports under a folder."""
+    from .parameters import preset, presets
+
+    sections = []
+    order = {"miniature": 0, "smoke": 9}
+    folders = sorted((path.parent for path in out.glob("*/results")), key=lambda path: (order.get(path.name, 5), path.name))
+    for folder in folders:
+        reports = _reports(folder)
+        if not reports:
+            continue
+        about = preset(folder.name).description if folder.name in presets() else "A run with parameters of its own."
+        sections.append(_section(folder, reports, about))
+    body = (
+        "<h1>Diffused redundancy in pre-trained representations</h1>"
+        "<p>Any random subset of a pre-trained layer's neurons, above a critical size, is nearly as similar to the whole layer and nearly as "
+        "useful for downstream tasks as the whole layer. These pages test that statement; every number on them was computed by the run they "
+        "belong to.</p>" + "".join(sections)
+    )
+    path = out / "index.html"
+    write_text(path, page("Diffused redundancy: reports", body, contents=False, footer="Made by run_all.sh."))
+    return path
+
+
+def _section(folder: Path, reports: list[dict[str, Any]], about: str) -> str:
+    cards = []
+    for report in reports:
+        link = f"{folder.name}/{report['notebook']}.html"
+        state = f"{report['seconds']:.0f} s, {report['memory']:.1f} GiB" if report["ok"] else f"failed: {html.escape(report['error'])}"
+        kind = "note" if report["ok"] else "verdict-not"
+        cards.append(
+            f'<li><h3><a href="{link}">{html.escape(report["title"])}</a></h3><p class="note">{report["notebook"]}</p><p class="{kind}">{state}</p></li>'
+        )
+    verdicts = [verdict for report in reports for verdict in report["results"].get("verdicts", [])]
+    rows = "".join(
+        f"<tr><td>{verdict['claim']}</td><td>{html.escape(CLAIMS[verdict['claim']].text)}<br><span class='note'>"
+        f'{SOURCES[CLAIMS[verdict["claim"]].source]}</span></td><td><span class="badge verdict-{WORD_CLASS[verdict["verdict"]]}">'
+        f'{html.escape(verdict["verdict"])}</span></td><td>{html.escape(verdict["because"])} '
+        f'<a href="{folder.name}/{verdict["notebook"]}.html#what-the-numbers-say">{verdict["notebook"]}</a></td></tr>'
+        for verdict in sorted(verdicts, key=lambda verdict: verdict["claim"])
+    )
+    table = (
+        f'<h3>What the numbers say of the claims</h3><div class="table"><table><thead><tr><th>claim</th><th>text</th><th>verdict</th>'
+        f"<th>because</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        if rows
+        else ""
+    )
+    made = next((report["results"]["provenance"] for report in reports if report["results"].get("provenance")), {})
+    machine = "; ".join(f"{name} {value}" for name, value in made.items())
+    return (
+        f"<h2>Preset {html.escape(folder.name)}</h2><p>{html.escape(about)}</p><ul class='cards'>{''.join(cards)}</ul>{table}"
+        f'<p class="note">{html.escape(machine)}</p>'
+    )

@@ -1,0 +1,157 @@
+"""Run notebooks with a preset and write their reports: ``./run_all.sh``, ``python -m diffused_redundancy run``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..store import make_folder, paths
+from ..store.cache import REFRESH_VARIABLE
+from . import parameters
+from .execute import Outcome
+from .index import write_index
+
+NOISE = ("Kernel is running over TCP without encryption", "IProgress not found", "notebook_tqdm")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook to run: its name, values, and the folder of the report."""
+
+    notebook: str
+    values: dict[str, Any]
+    folder: Path
+    preset: str
+
+
+def plan(preset: str, only: Sequence[str], overrides: Sequence[tuple[str, str]], out: Path) -> list[Job]:
+    """What to run, with every name and value checked before any work.
+
+    Parameters
+    ----------
+    preset : str
+    only : sequence of str
+        Notebooks to run; all if empty.
+    overrides : sequence of (name, text)
+        Values typed for the one notebook of ``only``.
+    out : path
+        The folder of all reports.
+    """
+    chosen = parameters.preset(preset)
+    notebooks = list(only) or parameters.available()
+    for name in notebooks:
+        parameters.source(name)
+    if overrides and len(notebooks) != 1:
+        raise InputError("-p sets parameters of one notebook: name it with --only, such as --only 01_cka")
+    jobs = []
+    for name in notebooks:
+        typed = {key: parameters.parse(key, text) for key, text in overrides}
+        values = parameters.checked_all(name, {**chosen.of(name), **typed})
+        defaults = {key: one.default for key, one in parameters.declared(name).items()}
+        changed = {key: value for key, value in values.items() if value != defaults[key]}
+        folder = out / (preset if not overrides else f"{preset}-custom")
+        jobs.append(Job(name, changed, folder, preset))
+    return jobs
+
+
+def default_workers(count: int) -> int:
+    """How many notebooks to run at a time: a core each, at most four (each holds about 1 GiB)."""
+    return max(1, min(count, os.cpu_count() or 1, 4))
+
+
+def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False) -> list[Outcome]:
+    """Run jobs, each in a process of its own, and write the index after each.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of the jobs. Ctrl-C stops them all; what they computed stays in the cache.
+    """
+    make_folder(out)
+    for job in jobs:
+        make_folder(job.folder)
+    started = time.time()
+    threads = max(1, (os.cpu_count() or 1) // max(1, workers))
+    children: list[subprocess.Popen[str]] = []
+
+    def one(job: Job) -> Outcome:
+        environment = {**os.environ, paths.REPORT_VARIABLE: str(job.folder), "JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        environment.pop("JPY_SESSION_NAME", None)
+        if workers > 1:  # share the cores: more threads than cores would only wait for one another
+            environment |= {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        if force:
+            environment[REFRESH_VARIABLE] = str(started)
+        task = json.dumps({"notebook": job.notebook, "parameters": job.values, "folder": str(job.folder), "preset": job.preset})
+        say(f"{job.notebook}: started")
+        child = subprocess.Popen(
+            [sys.executable, "-m", "diffused_redundancy", "execute", task],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        children.append(child)
+        output, complaints = child.communicate()
+        outcome = _read(job, output, child.returncode, complaints)
+        took = f"{outcome.seconds:.0f} s, {outcome.memory:.1f} GiB"
+        say(f"{job.notebook}: done in {took}" if outcome.ok else f"{job.notebook}: FAILED after {took}: {outcome.error}")
+        return outcome
+
+    outcomes: dict[str, Outcome] = {}
+    pool = ThreadPoolExecutor(max_workers=workers)
+    try:
+        for future in as_completed([pool.submit(one, job) for job in jobs]):
+            outcomes[future.result().notebook] = future.result()
+            write_index(out)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in children:
+            if child.poll() is None:
+                _stop(child)
+        raise
+    pool.shutdown()
+    return [outcomes[job.notebook] for job in jobs]
+
+
+def _stop(child: subprocess.Popen[str]) -> None:
+    """End a child and the kernel it started: they share a process group."""
+    try:
+        os.killpg(child.pid, signal.SIGTERM)
+        child.wait(timeout=5)
+    except ProcessLookupError:
+        return
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+def _read(job: Job, output: str, status: int, complaints: str) -> Outcome:
+    """The outcome a child printed, or one made from how it ended."""
+    try:
+        return Outcome(**json.loads(output.strip().splitlines()[-1]))
+    except (IndexError, ValueError, TypeError):
+        lines = [line for line in complaints.strip().splitlines() if not any(noise in line for noise in NOISE)]
+        last = lines[-1] if lines else "no message"
+        return Outcome(job.notebook, job.notebook, False, 0.0, 0.0, f"its process ended with status {status}: {last}")
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def default_out() -> Path:
+    """``reports`` in the checkout."""
+    return paths.repository() / "reports"
+
+
