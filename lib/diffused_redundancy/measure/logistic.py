@@ -2,7 +2,7 @@
 
 The objective is convex (cross-entropy with a ridge penalty, see ``probes``), so its minimum is a property of the
 features alone: no learning rate, schedule, order of data or initialisation. It is minimised by L-BFGS until
-no more than a ten-thousandth of it is left to gain. Nested subsets are solved in order of size, each started from the solution of the one before.
+the quadratic model says that less than 2e-5 of it is left to gain. Nested subsets are solved in order of size, each started from the solution of the one before.
 
 L-BFGS starts each direction from the inverse of an approximate Hessian, c X'X/n + penalty, with c = 0.1/C. At equal
 class probabilities the curvature is 1/C exactly; a tenth of it suits probes that have learned something, and its
@@ -30,7 +30,7 @@ from .statistics import SufficientStatistics, on_device
 CURVATURE = 0.1
 HISTORY = 20
 ENOUGH_HISTORY = 3
-TOLERANCE = 1e-4
+TOLERANCE = 2e-5
 MAX_ITERATIONS = 500
 
 

@@ -32,9 +32,8 @@ def explained(action: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _REASONS:
-            raise
-        raise InputError(f"cannot {action} {path}: {_REASONS[error.errno]}") from error
+        reason = _REASONS.get(error.errno or 0) or f"{error.strerror or error}; choose another folder"
+        raise InputError(f"cannot {action} {path}: {reason}") from error
 
 
 def make_folder(path: Path) -> Path:

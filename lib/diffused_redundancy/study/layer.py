@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..measure.arrays import as_features
 from ..measure.cka import cka_curves, closed_form, diagonal_share
 from ..measure.logistic import LOGISTIC_GRID, LogisticProbes, choose_logistic_penalty
 from ..measure.probes import RIDGE_GRID, PenaltyChoice
@@ -165,7 +166,7 @@ class Layer:
             statistics = self.statistics
             if self.standardize:
                 scale = statistics.unit_scale()
-                statistics, X_test = statistics.scaled(scale), X_test * scale.cpu().numpy().astype(X_test.dtype)
+                statistics, X_test = statistics.scaled(scale), as_features(X_test, "X_test").double() * scale.cpu()
             curves = [
                 ridge_curve(statistics, order, X_test, y_test, penalty=chosen)
                 for order in progress(self._bases(statistics, selection, seeds), title=f"ridge probes, {selection}")

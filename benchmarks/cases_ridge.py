@@ -1,0 +1,92 @@
+"""The ridge classifier at every size of one selection, against scikit-learn's on the whole layer."""
+
+from __future__ import annotations
+
+import numpy as np
+import plain
+import synthetic
+import torch
+from sklearn.linear_model import RidgeClassifier
+from table import Row
+from timing import interleaved
+
+import diffused_redundancy as dr
+from diffused_redundancy.measure.ridge import strength
+
+PENALTY = 0.01
+
+
+def all_sizes(quick: bool) -> list[Row]:
+    """Accuracy at every k of one selection of a made-up layer with 10 classes."""
+    n, m, d = (2_000, 800, 512) if quick else (10_000, 4_000, 2_048)
+    X, y = synthetic.layer(n + m, d)
+    return compare_ridge("ridge_all_sizes", X[:n], y[:n], X[n:], y[n:], penalty=PENALTY, rounds=5, limit=10, judged=not quick)
+
+
+def compare_ridge(
+    name: str,
+    X: np.ndarray,
+    y: np.ndarray,
+    X_test: np.ndarray,
+    y_test: np.ndarray,
+    *,
+    penalty: float,
+    rounds: int,
+    limit: float | None = None,
+    judged: bool = True,
+) -> list[Row]:
+    """Time the curve in fits of the whole layer, and count test images on which the two differ.
+
+    Parameters
+    ----------
+    name : str
+        Of the benchmark.
+    X, X_test : ndarray (n, d) and (m, d), float32
+    y, y_test : ndarray of int (n,) and (m,)
+    penalty : float
+        In the library's units; scikit-learn gets the equal ``alpha``.
+    rounds : int
+        Timed rounds.
+    limit : float, optional
+        How many fits the curve may take.
+    judged : bool
+        Whether the target applies to features of this size.
+    """
+    (n, d), m = X.shape, len(X_test)
+    classes = int(max(y.max(), y_test.max())) + 1
+
+    def statistics() -> dr.SufficientStatistics:
+        return dr.SufficientStatistics.from_features(X, y, num_classes=classes, device="cpu")
+
+    given = statistics()
+    basis = dr.basis("random", given, 1)
+    alpha = strength(given, penalty)
+    timed = interleaved(
+        {
+            "with pass": lambda: dr.ridge_curve(statistics(), basis, X_test, y_test, penalty=penalty),
+            "curve": lambda: dr.ridge_curve(given, basis, X_test, y_test, penalty=penalty),
+            "fit": lambda: RidgeClassifier(alpha=alpha).fit(X, y),
+        },
+        rounds,
+    )
+    curve = timed.results["with pass"]
+    there = np.bincount(y_test, minlength=classes)
+    order = basis.columns(torch.arange(d)[None])[0].numpy()
+    sizes = sorted({1, min(64, d), d // 2, d})
+    differing = 0
+    for k in sizes:
+        neurons = order[:k]
+        theirs = plain.ridge_hits(X[:, neurons], y, X_test[:, neurons], y_test, alpha=alpha, classes=classes)
+        ours = np.rint(np.nan_to_num(curve.per_class[k - 1]) * there).astype(int)
+        differing = max(differing, int(np.abs(ours - theirs).sum()), abs(round(curve.accuracy[k - 1] * m) - int(theirs.sum())))
+    at = f"n = {n:,}, d = {d:,}, {classes} classes, {m:,} test images"
+
+    def fits(what: str, ours: str) -> Row:
+        return Row(name, f"every k, {what} ({at})", timed.ratio(ours, "fit"), "fits", limit, judged=judged, detail=timed.told(ours, "fit"))
+
+    accuracies = ", ".join(f"{curve.accuracy[k - 1]:.3f} at k = {k}" for k in sizes)
+    return [
+        fits("pass over the features included", "with pass"),
+        fits("given the statistics", "curve"),
+        Row(name, "right guesses by class, difference from scikit-learn in float64", differing, "images", limit=0, detail=f"accuracy {accuracies}"),
+    ]

@@ -1,0 +1,57 @@
+"""Run the benchmarks and print a Markdown table: ``python benchmarks/run.py [--quick] [--only NAME] [--json FILE]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cases_cka
+import cases_memory
+import cases_real
+import cases_ridge
+import cases_run
+from table import Row, as_json, machine, markdown
+
+BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
+    "cka_all_sizes": cases_cka.all_sizes,
+    "cka_75_subsets": cases_cka.subsets,
+    "ridge_all_sizes": cases_ridge.all_sizes,
+    "stream_memory": cases_memory.stream,
+    "real_features": cases_real.real,
+    "whole_run": cases_run.whole,
+}
+"""What can be measured, by name: each takes whether to be quick, and gives rows of the table."""
+
+ASKED_FOR = ("whole_run",)
+"""Left out unless named: minutes long, and not side by side with anything."""
+
+
+def _options(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks/run.py", description="Measure speed as ratios, side by side in one run, and memory.")
+    parser.add_argument("--quick", action="store_true", help="small sizes: checks are judged, targets for speed and memory are not")
+    parser.add_argument("--only", action="append", choices=list(BENCHMARKS), metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; may be repeated")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows and the machine to a file")
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure, print and write; exit status 1 if a target that applies is missed."""
+    options = _options(words)
+    names = options.only or [name for name in BENCHMARKS if name not in ASKED_FOR]
+    rows: list[Row] = []
+    for name in names:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        rows += BENCHMARKS[name](options.quick)
+    about = machine()
+    print(markdown(rows) + "\n")
+    print("\n".join(f"- {name}: {value}" for name, value in about.items()))
+    if options.json:
+        options.json.write_text(json.dumps({"quick": options.quick, "machine": about, "rows": as_json(rows)}, indent=1) + "\n", encoding="utf-8")
+    return 1 if any(row.met is False for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,19 @@
+# Sourced by run_all.sh and tests/run.sh: sets `root`, and finds a Python 3.11 or newer as `bare_python`.
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+bare_python=""
+seen=""
+for candidate in "${VIRTUAL_ENV:+$VIRTUAL_ENV/bin/python}" "${CONDA_PREFIX:+$CONDA_PREFIX/bin/python}" \
+  python3 python3.13 python3.12 python3.11 python; do
+  [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 || continue
+  version="$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" || continue
+  if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    bare_python="$candidate"
+    break
+  fi
+  seen="$seen $candidate is $version;"
+done
+if [ -z "$bare_python" ]; then
+  echo "error: Python 3.11 or newer is needed, and none was found.${seen:+ Found:$seen} install it, or activate an environment that has it." >&2
+  exit 3
+fi
+export PYTHONPATH="$root/lib${PYTHONPATH:+:$PYTHONPATH}"

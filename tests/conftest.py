@@ -1,0 +1,41 @@
+"""What several tests share: features that look like a layer's, a cache of their own, the real net and images."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL = Path(os.environ.get("DIFFUSED_REDUNDANCY_REAL", ROOT.parent / "shared" / "real"))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or fills the user's cache; all of them share one."""
+    monkeypatch.setenv("DIFFUSED_REDUNDANCY_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def make_layer(n: int = 400, d: int = 60, classes: int = 5, seed: int = 0, dtype: str = "float64") -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, d) of low rank plus noise, rectified, with class means; and labels (n,)."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(classes, size=n)
+    y[:classes] = np.arange(classes)
+    hidden = rng.standard_normal((n, 12)) + 1.5 * rng.standard_normal((classes, 12))[y]
+    X = hidden @ rng.standard_normal((12, d)) + rng.standard_normal((n, d)) + 1
+    return np.maximum(X, 0).astype(dtype), y
+
+
+@pytest.fixture
+def layer() -> tuple[np.ndarray, np.ndarray]:
+    return make_layer()
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The folder of the real net and images."""
+    if not (REAL / "resnet18_imagenet1k.safetensors").is_file():
+        pytest.skip(f"no real net at {REAL}: set DIFFUSED_REDUNDANCY_REAL to a folder that holds it")
+    return REAL

@@ -1,0 +1,130 @@
+"""The ridge probe at every k: against the normal equations and scikit-learn's RidgeClassifier."""
+
+from __future__ import annotations
+
+import numpy as np
+import plain
+import pytest
+import torch
+from conftest import make_layer
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import cross_val_score
+
+import diffused_redundancy as dr
+from diffused_redundancy.measure.probes import fold_of
+from diffused_redundancy.measure.ridge import strength
+
+
+@pytest.fixture
+def parts():
+    X, y = make_layer(n=700)
+    return X[:400], y[:400], X[400:], y[400:]
+
+
+@pytest.mark.parametrize("selection", dr.SELECTIONS)
+@pytest.mark.parametrize("penalty", [1e-4, 0.3])
+def test_every_selection_at_every_size(parts, selection, penalty):
+    X, y, X_test, y_test = parts
+    s = dr.SufficientStatistics.from_features(X, y)
+    order = dr.basis(selection, s, 2)
+    curve = dr.ridge_curve(s, order, X_test, y_test, penalty=penalty)
+    for k in range(1, order.size + 1):
+        train, test = (order.columns(torch.from_numpy(x), k).numpy() for x in (X, X_test))
+        guesses = plain.ridge_scores(train, y, test, strength(s, penalty), 5).argmax(1)
+        assert curve.accuracy[k - 1] == pytest.approx((guesses == y_test).mean(), abs=1e-12)
+        by_class = [(guesses == y_test)[y_test == c].mean() for c in range(5)]
+        assert np.allclose(curve.per_class[k - 1], by_class, atol=1e-6)
+
+
+def test_against_scikit_learn(parts):
+    X, y, X_test, y_test = parts
+    s = dr.SufficientStatistics.from_features(X, y)
+    order = dr.basis("random", s, 1)
+    curve = dr.ridge_curve(s, order, X_test, y_test, penalty=0.01)
+    for k in (1, 5, 30, 60):
+        chosen = order.order[:k].numpy()
+        theirs = RidgeClassifier(alpha=strength(s, 0.01)).fit(X[:, chosen], y)
+        assert curve.accuracy[k - 1] == theirs.score(X_test[:, chosen], y_test)
+
+
+def test_two_classes_as_scikit_learn(parts):
+    X, y, X_test, y_test = parts
+    X, y, X_test, y_test = X[y < 2], y[y < 2], X_test[y_test < 2], y_test[y_test < 2]
+    s = dr.SufficientStatistics.from_features(X, y)
+    curve = dr.ridge_curve(s, dr.basis("first", s), X_test, y_test, penalty=0.1)
+    theirs = RidgeClassifier(alpha=strength(s, 0.1)).fit(X, y)
+    assert curve.accuracy[-1] == theirs.score(X_test, y_test)
+
+
+def test_order_of_neurons_does_not_matter_in_the_end(parts):
+    X, y, X_test, y_test = parts
+    s = dr.SufficientStatistics.from_features(X, y)
+    ends = [dr.ridge_curve(s, order, X_test, y_test, penalty=0.01).accuracy[-1] for order in dr.bases("random", s, range(5))]
+    ends.append(dr.ridge_curve(s, dr.basis("pca", s), X_test, y_test, penalty=0.01).accuracy[-1])
+    assert len(set(ends)) == 1
+
+
+def test_penalty_does_not_depend_on_scale(parts):
+    X, y, X_test, y_test = parts
+    a = dr.SufficientStatistics.from_features(X, y)
+    b = dr.SufficientStatistics.from_features(X * 1000, y)
+    order = dr.basis("first", a)
+    one = dr.ridge_curve(a, order, X_test, y_test, penalty=0.1).accuracy
+    assert np.array_equal(one, dr.ridge_curve(b, order, X_test * 1000, y_test, penalty=0.1).accuracy)
+
+
+def test_equal_scores_count_once(parts):
+    """With a constant first neuron and balanced classes all scores are equal: the first class wins, as argmax has it."""
+    X, y, X_test, y_test = parts
+    keep = np.concatenate([np.flatnonzero(y == c)[:20] for c in range(5)])
+    X, y = np.concatenate([np.ones((len(X), 1)), X], 1)[keep], y[keep]
+    s = dr.SufficientStatistics.from_features(X, y)
+    curve = dr.ridge_curve(s, dr.basis("first", s), np.concatenate([np.ones((len(X_test), 1)), X_test], 1), y_test, penalty=0.1)
+    assert curve.accuracy[0] == pytest.approx((y_test == 0).mean())
+
+
+def test_cross_validation_against_scikit_learn(parts):
+    X, y, _, _ = parts
+    grid = (1e-3, 1e-1, 10.0)
+    choice = dr.choose_ridge_penalty(X, y, grid=grid, folds=4, seed=3)
+    fold = fold_of(torch.from_numpy(y), 4, 3).numpy()
+    splits = [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(4)]
+    for penalty, accuracy in zip(grid, choice.accuracy, strict=True):
+        alphas = [strength(dr.SufficientStatistics.from_features(X[train], y[train]), penalty) for train, _ in splits]
+        theirs = [cross_val_score(RidgeClassifier(alpha=a), X, y, cv=[split])[0] for a, split in zip(alphas, splits, strict=True)]
+        assert accuracy == pytest.approx(np.mean(theirs), abs=1e-12)
+    assert choice.penalty == max(zip(choice.accuracy, grid, strict=True))[1]
+
+
+def test_folds_hold_every_class_evenly():
+    y = torch.from_numpy(np.repeat([0, 1, 2], [50, 25, 10]))
+    fold = fold_of(y, 5)
+    for c, count in enumerate((10, 5, 2)):
+        assert torch.bincount(fold[y == c], minlength=5).tolist() == [count] * 5
+
+
+@pytest.mark.parametrize("penalty", [0, -1, float("inf"), "cv", True])
+def test_bad_penalty(parts, penalty):
+    X, y, X_test, y_test = parts
+    s = dr.SufficientStatistics.from_features(X, y)
+    with pytest.raises(dr.InputError, match="penalty is"):
+        dr.ridge_curve(s, dr.basis("first", s), X_test, y_test, penalty=penalty)
+
+
+def test_errors(parts):
+    X, y, X_test, y_test = parts
+    s = dr.SufficientStatistics.from_features(X, y)
+    first = dr.basis("first", s)
+    with pytest.raises(dr.InputError, match="all train labels are one class"):
+        one = dr.SufficientStatistics.from_features(X, np.zeros_like(y))
+        dr.ridge_curve(one, first, X_test, np.zeros_like(y_test), penalty=1.0)
+    with pytest.raises(dr.InputError, match="needs labels"):
+        dr.ridge_curve(dr.SufficientStatistics.from_features(X), first, X_test, y_test, penalty=1.0)
+    with pytest.raises(dr.InputError, match="X_test has 3 neurons"):
+        dr.ridge_curve(s, first, X_test[:, :3], y_test, penalty=1.0)
+    with pytest.raises(dr.InputError, match="y_test holds 9"):
+        dr.ridge_curve(s, first, X_test, np.full_like(y_test, 9), penalty=1.0)
+    with pytest.raises(dr.InputError, match=r"X_test\[0, 0\] is nan"):
+        dr.ridge_curve(s, first, np.full_like(X_test, np.nan), y_test, penalty=1.0)
+    with pytest.raises(dr.InputError, match="folds is 1"):
+        dr.choose_ridge_penalty(X, y, folds=1)

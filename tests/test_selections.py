@@ -1,0 +1,87 @@
+"""Selections: the authors' subsets, nested, and whatever is registered obeys the same rules."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import diffused_redundancy as dr
+
+
+def test_the_authors_subsets(layer):
+    X, _ = layer
+    s = dr.SufficientStatistics.from_features(X)
+    torch.manual_seed(4)
+    assert torch.equal(dr.basis("random", s, 4).order, torch.randperm(60))
+
+
+def test_the_authors_projection(layer):
+    s = dr.SufficientStatistics.from_features(layer[0])
+    torch.manual_seed(4)
+    expected = torch.nn.functional.normalize(torch.rand(60, 60), dim=0)
+    assert torch.allclose(dr.basis("random_projection", s, 4).directions.float(), expected)
+
+
+def test_drawing_leaves_the_global_generator_alone(layer):
+    s = dr.SufficientStatistics.from_features(layer[0])
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    for name in dr.SELECTIONS:
+        dr.basis(name, s, 9)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("selection", dr.SELECTIONS)
+def test_what_every_selection_obeys(layer, selection):
+    X = torch.from_numpy(layer[0])
+    s = dr.SufficientStatistics.from_features(X)
+    one, again = dr.basis(selection, s, 2), dr.basis(selection, s, 2)
+    columns = one.columns(X)
+    assert torch.equal(columns, again.columns(X))  # the same for the same seed
+    assert columns.shape == (len(X), one.size)
+    assert torch.equal(one.columns(X, 5), columns[:, :5]) or torch.allclose(one.columns(X, 5), columns[:, :5], atol=1e-12)  # nested
+    centred = (X - X.mean(0)) if one.directions is None else X - X.mean(0)
+    expected = one.columns(centred).T @ one.columns(centred)
+    assert torch.allclose(one.gram(s.gram), expected, atol=1e-8 * float(expected.abs().max()))
+    if dr.SELECTIONS[selection].seeded:
+        assert not torch.equal(columns, dr.basis(selection, s, 3).columns(X))
+    if one.directions is not None:
+        assert torch.allclose(one.directions.norm(dim=0), torch.ones(one.size, dtype=torch.float64))
+
+
+def test_components_are_ordered_by_variance(layer):
+    X = torch.from_numpy(layer[0])
+    s = dr.SufficientStatistics.from_features(X)
+    assert (np.diff(dr.basis("pca", s).columns(X).var(0).numpy()) < 1e-9).all()
+    assert (np.diff(dr.basis("pca_least", s).columns(X).var(0).numpy()) > -1e-9).all()
+
+
+def test_components_against_torch(layer):
+    X = torch.from_numpy(layer[0])
+    s = dr.SufficientStatistics.from_features(X)
+    _, _, V = torch.pca_lowrank(X, q=60, center=True)
+    overlap = (dr.basis("pca", s).directions[:, :5] * V[:, :5]).sum(0).abs()
+    assert torch.allclose(overlap, torch.ones(5, dtype=torch.float64), atol=1e-8)
+
+
+def test_sizes_are_the_authors():
+    assert dr.sizes_of(dr.PAPER_FRACTIONS, 512) == [1, 2, 5, 25, 51, 102, 153, 256, 409, 460, 512]
+    assert dr.sizes_of([0.5, 0.1], 10, most=4) == [1]
+
+
+@pytest.mark.parametrize("fraction", [0, -0.1, 1.01, float("nan"), "a", True])
+def test_fraction_out_of_range(fraction):
+    with pytest.raises(dr.InputError, match="above 0 and at most 1"):
+        dr.sizes_of([0.5, fraction], 100)
+
+
+def test_errors(layer):
+    s = dr.SufficientStatistics.from_features(layer[0])
+    with pytest.raises(dr.InputError, match="unknown selection 'radnom': did you mean 'random'"):
+        dr.basis("radnom", s)
+    with pytest.raises(dr.InputError, match="seed is -1"):
+        dr.basis("random", s, -1)
+    with pytest.raises(dr.InputError, match=r"k is 61: it must be 1 to 60 \(nearest: 60\)"):
+        dr.basis("first", s).columns(torch.ones(2, 60), 61)

@@ -1,0 +1,183 @@
+"""Sufficient statistics: right, streaming, mergeable, and hard to upset by scale, shift or precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import plain
+import pytest
+import torch
+from conftest import make_layer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import diffused_redundancy as dr
+from diffused_redundancy.measure import statistics as module
+
+
+def relative(a: torch.Tensor, b: np.ndarray) -> float:
+    return float(np.abs(a.cpu().numpy() - b).max() / np.abs(b).max())
+
+
+def test_against_plain_products(layer):
+    X, y = layer
+    s = dr.SufficientStatistics.from_features(X, y, debiased=True)
+    Xc, Y = plain.centred(X), np.eye(5)[y]
+    assert s.n == len(X)
+    assert relative(s.mean, X.mean(0)) < 1e-14
+    assert relative(s.gram, Xc.T @ Xc) < 1e-13
+    assert relative(s.class_sums, Xc.T @ Y) < 1e-12
+    assert np.array_equal(s.class_counts.numpy(), Y.sum(0))
+    assert relative(s.fourth, (Xc**2).T @ Xc**2) < 1e-13
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts=st.lists(st.integers(1, 399), max_size=5, unique=True), debiased=st.booleans())
+def test_shards_of_any_size_merge_to_the_whole(cuts, debiased):
+    X, y = make_layer()
+    X = X + np.arange(len(X))[:, None] / 50  # shards with different means
+    whole = dr.SufficientStatistics.from_features(X, y, debiased=debiased)
+    edges = [0, *sorted(cuts), len(X)]
+    merged = dr.SufficientStatistics(60, 5, debiased=debiased)
+    streamed = dr.SufficientStatistics(60, 5, debiased=debiased)
+    for start, stop in zip(edges, edges[1:], strict=False):
+        part = dr.SufficientStatistics.from_features(X[start:stop], y[start:stop], num_classes=5, debiased=debiased)
+        merged = merged + part
+        streamed.update(X[start:stop], y[start:stop])
+    for other in (merged, streamed):
+        assert other.n == whole.n
+        assert relative(other.gram, whole.gram.numpy()) < 1e-12
+        assert relative(other.class_sums, whole.class_sums.numpy()) < 1e-11
+        if debiased:
+            assert relative(other.fourth, whole.fourth.numpy()) < 1e-11
+
+
+def test_blocks_within_one_update(layer, monkeypatch):
+    X, y = layer
+    whole = dr.SufficientStatistics.from_features(X, y)
+    monkeypatch.setattr(module, "BLOCK_ROWS", 7)
+    pieces = dr.SufficientStatistics.from_features(X, y)
+    assert relative(pieces.gram, whole.gram.numpy()) < 1e-13
+
+
+def test_lazy_rows_are_read_in_slices(layer):
+    X, y = layer
+
+    class Rows:
+        shape, dtype = X.shape, X.dtype
+
+        def __len__(self):
+            return len(X)
+
+        def __getitem__(self, rows):
+            assert isinstance(rows, slice)
+            return X[rows]
+
+    assert torch.equal(dr.SufficientStatistics.from_features(Rows(), y).gram, dr.SufficientStatistics.from_features(X, y).gram)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-3, 1e3, 1e15])
+@pytest.mark.parametrize("shift", [0.0, 5.0])
+def test_scale_and_shift_change_no_curve(scale, shift):
+    X, _ = make_layer(dtype="float32")
+    reference = dr.SufficientStatistics.from_features(X)
+    moved = dr.SufficientStatistics.from_features((X * np.float32(scale)) + np.float32(shift * scale))
+    order = dr.basis("random", reference, 1)
+    assert np.abs(dr.cka_curve(reference, order) - dr.cka_curve(moved, order)).max() < 1e-6
+
+
+def test_a_large_mean_costs_no_digits():
+    X, _ = make_layer(dtype="float32")
+    exact = np.round(X * 64) / 64  # so that adding the mean rounds nothing away
+    shifted = (exact + 4096).astype(np.float32)
+    a, b = (dr.SufficientStatistics.from_features(x) for x in (exact, shifted))
+    assert relative(b.gram, a.gram.numpy()) < 5e-6
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float16", 2e-6), ("bfloat16", 2e-6), ("float32", 2e-6), ("float64", 1e-13)])
+def test_every_float_type(dtype, tolerance):
+    X, _ = make_layer()
+    tensor = torch.from_numpy(X).to(getattr(torch, dtype))
+    exact = plain.centred(tensor.double().numpy())
+    assert relative(dr.SufficientStatistics.from_features(tensor).gram, exact.T @ exact) < tolerance
+
+
+def test_a_chip_without_float64_gives_the_same(layer, monkeypatch):
+    """What MPS does: products and column sums in float32, sums of blocks in float64 on the CPU."""
+    X, y = layer
+    monkeypatch.setattr(module, "on_device", lambda block, device: block.float())
+    monkeypatch.setattr(module, "column_sums", lambda block, home: block.float().sum(0).double())
+    rough = dr.SufficientStatistics.from_features(X, y)
+    Xc = plain.centred(X)
+    assert relative(rough.gram, Xc.T @ Xc) < 1e-6
+    assert relative(rough.class_sums, Xc.T @ np.eye(5)[y]) < 1e-5
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_agrees_with_the_cpu(layer):
+    X, y = layer
+    a = dr.SufficientStatistics.from_features(X.astype("float32"), y, device="cuda")
+    b = dr.SufficientStatistics.from_features(X, y, device="cpu")
+    assert relative(a.gram, b.gram.numpy()) < 1e-6
+
+
+def test_memory_order_and_views_do_not_matter(layer):
+    X, _ = layer
+    expected = dr.SufficientStatistics.from_features(X[::-1].copy()).gram
+    read_only = X[::-1].copy()
+    read_only.setflags(write=False)
+    for view in (X[::-1], np.asfortranarray(X[::-1]), read_only):
+        assert relative(dr.SufficientStatistics.from_features(view).gram, expected.numpy()) < 1e-13
+
+
+def test_constant_neurons_are_found(layer):
+    X, _ = layer
+    X = X.copy()
+    X[:, [3, 17]] = [0.1, 1234.5678]
+    assert dr.SufficientStatistics.from_features(X).constant.tolist() == [3, 17]
+    assert dr.SufficientStatistics.from_features(X.astype("float32")).constant.tolist() == [3, 17]
+
+
+@pytest.mark.parametrize(
+    "X, y, words",
+    [
+        (np.ones((4, 3), dtype=int), None, "X holds int64: features must be float16"),
+        (np.array([["a"]]), None, "features must be"),
+        (np.ones(4), None, "two-dimensional"),
+        (np.ones((0, 3)), None, "at least one image"),
+        (np.array([[1.0, np.nan]]), None, r"X\[0, 1\] is nan"),
+        (np.array([[1.0, 2.0], [np.inf, 2.0]]), None, r"X\[1, 0\] is inf"),
+        (np.ones((4, 3)), np.array([0, 1, 0]), "one label for each of the 4 images"),
+        (np.ones((4, 3)), np.array([0, 1, 0, -1]), "y holds -1"),
+        (np.ones((4, 3)), np.array([0.0, 1, 0, 1]), "whole numbers"),
+    ],
+)
+def test_bad_features_and_labels(X, y, words):
+    with pytest.raises(dr.InputError, match=words):
+        dr.SufficientStatistics.from_features(X, y)
+
+
+def test_a_bad_block_adds_nothing(layer):
+    X, y = layer
+    s = dr.SufficientStatistics.from_features(X, y)
+    before = s.gram.clone()
+    bad = X.copy()
+    bad[200, 3] = np.nan
+    with pytest.raises(dr.InputError, match=r"X\[600, 3\] is nan"):
+        s.update(bad, y)
+    assert s.n == 400 and torch.equal(s.gram, before)
+    with pytest.raises(dr.InputError, match="holds 5: with 5 classes"):
+        s.update(X[:1], np.array([5]))
+    with pytest.raises(dr.InputError, match="X has 10 neurons: these statistics are of 60"):
+        s.update(X[:, :10], y)
+    with pytest.raises(dr.InputError, match="y is missing"):
+        s.update(X)
+
+
+def test_only_like_statistics_merge():
+    with pytest.raises(dr.InputError, match="cannot join"):
+        dr.SufficientStatistics(3) + dr.SufficientStatistics(4)
+
+
+def test_unknown_device():
+    with pytest.raises(dr.InputError, match="did you mean 'cuda'"):
+        dr.SufficientStatistics(3, device="cude")
