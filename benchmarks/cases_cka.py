@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import diffused_redundancy as dr
 import numpy as np
 import plain
 import synthetic
 import torch
 from table import Row
 from timing import interleaved
-from torch import Tensor
-
-import diffused_redundancy as dr
 
 SEEDS = range(1, 6)
 SAME = 1e-6
@@ -31,9 +29,9 @@ def all_sizes(quick: bool) -> list[Row]:
         },
         rounds=7,
     )
-    ends = dr.bases("random", statistics, (1, selections))
+    ends = [plain.order(d, seed) for seed in (1, selections)]
     sizes = [1, 3, d // 100, d // 10, d // 2, d]
-    exact = plain.cka(plain.centred(X, torch.float64), [basis.order[:k] for basis in ends for k in sizes])
+    exact = plain.cka(plain.centred(X, torch.float64), [order[:k] for order in ends for k in sizes])
     ours = timed.results["curves"][[0, -1]][:, np.array(sizes) - 1].ravel()
     name, at = "cka_all_sizes", f"n = {n:,}, d = {d:,}"
     return [
@@ -73,8 +71,7 @@ def compare_subsets(name: str, X: np.ndarray, *, rounds: int, limit: float | Non
     """
     n, d = X.shape
     columns = [max(1, int(fraction * d)) - 1 for fraction in dr.PAPER_FRACTIONS]
-    orders = [torch.randperm(d, generator=torch.Generator().manual_seed(seed)) for seed in SEEDS]
-    chosen: list[Tensor] = [order[: column + 1] for order in orders for column in columns]
+    chosen = [plain.order(d, seed)[: column + 1] for seed in SEEDS for column in columns]
     statistics = dr.SufficientStatistics.from_features(X, device="cpu")
 
     def curves(of: dr.SufficientStatistics) -> np.ndarray:

@@ -10,13 +10,12 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import diffused_redundancy as dr
 import numpy as np
 import synthetic
 import torch
 from safetensors.torch import load_file
 from table import Row
-
-import diffused_redundancy as dr
 
 SAME = 1e-6
 """How far the streamed Gram matrix may be from that of the repeated rows, relative to its norm."""
@@ -54,7 +53,8 @@ def _measured(file: Path, result: Path) -> dict[str, int]:
 def _rows(told: dict[str, int], found: dict[str, torch.Tensor], exact: dr.SufficientStatistics, repeats: int, what: str, quick: bool) -> list[Row]:
     matrices = told["matrices"] * exact.d**2 * 8
     extra = told["peak"] - told["before"] - matrices
-    detail = f"peak {told['peak'] / 1e6:,.0f} MB, {told['before'] / 1e6:,.0f} MB after imports, {matrices / 1e6:,.0f} MB in {told['matrices']} d x d float64"
+    held = f"{matrices / 1e6:,.0f} MB in {told['matrices']} matrix of float64"
+    detail = f"peak {told['peak'] / 1e6:,.0f} MB, {told['before'] / 1e6:,.0f} MB after imports, {held}"
     wanted = repeats * exact.gram
     error = float(torch.linalg.norm(found["gram"] - wanted) / torch.linalg.norm(wanted))
     name = "stream_memory"

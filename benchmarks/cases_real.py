@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import diffused_redundancy as dr
 import numpy as np
 from cases_cka import SEEDS, compare_subsets
 from cases_ridge import compare_ridge
 from table import Row
-
-import diffused_redundancy as dr
 
 VARIABLE = "DIFFUSED_REDUNDANCY_REAL"
 """Names a folder with ``resnet18_imagenet1k.safetensors`` and ``cifar10_subset/{train,test}/CLASS/*.png``."""
@@ -34,7 +33,7 @@ def real(quick: bool) -> list[Row]:
     scale = statistics.unit_scale().numpy().astype(np.float32)
     choice = dr.choose_ridge_penalty(given.X_train, given.y_train, standardize=True, device="cpu")
     X, X_test = given.X_train * scale, given.X_test * scale
-    rounds = 3 if quick else 15
+    rounds = 3 if quick else 7
     return [
         *compare_subsets(NAME, given.X_train, rounds=rounds),
         *compare_ridge(NAME, X, given.y_train, X_test, given.y_test, penalty=choice.penalty, rounds=rounds),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import diffused_redundancy as dr
 import numpy as np
 import plain
 import synthetic
-import torch
+from diffused_redundancy.measure.ridge import strength
 from sklearn.linear_model import RidgeClassifier
 from table import Row
 from timing import interleaved
-
-import diffused_redundancy as dr
-from diffused_redundancy.measure.ridge import strength
 
 PENALTY = 0.01
 
@@ -71,11 +69,10 @@ def compare_ridge(
     )
     curve = timed.results["with pass"]
     there = np.bincount(y_test, minlength=classes)
-    order = basis.columns(torch.arange(d)[None])[0].numpy()
     sizes = sorted({1, min(64, d), d // 2, d})
     differing = 0
     for k in sizes:
-        neurons = order[:k]
+        neurons = plain.order(d, 1)[:k].numpy()
         theirs = plain.ridge_hits(X[:, neurons], y, X_test[:, neurons], y_test, alpha=alpha, classes=classes)
         ours = np.rint(np.nan_to_num(curve.per_class[k - 1]) * there).astype(int)
         differing = max(differing, int(np.abs(ours - theirs).sum()), abs(round(curve.accuracy[k - 1] * m) - int(theirs.sum())))

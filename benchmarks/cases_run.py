@@ -9,10 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from table import Row
-
 from diffused_redundancy.store.paths import CACHE_VARIABLE
 from diffused_redundancy.study import parameters
+from table import Row
 
 
 def whole(quick: bool) -> list[Row]:

@@ -10,6 +10,11 @@ from sklearn.linear_model import RidgeClassifier
 from torch import Tensor
 
 
+def order(d: int, seed: int) -> Tensor:
+    """The neurons in the order in which a seed of the authors takes them, (d,)."""
+    return torch.randperm(d, generator=torch.Generator().manual_seed(seed))
+
+
 def centred(X: np.ndarray, dtype: torch.dtype) -> Tensor:
     """Features less the mean of each neuron, (n, d)."""
     features = torch.from_numpy(X).to(dtype)

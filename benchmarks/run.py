@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,11 +42,12 @@ def main(words: Sequence[str] | None = None) -> int:
     """Measure, print and write; exit status 1 if a target that applies is missed."""
     options = _options(words)
     names = options.only or [name for name in BENCHMARKS if name not in ASKED_FOR]
+    load = ", ".join(f"{average:.2f}" for average in os.getloadavg())
     rows: list[Row] = []
     for name in names:
         print(f"{name} ...", file=sys.stderr, flush=True)
         rows += BENCHMARKS[name](options.quick)
-    about = machine()
+    about = {**machine(), "load before the run (1, 5, 15 min)": load}
     print(markdown(rows) + "\n")
     print("\n".join(f"- {name}: {value}" for name, value in about.items()))
     if options.json:

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import diffused_redundancy as dr
 import torch
 from threadpoolctl import threadpool_info
-
-import diffused_redundancy as dr
 
 
 @dataclass(frozen=True)

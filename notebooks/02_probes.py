@@ -103,7 +103,9 @@ logistic = {title: {name: fit["accuracy"] for name, fit in found.items()} for ti
 logistic_full = dr.study.probe_fulls(logistic)
 unfinished = sum(int((~fit["converged"]).sum()) for found in fits.values() for fit in found.values())
 study.table(dr.study.curve_table(logistic, layers, SEEDS, measure="logistic_accuracy", sizes=sizes), "logistic", show=False)
-study.say(f"{sum(fit['converged'].size for found in fits.values() for fit in found.values())} probes were fitted; {unfinished} did not reach the tolerance.")
+study.say(
+    f"{sum(fit['converged'].size for found in fits.values() for fit in found.values())} probes were fitted; {unfinished} did not reach the tolerance."
+)
 
 # %%
 study.figure(
@@ -164,7 +166,9 @@ study.say(dr.study.beside_paper(by_logistic))
 # ## What the numbers say
 
 # %%
-shares = {title: dr.study.share_at(logistic[title]["random"], sizes[title], layer.at(0.2) + 1, logistic_full[title]) for title, layer in layers.items()}
+shares = {
+    title: dr.study.share_at(logistic[title]["random"], sizes[title], layer.at(0.2) + 1, logistic_full[title]) for title, layer in layers.items()
+}
 study.verdict(1, dr.study.a_fifth_within(shares, 0.05))
 study.verdict(2, dr.study.every_subset_keeps({title: ridge[title]["random"] for title in layers}, ridge_full, 0.9, "ridge accuracy"))
 study.verdict(3, dr.study.tasks_differ(dr.study.redundancy_by_net(by_ridge, study, 0.9 if 0.9 in DELTAS else DELTAS[0])))

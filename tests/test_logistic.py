@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import diffused_redundancy as dr
 import numpy as np
 import pytest
 from conftest import make_layer
-from sklearn.linear_model import LogisticRegression
-
-import diffused_redundancy as dr
 from diffused_redundancy.measure import logistic
+from sklearn.linear_model import LogisticRegression
 
 
 @pytest.fixture

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import diffused_redundancy as dr
 import numpy as np
 import pytest
-
-import diffused_redundancy as dr
 
 
 def test_exact_to_one_neuron():

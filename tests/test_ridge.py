@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import diffused_redundancy as dr
 import numpy as np
 import plain
 import pytest
 import torch
 from conftest import make_layer
-from sklearn.linear_model import RidgeClassifier
-from sklearn.model_selection import cross_val_score
-
-import diffused_redundancy as dr
 from diffused_redundancy.measure.probes import fold_of
 from diffused_redundancy.measure.ridge import strength
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import cross_val_score
 
 
 @pytest.fixture

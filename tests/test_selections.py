@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import diffused_redundancy as dr
 import numpy as np
 import pytest
 import torch
-
-import diffused_redundancy as dr
 
 
 def test_the_authors_subsets(layer):
@@ -42,7 +41,7 @@ def test_what_every_selection_obeys(layer, selection):
     assert torch.equal(columns, again.columns(X))  # the same for the same seed
     assert columns.shape == (len(X), one.size)
     assert torch.equal(one.columns(X, 5), columns[:, :5]) or torch.allclose(one.columns(X, 5), columns[:, :5], atol=1e-12)  # nested
-    centred = (X - X.mean(0)) if one.directions is None else X - X.mean(0)
+    centred = X - X.mean(0)
     expected = one.columns(centred).T @ one.columns(centred)
     assert torch.allclose(one.gram(s.gram), expected, atol=1e-8 * float(expected.abs().max()))
     if dr.SELECTIONS[selection].seeded:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+
+import diffused_redundancy as dr
 import numpy as np
 import plain
 import pytest
 import torch
 from conftest import make_layer
+from diffused_redundancy.measure import statistics as module
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-import diffused_redundancy as dr
-from diffused_redundancy.measure import statistics as module
 
 
 def relative(a: torch.Tensor, b: np.ndarray) -> float:
@@ -39,7 +40,7 @@ def test_shards_of_any_size_merge_to_the_whole(cuts, debiased):
     edges = [0, *sorted(cuts), len(X)]
     merged = dr.SufficientStatistics(60, 5, debiased=debiased)
     streamed = dr.SufficientStatistics(60, 5, debiased=debiased)
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in itertools.pairwise(edges):
         part = dr.SufficientStatistics.from_features(X[start:stop], y[start:stop], num_classes=5, debiased=debiased)
         merged = merged + part
         streamed.update(X[start:stop], y[start:stop])

@@ -16,25 +16,48 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m diffused_redundancy", description="Diffused redundancy in pre-trained representations.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", prog="run_all.sh", help="run notebooks and write their reports", description="Run notebooks and write reports/index.html.")
+    run = commands.add_parser(
+        "run", prog="run_all.sh", help="run notebooks and write their reports", description="Run notebooks and write reports/index.html."
+    )
     run.add_argument("--preset", default="miniature", metavar="NAME", help="values of the parameters, from notebooks/presets (default: miniature)")
     run.add_argument("--only", action="append", default=[], metavar="NOTEBOOK", help="run this notebook only, such as 01_cka; may be repeated")
-    run.add_argument("-p", nargs=2, action="append", default=[], dest="overrides", metavar=("NAME", "VALUE"), help="set a parameter of the one notebook of --only, such as -p SEEDS '[1, 2, 3]'")
+    run.add_argument(
+        "-p",
+        nargs=2,
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar=("NAME", "VALUE"),
+        help="set a parameter of the one notebook of --only, such as -p SEEDS '[1, 2, 3]'",
+    )
     run.add_argument("--force", action="store_true", help="compute everything anew instead of using the cache")
     run.add_argument("--jobs", type=int, metavar="N", help="notebooks to run at a time, sharing the cores (default: one a core, at most 4)")
     run.add_argument("--out", type=Path, metavar="FOLDER", help="where reports go (default: reports in the checkout)")
     run.add_argument("--list", action="store_true", help="list notebooks with their parameters, and presets, and do nothing else")
 
     measure = commands.add_parser("measure", help="measure the redundancy of your own embeddings")
-    measure.add_argument("features", type=Path, metavar="FEATURES", help=".npz or .safetensors file with X_train, y_train and optionally X_test, y_test")
+    measure.add_argument(
+        "features", type=Path, metavar="FEATURES", help=".npz or .safetensors file with X_train, y_train and optionally X_test, y_test"
+    )
     measure.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for summary.json, curves.csv and report.html")
     measure.add_argument("--seeds", type=int, default=5, metavar="N", help="random selections, seeds 1 to N (default: 5)")
-    measure.add_argument("--delta", type=float, action="append", default=[], metavar="D", help="share of the full layer's value to keep; may be repeated (default: 0.8, 0.9, 0.95)")
-    measure.add_argument("--selection", action="append", default=[], metavar="NAME", help="way of choosing neurons or directions; may be repeated (default: random)")
+    measure.add_argument(
+        "--delta",
+        type=float,
+        action="append",
+        default=[],
+        metavar="D",
+        help="share of the full layer's value to keep; may be repeated (default: 0.8, 0.9, 0.95)",
+    )
+    measure.add_argument(
+        "--selection", action="append", default=[], metavar="NAME", help="way of choosing neurons or directions; may be repeated (default: random)"
+    )
     measure.add_argument("--probe", default="ridge", metavar="NAME", help="ridge, logistic, both or none (default: ridge)")
     measure.add_argument("--penalty", type=float, metavar="A", help="of the ridge probe (default: chosen by cross-validation on the train set)")
     measure.add_argument("--standardize", action="store_true", help="scale neurons to unit variance before the ridge probe")
-    measure.add_argument("--constant", default="error", metavar="RULE", help="constant neurons: error, keep (count them as neurons) or drop (default: error)")
+    measure.add_argument(
+        "--constant", default="error", metavar="RULE", help="constant neurons: error, keep (count them as neurons) or drop (default: error)"
+    )
     measure.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps (default: auto)")
 
     pretrain = commands.add_parser("pretrain", help="pre-train nets of the miniature zoo")

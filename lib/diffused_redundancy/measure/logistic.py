@@ -2,7 +2,8 @@
 
 The objective is convex (cross-entropy with a ridge penalty, see ``probes``), so its minimum is a property of the
 features alone: no learning rate, schedule, order of data or initialisation. It is minimised by L-BFGS until
-the quadratic model says that less than 2e-5 of it is left to gain. Nested subsets are solved in order of size, each started from the solution of the one before.
+the quadratic model says that less than 2e-5 of it is left to gain. Nested subsets are solved in order of size, each
+started from the solution of the one before.
 
 L-BFGS starts each direction from the inverse of an approximate Hessian, c X'X/n + penalty, with c = 0.1/C. At equal
 class probabilities the curvature is 1/C exactly; a tenth of it suits probes that have learned something, and its

@@ -112,17 +112,6 @@ class SufficientStatistics:
     device : str
         Where products are taken: ``auto``, ``cpu``, ``cuda`` or ``mps``. Sums live there too, except for MPS,
         which has no float64: there they live on the CPU.
-
-    Attributes
-    ----------
-    n : int
-        Images seen.
-    mean : Tensor (d,), float64
-    gram : Tensor (d, d), float64
-        G = Xc' Xc, the Gram matrix of the centred neurons.
-    class_counts : Tensor (C,), float64, or None
-    class_sums : Tensor (d, C), float64, or None
-        R = Xc' Y with Y one-hot: for each class the sum of the centred features of its images.
     """
 
     def __init__(self, d: int, num_classes: int | None = None, *, debiased: bool = False, device: str = "auto") -> None:
@@ -151,22 +140,27 @@ class SufficientStatistics:
 
     @property
     def n(self) -> int:
+        """Images seen."""
         return self._moments.n + (0 if self._open is None else self._open.n)
 
     @property
     def mean(self) -> Tensor:
+        """Of each neuron: float64 (d,)."""
         return self._settled()._mean
 
     @property
     def gram(self) -> Tensor:
+        """G = Xc' Xc: float64 (d, d)."""
         return self._settled()._moments.second
 
     @property
     def class_counts(self) -> Tensor | None:
+        """Images of each class: float64 (C,), or None without labels."""
         return self._settled()._class_counts
 
     @property
     def class_sums(self) -> Tensor | None:
+        """R = Xc' Y: float64 (d, C), or None without labels."""
         return self._settled()._class_sums
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,7 +28,7 @@ def miniature_resnet(num_classes: int, *, features: int = 512) -> nn.Module:
     if features < 32 or features % 32:
         raise InputError(f"miniature_resnet takes a multiple of 32 features, not {features}")
     widths = tuple(features // Bottleneck.expansion // 2**i for i in (3, 2, 1, 0))
-    net = ResNet(Bottleneck, (2, 2, 2, 2), num_classes=num_classes, channels=widths)
+    net: Any = ResNet(Bottleneck, (2, 2, 2, 2), num_classes=num_classes, channels=widths)  # type: ignore[arg-type]
     net.conv1 = nn.Conv2d(3, net.conv1.out_channels, kernel_size=3, stride=2, padding=1, bias=False)
     nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
     net.maxpool = nn.Identity()

@@ -22,10 +22,7 @@ def folder() -> Path:
 
 def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """A state dict with its floating-point tensors as float16, contiguous on the CPU."""
-    return {
-        name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
-        for name, value in state.items()
-    }
+    return {name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous() for name, value in state.items()}
 
 
 def save(net: nn.Module, name: str, manifest: dict[str, Any], where: Path) -> Path:

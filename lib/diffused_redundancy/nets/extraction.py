@@ -58,8 +58,10 @@ def _resized(pictures: Tensor, size: int) -> Tensor:
     if min(height, width) != size:
         scale = size / min(height, width)
         shape = (size, max(size, round(width * scale))) if height <= width else (max(size, round(height * scale)), size)
-        # Rounded as an image library would: the authors resized 8-bit images, and float ones give other figures.
-        batch = interpolate(batch, shape, mode="bilinear", antialias=True, align_corners=False).round_().clamp_(0, 255)
+        # Rounded after each direction, as image libraries do: the authors resized 8-bit images, and exact ones
+        # give other figures (up to a point of accuracy).
+        for target in ((height, shape[1]), shape):
+            batch = interpolate(batch, target, mode="bilinear", antialias=True, align_corners=False).round_().clamp_(0, 255)
         height, width = shape
     top, left = (height - size) // 2, (width - size) // 2
     return batch[..., top : top + size, left : left + size].clone()
@@ -98,7 +100,7 @@ def forward(module: nn.Module, batch: Tensor, layer: str = PENULTIMATE) -> Tenso
 def extract(network: Net, split: Split, *, layer: str = PENULTIMATE, device: str = "auto", batch: int = 128, title: str = "") -> np.ndarray:
     """Features of every picture of a split: float32 (n, d)."""
     chip = resolve_device(device)
-    module = network.module.to(chip, memory_format=torch.channels_last)
+    module = network.module.to(chip).to(memory_format=torch.channels_last)
     starts = range(0, len(split), batch)
     parts = [
         forward(module, prepare(split.images.batch(start, min(start + batch, len(split))), network.preprocessing, chip), layer).float().cpu()

@@ -25,6 +25,7 @@ class CrossEntropy:
     """The standard loss: mean cross-entropy of the head's logits."""
 
     def __call__(self, net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss and the logits of one batch; see :class:`Loss`."""
         logits = net(images)
         return cross_entropy(logits, labels), logits
 

@@ -64,6 +64,7 @@ class Net:
 
     @cached_property
     def module(self) -> nn.Module:
+        """The network itself, in evaluation mode, its weights fixed."""
         return self.load().eval().requires_grad_(False)
 
 
@@ -88,6 +89,7 @@ def _zoo(name: str) -> Net:
 def _local(tag: str, path: Path) -> Net:
     """A timm architecture with the weights of a local file."""
     import timm
+    import torch
 
     from . import checkpoints
 
@@ -96,22 +98,23 @@ def _local(tag: str, path: Path) -> Net:
     if not timm.is_model(tag.split(".")[0]):
         raise unknown("timm model", tag, timm.list_models(pretrained=True))
 
+    config = timm.get_pretrained_cfg(tag, allow_unregistered=True)
+    if config is None:
+        raise InputError(f"timm knows no weights of {tag!r}: give the full tag, such as resnet18.tv_in1k")
+    classifier = config.classifier or "fc"
+
     def load() -> nn.Module:
         state = checkpoints.load_weights(path)
-        classifier = timm.get_pretrained_cfg(tag, allow_unregistered=True).classifier or "fc"
         weight = state.get(f"{classifier}.weight")
         if weight is None:
             raise InputError(f"{path} has no {classifier}.weight: it is not a {tag} with its head")
         return checkpoints.load_into(timm.create_model(tag, pretrained=False, num_classes=len(weight)), state, str(path))
 
-    config = timm.get_pretrained_cfg(tag, allow_unregistered=True)
-    if config is None:
-        raise InputError(f"timm knows no weights of {tag!r}: give the full tag, such as resnet18.tv_in1k")
-    import torch
-
     with torch.device("meta"):
-        d = timm.create_model(tag, pretrained=False, num_classes=0).head_hidden_size or 0
-    preprocessing = Preprocessing(config.input_size[-1], tuple(config.mean), tuple(config.std))
+        d = int(timm.create_model(tag, pretrained=False, num_classes=0).head_hidden_size)  # type: ignore[arg-type]
+    red, green, blue = (float(value) for value in config.mean)
+    spread = tuple(float(value) for value in config.std)
+    preprocessing = Preprocessing(config.input_size[-1], (red, green, blue), (spread[0], spread[1], spread[2]))
     return Net(f"{tag}@{path}", d, preprocessing, f"timm:{tag}:{sha256_of(path)}", str(path), "of its source", load)
 
 

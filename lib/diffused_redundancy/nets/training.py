@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..devices import resolve_device
 from ..errors import InputError
 from ..progress import progress
 from ..store import atomic_path, make_folder, write_text
 from . import checkpoints
 from .architectures import build
-from ..devices import resolve_device
 from .losses import LOSSES
 from .upstream import MEAN, STD, num_classes, upstream
 from .zoo import Recipe, recipe
@@ -84,7 +84,7 @@ class _Trainer:
         self.train = upstream(plan.images)
         self.held_out = upstream(plan.held_out, held_out=True)
         net = build(plan.architecture, num_classes(), plan.features, seed=plan.seed)
-        self.net = net.to(device, memory_format=torch.channels_last)
+        self.net = net.to(device).to(memory_format=torch.channels_last)
         self.loss = LOSSES[plan.loss]()
         self.steps = plan.images // plan.batch
         decayed = [p for p in net.parameters() if p.ndim > 1]

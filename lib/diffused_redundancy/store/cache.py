@@ -44,7 +44,7 @@ def checksum(arrays: Mapping[str, np.ndarray]) -> str:
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         total.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
-        total.update(memoryview(array).cast("B") if array.size else b"")
+        total.update(array.data.cast("B") if array.size else b"")
     return total.hexdigest()
 
 

@@ -40,6 +40,7 @@ class NpzRows:
 
     @property
     def nbytes(self) -> int:
+        """Size of the whole array in memory."""
         return len(self) * self._row_bytes if self.shape else 0
 
     def __getitem__(self, rows: slice) -> np.ndarray:
@@ -75,6 +76,7 @@ class SafetensorsRows:
 
     @property
     def nbytes(self) -> int:
+        """Size of the whole array in memory."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
     def __getitem__(self, rows: slice) -> Any:

@@ -26,7 +26,9 @@ Curves = Mapping[str, Mapping[str, np.ndarray]]
 Layers = Mapping[str, Layer]
 
 
-def curve_table(curves: Curves, layers: Layers, seeds: Sequence[int], *, measure: str, sizes: Mapping[str, Sequence[int]] | None = None) -> pd.DataFrame:
+def curve_table(
+    curves: Curves, layers: Layers, seeds: Sequence[int], *, measure: str, sizes: Mapping[str, Sequence[int]] | None = None
+) -> pd.DataFrame:
     """Every value of every curve: columns measure, case, selection, seed, k, value."""
     frames = []
     for case, found in curves.items():
@@ -155,6 +157,7 @@ class RedundancyTable:
 
     @property
     def tidy(self) -> pd.DataFrame:
+        """Every row, as numbers."""
         return pd.DataFrame(self.rows)
 
     def shown(self, selection: str) -> pd.DataFrame:
@@ -164,9 +167,7 @@ class RedundancyTable:
 
     def results(self, measure: str, selection: str = "random") -> dict[str, float]:
         """Key numbers: DR by case and delta."""
-        return {
-            f"DR({delta:g}) of {measure}, {case}": found.value for (case, name, delta), found in self.found.items() if name == selection
-        }
+        return {f"DR({delta:g}) of {measure}, {case}": found.value for (case, name, delta), found in self.found.items() if name == selection}
 
 
 def redundancy_table(
@@ -275,9 +276,7 @@ def read_redundancy(table: RedundancyTable, deltas: Sequence[float], selection: 
 
 def redundancy_by_net(table: RedundancyTable, study: Session, delta: float, selection: str = "random") -> dict[str, dict[str, Redundancy]]:
     """DR at one delta by net and task title."""
-    return {
-        network.name: {job.title: table.found[study.title(network, job), selection, delta] for job in study.tasks} for network in study.nets
-    }
+    return {network.name: {job.title: table.found[study.title(network, job), selection, delta] for job in study.tasks} for network in study.nets}
 
 
 PAPER_DR = (

@@ -18,9 +18,7 @@ class Claim:
 
 CLAIMS: dict[int, Claim] = {
     1: Claim("A fifth of the penultimate neurons, chosen at random, are within 5% of the full layer's accuracy.", "P"),
-    2: Claim(
-        "Any random subset above a threshold size is similar (CKA) to the whole layer and performs similarly on many tasks.", "P"
-    ),
+    2: Claim("Any random subset above a threshold size is similar (CKA) to the whole layer and performs similarly on many tasks.", "P"),
     3: Claim("The critical number of neurons depends on the downstream task.", "P"),
     5: Claim("With few neurons the top principal components beat random neurons; the bottom ones are worst.", "C"),
     6: Claim("Random neurons do as well as random projections of the same size.", "C"),

@@ -95,6 +95,7 @@ class Data:
 
     @property
     def arrays(self) -> tuple[Any, Any, Any, Any]:
+        """X_train, y_train, X_test, y_test."""
         return self.X_train, self.y_train, self.X_test, self.y_test
 
 
@@ -352,7 +353,9 @@ def _report(request: Request, summary: dict[str, Any], found: Sequence[Found], l
         form = layer.closed_form() if measure_name == "cka" and "random" in request.selection else None
         full = None if measure_name == "cka" else these[0].full
         figure = curves_figure([Panel(name, layer.d, lines, full, form)], label, percent=measure_name != "cka")
-        parts.append(markdown(f"## {label[0].upper()}{label[1:]}") + _figure(figure, f"{label} against the number of neurons or directions kept, for {name}"))
+        parts.append(
+            markdown(f"## {label[0].upper()}{label[1:]}") + _figure(figure, f"{label} against the number of neurons or directions kept, for {name}")
+        )
     parts.append(markdown("## Diffused redundancy\n\n" + markdown_table(_frame(_redundancies(found, request.delta, layer.d)))))
     parts.append(
         markdown(

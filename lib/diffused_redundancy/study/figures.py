@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -17,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from ..measure.selections import SELECTIONS
 
-STYLES: dict[str, tuple[int, tuple[int, ...] | str, str]] = {
+STYLES: dict[str, tuple[int, Any, str]] = {
     "random": (0, "-", "o"),
     "pca": (1, (0, (5, 1)), "s"),
     "random_projection": (2, (0, (3, 1, 1, 1)), "D"),
@@ -46,6 +47,7 @@ class Curve:
 
     @property
     def label(self) -> str:
+        """How the legend names it."""
         name = SELECTIONS[self.selection].label.partition(" (")[0]
         return name if self.selection != "gaussian_projection" else "random projection, Gaussian"
 
@@ -85,11 +87,11 @@ def _size_axis(axes: Axes, d: int) -> None:
 
 
 def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
-    handles: dict[str, object] = {}
+    handles: dict[str, Any] = {}
     for part in axes:
         for handle, label in zip(*part.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(3, len(handles)), frameon=False)  # type: ignore[arg-type]
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=min(3, len(handles)), frameon=False)
 
 
 def curves_figure(panels: Sequence[Panel], ylabel: str, *, percent: bool = False) -> Figure:

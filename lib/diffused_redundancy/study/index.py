@@ -60,13 +60,14 @@ def _section(folder: Path, reports: list[dict[str, Any]], about: str) -> str:
         state = f"{report['seconds']:.0f} s, {report['memory']:.1f} GiB" if report["ok"] else f"failed: {html.escape(report['error'])}"
         kind = "note" if report["ok"] else "verdict-not"
         cards.append(
-            f'<li><h3><a href="{link}">{html.escape(report["title"])}</a></h3><p class="note">{report["notebook"]}</p><p class="{kind}">{state}</p></li>'
+            f'<li><h3><a href="{link}">{html.escape(report["title"])}</a></h3>'
+            f'<p class="note">{report["notebook"]}</p><p class="{kind}">{state}</p></li>'
         )
     verdicts = [verdict for report in reports for verdict in report["results"].get("verdicts", [])]
     rows = "".join(
         f"<tr><td>{verdict['claim']}</td><td>{html.escape(CLAIMS[verdict['claim']].text)}<br><span class='note'>"
         f'{SOURCES[CLAIMS[verdict["claim"]].source]}</span></td><td><span class="badge verdict-{WORD_CLASS[verdict["verdict"]]}">'
-        f'{html.escape(verdict["verdict"])}</span></td><td>{html.escape(verdict["because"])} '
+        f"{html.escape(verdict['verdict'])}</span></td><td>{html.escape(verdict['because'])} "
         f'<a href="{folder.name}/{verdict["notebook"]}.html#what-the-numbers-say">{verdict["notebook"]}</a></td></tr>'
         for verdict in sorted(verdicts, key=lambda verdict: verdict["claim"])
     )
@@ -76,7 +77,7 @@ def _section(folder: Path, reports: list[dict[str, Any]], about: str) -> str:
         if rows
         else ""
     )
-    made = next((report["results"]["provenance"] for report in reports if report["results"].get("provenance")), {})
+    made: dict[str, Any] = next((report["results"]["provenance"] for report in reports if report["results"].get("provenance")), {})
     machine = "; ".join(f"{name} {value}" for name, value in made.items())
     return (
         f"<h2>Preset {html.escape(folder.name)}</h2><p>{html.escape(about)}</p><ul class='cards'>{''.join(cards)}</ul>{table}"

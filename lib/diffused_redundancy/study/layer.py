@@ -197,9 +197,7 @@ class Layer:
             probes = LogisticProbes(X, y, X_test, y_test, self.statistics, device=self.device)
             orders = self._bases(self.statistics, selection, seeds)
             steps = [k for k in sizes if k <= orders[0].size]
-            curves = [
-                asdict(probes.curve(order, steps, penalty=chosen)) for order in progress(orders, title=f"logistic probes, {selection}")
-            ]
+            curves = [asdict(probes.curve(order, steps, penalty=chosen)) for order in progress(orders, title=f"logistic probes, {selection}")]
             stacked = {name: np.stack([curve[name] for curve in curves]) for name in ("accuracy", "per_class", "objective", "converged")}
             return {"sizes": np.array(steps), **stacked}
 

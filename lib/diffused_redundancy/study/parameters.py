@@ -44,7 +44,7 @@ class Parameter:
 
 def _one_of(kind: str, names: Any, schemes: Any = (), at: bool = False) -> Callable[[str], None]:
     def check(value: str) -> None:
-        if value in names or (at and "@" in value) or value.partition(":")[0] in schemes and ":" in value:
+        if value in names or (at and "@" in value) or (value.partition(":")[0] in schemes and ":" in value):
             return
         extra = [f"{scheme}:PATH" for scheme in schemes] + (["TIMM_TAG@PATH"] if at else [])
         raise unknown(kind, value, [*names, *extra])

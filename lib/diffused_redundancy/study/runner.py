@@ -153,5 +153,3 @@ def say(text: str) -> None:
 def default_out() -> Path:
     """``reports`` in the checkout."""
     return paths.repository() / "reports"
-
-

@@ -14,9 +14,7 @@ from ..measure.redundancy import diffused_redundancy
 def tidy(curves: np.ndarray, sizes: Iterable[int], seeds: Iterable[int], **columns: Any) -> pd.DataFrame:
     """Curves (seeds, sizes) as rows of seed, k and value, with further columns of constants in front."""
     steps, draws = list(sizes), list(seeds)
-    frame = pd.DataFrame(
-        {"seed": np.repeat(draws, len(steps)), "k": np.tile(steps, len(draws)), "value": np.asarray(curves, dtype=float).ravel()}
-    )
+    frame = pd.DataFrame({"seed": np.repeat(draws, len(steps)), "k": np.tile(steps, len(draws)), "value": np.asarray(curves, dtype=float).ravel()})
     for position, (name, value) in enumerate(columns.items()):
         frame.insert(position, name, value)
     return frame
@@ -49,5 +47,5 @@ def shown_redundancy(rows: list[dict[str, Any]]) -> pd.DataFrame:
     interval = [f"{low:.3f} to {high:.3f}" if low == low else "one seed" for low, high in zip(frame["low"], frame["high"], strict=True)]
     frame = frame.rename(columns={"DR": "DR(δ)", "delta": "δ", "k": "k*", "full": "full layer"})
     frame["k*"] = ["not reached" if k is None or k != k else str(int(k)) for k in frame["k*"]]
-    frame.insert(frame.columns.get_loc("low"), "95% interval", interval)  # type: ignore[arg-type]
+    frame.insert(frame.columns.get_loc("low"), "95% interval", interval)
     return frame.drop(columns=["low", "high", "seeds"])

@@ -34,7 +34,8 @@ def every_subset_keeps(curves: Mapping[str, np.ndarray], full: Mapping[str, floa
     passed = [k <= d[case] / 2 for case, k in sufficient.items()]
     seeds = min(len(values) for values in curves.values())
     return judge(
-        passed, f"Sizes from which each of the {seeds} subsets tried keeps {share:.0%} of the full layer's {what}: {told}. Asked for: by half the layer."
+        passed,
+        f"Sizes from which each of the {seeds} subsets tried keeps {share:.0%} of the full layer's {what}: {told}. Asked for: by half the layer.",
     )
 
 

@@ -100,9 +100,8 @@ def merged(letters: str, groups: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(home.values()))
 
 
-LOOK_ALIKES = (
-    "AΑА BΒВ CС EΕЕ HΗН IΙ KΚ MΜМ NΝ OΟО PΡР TΤТ XΧХ YΥ ZΖ aа cс eе oοо pр xх yу ΓГ ΠП ՅՑ".split()
-)
+_GROUPS = "AΑА BΒВ CС EΕЕ HΗН IΙ KΚ MΜМ NΝ OΟО PΡР TΤТ XΧХ YΥ ZΖ aа cс eе oοо pр xх yу ΓГ ΠП ՅՑ"
+LOOK_ALIKES: list[str] = _GROUPS.split()
 """The groups :func:`find_look_alikes` finds among the letters of each world (upstream, Armenian, Georgian)."""
 
 UPSTREAM_CLASSES = merged(LATIN + GREEK + CYRILLIC, LOOK_ALIKES)

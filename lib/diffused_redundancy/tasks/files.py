@@ -29,6 +29,7 @@ class FileImages:
         return len(self.paths)
 
     def batch(self, start: int, stop: int) -> list[np.ndarray]:
+        """Pictures start to stop."""
         return [_decoded(path) for path in self.paths[start:stop]]
 
 

@@ -125,7 +125,9 @@ def _render_chunk(
     draws = rng.random(n)
     letters = np.array([members[c][int(u * len(members[c]))] for c, u in zip(labels, draws, strict=True)], dtype=np.int64)
 
-    grid = affine_grid(torch.from_numpy(_affine_maps(n, how, rng)), (n, 1, 2 * IMAGE_SIZE, 2 * IMAGE_SIZE), align_corners=False)
+    grid = affine_grid(
+        torch.from_numpy(_affine_maps(n, how, rng)), [n, 1, _SUPERSAMPLING * IMAGE_SIZE, _SUPERSAMPLING * IMAGE_SIZE], align_corners=False
+    )
     masks = torch.from_numpy(atlas[letters, faces]).float().div_(255).unsqueeze(1)
     ink = avg_pool2d(grid_sample(masks, grid, align_corners=False), _SUPERSAMPLING).squeeze(1).numpy()
 

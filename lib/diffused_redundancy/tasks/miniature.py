@@ -36,14 +36,17 @@ def _rendered(
 
 
 def armenian() -> Task:
+    """Letters of a script that upstream lacks, 75 classes."""
     return _rendered("armenian", "Armenian letters", ARMENIAN_CLASSES, ARMENIAN_CLASSES, 3000, 11, lambda part: part.classes)
 
 
 def georgian() -> Task:
+    """Letters of a script that upstream lacks, 33 classes."""
     return _rendered("georgian", "Georgian letters", GEORGIAN_CLASSES, GEORGIAN_CLASSES, 2640, 12, lambda part: part.classes)
 
 
 def font_style() -> Task:
+    """Which of twelve faces a Latin letter is set in."""
     return _rendered("font_style", "Font style", list(LATIN), list(FACES), 2400, 13, lambda part: part.faces)
 
 
@@ -61,6 +64,8 @@ def _digit_pictures(pixels: np.ndarray) -> np.ndarray:
 
 
 def digits() -> Task:
+    """Real handwritten digits."""
+
     def load() -> tuple[Split, Split]:
         from sklearn.datasets import load_digits
 

@@ -30,6 +30,7 @@ class ArrayImages:
         return len(self.array)
 
     def batch(self, start: int, stop: int) -> list[np.ndarray]:
+        """Pictures start to stop."""
         return list(self.array[start:stop])
 
 

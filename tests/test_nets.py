@@ -1,0 +1,185 @@
+"""Nets: the shipped checkpoint is what its manifest says, training is exact to resume, wrong weights are refused."""
+
+from __future__ import annotations
+
+import json
+
+import diffused_redundancy as dr
+import numpy as np
+import pytest
+import torch
+from diffused_redundancy.nets import checkpoints, extraction, training, upstream
+from diffused_redundancy.nets.architectures import build
+from diffused_redundancy.store import sha256_of
+from safetensors.torch import load_file, save_file
+
+NAME = "miniature_resnet.standard_s1"
+
+
+@pytest.mark.parametrize("name", dr.ZOO)
+def test_shipped_checkpoint_is_what_its_manifest_says(name):
+    about = checkpoints.manifest(name)
+    path = checkpoints.folder() / about["file"]
+    assert about["sha256"] == sha256_of(path) and about["bytes"] == path.stat().st_size
+    assert about["recipe"] == dr.ZOO[name].as_dict() and about["is_the_zoo_recipe"]
+    assert all(tensor.dtype == torch.float16 for tensor in load_file(path).values() if tensor.is_floating_point())
+    images, labels = upstream.upstream(2000, held_out=True)
+    measured = training.top1(dr.net(name).module, images, labels, torch.device("cpu"))
+    assert measured == pytest.approx(about["top1"], abs=0.02)
+    assert about["top1"] >= 0.85
+    rows = training.read_log(path.with_suffix(".csv"))
+    assert [row["epoch"] for row in rows] == list(range(1, about["recipe"]["epochs"] + 1))
+
+
+def test_penultimate_features_are_what_the_head_sees():
+    network = dr.net(NAME)
+    batch = extraction.prepare(dr.task("digits").splits["test"].images.batch(0, 8), network.preprocessing, torch.device("cpu"))
+    with torch.inference_mode():
+        features = extraction.forward(network.module, batch)
+        assert features.shape == (8, network.d)
+        assert torch.allclose(network.module.fc(features), network.module(batch), atol=1e-5)
+        assert torch.allclose(extraction.forward(network.module, batch, "layer4"), features, atol=1e-5)
+        assert extraction.forward(network.module, batch, "layer2").shape == (8, 128)
+        with pytest.raises(dr.InputError, match="unknown layer 'layer5': did you mean 'layer"):
+            extraction.forward(network.module, batch, "layer5")
+
+
+def test_features_do_not_depend_on_batch_or_neighbours():
+    network, job = dr.net(NAME), dr.task("digits")
+    part = job.splits["test"]
+    one = extraction.extract(network, part, batch=500, device="cpu")
+    two = extraction.extract(network, part, batch=37, device="cpu")
+    assert np.allclose(one, two, atol=1e-4)
+
+
+def test_features_are_cached(tmp_path):
+    cache = dr.Cache(tmp_path)
+    network, job = dr.net(NAME), dr.task("digits")
+    one = dr.features(network, job, cache=cache)
+    two = dr.features(network, job, cache=cache)
+    assert (cache.misses, cache.hits) == (1, 1)
+    assert np.array_equal(one.X_train, two.X_train) and one.X_train.shape == (1297, 512)
+
+
+def test_preprocessing_of_any_size():
+    how = extraction.Preprocessing(16, (0.5,) * 3, (0.25,) * 3)
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in ((16, 16), (40, 20), (9, 33))]
+    batch = extraction.prepare(pictures, how, torch.device("cpu"))
+    assert batch.shape == (3, 3, 16, 16)
+    assert torch.allclose(batch[0], (torch.from_numpy(pictures[0]).permute(2, 0, 1) / 255 - 0.5) / 0.25, atol=1e-6)
+
+
+def test_resizing_is_that_of_an_image_library():
+    from PIL import Image
+
+    picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    ours = extraction._resized(torch.from_numpy(picture)[None], 224)[0].permute(1, 2, 0).numpy()
+    theirs = np.asarray(Image.fromarray(picture).resize((224, 224), Image.Resampling.BILINEAR)).astype(float)
+    assert np.abs(ours - theirs).max() <= 1 and np.abs(ours - theirs).mean() < 0.01
+
+
+def test_training_learns_and_resumes_exactly(tmp_path, monkeypatch):
+    monkeypatch.setitem(dr.ZOO, "tiny", type(dr.ZOO[NAME])(features=32, images=1048, held_out=131, epochs=2, batch=64))
+    whole = dr.pretrain("tiny", tmp_path / "whole", device="cpu")
+    stopped = tmp_path / "stopped"
+    original = training._Trainer._epoch
+
+    def interrupted(self, epoch):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        return original(self, epoch)
+
+    monkeypatch.setattr(training._Trainer, "_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        dr.pretrain("tiny", stopped, device="cpu")
+    assert not (stopped / "tiny.safetensors").exists() and (stopped / "tiny.resume.pt").exists()
+    monkeypatch.setattr(training._Trainer, "_epoch", original)
+    resumed = dr.pretrain("tiny", stopped, device="cpu")
+    assert sha256_of(resumed) == sha256_of(whole)
+    assert not (stopped / "tiny.resume.pt").exists()
+    about = json.loads(resumed.with_suffix(".json").read_text())
+    assert about["recipe"]["images"] == 1048 and 0 <= about["top1"] <= 1
+    rows = training.read_log(resumed.with_suffix(".csv"))
+    assert rows[1]["train_loss"] < rows[0]["train_loss"]
+
+
+def test_training_leaves_the_global_generator_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    a, b = (build("miniature_resnet", 5, 32, seed=1) for _ in range(2))
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "change, words", [("missing", "1 missing .fc.bias"), ("extra", "1 unexpected .extra"), ("shape", "1 of another shape .fc.bias")]
+)
+def test_weights_that_do_not_fit_are_refused(change, words):
+    net = build("miniature_resnet", 5, 32, seed=1)
+    state = dict(net.state_dict())
+    if change == "missing":
+        del state["fc.bias"]
+    elif change == "extra":
+        state["extra"] = torch.zeros(1)
+    else:
+        state["fc.bias"] = torch.zeros(7)
+    with pytest.raises(dr.InputError, match=words):
+        checkpoints.load_into(net, state, "file")
+
+
+def test_weight_files_that_cannot_be_read(tmp_path):
+    good = tmp_path / "a.safetensors"
+    save_file({"w": torch.ones(100)}, good)
+    with pytest.raises(dr.InputError, match="its sha256 is"):
+        checkpoints.load_weights(good, "0" * 64)
+    good.write_bytes(good.read_bytes()[:50])
+    with pytest.raises(dr.InputError, match="cannot be read"):
+        checkpoints.load_weights(good)
+    with pytest.raises(dr.InputError, match="no weight file"):
+        checkpoints.load_weights(tmp_path / "none.pt")
+    other = tmp_path / "a.bin"
+    other.write_bytes(b"x")
+    with pytest.raises(dr.InputError, match="not '.bin'"):
+        checkpoints.load_weights(other)
+
+
+class Evil:
+    """Runs code when unpickled."""
+
+    def __reduce__(self):
+        return (print, ("unpickled",))
+
+
+def test_code_in_a_checkpoint_is_never_run(tmp_path, capsys):
+    path = tmp_path / "evil.pt"
+    torch.save({"w": torch.ones(2), "evil": Evil()}, path)
+    with pytest.raises((dr.InputError, Exception), match="cannot be read|Weights only"):
+        checkpoints.load_weights(path)
+    assert "unpickled" not in capsys.readouterr().out
+
+
+def test_local_weights_of_a_timm_net(tmp_path):
+    import timm
+
+    path = tmp_path / "weights.safetensors"
+    save_file(timm.create_model("resnet18.tv_in1k", pretrained=False, num_classes=7).state_dict(), path)
+    network = dr.net(f"resnet18.tv_in1k@{path}")
+    assert network.d == 512 and network.preprocessing.size == 224 and network.preprocessing.mean[0] == 0.485
+    assert network.module.num_classes == 7
+    with pytest.raises(dr.InputError, match="unknown timm model 'resnt18': did you mean"):
+        dr.net(f"resnt18@{path}")
+    with pytest.raises(dr.InputError, match="does not fit"):
+        _ = dr.net(f"resnet34.tv_in1k@{path}").module
+
+
+def test_unknown_nets_and_recipes(tmp_path):
+    with pytest.raises(dr.InputError, match=f"did you mean '{NAME}'"):
+        dr.net("miniature_resnet.standard_s2x")
+    with pytest.raises(dr.InputError, match="unknown net of the miniature zoo"):
+        dr.pretrain("resnet50", tmp_path)
+    with pytest.raises(dr.InputError, match="at least 1 epoch"):
+        dr.pretrain(NAME, tmp_path, images=5)
+    with pytest.raises(dr.InputError, match="multiple of 32"):
+        build("miniature_resnet", 5, 33, seed=0)

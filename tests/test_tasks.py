@@ -1,0 +1,169 @@
+"""Tasks: deterministic, balanced, fixed splits; folders and files of a user's own; clear errors."""
+
+from __future__ import annotations
+
+import hashlib
+
+import diffused_redundancy as dr
+import numpy as np
+import pytest
+from diffused_redundancy.tasks import alphabets, letters
+from diffused_redundancy.tasks.splits import stratified
+from PIL import Image
+
+
+def test_look_alikes_are_those_found_in_the_fonts():
+    for world in (alphabets.LATIN + alphabets.GREEK + alphabets.CYRILLIC, alphabets.ARMENIAN, alphabets.GEORGIAN):
+        found = [group for group in alphabets.find_look_alikes(world) if len(group) > 1]
+        assert found == [group for group in alphabets.LOOK_ALIKES if group[0] in world]
+    assert len(alphabets.UPSTREAM_CLASSES) == 131
+    assert "AΑА" in alphabets.UPSTREAM_CLASSES and "Λ" in alphabets.UPSTREAM_CLASSES
+
+
+def test_rendering_depends_on_the_seed_alone(monkeypatch):
+    one = letters.render(alphabets.GEORGIAN_CLASSES, 1500, seed=3)
+    monkeypatch.setattr(letters.os, "cpu_count", lambda: 1)
+    two = letters.render(alphabets.GEORGIAN_CLASSES, 1500, seed=3)
+    assert np.array_equal(one.images, two.images) and np.array_equal(one.faces, two.faces)
+    assert not np.array_equal(one.images, letters.render(alphabets.GEORGIAN_CLASSES, 1500, seed=4).images)
+    assert not np.array_equal(one.images, letters.render(alphabets.GEORGIAN_CLASSES, 1500, seed=3, stream=1).images)
+
+
+def test_rendering_is_balanced_legible_and_varied():
+    made = letters.render(alphabets.UPSTREAM_CLASSES, 1310, seed=0)
+    assert made.images.shape == (1310, 32, 32, 3) and made.images.dtype == np.uint8
+    assert (np.bincount(made.classes) == 10).all()
+    assert set(made.faces) == set(range(12))
+    assert made.images.reshape(1310, -1).std(1).min() > 5  # no empty picture
+    assert len({image.tobytes() for image in made.images}) == 1310
+    assert letters.render(alphabets.GEORGIAN_CLASSES, 0, seed=0).images.shape == (0, 32, 32, 3)
+
+
+@pytest.mark.parametrize("name", dr.TASKS)
+def test_what_every_task_obeys(name):
+    job = dr.task(name)
+    train, test = job.splits["train"], job.splits["test"]
+    for part in (train, test):
+        assert len(part) == len(part.images) == len(part.labels)
+        assert part.labels.dtype == np.int64
+        assert set(part.labels) == set(range(len(job.classes)))
+        pictures = part.images.batch(0, 3)
+        assert all(picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3 for picture in pictures)
+    seen = {hashlib.sha256(picture.tobytes()).digest() for picture in train.images.batch(0, len(train))}
+    assert not any(hashlib.sha256(picture.tobytes()).digest() in seen for picture in test.images.batch(0, len(test)))
+    assert dr.task(name).fingerprint == job.fingerprint
+    assert job.source and job.license and job.title
+
+
+def test_digits_are_scikit_learns():
+    from sklearn.datasets import load_digits
+
+    job = dr.task("digits")
+    assert (len(job.splits["train"]), len(job.splits["test"])) == (1297, 500)
+    labels = np.concatenate([part.labels for part in job.splits.values()])
+    assert np.array_equal(np.bincount(labels), np.bincount(load_digits().target))
+
+
+def test_stratified_keeps_proportions_and_is_fixed():
+    labels = np.repeat([0, 1], [80, 20])
+    train, test = stratified(labels, 0.2)
+    assert sorted([*train, *test]) == list(range(100))
+    assert np.bincount(labels[test]).tolist() == [16, 4]
+    assert np.array_equal(test, stratified(labels, 0.2)[1])
+
+
+def write_folder(root, parts, size=(8, 6), per_class=5):
+    rng = np.random.default_rng(0)
+    for part in parts:
+        for name in ("cat", "dog"):
+            place = root / part / name
+            place.mkdir(parents=True)
+            for i in range(per_class):
+                Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).save(place / f"{i}.png")
+
+
+@pytest.mark.parametrize("test_name", ["test", "val"])
+def test_image_folder_with_parts(tmp_path, test_name):
+    write_folder(tmp_path, ["train", test_name])
+    job = dr.task(f"folder:{tmp_path}")
+    assert job.classes == ("cat", "dog")
+    assert (len(job.splits["train"]), len(job.splits["test"])) == (10, 10)
+    assert job.splits["train"].images.batch(0, 1)[0].shape == (8, 6, 3)
+
+
+def test_image_folder_without_parts_holds_out_a_fifth(tmp_path):
+    write_folder(tmp_path, [""])
+    job = dr.task(f"folder:{tmp_path}")
+    assert np.bincount(job.splits["test"].labels).tolist() == [1, 1]
+    before = job.fingerprint
+    Image.new("RGB", (5, 5)).save(tmp_path / "cat" / "0.png")
+    assert dr.task(f"folder:{tmp_path}").fingerprint != before
+
+
+def test_image_folder_errors(tmp_path):
+    with pytest.raises(dr.InputError, match="no folder"):
+        dr.task(f"folder:{tmp_path / 'none'}")
+    with pytest.raises(dr.InputError, match="has 0 folders"):
+        dr.task(f"folder:{tmp_path}")
+    write_folder(tmp_path, ["train", "test"])
+    (tmp_path / "train" / "owl").mkdir()
+    with pytest.raises(dr.InputError, match="owl holds no image"):
+        dr.task(f"folder:{tmp_path}")
+    (tmp_path / "train" / "owl").rmdir()
+    (tmp_path / "test" / "dog").rename(tmp_path / "test" / "fox")
+    with pytest.raises(dr.InputError, match=r"different classes: \['dog', 'fox'\]"):
+        dr.task(f"folder:{tmp_path}")
+
+
+def test_a_truncated_image_is_named(tmp_path):
+    write_folder(tmp_path, ["train", "test"], size=(64, 64))
+    bad = tmp_path / "train" / "cat" / "0.png"
+    bad.write_bytes(bad.read_bytes()[:200])
+    with pytest.raises(dr.InputError, match=r"cat/0\.png cannot be read as an image"):
+        dr.task(f"folder:{tmp_path}").splits["train"].images.batch(0, 5)
+
+
+def test_npz_images(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (20, 8, 8), dtype=np.uint8), np.repeat([0, 1], 10)
+    np.savez(tmp_path / "a.npz", X_train=X, y_train=y)
+    job = dr.task(f"npz:{tmp_path / 'a.npz'}")
+    assert (len(job.splits["train"]), len(job.splits["test"])) == (16, 4)
+    assert job.splits["train"].images.batch(0, 1)[0].shape == (8, 8, 3)
+    np.savez(tmp_path / "b.npz", X_train=X, y_train=y, X_test=X[:3], y_test=y[:3], classes=["no", "yes"])
+    other = dr.task(f"npz:{tmp_path / 'b.npz'}")
+    assert other.classes == ("no", "yes") and len(other.splits["test"]) == 3
+
+
+@pytest.mark.parametrize(
+    "arrays, words",
+    [
+        ({"y_train": np.zeros(3, int)}, "has no array 'X_train'"),
+        ({"X_train": np.zeros((3, 4, 4)), "y_train": np.zeros(3, int)}, "images are uint8"),
+        ({"X_train": np.zeros((3, 4, 4), np.uint8), "y_train": np.zeros(2, int)}, "for each of the 3 images"),
+        ({"X_train": np.zeros((3, 4, 4), np.uint8), "y_train": np.array([0, 1, -1])}, "whole number from 0"),
+        ({"X_train": np.zeros((4, 4, 4), np.uint8), "y_train": np.zeros(4, int)}, "one class"),
+        ({"X_train": np.zeros((4, 4, 4), np.uint8), "y_train": np.array([0, 0, 1, 1]), "y_test": np.zeros(1)}, "only one of X_test and y_test"),
+    ],
+)
+def test_npz_errors(tmp_path, arrays, words):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(dr.InputError, match=words):
+        dr.task(f"npz:{tmp_path / 'a.npz'}")
+
+
+def test_npz_files_that_cannot_be_read(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, X_train=np.zeros((50, 8, 8), np.uint8), y_train=np.repeat([0, 1], 25))
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(dr.InputError, match="cannot be read as .npz"):
+        dr.task(f"npz:{path}")
+    np.savez(path, X_train=np.array([{}], dtype=object), y_train=np.zeros(1, int))
+    with pytest.raises(dr.InputError, match="cannot be read"):
+        dr.task(f"npz:{path}")
+
+
+@pytest.mark.parametrize("name, words", [("digit", "did you mean 'digits'"), ("foldr:x", "did you mean 'folder'"), ("npz:", "has no path")])
+def test_unknown_tasks(name, words):
+    with pytest.raises(dr.InputError, match=words):
+        dr.task(name)
