@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--force", action="store_true", help="compute everything anew instead of using the cache")
     run.add_argument("--jobs", type=int, metavar="N", help="notebooks to run at a time, sharing the cores (default: one a core, at most 4)")
     run.add_argument("--out", type=Path, metavar="FOLDER", help="where reports go (default: reports in the checkout)")
+    run.add_argument("--save", action="store_true", help="keep the executed notebooks in notebooks/, for committing (default preset only)")
     run.add_argument("--list", action="store_true", help="list notebooks with their parameters, and presets, and do nothing else")
 
     measure = commands.add_parser("measure", help="measure the redundancy of your own embeddings")
@@ -86,8 +87,16 @@ def _run(options: argparse.Namespace) -> int:
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"--jobs is {options.jobs}: it must be at least 1 (nearest: 1)")
     out = (options.out or runner.default_out()).expanduser().resolve()
+    if options.save and (options.preset != "miniature" or options.overrides):
+        raise InputError("--save keeps notebooks as they read by default: use it with neither --preset nor -p")
     jobs = runner.plan(options.preset, options.only, options.overrides, out)
     outcomes = runner.run(jobs, out=out, workers=min(options.jobs or runner.default_workers(len(jobs)), len(jobs)), force=options.force)
+    if options.save:
+        from .study.execute import save_pair
+
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if outcome.ok:
+                runner.say(f"Kept {save_pair(job.notebook, job.folder)}")
     runner.say(f"Reports: {out / 'index.html'}")
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 

@@ -139,7 +139,7 @@ def load(path: Path) -> Data:
 
 def _labels(values: Any, n: int, name: str, classes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Labels of any whole numbers or words as indices into sorted classes."""
-    array = np.asarray(values)
+    array = np.asarray(values[0 : len(values)] if is_lazy(values) else values)
     if array.ndim != 1 or len(array) != n:
         raise InputError(f"{name} has shape {array.shape}: there must be one label for each of the {n} images")
     if array.dtype.kind not in "iubUS":

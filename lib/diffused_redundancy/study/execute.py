@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import resource
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import nbformat
 
-from ..store import atomic_path, make_folder, write_json, write_text
+from ..store import atomic_path, make_folder, sha256_of, write_json, write_text
 from .html import notebook_body, page, title_of
 from .parameters import source
 
@@ -91,7 +92,8 @@ def execute(notebook: str, parameters: dict[str, Any], folder: Path, *, preset: 
     title = title_of(jupytext.read(script), notebook)
     started = time.perf_counter()
     error = ""
-    with atomic_path(folder / f"{notebook}.ipynb") as executed, atomic_path(folder / f".{notebook}.source.ipynb") as plain:
+    with tempfile.TemporaryDirectory(prefix=".running-", dir=folder) as scratch:
+        plain, executed = Path(scratch) / "source.ipynb", Path(scratch) / "executed.ipynb"
         ready = jupytext.read(script)
         ready.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(nbformat.from_dict(ready), plain)
@@ -101,9 +103,9 @@ def execute(notebook: str, parameters: dict[str, Any], folder: Path, *, preset: 
             )
         except Exception as caught:  # whatever stopped it, the page says so and the exit status follows
             error = f"{type(caught).__name__}: {caught}"
-        done = cleaned(nbformat.read(executed, as_version=4), notebook)
-        nbformat.write(done, executed)
-    (folder / f".{notebook}.source.ipynb").unlink(missing_ok=True)
+        done = cleaned(nbformat.read(executed if executed.exists() else plain, as_version=4))
+    with atomic_path(folder / f"{notebook}.ipynb") as kept:
+        nbformat.write(done, kept)
     outcome = Outcome(notebook, title, not error, time.perf_counter() - started, peak_memory(), _one_line(done, error))
     body = notebook_body(done)
     if error:
@@ -114,7 +116,7 @@ def execute(notebook: str, parameters: dict[str, Any], folder: Path, *, preset: 
     return outcome
 
 
-def cleaned(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """An executed notebook without papermill's notes (times and paths of this machine differ from run to run)."""
     notebook.metadata.pop("papermill", None)
     cells = []
@@ -126,6 +128,19 @@ def cleaned(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode
         cells.append(cell)
     notebook.cells = cells
     return notebook
+
+
+def save_pair(notebook: str, folder: Path) -> Path:
+    """Commit-ready: the executed notebook of a report as the pair of its script, marked with the script's digest."""
+    script = source(notebook)
+    done = nbformat.read(folder / f"{notebook}.ipynb", as_version=4)
+    done.metadata["diffused_redundancy"] = {"source_sha256": sha256_of(script)}
+    for number, cell in enumerate(done.cells):
+        cell["id"] = f"{notebook[:2]}-{number:03d}"  # random ids would differ from run to run
+    pair = script.with_suffix(".ipynb")
+    with atomic_path(pair) as temporary:
+        nbformat.write(done, temporary)
+    return pair
 
 
 def _failed_cell(notebook: nbformat.NotebookNode) -> tuple[int, nbformat.NotebookNode | None]:

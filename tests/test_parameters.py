@@ -1,0 +1,122 @@
+"""Parameters, presets and the command line: wrong input is one line before any work."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import diffused_redundancy as dr
+import pytest
+from conftest import ROOT
+from diffused_redundancy.__main__ import main
+from diffused_redundancy.study import parameters
+
+
+@pytest.mark.parametrize("notebook", parameters.available())
+def test_declared_parameters_are_valid_and_understood_by_papermill(notebook):
+    known = parameters.declared(notebook)
+    assert known and all(one.help for one in known.values())
+    for name, one in known.items():
+        assert parameters.checked(name, one.default) == one.default
+    text = parameters.source(notebook).read_text(encoding="utf-8")
+    from papermill.translators import PythonTranslator
+
+    cell = text.split('tags=["parameters"]')[1].split("# %%")[0]
+    theirs = {found.name: found for found in PythonTranslator.inspect(type("Cell", (dict,), {"__getattr__": dict.get})(source=cell))}
+    assert set(theirs) == set(known)
+    assert all(theirs[name].help for name in known)
+
+
+@pytest.mark.parametrize("name", parameters.presets())
+def test_presets_are_valid(name):
+    found = parameters.preset(name)
+    assert found.description
+    for notebook in parameters.available():
+        parameters.checked_all(notebook, found.of(notebook))
+
+
+@pytest.mark.parametrize(
+    "name, value, words",
+    [
+        ("SEEDS", [], "SEEDS is empty"),
+        ("SEEDS", "[1, 2]", "must be a list"),
+        ("SEEDS", [1.5], "must be a whole number"),
+        ("SEEDS", [True], "must be a whole number"),
+        ("SEEDS", [-1], r"-1 is out of range: allowed is from 0 .*nearest: 0"),
+        ("SEEDS", [1, 1], "holds 1 twice"),
+        ("FRACTIONS", [0.0], "above 0"),
+        ("FRACTIONS", [1.5], "nearest: 1"),
+        ("DELTAS", [2.0], "DELTAS: 2 is out of range"),
+        ("TASKS", ["digit"], "did you mean 'digits'"),
+        ("TASKS", [3], "must be text"),
+        ("NETS", ["miniature_resnet.standard"], "did you mean 'miniature_resnet.standard_s1'"),
+        ("SELECTIONS", ["radnom"], "did you mean 'random'"),
+        ("DEVICE", "gpu", "unknown device 'gpu'.*Allowed: auto, cpu, cuda, mps"),
+        ("REPEATS", 1, "nearest: 2"),
+    ],
+)
+def test_bad_values(name, value, words):
+    with pytest.raises(dr.InputError, match=words) as caught:
+        parameters.checked(name, value)
+    assert "\n" not in str(caught.value) and name in str(caught.value)
+
+
+def test_values_are_converted():
+    assert parameters.checked("SEEDS", (1, 2.0)) == [1, 2]
+    assert parameters.checked("FRACTIONS", [1]) == [1.0] and isinstance(parameters.checked("FRACTIONS", [1])[0], float)
+
+
+@pytest.mark.parametrize(
+    "name, text, value",
+    [
+        ("SEEDS", "[1, 2]", [1, 2]),
+        ("SEEDS", "3", [3]),
+        ("TASKS", "digits", ["digits"]),
+        ("FRACTIONS", "[1e-3, .5]", [0.001, 0.5]),
+        ("DEVICE", "cpu", "cpu"),
+    ],
+)
+def test_typed_values(name, text, value):
+    assert parameters.parse(name, text) == value
+
+
+def test_a_notebook_finds_misspelt_parameters():
+    good = {name: one.default for name, one in parameters.declared("01_cka").items()}
+    assert dr.begin("01_cka", good).parameters == good
+    with pytest.raises(dr.InputError, match="unknown parameter of 01_cka 'SEEDZ': did you mean 'SEEDS'"):
+        dr.begin("01_cka", {**good, "SEEDZ": [1]})
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--preset", "minature"], "did you mean 'miniature'"),
+        (["--only", "01_ckaa"], "did you mean '01_cka'"),
+        (["--only", "01_cka", "-p", "SEEDZ", "[1]"], "did you mean 'SEEDS'"),
+        (["--only", "01_cka", "-p", "SEEDS", "[a]"], "must be a whole number"),
+        (["--only", "01_cka", "-p", "SEEDS", "[1"], "cannot be read as a value"),
+        (["-p", "SEEDS", "[1]"], "name it with --only"),
+        (["--jobs", "0"], "nearest: 1"),
+    ],
+)
+def test_the_run_command_refuses_before_any_work(tmp_path, capsys, words, message):
+    assert main(["run", "--out", str(tmp_path / "reports"), *words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and re.search(message, said) and said.count("\n") == 1
+    assert not (tmp_path / "reports").exists()
+
+
+def test_run_list_and_pretrain_list(capsys):
+    assert main(["run", "--list"]) == 0
+    listed = capsys.readouterr().out
+    assert "02_probes" in listed and "SEEDS = [1, 2, 3, 4, 5]" in listed and "preset smoke" in listed
+    assert main(["pretrain"]) == 0
+    assert "miniature_resnet.standard_s1" in capsys.readouterr().out
+
+
+def test_help_needs_no_environment():
+    """``./run_all.sh --help`` runs with a bare Python: nothing but the standard library is imported."""
+    code = "import sys; sys.path.insert(0, 'lib'); from diffused_redundancy.__main__ import main; main(['run', '--help'])"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and "--preset" in done.stdout

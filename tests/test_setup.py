@@ -1,0 +1,152 @@
+"""Setting up: the scripts say what is wrong, the lock is universal, and the set-up is safe to repeat."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+from packaging.requirements import Requirement
+
+sys.path.insert(0, str(ROOT / "lib"))
+import bootstrap
+
+
+def shell(script: str, *words: str, path: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
+    environment |= extra
+    if path is not None:
+        environment["PATH"] = path
+    return subprocess.run(["/bin/bash", str(ROOT / script), *words], capture_output=True, text=True, env=environment, cwd="/")
+
+
+def fake_python(folder: Path, version: str) -> None:
+    """An interpreter that only knows its version."""
+    minor = version.partition(".")[2]
+    script = f'#!/bin/sh\ncase "$2" in *print*) echo {version};; *) [ {minor} -ge 11 ];; esac\n'
+    for name in ("python3", "python"):
+        (folder / name).write_text(script)
+        (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize("script", ["run_all.sh", "tests/run.sh"])
+def test_an_old_python_is_named(tmp_path, script):
+    fake_python(tmp_path, "3.10")
+    (tmp_path / "dirname").symlink_to("/usr/bin/dirname")
+    done = shell(script, path=str(tmp_path))
+    assert done.returncode == 3
+    assert "Python 3.11 or newer is needed" in done.stderr and "python3 is 3.10" in done.stderr
+
+
+def test_help_from_any_directory():
+    done = shell("run_all.sh", "--help", PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert done.returncode == 0
+    for option in ("--preset", "--only", "-p NAME VALUE", "--force", "--jobs", "--out"):
+        assert option in done.stdout
+
+
+def test_every_requirement_is_pinned_and_named_once_for_each_system():
+    requirements = [Requirement(line) for line in bootstrap.lines()]
+    assert all(len(one.specifier) == 1 and str(one.specifier).startswith("==") for one in requirements)
+    for system, machine in (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64")):
+        for python in ("3.11", "3.12", "3.13"):
+            here = {
+                "sys_platform": system,
+                "platform_machine": machine,
+                "platform_system": system.capitalize(),
+                "python_version": python,
+                "python_full_version": f"{python}.1",
+                "implementation_name": "cpython",
+                "platform_python_implementation": "CPython",
+                "os_name": "posix",
+            }
+            names = [one.name for one in requirements if one.marker is None or one.marker.evaluate(here)]
+            assert len(names) == len(set(names))
+            assert {"torch", "timm", "papermill", "jupyterlab", "seaborn", "jupytext", "scikit-learn", "numpy", "pytest"} <= set(names)
+
+
+def test_the_lock_satisfies_the_package():
+    text = (ROOT / "pyproject.toml").read_text()
+    pinned = {one.name: str(one.specifier)[2:] for one in map(Requirement, bootstrap.lines())}
+    import tomllib
+
+    project = tomllib.loads(text)["project"]
+    for line in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
+        one = Requirement(line)
+        assert one.specifier.contains(pinned[one.name]), line
+    assert not re.search(r"index-url|https?://", (ROOT / "requirements.lock").read_text())
+
+
+def test_the_cpu_choice_leaves_cuda_out():
+    dropped = {Requirement(line).name for line in set(bootstrap.lines()) - set(bootstrap.lines(cuda=False))}
+    assert dropped and all(name.startswith(("nvidia-", "cuda-")) or name == "triton" for name in dropped)
+    assert "torch" in {Requirement(line).name for line in bootstrap.lines(cuda=False)}
+
+
+def test_conda_users_get_the_same_lock():
+    content = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert "-r requirements.lock" in content["dependencies"][-1]["pip"]
+
+
+def test_an_environment_is_held_to_the_lock(monkeypatch, tmp_path):
+    assert bootstrap.satisfied()
+    other = tmp_path / "requirements.lock"
+    other.write_text(bootstrap.LOCK.read_text().replace("numpy==", "numpy==99."))
+    monkeypatch.setattr(bootstrap, "LOCK", other)
+    assert not bootstrap.satisfied()
+
+
+def test_an_active_environment_is_used_if_it_satisfies_the_lock():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "lib" / "bootstrap.py")],
+        env={**os.environ, "VIRTUAL_ENV": sys.prefix},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == sys.executable
+
+
+def test_two_at_once_wait_for_each_other(tmp_path, monkeypatch):
+    import fcntl
+
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    with bootstrap.alone(), open(tmp_path / ".venv.lock", "w") as second, pytest.raises(BlockingIOError):
+        fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_interrupted_set_up_goes_on(tmp_path, monkeypatch):
+    """The stamp is written last: without it the steps are run again, with it none are."""
+    steps = []
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(bootstrap, "works", lambda python: True)
+    (tmp_path / ".venv").mkdir()
+
+    def interrupted(command, what):
+        steps.append(what)
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(bootstrap, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bootstrap.make(Path("python"))
+    monkeypatch.setattr(bootstrap, "run", lambda command, what: steps.append(what))
+    bootstrap.make(Path("python"))
+    assert len(steps) == 5
+    bootstrap.make(Path("python"))
+    assert len(steps) == 5
+
+
+def test_no_file_names_a_registry_or_this_machine():
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode:
+        pytest.skip("not a git checkout")
+    for name in filter(None, tracked.stdout.split("\0")):
+        content = (ROOT / name).read_bytes()
+        for secret in (str(ROOT).encode() + b"/", b"/root/", b"index" + b"-url"):
+            if name != "tests/test_setup.py":
+                assert secret not in content, f"{name} holds {secret!r}"
