@@ -61,7 +61,7 @@ study.show_provenance()
 # and the whole curve follows from one property of the layer, the share of the squared Gram matrix that lies on its
 # diagonal, $r = \sum_i G_{ii}^2 / \lVert G \rVert_F^2$:
 #
-# $$\mathrm{CKA}(k) \approx \sqrt{\frac{k}{d}} \bigg/ \sqrt{r + (1 - r)\,\frac{k - 1}{d - 1}}$$
+# $$\mathrm{CKA}(k) \approx \frac{\sqrt{k / d}}{\sqrt{r + (1 - r)\,\frac{k - 1}{d - 1}}}$$
 #
 # The smaller $r$, that is, the more the neurons repeat one another, the faster the curve rises. The prediction is
 # drawn over every measured curve below.

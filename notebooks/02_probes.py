@@ -20,7 +20,7 @@
 # chosen at random, come within 5% of the full layer's accuracy (claim 1), that how many are needed depends on the task
 # (claim 3), and compares random neurons with principal components and random projections (claims 5 and 6).
 #
-# **Cost** of the default run: about two minutes on two CPU cores, nearly all of it for logistic probes.
+# **Cost** of the default run: two to three minutes on two CPU cores, nearly all of it for logistic probes.
 
 # %% [markdown]
 # ## Parameters

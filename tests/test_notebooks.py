@@ -195,7 +195,7 @@ def test_a_failed_run_exits_with_one(tmp_path, monkeypatch):
 
     job = runner.Job("01_cka", {"TASKS": ["npz:/nowhere.npz"]}, tmp_path / "smoke", "smoke")
     outcomes = runner.run([job], out=tmp_path)
-    assert not outcomes[0].ok and "no file" in outcomes[0].error
+    assert not outcomes[0].ok and "there is no" in outcomes[0].error
     assert "failed" in (tmp_path / "index.html").read_text()
 
 

@@ -50,6 +50,8 @@ def test_presets_are_valid(name):
         ("DELTAS", [2.0], "DELTAS: 2 is out of range"),
         ("TASKS", ["digit"], "did you mean 'digits'"),
         ("TASKS", [3], "must be text"),
+        ("TASKS", ["folder:/no/such/folder"], "TASKS: there is no '/no/such/folder'"),
+        ("NETS", ["resnet18.tv_in1k@/no/such/file.pt"], "NETS: there is no '/no/such/file.pt'"),
         ("NETS", ["miniature_resnet.standard"], "did you mean 'miniature_resnet.standard_s1'"),
         ("SELECTIONS", ["radnom"], "did you mean 'random'"),
         ("DEVICE", "gpu", "unknown device 'gpu'.*Allowed: auto, cpu, cuda, mps"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -127,6 +128,7 @@ def _pretrain(options: argparse.Namespace) -> int:
 def _execute(options: argparse.Namespace) -> int:
     from .study.execute import execute
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the kernel is shut down and nothing is left lying about
     task = json.loads(options.task)
     outcome = execute(task["notebook"], task["parameters"], Path(task["folder"]), preset=task["preset"])
     print(json.dumps(outcome.__dict__))

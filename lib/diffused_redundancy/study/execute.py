@@ -25,6 +25,10 @@ SMALLER = {"paper-appendix": "paper", "paper": "cifar", "cifar": "miniature", "m
 """The next smaller preset, for the page of a failure."""
 
 
+README_PICTURE = {"02_probes": "ridge"}
+"""The figure of a notebook that the README shows."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How one notebook went.
@@ -140,6 +144,12 @@ def save_pair(notebook: str, folder: Path) -> Path:
     pair = script.with_suffix(".ipynb")
     with atomic_path(pair) as temporary:
         nbformat.write(done, temporary)
+    if notebook in README_PICTURE:
+        from PIL import Image
+
+        picture = Image.open(folder / "figures" / f"{notebook}-{README_PICTURE[notebook]}.png").convert("RGB")
+        with atomic_path(script.parent / "images" / "phenomenon.png") as temporary:
+            picture.quantize(192).save(temporary, format="PNG", optimize=True)
     return pair
 
 

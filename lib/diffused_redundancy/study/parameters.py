@@ -52,6 +52,11 @@ def _one_of(kind: str, names: Any, schemes: Any = (), at: bool = False) -> Calla
     return check
 
 
+def _exists(path: str) -> None:
+    if not Path(path).expanduser().exists():
+        raise InputError(f"there is no {path!r}")
+
+
 def _selection(value: str) -> None:
     from ..measure.selections import SELECTIONS  # brings torch: imported only where a selection is given
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from ..errors import InputError
@@ -83,6 +84,7 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
     started = time.time()
     threads = max(1, (os.cpu_count() or 1) // max(1, workers))
     children: list[subprocess.Popen[str]] = []
+    stopping = Event()
 
     def one(job: Job) -> Outcome:
         environment = {**os.environ, paths.REPORT_VARIABLE: str(job.folder), "JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
@@ -104,6 +106,8 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
         children.append(child)
         output, complaints = child.communicate()
         outcome = _read(job, output, child.returncode, complaints)
+        if stopping.is_set():
+            return outcome
         took = f"{outcome.seconds:.0f} s, {outcome.memory:.1f} GiB"
         say(f"{job.notebook}: done in {took}" if outcome.ok else f"{job.notebook}: FAILED after {took}: {outcome.error}")
         return outcome
@@ -115,6 +119,7 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
             outcomes[future.result().notebook] = future.result()
             write_index(out)
     except BaseException:
+        stopping.set()
         pool.shutdown(wait=False, cancel_futures=True)
         for child in children:
             if child.poll() is None:
@@ -125,7 +130,7 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
 
 
 def _stop(child: subprocess.Popen[str]) -> None:
-    """End a child and the kernel it started: they share a process group."""
+    """End a child, which shuts its kernel down; a kernel whose parent is gone ends itself."""
     try:
         os.killpg(child.pid, signal.SIGTERM)
         child.wait(timeout=5)

@@ -126,12 +126,15 @@ class Session:
         """Show the parameters in force and what made this page."""
         rows = [(f"`{name}`", f"`{json.dumps(value, ensure_ascii=False)}`") for name, value in self.parameters.items()]
         self.say(markdown_table(pd.DataFrame(rows, columns=["parameter", "value"])))
-        self.say("*Made by:* " + "; ".join(f"{name} {value}" for name, value in provenance().items()) + ".")
+        lines = []
         for network in self.nets:
             about = f"{network.d} neurons; {network.preprocessing}; {network.source}; licence: {network.license}"
-            self.say(f"*Net* `{_public(network.name)}`: {_public(about)}.")
+            lines.append(f"- Net `{_public(network.name)}`: {_public(about)}.")
         for job in self.tasks:
-            self.say(f"*Task* `{_public(job.name)}`: {len(job.classes)} classes; {_public(job.source)}; licence: {job.license}.")
+            lines.append(f"- Task `{_public(job.name)}`: {len(job.classes)} classes; {_public(job.source)}; licence: {job.license}.")
+        lines.append("- Protocol `clean`: one view of each image, features cached.")
+        lines.append("- Made by " + "; ".join(f"{name} {value}" for name, value in provenance().items()) + ".")
+        self.say("\n".join(lines))
 
 
 def _public(text: str) -> str:
