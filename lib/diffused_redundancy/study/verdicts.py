@@ -54,10 +54,8 @@ def a_fifth_within(ratios: Mapping[str, np.ndarray], loss: float) -> Verdict:
     because = f"Accuracy of a random fifth as a share of the full layer's, with 95% intervals over seeds: {'; '.join(told)}."
     if undecided:
         because += f" In {undecided} of {len(ratios)} cases the interval includes {1 - loss:.0%}."
-        if not passed:
-            return Verdict("undecided", because)
-    verdict = judge(passed, because)
-    return Verdict("holds in part", because) if undecided and verdict.word == "does not hold" else verdict
+        return Verdict("holds in part" if any(passed) else "undecided", because)
+    return judge(passed, because)
 
 
 def tasks_differ(found: Mapping[str, Mapping[str, Redundancy]]) -> Verdict:
