@@ -7,7 +7,8 @@ processes may call it at once, and it goes on after an interruption.
 Environment variables
 ---------------------
 DIFFUSED_REDUNDANCY_TORCH=cpu
-    Install the CPU build of torch, without the CUDA libraries (Linux; see the README).
+    Install the CPU build of torch, without the CUDA libraries (Linux; see the README). Remembered in ``.venv``;
+    any other value goes back to the full build.
 DIFFUSED_REDUNDANCY_ENVIRONMENT=active
     Use the active environment as it is, without holding it to the lock.
 """
@@ -94,8 +95,9 @@ def run(command: list[str], what: str) -> None:
 
 def make(python: Path) -> None:
     """Make ``.venv`` and install the lock and this package into it."""
-    cpu = os.environ.get("DIFFUSED_REDUNDANCY_TORCH") == "cpu"
-    stamp = VENV / ".lock-sha256"
+    stamp, choice = VENV / ".lock-sha256", VENV / ".torch"
+    chosen_before = choice.read_text(encoding="utf-8") if choice.exists() else ""
+    cpu = os.environ.get("DIFFUSED_REDUNDANCY_TORCH", chosen_before) == "cpu"  # chosen once, it stays
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     wanted = hashlib.sha256(LOCK.read_bytes() + f"{cpu}".encode()).hexdigest()
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted and works(python):
@@ -111,6 +113,7 @@ def make(python: Path) -> None:
     install = [str(python), "-m", "uv", "pip", "install", "--quiet", "--python", str(python)]
     run([*install, *(["--torch-backend", "cpu"] if cpu else []), "-r", str(chosen)], "installing the packages of requirements.lock")
     run([*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], "installing the package itself")
+    choice.write_text("cpu" if cpu else "", encoding="utf-8")
     stamp.write_text(wanted, encoding="utf-8")
 
 

@@ -2,16 +2,24 @@
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 bare_python=""
 seen=""
+newer=""
 for candidate in "${VIRTUAL_ENV:+$VIRTUAL_ENV/bin/python}" "${CONDA_PREFIX:+$CONDA_PREFIX/bin/python}" \
   python3 python3.13 python3.12 python3.11 python; do
   [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 || continue
   version="$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" || continue
-  if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-    bare_python="$candidate"
-    break
-  fi
-  seen="$seen $candidate is $version;"
+  case "$version" in
+    3.11 | 3.12 | 3.13)
+      bare_python="$candidate"
+      break
+      ;;
+    3.1[4-9] | 3.[2-9][0-9]) newer="${newer:-$candidate}" ;;
+    *) seen="$seen $candidate is $version;" ;;
+  esac
 done
+if [ -z "$bare_python" ] && [ -n "$newer" ]; then
+  echo "note: only a Python newer than 3.13 was found; the packages are tested on 3.11 to 3.13." >&2
+  bare_python="$newer"
+fi
 if [ -z "$bare_python" ]; then
   echo "error: Python 3.11 or newer is needed, and none was found.${seen:+ Found:$seen} install it, or activate an environment that has it." >&2
   exit 3

@@ -109,6 +109,7 @@ study.figure(
     alt="The closed form's error, against the number of neurons kept, one line per task, with a band of twice the standard error over seeds.",
 )
 study.table(errors.table, "closed-form")
+study.table(errors.curves, "closed-form-curves", show=False)
 study.say(errors.sentence)
 
 # %% [markdown]
@@ -118,10 +119,10 @@ study.say(errors.sentence)
 # one another) it is off, and the figure says by how much.
 
 # %% [markdown]
-# ## A check: the unbiased estimator
+# ## A check: the debiased estimator
 #
-# CKA as the paper uses it is slightly too high when images are few: chance alone makes features agree. An unbiased
-# estimate of the same quantity (Song and others, 2012) removes this. If the two curves lie on each other, the number
+# CKA as the paper uses it is slightly too high when images are few: chance alone makes features agree. Debiased CKA
+# puts the unbiased estimator of HSIC (Song and others, 2012) in place of the biased one. If the two curves lie on each other, the number
 # of images is large enough.
 
 # %% papermill_description=debiased
@@ -160,7 +161,8 @@ study.result(
 # %% [markdown]
 # ## What to take away
 #
-# - Similarity to the whole layer rises steeply and long before all neurons are in; nothing was done to pick good ones.
+# - Nothing was done to pick good neurons. Where similarity to the whole layer rises steeply, long before all neurons are
+#   in, many small random parts of the layer say much the same as the whole.
 # - How fast it rises is a property of the layer *on these images*: the same network has another $r$ on another task.
 # - CKA weighs directions by their variance. A subset can match the directions of large variance (high CKA) and still
 #   miss small ones that a task needs. So similarity alone does not settle whether a subset is *useful*.

@@ -153,7 +153,7 @@ def test_bad_files(tmp_path, capsys, arrays, change, words):
     assert main(["measure", path, "--out", str(out)]) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ") and words in said and said.count("\n") == 1
-    assert not list(out.glob("*"))
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
@@ -183,3 +183,12 @@ def test_a_truncated_file_and_a_file_in_the_way(tmp_path, capsys, arrays):
     (tmp_path / "blocked").write_text("")
     assert main(["measure", save(tmp_path, arrays), "--out", str(tmp_path / "blocked")]) == 2
     assert "a file of that name is in the way" in capsys.readouterr().err
+
+
+def test_no_mixture_of_two_runs(tmp_path, capsys, arrays):
+    out = tmp_path / "out"
+    (out / "report.html").mkdir(parents=True)
+    (out / "curves.csv").write_text("old")
+    assert main(["measure", save(tmp_path, arrays), "--out", str(out), "--seeds", "1"]) == 2
+    assert "a folder of that name is in the way" in capsys.readouterr().err
+    assert (out / "curves.csv").read_text() == "old" and not (out / "summary.json").exists()

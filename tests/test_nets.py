@@ -181,5 +181,9 @@ def test_unknown_nets_and_recipes(tmp_path):
         dr.pretrain("resnet50", tmp_path)
     with pytest.raises(dr.InputError, match="at least 1 epoch"):
         dr.pretrain(NAME, tmp_path, images=5)
+    with pytest.raises(dr.InputError, match="at least 1 epoch"):
+        dr.pretrain(NAME, tmp_path, epochs=0)
+    with pytest.raises(dr.InputError, match="would replace the shipped checkpoint"):
+        dr.pretrain(NAME, epochs=1)
     with pytest.raises(dr.InputError, match="multiple of 32"):
         build("miniature_resnet", 5, 33, seed=0)

@@ -42,6 +42,8 @@ def test_presets_are_valid(name):
         ("SEEDS", [], "SEEDS is empty"),
         ("SEEDS", "[1, 2]", "must be a list"),
         ("SEEDS", [1.5], "must be a whole number"),
+        ("SEEDS", [float("inf")], "must be a whole number"),
+        ("DELTAS", [float("nan")], "must be a number"),
         ("SEEDS", [True], "must be a whole number"),
         ("SEEDS", [-1], r"-1 is out of range: allowed is from 0 .*nearest: 0"),
         ("SEEDS", [1, 1], "holds 1 twice"),

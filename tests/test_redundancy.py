@@ -32,6 +32,8 @@ def test_the_papers_grid_gives_the_smallest_size_on_it():
 def test_not_reached():
     found = dr.diffused_redundancy([[0.1, 0.2]], 0.9, full=1.0, d=10)
     assert found.k is None and np.isnan(found.value)
+    found = dr.diffused_redundancy([[0.1, 0.2], [0.1, 0.3]], 0.9, full=1.0, d=10)
+    assert found.k is None and np.isnan([found.low, found.high]).all()
 
 
 def test_interval_holds_the_value_and_shrinks_with_seeds():

@@ -92,7 +92,8 @@ def test_cross_validation_against_scikit_learn(parts):
         alphas = [strength(dr.SufficientStatistics.from_features(X[train], y[train]), penalty) for train, _ in splits]
         theirs = [cross_val_score(RidgeClassifier(alpha=a), X, y, cv=[split])[0] for a, split in zip(alphas, splits, strict=True)]
         assert accuracy == pytest.approx(np.mean(theirs), abs=1e-12)
-    assert choice.penalty == max(zip(choice.accuracy, grid, strict=True))[1]
+    best = max(choice.accuracy)
+    assert choice.penalty == max(p for p, a in zip(grid, choice.accuracy, strict=True) if a >= best - choice.error)
 
 
 def test_folds_hold_every_class_evenly():
@@ -127,3 +128,10 @@ def test_errors(parts):
         dr.ridge_curve(s, first, np.full_like(X_test, np.nan), y_test, penalty=1.0)
     with pytest.raises(dr.InputError, match="folds is 1"):
         dr.choose_ridge_penalty(X, y, folds=1)
+    with pytest.raises(dr.InputError, match="number the classes from 0 without gaps"):
+        dr.SufficientStatistics.from_features(X, np.where(y == 0, 10**9, y))
+
+
+def test_fewer_images_than_folds():
+    X, y = make_layer(n=4, classes=2)
+    assert dr.choose_ridge_penalty(X, y).folds == 4

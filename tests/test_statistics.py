@@ -86,6 +86,22 @@ def test_scale_and_shift_change_no_curve(scale, shift):
     assert np.abs(dr.cka_curve(reference, order) - dr.cka_curve(moved, order)).max() < 1e-6
 
 
+@pytest.mark.parametrize("scale", [1e-55, 1e55])
+def test_extreme_scales_of_float64(layer, scale):
+    X, _ = layer
+    curves = []
+    for x in (X, X * scale):
+        s = dr.SufficientStatistics.from_features(x, debiased=True)
+        curves.append([dr.cka_curve(s, dr.basis("random", s, 1), debiased=debiased) for debiased in (False, True)])
+    assert np.allclose(*curves, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-70, 1e70, 1e160, 1e300])
+def test_scales_that_leave_float64_are_refused(layer, scale):
+    with pytest.raises(dr.InputError, match="features vary by about 2\\^"):
+        dr.SufficientStatistics.from_features(layer[0] * scale)
+
+
 def test_a_large_mean_costs_no_digits():
     X, _ = make_layer(dtype="float32")
     exact = np.round(X * 64) / 64  # so that adding the mean rounds nothing away

@@ -41,9 +41,10 @@ def test_claim_2_is_judged_by_the_worst_subset_and_by_every_size_above():
         ({"a": [0.90, 0.91, 0.92]}, "does not hold"),
         ({"a": [0.90, 0.99, 1.0]}, "undecided"),
         ({"a": [0.98, 0.99, 0.97], "b": [0.5, 0.5, 0.5]}, "holds in part"),
-        ({"a": [0.5, 0.5, 0.5], "b": [0.90, 0.99, 1.0]}, "undecided"),
+        ({"a": [0.5, 0.5, 0.5], "b": [0.90, 0.99, 1.0]}, "does not hold"),
         ({"a": [0.98, 0.99, 0.97], "b": [0.90, 0.99, 1.0]}, "holds in part"),
-        ({"a": [0.98]}, "holds"),
+        ({"a": [0.98]}, "undecided"),
+        ({}, "undecided"),
     ],
 )
 def test_claim_1(ratios, word):
@@ -60,6 +61,8 @@ def test_claim_3():
     assert verdicts.tasks_differ(apart).word == "holds"
     assert verdicts.tasks_differ(near).word == "does not hold"
     assert verdicts.tasks_differ({"net": {"a": redundancy(0.5, 0.45, 0.55)}}).word == "undecided"
+    one_seed = redundancy(0.5, float("nan"), float("nan"))
+    assert verdicts.tasks_differ({"net": {"a": one_seed, "b": one_seed}}).word == "undecided"
 
 
 def test_claim_5():
@@ -72,10 +75,40 @@ def test_claim_5():
 
 def test_claim_6():
     sizes = {"a": [5, 10]}
-    ours = np.array([[0.50, 0.80], [0.51, 0.81], [0.49, 0.79]])
+    ours = np.array([[0.50, 0.80], [0.501, 0.801], [0.499, 0.799]])
     assert verdicts.as_good_as_projections(sizes, {"a": ours}, {"a": ours + 0.005}, "p").word == "holds"
     worse = verdicts.as_good_as_projections(sizes, {"a": ours}, {"a": ours + np.array([0.2, 0.0])}, "p")
-    assert worse.word == "does not hold" and "worse at k = 5 (largest gap +20.0 points)" in worse.because
+    assert worse.word == "does not hold" and "worse at k = 5 (largest gap -20.0 at k = 5)" in worse.because
+    better = verdicts.as_good_as_projections(sizes, {"a": ours}, {"a": ours - 0.1}, "p")
+    assert better.word == "holds" and "better at k = 5, 10 (largest gap +10.0" in better.because
+    unsure = ours + np.array([[0.02], [0.0], [-0.02]])
+    assert verdicts.as_good_as_projections(sizes, {"a": unsure}, {"a": ours + 0.005}, "p").word == "undecided"
+    assert verdicts.as_good_as_projections(sizes, {"a": ours[:1]}, {"a": ours[:1]}, "p").word == "undecided"
+
+
+def test_tasks_of_one_name_stay_apart(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIFFUSED_REDUNDANCY_REPORT", str(tmp_path / "report"))
+    names = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        np.savez(tmp_path / folder / "mine.npz", X_train=np.zeros((8, 4, 4), np.uint8), y_train=[0, 1] * 4)
+        names.append(f"npz:{tmp_path / folder / 'mine.npz'}")
+    values = {"NETS": ["miniature_resnet.standard_s1"], "TASKS": [*names, "digits"]}
+    study = session.Session("01_cka", values)
+    assert [study.title(study.nets[0], job) for job in study.tasks] == ["mine (1)", "mine (2)", "Handwritten digits"]
+
+
+def test_sizes_that_lack_a_fifth_or_exist_not(measured):
+    curves = {"a case": {"random": np.full((2, 1), 0.5)}}
+    assert analysis.shares_of_a_fifth(curves, measured, {"a case": 0.9}, {"a case": [6]}) == {}
+    assert "not among the sizes" in analysis.read_probes(curves, measured, {"a case": 0.9}, {"a case": [6]})
+    assert verdicts.a_fifth_within({}, 0.05).word == "undecided"
+    X, y = make_layer(n=30)
+    few = Layer(lambda: (X[:20], y[:20], X[20:], y[20:]))
+    empty = few.logistic("pca", [1], [40, 60], penalty=0.1)
+    assert empty["accuracy"].shape == (1, 0)
+    table = analysis.redundancy_table({"c": {"pca": empty["accuracy"]}}, {"c": few}, [0.9], measure="m", full={"c": 1.0}, sizes={"c": [40, 60]})
+    assert table.rows == []
 
 
 def test_interval_of_a_mean_against_the_normal_one():

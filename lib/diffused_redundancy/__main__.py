@@ -90,6 +90,8 @@ def _run(options: argparse.Namespace) -> int:
     out = (options.out or runner.default_out()).expanduser().resolve()
     if options.save and (options.preset != "miniature" or options.overrides):
         raise InputError("--save keeps notebooks as they read by default: use it with neither --preset nor -p")
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a stop by a scheduler or a closed terminal is a stop like Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     jobs = runner.plan(options.preset, options.only, options.overrides, out)
     outcomes = runner.run(jobs, out=out, workers=min(options.jobs or runner.default_workers(len(jobs)), len(jobs)), force=options.force)
     if options.save:

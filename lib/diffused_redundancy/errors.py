@@ -27,4 +27,5 @@ def unknown(kind: str, given: object, allowed: Iterable[str]) -> InputError:
     names = list(allowed)
     near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
     hint = f" did you mean {near[0]!r}?" if near else ""
-    return InputError(f"unknown {kind} {given!r}:{hint} Allowed: {', '.join(names)}.")
+    shown = ", ".join(names[:30]) + (f", and {len(names) - 30} more" if len(names) > 30 else "")
+    return InputError(f"unknown {kind} {given!r}:{hint} Allowed: {shown}.")

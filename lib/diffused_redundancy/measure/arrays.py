@@ -110,6 +110,14 @@ def as_labels(labels: Any, n: int, name: str = "y", classes: int | None = None) 
     return torch.from_numpy(array)
 
 
+def count_classes(labels: Tensor) -> int:
+    """The largest label plus one; labels far beyond the number of images raise InputError."""
+    count = int(labels.max()) + 1
+    if count > 10 * len(labels) + 1000:
+        raise InputError(f"the labels of {len(labels)} images go up to {count - 1}: number the classes from 0 without gaps")
+    return count
+
+
 def check_finite(column_sums: Tensor, block: Tensor, name: str, offset: int = 0) -> None:
     """Raise InputError naming the first NaN or infinite entry of ``block`` if its column sums are not finite."""
     if bool(torch.isfinite(column_sums).all()):

@@ -41,8 +41,8 @@ def _prefix_blocks(matrix: Tensor, order: Tensor) -> Tensor:
 
 
 def _ratio(numerator: Tensor, block: Tensor, whole: Tensor) -> np.ndarray:
-    """numerator / sqrt(block * whole), and 0 where the subset does not vary at all."""
-    scale = (block.clamp_min(0) * whole).sqrt()
+    """numerator / sqrt(block whole), and 0 where the subset does not vary at all."""
+    scale = block.clamp_min(0).sqrt() * whole.sqrt()
     return torch.where(scale > 0, numerator / scale, torch.zeros_like(scale)).cpu().numpy()
 
 
@@ -131,7 +131,7 @@ def _debiased_curve(statistics: SufficientStatistics, basis: Basis, features: An
     whole = hsic((gram * gram).sum(), fourth_whole, trace, trace)
     own = hsic(own_squares, with_self, variance, variance)
     cross = hsic(crossed_squares, with_whole, variance, trace)
-    return torch.where(own > 0, cross / (own * whole).clamp_min(0).sqrt(), torch.full_like(cross, torch.nan)).cpu().numpy()
+    return torch.where(own > 0, cross / (own.clamp_min(0).sqrt() * whole.clamp_min(0).sqrt()), torch.full_like(cross, torch.nan)).cpu().numpy()
 
 
 def _centred_blocks(statistics: SufficientStatistics, features: Any) -> Any:

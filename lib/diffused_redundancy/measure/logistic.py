@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..devices import resolve_device
 from ..errors import InputError
-from .arrays import as_features, as_labels, check_finite, check_whole
+from .arrays import as_features, as_labels, check_finite, check_whole, count_classes
 from .probes import LOGISTIC_GRID, PenaltyChoice, check_classes, check_penalty, choose, fold_of, per_class
 from .selections import Basis
 from .statistics import SufficientStatistics, on_device
@@ -231,7 +231,7 @@ class LogisticProbes:
 
     def __init__(self, X: Any, y: Any, X_test: Any, y_test: Any, statistics: SufficientStatistics, *, device: str = "auto") -> None:
         train, test = as_features(X), as_features(X_test, "X_test")
-        self.num_classes = statistics.num_classes or int(as_labels(y, len(train)).max()) + 1
+        self.num_classes = statistics.num_classes or count_classes(as_labels(y, len(train)))
         self.labels = as_labels(y, len(train), classes=self.num_classes)
         check_classes(self.labels)
         self.test_labels = as_labels(y_test, len(test), "y_test", classes=self.num_classes)
@@ -297,7 +297,8 @@ def choose_logistic_penalty(
     features = as_features(X)
     labels = as_labels(y, len(features))
     check_classes(labels)
-    num_classes = int(labels.max()) + 1
+    num_classes = count_classes(labels)
+    folds = min(folds, len(labels)) if folds > 1 else folds
     fold = fold_of(labels, folds, seed)
     accuracy = np.empty((folds, len(grid)))
     for f in range(folds):

@@ -32,7 +32,10 @@ class PenaltyChoice:
     Attributes
     ----------
     penalty : float
-        The one with the highest mean accuracy; of equals the largest.
+        The largest whose mean accuracy is within one standard error (over folds) of the best (Breiman and others
+        1984): small differences between penalties are noise, and the stronger penalty is the simpler probe.
+    error : float
+        The standard error of the best penalty's accuracy.
     grid : tuple of float
         All penalties tried.
     accuracy : tuple of float
@@ -41,6 +44,7 @@ class PenaltyChoice:
     """
 
     penalty: float
+    error: float
     grid: tuple[float, ...]
     accuracy: tuple[float, ...]
     folds: int
@@ -74,8 +78,10 @@ def fold_of(y: Tensor, folds: int, seed: int = 0) -> Tensor:
 def choose(grid: tuple[float, ...], accuracy: np.ndarray) -> PenaltyChoice:
     """The choice from accuracies (folds, penalties)."""
     mean = accuracy.mean(0)
-    best = max(range(len(grid)), key=lambda i: (mean[i], grid[i]))
-    return PenaltyChoice(grid[best], tuple(grid), tuple(float(a) for a in mean), len(accuracy))
+    best = int(mean.argmax())
+    error = accuracy[:, best].std(ddof=1) / np.sqrt(len(accuracy))
+    chosen = max(penalty for penalty, value in zip(grid, mean, strict=True) if value >= mean[best] - error)
+    return PenaltyChoice(chosen, float(error), tuple(grid), tuple(float(a) for a in mean), len(accuracy))
 
 
 def per_class(right: Tensor, y: Tensor, num_classes: int) -> np.ndarray:

@@ -30,7 +30,7 @@ class Redundancy:
     d : int
         Neurons of the layer.
     low, high : float
-        Bootstrap percentile interval of ``value`` over seeds; NaN with a single seed.
+        Bootstrap percentile interval of ``value`` over seeds; NaN with a single seed or where ``value`` is.
     confidence : float
         Of the interval.
     seeds : int
@@ -111,7 +111,7 @@ def diffused_redundancy(
         raise InputError(f"the full layer's value is {full:g}: a share of it means nothing unless it is above 0")
     k = float(smallest_sufficient(values.mean(0, keepdims=True), delta * full, steps)[0])
     low = high = np.nan
-    if len(values) > 1:
+    if len(values) > 1 and not np.isnan(k):
         draws = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
         weights = np.stack([(draws == row).mean(1) for row in range(len(values))], 1)
         resampled = smallest_sufficient(weights @ values, delta * full, steps)

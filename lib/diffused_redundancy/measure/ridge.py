@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .arrays import as_features, as_labels, check_features, check_finite, rows_of
+from .arrays import as_features, as_labels, check_features, check_finite, count_classes, rows_of
 from .probes import RIDGE_GRID, PenaltyChoice, check_classes, check_penalty, choose, fold_of, per_class
 from .selections import Basis
 from .statistics import SufficientStatistics, blocks, on_device
@@ -129,7 +129,8 @@ def choose_ridge_penalty(
     features = check_features(X)
     labels = as_labels(y, len(features))
     check_classes(labels)
-    num_classes = int(labels.max()) + 1
+    num_classes = count_classes(labels)
+    folds = min(folds, len(labels)) if folds > 1 else folds
     fold = fold_of(labels, folds, seed)
     parts = [SufficientStatistics(features.shape[1], num_classes, device=device) for _ in range(folds)]
     for rows in blocks(len(features)):

@@ -16,11 +16,15 @@ from torch import Tensor
 
 from ..devices import resolve_device
 from ..errors import InputError
-from .arrays import as_labels, check_features, check_finite, check_whole, is_lazy, rows_of
+from .arrays import as_labels, check_features, check_finite, check_whole, count_classes, is_lazy, rows_of
 from .moments import Moments
 
 BLOCK_ROWS = 4096
 """Rows multiplied at once: long enough for full speed, short enough that float32 sums within stay accurate."""
+
+
+LARGEST_EXPONENT = 200
+"""Features that vary by more than 2^200 or less than 2^-200 (1e60 and 1e-60) are refused: their fourth powers leave float64."""
 
 
 @contextmanager
@@ -62,6 +66,8 @@ class _Sums:
         work = on_device(block, self.device)
         work = work - self.centre.to(self.device, work.dtype)
         exponent = math.frexp(float(work.abs().max()))[1]
+        if abs(exponent) > LARGEST_EXPONENT:
+            raise InputError(f"features vary by about 2^{exponent}: scale them so that they vary by 2^-{LARGEST_EXPONENT} to 2^{LARGEST_EXPONENT}")
         if abs(exponent) < 120:
             work, unit = work * 2.0**-exponent, 2.0**exponent
         else:  # beyond what float32 can scale by
@@ -200,7 +206,7 @@ class SufficientStatistics:
         """
         features = check_features(X)
         if y is not None and num_classes is None:
-            num_classes = int(as_labels(y, len(features)).max()) + 1
+            num_classes = count_classes(as_labels(y, len(features)))
         return cls(features.shape[1], num_classes, debiased=debiased, device=device).update(features, y)
 
     @classmethod

@@ -12,13 +12,16 @@ from torch.nn.functional import interpolate
 from ..devices import resolve_device
 from ..errors import InputError, unknown
 from ..progress import progress
-from ..store import Cache, code_digest
+from ..store import Cache, code_digest, versions
 from ..tasks import Split, Task
 from .networks import Net, Preprocessing
 
 PENULTIMATE = "penultimate"
 CODE = ("nets.extraction", "nets.networks", "nets.architectures", "nets.upstream", "tasks")
-"""What features depend on besides weights and pictures."""
+"""The code that features depend on."""
+
+PACKAGES = ("torch", "timm", "numpy", "pillow", "matplotlib", "scikit-learn")
+"""The packages they depend on: fonts and digits come with the last two."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,7 @@ def features(network: Net, task: Task, *, layer: str = PENULTIMATE, device: str 
     key = {
         "kind": "features",
         "code": code_digest(*CODE),
+        "versions": versions(*PACKAGES),
         "net": network.fingerprint,
         "task": task.fingerprint,
         "layer": layer,

@@ -67,9 +67,11 @@ def pretrain(name: str, where: Path | None = None, *, device: str = "auto", epoc
         The checkpoint.
     """
     plan = recipe(name)
-    plan = replace(plan, epochs=epochs or plan.epochs, images=images or plan.images)
+    plan = replace(plan, epochs=plan.epochs if epochs is None else epochs, images=plan.images if images is None else images)
     if plan.epochs < 1 or plan.images < plan.batch:
         raise InputError(f"pretrain takes at least 1 epoch and {plan.batch} images, not {plan.epochs} and {plan.images}")
+    if plan != recipe(name) and where is None:
+        raise InputError("a trial with other epochs or images would replace the shipped checkpoint: give another folder with --out")
     where = make_folder(where or checkpoints.folder())
     chip = resolve_device(device)
     trainer = _Trainer(name, plan, where, chip)

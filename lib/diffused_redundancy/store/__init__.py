@@ -1,8 +1,19 @@
 """Files, cache and provenance: what tasks, nets and the study share about the disk."""
 
 from . import paths
-from .cache import Cache, code_digest
+from .cache import Cache, code_digest, versions
 from .files import atomic_path, make_folder, sha256_of, write_json, write_text
 from .provenance import provenance
 
-__all__ = ["Cache", "atomic_path", "code_digest", "make_folder", "paths", "provenance", "sha256_of", "write_json", "write_text"]
+__all__ = [
+    "Cache",
+    "atomic_path",
+    "code_digest",
+    "make_folder",
+    "paths",
+    "provenance",
+    "sha256_of",
+    "versions",
+    "write_json",
+    "write_text",
+]

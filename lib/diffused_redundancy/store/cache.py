@@ -12,6 +12,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,12 @@ def code_digest(*modules: str) -> str:
         for file in sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]:
             total.update(file.name.encode() + b"|" + file.read_bytes())
     return total.hexdigest()[:16]
+
+
+@functools.cache
+def versions(*packages: str) -> dict[str, str]:
+    """The installed versions of packages that a result depends on, as part of a key."""
+    return {name: metadata.version(name) for name in packages}
 
 
 class Cache:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from ..errors import InputError
 
 _REASONS = {
@@ -31,6 +33,10 @@ def explained(action: str, path: Path) -> Iterator[None]:
     """Turn the operating system's errors about ``path`` into one line that says what to do."""
     try:
         yield
+    except SafetensorError as error:
+        full = any(words in str(error) for words in ("No space left", "os error 28"))
+        reason = _REASONS[errno.ENOSPC] if full else str(error)
+        raise InputError(f"cannot {action} {path}: {reason}") from error
     except OSError as error:
         reason = _REASONS.get(error.errno or 0) or f"{error.strerror or error}; choose another folder"
         raise InputError(f"cannot {action} {path}: {reason}") from error

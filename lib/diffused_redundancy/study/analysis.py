@@ -53,6 +53,8 @@ def panels(
         d = layers[case].d
         lines = []
         for selection, values in found.items():
+            if not values.shape[1]:
+                continue
             steps = np.arange(1, values.shape[1] + 1) if sizes is None else np.asarray(sizes[case])[: values.shape[1]]
             lines.append(Curve(selection, steps, values, marked=sizes is not None))
         whole = None if full is None else full[case]
@@ -79,28 +81,29 @@ def read_cka(curves: Curves, layers: Layers) -> str:
         told.append(f"{values.mean():.2f} on {case} ({values.min():.2f} to {values.max():.2f})")
     if not told:
         return "No random neurons were asked for."
-    return (
-        "**What to see:** the curves of random neurons rise early and then stay close to 1. With a tenth of the neurons, CKA with the "
-        f"whole layer is {listed(told)}."
-    )
+    return f"**What to see:** with a tenth of the neurons, chosen at random, CKA with the whole layer is {listed(told)}; it can be at most 1."
 
 
 @dataclass(frozen=True)
 class ClosedFormErrors:
-    """How far the closed form is from measured means: lines for a figure, a table, and a sentence."""
+    """How far the closed form is from measured means: lines for a figure and their data, a table, and a sentence."""
 
     lines: list[tuple[str, int, np.ndarray, np.ndarray]]
     table: pd.DataFrame
     sentence: str
+    curves: pd.DataFrame
 
 
 def closed_form_errors(random: Mapping[str, np.ndarray], layers: Layers) -> ClosedFormErrors:
     """Compare the closed form with the mean of random curves (seeds, d)."""
-    lines, rows = [], []
+    lines, rows, curves = [], [], []
     for case, values in random.items():
-        error = layers[case].closed_form() - values.mean(0)
+        predicted = layers[case].closed_form()
+        error = predicted - values.mean(0)
         spread = values.std(0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full(values.shape[1], np.nan)
         lines.append((case, values.shape[1], error, 2 * np.nan_to_num(spread)))
+        k = np.arange(1, values.shape[1] + 1)
+        curves.append(pd.DataFrame({"case": case, "k": k, "closed_form": predicted, "mean": values.mean(0), "standard_error": spread}))
         late = layers[case].at(0.1)
         far = np.flatnonzero(np.abs(error) > 0.02)
         rows.append(
@@ -119,7 +122,7 @@ def closed_form_errors(random: Mapping[str, np.ndarray], layers: Layers) -> Clos
         f"**What to see:** from a tenth of the neurons on, the prediction is within {late_worst:.3f} of the measured mean in every case; "
         f"over all sizes the largest error is {worst:.3f} (at k = {int(table.loc[table['largest error, all k'].idxmax(), 'at k'])})."
     )
-    return ClosedFormErrors(lines, table, sentence)
+    return ClosedFormErrors(lines, table, sentence, pd.concat(curves, ignore_index=True))
 
 
 def debiased_rows(plain: Mapping[str, np.ndarray], debiased: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -185,6 +188,8 @@ def redundancy_table(
         d = layers[case].d
         whole = 1.0 if full is None else full[case]
         for selection, values in kinds.items():
+            if not values.shape[1]:
+                continue
             steps = None if sizes is None else np.asarray(sizes[case])[: values.shape[1]]
             rows += redundancy_rows(values, deltas, full=whole, d=d, sizes=steps, case=case, selection=selection, measure=measure)
             for delta in deltas:
@@ -192,9 +197,9 @@ def redundancy_table(
     return RedundancyTable(rows, found)
 
 
-def probe_fulls(curves: Curves) -> dict[str, float]:
-    """The full layer's accuracy of each case: that of the first selection that keeps every neuron."""
-    return {case: float(found["random"][:, -1].mean()) for case, found in curves.items()}
+def probe_fulls(layers: Layers, probe: str) -> dict[str, float]:
+    """The full layer's accuracy of each case with the ``ridge`` or the ``logistic`` probe."""
+    return {case: layer.full(probe) for case, layer in layers.items()}
 
 
 def read_probes(curves: Curves, layers: Layers, full: Mapping[str, float], sizes: Mapping[str, Sequence[int]]) -> str:
@@ -202,22 +207,25 @@ def read_probes(curves: Curves, layers: Layers, full: Mapping[str, float], sizes
     told = []
     for case, found in curves.items():
         k = layers[case].at(0.2) + 1
-        column = _nearest(sizes[case], k)
-        values = found["random"][:, column].mean()
-        told.append(f"{values:.1%} against {full[case]:.1%} on {case}")
-    return f"**What to see:** with a fifth of the neurons, chosen at random, the probe's accuracy is {listed(told)}."
+        if k in list(sizes[case]):
+            values = found["random"][:, list(sizes[case]).index(k)].mean()
+            told.append(f"{values:.1%} against {full[case]:.1%} on {case}")
+    if not told:
+        return "A fifth of the neurons is not among the sizes measured."
+    return f"**What to see:** with a fifth of the neurons, chosen at random, the probe's accuracy, against the full layer's, is {listed(told)}."
 
 
-def _nearest(sizes: Sequence[int], k: int) -> int:
-    return int(np.abs(np.asarray(sizes) - k).argmin())
+def shares_of_a_fifth(curves: Curves, layers: Layers, full: Mapping[str, float], sizes: Mapping[str, Sequence[int]]) -> dict[str, np.ndarray]:
+    """Accuracy of a random fifth as a share of the full layer's, (seeds,) by case; cases without that size are left out."""
+    shares = {}
+    for case, found in curves.items():
+        k = layers[case].at(0.2) + 1
+        if k in list(sizes[case]) and full[case] > 0:
+            shares[case] = found["random"][:, list(sizes[case]).index(k)] / full[case]
+    return shares
 
 
-def share_at(curves: np.ndarray, sizes: Sequence[int], k: int, full: float) -> np.ndarray:
-    """Values at the size nearest to k as shares of the full layer's: (seeds,)."""
-    return curves[:, _nearest(sizes, k)] / full
-
-
-def agreement(ridge: Curves, logistic: Curves, sizes: Mapping[str, Sequence[int]]) -> pd.DataFrame:
+def agreement(ridge: Curves, logistic: Curves, layers: Layers, sizes: Mapping[str, Sequence[int]]) -> pd.DataFrame:
     """How far the two probes are apart, over the sizes both have, for random neurons."""
     rows = []
     for case, found in logistic.items():
@@ -227,8 +235,8 @@ def agreement(ridge: Curves, logistic: Curves, sizes: Mapping[str, Sequence[int]
         rows.append(
             {
                 "case": case,
-                "ridge, full layer": float(ridge[case]["random"][:, -1].mean()),
-                "logistic, full layer": float(found["random"][:, -1].mean()),
+                "ridge, full layer": layers[case].full("ridge"),
+                "logistic, full layer": layers[case].full("logistic"),
                 "largest gap, points": 100 * float(gap[widest]),
                 "at k": int(steps[widest]),
             }
@@ -271,6 +279,8 @@ def read_redundancy(table: RedundancyTable, deltas: Sequence[float], selection: 
     delta = 0.9 if 0.9 in deltas else deltas[0]
     found = {case: one for (case, name, at), one in table.found.items() if name == selection and at == delta}
     told = [f"{one.value:.0%} on {case}" for case, one in found.items() if one.k is not None]
+    if not told:
+        return f"No size measured keeps {delta:.0%} of the full layer's accuracy."
     return f"**What to see:** the share of neurons that can be dropped while {delta:.0%} of the accuracy is kept: {listed(told)}."
 
 
@@ -301,5 +311,5 @@ def beside_paper(table: RedundancyTable, selection: str = "random", delta: float
     printed = [value for row in PAPER_DR for value in row[3:]]
     return (
         f"In the paper DR({delta:g}) of these nets goes from {min(printed):.2f} to {max(printed):.2f} over four tasks; in this run, for "
-        f"logistic probes on the same kind of grid, from {min(ours):.2f} to {max(ours):.2f} over {len(ours)} case{'s' if len(ours) > 1 else ''}."
+        f"logistic probes at the fractions above, from {min(ours):.2f} to {max(ours):.2f} over {len(ours)} case{'s' if len(ours) > 1 else ''}."
     )

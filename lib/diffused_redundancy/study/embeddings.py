@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from ..measure.arrays import Rows, as_features, check_features, check_share, che
 from ..measure.probes import check_penalty
 from ..measure.redundancy import Redundancy, diffused_redundancy
 from ..measure.selections import PAPER_FRACTIONS, SELECTIONS, sizes_of
-from ..store import make_folder, provenance, write_json, write_text
+from ..store import atomic_path, make_folder, provenance
 from ..store.featurefile import read_features
 from ..tasks.splits import stratified
 from .figures import Curve, Panel, curves_figure
@@ -226,7 +228,21 @@ def measure(request: Request) -> str:
     InputError
         Before any work, with one line that says what was given and what is allowed.
     """
+    new = not request.out.exists()
     make_folder(request.out)
+    try:
+        return _measure(request)
+    except BaseException:
+        if new and not any(request.out.iterdir()):
+            request.out.rmdir()
+        raise
+
+
+def _measure(request: Request) -> str:
+    files = {name: request.out / name for name in ("curves.csv", "summary.json", "report.html")}
+    for path in files.values():
+        if path.is_dir():
+            raise InputError(f"cannot write {path}: a folder of that name is in the way; choose another folder")
     data = load(request.features)
     if data.y_train is None and request.probe not in ("none", "ridge"):
         raise InputError(f"--probe {request.probe} needs labels: {request.features} has no y_train")
@@ -239,11 +255,14 @@ def measure(request: Request) -> str:
     layer = made(data) if changed else layer
     labelled = data.y_train is not None
     found = _measured(layer, request, labelled)
+    found = [one for one in found if one.sizes]
+    for one in found:
+        if one.measure == "cka" and len(one.sizes) < layer.d:
+            data.notes.append(f"Only {len(one.sizes)} components of {one.selection} exist ({layer.statistics.n} images, {layer.d} neurons).")
     pairs = _redundancies(found, request.delta, layer.d)
     about = layer.about()
 
     curves = pd.concat([tidy(one.curves, one.sizes, one.seeds, measure=one.measure, selection=one.selection) for one in found])
-    write_text(request.out / "curves.csv", curves.to_csv(index=False, float_format="%.8g"))
     summary = {
         "features": str(request.features.name),
         "n_train": about["n_train"],
@@ -273,10 +292,16 @@ def measure(request: Request) -> str:
         ],
         "provenance": provenance(),
     }
-    write_json(request.out / "summary.json", summary)
     text = _table(pairs)
     sentences = [sentence(one, dr) for one, dr in pairs if dr.delta == _main_delta(request.delta) and one.selection == request.selection[0]]
-    write_text(request.out / "report.html", _report(request, summary, found, layer, sentences))
+    contents = {
+        "curves.csv": curves.to_csv(index=False, float_format="%.8g"),
+        "summary.json": json.dumps(summary, indent=2, ensure_ascii=False) + "\n",
+        "report.html": _report(request, summary, found, layer, sentences),
+    }
+    with ExitStack() as together:  # all three take their places at the end, so that none is of another run
+        for name, path in files.items():
+            together.enter_context(atomic_path(path)).write_text(contents[name], encoding="utf-8")
     return "\n".join([text, "", *sentences, *data.notes, f"Report: {request.out / 'report.html'}"])
 
 

@@ -18,7 +18,7 @@ from ..measure.ridge import choose_ridge_penalty, ridge_curve
 from ..measure.selections import SELECTIONS, Basis, bases
 from ..measure.statistics import SufficientStatistics
 from ..progress import progress
-from ..store import Cache, code_digest
+from ..store import Cache, code_digest, versions
 
 
 class Layer:
@@ -69,7 +69,10 @@ class Layer:
     def _kept(self, what: dict[str, Any], compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         if self.cache is None or self.key is None:
             return compute()
-        return self.cache.get_or_compute({"kind": "curves", "code": code_digest("measure", "study.layer"), **what, "layer": self.key}, compute)
+        return self.cache.get_or_compute(
+            {"kind": "curves", "code": code_digest("measure", "study.layer"), "versions": versions("torch", "numpy"), **what, "layer": self.key},
+            compute,
+        )
 
     def _bases(self, statistics: SufficientStatistics, selection: str, seeds: Sequence[int]) -> list[Basis]:
         return bases(selection, statistics, seeds)
@@ -132,10 +135,15 @@ class Layer:
     def _choice(self, kind: str, compute: Callable[[], PenaltyChoice], grid: tuple[float, ...]) -> PenaltyChoice:
         def arrays() -> dict[str, np.ndarray]:
             choice = compute()
-            return {"penalty": np.array([choice.penalty]), "accuracy": np.array(choice.accuracy), "folds": np.array([choice.folds])}
+            return {
+                "penalty": np.array([choice.penalty]),
+                "accuracy": np.array(choice.accuracy),
+                "folds": np.array([choice.folds]),
+                "error": np.array([choice.error]),
+            }
 
         found = self._kept({"measure": f"{kind} penalty", "grid": list(grid), "standardize": self.standardize}, arrays)
-        return PenaltyChoice(float(found["penalty"][0]), grid, tuple(found["accuracy"].tolist()), int(found["folds"][0]))
+        return PenaltyChoice(float(found["penalty"][0]), float(found["error"][0]), grid, tuple(found["accuracy"].tolist()), int(found["folds"][0]))
 
     @cached_property
     def ridge_penalty(self) -> PenaltyChoice:
@@ -185,6 +193,12 @@ class Layer:
         }
         return self._kept(what, compute)
 
+    def full(self, probe: str) -> float:
+        """The full layer's accuracy with the ``ridge`` or the ``logistic`` probe, fitted on all neurons."""
+        if probe == "ridge":
+            return float(self.ridge("first", [0])["accuracy"][0, -1])
+        return float(self.logistic("first", [0], [self.d])["accuracy"][0, -1])
+
     def logistic(self, selection: str, seeds: Sequence[int], sizes: Sequence[int], *, penalty: float | None = None) -> dict[str, np.ndarray]:
         """Logistic probes at some sizes: ``sizes`` (s,), ``accuracy`` (seeds, s), ``per_class``, ``objective``, ``converged``.
 
@@ -197,6 +211,9 @@ class Layer:
             probes = LogisticProbes(X, y, X_test, y_test, self.statistics, device=self.device)
             orders = self._bases(self.statistics, selection, seeds)
             steps = [k for k in sizes if k <= orders[0].size]
+            if not steps:  # fewer components than the smallest size asked for
+                nothing = np.zeros((len(orders), 0))
+                return {"sizes": np.array(steps, dtype=int), **dict.fromkeys(("accuracy", "objective"), nothing), "converged": nothing > 0}
             curves = [asdict(probes.curve(order, steps, penalty=chosen)) for order in progress(orders, title=f"logistic probes, {selection}")]
             stacked = {name: np.stack([curve[name] for curve in curves]) for name in ("accuracy", "per_class", "objective", "converged")}
             return {"sizes": np.array(steps), **stacked}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,10 +45,17 @@ class Parameter:
 
 def _one_of(kind: str, names: Any, schemes: Any = (), at: bool = False) -> Callable[[str], None]:
     def check(value: str) -> None:
-        if value in names or (at and "@" in value) or (value.partition(":")[0] in schemes and ":" in value):
-            return
+        scheme, colon, path = value.partition(":")
+        if colon and scheme in schemes:
+            _exists(path)
+        elif at and "@" in value:
+            _exists(value.partition("@")[2])
+        elif value not in names:
+            raise nearest(value)
+
+    def nearest(value: str) -> InputError:
         extra = [f"{scheme}:PATH" for scheme in schemes] + (["TIMM_TAG@PATH"] if at else [])
-        raise unknown(kind, value, [*names, *extra])
+        return unknown(kind, value, [*names, *extra])
 
     return check
 
@@ -116,7 +124,7 @@ def _example(rule: Parameter) -> str:
 
 
 def _entry(name: str, rule: Parameter, value: Any) -> Any:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     fits = {str: isinstance(value, str), int: number and value == int(value), float: number}[rule.kind]
     if not fits:
         raise InputError(f"{name} holds {value!r}: each entry must be {_WORDS[rule.kind]} ({rule.allowed})")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import io
 import json
+import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -14,10 +16,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..devices import resolve_device
 from ..errors import InputError, unknown
 from ..nets import Net, features, net
 from ..nets.extraction import CODE as FEATURES_CODE
-from ..store import Cache, atomic_path, code_digest, make_folder, paths, provenance, write_json, write_text
+from ..nets.extraction import PACKAGES as FEATURES_PACKAGES
+from ..store import Cache, atomic_path, code_digest, make_folder, paths, provenance, versions, write_json, write_text
 from ..tasks import Task, task
 from . import parameters
 from .claims import CLAIMS, Verdict
@@ -44,6 +48,9 @@ class Session:
         self.notebook = notebook
         self.parameters = dict(values)
         self.folder = make_folder(paths.report())
+        for kind in ("figures", "tables", "results"):  # of an earlier run with other parameters
+            for old in (self.folder / kind).glob(f"{notebook}[-.]*"):
+                old.unlink(missing_ok=True)
         self.nets: list[Net] = [net(name) for name in values.get("NETS", [])]
         self.tasks: list[Task] = [task(name) for name in values.get("TASKS", [])]
         self.cache = Cache()
@@ -70,12 +77,22 @@ class Session:
             found = features(network, job, layer=name, device=device, cache=self.cache)
             return found.X_train, found.y_train, found.X_test, found.y_test
 
-        key = {"net": network.fingerprint, "task": job.fingerprint, "layer": name, "device": device, "code": code_digest(*FEATURES_CODE)}
+        key = {
+            "net": network.fingerprint,
+            "task": job.fingerprint,
+            "layer": name,
+            "device": resolve_device(device).type,
+            "code": code_digest(*FEATURES_CODE),
+            "versions": versions(*FEATURES_PACKAGES),
+        }
         return self._layers.setdefault((network.name, job.name), Layer(arrays, key=key, cache=self.cache, device=device))
 
     def title(self, network: Net, job: Task) -> str:
-        """The title of a plot of one net and task: the net is named only where there are several."""
-        return job.title if len(self.nets) == 1 else f"{job.title}, {network.name.partition('@')[0]}"
+        """The title of a plot of one net and task: the net is named only where there are several; no two are alike."""
+        title = _distinct(job, self.tasks, [one.title for one in self.tasks])
+        if len(self.nets) == 1:
+            return title
+        return f"{title}, {_distinct(network, self.nets, [one.name.partition('@')[0] for one in self.nets])}"
 
     def figure(self, figure: Figure, name: str, alt: str) -> None:
         """Show a figure with its alternative text, and keep it as PNG and SVG."""
@@ -137,6 +154,12 @@ class Session:
         self.say("\n".join(lines))
 
 
+def _distinct(item: Any, items: list[Any], names: list[str]) -> str:
+    """The name of an item, with its place in the list where another has the same name."""
+    place = next(i for i, one in enumerate(items) if one is item)
+    return names[place] if names.count(names[place]) == 1 else f"{names[place]} ({place + 1})"
+
+
 def _public(text: str) -> str:
     """A text with the user's home folder written as ~."""
     return text.replace(str(Path.home()), "~")
@@ -160,10 +183,11 @@ def begin(notebook: str, namespace: Mapping[str, Any]) -> Session:
     """
     known = parameters.declared(notebook)
     given = {name: value for name, value in namespace.items() if parameters.NAME.match(name)}
+    interactive = os.environ.get("JPY_SESSION_NAME")  # there a name in capitals may be somebody's own variable
     for name in given:
-        if name not in known:
+        if name not in known and (not interactive or difflib.get_close_matches(name, known, cutoff=0.7)):
             raise unknown(f"parameter of {notebook}", name, known)
-    return Session(notebook, parameters.checked_all(notebook, given))
+    return Session(notebook, parameters.checked_all(notebook, {name: given[name] for name in known if name in given}))
 
 
 def small_png(figure: Figure) -> bytes:

@@ -45,23 +45,36 @@ def a_fifth_within(ratios: Mapping[str, np.ndarray], loss: float) -> Verdict:
     for case, values in ratios.items():
         low, high = interval_of_mean(values)
         if np.isnan(low):
-            low = high = float(values[0])
+            undecided += 1
+            told.append(f"{case}: {values.mean():.1%} (one seed, no interval)")
+            continue
         told.append(f"{case}: {values.mean():.1%} ({low:.1%} to {high:.1%})")
         if low >= 1 - loss or high < 1 - loss:
-            passed.append(low >= 1 - loss)
+            passed.append(bool(low >= 1 - loss))
         else:
             undecided += 1
+    if not told:
+        return Verdict("undecided", "A fifth of the neurons is not among the sizes measured.")
     because = f"Accuracy of a random fifth as a share of the full layer's, with 95% intervals over seeds: {'; '.join(told)}."
     if undecided:
-        because += f" In {undecided} of {len(ratios)} cases the interval includes {1 - loss:.0%}."
-        return Verdict("holds in part" if any(passed) else "undecided", because)
-    return judge(passed, because)
+        because += f" Undecided in {undecided} of {len(ratios)} cases: no interval, or one that includes {1 - loss:.0%}."
+    return judge_with_doubt(passed, undecided, because)
+
+
+def judge_with_doubt(passed: Sequence[bool], undecided: int, because: str) -> Verdict:
+    """The verdict from decided cases and a number of undecided ones: a failure refutes, doubt keeps from holding."""
+    if not undecided:
+        return judge(passed, because)
+    if not any(passed):
+        return Verdict("does not hold" if len(passed) else "undecided", because)
+    return Verdict("holds in part", because)
 
 
 def tasks_differ(found: Mapping[str, Mapping[str, Redundancy]]) -> Verdict:
     """Claim 3: whether, for each net, DR of some two tasks have intervals that do not overlap."""
     passed, told = [], []
-    for network, tasks in found.items():
+    for network, every in found.items():
+        tasks = {title: one for title, one in every.items() if one.low == one.low}  # NaN: one seed, or delta never reached
         if len(tasks) < 2:
             continue
         least = min(tasks, key=lambda name: tasks[name].value)
@@ -73,7 +86,7 @@ def tasks_differ(found: Mapping[str, Mapping[str, Redundancy]]) -> Verdict:
             f"to {high.value:.3f} ({high.low:.3f} to {high.high:.3f}) on {most}"
         )
     if not told:
-        return Verdict("undecided", "It takes two tasks to compare.")
+        return Verdict("undecided", "It takes two tasks, with intervals over several seeds, to compare.")
     return judge(passed, f"DR({next(iter(next(iter(found.values())).values())).delta:g}) by task: {'; '.join(told)}.")
 
 
@@ -114,20 +127,35 @@ def as_good_as_projections(
     """Claim 6: whether random neurons are nowhere worse than random projections by more than a margin.
 
     Values are accuracies (seeds, sizes) by case; ``kind`` names the projection. A size counts as worse when the
-    95% interval of the difference of means lies wholly below minus the margin.
+    95% interval of the difference of means lies wholly below minus the margin; a case is undecided if none is, but some
+    interval reaches below it.
     """
-    passed, told = [], []
+    passed, undecided, told = [], 0, []
     for case, ours in random.items():
         theirs = projected[case]
-        gaps = theirs.mean(0) - ours.mean(0)
-        worse = [k for i, k in enumerate(sizes[case]) if _difference(ours[:, i], theirs[:, i])[1] < -margin]
-        better = [k for i, k in enumerate(sizes[case]) if _difference(ours[:, i], theirs[:, i])[0] > margin]
-        passed.append(not worse)
+        steps = list(sizes[case])[: theirs.shape[1]]
+        if len(ours) < 2 or len(theirs) < 2 or not steps:
+            undecided += 1
+            told.append(f"{case}: one seed, no interval")
+            continue
+        gaps = ours.mean(0)[: len(steps)] - theirs.mean(0)
+        spreads = [_difference(ours[:, i], theirs[:, i]) for i in range(len(steps))]
+        worse = [k for k, (_, high) in zip(steps, spreads, strict=True) if high < -margin]
+        better = [k for k, (low, _) in zip(steps, spreads, strict=True) if low > margin]
+        if worse or all(low >= -margin for low, _ in spreads):
+            passed.append(not worse)
+        else:
+            undecided += 1
         words = [f"{word} at k = {', '.join(map(str, ks))}" for word, ks in (("worse", worse), ("better", better)) if ks]
-        told.append(f"{case}: {' and '.join(words) or 'neither better nor worse'} (largest gap {100 * float(gaps.max()):+.1f} points)")
-    return judge(
+        widest = int(np.abs(gaps).argmax())
+        told.append(
+            f"{case}: {' and '.join(words) or 'at no size clearly worse or better'} (largest gap {100 * gaps[widest]:+.1f} at k = {steps[widest]})"
+        )
+    return judge_with_doubt(
         passed,
-        f"Against {kind}. Worse (better) means by more than {100 * margin:g} point at that size, interval over seeds included. {'; '.join(told)}.",
+        undecided,
+        f"Random neurons less {kind}, in points of accuracy. Worse (better) at a size means that the whole 95% interval over seeds is "
+        f"below -{100 * margin:g} (above {100 * margin:g}); sizes are judged one by one. {'; '.join(told)}.",
     )
 
 

@@ -169,6 +169,8 @@ def npz_images(where: str) -> Task:
     if len(np.unique(target[parts[0]])) < 2:
         raise InputError(f"y_train of {path} holds one class: a task needs at least two")
     count = int(target.max()) + 1
+    if count > 10 * len(target) + 1000:
+        raise InputError(f"the labels of {path} go up to {count - 1} for {len(target)} images: number the classes from 0 without gaps")
     names = tuple(str(name) for name in stored.get("classes", np.arange(count)))
     if len(names) < count:
         raise InputError(f"classes of {path} names {len(names)} classes: the labels go up to {count - 1}")
