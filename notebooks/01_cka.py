@@ -64,7 +64,13 @@ study.show_provenance()
 # $$\mathrm{CKA}(k) \approx \frac{\sqrt{k / d}}{\sqrt{r + (1 - r)\,\frac{k - 1}{d - 1}}}$$
 #
 # The smaller $r$, that is, the more the neurons repeat one another, the faster the curve rises. The prediction is
-# drawn over every measured curve below.
+# drawn over the curve of random neurons below.
+#
+# **Ways of choosing.** Beside random neurons, the figure shows directions that mix all neurons: the *top principal
+# components* (those of largest variance on these images), the *bottom* ones, and two kinds of *random projection*. A
+# Gaussian projection is the textbook choice. The authors draw entries uniform in $[0, 1)$ instead: all entries are
+# positive, so any two directions have an expected cosine of about 0.75, and a projection repeats the average of all
+# neurons over and over. Its CKA need not grow with $k$.
 
 # %% [markdown]
 # ## Data
@@ -136,9 +142,13 @@ if "random" in SELECTIONS:
 # ## Diffused redundancy of similarity
 #
 # $\mathrm{DR}(\delta) = 1 - k^*/d$, with $k^*$ the smallest $k$ at which the mean CKA over the random subsets reaches
-# $\delta$. It is the share of the layer that can be dropped. Since every $k$ was measured, $k^*$ is exact to one
-# neuron. Intervals are bootstrap percentiles over seeds: they say how much $k^*$ would move, had other subsets been
-# drawn, with images and network held fixed. With five seeds they are somewhat too narrow.
+# $\delta$. It is the share of the layer that can be dropped. Since every $k$ was measured, $k^*$ is exact to one neuron.
+#
+# A layer of uncorrelated neurons of equal variance has $\mathrm{CKA}(k) = \sqrt{k/d}$, hence
+# $\mathrm{DR}(\delta) = 1 - \delta^2$, already 0.19 at $\delta = 0.9$: read DR against that.
+#
+# Intervals are bootstrap percentiles over seeds: they say how much $k^*$ would move, had other subsets been drawn, with
+# images and network held fixed. With five seeds they are somewhat too narrow.
 
 # %%
 redundancy = dr.study.redundancy_table(curves, layers, DELTAS, measure="cka")
@@ -173,7 +183,8 @@ study.result(
 #    form reaches 0.9, and compare with $k^*$. (Hint: square the formula and solve for $k$.)
 # 2. **A layer without redundancy.** Save features of independent noise with
 #    `np.savez("noise.npz", X_train=np.random.randn(5000, 512).astype("float32"))` and run
-#    `python -m diffused_redundancy measure noise.npz --out noise`. What is $r$, and what must the curve look like?
+#    `.venv/bin/python -m diffused_redundancy measure noise.npz --out noise` in the checkout. Which $r$ does its report
+#    give, what must the curve look like, and why is DR not 0?
 # 3. **Why are the top components so good here?** Explain why the CKA of the first $k$ principal components depends on the
 #    eigenvalues of $G$ alone, and write it down. What does that say of the spectrum of these layers?
 

@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = exports(
     {
         ".analysis": (
             "agreement beside_paper closed_form_errors curve_table debiased_rows panels paper_table penalty_table probe_fulls "
-            "read_cka read_debiased read_probes read_redundancy redundancy_by_net redundancy_figure redundancy_table shares_of_a_fifth"
+            "read_agreement read_cka read_debiased read_probes read_redundancy redundancy_by_net redundancy_figure redundancy_table shares_of_a_fifth"
         ),
         ".figures": "bars_figure curves_figure errors_figure",
         ".session": "Session begin markdown_table",

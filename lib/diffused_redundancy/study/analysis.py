@@ -237,11 +237,28 @@ def agreement(ridge: Curves, logistic: Curves, layers: Layers, sizes: Mapping[st
                 "case": case,
                 "ridge, full layer": layers[case].full("ridge"),
                 "logistic, full layer": layers[case].full("logistic"),
-                "largest gap, points": 100 * float(gap[widest]),
+                "largest gap": 100 * float(gap[widest]),
                 "at k": int(steps[widest]),
+                "gap at a fifth": 100 * float(gap[list(steps).index(layers[case].at(0.2) + 1)])
+                if layers[case].at(0.2) + 1 in steps
+                else float("nan"),
             }
         )
     return pd.DataFrame(rows)
+
+
+def read_agreement(table: pd.DataFrame) -> str:
+    """What the table of the two probes means for reading the rest."""
+    worst, fifth = table["largest gap"].abs().max(), table["gap at a fifth"].abs().max()
+    text = f"**What to see:** the two probes differ by up to {worst:.0f} points at some size"
+    text += f", and by up to {fifth:.1f} points at a fifth of the layer. " if fifth == fifth else ". "
+    below = bool((table["largest gap"] < 0).all())
+    if below and worst > 2:
+        return text + (
+            "Where they differ most, the ridge probe is the lower one: it makes less of few neurons. So read the shape of its exact curves, and "
+            "take the levels from the logistic probe, which is the paper's."
+        )
+    return text + "Where they differ, the logistic probe is the paper's."
 
 
 def penalty_table(layers: Layers) -> pd.DataFrame:

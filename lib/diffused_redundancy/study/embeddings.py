@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 
 from ..devices import resolve_device
 from ..errors import InputError, unknown
-from ..measure.arrays import Rows, as_features, check_features, check_share, check_whole, is_lazy
+from ..measure.arrays import Rows, as_features, check_features, check_finite, check_share, check_whole, is_lazy
 from ..measure.probes import check_penalty
 from ..measure.redundancy import Redundancy, diffused_redundancy
 from ..measure.selections import PAPER_FRACTIONS, SELECTIONS, sizes_of
@@ -113,6 +114,8 @@ def load(path: Path) -> Data:
     if "X_train" not in stored:
         raise InputError(f"{path} has no array 'X_train': it needs X_train, and may have y_train, X_test and y_test")
     X_train = check_features(stored["X_train"], "X_train")
+    if not is_lazy(X_train):  # a larger one is checked as it is read
+        check_finite(X_train.sum(0, dtype=torch.float64), X_train, "X_train")
     if "y_train" not in stored:
         extra = [name for name in ("X_test", "y_test") if name in stored]
         if extra:
@@ -369,6 +372,7 @@ def _report(request: Request, summary: dict[str, Any], found: Sequence[Found], l
     name = request.features.name
     parts = [markdown(f"# Diffused redundancy of {html.escape(name)}\n\n" + "\n\n".join(f"**{line}**" for line in sentences))]
     facts = f"{summary['n_train']} train and {summary['n_test']} test images, {summary['d']} neurons, {summary['classes'] or 'no'} classes."
+    facts += f" The number r of the closed form is {summary['diagonal_share']:.4f} (1 for uncorrelated neurons of equal variance)."
     parts.append(markdown("\n\n".join([facts, *summary["notes"]])))
     for measure_name, label in MEASURES.items():
         these = [one for one in found if one.measure == measure_name]
@@ -387,7 +391,9 @@ def _report(request: Request, summary: dict[str, Any], found: Sequence[Found], l
             "DR(δ) = 1 − k/d, with k the smallest number of neurons at which the mean over selections reaches δ times the full layer's value. "
             "CKA and the ridge probe are measured at every k; the logistic probe at the paper's fractions, so its k is the smallest on that "
             "grid. Bands reach from the smallest to the largest value over seeds; intervals are bootstrap percentiles over seeds. Penalties "
-            f"were chosen by cross-validation on the train set unless given: {summary['penalties'] or 'none'}."
+            "were chosen by cross-validation on the train set unless given: "
+            + (", ".join(f"{name} {value:g}" for name, value in summary["penalties"].items()) or "no probe")
+            + "."
         )
     )
     footer = "; ".join(f"{key} {value}" for key, value in summary["provenance"].items())

@@ -48,8 +48,9 @@ class Curve:
     @property
     def label(self) -> str:
         """How the legend names it."""
-        name = SELECTIONS[self.selection].label.partition(" (")[0]
-        return name if self.selection != "gaussian_projection" else "random projection, Gaussian"
+        if self.selection in ("gaussian_projection", "random_projection"):
+            return f"random projection, {'Gaussian' if self.selection == 'gaussian_projection' else 'uniform'}"
+        return SELECTIONS[self.selection].label.partition(" (")[0]
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,10 @@ def write_index(out: Path) -> Path:
         sections.append(_section(folder, reports, about))
     body = (
         "<h1>Diffused redundancy in pre-trained representations</h1>"
-        "<p>Any random subset of a pre-trained layer's neurons, above a critical size, is nearly as similar to the whole layer and nearly as "
-        "useful for downstream tasks as the whole layer. These pages test that statement; every number on them was computed by the run they "
-        "belong to.</p>" + "".join(sections)
+        "<p>Is any random subset of a pre-trained layer's neurons, above a critical size, nearly as similar to the whole layer and nearly as "
+        "useful for downstream tasks as the whole layer? These pages test that statement of the paper. Unless a number is said to be the "
+        "paper's, it was computed by the run the page belongs to. Times are of the last run, from the cache where it held the results.</p>"
+        + "".join(sections)
     )
     path = out / "index.html"
     write_text(path, page("Diffused redundancy: reports", body, contents=False, footer="Made by run_all.sh."))
@@ -72,7 +73,7 @@ def _section(folder: Path, reports: list[dict[str, Any]], about: str) -> str:
         for verdict in sorted(verdicts, key=lambda verdict: verdict["claim"])
     )
     table = (
-        f'<h3>What the numbers say of the claims</h3><div class="table"><table><thead><tr><th>claim</th><th>text</th><th>verdict</th>'
+        f'<h3>What the numbers say of the claims</h3><div class="table claims"><table><thead><tr><th>claim</th><th>text</th><th>verdict</th>'
         f"<th>because</th></tr></thead><tbody>{rows}</tbody></table></div>"
         if rows
         else ""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -23,6 +23,10 @@ from .execute import Outcome
 from .index import write_index
 
 NOISE = ("Kernel is running over TCP without encryption", "IProgress not found", "notebook_tqdm")
+
+
+HEARTBEAT = 30.0
+"""Seconds between two lines that say that work goes on."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +119,15 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
     outcomes: dict[str, Outcome] = {}
     pool = ThreadPoolExecutor(max_workers=workers)
     try:
-        for future in as_completed([pool.submit(one, job) for job in jobs]):
-            outcomes[future.result().notebook] = future.result()
-            write_index(out)
+        waiting = {pool.submit(one, job): job.notebook for job in jobs}
+        while waiting:
+            done, _ = wait(waiting, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
+            for future in done:
+                outcomes[waiting.pop(future)] = future.result()
+                write_index(out)
+            if not done:
+                running = ", ".join(name for future, name in waiting.items() if future.running())
+                say(f"{running}: running, {time.time() - started:.0f} s")
     except BaseException:
         stopping.set()
         pool.shutdown(wait=False, cancel_futures=True)

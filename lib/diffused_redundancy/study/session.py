@@ -137,7 +137,7 @@ class Session:
                 "provenance": provenance(),
             },
         )
-        self.say(f"{len(self._results)} results and {len(self._verdicts)} verdicts were handed to the summary.")
+        self.say(f"Numbers handed to the index: {len(self._results)}; verdicts: {len(self._verdicts)}.")
 
     def show_provenance(self) -> None:
         """Show the parameters in force and what made this page."""
@@ -207,7 +207,7 @@ def markdown_table(table: pd.DataFrame) -> str:
 
     def cell(value: Any) -> str:
         if isinstance(value, float):
-            return "–" if value != value else f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) < 1e4 else f"{value:.4g}"
+            return "–" if value != value else f"{value:.4g}" if abs(value) >= 1e4 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
         return "–" if value is None else str(value).replace("|", "\\|")
 
     right = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]

@@ -35,7 +35,8 @@ def every_subset_keeps(curves: Mapping[str, np.ndarray], full: Mapping[str, floa
     seeds = min(len(values) for values in curves.values())
     return judge(
         passed,
-        f"Sizes from which each of the {seeds} subsets tried keeps {share:.0%} of the full layer's {what}: {told}. Asked for: by half the layer.",
+        f"Sizes from which each of the {seeds} subsets tried keeps {share:.0%} of the full layer's {what}: {told}. "
+        "It counts as held where that is at most half the layer (our criterion).",
     )
 
 
@@ -55,7 +56,7 @@ def a_fifth_within(ratios: Mapping[str, np.ndarray], loss: float) -> Verdict:
             undecided += 1
     if not told:
         return Verdict("undecided", "A fifth of the neurons is not among the sizes measured.")
-    because = f"Accuracy of a random fifth as a share of the full layer's, with 95% intervals over seeds: {'; '.join(told)}."
+    because = f"Accuracy of logistic probes on a random fifth as a share of the full layer's, with 95% intervals over seeds: {'; '.join(told)}."
     if undecided:
         because += f" Undecided in {undecided} of {len(ratios)} cases: no interval, or one that includes {1 - loss:.0%}."
     return judge_with_doubt(passed, undecided, because)
@@ -112,7 +113,7 @@ def components_first(
         below = bool((bottom[case][few] < ours[few]).all())
         passed.append(above and below)
         ahead = np.flatnonzero(top[case][:n] > ours[:n] + 0.01)
-        until = f"ahead by more than a point up to k = {steps[ahead[-1]]}" if len(ahead) else "never ahead by more than a point"
+        until = f"ahead by more than a point at k = {', '.join(str(steps[i]) for i in ahead)}" if len(ahead) else "nowhere ahead by more than a point"
         asked = ", ".join(str(steps[i]) for i in few)
         order = ("above" if above else "not always above") + " random neurons, bottom ones " + ("worst" if below else "not always worst")
         told.append(f"{case}: at k = {asked} top components are {order}; the top ones are {until}")
