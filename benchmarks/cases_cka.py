@@ -51,7 +51,7 @@ def all_sizes(quick: bool) -> list[Row]:
 def subsets(quick: bool) -> list[Row]:
     """The authors' 75 subsets of a made-up layer."""
     n, d = (2_000, 512) if quick else (10_000, 2_048)
-    return compare_subsets("cka_75_subsets", synthetic.layer(n, d)[0], rounds=3, limit=25, judged=not quick)
+    return compare_subsets("cka_75_subsets", synthetic.layer(n, d)[0], rounds=5, limit=25, judged=not quick)
 
 
 def compare_subsets(name: str, X: np.ndarray, *, rounds: int, limit: float | None = None, judged: bool = True) -> list[Row]:
