@@ -24,7 +24,7 @@ from torch import Tensor
 from ..devices import resolve_device
 from ..errors import InputError
 from .arrays import as_features, as_labels, check_finite, check_whole, count_classes
-from .probes import LOGISTIC_GRID, PenaltyChoice, check_classes, check_penalty, choose, fold_of, per_class
+from .probes import LOGISTIC_GRID, PenaltyChoice, check_classes, check_penalty, choose, folded, per_class
 from .selections import Basis
 from .statistics import SufficientStatistics, on_device
 
@@ -295,11 +295,8 @@ def choose_logistic_penalty(
         As for the statistics.
     """
     features = as_features(X)
-    labels = as_labels(y, len(features))
-    check_classes(labels)
-    num_classes = count_classes(labels)
-    folds = min(folds, len(labels)) if folds > 1 else folds
-    fold = fold_of(labels, folds, seed)
+    labels, num_classes, fold = folded(y, len(features), folds, seed)
+    folds = int(fold.max()) + 1
     accuracy = np.empty((folds, len(grid)))
     for f in range(folds):
         inside, outside = fold != f, fold == f

@@ -11,12 +11,14 @@ change with the scale of the features or the number of images.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .arrays import as_labels, count_classes
 
 RIDGE_GRID = tuple(float(f"{10 ** (e / 2):.3g}") for e in range(-12, 5))
 """Penalties tried for the ridge probe: 1e-6 to 100, two a decade."""
@@ -73,6 +75,13 @@ def fold_of(y: Tensor, folds: int, seed: int = 0) -> Tensor:
     fold = torch.empty_like(y)
     fold[by_class] = torch.arange(len(y)) % folds
     return fold
+
+
+def folded(y: Any, n: int, folds: int, seed: int) -> tuple[Tensor, int, Tensor]:
+    """Checked labels (n,), the number of classes, and the fold of each image; fewer folds where images are fewer."""
+    labels = as_labels(y, n)
+    check_classes(labels)
+    return labels, count_classes(labels), fold_of(labels, min(folds, n) if folds > 1 else folds, seed)
 
 
 def choose(grid: tuple[float, ...], accuracy: np.ndarray) -> PenaltyChoice:

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .arrays import as_features, as_labels, check_features, check_finite, count_classes, rows_of
-from .probes import RIDGE_GRID, PenaltyChoice, check_classes, check_penalty, choose, fold_of, per_class
+from .arrays import as_features, as_labels, check_features, check_finite, rows_of
+from .probes import RIDGE_GRID, PenaltyChoice, check_penalty, choose, folded, per_class
 from .selections import Basis
 from .statistics import SufficientStatistics, blocks, on_device
 
@@ -127,11 +127,8 @@ def choose_ridge_penalty(
         Scale neurons to unit variance within each training part first.
     """
     features = check_features(X)
-    labels = as_labels(y, len(features))
-    check_classes(labels)
-    num_classes = count_classes(labels)
-    folds = min(folds, len(labels)) if folds > 1 else folds
-    fold = fold_of(labels, folds, seed)
+    labels, num_classes, fold = folded(y, len(features), folds, seed)
+    folds = int(fold.max()) + 1
     parts = [SufficientStatistics(features.shape[1], num_classes, device=device) for _ in range(folds)]
     for rows in blocks(len(features)):
         block, target, home = rows_of(features, rows), labels[rows], fold[rows]
