@@ -48,7 +48,7 @@ class Moments:
         """The same sums of w = u - shift, exactly, by expanding the products. ``shift`` is (d,), float64."""
         total = self.total - self.n * shift
         # sum w_p w_q = sum u_p u_q - s_p shift_q - shift_p s_q + n shift_p shift_q
-        second = self.second - torch.outer(self.total, shift) - torch.outer(shift, total)
+        second = torch.addr(self.second, self.total, shift, alpha=-1).addr_(shift, total, alpha=-1)
         moved = replace(self, total=total, second=second)
         if self.third is None or self.fourth is None:
             return moved

@@ -27,6 +27,10 @@ LARGEST_EXPONENT = 200
 """Features that vary by more than 2^200 or less than 2^-200 (1e60 and 1e-60) are refused: their fourth powers leave float64."""
 
 
+SAFE_EXPONENT = 24
+"""Up to here fourth powers of float32 features, and their sums over a block, stay well within float32."""
+
+
 @contextmanager
 def _full_float32() -> Iterator[None]:
     """Products in true float32 (no TF32), whatever the caller's setting, which is put back afterwards."""
@@ -65,13 +69,13 @@ class _Sums:
     def add(self, block: Tensor, labels: Tensor | None) -> None:
         work = on_device(block, self.device)
         work = work - self.centre.to(self.device, work.dtype)
-        exponent = math.frexp(float(work.abs().max()))[1]
+        low, high = torch.aminmax(work)
+        exponent = math.frexp(max(float(high), -float(low)))[1]
         if abs(exponent) > LARGEST_EXPONENT:
             raise InputError(f"features vary by about 2^{exponent}: scale them so that they vary by 2^-{LARGEST_EXPONENT} to 2^{LARGEST_EXPONENT}")
-        if abs(exponent) < 120:
-            work, unit = work * 2.0**-exponent, 2.0**exponent
-        else:  # beyond what float32 can scale by
-            work, unit = (work.double() * 2.0**-exponent).to(work.dtype), 2.0**exponent
+        unit = 1.0 if abs(exponent) <= SAFE_EXPONENT else 2.0**exponent
+        if unit != 1.0:  # in float64, since float32 cannot hold every such factor
+            work = (work.double() / unit).to(work.dtype) if self.device.type != "mps" else (work.cpu().double() / unit).to(work.dtype).to(self.device)
         self.n += len(work)
         self.total.add_(column_sums(work, self.home), alpha=unit)
         with _full_float32():
