@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from diffused_redundancy.measure.ridge import strength
+from diffused_redundancy.measure.selections import random_order
 from diffused_redundancy.study import parameters
 from diffused_redundancy.study.execute import execute
 
@@ -55,7 +57,7 @@ def test_cka_read_back(reports, digits):
     _, found = digits
     curves = table(reports, "01_cka-curves").set_index(["case", "selection", "seed", "k"])["value"]
     for seed in (1, 2):
-        order = dr.measure.selections.random_order(512, seed).numpy()
+        order = random_order(512, seed).numpy()
         for k in (5, 102, 512):
             expected = plain.cka(found.X_train[:, order[:k]], found.X_train)
             assert curves["Handwritten digits", "random", seed, k] == pytest.approx(expected, abs=2e-6)
@@ -77,8 +79,8 @@ def test_probes_read_back(reports, digits):
     statistics, found = digits
     curves = table(reports, "02_probes-ridge").set_index(["case", "selection", "seed", "k"])["value"]
     penalties = table(reports, "02_probes-penalties").set_index(["case", "probe"])["penalty"]
-    alpha = dr.measure.ridge.strength(statistics, float(penalties["Handwritten digits", "ridge"]))
-    order = dr.measure.selections.random_order(512, 2).numpy()
+    alpha = strength(statistics, float(penalties["Handwritten digits", "ridge"]))
+    order = random_order(512, 2).numpy()
     for k in (10, 102):
         theirs = RidgeClassifier(alpha=alpha).fit(found.X_train[:, order[:k]].astype(float), found.y_train)
         expected = theirs.score(found.X_test[:, order[:k]].astype(float), found.y_test)
