@@ -43,11 +43,11 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _options(words)
     names = options.only or [name for name in BENCHMARKS if name not in ASKED_FOR]
     load = ", ".join(f"{average:.2f}" for average in os.getloadavg())
+    about = {**machine(), "load before the run (1, 5, 15 min)": load}  # now: the checkout may change while this runs
     rows: list[Row] = []
     for name in names:
         print(f"{name} ...", file=sys.stderr, flush=True)
         rows += BENCHMARKS[name](options.quick)
-    about = {**machine(), "load before the run (1, 5, 15 min)": load}
     print(markdown(rows) + "\n")
     print("\n".join(f"- {name}: {value}" for name, value in about.items()))
     if options.json:
