@@ -1,34 +1,234 @@
-"""Pre-training losses: small interchangeable objects that the one training loop calls."""
+"""Pre-training losses: small interchangeable modules that the one training loop calls.
+
+A loss sees the net and one batch and returns the scalar to minimise. What it has to learn itself (heads of its
+own) are its parameters: trained with the net, and dropped afterwards.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, dropout, linear
+
+from ..errors import InputError, unknown
+from .robustness import Threat, perturb
+
+NESTING = (8, 16, 32, 64, 128, 256, 512)
+"""Sizes of the nested representations of the zoo's MRL nets and of its fixed-feature baselines."""
+
+Heads = Mapping[int, tuple[Tensor, Tensor]]
+"""Weight (classes, k) and bias (classes,) of the head on the first k features, by k."""
 
 
-class Loss(Protocol):
-    """What the training loop asks of a loss."""
-
-    def __call__(self, net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The scalar to minimise and the logits (n, classes) of one batch.
-
-        ``images`` is (n, 3, height, width), normalised; ``labels`` is int64 (n,).
-        """
-        ...
+def penultimate(net: nn.Module, images: Tensor) -> Tensor:
+    """What the head of a timm net sees, (n, d), in float32."""
+    timm: Any = net
+    return timm.forward_head(timm.forward_features(images), pre_logits=True).float()
 
 
-@dataclass(frozen=True)
-class CrossEntropy:
-    """The standard loss: mean cross-entropy of the head's logits."""
+def head_of(net: nn.Module) -> nn.Linear:
+    """The linear head of a timm net."""
+    timm: Any = net
+    return timm.get_classifier()
 
-    def __call__(self, net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss and the logits of one batch; see :class:`Loss`."""
-        logits = net(images)
+
+def _slice(head: nn.Linear, k: int) -> tuple[Tensor, Tensor]:
+    return head.weight[:, :k], head.bias
+
+
+class CrossEntropy(nn.Module):
+    """The standard loss: mean cross-entropy of the head's logits.
+
+    Other losses are made from it by overriding a step.
+    """
+
+    def prepare(self, net: nn.Module) -> None:
+        """Change a fresh net before training, and make what the loss learns itself; here nothing."""
+
+    def input(self, net: nn.Module, images: Tensor, labels: Tensor, done: float) -> Tensor:
+        """The pictures to train on: normalised (n, 3, height, width), as they come in. ``done`` is the share of the training behind us."""
+        return images
+
+    def of_features(self, net: nn.Module, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The scalar and the logits (n, classes), from penultimate features (n, d) and labels, int64 (n,)."""
+        logits = head_of(net)(features).float()
+        return cross_entropy(logits, labels), logits
+
+    def forward(self, net: nn.Module, images: Tensor, labels: Tensor, done: float = 1.0) -> tuple[Tensor, Tensor]:
+        """The scalar to minimise and the logits (n, classes) of one batch."""
+        return self.of_features(net, penultimate(net, self.input(net, images, labels, done)), labels)
+
+    def heads(self, net: nn.Module) -> Heads:
+        """The heads on leading features that this loss trained, besides the net's own; here none."""
+        return {}
+
+
+class Dropout(CrossEntropy):
+    """Cross-entropy with dropout of penultimate features before the head.
+
+    Parameters
+    ----------
+    rate : float
+        The chance that a feature is zeroed, in [0, 1).
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        if not 0 <= rate < 1:
+            raise InputError(f"a dropout rate lies in [0, 1), not {rate}")
+        self.rate = rate
+
+    def of_features(self, net: nn.Module, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """As of :class:`CrossEntropy`, on features thinned out at random."""
+        return super().of_features(net, dropout(features, self.rate, training=net.training), labels)
+
+
+def decov(features: Tensor) -> Tensor:
+    """Half the summed squared covariances between different features of a batch: the DeCov penalty.
+
+    With C the covariance (divided by n) of features (n, d) this is 0.5 (||C||_F^2 - ||diag C||^2), equation 1 of
+    Cogswell et al., "Reducing overfitting in deep networks by decorrelating representations" (ICLR 2016).
+    """
+    centred = features - features.mean(0)
+    covariance = centred.T @ centred / len(features)
+    return 0.5 * (covariance.square().sum() - covariance.diagonal().square().sum())
+
+
+class DeCov(CrossEntropy):
+    """Cross-entropy plus ``weight`` times the :func:`decov` penalty of the penultimate features."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        if weight < 0:
+            raise InputError(f"the weight of DeCov is at least 0, not {weight}")
+        self.weight = weight
+
+    def of_features(self, net: nn.Module, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """As of :class:`CrossEntropy`, with the penalty added in float32."""
+        loss, logits = super().of_features(net, features, labels)
+        with torch.autocast(features.device.type, enabled=False):
+            return loss + self.weight * decov(features), logits
+
+
+class Matryoshka(CrossEntropy):
+    """The mean cross-entropy of heads on the first k features, for each k of the nesting.
+
+    Kusupati et al., "Matryoshka representation learning" (NeurIPS 2022), with equal weights; the mean in place of
+    their sum leaves the minimiser as it is, and the training loop's bound on the gradient means the same for every
+    loss. The head of the whole layer is the net's own.
+
+    Parameters
+    ----------
+    shared : bool
+        Whether all heads are slices of one (MRL-E) instead of heads of their own (MRL).
+    nesting : sequence of int
+        Sizes, ascending; those below the layer's width are used, and the layer's width always.
+    """
+
+    def __init__(self, shared: bool = False, nesting: tuple[int, ...] = NESTING) -> None:
+        super().__init__()
+        self.shared = shared
+        self.nesting = tuple(nesting)
+        self.own = nn.ModuleDict()
+
+    def prepare(self, net: nn.Module) -> None:
+        """Make a head for each size below the layer's width."""
+        head = head_of(net)
+        self.nesting = tuple(k for k in self.nesting if k < head.in_features)
+        if not self.shared:
+            self.own = nn.ModuleDict({str(k): nn.Linear(k, head.out_features) for k in self.nesting})
+
+    def heads(self, net: nn.Module) -> Heads:
+        """The heads below the layer's width, and the net's own."""
+        head = head_of(net)
+        if self.shared:
+            return {k: _slice(head, k) for k in (*self.nesting, head.in_features)}
+        own: dict[str, Any] = dict(self.own.items())
+        return {int(k): (one.weight, one.bias) for k, one in own.items()} | {head.in_features: _slice(head, head.in_features)}
+
+    def of_features(self, net: nn.Module, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean over the nesting, and the logits of the whole layer."""
+        logits = {k: linear(features[:, :k], *head).float() for k, head in self.heads(net).items()}
+        losses = torch.stack([cross_entropy(one, labels) for one in logits.values()])
+        return losses.mean(), logits[max(logits)]
+
+
+class FixedFeatures(CrossEntropy):
+    """Cross-entropy of a head that sees the first k features only: the fixed-feature (FF) baseline of MRL.
+
+    The other weights of the net's head start at zero; no gradient ever reaches them, so they stay there.
+    """
+
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.k = k
+
+    def prepare(self, net: nn.Module) -> None:
+        """Zero the head's weights on all features but the first k."""
+        head = head_of(net)
+        if not 1 <= self.k <= head.in_features:
+            raise InputError(f"fixed features: k lies in 1 to {head.in_features}, not {self.k}")
+        with torch.no_grad():
+            head.weight[:, self.k :] = 0
+
+    def heads(self, net: nn.Module) -> Heads:
+        """The one head."""
+        return {self.k: _slice(head_of(net), self.k)}
+
+    def of_features(self, net: nn.Module, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The cross-entropy and logits of the first k features."""
+        logits = linear(features[:, : self.k], *_slice(head_of(net), self.k)).float()
         return cross_entropy(logits, labels), logits
 
 
-LOSSES: dict[str, type[Loss]] = {"standard": CrossEntropy}
-"""Losses by the name a recipe gives them."""
+class Adversarial(CrossEntropy):
+    """Cross-entropy of pictures perturbed by projected gradient descent (Madry et al., ICLR 2018).
+
+    From scratch such training may never start, so the first steps are clean and the radius then grows linearly.
+
+    Parameters
+    ----------
+    norm : str
+        ``l2`` or ``linf``.
+    radius : float
+        Of the perturbation, for pixels in [0, 1].
+    steps : int
+        Of the descent.
+    clean, ramp : float
+        Shares of the training without perturbation, and with a growing radius.
+    """
+
+    def __init__(self, norm: str, radius: float, steps: int = 2, clean: float = 0.25, ramp: float = 0.375) -> None:
+        super().__init__()
+        self.threat = Threat(norm, radius)
+        self.steps, self.clean, self.ramp = steps, clean, ramp
+
+    def radius(self, done: float) -> float:
+        """The radius when a share ``done`` of the training is behind us."""
+        return self.threat.radius * min(max((done - self.clean) / self.ramp, 0.0), 1.0)
+
+    def input(self, net: nn.Module, images: Tensor, labels: Tensor, done: float) -> Tensor:
+        """The pictures, perturbed."""
+        radius = self.radius(done)
+        return images if radius == 0 else perturb(net, images, labels, Threat(self.threat.norm, radius), self.steps)
+
+
+LOSSES: dict[str, Callable[..., CrossEntropy]] = {
+    "standard": CrossEntropy,
+    "adversarial": Adversarial,
+    "dropout": Dropout,
+    "decov": DeCov,
+    "mrl": Matryoshka,
+    "ff": FixedFeatures,
+}
+"""Losses by the name a recipe gives them; each takes the recipe's ``loss_options``."""
+
+
+def make_loss(name: str, options: Mapping[str, Any] | None = None) -> CrossEntropy:
+    """The loss of a name; an unknown one raises InputError with the nearest."""
+    if name not in LOSSES:
+        raise unknown("loss", name, LOSSES)
+    return LOSSES[name](**(options or {}))

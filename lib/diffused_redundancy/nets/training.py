@@ -20,17 +20,10 @@ from ..progress import progress
 from ..store import atomic_path, make_folder, write_text
 from . import checkpoints
 from .architectures import build
-from .losses import LOSSES
-from .upstream import MEAN, STD, num_classes, upstream
+from .losses import Heads, make_loss, penultimate
+from .robustness import Threat, robust_top1
+from .upstream import classes, to_batch, upstream
 from .zoo import Recipe, recipe
-
-
-def to_batch(images: np.ndarray, device: torch.device) -> torch.Tensor:
-    """Pictures, uint8 (n, height, width, 3), as a normalised float32 batch (n, 3, height, width) on a device."""
-    batch = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255)
-    mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=device).view(1, 3, 1, 1)
-    return batch.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()
@@ -42,6 +35,41 @@ def top1(net: nn.Module, images: np.ndarray, labels: np.ndarray, device: torch.d
         guesses = net(to_batch(images[start : start + batch], device)).argmax(1).cpu().numpy()
         right += int((guesses == labels[start : start + batch]).sum())
     return right / len(images)
+
+
+@torch.inference_mode()
+def top1_by_prefix(net: nn.Module, heads: Heads, images: np.ndarray, labels: np.ndarray, device: torch.device, batch: int = 500) -> dict[int, float]:
+    """Top-1 of each head on the first k penultimate features, by k, in [0, 1]."""
+    net.eval()
+    right = dict.fromkeys(heads, 0)
+    for start in range(0, len(images), batch):
+        features = penultimate(net, to_batch(images[start : start + batch], device))
+        for k, head in heads.items():
+            guesses = nn.functional.linear(features[:, :k], *head).argmax(1).cpu().numpy()
+            right[k] += int((guesses == labels[start : start + batch]).sum())
+    return {k: count / len(images) for k, count in right.items()}
+
+
+@torch.inference_mode()
+def features_per_second(net: nn.Module, images: np.ndarray, device: torch.device, batch: int = 500) -> float:
+    """Pictures whose penultimate features the net gives in a second: the best of three passes, batches made beforehand."""
+    net.eval()
+    batches = [to_batch(images[start : start + batch], device) for start in range(0, len(images), batch)]
+    best = float("inf")
+    for _ in range(3):
+        started = time.perf_counter()
+        for one in batches:
+            features = penultimate(net, one)
+        float(features.sum())  # a GPU answers only now
+        best = min(best, time.perf_counter() - started)
+    return len(images) / best
+
+
+CHECKED = 2_000
+"""Held-out pictures looked at after each epoch and under attack; the manifest's clean top-1 is of all."""
+
+THREATS = (Threat("l2", 0.25), Threat("l2", 0.5), Threat("linf", 0.0157))
+"""Under which robust accuracy is reported: the radii the zoo's adversarial nets are trained at."""
 
 
 def pretrain(name: str, where: Path | None = None, *, device: str = "auto", epochs: int | None = None, images: int | None = None) -> Path:
@@ -83,14 +111,20 @@ class _Trainer:
 
     def __init__(self, name: str, plan: Recipe, where: Path, device: torch.device) -> None:
         self.name, self.plan, self.where, self.device = name, plan, where, device
-        self.train = upstream(plan.images)
-        self.held_out = upstream(plan.held_out, held_out=True)
-        net = build(plan.architecture, num_classes(), plan.features, seed=plan.seed)
+        self.train = upstream(plan.images, world=plan.upstream)
+        self.held_out = upstream(plan.held_out, world=plan.upstream, held_out=True)
+        self.classes = len(classes(plan.upstream))
+        net = build(plan.architecture, self.classes, plan.features, seed=plan.seed)
+        self.loss = make_loss(plan.loss, plan.loss_options)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(plan.seed)
+            self.loss.prepare(net)
         self.net = net.to(device).to(memory_format=torch.channels_last)
-        self.loss = LOSSES[plan.loss]()
+        self.loss.to(device)
         self.steps = plan.images // plan.batch
-        decayed = [p for p in net.parameters() if p.ndim > 1]
-        others = [p for p in net.parameters() if p.ndim <= 1]  # biases and batch norm are not decayed
+        learned = [*net.parameters(), *self.loss.parameters()]
+        decayed = [p for p in learned if p.ndim > 1]
+        others = [p for p in learned if p.ndim <= 1]  # biases and batch norm are not decayed
         groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=plan.learning_rate)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -108,7 +142,7 @@ class _Trainer:
         for epoch in range(len(self.rows), self.plan.epochs):
             started = time.perf_counter()
             loss, accuracy = self._epoch(epoch)
-            held_out = top1(self.net, *self.held_out, self.device)
+            held_out = top1(self.net, self.held_out[0][:CHECKED], self.held_out[1][:CHECKED], self.device)
             self.seconds += time.perf_counter() - started
             self.rows.append(
                 {
@@ -140,21 +174,26 @@ class _Trainer:
         total = torch.zeros((), device=self.device)
         right = torch.zeros((), device=self.device)
         title = f"{self.name} epoch {epoch + 1}/{self.plan.epochs}"
-        for images, labels in progress(self._batches(epoch), total=self.steps, title=title):
-            loss, logits = self.loss(self.net, images, labels)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-            self.optimizer.step()
-            self.schedule.step()
-            total += loss.detach()
-            right += (logits.detach().argmax(1) == labels).sum()
+        mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.precision == "bf16")
+        with torch.random.fork_rng():  # dropout and attacks draw from the global generator: the same in a resumed run
+            torch.manual_seed(self.plan.seed * 1_000_003 + epoch)
+            for step, (images, labels) in enumerate(progress(self._batches(epoch), total=self.steps, title=title)):
+                with mixed:
+                    loss, logits = self.loss(self.net, images, labels, (epoch + step / self.steps) / self.plan.epochs)
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                nn.utils.clip_grad_norm_([*self.net.parameters(), *self.loss.parameters()], 1.0)
+                self.optimizer.step()
+                self.schedule.step()
+                total += loss.detach()
+                right += (logits.detach().argmax(1) == labels).sum()
         return float(total) / self.steps, float(right) / (self.steps * self.plan.batch)
 
     def _keep(self) -> None:
         state = {
             "recipe": self.plan.as_dict(),
             "net": self.net.state_dict(),
+            "loss": self.loss.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "rows": self.rows,
@@ -170,6 +209,7 @@ class _Trainer:
         if state["recipe"] != self.plan.as_dict():
             raise InputError(f"{self.resume_file} belongs to another recipe of {self.name}: delete it to start afresh")
         self.net.load_state_dict(state["net"])
+        self.loss.load_state_dict(state["loss"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.rows, self.seconds = state["rows"], state["seconds"]
@@ -179,16 +219,28 @@ class _Trainer:
         write_text(self.where / f"{self.name}.csv", "\n".join(lines) + "\n")
 
     def _manifest(self) -> dict[str, Any]:
-        return {
-            "top1": round(top1(self.net, *self.held_out, self.device), 4),
-            "top1_of": f"{self.plan.held_out} held-out renderings, {num_classes()} classes, look-alikes merged",
-            "classes": num_classes(),
+        images, labels = self.held_out
+        about: dict[str, Any] = {
+            "top1": round(top1(self.net, images, labels, self.device), 4),
+            "top1_of": f"{self.plan.held_out} held-out renderings, {self.classes} classes, look-alikes merged",
+        }
+        if heads := self.loss.heads(self.net):
+            by_prefix = top1_by_prefix(self.net, heads, images, labels, self.device)
+            about["top1_by_prefix"] = {str(k): round(value, 4) for k, value in by_prefix.items()}
+        if self.plan.loss in ("standard", "adversarial"):
+            images, labels = images[:CHECKED], labels[:CHECKED]
+            robust = {str(threat): round(robust_top1(self.net, images, labels, threat, self.device), 4) for threat in THREATS}
+            about |= {"robust_top1": robust, "robust_top1_of": f"{len(images)} held-out renderings, PGD of 10 steps, pixels in [0, 1]"}
+        return about | {
+            "classes": self.classes,
+            "features_per_second": round(features_per_second(self.net, images[:CHECKED], self.device)),
             "recipe": self.plan.as_dict(),
             "is_the_zoo_recipe": self.plan == recipe(self.name),
             "command": f"python -m diffused_redundancy pretrain {self.name}",
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "minutes": round(self.seconds / 60, 1),
             "device": str(self.device),
+            "threads": torch.get_num_threads(),
             "torch": torch.__version__,
             "license": "MIT",
         }

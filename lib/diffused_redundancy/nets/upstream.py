@@ -1,10 +1,12 @@
-"""The pictures the miniature zoo is pre-trained on: Latin, Greek and Cyrillic letters."""
+"""The pictures the miniature zoo is pre-trained on: letters."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 
-from ..tasks.alphabets import UPSTREAM_CLASSES
+from ..errors import unknown
+from ..tasks.alphabets import EXTENDED_CLASSES, UPSTREAM_CLASSES
 from ..tasks.letters import render
 
 UPSTREAM_SEED = 20230601
@@ -12,13 +14,26 @@ MEAN = (0.5, 0.5, 0.5)
 STD = (0.25, 0.25, 0.25)
 """How every net of the zoo normalises images in [0, 1]."""
 
+WORLDS: dict[str, list[str]] = {"letters": UPSTREAM_CLASSES, "extended": EXTENDED_CLASSES}
+"""Classes of each upstream set: Latin, Greek and Cyrillic letters; the same with accented and phonetic letters."""
 
-def upstream(n: int, *, held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
+
+def classes(world: str = "letters") -> list[str]:
+    """The classes of an upstream set, look-alikes merged: one string of letters each."""
+    if world not in WORLDS:
+        raise unknown("upstream set", world, WORLDS)
+    return WORLDS[world]
+
+
+def upstream(n: int, *, world: str = "letters", held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Upstream pictures, uint8 (n, 32, 32, 3), and labels, int64 (n,); held-out ones are never trained on."""
-    letters = render(UPSTREAM_CLASSES, n, seed=UPSTREAM_SEED, stream=1 if held_out else 0)
+    letters = render(classes(world), n, seed=UPSTREAM_SEED, stream=1 if held_out else 0)
     return letters.images, letters.classes
 
 
-def num_classes() -> int:
-    """How many classes upstream has, look-alikes merged."""
-    return len(UPSTREAM_CLASSES)
+def to_batch(images: np.ndarray, device: torch.device) -> torch.Tensor:
+    """Pictures, uint8 (n, height, width, 3), as a normalised float32 batch (n, 3, height, width) on a device."""
+    batch = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255)
+    mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
+    std = torch.tensor(STD, device=device).view(1, 3, 1, 1)
+    return batch.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)

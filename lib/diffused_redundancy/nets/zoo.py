@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..errors import unknown
+from .losses import NESTING
 
 
 @dataclass(frozen=True)
@@ -20,25 +22,34 @@ class Recipe:
         Width of the penultimate layer.
     loss : str
         A name in ``losses.LOSSES``.
+    loss_options : mapping
+        What the loss is made with.
+    upstream : str
+        A name in ``upstream.WORLDS``.
     images, held_out : int
-        Upstream pictures to train on and to report top-1 on (letters of three scripts, 131 classes).
+        Upstream pictures to train on and to report top-1 on.
     epochs, batch : int
-        Passes over the training pictures, and pictures a step.
+        Passes over the training pictures, and pictures a step. All nets of the zoo take the same number of steps.
     learning_rate, weight_decay : float
         Peak of the one-cycle schedule, and decoupled weight decay, of AdamW.
+    precision : str
+        ``bf16``: mixed precision, as torch.autocast does it; ``float32``: none.
     seed : int
-        Seed of the initial weights and of the order of the data. Every net sees the same pictures.
+        Seed of the initial weights and of the order of the data. Nets of one upstream set see the same pictures.
     """
 
     architecture: str = "miniature_resnet"
     features: int = 512
     loss: str = "standard"
+    loss_options: Mapping[str, Any] = field(default_factory=dict)
+    upstream: str = "letters"
     images: int = 40_000
     held_out: int = 10_000
-    epochs: int = 8
+    epochs: int = 6
     batch: int = 128
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
+    precision: str = "bf16"
     seed: int = 1
 
     def as_dict(self) -> dict[str, Any]:
@@ -46,8 +57,37 @@ class Recipe:
         return asdict(self)
 
 
-ZOO: dict[str, Recipe] = {"miniature_resnet.standard_s1": Recipe()}
-"""Recipes by name: architecture, loss, seed."""
+def _zoo() -> dict[str, Recipe]:
+    zoo: dict[str, Recipe] = {}
+
+    def add(name: str, seeds: int, **how: Any) -> None:
+        for seed in range(1, seeds + 1):
+            zoo[f"{name}_s{seed}"] = Recipe(seed=seed, **how)
+
+    resnet = "miniature_resnet"
+    add(f"{resnet}.standard", 2)
+    for norm, radius in (("l2", 0.25), ("l2", 0.5), ("linf", 0.0157)):  # 0.0157 is 4/255
+        add(f"{resnet}.adversarial_{norm}_{radius:g}", 2, loss="adversarial", loss_options={"norm": norm, "radius": radius})
+    for rate in (0.2, 0.5, 0.8):
+        add(f"{resnet}.dropout_{rate:g}", 1, loss="dropout", loss_options={"rate": rate})
+    for weight in ("1e-4", "1e-3", "1e-2"):
+        add(f"{resnet}.decov_{weight}", 1, loss="decov", loss_options={"weight": float(weight)})
+    add(f"{resnet}.mrl", 2, loss="mrl")
+    add(f"{resnet}.mrl_e", 1, loss="mrl", loss_options={"shared": True})
+    for k in NESTING[:-1]:  # the standard net is the baseline of all features
+        add(f"{resnet}.ff_{k}", 1, loss="ff", loss_options={"k": k})
+    add(f"{resnet}.tenth", 1, images=4_000, epochs=60)
+    add(f"{resnet}.extended", 1, images=120_000, epochs=2, upstream="extended")
+    for features in (128, 256, 1024, 2048):
+        add(f"{resnet}_{features}.standard", 1, features=features)
+    add("miniature_plain_resnet.standard", 1, architecture="miniature_plain_resnet", features=256)
+    add("miniature_vgg.standard", 1, architecture="miniature_vgg", features=256)
+    add("miniature_vit.standard", 1, architecture="miniature_vit", features=192, learning_rate=1e-3)
+    return zoo
+
+
+ZOO: dict[str, Recipe] = _zoo()
+"""Recipes by name: architecture (and width, where it is not 512), what is special in pre-training, seed."""
 
 
 def recipe(name: str) -> Recipe:

@@ -47,6 +47,17 @@ GREEK = _range("Α", "Ρ") + _range("Σ", "Ω") + _range("α", "ω")
 CYRILLIC = _range("А", "Я") + _range("а", "я")
 ARMENIAN = _range("Ա", "Ֆ") + _range("ա", "ֆ")
 GEORGIAN = _range("ა", "ჰ")
+EXTENDED = (  # every face has them
+    (_range("À", "ÿ") + _range("Ā", "ſ")).replace("×", "").replace("÷", "")
+    + _range("ɐ", "ʯ")
+    + _range("Ѐ", "Џ")
+    + _range("ѐ", "џ")
+    + _range("Ґ", "қ")
+    + _range("Ң", "ҥ")
+    + _range("Ҫ", "ҳ")
+    + "Һһ"
+)
+"""Accented Latin, phonetic and further Cyrillic letters."""
 
 
 @functools.cache
@@ -104,6 +115,14 @@ _GROUPS = "AΑА BΒВ CС EΕЕ HΗН IΙ KΚ MΜМ NΝ OΟО PΡР TΤТ XΧХ
 LOOK_ALIKES: list[str] = _GROUPS.split()
 """The groups :func:`find_look_alikes` finds among the letters of each world (upstream, Armenian, Georgian)."""
 
+_EXTENDED_GROUPS = (
+    "AΑА BΒВ CС DÐĐ EΕЕ HΗН IΙІ JЈ KΚ MΜМ NΝ OΟО PΡР SЅ TΤТ XΧХ YΥҮ ZΖ aа cс eе hһ iі jј oοо pр sѕ xх yу ΓГ ΠП εɛ вʙ "
+    "ÀÁÂÃÄÅ ÇҪ ÈÉÊËĒĔĖĚЀЁ Ìİ ÏЇ ÑŃŇ ÒÓÔÕÖŌŎŐ ÙÚÜŨŪŬ ÛŰ çҫ èéĕěѐ ëё ïї ĆČ ŔŘ ŚŠ ŹŻŽ"
+)
+EXTENDED_LOOK_ALIKES: list[str] = _EXTENDED_GROUPS.split()
+"""The same for the letters of the extended upstream set; some capitals differ from one another by their accent only."""
+
 UPSTREAM_CLASSES = merged(LATIN + GREEK + CYRILLIC, LOOK_ALIKES)
+EXTENDED_CLASSES = merged(LATIN + GREEK + CYRILLIC + EXTENDED, EXTENDED_LOOK_ALIKES)
 ARMENIAN_CLASSES = merged(ARMENIAN, LOOK_ALIKES)
 GEORGIAN_CLASSES = merged(GEORGIAN, LOOK_ALIKES)

@@ -1,0 +1,114 @@
+"""Adversarial perturbations by projected gradient descent (PGD), and accuracy under them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ..errors import InputError, unknown
+from .upstream import MEAN, STD, to_batch
+
+NORMS = ("l2", "linf")
+
+
+@dataclass(frozen=True)
+class Threat:
+    """The perturbations an adversary may add: all of at most ``radius`` in a norm, for pixels in [0, 1]."""
+
+    norm: str
+    radius: float
+
+    def __post_init__(self) -> None:
+        if self.norm not in NORMS:
+            raise unknown("norm", self.norm, NORMS)
+        if not self.radius > 0:
+            raise InputError(f"the radius of a perturbation is above 0, not {self.radius}")
+
+    def __str__(self) -> str:
+        return f"{self.norm}_{self.radius:.4g}"
+
+    def project(self, delta: Tensor) -> Tensor:
+        """The nearest perturbation within the radius, for each of a batch (n, ...)."""
+        if self.norm == "linf":
+            return delta.clamp(-self.radius, self.radius)
+        norms = _norms(delta)
+        return delta * (self.radius / norms.clamp(min=self.radius))
+
+    def steepest(self, gradient: Tensor) -> Tensor:
+        """The direction of unit size along which a linear function of this gradient grows fastest."""
+        return gradient.sign() if self.norm == "linf" else gradient / _norms(gradient).clamp(min=1e-12)
+
+    def start(self, like: Tensor) -> Tensor:
+        """A random perturbation within the radius."""
+        if self.norm == "linf":
+            return (2 * torch.rand_like(like) - 1) * self.radius
+        direction = torch.randn_like(like)
+        scale = torch.rand(len(like), *[1] * (like.ndim - 1), device=like.device, dtype=like.dtype)
+        return direction / _norms(direction) * scale * self.radius
+
+
+def _norms(batch: Tensor) -> Tensor:
+    return batch.flatten(1).norm(dim=1).view(-1, *[1] * (batch.ndim - 1))
+
+
+def perturb(net: nn.Module, images: Tensor, labels: Tensor, threat: Threat, steps: int) -> Tensor:
+    """Pictures changed within a threat so as to raise the net's cross-entropy: PGD from a random start.
+
+    The net works in evaluation mode meanwhile and is left in the mode it was in. Each step is 2.5 radii over
+    ``steps`` long, as is usual. Draws from torch's global generator.
+
+    Parameters
+    ----------
+    images : (n, 3, height, width)
+        Normalised as by ``upstream.to_batch``.
+    labels : int64 (n,)
+    threat : Threat
+    steps : int
+        At least 1.
+
+    Returns
+    -------
+    (n, 3, height, width), normalised alike; pixels stay in [0, 1] and perturbations within the radius.
+    """
+    mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
+    std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
+    pixels = images * std + mean
+    length = 2.5 * threat.radius / steps
+    mode = net.training
+    net.eval()
+
+    def inside(delta: Tensor) -> Tensor:  # pixels move back into [0, 1], which only shortens a perturbation
+        return (pixels + threat.project(delta)).clamp(0, 1) - pixels
+
+    delta = inside(threat.start(pixels))
+    try:
+        for _ in range(steps):
+            delta = delta.detach().requires_grad_(True)
+            with torch.enable_grad():
+                loss = cross_entropy(net((pixels + delta - mean) / std).float(), labels, reduction="sum")
+            (gradient,) = torch.autograd.grad(loss, delta)
+            delta = inside(delta.detach() + length * threat.steepest(gradient))
+    finally:
+        net.train(mode)
+    return ((pixels + delta.detach() - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def robust_top1(
+    net: nn.Module, images: np.ndarray, labels: np.ndarray, threat: Threat, device: torch.device, *, steps: int = 10, batch: int = 500, seed: int = 0
+) -> float:
+    """The share of pictures, uint8 (n, 32, 32, 3), still classified as their label under PGD, in [0, 1]."""
+    net.eval()
+    right = 0
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for start in range(0, len(images), batch):
+            clean, truth = to_batch(images[start : start + batch], device), torch.from_numpy(labels[start : start + batch]).to(device)
+            with torch.inference_mode(False):
+                attacked = perturb(net, clean, truth, threat, steps)
+            with torch.inference_mode():
+                right += int((net(attacked).argmax(1) == truth).sum())
+    return right / len(images)
