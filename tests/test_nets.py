@@ -35,20 +35,20 @@ def test_penultimate_features_are_what_the_head_sees():
     network = dr.net(NAME)
     batch = extraction.prepare(dr.task("digits").splits["test"].images.batch(0, 8), network.preprocessing, torch.device("cpu"))
     with torch.inference_mode():
-        features = extraction.forward(network.module, batch)
+        found = extraction.forward(network.module, batch, ("penultimate", "layer4", "layer2", "fc"))
+        features = found["penultimate"]
         assert features.shape == (8, network.d)
         assert torch.allclose(network.module.fc(features), network.module(batch), atol=1e-5)
-        assert torch.allclose(extraction.forward(network.module, batch, "layer4"), features, atol=1e-5)
-        assert extraction.forward(network.module, batch, "layer2").shape == (8, 128)
+        assert torch.allclose(found["layer4"], features, atol=1e-5) and found["layer2"].shape == (8, 128)
+        assert torch.allclose(found["fc"], network.module(batch), atol=1e-5)
         with pytest.raises(dr.InputError, match="unknown layer 'layer5': did you mean 'layer"):
-            extraction.forward(network.module, batch, "layer5")
+            extraction.forward(network.module, batch, ["layer5"])
 
 
 def test_features_do_not_depend_on_batch_or_neighbours():
     network, job = dr.net(NAME), dr.task("digits")
     part = job.splits["test"]
-    one = extraction.extract(network, part, batch=500, device="cpu")
-    two = extraction.extract(network, part, batch=37, device="cpu")
+    one, two = (extraction.extract(network, part, batch=size, device="cpu")["penultimate"] for size in (500, 37))
     assert np.allclose(one, two, atol=1e-4)
 
 

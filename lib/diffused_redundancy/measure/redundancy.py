@@ -119,3 +119,29 @@ def diffused_redundancy(
         tail = (1 - confidence) / 2
         low, high = 1 - np.quantile(resampled, [1 - tail, tail], method="inverted_cdf") / d
     return Redundancy(delta, 1 - k / d, None if np.isnan(k) else int(k), d, float(low), float(high), confidence, len(values), full)
+
+
+def pareto_front(gains: Any, values: Any) -> np.ndarray:
+    """Which points no other one beats: none has more of both, or more of one and as much of the other.
+
+    Parameters
+    ----------
+    gains, values : array (n,)
+        Two things one wants much of, such as the share of neurons dropped and the accuracy kept.
+
+    Returns
+    -------
+    ndarray of int
+        Positions of the points on the front, by rising ``gains``; of equal points the first.
+
+    Notes
+    -----
+    Sort by falling gain and keep each point whose value exceeds all before it: O(n log n).
+    """
+    x, y = np.asarray(gains, dtype=float), np.asarray(values, dtype=float)
+    if x.ndim != 1 or x.shape != y.shape or not len(x) or np.isnan(x).any() or np.isnan(y).any():
+        raise InputError(f"points of shapes {x.shape} and {y.shape} cannot be used: give two arrays of equal length, without NaN")
+    order = np.lexsort((np.arange(len(x)), -y, -x))
+    best = np.maximum.accumulate(y[order])
+    on = np.concatenate([[True], best[1:] > best[:-1]])
+    return order[on][::-1]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +16,7 @@ from torch.nn.functional import interpolate
 from ..devices import resolve_device
 from ..errors import InputError, unknown
 from ..progress import progress
-from ..store import Cache, code_digest, versions
+from ..store import Cache, code_digest, paths, versions
 from ..tasks import Split, Task
 from .networks import Net, Preprocessing
 
@@ -70,53 +74,76 @@ def _resized(pictures: Tensor, size: int) -> Tensor:
     return batch[..., top : top + size, left : left + size].clone()
 
 
-def forward(module: nn.Module, batch: Tensor, layer: str = PENULTIMATE) -> Tensor:
-    """The features of one batch at a layer: (n, d).
+def forward(module: nn.Module, batch: Tensor, layers: Sequence[str] = (PENULTIMATE,)) -> dict[str, Tensor]:
+    """The features of one batch at some layers, each (n, d), from one forward pass.
 
     Parameters
     ----------
     module : nn.Module
         A timm model.
     batch : Tensor (n, 3, height, width)
-    layer : str
-        ``penultimate`` (what the head sees: pooled, or a ViT's normalised class token), or the name of any
-        submodule, whose maps are averaged over positions.
+    layers : sequence of str
+        ``penultimate`` (what the head sees: pooled, or a ViT's normalised class token), or names of
+        submodules, whose maps are averaged over positions.
     """
-    if layer == PENULTIMATE:
-        return module.forward_head(module.forward_features(batch), pre_logits=True).flatten(1)  # type: ignore[operator]
     modules = dict(module.named_modules())
-    if layer not in modules:
-        raise unknown("layer", layer, [PENULTIMATE, *(name for name in modules if name)])
-    caught: list[Tensor] = []
-    hook = modules[layer].register_forward_hook(lambda _module, _inputs, output: caught.append(output))
+    caught: dict[str, Tensor] = {}
+
+    def catch(name: str) -> Callable[..., None]:
+        return lambda _module, _inputs, output: caught.__setitem__(name, output)
+
+    for layer in layers:
+        if layer != PENULTIMATE and layer not in modules:
+            raise unknown("layer", layer, [PENULTIMATE, *(name for name in modules if name)])
+    hooks = [modules[layer].register_forward_hook(catch(layer)) for layer in layers if layer != PENULTIMATE]
+    timm: Any = module
     try:
-        module(batch)
+        penultimate = timm.forward_head(timm.forward_features(batch), pre_logits=True)
+        if len(caught) < len(hooks):  # a layer of the head
+            module(batch)
     finally:
-        hook.remove()
-    output = caught[0]
+        for hook in hooks:
+            hook.remove()
+    return {layer: penultimate.flatten(1) if layer == PENULTIMATE else _pooled(caught[layer]) for layer in layers}
+
+
+def _pooled(output: Tensor) -> Tensor:
+    """Maps (n, d, height, width) or tokens (n, tokens, d) averaged over positions."""
     if output.ndim == 4:
         return output.mean((2, 3))
     return output.mean(1) if output.ndim == 3 else output.flatten(1)
 
 
 @torch.inference_mode()
-def extract(network: Net, split: Split, *, layer: str = PENULTIMATE, device: str = "auto", batch: int = 128, title: str = "") -> np.ndarray:
-    """Features of every picture of a split: float32 (n, d)."""
+def extract(
+    network: Net, split: Split, *, layers: Sequence[str] = (PENULTIMATE,), device: str = "auto", batch: int = 128, title: str = ""
+) -> dict[str, np.ndarray]:
+    """Features of every picture of a split, float32 (n, d), by layer."""
     chip = resolve_device(device)
     module = network.module.to(chip).to(memory_format=torch.channels_last)
-    starts = range(0, len(split), batch)
-    parts = [
-        forward(module, prepare(split.images.batch(start, min(start + batch, len(split))), network.preprocessing, chip), layer).float().cpu()
-        for start in progress(starts, title=title or f"features of {network.name}")
-    ]
-    features = torch.cat(parts).numpy()
-    if not np.isfinite(features).all():
-        raise InputError(f"{network.name} gives features that are not finite at layer {layer!r}: its weights are damaged")
+    parts: dict[str, list[Tensor]] = {layer: [] for layer in layers}
+    for start in progress(range(0, len(split), batch), title=title or f"features of {network.name}"):
+        pictures = prepare(split.images.batch(start, min(start + batch, len(split))), network.preprocessing, chip)
+        for layer, found in forward(module, pictures, layers).items():
+            parts[layer].append(found.float().cpu())
+    features = {layer: torch.cat(found).numpy() for layer, found in parts.items()}
+    for layer, values in features.items():
+        if not np.isfinite(values).all():
+            raise InputError(f"{network.name} gives features that are not finite at layer {layer!r}: its weights are damaged")
     return features
+
+
+def wanted_layers(network: Net, layer: str) -> list[str]:
+    """The layers to take from one pass: the one asked for, and those the rest of the run will ask for."""
+    others = json.loads(os.environ.get(paths.LAYERS_VARIABLE, "{}")).get(network.name, [])
+    return list(dict.fromkeys([layer, *(name for other in others for name in network.layers(other))]))
 
 
 def features(network: Net, task: Task, *, layer: str = PENULTIMATE, device: str = "auto", cache: Cache | None = None) -> Features:
     """Features of a task at a layer of a net, from the cache or by one pass over its pictures (protocol ``clean``).
+
+    A pass also fills the cache with the other layers that the notebooks of one run want, so no run passes the same
+    pictures through the same net twice.
 
     Parameters
     ----------
@@ -130,23 +157,28 @@ def features(network: Net, task: Task, *, layer: str = PENULTIMATE, device: str 
     """
     cache = cache or Cache()
     chip = resolve_device(device).type
-    key = {
+    common = {
         "kind": "features",
         "code": code_digest(*CODE),
         "versions": versions(*PACKAGES),
         "net": network.fingerprint,
         "task": task.fingerprint,
-        "layer": layer,
         "protocol": "clean",
         "preprocessing": asdict(network.preprocessing) | {"mean": list(network.preprocessing.mean), "std": list(network.preprocessing.std)},
         "device": chip,
     }
 
-    def compute() -> dict[str, np.ndarray]:
-        arrays = {}
+    def compute(missing: list[str]) -> dict[str, dict[str, np.ndarray]]:
+        arrays: dict[str, dict[str, np.ndarray]] = {name: {} for name in missing}
         for part, split in task.splits.items():
-            arrays[f"X_{part}"] = extract(network, split, layer=layer, device=chip, title=f"{network.name} on {task.title}, {part}")
-            arrays[f"y_{part}"] = split.labels
+            found = extract(network, split, layers=missing, device=chip, title=f"{network.name} on {task.title}, {part}")
+            for name, values in found.items():
+                arrays[name] |= {f"X_{part}": values, f"y_{part}": split.labels}
         return arrays
 
-    return Features(**cache.get_or_compute(key, compute), classes=task.classes)
+    key = {**common, "layer": layer}
+    found = cache.peek(key)
+    if found is None:
+        keys = {name: {**common, "layer": name} for name in wanted_layers(network, layer)}
+        found = cache.get_or_compute_all(keys, compute, lock=common)[layer]
+    return Features(**found, classes=task.classes)

@@ -15,9 +15,7 @@ from torch.nn.functional import cross_entropy, dropout, linear
 
 from ..errors import InputError, unknown
 from .robustness import Threat, perturb
-
-NESTING = (8, 16, 32, 64, 128, 256, 512)
-"""Sizes of the nested representations of the zoo's MRL nets and of its fixed-feature baselines."""
+from .zoo import NESTING
 
 Heads = Mapping[int, tuple[Tensor, Tensor]]
 """Weight (classes, k) and bias (classes,) of the head on the first k features, by k."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,9 @@ from .zoo import ZOO
 
 if TYPE_CHECKING:
     from torch import nn
+
+STAGES = "stages"
+"""In place of a layer: the end of every stage of a net."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,44 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """How a net was pre-trained, as far as is known; by this nets are compared.
+
+    Attributes
+    ----------
+    family : str
+        Of the architecture, whatever its width.
+    loss, upstream : str
+        Pre-training loss with its strength, and upstream set, in words; "unknown" for weights in a local file.
+    seed : int or None
+        Of the pre-training: nets that differ in it only show how much chance there is.
+    strength : float or None
+        Of a loss that comes in strengths (dropout rate, DeCov weight, adversarial radius).
+    top1 : float or None
+        Of the net's own head on held-out upstream pictures.
+    robust_top1 : mapping
+        The same under attack, by threat (such as ``l2_0.25``).
+    top1_by_prefix : mapping
+        Of heads on leading features, by their number, for losses that train such heads.
+    classes : int or None
+        Upstream classes.
+    speed : float or None
+        Images a second, features extracted by the machine that trained the net.
+    """
+
+    family: str
+    loss: str = "unknown"
+    upstream: str = "unknown"
+    seed: int | None = None
+    strength: float | None = None
+    top1: float | None = None
+    robust_top1: Mapping[str, float] = field(default_factory=dict)
+    top1_by_prefix: Mapping[int, float] = field(default_factory=dict)
+    classes: int | None = None
+    speed: float | None = None
+
+
+@dataclass(frozen=True)
 class Net:
     """A pre-trained network, its weights loaded when first used.
 
@@ -50,6 +91,8 @@ class Net:
         The sha256 of its weights and its architecture; part of every cache key.
     source, license : str
         Where the weights come from, and on what terms.
+    origin : Origin
+        How it was pre-trained.
     load : callable
         Builds the module, in evaluation mode.
     """
@@ -60,12 +103,20 @@ class Net:
     fingerprint: str
     source: str
     license: str
+    origin: Origin
     load: Callable[[], nn.Module] = field(repr=False)
 
     @cached_property
     def module(self) -> nn.Module:
         """The network itself, in evaluation mode, its weights fixed."""
         return self.load().eval().requires_grad_(False)
+
+    def layers(self, wanted: str) -> list[str]:
+        """The layers a name stands for: ``stages`` for the end of each stage, in order of depth; else itself."""
+        if wanted != STAGES:
+            return [wanted]
+        stages = [one["module"] for one in self.module.feature_info if not str(one["module"]).startswith("act")]  # type: ignore[union-attr]
+        return [str(name) for name in stages]
 
 
 def _zoo(name: str) -> Net:
@@ -81,9 +132,23 @@ def _zoo(name: str) -> Net:
         module = build(plan["architecture"], about["classes"], plan["features"], seed=plan["seed"])
         return checkpoints.load_into(module, checkpoints.load_weights(path, about["sha256"]), str(path))
 
-    source = f"pre-trained here ({plan['loss']} loss, seed {plan['seed']}, upstream top-1 {about['top1']:.1%})"
+    known = ZOO[name]
+    strengths = [value for value in known.loss_options.values() if isinstance(value, float)]
+    origin = Origin(
+        family=known.architecture,
+        loss=known.loss_label,
+        upstream=known.upstream_label,
+        seed=known.seed,
+        strength=strengths[0] if strengths else None,
+        top1=about["top1"],
+        robust_top1=about.get("robust_top1", {}),
+        top1_by_prefix={int(k): value for k, value in about.get("top1_by_prefix", {}).items()},
+        classes=about["classes"],
+        speed=about["features_per_second"],
+    )
+    source = f"pre-trained here ({known.loss_label} loss, seed {known.seed}, {known.upstream_label}, upstream top-1 {about['top1']:.1%})"
     fingerprint = f"{plan['architecture']}:{plan['features']}:{about['sha256']}"
-    return Net(name, plan["features"], Preprocessing(32, MEAN, STD), fingerprint, source, about["license"], load)
+    return Net(name, plan["features"], Preprocessing(32, MEAN, STD), fingerprint, source, about["license"], origin, load)
 
 
 def _local(tag: str, path: Path) -> Net:
@@ -115,7 +180,7 @@ def _local(tag: str, path: Path) -> Net:
     red, green, blue = (float(value) for value in config.mean)
     spread = tuple(float(value) for value in config.std)
     preprocessing = Preprocessing(config.input_size[-1], (red, green, blue), (spread[0], spread[1], spread[2]))
-    return Net(f"{tag}@{path}", d, preprocessing, f"timm:{tag}:{sha256_of(path)}", str(path), "of its source", load)
+    return Net(f"{tag}@{path}", d, preprocessing, f"timm:{tag}:{sha256_of(path)}", str(path), "of its source", Origin(tag.split(".")[0]), load)
 
 
 def net(name: str) -> Net:

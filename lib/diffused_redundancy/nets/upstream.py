@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 
 from ..errors import unknown
 from ..tasks.alphabets import EXTENDED_CLASSES, UPSTREAM_CLASSES
 from ..tasks.letters import render
+
+if TYPE_CHECKING:
+    import torch
 
 UPSTREAM_SEED = 20230601
 MEAN = (0.5, 0.5, 0.5)
@@ -33,6 +37,8 @@ def upstream(n: int, *, world: str = "letters", held_out: bool = False) -> tuple
 
 def to_batch(images: np.ndarray, device: torch.device) -> torch.Tensor:
     """Pictures, uint8 (n, height, width, 3), as a normalised float32 batch (n, 3, height, width) on a device."""
+    import torch
+
     batch = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255)
     mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=device).view(1, 3, 1, 1)

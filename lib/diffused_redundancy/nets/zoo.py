@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..errors import unknown
-from .losses import NESTING
+
+NESTING = (8, 16, 32, 64, 128, 256, 512)
+"""Sizes of the nested representations of the zoo's MRL nets and of its fixed-feature baselines."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,22 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         """The recipe as JSON values."""
         return asdict(self)
+
+    @property
+    def loss_label(self) -> str:
+        """The loss in words, with its strength; equal for nets that differ in other things only."""
+        options = self.loss_options
+        if self.loss == "adversarial":
+            return f"adversarial {'L2' if options['norm'] == 'l2' else 'Linf'} {options['radius']:g}"
+        if self.loss == "mrl":
+            return "MRL-E" if options.get("shared") else "MRL"
+        names = {"dropout": "dropout {rate:g}", "decov": "DeCov {weight:g}", "ff": "FF {k}"}
+        return names.get(self.loss, self.loss).format(**options)
+
+    @property
+    def upstream_label(self) -> str:
+        """The upstream set in words."""
+        return f"{self.images:,} {'letters' if self.upstream == 'letters' else 'letters of more kinds'}"
 
 
 def _zoo() -> dict[str, Recipe]:

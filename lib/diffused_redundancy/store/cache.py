@@ -126,15 +126,45 @@ class Cache:
         compute : callable
             Makes the arrays; called at most once, under a lock that other processes wait for.
         """
+        return self.get_or_compute_all({"": key}, lambda _missing: {"": compute()}, lock=key)[""]
+
+    def get_or_compute_all(
+        self,
+        keys: Mapping[str, Mapping[str, Any]],
+        compute: Callable[[list[str]], Mapping[str, Mapping[str, np.ndarray]]],
+        *,
+        lock: Mapping[str, Any],
+    ) -> dict[str, Arrays]:
+        """The arrays of several keys that are computed together; those that are not there yet are computed and stored.
+
+        Parameters
+        ----------
+        keys : mapping from a name to a key
+        compute : callable
+            Makes the arrays of the names it is given, by name; called at most once.
+        lock : mapping
+            Whoever computes under an equal one waits; processes with different keys may share it.
+        """
+        place = self.path(lock)
+        make_folder(place.parent)
+        with FileLock(str(place.with_suffix(".lock"))):
+            held = {name: self._fresh(key) for name, key in keys.items()}
+            found = {name: arrays for name, arrays in held.items() if arrays is not None}
+            missing = [name for name in keys if name not in found]
+            self.hits += len(found)
+            self.misses += len(missing)
+            if missing:
+                for name, arrays in compute(missing).items():
+                    found[name] = dict(arrays)
+                    self.put(keys[name], arrays)
+            return found
+
+    def peek(self, key: Mapping[str, Any]) -> Arrays | None:
+        """The arrays of a key if they are there and need no refreshing; nothing is computed or waited for."""
+        found = self._fresh(key)
+        self.hits += found is not None
+        return found
+
+    def _fresh(self, key: Mapping[str, Any]) -> Arrays | None:
         path = self.path(key)
-        make_folder(path.parent)
-        with FileLock(str(path.with_suffix(".lock"))):
-            stale = path.exists() and path.stat().st_mtime < self.refresh_before
-            found = None if stale else self.get(key)
-            if found is not None:
-                self.hits += 1
-                return found
-            self.misses += 1
-            arrays = dict(compute())
-            self.put(key, arrays)
-            return arrays
+        return None if path.exists() and path.stat().st_mtime < self.refresh_before else self.get(key)

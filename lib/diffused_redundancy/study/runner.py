@@ -18,6 +18,7 @@ from typing import Any
 from ..errors import InputError
 from ..store import make_folder, paths
 from ..store.cache import REFRESH_VARIABLE
+from ..store.paths import LAYERS_VARIABLE
 from . import parameters
 from .execute import Outcome
 from .index import write_index
@@ -69,6 +70,17 @@ def plan(preset: str, only: Sequence[str], overrides: Sequence[tuple[str, str]],
     return jobs
 
 
+def wanted_layers(jobs: Sequence[Job]) -> dict[str, list[str]]:
+    """The layers that some notebook of a run measures, by net, so that one pass over the pictures serves them all."""
+    wanted: dict[str, list[str]] = {}
+    for job in jobs:
+        values = {name: one.default for name, one in parameters.declared(job.notebook).items()} | job.values
+        layers = [values["LAYER"]] if "LAYER" in values else values.get("LAYERS", [])
+        for net in values.get("NETS", []):
+            wanted[net] = list(dict.fromkeys([*wanted.get(net, []), *layers]))
+    return wanted
+
+
 def default_workers(count: int) -> int:
     """How many notebooks to run at a time: a core each, at most four (each holds about 1 GiB)."""
     return max(1, min(count, os.cpu_count() or 1, 4))
@@ -86,6 +98,7 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
     for job in jobs:
         make_folder(job.folder)
     started = time.time()
+    layers = json.dumps(wanted_layers(jobs))
     threads = max(1, (os.cpu_count() or 1) // max(1, workers))
     children: list[subprocess.Popen[str]] = []
     stopping = Event()
@@ -95,6 +108,7 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
         environment.pop("JPY_SESSION_NAME", None)
         if workers > 1:  # share the cores: more threads than cores would only wait for one another
             environment |= {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        environment[LAYERS_VARIABLE] = layers
         if force:
             environment[REFRESH_VARIABLE] = str(started)
         task = json.dumps({"notebook": job.notebook, "parameters": job.values, "folder": str(job.folder), "preset": job.preset})
