@@ -58,8 +58,8 @@ class Origin:
         The same under attack, by threat (such as ``l2_0.25``).
     top1_by_prefix : mapping
         Of heads on leading features, by their number, for losses that train such heads.
-    classes : int or None
-        Upstream classes.
+    classes, images : int or None
+        Upstream classes, and pictures to train on.
     speed : float or None
         Images a second, features extracted by the machine that trained the net.
     """
@@ -73,6 +73,7 @@ class Origin:
     robust_top1: Mapping[str, float] = field(default_factory=dict)
     top1_by_prefix: Mapping[int, float] = field(default_factory=dict)
     classes: int | None = None
+    images: int | None = None
     speed: float | None = None
 
 
@@ -144,6 +145,7 @@ def _zoo(name: str) -> Net:
         robust_top1=about.get("robust_top1", {}),
         top1_by_prefix={int(k): value for k, value in about.get("top1_by_prefix", {}).items()},
         classes=about["classes"],
+        images=known.images,
         speed=about["features_per_second"],
     )
     source = f"pre-trained here ({known.loss_label} loss, seed {known.seed}, {known.upstream_label}, upstream top-1 {about['top1']:.1%})"

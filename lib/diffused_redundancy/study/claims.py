@@ -20,8 +20,13 @@ CLAIMS: dict[int, Claim] = {
     1: Claim("A fifth of the penultimate neurons, chosen at random, are within 5% of the full layer's accuracy.", "P"),
     2: Claim("Any random subset above a threshold size is similar (CKA) to the whole layer and performs similarly on many tasks.", "P"),
     3: Claim("The critical number of neurons depends on the downstream task.", "P"),
+    4: Claim("The loss and the data set of pre-training govern redundancy: adversarial training and larger data sets raise it.", "S"),
     5: Claim("With few neurons the top principal components beat random neurons; the bottom ones are worst.", "C"),
     6: Claim("Random neurons do as well as random projections of the same size.", "C"),
+    7: Claim("A layer trained for nested (MRL) redundancy still has diffused redundancy, but less than with standard or adversarial losses.", "P"),
+    8: Claim("Dropout before the head raises redundancy, and DeCov, which penalises correlated neurons, lowers it.", "C"),
+    9: Claim("Wider layers are more redundant.", "S"),
+    10: Claim("Dropping neurons affects some classes more than others.", "P"),
 }
 """The claims tested so far, by their number in the documentation."""
 
@@ -40,6 +45,15 @@ def judge(passed: Sequence[bool], because: str) -> Verdict:
         return Verdict("undecided", because)
     word = "holds" if all(passed) else "holds in part" if any(passed) else "does not hold"
     return Verdict(word, because)
+
+
+def judge_with_doubt(passed: Sequence[bool], undecided: int, because: str) -> Verdict:
+    """The verdict from decided cases and a number of undecided ones: a failure refutes, doubt keeps from holding."""
+    if not undecided:
+        return judge(passed, because)
+    if not any(passed):
+        return Verdict("does not hold" if len(passed) else "undecided", because)
+    return Verdict("holds in part", because)
 
 
 def interval_of_mean(values: np.ndarray, confidence: float = 0.95, resamples: int = 2000, seed: int = 0) -> tuple[float, float]:

@@ -18,7 +18,10 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from ..measure.selections import SELECTIONS
 
-STYLES: dict[str, tuple[int, Any, str]] = {
+Look = tuple[int, Any, str]
+"""Index in seaborn's colour-blind palette, dashes, marker."""
+
+STYLES: dict[str, Look] = {
     "random": (0, "-", "o"),
     "pca": (1, (0, (5, 1)), "s"),
     "random_projection": (2, (0, (3, 1, 1, 1)), "D"),
@@ -26,28 +29,54 @@ STYLES: dict[str, tuple[int, Any, str]] = {
     "gaussian_projection": (4, (0, (5, 1, 1, 1, 1, 1)), "^"),
     "first": (8, (0, (2, 2)), "P"),
 }
-"""Of each selection: index in seaborn's colour-blind palette, dashes, marker."""
+"""The look of each selection in every figure."""
+
+LOOKS: tuple[Look, ...] = (
+    (0, "-", "o"),
+    (1, (0, (5, 1)), "s"),
+    (2, (0, (3, 1, 1, 1)), "D"),
+    (3, (0, (1, 1)), "v"),
+    (4, (0, (5, 1, 1, 1, 1, 1)), "^"),
+    (5, (0, (2, 2)), "P"),
+    (8, (0, (7, 2)), "X"),
+    (9, (0, (4, 1, 1, 1)), "<"),
+    (7, (0, (1, 2)), ">"),
+)
+"""Looks for lines of other kinds, in turn."""
 
 
-def colour(selection: str) -> tuple[float, float, float]:
-    """The colour of a selection in every figure."""
+def colour(look: Look) -> tuple[float, float, float]:
+    """The colour of a look."""
     import seaborn
 
-    return seaborn.color_palette("colorblind")[STYLES[selection][0]]
+    return seaborn.color_palette("colorblind")[look[0]]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One line: ``values`` is (seeds, sizes), drawn as its mean with a band from its smallest to its largest."""
+    """One line: ``values`` is (seeds, sizes), drawn as its mean with a band from its smallest to its largest.
+
+    It is named and drawn as its selection is, unless ``name`` and ``look`` say otherwise.
+    """
 
     selection: str
     sizes: np.ndarray
     values: np.ndarray
     marked: bool = False
+    name: str = ""
+    look: Look | None = None
+    joined: bool = True
+
+    @property
+    def style(self) -> Look:
+        """Colour, dashes and marker."""
+        return self.look or STYLES[self.selection]
 
     @property
     def label(self) -> str:
         """How the legend names it."""
+        if self.name:
+            return self.name
         if self.selection in ("gaussian_projection", "random_projection"):
             return f"random projection, {'Gaussian' if self.selection == 'gaussian_projection' else 'uniform'}"
         return SELECTIONS[self.selection].label.partition(" (")[0]
@@ -112,12 +141,12 @@ def curves_figure(panels: Sequence[Panel], ylabel: str, *, percent: bool = False
         if panel.threshold is not None:
             part.axhline(panel.threshold, color="0.35", lw=1, ls=(0, (1, 3)), label=panel.threshold_label)
         for curve in panel.curves:
-            _, dashes, marker = STYLES[curve.selection]
-            shade = colour(curve.selection)
+            _, dashes, marker = curve.style
+            shade = colour(curve.style)
             mean = curve.values.mean(0)
             every = dict(marker=marker, ms=4) if curve.marked else dict(marker=marker, ms=4.5, markevery=_marks(curve.sizes))
-            part.plot(curve.sizes, mean, color=shade, ls=dashes, lw=1.7, label=curve.label, **every)  # type: ignore[arg-type]
-            if len(curve.values) > 1:
+            part.plot(curve.sizes, mean, color=shade, ls=dashes if curve.joined else "", lw=1.7, label=curve.label, **every)  # type: ignore[arg-type]
+            if len(curve.values) > 1 and curve.joined:
                 part.fill_between(curve.sizes, curve.values.min(0), curve.values.max(0), color=shade, alpha=0.25, lw=0)
         if panel.predicted is not None:
             part.plot(np.arange(1, panel.d + 1), panel.predicted, color="k", ls=(0, (6, 3)), lw=1.1, label="closed form, from one number")
@@ -174,4 +203,155 @@ def bars_figure(groups: Sequence[str], series: Sequence[tuple[str, np.ndarray, n
     axes.set_ylabel(ylabel)
     axes.grid(axis="x", visible=False)
     _legend(figure, [axes])
+    return figure
+
+
+@dataclass(frozen=True)
+class Point:
+    """A value with its interval; the ends are NaN where there is none."""
+
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+
+
+def groups_figure(panels: Sequence[tuple[str, Sequence[tuple[str, Sequence[Point]]]]], xlabel: str, *, reference: str = "") -> Figure:
+    """Groups of nets against a value, side by side: one plot a panel of (title, groups of (label, points)).
+
+    A group's points share a line, each with its interval; a band marks where the reference group's intervals reach.
+    All panels must have the same groups.
+    """
+    labels = [label for label, _ in panels[0][1]]
+    figure, axes = _row(len(panels), height=0.34 * len(labels) + 1.5, left=max(map(len, labels)) * 0.075)
+    for part, (title, groups) in zip(axes, panels, strict=True):
+        for row, (label, points) in enumerate(groups):
+            look = LOOKS[1] if label == reference else LOOKS[0]
+            for i, point in enumerate(points):
+                y = row + (i - (len(points) - 1) / 2) * min(0.25, 0.7 / len(points))
+                ends = np.nan_to_num([[point.value - point.low], [point.high - point.value]])
+                part.errorbar(
+                    point.value, y, xerr=np.clip(ends, 0, None), fmt="s" if label == reference else "o", color=colour(look), capsize=2, ms=5, lw=1.3
+                )
+            if label == reference and points:
+                reach = [value for point in points for value in (point.value, point.low, point.high) if value == value]
+                if reach:
+                    part.axvspan(min(reach), max(reach), color=colour(look), alpha=0.15, lw=0)
+        part.set_yticks(range(len(labels)), labels if part is axes[0] else [""] * len(labels))
+        part.set_ylim(len(labels) - 0.5, -0.5)
+        part.set_xlabel(xlabel)
+        part.set_title(title)
+    return figure
+
+
+def _row(count: int, height: float, left: float = 0.0) -> tuple[Figure, list[Axes]]:
+    """Plots side by side, with room on the left for labels (inches)."""
+    import seaborn
+
+    seaborn.set_theme(style="whitegrid", context="notebook", font_scale=0.85)
+    matplotlib.rcParams.update({"svg.hashsalt": "diffused-redundancy", "axes.titleweight": "bold"})
+    width = min(10.0, 1.2 + left + 2.7 * count)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, [figure.add_subplot(1, count, i + 1) for i in range(count)]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points against a number or a position: ``points`` has one for each of ``x``."""
+
+    label: str
+    x: Sequence[float]
+    points: Sequence[Point]
+    look: int = 0
+
+
+def series_figure(
+    rows: Sequence[Sequence[tuple[str, Sequence[Series]]]],
+    xlabel: str,
+    ylabels: Sequence[str],
+    *,
+    ticks: Sequence[tuple[float, str]] = (),
+    log: bool = False,
+    percent: Sequence[bool] = (),
+) -> Figure:
+    """Lines of points with intervals, a grid of plots: rows of (title, series), each row with its own y axis."""
+    import seaborn
+
+    seaborn.set_theme(style="whitegrid", context="notebook", font_scale=0.85)
+    matplotlib.rcParams.update({"svg.hashsalt": "diffused-redundancy", "axes.titleweight": "bold"})
+    columns = max(len(row) for row in rows)
+    figure = Figure(figsize=(min(10.0, 1.2 + 2.9 * columns) if columns > 1 else 6.4, 2.5 * len(rows) + 0.9), layout="constrained")
+    axes = []
+    for i, row in enumerate(rows):
+        for j, (title, lines) in enumerate(row):
+            part = figure.add_subplot(len(rows), columns, i * columns + j + 1)
+            axes.append(part)
+            for line in lines:
+                look = LOOKS[line.look % len(LOOKS)]
+                value, low, high = (np.array([getattr(point, name) for point in line.points]) for name in ("value", "low", "high"))
+                ends = np.clip(np.nan_to_num(np.stack([value - low, high - value])), 0, None)
+                part.errorbar(line.x, value, yerr=ends, color=colour(look), ls=look[1], marker=look[2], ms=5, lw=1.5, capsize=2, label=line.label)
+            if log:
+                part.set_xscale("log")
+                part.set_xticks([], minor=True)
+            if ticks:
+                part.set_xticks([x for x, _ in ticks], [label for _, label in ticks])
+            if i == 0:
+                part.set_title(title)
+            if i == len(rows) - 1:
+                part.set_xlabel(xlabel)
+            if j == 0:
+                part.set_ylabel(ylabels[i])
+            if i < len(percent) and percent[i]:
+                part.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _legend(figure, axes)
+    return figure
+
+
+@dataclass(frozen=True)
+class Trade:
+    """One line of a trade-off: what is gained against what is kept, both (points,)."""
+
+    label: str
+    gain: np.ndarray
+    kept: np.ndarray
+    look: int | None = None
+
+
+def trade_figure(panels: Sequence[tuple[str, Sequence[Trade], np.ndarray, np.ndarray]], xlabel: str, ylabel: str) -> Figure:
+    """Trade-offs with their common front: panels of (title, lines, gain of the front, what it keeps)."""
+    figure, axes = _grid(len(panels), height=2.9)
+    for part, (title, lines, gain, kept) in zip(axes, panels, strict=True):
+        for line in lines:
+            if line.look is None:
+                part.plot(line.gain, line.kept, color="0.75", lw=0.9, zorder=1, label="other nets")
+            else:
+                look = LOOKS[line.look % len(LOOKS)]
+                part.plot(line.gain, line.kept, color=colour(look), ls=look[1], lw=1.4, label=line.label)
+        part.plot(gain, kept, color="k", lw=3.2, alpha=0.35, zorder=3, label="Pareto front of all nets")
+        part.set_xlim(0, 1)
+        part.set_ylim(bottom=0)
+        part.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        part.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        part.set_xlabel(xlabel)
+        part.set_ylabel(ylabel)
+        part.set_title(title)
+    _legend(figure, axes)
+    return figure
+
+
+def matrix_figure(panels: Sequence[tuple[str, Sequence[str], np.ndarray]], low: float = -1.0, high: float = 1.0) -> Figure:
+    """Square matrices of correlations with their numbers written in, side by side: panels of (title, names, values)."""
+    import seaborn
+
+    count = max(len(names) for _, names, _ in panels)
+    figure, axes = _row(len(panels), height=0.5 * count + 2.0, left=0.6)
+    for part, (title, names, values) in zip(axes, panels, strict=True):
+        first = part is axes[0]
+        seaborn.heatmap(
+            values, vmin=low, vmax=high, cmap="vlag", annot=True, fmt=".2f", annot_kws={"size": 7}, cbar=False, square=True, ax=part,
+            xticklabels=list(names), yticklabels=list(names) if first else False,
+        )  # fmt: skip
+        part.tick_params(axis="x", rotation=60)
+        part.tick_params(axis="y", rotation=0)
+        part.set_title(title)
     return figure

@@ -15,7 +15,7 @@ from ..measure.cka import cka_curves, closed_form, diagonal_share
 from ..measure.logistic import LOGISTIC_GRID, LogisticProbes, choose_logistic_penalty
 from ..measure.probes import RIDGE_GRID, PenaltyChoice
 from ..measure.ridge import choose_ridge_penalty, ridge_curve
-from ..measure.selections import SELECTIONS, Basis, bases
+from ..measure.selections import SELECTIONS, Basis, bases, sizes_of
 from ..measure.statistics import SufficientStatistics
 from ..progress import progress
 from ..store import Cache, code_digest, versions
@@ -65,6 +65,11 @@ class Layer:
     def debiased_statistics(self) -> SufficientStatistics:
         """Of the train set, with what debiased CKA needs."""
         return SufficientStatistics.from_features(self.arrays[0], debiased=True, device=self.device)
+
+    def release(self) -> None:
+        """Let go of features and statistics; they come back when needed. What was measured stays in the cache."""
+        for name in ("arrays", "statistics", "debiased_statistics"):
+            self.__dict__.pop(name, None)
 
     def _kept(self, what: dict[str, Any], compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         if self.cache is None or self.key is None:
@@ -198,6 +203,16 @@ class Layer:
         if probe == "ridge":
             return float(self.ridge("first", [0])["accuracy"][0, -1])
         return float(self.logistic("first", [0], [self.d])["accuracy"][0, -1])
+
+    def probe(self, kind: str, selection: str, seeds: Sequence[int], fractions: Sequence[float]) -> dict[str, np.ndarray]:
+        """A probe's ``accuracy`` (seeds, s) and ``per_class`` (seeds, s, C) at its ``sizes`` (s,).
+
+        The ``ridge`` probe is exact at every size; the ``logistic`` one is fitted at fractions of the layer.
+        """
+        if kind == "logistic":
+            return self.logistic(selection, seeds, sizes_of(fractions, self.d))
+        found = self.ridge(selection, seeds)
+        return {"sizes": np.arange(1, found["accuracy"].shape[1] + 1), **found}
 
     def logistic(self, selection: str, seeds: Sequence[int], sizes: Sequence[int], *, penalty: float | None = None) -> dict[str, np.ndarray]:
         """Logistic probes at some sizes: ``sizes`` (s,), ``accuracy`` (seeds, s), ``per_class``, ``objective``, ``converged``.

@@ -14,7 +14,7 @@ import yaml
 
 from ..devices import DEVICES
 from ..errors import InputError, unknown
-from ..nets.zoo import ZOO
+from ..nets.zoo import ZOO, expanded
 from ..store import paths
 from ..tasks import SCHEMES, TASKS
 
@@ -81,9 +81,16 @@ def _between(low: float, high: float, *, open_low: bool = False) -> Callable[[fl
     return check
 
 
+def _net(value: str) -> None:
+    if expanded([value]) == [value]:
+        _one_of("net", ZOO, at=True)(value)
+
+
 PARAMETERS: dict[str, Parameter] = {
-    "NETS": Parameter(str, True, _one_of("net", ZOO, at=True), "names of networks"),
+    "NETS": Parameter(str, True, _net, "names of networks, or patterns such as miniature_resnet.dropout_*"),
     "TASKS": Parameter(str, True, _one_of("task", TASKS, SCHEMES), "names of downstream tasks"),
+    "LAYERS": Parameter(str, True, lambda value: None, "stages (the end of every stage of a net), penultimate, or names of submodules"),
+    "PROBE": Parameter(str, False, _one_of("probe", ("ridge", "logistic")), "a probe"),
     "LAYER": Parameter(str, False, lambda value: None, "penultimate, or the name of a submodule"),
     "SELECTIONS": Parameter(str, True, _selection, "names of selections"),
     "SEEDS": Parameter(int, True, _between(0, 2**31), "whole numbers from 0"),

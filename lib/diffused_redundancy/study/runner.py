@@ -16,6 +16,7 @@ from threading import Event
 from typing import Any
 
 from ..errors import InputError
+from ..nets.zoo import expanded
 from ..store import make_folder, paths
 from ..store.cache import REFRESH_VARIABLE
 from ..store.paths import LAYERS_VARIABLE
@@ -76,7 +77,7 @@ def wanted_layers(jobs: Sequence[Job]) -> dict[str, list[str]]:
     for job in jobs:
         values = {name: one.default for name, one in parameters.declared(job.notebook).items()} | job.values
         layers = [values["LAYER"]] if "LAYER" in values else values.get("LAYERS", [])
-        for net in values.get("NETS", []):
+        for net in expanded(values.get("NETS", [])):
             wanted[net] = list(dict.fromkeys([*wanted.get(net, []), *layers]))
     return wanted
 

@@ -21,6 +21,8 @@ from ..errors import InputError, unknown
 from ..nets import Net, features, net
 from ..nets.extraction import CODE as FEATURES_CODE
 from ..nets.extraction import PACKAGES as FEATURES_PACKAGES
+from ..nets.extraction import PENULTIMATE
+from ..nets.zoo import expanded
 from ..store import Cache, atomic_path, code_digest, make_folder, paths, provenance, versions, write_json, write_text
 from ..tasks import Task, task
 from . import parameters
@@ -51,12 +53,12 @@ class Session:
         for kind in ("figures", "tables", "results"):  # of an earlier run with other parameters
             for old in (self.folder / kind).glob(f"{notebook}[-.]*"):
                 old.unlink(missing_ok=True)
-        self.nets: list[Net] = [net(name) for name in values.get("NETS", [])]
+        self.nets: list[Net] = [net(name) for name in expanded(values.get("NETS", []))]
         self.tasks: list[Task] = [task(name) for name in values.get("TASKS", [])]
         self.cache = Cache()
         self._results: dict[str, Any] = {}
         self._verdicts: list[dict[str, Any]] = []
-        self._layers: dict[tuple[str, str], Layer] = {}
+        self._layers: dict[tuple[str, str, str], Layer] = {}
 
     def need(self, name: str, entry: str) -> None:
         """Say at once when a list parameter lacks an entry this notebook cannot do without."""
@@ -69,9 +71,9 @@ class Session:
             for job in self.tasks:
                 yield network, job, self.layer(network, job)
 
-    def layer(self, network: Net, job: Task) -> Layer:
-        """The layer of the parameter LAYER of one net on one task; features are extracted when first needed."""
-        name, device = self.parameters["LAYER"], self.parameters["DEVICE"]
+    def layer(self, network: Net, job: Task, name: str | None = None) -> Layer:
+        """A layer of one net on one task, by default that of the parameter LAYER; features are extracted when first needed."""
+        name, device = name or self.parameters.get("LAYER", PENULTIMATE), self.parameters["DEVICE"]
 
         def arrays() -> tuple[Any, Any, Any, Any]:
             found = features(network, job, layer=name, device=device, cache=self.cache)
@@ -85,7 +87,7 @@ class Session:
             "code": code_digest(*FEATURES_CODE),
             "versions": versions(*FEATURES_PACKAGES),
         }
-        return self._layers.setdefault((network.name, job.name), Layer(arrays, key=key, cache=self.cache, device=device))
+        return self._layers.setdefault((network.name, job.name, name), Layer(arrays, key=key, cache=self.cache, device=device))
 
     def title(self, network: Net, job: Task) -> str:
         """The title of a plot of one net and task: the net is named only where there are several; no two are alike."""

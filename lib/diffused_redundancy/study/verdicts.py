@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..measure.redundancy import Redundancy
-from .claims import Verdict, interval_of_mean, judge
+from .claims import Verdict, interval_of_mean, judge, judge_with_doubt
 
 
 def every_subset_keeps(curves: Mapping[str, np.ndarray], full: Mapping[str, float], share: float, what: str) -> Verdict:
@@ -60,15 +60,6 @@ def a_fifth_within(ratios: Mapping[str, np.ndarray], loss: float) -> Verdict:
     if undecided:
         because += f" Undecided in {undecided} of {len(ratios)} cases: no interval, or one that includes {1 - loss:.0%}."
     return judge_with_doubt(passed, undecided, because)
-
-
-def judge_with_doubt(passed: Sequence[bool], undecided: int, because: str) -> Verdict:
-    """The verdict from decided cases and a number of undecided ones: a failure refutes, doubt keeps from holding."""
-    if not undecided:
-        return judge(passed, because)
-    if not any(passed):
-        return Verdict("does not hold" if len(passed) else "undecided", because)
-    return Verdict("holds in part", because)
 
 
 def tasks_differ(found: Mapping[str, Mapping[str, Redundancy]]) -> Verdict:

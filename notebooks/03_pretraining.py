@@ -1,0 +1,231 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What in pre-training makes a layer redundant?
+#
+# Notebooks `01_cka` and `02_probes` look at one network. Here many are compared that differ in one thing each: the loss
+# they were trained with, the pictures they saw, the width of the layer, or the family of the architecture. The paper says
+# that loss and data set of pre-training largely govern redundancy; a summary of it adds that adversarial training and
+# larger data sets raise it (claim 4), and that wider layers are more redundant (claim 9). Its code also trains nets with
+# dropout and with DeCov, a penalty on correlated neurons; what came of that we ask ourselves (claim 8). And what is left of
+# the accuracy when neurons go depends on the task: a front that none of the networks gets past (claim 3).
+#
+# **Cost** of the default run: some three minutes on two CPU cores, half of it for features of all networks.
+
+# %% [markdown]
+# ## Parameters
+#
+# Change them here, or from the command line: `./run_all.sh --only 03_pretraining -p TASKS '[digits]'`. The first network
+# is the reference that others are compared with. Names may hold `*`: `miniature_resnet.dropout_*` is every dropout net.
+
+# %% tags=["parameters"]
+NETS: list[str] = ["miniature_resnet.standard_*", "miniature_resnet.[!f]*", "*.standard_*"]  # Networks, the reference first; patterns are allowed
+TASKS: list[str] = ["digits", "armenian", "font_style"]  # Downstream tasks; also folder:PATH and npz:PATH
+LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
+SELECTIONS: list[str] = ["random"]  # Ways of choosing neurons or directions, random among them
+SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
+PROBE: str = "ridge"  # Linear probe: ridge (exact at every size) or logistic (at FRACTIONS)
+FRACTIONS: list[float] = [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0]  # Sizes of logistic probes
+DELTAS: list[float] = [0.9, 0.8, 0.95]  # Shares of the full layer's value to be kept; figures show the first
+DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
+
+# %%
+import diffused_redundancy as dr
+
+study = dr.begin("03_pretraining", globals())
+study.need("SELECTIONS", "random")
+study.show_provenance()
+
+# %% [markdown]
+# ## The networks
+#
+# All networks of the miniature zoo take the same number of training steps. *Top-1* is the accuracy of the network's own
+# head on held-out upstream pictures; *under l2 0.25* is the same when each picture is changed by an adversary who may move
+# it by an Euclidean distance of 0.25 (pixels in 0 to 1; projected gradient descent, 10 steps). The speed is what the machine that
+# trained the network measured.
+
+# %%
+study.table(dr.study.nets_table(study.nets), "nets")
+
+# %% [markdown]
+# ## Measuring them all
+#
+# For every network and task: CKA and the accuracy of linear probes on random subsets of every size, as in the notebooks
+# before, and from these $\mathrm{DR}(\delta) = 1 - k^*/d$, the share of the layer that can be dropped while $\delta$ of the
+# full layer's value is kept.
+
+# %% papermill_description=measures
+delta = DELTAS[0]
+cells = dr.study.Cells(dr.study.measure_cells(study, probe=PROBE, selections=SELECTIONS, seeds=SEEDS, fractions=FRACTIONS))
+study.table(dr.study.cells_table(cells.all, DELTAS), "redundancy", show=False)
+study.table(dr.study.shown_cells(cells.all, delta), "redundancy-shown")
+
+# %% [markdown]
+# Intervals are bootstrap percentiles over the seeds of the *selection*: how much the value would move, had other neurons
+# been drawn. They say nothing of the seed of the *pre-training*. So two groups of networks are called different here only if
+# the intervals of **all** networks of one lie above those of all networks of the other.
+
+# %% [markdown]
+# ## By loss
+
+# %%
+by_loss = dr.study.grouped(study.nets, "loss")
+for measure in dr.study.MEASURES:
+    study.figure(
+        dr.study.groups_figure(cells.panels(by_loss, measure, delta), f"DR({delta:g}) of {dr.study.MEASURES[measure]}", reference=by_loss.reference),
+        f"loss-{measure}",
+        alt=f"Diffused redundancy of {dr.study.MEASURES[measure]} for networks of each pre-training loss, one plot per task; one point per "
+        "network with its interval over selections; a band marks the reference loss.",
+    )
+    study.say(dr.study.read_groups(cells, by_loss, measure, delta))
+
+# %% [markdown]
+# The band is the range of the reference networks, intervals included. A point outside it differs by more than the choice
+# of neurons explains.
+
+# %%
+losses = dr.study.differences(cells, by_loss, [(label, by_loss.reference) for label in by_loss.others], delta)
+study.table(dr.study.differences_table(losses), "differences-loss")
+
+# %% [markdown]
+# ## Dropout and DeCov in strengths
+#
+# *Dropout* zeroes each penultimate neuron with some probability in every training step, so the head cannot lean on any
+# single one. *DeCov* adds a penalty on the squared covariance of every two neurons. One would expect the first to make
+# copies and the second to remove them. The leftmost points are the reference networks.
+
+# %%
+for prefix, words in (("dropout", "dropout rate"), ("DeCov", "weight of the DeCov penalty")):
+    labels = [label for label in by_loss.groups if label.startswith(prefix)]
+    if not labels:
+        continue
+    labels.sort(key=lambda label: by_loss.groups[label][0].origin.strength or 0.0)
+    ticks = [(0.0, by_loss.reference), *((float(i + 1), label.split()[-1]) for i, label in enumerate(labels))]
+    rows = [dr.study.strength_series(cells, by_loss, prefix, measure, delta) for measure in dr.study.MEASURES]
+    study.figure(
+        dr.study.series_figure(rows, words, [f"DR({delta:g}) of {name}" for name in dr.study.MEASURES.values()], ticks=ticks),
+        prefix.lower(),
+        alt=f"Diffused redundancy of accuracy and of CKA against the {words}, one column per task, with the reference networks at the left.",
+    )
+    study.say(dr.study.read_strengths(cells, by_loss, prefix, delta))
+
+# %% [markdown]
+# ## By upstream data
+#
+# The same architecture and loss, for the same number of steps, on a tenth of the pictures (each seen ten times as often),
+# and on three times as many of more kinds of letters.
+
+# %%
+by_data = dr.study.grouped(study.nets, "upstream")
+study.figure(
+    dr.study.groups_figure(cells.panels(by_data, "accuracy", delta), f"DR({delta:g}) of accuracy", reference=by_data.reference),
+    "upstream",
+    alt="Diffused redundancy of accuracy for networks of each upstream set, one plot per task, one point per network with its interval.",
+)
+study.say(dr.study.read_groups(cells, by_data, "accuracy", delta))
+ordered = dr.study.by_size(by_data)
+larger = dr.study.differences(cells, by_data, list(zip(ordered[1:], ordered[:-1], strict=True)), delta)
+if larger:
+    study.table(dr.study.differences_table(larger), "differences-upstream")
+
+# %% [markdown]
+# ## By width and family
+#
+# Networks of one family below differ in the width of the last stage only; everything before it is the same. The second row
+# shows the number of neurons needed, $k^*$: if it stays the same as the layer widens, what the task needs is of one size,
+# and all that is added is redundant.
+
+# %%
+by_family = dr.study.grouped(study.nets, "family", free=["width"])
+rows = [
+    dr.study.width_series(cells, by_family, lambda cell: dr.study.point(cell.redundancy("accuracy", delta))),
+    dr.study.width_series(cells, by_family, lambda cell: dr.study.point(cell.redundancy("cka", delta))),
+    dr.study.width_series(cells, by_family, dr.study.neurons_needed(delta)),
+]
+widths = sorted({net.d for nets in by_family.groups.values() for net in nets})
+study.figure(
+    dr.study.series_figure(
+        rows,
+        "width of the layer, d",
+        [f"DR({delta:g}), accuracy", f"DR({delta:g}), CKA", "neurons needed, k*"],
+        ticks=dr.study.spaced_ticks(widths),
+        log=True,
+    ),
+    "width",
+    alt="Diffused redundancy of accuracy and of CKA, and the number of neurons needed, against the width of the layer, one column per "
+    "task, one line per family of architecture.",
+)
+study.say(dr.study.read_widths(cells, dr.study.grouped(study.nets, "width"), delta))
+
+# %% [markdown]
+# ## What can be dropped, and what is left
+#
+# Every network and every size is a choice: so much of the layer dropped, so much accuracy left. A choice is on the
+# *Pareto front* if no other drops more and keeps as much. The front belongs to the task, not to one network.
+
+# %%
+fronts = [dr.study.front(cells, task) for task in cells.tasks]
+named = {net.name: label for label, nets in by_loss.groups.items() if label == by_loss.reference or label.startswith("adversarial") for net in nets}
+study.figure(
+    dr.study.trade_figure(dr.study.fronts_figure_data(cells, fronts, named), "share of neurons dropped", "test accuracy"),
+    "pareto",
+    alt="Test accuracy against the share of neurons dropped at random, one plot per task: a thin line per network and, drawn bold, the front "
+    "that none of them gets past.",
+)
+study.table(dr.study.fronts_table(fronts), "pareto", show=False)
+study.say(dr.study.read_fronts(fronts))
+
+# %% [markdown]
+# ## What the numbers say
+
+# %%
+by_net = {net.name: {task.title: cells.of(net, task).redundancy("accuracy", delta) for task in cells.tasks} for net in study.nets}
+study.verdict(3, dr.study.tasks_differ(by_net))
+adversarial = [one for one in losses if one.group.startswith("adversarial")]
+study.verdict(4, dr.study.verdict_on(adversarial, "above", "Adversarial against standard training", delta))
+study.verdict(4, dr.study.verdict_on(larger, "above", "Larger against smaller upstream sets", delta))
+
+# %%
+dropout = [one for one in losses if one.group.startswith("dropout")]
+decov = [one for one in losses if one.group.startswith("DeCov")]
+study.verdict(8, dr.study.verdict_on(dropout, "above", "Dropout against none", delta))
+study.verdict(8, dr.study.verdict_on(decov, "below", "DeCov against none", delta))
+by_width = dr.study.grouped(study.nets, "width")
+steps = sorted(by_width.groups, key=int)
+widths_apart = dr.study.differences(cells, by_width, list(zip(steps[1:], steps[:-1], strict=True)), delta)
+study.verdict(9, dr.study.verdict_on(widths_apart, "above", "Each width against the next smaller one", delta))
+study.result(**dr.study.results_of(cells, delta))
+
+# %% [markdown]
+# ## What to take away
+#
+# - Redundancy is made in pre-training: the same architecture, trained to nearly the same accuracy on the same pictures, can
+#   need a different share of its neurons. Read the verdicts for which losses differ clearly here, and in which direction.
+# - One network per condition proves little. The distance between two networks that differ in their seed only is the yardstick, and
+#   the text under the figures states it.
+# - DR is a *share*. Doubling a layer adds to it even if not one useful neuron is added, so look at $k^*$ as well.
+#
+# ## Exercises
+#
+# 1. **Seeds as a yardstick.** In the table of redundancy, find two networks that differ in seed only. By how much do they differ
+#    on each task? Which of the differences between losses would you still believe if that were the only evidence?
+# 2. **Share or number?** A layer of 512 neurons needs 50 for a task. It is widened to 2,048 and needs 80. What was DR before
+#    and after? Which of the two numbers would you report to somebody who wants to save memory, and which to somebody
+#    who asks whether neurons do the same thing?
+# 3. **A network of your own.** Write a recipe with dropout 0.65 in `lib/diffused_redundancy/nets/zoo.py`, train it with
+#    `python -m diffused_redundancy pretrain NAME` (some five minutes on one core), and add it to `NETS`. Guess
+#    where it falls before you look.
+
+# %%
+study.finish()
