@@ -198,7 +198,7 @@ def test_chance_alone_gives_less_gini_with_more_test_images():
 def test_expected_gini_is_that_of_another_simulation(accuracy, counts):
     rng = np.random.default_rng(5)
     drawn = [plain_gini([(rng.random(n) < accuracy).mean() for n in counts]) for _ in range(3_000)]
-    error = np.std(drawn) / math.sqrt(2_000) * 2  # both are means of thousands of draws
+    error = np.std(drawn) * math.sqrt(1 / 3_000 + 1 / 4_000)  # of the difference of two means
     assert expected_gini(accuracy, counts, draws=4_000, seed=1) == pytest.approx(np.mean(drawn), abs=4 * error)
     assert expected_gini(accuracy, [*counts, 0], seed=2) == expected_gini(accuracy, counts, seed=2)  # no images, no class
     assert expected_gini(accuracy, counts, seed=2) != expected_gini(accuracy, counts, seed=3)

@@ -11,6 +11,7 @@ and one pass gives the predictions of all nested probes. They are those of sciki
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -22,7 +23,7 @@ from torch import Tensor
 from ..errors import InputError
 from .arrays import as_features, as_labels, check_features, check_finite, rows_of
 from .probes import RIDGE_GRID, PenaltyChoice, check_penalty, choose, folded, per_class
-from .selections import Basis
+from .selections import Basis, bases
 from .statistics import SufficientStatistics, blocks, on_device
 
 _FLUSH = 64
@@ -106,6 +107,51 @@ def ridge_curve(statistics: SufficientStatistics, basis: Basis, X_test: Any, y_t
         accuracy[start:stop] = part.sum(1).cpu().numpy() / len(y)
         by_class[start:stop] = per_class(part, y, len(prior))
     return RidgeCurve(accuracy, by_class, penalty)
+
+
+def cross_validated_ridge(
+    X: Any, y: Any, selection: str, seeds: Sequence[int], *, penalty: float, folds: int = 5, seed: int = 0, device: str = "auto"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracy by class at every k on train images, each held out once.
+
+    For choices that must not look at test images, such as how many neurons to keep.
+
+    Parameters
+    ----------
+    X : array (n, d)
+    y : array of int (n,)
+    selection : str
+        Directions that depend on data are computed from the training part of each fold.
+    seeds : sequence of int
+        Of the selection.
+    penalty : float
+        The same in each fold.
+    folds, seed : int
+        Number of folds, and seed of the assignment.
+
+    Returns
+    -------
+    per_class : ndarray (seeds, r, C)
+        NaN for classes without images.
+    counts : ndarray of int (C,)
+        Images of each class.
+    """
+    features = as_features(X)
+    labels, num_classes, fold = folded(y, len(features), folds, seed)
+    counts = np.bincount(labels.numpy(), minlength=num_classes)
+    total: np.ndarray | None = None
+    for f in range(int(fold.max()) + 1):
+        held = fold == f
+        train = SufficientStatistics.from_features(features[~held], labels[~held], num_classes=num_classes, device=device)
+        part_counts = np.bincount(labels[held].numpy(), minlength=num_classes)
+        orders = bases(selection, train, seeds)
+        curves = [ridge_curve(train, order, features[held], labels[held], penalty=penalty).per_class for order in orders]
+        rank = min(len(curve) for curve in curves)
+        right = np.nan_to_num(np.stack([curve[:rank] for curve in curves])) * part_counts
+        total = right if total is None else total[:, : right.shape[1]] + right[:, : total.shape[1]]
+    assert total is not None
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return total / counts, counts
 
 
 def choose_ridge_penalty(

@@ -15,6 +15,9 @@ __getattr__, __dir__, __all__ = exports(
             "strength_series verdict_on width_series"
         ),
         ".figures": "bars_figure curves_figure errors_figure groups_figure matrix_figure series_figure trade_figure",
+        ".classes": "",
+        ".depth": "",
+        ".nested": "",
         ".session": "Session begin markdown_table",
         ".verdicts": "a_fifth_within as_good_as_projections components_first every_subset_keeps tasks_differ",
     },

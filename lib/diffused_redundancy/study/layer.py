@@ -14,7 +14,7 @@ from ..measure.arrays import as_features
 from ..measure.cka import cka_curves, closed_form, diagonal_share
 from ..measure.logistic import LOGISTIC_GRID, LogisticProbes, choose_logistic_penalty
 from ..measure.probes import RIDGE_GRID, PenaltyChoice
-from ..measure.ridge import choose_ridge_penalty, ridge_curve
+from ..measure.ridge import choose_ridge_penalty, cross_validated_ridge, ridge_curve
 from ..measure.selections import SELECTIONS, Basis, bases, sizes_of
 from ..measure.statistics import SufficientStatistics
 from ..progress import progress
@@ -197,6 +197,27 @@ class Layer:
             "standardize": self.standardize,
         }
         return self._kept(what, compute)
+
+    def ridge_validation(self, seeds: Sequence[int], selection: str = "random") -> dict[str, np.ndarray]:
+        """The ridge probe on train images held out in turn: ``per_class`` (seeds, r, C), and ``counts`` (C,) of images."""
+        chosen = self.ridge_penalty.penalty
+
+        def compute() -> dict[str, np.ndarray]:
+            X, y, _, _ = self._labelled()
+            by_class, counts = cross_validated_ridge(X, y, selection, seeds, penalty=chosen, device=self.device)
+            return {"per_class": by_class, "counts": counts}
+
+        return self._kept({"measure": "ridge validation", "selection": selection, "seeds": self.seeds(selection, seeds), "penalty": chosen}, compute)
+
+    def test_counts(self) -> np.ndarray:
+        """Test images of each class, (C,), of as many classes as a probe tells apart."""
+
+        def compute() -> dict[str, np.ndarray]:
+            _, y, _, y_test = self._labelled()
+            classes = int(max(np.asarray(y).max(), np.asarray(y_test).max())) + 1
+            return {"counts": np.bincount(np.asarray(y_test), minlength=classes)}
+
+        return self._kept({"measure": "test counts"}, compute)["counts"]
 
     def full(self, probe: str) -> float:
         """The full layer's accuracy with the ``ridge`` or the ``logistic`` probe, fitted on all neurons."""

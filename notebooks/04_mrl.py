@@ -1,0 +1,167 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Structured redundancy: nested layers
+#
+# Redundancy can be trained for. *Matryoshka representation learning* (MRL) puts a head on the first 8 features, another on
+# the first 16, and so on up to the whole layer, and trains all of them at once. Each prefix then works by itself, and whoever
+# needs less takes a shorter one: redundancy with a structure. Is there any *diffused* redundancy in such a layer, where
+# any neurons will do? The paper says yes, but much less than with other losses (claim 7, its figures 7 and 9). And the
+# authors' code asks whether random neurons of an MRL layer catch up with its own prefixes as their number grows.
+#
+# **Cost** of the default run: a minute and a half on two CPU cores, most of it for features.
+
+# %% [markdown]
+# ## Parameters
+#
+# Change them here, or from the command line: `./run_all.sh --only 04_mrl -p TASKS '[digits]'`.
+
+# %% tags=["parameters"]
+NETS: list[str] = ["*t.mrl_*", "*t.standard_s?", "*t.adversarial_l2_0.25_s?", "*t.ff_*"]  # Networks; MRL, MRL-E and FF nets are known by their loss
+TASKS: list[str] = ["digits", "armenian", "font_style"]  # Downstream tasks; also folder:PATH and npz:PATH
+LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
+SELECTIONS: list[str] = ["random", "first"]  # Ways of choosing neurons: random and first (the nested prefix) among them
+SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
+PROBE: str = "ridge"  # Linear probe: ridge (exact at every size) or logistic (at FRACTIONS)
+FRACTIONS: list[float] = [0.0157, 0.0313, 0.0625, 0.125, 0.25, 0.5, 1.0]  # Sizes of logistic probes
+DELTAS: list[float] = [0.9, 0.8, 0.95]  # Shares of the full layer's value to be kept; the verdict uses the first
+DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
+
+# %%
+import diffused_redundancy as dr
+
+study = dr.begin("04_mrl", globals())
+study.need("SELECTIONS", "random")
+study.need("SELECTIONS", "first")
+study.show_provenance()
+
+# %% [markdown]
+# ## The networks
+#
+# - **MRL**: heads of their own on the first 8, 16, ..., 512 features, trained together.
+# - **MRL-E**: the same with one head, whose first columns serve the shorter prefixes.
+# - **FF** (fixed features): one network for each size, whose head sees the first $k$ features only. It is what one would train
+#   if only that size were wanted, hence the bar for the nested prefix.
+# - Networks of other losses, for comparison.
+
+# %%
+study.table(dr.study.nets_table(study.nets), "nets")
+
+# %% [markdown]
+# ## Upstream: what the networks' own heads reach
+#
+# Top-1 on held-out upstream pictures of heads on the first $k$ features, as measured after training.
+
+# %%
+study.table(dr.study.nested.prefix_table(study.nets), "upstream-prefixes")
+
+# %% [markdown]
+# ## Downstream: linear probes on prefixes and on random neurons
+
+# %% papermill_description=measures
+delta = DELTAS[0]
+cells = dr.study.Cells(dr.study.measure_cells(study, probe=PROBE, selections=SELECTIONS, seeds=SEEDS, fractions=FRACTIONS))
+study.table(dr.study.nested.curves_table(cells), "curves", show=False)
+study.table(dr.study.cells_table(cells.all, DELTAS), "redundancy", show=False)
+
+# %%
+study.figure(
+    dr.study.curves_figure(dr.study.nested.panels(cells, "accuracy"), f"test accuracy, {PROBE} probe", percent=True),
+    "accuracy",
+    alt="Test accuracy against the number of neurons kept, one plot per task: the nested prefix and random neurons of MRL layers, random "
+    "neurons of standard and adversarial layers, and networks trained for one size each.",
+)
+approach = dr.study.nested.approach(cells)
+study.say(dr.study.nested.read_approach(approach))
+
+# %% [markdown]
+# Bands reach from the smallest to the largest value over networks (seeds of pre-training) and selections. The nested prefix
+# of a network is one set of neurons, so its band shows networks only.
+
+# %%
+study.table(approach, "approach")
+
+# %% [markdown]
+# ## Does nesting make the prefix better?
+#
+# Accuracy on the nested prefix, less that on the first $k$ neurons of the first network of another loss. In the latter, the order of the
+# neurons means nothing. In points.
+
+# %%
+gains = dr.study.nested.prefix_gain(cells, [8, 16, 32, 64, 128, 256])
+study.table(gains, "prefix-gain")
+study.say(dr.study.nested.read_prefix_gain(gains))
+
+# %% [markdown]
+# ## Similarity to the whole layer
+
+# %%
+study.figure(
+    dr.study.curves_figure(dr.study.nested.panels(cells, "cka"), "CKA with the whole layer"),
+    "cka",
+    alt="CKA with the whole layer against the number of neurons kept, one plot per task: the nested prefix and random neurons of MRL layers, and "
+    "random neurons of standard and adversarial layers.",
+)
+by_loss = dr.study.grouped([net for net in study.nets if not dr.study.nested.is_fixed(net)], "loss")
+study.say(dr.study.read_groups(cells, by_loss, "cka", delta))
+
+# %% [markdown]
+# ## Diffused redundancy by loss
+#
+# As in `03_pretraining`, a difference counts as clear only if the intervals of all networks of one loss lie above those of all
+# networks of the other.
+
+# %%
+for measure in dr.study.MEASURES:
+    study.figure(
+        dr.study.groups_figure(cells.panels(by_loss, measure, delta), f"DR({delta:g}) of {dr.study.MEASURES[measure]}", reference=by_loss.reference),
+        f"redundancy-{measure}",
+        alt=f"Diffused redundancy of {dr.study.MEASURES[measure]} of random neurons, by loss, one plot per task, one point per network.",
+    )
+    study.say(dr.study.read_groups(cells, by_loss, measure, delta))
+
+# %%
+nested = [label for label, nets in by_loss.groups.items() if dr.study.nested.is_nested(nets[0])]
+plain = [label for label in by_loss.groups if label not in nested]
+apart = dr.study.differences(cells, by_loss, [(ours, theirs) for ours in nested for theirs in plain], delta)
+if apart:
+    study.table(dr.study.differences_table(apart), "differences")
+
+# %% [markdown]
+# ## What the numbers say
+
+# %%
+study.verdict(7, dr.study.nested.still_redundant(cells, apart, delta))
+study.result(**dr.study.results_of(cells, delta))
+
+# %% [markdown]
+# ## What to take away
+#
+# - A nested layer packs what its heads need into the first few features. Random neurons rarely hit those, which is why
+#   at small $k$ they fall behind the prefix.
+# - Yet the other neurons are not idle: from some $k$ on random ones do as well as the prefix. The table says from where.
+# - Training for structure and having diffused redundancy do not exclude one another; how much is left is what claim 7 is about.
+#
+# ## Exercises
+#
+# 1. **Choose the neurons at the far end.** Measure the *last* 64 features of an MRL layer instead of the first: in a cell below,
+#    take `layer = study.layer(study.nets[0], study.tasks[0])`, reverse the columns of `layer.arrays[0]` and `layer.arrays[2]`,
+#    and fit `dr.ridge_curve` to them. Are they worse than random ones? Why?
+# 2. **What does a nested head cost?** Compare the top-1 of the whole layer of MRL with that of the standard network. Is the
+#    difference larger than that between two seeds?
+# 3. **CKA of a prefix.** The CKA of the nested prefix can be high at $k = 8$. Explain it by the variance of the first features,
+#    and check with `layer.arrays[0].var(0)`.
+
+# %%
+study.finish()

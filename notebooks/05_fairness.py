@@ -1,0 +1,165 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Who pays when neurons go?
+#
+# If a tenth of the neurons keeps 90% of the accuracy, the tenth of accuracy that is lost need not be lost evenly. The paper warns
+# that some classes are affected more than others (claim 10). Here: how uneven accuracy over classes is at every size, whether it
+# becomes so before the mean visibly falls, which classes are lost first and whether they are the same ones whichever neurons
+# are kept, and whether a more careful choice of $k$ helps.
+#
+# **Cost** of the default run: under a minute on two CPU cores where features are in the cache.
+
+# %% [markdown]
+# ## Parameters
+#
+# Change them here, or from the command line: `./run_all.sh --only 05_fairness -p TASKS '[armenian]'`.
+
+# %% tags=["parameters"]
+NETS: list[str] = ["miniature_resnet.standard_*", "*t.mrl_s1", "*t.adversarial_l2_0.5_s1"]  # Networks; the first one in detail
+TASKS: list[str] = ["digits", "armenian", "georgian"]  # Downstream tasks; also folder:PATH and npz:PATH
+LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
+SELECTIONS: list[str] = ["random", "pca"]  # Ways of choosing neurons or directions for the first network, random among them
+SEEDS: list[int] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]  # Seeds of the random selections
+DELTAS: list[float] = [0.9]  # Share of the full layer's accuracy to be kept; the first one is used
+DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
+
+# %%
+import diffused_redundancy as dr
+
+study = dr.begin("05_fairness", globals())
+study.need("SELECTIONS", "random")
+study.show_provenance()
+
+# %% [markdown]
+# ## Measures of unevenness
+#
+# Let $a_1, \dots, a_C$ be the accuracies on the images of each class, and $\bar a$ their mean. The **Gini index** is half the mean
+# difference between two classes, as a share of the mean; the **coefficient of variation** is the standard deviation, as
+# a share of the mean:
+#
+# $$\mathrm{Gini} = \frac{\sum_{i,j} |a_i - a_j|}{2 C^2 \bar a} \qquad \mathrm{CV} = \frac{1}{\bar a} \sqrt{\frac{1}{C} \sum_i (a_i - \bar a)^2}$$
+#
+# Both are 0 if all classes fare alike. With few test images for a class they are above 0 by chance alone, so the tables
+# below also give the Gini index that chance would produce if all classes were equally hard.
+
+# %% [markdown]
+# ## Accuracy by class at every size
+#
+# Ridge probes, as in `02_probes`: one factorisation gives the predictions of the probes on the first $1, 2, \dots, d$ neurons.
+
+# %% papermill_description=measures
+delta = DELTAS[0]
+cells = dr.study.Cells(dr.study.measure_cells(study, probe="ridge", selections=SELECTIONS, seeds=SEEDS, fractions=[1.0]))
+counts = {task.name: study.layer(study.nets[0], task).test_counts() for task in study.tasks}
+
+# %%
+for kind, words in dr.study.classes.SPREADS.items():
+    study.figure(
+        dr.study.curves_figure(dr.study.classes.spread_panels(cells, kind, SELECTIONS), f"{words} over classes"),
+        kind,
+        alt=f"The {words} of accuracy over classes against the number of neurons kept, one plot per task: each selection for the first "
+        "network, and random neurons of the others.",
+    )
+spread = dr.study.classes.spread_table(cells, counts, delta)
+study.say(dr.study.classes.read_spread(spread))
+
+# %% [markdown]
+# Bands reach from the smallest to the largest value over seeds of the selection. At very small $k$ nearly all classes fail alike
+# or a few succeed by chance, which is why the curves start high.
+
+# %%
+study.table(spread, "spread", show=False)
+study.say(dr.study.markdown_table(dr.study.classes.shown_spread(spread)))
+
+# %% [markdown]
+# Intervals are for the mean over seeds of the selection. The whole layer is one set of neurons, so there its index is one value.
+
+# %% [markdown]
+# ## The worst class against the mean
+
+# %%
+study.figure(
+    dr.study.curves_figure(dr.study.classes.worst_panels(cells, study.nets[0], 0.1), "test accuracy", percent=True),
+    "worst",
+    alt="Mean accuracy over classes, accuracy of the worst tenth of the classes and of the worst class, against the number of random "
+    "neurons kept, one plot per task, for the first network.",
+)
+lost = dr.study.classes.lost_first(cells, study.nets[0], delta)
+study.table(lost, "lost-first")
+
+# %% [markdown]
+# The table lists the classes that lose most at the size where the mean keeps the share asked for, averaged over seeds.
+
+# %% [markdown]
+# ## Are they the same classes every time?
+#
+# For each seed the classes are ranked by what they lose; Spearman's rank correlation compares two such rankings. It would be near 0 if
+# *which* neurons are dropped decided who suffers, and near 1 if the task and the network do. The matrix compares rankings averaged over
+# seeds, between networks and between selections.
+
+# %% papermill_description=agreement
+agreements = dr.study.classes.agreements(cells, delta, SELECTIONS)
+if agreements and len(agreements[0].names) > 1:
+    study.figure(
+        dr.study.matrix_figure([(one.task.title, one.names, one.matrix) for one in agreements]),
+        "agreement",
+        alt="Rank correlations of the losses of classes between networks and selections, one matrix per task.",
+    )
+study.say(dr.study.classes.read_agreements(agreements))
+
+# %% [markdown]
+# ## Choosing k with care
+#
+# Somebody who drops neurons must choose $k$ without looking at test images. Here each train image is held out once
+# (5-fold cross-validation), and $k$ is the smallest number of neurons at which a rule keeps its share of what the whole layer
+# has: the mean over images, the mean over classes (the same if classes have equally many images), or the worst tenth of the
+# classes. What each choice does is then measured on test images.
+
+# %% papermill_description=choices
+layers = {task.name: study.layer(study.nets[0], task) for task in study.tasks}
+validation = {name: dr.study.classes.validated(layer, SEEDS) for name, layer in layers.items()}
+choices = dr.study.classes.choices(cells, study.nets[0], validation, counts, delta)
+study.table(choices, "choices")
+study.say(dr.study.classes.read_choices(choices))
+
+# %% [markdown]
+# ## What the numbers say
+
+# %%
+study.verdict(10, dr.study.classes.classes_differ(cells, agreements, delta))
+study.result(
+    **{f"Gini, {row['task']}, {row['net']}, {row['neurons']}": row["Gini"] for _, row in spread.iterrows()},
+    **{f"agreement between seeds, {one.task.title}": one.across_seeds for one in agreements},
+)
+
+# %% [markdown]
+# ## What to take away
+#
+# - A mean hides who pays. Look at the worst classes before dropping neurons, even where the mean has hardly moved.
+# - If the same classes lose whichever random neurons go (see the rank correlations), the loss is no accident of the draw: what those
+#   classes need is spread over fewer neurons, or they were hard from the start.
+# - A rule that looks at the worst classes buys them accuracy with neurons. Whether that is a good bargain the table says.
+#
+# ## Exercises
+#
+# 1. **Two lists.** From the table of classes lost first, find out what they have in common. (For Armenian letters: which other
+#    letter does each resemble?)
+# 2. **The index by hand.** Three classes have accuracies 1.0, 0.8 and 0.6. Compute their Gini index and coefficient of
+#    variation, and check with `dr.gini([1.0, 0.8, 0.6])` and `dr.coefficient_of_variation([1.0, 0.8, 0.6])`.
+# 3. **Chance.** How large is the Gini index of ten classes that are all recognised in 90% of the cases, if each has 20 test
+#    images? And 2,000? Try `dr.expected_gini(0.9, [20] * 10)`.
+
+# %%
+study.finish()

@@ -1,0 +1,124 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Where in depth does redundancy grow?
+#
+# The notebooks before look at the last layer before the head. The authors measured the ends of the residual stages as well. Here the
+# same curves are taken after every stage, maps averaged over positions. Deeper stages are wider, and a wider layer has a larger share
+# to spare, so depth and width are told apart: each stage is measured as it is, and once more with as many random
+# neurons as the narrowest stage has.
+#
+# **Cost** of the default run: under a minute on two CPU cores, if all notebooks are run together: the features of all stages come
+# from the same pass over the pictures as those of the last layer.
+
+# %% [markdown]
+# ## Parameters
+#
+# Change them here, or from the command line: `./run_all.sh --only 06_layers -p TASKS '[digits]'`. `LAYERS` may be `stages`,
+# which stands for the end of every stage of each network, or names of submodules.
+
+# %% tags=["parameters"]
+NETS: list[str] = ["miniature_resnet.standard_s1", "*t.mrl_s1", "*t.adversarial_l2_0.5_s1"]  # Networks; text is on the first
+TASKS: list[str] = ["digits", "armenian", "font_style"]  # Downstream tasks; also folder:PATH and npz:PATH
+LAYERS: list[str] = ["stages"]  # Layers in order of depth: stages, penultimate, or names of submodules
+SELECTIONS: list[str] = ["random"]  # Ways of choosing neurons or directions, random among them
+SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
+PROBE: str = "ridge"  # Linear probe: ridge (exact at every size) or logistic (at FRACTIONS)
+FRACTIONS: list[float] = [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0]  # Sizes of logistic probes
+DELTAS: list[float] = [0.9, 0.8, 0.95]  # Shares of the full layer's value to be kept; figures show the first
+DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
+
+# %%
+import diffused_redundancy as dr
+
+study = dr.begin("06_layers", globals())
+study.need("SELECTIONS", "random")
+study.show_provenance()
+
+# %% [markdown]
+# ## Measuring every stage
+
+# %% papermill_description=measures
+delta = DELTAS[0]
+depths = [
+    dr.study.depth.measure_stages(study, net, task, LAYERS, probe=PROBE, selections=SELECTIONS, seeds=SEEDS, fractions=FRACTIONS)
+    for net in study.nets
+    for task in study.tasks
+]
+study.table(dr.study.depth.table(depths, DELTAS), "redundancy", show=False)
+study.table(dr.study.depth.shown(depths, delta), "layers")
+
+# %% [markdown]
+# ## Redundancy against depth
+
+# %%
+study.figure(
+    dr.study.series_figure(
+        [dr.study.depth.rows_of(depths, value, delta) for value in ("cka", "equal cka")],
+        "layer",
+        [f"DR({delta:g}) of CKA", "the same, equal width"],
+        ticks=dr.study.depth.ticks(depths),
+    ),
+    "depth",
+    alt="Diffused redundancy of CKA after every stage, one column per task, one line per network: in the first row as the stages are, "
+    "in the second with as many random neurons of each as the narrowest stage has.",
+)
+study.say(dr.study.depth.read(depths, delta))
+
+# %% [markdown]
+# Intervals are bootstrap percentiles over the seeds of the selection. A layer of uncorrelated neurons of equal variance has
+# $\mathrm{DR}(\delta) = 1 - \delta^2$ of CKA whatever its width; what lies above is redundancy.
+
+# %% [markdown]
+# ## What the task gets from it
+
+# %%
+study.figure(
+    dr.study.series_figure(
+        [dr.study.depth.rows_of(depths, value, delta) for value in ("full", "accuracy", "needed")],
+        "layer",
+        ["accuracy, whole layer", f"DR({delta:g}) of accuracy", "neurons needed, k*"],
+        ticks=dr.study.depth.ticks(depths),
+        percent=[True],
+    ),
+    "use",
+    alt="The whole layer's accuracy, the diffused redundancy of accuracy and the number of neurons needed after every stage, one "
+    "column per task, one line per network.",
+)
+study.say(dr.study.depth.read_use(depths, delta))
+
+# %% [markdown]
+# The neurons needed are those that keep the share asked for of **that** layer's accuracy: a layer that does badly needs few
+# to do as badly.
+
+# %% [markdown]
+# ## What to take away
+#
+# - Two things change with depth: how many neurons there are, and how alike they are. The second row of the first figure keeps the number
+#   fixed.
+# - Redundancy and usefulness need not grow together. On a task the network was trained to ignore, deeper layers can
+#   have more redundancy and less accuracy.
+# - The paper makes no claim about depth that we know of, so there is no verdict here; these are our measurements.
+#
+# ## Exercises
+#
+# 1. **A fair comparison.** Why is it unfair to compare the DR of a stage of 64 neurons with that of one of 512? Construct a layer whose DR
+#    grows although nothing is added to it. (Hint: copy every neuron.)
+# 2. **Before training.** What would the curves look like for a network with random weights? Write down a guess, then build one
+#    with `dr.build("miniature_resnet", 131, 512, seed=1)`, take features with
+#    `dr.forward(net.eval(), batch, ["layer1", "layer4"])`, and look.
+# 3. **Inside a stage.** Set `LAYERS` to `["layer4.0", "layer4.1"]`. What does the second block add?
+
+# %%
+study.finish()
