@@ -65,9 +65,24 @@ cells = dr.study.Cells(dr.study.measure_cells(study, probe="ridge", selections=S
 counts = {task.name: study.layer(study.nets[0], task).test_counts() for task in study.tasks}
 
 # %%
+study.figure(
+    dr.study.curves_figure(dr.study.classes.worst_panels(cells, study.nets[0], 0.1), "test accuracy", percent=True),
+    "worst",
+    alt="Mean accuracy over classes, accuracy of the worst tenth of the classes and of the worst class, against the number of random "
+    "neurons kept, one plot per task, for the first network.",
+)
+study.say(dr.study.classes.read_worst(cells, study.nets[0], delta))
+
+# %% [markdown]
+# Bands reach from the smallest to the largest value over seeds of the selection. The worst class is the worst at that size and seed, not
+# always the same one.
+#
+# ## Unevenness at every size
+
+# %%
 for kind, words in dr.study.classes.SPREADS.items():
     study.figure(
-        dr.study.curves_figure(dr.study.classes.spread_panels(cells, kind, SELECTIONS), f"{words} over classes"),
+        dr.study.curves_figure(dr.study.classes.spread_panels(cells, kind, SELECTIONS), f"{words} over classes", log=True),
         kind,
         alt=f"The {words} of accuracy over classes against the number of neurons kept, one plot per task: each selection for the first "
         "network, and random neurons of the others.",
@@ -76,8 +91,7 @@ spread = dr.study.classes.spread_table(cells, counts, delta)
 study.say(dr.study.classes.read_spread(spread))
 
 # %% [markdown]
-# Bands reach from the smallest to the largest value over seeds of the selection. At very small $k$ nearly all classes fail alike
-# or a few succeed by chance, which is why the curves start high.
+# At very small $k$ a few classes succeed by chance and the rest fail, which is why the curves start high.
 
 # %%
 study.table(spread, "spread", show=False)
@@ -87,15 +101,9 @@ study.say(dr.study.markdown_table(dr.study.classes.shown_spread(spread)))
 # Intervals are for the mean over seeds of the selection. The whole layer is one set of neurons, so there its index is one value.
 
 # %% [markdown]
-# ## The worst class against the mean
+# ## Which classes are lost first
 
 # %%
-study.figure(
-    dr.study.curves_figure(dr.study.classes.worst_panels(cells, study.nets[0], 0.1), "test accuracy", percent=True),
-    "worst",
-    alt="Mean accuracy over classes, accuracy of the worst tenth of the classes and of the worst class, against the number of random "
-    "neurons kept, one plot per task, for the first network.",
-)
 lost = dr.study.classes.lost_first(cells, study.nets[0], delta)
 study.table(lost, "lost-first")
 

@@ -51,9 +51,9 @@ def spread_panels(cells: Cells, kind: str, selections: Sequence[str]) -> list[Pa
             for selection in selections if i == 0 else ["random"]:
                 values = spread(cell.per_class[selection], kind)
                 plain = selection == "random"
-                name = net.name if plain and len(cells.nets) > 1 else ""
+                name = f"{short(net.name)}, random" if plain and len(cells.nets) > 1 else ""
                 look = LOOKS[(i + 4) % len(LOOKS)] if i else STYLES[selection]
-                curves.append(Curve(selection, cell.sizes[: values.shape[1]], values, marked=len(cell.sizes) < 40, name=short(name), look=look))
+                curves.append(Curve(selection, cell.sizes[: values.shape[1]], values, marked=len(cell.sizes) < 40, name=name, look=look))
         drawn.append(Panel(task.title, max(cells.of(net, task).d for net in cells.nets), curves))
     return drawn
 
@@ -136,7 +136,32 @@ def read_spread(table: pd.DataFrame) -> str:
         )
     if not told:
         return "The mean is within a point of the full layer's at no size measured."
-    return f"**What to see:** the mean over classes has lost at most one point, and yet {'; '.join(told)} ({table['net'].iloc[0]})."
+    return f"**What to see:** where the mean over classes has lost at most one point: {'; '.join(told)} ({table['net'].iloc[0]})."
+
+
+def read_worst(cells: Cells, net: Net, delta: float) -> str:
+    """One sentence on the worst classes where the mean keeps a share of its value."""
+    told = []
+    for task in cells.tasks:
+        cell = cells.of(net, task)
+        column = critical(cell, delta)
+        if column is None:
+            continue
+        full, here = full_by_class(cell), cell.per_class["random"][:, column]
+        mean, tenth, one = (
+            f"{float(before):.0%} to {float(np.mean(after)):.0%}"
+            for before, after in (
+                (np.nanmean(full), np.nanmean(here)),
+                (worst(full, 0.1), worst(here, 0.1)),
+                (worst(full), worst(here)),
+            )
+        )
+        told.append(
+            f"on {task.title} the mean goes from {mean}, the worst tenth of the classes from {tenth}, the worst class from {one} (k = {cell.sizes[column]})"
+        )
+    if not told:
+        return f"No size measured keeps {delta:.0%} of the full layer's accuracy."
+    return f"**What to see:** with just enough neurons for {delta:.0%} of the full layer's accuracy, {'; '.join(told)} ({short(net.name)})."
 
 
 def lost_first(cells: Cells, net: Net, delta: float, most: int = 5) -> pd.DataFrame:

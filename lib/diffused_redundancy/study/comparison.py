@@ -150,25 +150,15 @@ def results_of(cells: Cells, delta: float) -> dict[str, float]:
 
 
 def shown_cells(cells: Sequence[Cell], delta: float) -> pd.DataFrame:
-    """For reading: one row a net and task, DR of random neurons at one delta."""
-
-    def told(found: Redundancy) -> str:
-        if found.k is None:
-            return "not reached"
-        interval = f" ({found.low:.3f} to {found.high:.3f})" if found.low == found.low else ""
-        return f"{found.value:.3f}{interval}"
-
-    return pd.DataFrame(
-        {
-            "net": cell.net.name,
-            "task": cell.task.title,
-            "d": cell.d,
-            "full layer": cell.full,
-            f"DR({delta:g}), accuracy": told(cell.redundancy("accuracy", delta)),
-            f"DR({delta:g}), CKA": told(cell.redundancy("cka", delta)),
-        }
-        for cell in cells
-    )
+    """For reading: one row a net, and by task the full layer's accuracy, DR of accuracy and DR of CKA of random neurons."""
+    rows: dict[str, dict[str, Any]] = {}
+    for cell in cells:
+        found = [cell.redundancy(measure, delta) for measure in MEASURES]
+        told = ["not reached" if one.k is None else f"{one.value:.3f}" for one in found]
+        row = rows.setdefault(cell.net.name, {"net": cell.net.name, "d": cell.d})
+        row[f"{cell.task.title}: full"] = f"{cell.full:.1%}"
+        row["DR of accuracy, CKA" + " " * sum(name.startswith("DR") for name in row)] = " ".join(told)
+    return pd.DataFrame(rows.values())
 
 
 @dataclass(frozen=True)

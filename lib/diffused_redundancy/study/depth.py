@@ -112,13 +112,15 @@ def table(depths: Depths, deltas: Sequence[float]) -> pd.DataFrame:
 
 
 def shown(depths: Depths, delta: float) -> pd.DataFrame:
-    """For reading: accuracy, DR and neurons needed by layer."""
+    """For reading: accuracy, DR and neurons needed by layer, of the first net."""
     rows = []
     for stages in depths:
+        if stages[0].whole.net.name != depths[0][0].whole.net.name:
+            continue
         for stage in stages:
             whole, equal = stage.whole, stage.equal
             accuracy, cka = whole.redundancy("accuracy", delta), whole.redundancy("cka", delta)
-            row = {"net": whole.net.name, "task": whole.task.title, "layer": stage.name, "d": whole.d, "full layer": whole.full}
+            row = {"task": whole.task.title, "layer": stage.name, "d": whole.d, "full layer": whole.full}
             row |= {f"DR({delta:g}), accuracy": accuracy.value, "k*": "–" if accuracy.k is None else str(accuracy.k)}
             row |= {f"DR({delta:g}), CKA": cka.value, f"the same, {equal.d} neurons": equal.redundancy("cka", delta).value}
             rows.append(row)
@@ -156,7 +158,7 @@ def ticks(depths: Depths) -> list[tuple[float, str]]:
 
 
 def read(depths: Depths, delta: float) -> str:
-    """One sentence: between which layers DR of CKA grows most, as it is and at equal width, for the first net."""
+    """One sentence: how DR of CKA changes with depth and at which layer most, as it is and at equal width, for the first net."""
     told = []
     first = depths[0][0].whole.net.name
     for stages in depths:
@@ -168,11 +170,12 @@ def read(depths: Depths, delta: float) -> str:
             (f"at {stages[0].equal.d} neurons each", [stage.equal.redundancy("cka", delta).value for stage in stages]),
         ):
             steps = np.diff(values)
-            at = int(np.nanargmax(steps))
-            parts.append(
-                f"{words} it goes from {values[0]:.2f} to {values[-1]:.2f}, "
-                + (f"most of it from {stages[at].name} to {stages[at + 1].name} ({steps[at]:+.2f})" if steps[at] > 0 else "falling at every step")
-            )
+            if np.isnan(steps).all():
+                parts.append(f"{words} it is not reached")
+                continue
+            at = int(np.nanargmax(np.abs(steps)))
+            largest = f"largest step {steps[at]:+.2f}, from {stages[at].name} to {stages[at + 1].name}"
+            parts.append(f"{words} it goes from {values[0]:.2f} to {values[-1]:.2f} ({largest})")
         told.append(f"on {stages[0].whole.task.title}, {' and '.join(parts)}")
     if not told:
         return "There is only one layer: nothing to compare in depth."

@@ -32,6 +32,10 @@ from .layer import Layer
 warnings.filterwarnings("ignore", message="IProgress not found")  # no widgets here: they would not survive in a report
 
 
+MANY = 5
+"""More nets than this are listed by name only; their notebook has a table of them."""
+
+
 class Session:
     """One run of one notebook. Made by :func:`begin`; its methods show things in the notebook and keep them on disk.
 
@@ -146,7 +150,12 @@ class Session:
         rows = [(f"`{name}`", f"`{json.dumps(value, ensure_ascii=False)}`") for name, value in self.parameters.items()]
         self.say(markdown_table(pd.DataFrame(rows, columns=["parameter", "value"])))
         lines = []
-        for network in self.nets:
+        many = len(self.nets) > MANY
+        if many:
+            names = ", ".join(f"`{_public(network.name)}`" for network in self.nets)
+            kinds = dict.fromkeys(f"{network.preprocessing}; licence: {network.license}" for network in self.nets)
+            lines.append(f"- {len(self.nets)} nets: {names}. {'; or '.join(kinds)}.")
+        for network in [] if many else self.nets:
             about = f"{network.d} neurons; {network.preprocessing}; {network.source}; licence: {network.license}"
             lines.append(f"- Net `{_public(network.name)}`: {_public(about)}.")
         for job in self.tasks:
