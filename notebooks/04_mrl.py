@@ -90,7 +90,8 @@ study.say(dr.study.nested.read_approach(approach))
 # of a network is one set of neurons, so its band shows networks only.
 
 # %%
-study.table(approach, "approach")
+study.table(approach, "approach", show=False)
+study.say(dr.study.markdown_table(dr.study.nested.in_points(approach)))
 
 # %% [markdown]
 # ## Does nesting make the prefix better?
@@ -100,7 +101,8 @@ study.table(approach, "approach")
 
 # %%
 gains = dr.study.nested.prefix_gain(cells, [8, 16, 32, 64, 128, 256])
-study.table(gains, "prefix-gain")
+study.table(gains, "prefix-gain", show=False)
+study.say(dr.study.markdown_table(dr.study.nested.in_points(gains)))
 study.say(dr.study.nested.read_prefix_gain(gains))
 
 # %% [markdown]
@@ -113,8 +115,7 @@ study.figure(
     alt="CKA with the whole layer against the number of neurons kept, one plot per task: the nested prefix and random neurons of MRL layers, and "
     "random neurons of standard and adversarial layers.",
 )
-by_loss = dr.study.grouped([net for net in study.nets if not dr.study.nested.is_fixed(net)], "loss")
-study.say(dr.study.read_groups(cells, by_loss, "cka", delta))
+study.say(dr.study.nested.read_similarity(cells, delta))
 
 # %% [markdown]
 # ## Diffused redundancy by loss
@@ -123,6 +124,7 @@ study.say(dr.study.read_groups(cells, by_loss, "cka", delta))
 # networks of the other.
 
 # %%
+by_loss = dr.study.grouped([net for net in study.nets if not dr.study.nested.is_fixed(net)], "loss")
 for measure in dr.study.MEASURES:
     study.figure(
         dr.study.groups_figure(cells.panels(by_loss, measure, delta), f"DR({delta:g}) of {dr.study.MEASURES[measure]}", reference=by_loss.reference),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import diffused_redundancy as dr
 import numpy as np
@@ -189,7 +190,7 @@ def test_agreement_needs_two_rows_with_an_order():
 
 def test_chance_alone_gives_less_gini_with_more_test_images():
     found = [expected_gini(0.7, np.full(10, n)) for n in (5, 50, 500, 5_000, 50_000_000)]
-    assert all(a > 2 * b for a, b in zip(found, found[1:], strict=False))  # it falls as 1 / sqrt(n)
+    assert all(a > 2 * b for a, b in pairwise(found))  # it falls as 1 / sqrt(n)
     assert found[-1] < 1e-3
     assert found[1] / found[3] == pytest.approx(10, rel=0.1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import diffused_redundancy as dr
 import numpy as np
@@ -375,7 +376,7 @@ def test_robust_accuracy_is_at_most_the_clean_one_and_falls_with_the_radius(trai
     clean = top1(trained, images, labels, CPU)
     found = [robust_top1(trained, images, labels, Threat("l2", radius), CPU, steps=4) for radius in (1e-6, 0.5, 2, 8)]
     assert clean >= 0.9 and found[0] == clean
-    assert all(a >= b for a, b in zip(found, found[1:], strict=False)) and found[-1] < 0.3
+    assert all(a >= b for a, b in pairwise(found)) and found[-1] < 0.3
 
 
 def test_robust_accuracy_is_the_same_for_the_same_seed_and_leaves_the_global_generator_alone(trained):

@@ -187,3 +187,49 @@ def test_unknown_nets_and_recipes(tmp_path):
         dr.pretrain(NAME, epochs=1)
     with pytest.raises(dr.InputError, match="multiple of 32"):
         build("miniature_resnet", 5, 33, seed=0)
+
+
+def test_the_readme_of_the_data_lists_the_zoo_as_it_is():
+    from conftest import ROOT
+    from diffused_redundancy.nets import catalogue
+
+    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    listed = text.partition("pretrain` -->\n")[2].partition("\n<!-- end of zoo -->")[0]
+    assert listed == catalogue.table(), "renew the table: python -m diffused_redundancy pretrain"
+    assert "not trained yet" not in listed
+
+
+def test_the_zoo_fits_in_a_repository():
+    assert sum(path.stat().st_size for path in checkpoints.folder().parent.rglob("*") if path.is_file()) < 60e6
+
+
+def test_adversarial_nets_are_robust_and_nested_prefixes_good():
+    """The checks without which the notebooks would compare names only."""
+    about = {name: checkpoints.manifest(name) for name in dr.ZOO}
+    plain = [value for name, value in about.items() if ".standard_s" in name and value["recipe"]["features"] == 512]
+    for name, value in about.items():
+        if value["recipe"]["loss"] == "adversarial":
+            threat = f"{value['recipe']['loss_options']['norm']}_{value['recipe']['loss_options']['radius']:g}"
+            assert value["robust_top1"][threat] > max(one["robust_top1"][threat] for one in plain) + 0.1, name
+        if value["recipe"]["loss"] == "mrl":
+            by_prefix = value["top1_by_prefix"]
+            assert by_prefix["8"] > 0.8 and by_prefix["512"] == value["top1"], name
+    fixed = {int(name.split("_")[2]): value for name, value in about.items() if ".ff_" in name}
+    assert sorted(fixed) == [8, 16, 32, 64, 128, 256]
+
+
+def test_a_nested_prefix_beats_that_of_a_standard_net():
+    images, labels = upstream.upstream(3000)
+    held_out, truth = upstream.upstream(2000, held_out=True)
+    accuracy = {}
+    for name in ("miniature_resnet.mrl_s1", "miniature_resnet.standard_s1"):
+        from diffused_redundancy.nets.losses import penultimate
+
+        module = dr.net(name).module
+        with torch.inference_mode():
+            X, Z = (torch.cat([penultimate(module, upstream.to_batch(part[i : i + 500], torch.device("cpu"))) for i in range(0, len(part), 500)])
+                    for part in (images, held_out))  # fmt: skip
+        statistics = dr.SufficientStatistics.from_features(X, labels)
+        accuracy[name] = dr.ridge_curve(statistics, dr.basis("first", statistics), Z, truth, penalty=1e-3).accuracy
+    nested, plain = accuracy.values()
+    assert all(nested[k - 1] > plain[k - 1] + 0.05 for k in (8, 16))

@@ -63,10 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps (default: auto)")
 
     pretrain = commands.add_parser("pretrain", help="pre-train nets of the miniature zoo")
-    pretrain.add_argument("names", nargs="*", metavar="NAME", help="nets; without any, list them")
+    pretrain.add_argument("names", nargs="*", metavar="NAME", help="nets, or patterns such as '*.dropout_*'; without any, list them")
     pretrain.add_argument("--out", type=Path, metavar="DIR", help="folder of checkpoints (default: data/checkpoints)")
     pretrain.add_argument("--device", default="auto", metavar="NAME")
     pretrain.add_argument("--epochs", type=int, metavar="N", help="in place of the recipe's, for a trial")
+    pretrain.add_argument("--speed", action="store_true", help="train nothing; measure the speed of shipped nets in turn, for their manifests")
     pretrain.add_argument("--images", type=int, metavar="N", help="in place of the recipe's, for a trial")
 
     execute = commands.add_parser("execute")  # what the runner starts for each notebook
@@ -112,17 +113,23 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _pretrain(options: argparse.Namespace) -> int:
-    from .nets import ZOO, pretrain
+    from .nets import pretrain
+    from .nets.catalogue import table
+    from .nets.zoo import expanded, recipe
 
     if not options.names:
-        for name, plan in ZOO.items():
-            print(f"{name}: {plan}")
+        print(table())
         return 0
-    from .nets.zoo import recipe
-
-    for name in options.names:
+    names = expanded(options.names)
+    for name in names:
         recipe(name)
-    for name in options.names:
+    if options.speed:
+        from .nets.training import measure_speeds
+
+        for name, speed in measure_speeds(names, device=options.device).items():
+            print(f"{name}: {speed:,} images/s")
+        return 0
+    for name in names:
         print(pretrain(name, options.out, device=options.device, epochs=options.epochs, images=options.images))
     return 0
 

@@ -126,7 +126,7 @@ def miniature_vgg(num_classes: int, *, features: int = 256) -> nn.Module:
     return MiniatureVGG(num_classes, (32, 64, 128, 192), features)
 
 
-def miniature_vit(num_classes: int, *, features: int = 192) -> nn.Module:
+def miniature_vit(num_classes: int, *, features: int = 128) -> nn.Module:
     """A vision transformer: patches of 4 x 4, 64 tokens and a class token, four blocks; features are its class token.
 
     ``features``, a multiple of 64, is the width of every token (heads of 64 dimensions).

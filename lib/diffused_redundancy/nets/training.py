@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +17,11 @@ from torch import nn
 from ..devices import resolve_device
 from ..errors import InputError
 from ..progress import progress
-from ..store import atomic_path, make_folder, write_text
+from ..store import atomic_path, make_folder, write_json, write_text
 from . import checkpoints
 from .architectures import build
 from .losses import Heads, make_loss, penultimate
+from .networks import net as network
 from .robustness import Threat, robust_top1
 from .upstream import classes, to_batch, upstream
 from .zoo import Recipe, recipe
@@ -244,6 +245,38 @@ class _Trainer:
             "torch": torch.__version__,
             "license": "MIT",
         }
+
+
+def measure_speeds(names: Sequence[str], *, device: str = "auto", rounds: int = 3) -> dict[str, int]:
+    """Images a second of some shipped nets, measured in turn, and noted in their manifests.
+
+    Speeds taken while nets were trained, each at another hour, cannot be compared; these can. On a CPU one
+    thread is used.
+
+    Parameters
+    ----------
+    names : sequence of str
+    device : str
+    rounds : int
+        The best of so many interleaved measurements counts.
+    """
+    chip = resolve_device(device)
+    nets = {name: network(name).module.to(chip).to(memory_format=torch.channels_last) for name in names}
+    images, _ = upstream(CHECKED, held_out=True)
+    threads = torch.get_num_threads()
+    best = dict.fromkeys(nets, 0.0)
+    try:
+        torch.set_num_threads(1)
+        for _ in range(rounds):
+            for name, net in nets.items():
+                best[name] = max(best[name], features_per_second(net, images, chip))
+    finally:
+        torch.set_num_threads(threads)
+    for name, speed in best.items():
+        about = checkpoints.manifest(name)
+        of = f"{CHECKED} pictures on {chip.type}" + (", one thread" if chip.type == "cpu" else "")
+        write_json(checkpoints.folder() / f"{name}.json", {**about, "features_per_second": round(speed), "features_per_second_of": of})
+    return {name: round(speed) for name, speed in best.items()}
 
 
 def read_log(path: Path) -> list[dict[str, float]]:

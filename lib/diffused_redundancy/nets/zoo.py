@@ -101,7 +101,7 @@ def _zoo() -> dict[str, Recipe]:
         add(f"{resnet}_{features}.standard", 1, features=features)
     add("miniature_plain_resnet.standard", 1, architecture="miniature_plain_resnet", features=256)
     add("miniature_vgg.standard", 1, architecture="miniature_vgg", features=256)
-    add("miniature_vit.standard", 1, architecture="miniature_vit", features=192, learning_rate=1e-3)
+    add("miniature_vit.standard", 1, architecture="miniature_vit", features=128, learning_rate=1e-3)
     return zoo
 
 

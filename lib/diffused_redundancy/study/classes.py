@@ -156,9 +156,8 @@ def read_worst(cells: Cells, net: Net, delta: float) -> str:
                 (worst(full), worst(here)),
             )
         )
-        told.append(
-            f"on {task.title} the mean goes from {mean}, the worst tenth of the classes from {tenth}, the worst class from {one} (k = {cell.sizes[column]})"
-        )
+        classes = f"the worst tenth of the classes from {tenth}, the worst class from {one}"
+        told.append(f"on {task.title} (k = {cell.sizes[column]}) the mean goes from {mean}, {classes}")
     if not told:
         return f"No size measured keeps {delta:.0%} of the full layer's accuracy."
     return f"**What to see:** with just enough neurons for {delta:.0%} of the full layer's accuracy, {'; '.join(told)} ({short(net.name)})."

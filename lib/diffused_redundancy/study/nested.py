@@ -175,6 +175,29 @@ def read_prefix_gain(table: pd.DataFrame) -> str:
     )
 
 
+def in_points(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with its gains written as signed points."""
+    shown = table.copy()
+    for name in [name for name in table.columns if name.startswith(("k = ", "largest gap"))]:
+        shown[name] = [f"{value:+.1f}" for value in table[name]]
+    return shown
+
+
+def read_similarity(cells: Cells, delta: float) -> str:
+    """One sentence: how many neurons each way needs for a CKA of delta, averaged over tasks' nets and seeds."""
+    told = []
+    for task in cells.tasks:
+        parts = []
+        for line in lines(cells.nets):
+            if line.selection == "first" and not is_nested(line.nets[0]):
+                continue
+            steps, found = values(cells, line, task, "cka")
+            enough = np.flatnonzero(found.mean(0) >= delta)
+            parts.append(f"{steps[enough[0]]} ({line.label})")
+        told.append(f"on {task.title} {listed(parts)}")
+    return f"**What to see:** the neurons it takes for a CKA of {delta:g} with the whole layer: {'; '.join(told)}."
+
+
 def approach(cells: Cells, margin: float = 0.01) -> pd.DataFrame:
     """From which k on random neurons of a nested layer are within a margin of its own prefix, by task."""
     rows = []
