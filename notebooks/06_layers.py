@@ -99,7 +99,7 @@ study.figure(
 study.say(dr.study.depth.read_use(depths, delta))
 
 # %% [markdown]
-# The neurons needed are those that keep the share asked for of **that** layer's accuracy: a layer that does badly needs few
+# The neurons needed, $k^*$, are those that keep the share $\delta$ of **that** layer's accuracy: a layer that does badly needs few
 # to do as badly.
 
 # %% [markdown]

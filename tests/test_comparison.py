@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from diffused_redundancy.measure.fairness import gini
 from diffused_redundancy.nets.networks import Net, Origin, Preprocessing
-from diffused_redundancy.study import classes, comparison, depth, nested
+from diffused_redundancy.study import cells as grid
+from diffused_redundancy.study import classes, comparison, depth, fronts, nested
 from diffused_redundancy.study.claims import CLAIMS
 from diffused_redundancy.tasks import Task
 
@@ -32,49 +33,47 @@ def rising(k_star: int, d: int = D, seeds: int = 5, top: float = 0.8, jitter: in
     return np.stack([top * np.minimum(1.0, 0.9 * k / (k_star + jitter * (i - seeds // 2))) for i in range(seeds)])
 
 
-def cell(
-    one: Net, where: Task, k_star: int, *, first: int | None = None, top: float = 0.8, cka: int | None = None, seeds: int = 5
-) -> comparison.Cell:
+def cell(one: Net, where: Task, k_star: int, *, first: int | None = None, top: float = 0.8, cka: int | None = None, seeds: int = 5) -> grid.Cell:
     accuracy = {"random": rising(k_star, one.d, seeds, top)}
     similarity = {"random": rising(cka or k_star, one.d, seeds, 1.0)}
     if first is not None:
         accuracy["first"] = rising(first, one.d, 1, top)
         similarity["first"] = rising(first, one.d, 1, 1.0)
-    return comparison.Cell(one, where, np.arange(1, one.d + 1), accuracy, {}, similarity, top, {"d": one.d, "diagonal_share": 0.1})
+    return grid.Cell(one, where, np.arange(1, one.d + 1), accuracy, {}, similarity, top, {"d": one.d, "diagonal_share": 0.1})
 
 
 @pytest.fixture
-def losses() -> comparison.Cells:
+def losses() -> grid.Cells:
     """Two standard nets (k* of 40 and 44), two adversarial ones (20, 24), one with dropout (42): one task, another task the other way round."""
     nets = [net("a1"), net("a2", seed=2), net("b1", loss="adversarial L2 0.5"), net("b2", loss="adversarial L2 0.5", seed=2)]
     nets.append(net("c1", loss="dropout 0.5", strength=0.5))
     one, two = task("one"), task("two")
     sizes = {one.name: (40, 44, 20, 24, 42), two.name: (20, 24, 40, 44, 22)}
-    return comparison.Cells([cell(n, t, k) for t in (one, two) for n, k in zip(nets, sizes[t.name], strict=True)])
+    return grid.Cells([cell(n, t, k) for t in (one, two) for n, k in zip(nets, sizes[t.name], strict=True)])
 
 
 def test_groups_hold_nets_that_differ_in_seed_only():
     nets = [net("a"), net("b", seed=2), net("c", loss="MRL"), net("d", d=50), net("e", family="vit"), net("f", upstream="more")]
-    assert {label: [n.name for n in some] for label, some in comparison.grouped(nets, "loss").groups.items()} == {
+    assert {label: [n.name for n in some] for label, some in grid.grouped(nets, "loss").groups.items()} == {
         "standard": ["a", "b"],
         "MRL": ["c"],
     }
-    assert list(comparison.grouped(nets, "width").groups) == ["100", "50"]
-    assert list(comparison.grouped(nets, "upstream").groups) == ["letters", "more"]
-    by_family = comparison.grouped(nets, "family", free=["width"])
+    assert list(grid.grouped(nets, "width").groups) == ["100", "50"]
+    assert list(grid.grouped(nets, "upstream").groups) == ["letters", "more"]
+    by_family = grid.grouped(nets, "family", free=["width"])
     assert {label: len(some) for label, some in by_family.groups.items()} == {"resnet": 3, "vit": 1}
     assert by_family.reference == "resnet" and by_family.others == ["vit"]
     with pytest.raises(dr.InputError, match="traits are"):
-        comparison.grouped(nets, "colour")
+        grid.grouped(nets, "colour")
 
 
 def test_nets_of_unknown_training_are_groups_of_their_own():
     nets = [net("x@1", loss="unknown"), net("y@2", loss="unknown")]
-    assert list(comparison.grouped(nets, "loss").groups) == ["x@1", "y@2"]
+    assert list(grid.grouped(nets, "loss").groups) == ["x@1", "y@2"]
 
 
 def test_a_difference_is_clear_only_if_all_nets_agree(losses):
-    grouping = comparison.grouped(losses.nets, "loss")
+    grouping = grid.grouped(losses.nets, "loss")
     one, two = losses.tasks
     found = comparison.difference(losses, grouping, "adversarial L2 0.5", "standard", one, "accuracy", 0.9)
     assert found.outcome == "above" and found.gap == pytest.approx(0.2)
@@ -84,12 +83,12 @@ def test_a_difference_is_clear_only_if_all_nets_agree(losses):
 
 def test_without_intervals_nothing_is_clear():
     nets = [net("a"), net("b", loss="MRL")]
-    cells = comparison.Cells([cell(nets[0], task(), 50, seeds=1), cell(nets[1], task(), 10, seeds=1)])
-    assert comparison.difference(cells, comparison.grouped(nets, "loss"), "MRL", "standard", cells.tasks[0], "accuracy", 0.9).outcome == "unknown"
+    cells = grid.Cells([cell(nets[0], task(), 50, seeds=1), cell(nets[1], task(), 10, seeds=1)])
+    assert comparison.difference(cells, grid.grouped(nets, "loss"), "MRL", "standard", cells.tasks[0], "accuracy", 0.9).outcome == "unknown"
 
 
 def test_verdicts_count_what_came_out_as_said(losses):
-    grouping = comparison.grouped(losses.nets, "loss")
+    grouping = grid.grouped(losses.nets, "loss")
     found = comparison.differences(losses, grouping, [("adversarial L2 0.5", "standard")], 0.9)
     assert len(found) == 4
     verdict = comparison.verdict_on(found, "above", "Adversarial", 0.9)
@@ -105,27 +104,27 @@ def test_verdicts_count_what_came_out_as_said(losses):
 
 
 def test_sentences_on_groups_state_the_yardstick(losses):
-    text = comparison.read_groups(losses, comparison.grouped(losses.nets, "loss"), "accuracy", 0.9)
+    text = comparison.read_groups(losses, grid.grouped(losses.nets, "loss"), "accuracy", 0.9)
     assert "on ONE from 0.58 (standard) to 0.78 (adversarial L2 0.5)" in text and "0.040 apart on average (0.040 at most)" in text
     assert "5.0 times" in text
-    assert "nothing to compare" in comparison.read_groups(losses, comparison.grouped(losses.nets[:2], "loss"), "accuracy", 0.9)
-    strengths = comparison.read_strengths(losses, comparison.grouped(losses.nets, "loss"), "dropout", 0.9)
+    assert "nothing to compare" in comparison.read_groups(losses, grid.grouped(losses.nets[:2], "loss"), "accuracy", 0.9)
+    strengths = comparison.read_strengths(losses, grid.grouped(losses.nets, "loss"), "dropout", 0.9)
     assert "from standard training to dropout 0.5" in strengths and "from 0.58 to 0.58 on ONE" in strengths
 
 
 def test_width_counts_the_neurons_needed():
     nets = [net("a"), net("b", d=400)]
-    cells = comparison.Cells([cell(nets[0], task(), 50), cell(nets[1], task(), 60)])
-    text = comparison.read_widths(cells, comparison.grouped(nets, "width"), 0.9)
+    cells = grid.Cells([cell(nets[0], task(), 50), cell(nets[1], task(), 60)])
+    text = comparison.read_widths(cells, grid.grouped(nets, "width"), 0.9)
     assert "From 100 to 400" in text.replace("from 100", "From 100") and "from 0.50 to 0.85" in text and "from 50 to 60" in text
-    ((title, (series,)),) = comparison.width_series(cells, comparison.grouped(nets, "family", free=["width"]), comparison.neurons_needed(0.9))
+    ((title, (series,)),) = comparison.width_series(cells, grid.grouped(nets, "family", free=["width"]), comparison.neurons_needed(0.9))
     assert title == "T" and series.x == [100.0, 400.0] and [round(one.value) for one in series.points] == [50, 60]
     assert all(one.low <= one.value <= one.high for one in series.points)
     assert comparison.spaced_ticks([128, 192, 200, 256]) == [(128.0, "128"), (192.0, "192"), (256.0, "256")]
 
 
 def test_the_front_is_what_no_net_gets_past(losses):
-    found = comparison.front(losses, losses.tasks[0])
+    found = fronts.front(losses, losses.tasks[0])
     assert found.accuracy[0] == pytest.approx(0.8) and (np.diff(found.dropped) > 0).all() and (np.diff(found.accuracy) < 0).all()
     for one in losses.nets:
         values = losses.of(one, losses.tasks[0]).accuracy["random"].mean(0)
@@ -133,23 +132,23 @@ def test_the_front_is_what_no_net_gets_past(losses):
         for share, value in zip(shares, values, strict=True):
             assert value <= found.accuracy[found.dropped >= share - 1e-12].max() + 1e-12
     assert set(found.nets) == {"b1"}  # the quickest everywhere; flat stretches are beaten by dropping more
-    assert "80.0% with any number of neurons" in comparison.read_fronts([found])
+    assert "80.0% with any number of neurons" in fronts.read_fronts([found])
 
 
 def test_tables_hold_every_net_and_measure(losses):
-    table = comparison.cells_table(losses.all, [0.9, 0.5])
+    table = grid.cells_table(losses.all, [0.9, 0.5])
     assert len(table) == 5 * 2 * 2 * 2 and set(table["measure"]) == {"accuracy", "cka"}
     row = table[(table["net"] == "a1") & (table["task"] == "ONE") & (table["measure"] == "accuracy") & (table["delta"] == 0.9)].iloc[0]
     assert row["k"] == losses.of(losses.nets[0], losses.tasks[0]).redundancy("accuracy", 0.9).k and row["DR"] == 1 - row["k"] / D
-    assert len(comparison.shown_cells(losses.all, 0.9)) == 5
-    assert list(comparison.nets_table(losses.nets)["loss"]) == [one.origin.loss for one in losses.nets]
+    assert len(grid.shown_cells(losses.all, 0.9)) == 5
+    assert list(grid.nets_table(losses.nets)["loss"]) == [one.origin.loss for one in losses.nets]
 
 
 @pytest.fixture
-def nesting() -> comparison.Cells:
+def nesting() -> grid.Cells:
     nets = [net("m1", loss="MRL", top1_by_prefix={8: 0.5, 100: 0.9}), net("s1", top1=0.8), net("f8", loss="FF 8", top1_by_prefix={8: 0.6})]
     where = task()
-    return comparison.Cells(
+    return grid.Cells(
         [cell(nets[0], where, 60, first=10), cell(nets[1], where, 40, first=40, cka=30), replace(cell(nets[2], where, 90, first=9), full=0.8)]
     )
 
@@ -178,16 +177,16 @@ def test_prefixes_against_random_neurons(nesting):
 
 
 def test_claim_on_nested_layers(nesting):
-    grouping = comparison.grouped(nesting.nets[:2], "loss")
+    grouping = grid.grouped(nesting.nets[:2], "loss")
     found = comparison.differences(nesting, grouping, [("MRL", "standard")], 0.9)
     verdict = nested.still_redundant(nesting, found, 0.9)
     assert verdict.word == "holds" and "2 of 2 comparisons are clearly lower" in verdict.because
-    low = comparison.Cells([cell(nesting.nets[0], nesting.tasks[0], 95, first=10)])
+    low = grid.Cells([cell(nesting.nets[0], nesting.tasks[0], 95, first=10)])
     assert nested.still_redundant(low, [], 0.9).word == "does not hold"
-    assert nested.still_redundant(comparison.Cells([cell(net("s"), task(), 9)]), [], 0.9).word == "undecided"
+    assert nested.still_redundant(grid.Cells([cell(net("s"), task(), 9)]), [], 0.9).word == "undecided"
 
 
-def by_class_cell(one: Net, where: Task, hard: int, *, shuffled: bool = False, seeds: int = 5) -> comparison.Cell:
+def by_class_cell(one: Net, where: Task, hard: int, *, shuffled: bool = False, seeds: int = 5) -> grid.Cell:
     """Four classes that reach 0.8; class ``hard`` needs five times the neurons (another one in each seed if shuffled)."""
     k = np.arange(1, D + 1)
     curves = []
@@ -198,12 +197,12 @@ def by_class_cell(one: Net, where: Task, hard: int, *, shuffled: bool = False, s
     by_class = np.stack(curves)
     by_class[:, -1] = 0.8
     accuracy = {"random": by_class.mean(-1)}
-    return comparison.Cell(one, where, k, accuracy, {"random": by_class}, {"random": accuracy["random"] / 0.8}, 0.8, {"d": D, "diagonal_share": 0.1})
+    return grid.Cell(one, where, k, accuracy, {"random": by_class}, {"random": accuracy["random"] / 0.8}, 0.8, {"d": D, "diagonal_share": 0.1})
 
 
 def test_the_same_class_loses_each_time():
     where = task()
-    cells = comparison.Cells([by_class_cell(net("a"), where, 2), by_class_cell(net("b", seed=2), where, 2)])
+    cells = grid.Cells([by_class_cell(net("a"), where, 2), by_class_cell(net("b", seed=2), where, 2)])
     (found,) = classes.agreements(cells, 0.9, ["random"], shuffles=200)
     assert found.across_seeds > found.chance and found.names == ["a", "b"] and found.matrix.shape == (2, 2)
     lost = classes.lost_first(cells, cells.nets[0], 0.9)
@@ -213,7 +212,7 @@ def test_the_same_class_loses_each_time():
 
 def test_other_classes_lose_each_time():
     where = task()
-    cells = comparison.Cells([by_class_cell(net("a"), where, 0, shuffled=True, seeds=4)])
+    cells = grid.Cells([by_class_cell(net("a"), where, 0, shuffled=True, seeds=4)])
     found = classes.agreements(cells, 0.9, ["random"], shuffles=200)
     assert found[0].across_seeds < found[0].chance
     assert classes.classes_differ(cells, found, 0.9).word == "does not hold"
@@ -221,7 +220,7 @@ def test_other_classes_lose_each_time():
 
 def test_spread_is_that_of_the_measure():
     where = task()
-    cells = comparison.Cells([by_class_cell(net("a"), where, 1)])
+    cells = grid.Cells([by_class_cell(net("a"), where, 1)])
     table = classes.spread_table(cells, {"t": np.array([50, 50, 50, 50])}, 0.9)
     one = cells.all[0]
     row = table[table["neurons"] == "90% of the mean"].iloc[0]
@@ -236,7 +235,7 @@ def test_spread_is_that_of_the_measure():
 
 def test_a_careful_rule_keeps_more_of_the_worst():
     where = task()
-    cells = comparison.Cells([by_class_cell(net("a"), where, 3)])
+    cells = grid.Cells([by_class_cell(net("a"), where, 3)])
     counts = np.array([10, 10, 10, 10])
     validation = {"t": (cells.all[0].per_class["random"], counts)}
     table = classes.choices(cells, cells.nets[0], validation, {"t": counts}, 0.9).set_index("rule")
@@ -275,4 +274,4 @@ def test_every_claim_has_words():
 
 
 def test_tables_are_frames(losses):
-    assert isinstance(comparison.fronts_table([comparison.front(losses, t) for t in losses.tasks]), pd.DataFrame)
+    assert isinstance(fronts.fronts_table([fronts.front(losses, t) for t in losses.tasks]), pd.DataFrame)

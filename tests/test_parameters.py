@@ -124,3 +124,35 @@ def test_help_needs_no_environment():
     code = "import sys; sys.path.insert(0, 'lib'); from diffused_redundancy.__main__ import main; main(['run', '--help'])"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "--preset" in done.stdout
+
+
+def test_patterns_stand_for_the_nets_they_match():
+    from diffused_redundancy.nets.zoo import expanded
+
+    found = expanded(["miniature_resnet.mrl_s2", "*.mrl_*", "resnet18.tv_in1k@/x"])
+    assert found == ["miniature_resnet.mrl_s2", "miniature_resnet.mrl_s1", "miniature_resnet.mrl_e_s1", "resnet18.tv_in1k@/x"]
+    with pytest.raises(dr.InputError, match="no net of the miniature zoo matches '\\*.mlr_\\*'"):
+        parameters.checked("NETS", ["*.mlr_*"])
+    assert parameters.checked("NETS", ["*.mrl_*"]) == ["*.mrl_*"]
+    with pytest.raises(dr.InputError, match="did you mean 'logistic'"):
+        parameters.checked("PROBE", "logistics")
+
+
+def test_a_run_knows_the_layers_its_notebooks_want(tmp_path):
+    from diffused_redundancy.study import runner
+
+    jobs = runner.plan("smoke", ["03_pretraining", "06_layers"], [], tmp_path)
+    wanted = runner.wanted_layers(jobs)
+    assert wanted["miniature_resnet.standard_s1"] == ["penultimate", "stages"]
+    assert wanted["miniature_resnet_128.standard_s1"] == ["penultimate"]
+
+
+def test_parameters_of_all_notebooks_are_found():
+    """A parameter cell that papermill cannot read, such as one with a line broken in two, loses parameters silently."""
+    for notebook in parameters.available():
+        text = parameters.source(notebook).read_text(encoding="utf-8")
+        cell = text.partition('tags=["parameters"]')[2].partition("# %%")[0].strip().splitlines()[0:]
+        lines = [line for line in cell if line]
+        assert all(re.fullmatch(r"[A-Z]+: [a-z\[\]]+ = [^=#]+  # [^=]+", line) for line in lines), notebook
+        assert len(lines) == len(parameters.declared(notebook))
+        assert all(one.help for one in parameters.declared(notebook).values())

@@ -135,3 +135,23 @@ def test_errors(parts):
 def test_fewer_images_than_folds():
     X, y = make_layer(n=4, classes=2)
     assert dr.choose_ridge_penalty(X, y).folds == 4
+
+
+def test_cross_validated_curves_are_those_of_each_fold(layer):
+    from diffused_redundancy.measure.probes import fold_of
+    from diffused_redundancy.measure.ridge import cross_validated_ridge
+    from diffused_redundancy.measure.selections import random_order
+
+    X, y = layer
+    by_class, counts = cross_validated_ridge(X, y, "random", [1, 2], penalty=0.1, folds=4, seed=3)
+    assert by_class.shape == (2, 60, 5) and np.array_equal(counts, np.bincount(y))
+    fold = fold_of(torch.as_tensor(y), 4, 3).numpy()
+    for row, seed in enumerate((1, 2)):
+        for k in (1, 7, 60):
+            columns, right = random_order(60, seed).numpy()[:k], np.zeros(len(y))
+            for f in range(4):
+                train, held = fold != f, fold == f
+                strength = 0.1 * train.sum() * plain.centred(X[train]).var(0).mean()
+                scores = plain.ridge_scores(X[train][:, columns], y[train], X[held][:, columns], strength, 5)
+                right[held] = scores.argmax(1) == y[held]
+            assert np.allclose(by_class[row, k - 1], [right[y == c].mean() for c in range(5)])

@@ -25,7 +25,12 @@ def unknown(kind: str, given: object, allowed: Iterable[str]) -> InputError:
     "unknown task 'digit': did you mean 'digits'? Allowed: digits, georgian."
     """
     names = list(allowed)
-    near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
-    hint = f" did you mean {near[0]!r}?" if near else ""
+    near = difflib.get_close_matches(str(given), names, n=5, cutoff=0.5)  # equally near ones come in reverse order
+    best = min(near, key=lambda name: (-_likeness(str(given), name), names.index(name)), default=None)
+    hint = f" did you mean {best!r}?" if best is not None else ""
     shown = ", ".join(names[:30]) + (f", and {len(names) - 30} more" if len(names) > 30 else "")
     return InputError(f"unknown {kind} {given!r}:{hint} Allowed: {shown}.")
+
+
+def _likeness(given: str, name: str) -> float:
+    return difflib.SequenceMatcher(None, name, given).ratio()

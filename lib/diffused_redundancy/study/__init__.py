@@ -9,11 +9,12 @@ __getattr__, __dir__, __all__ = exports(
             "agreement beside_paper closed_form_errors curve_table debiased_rows panels paper_table penalty_table probe_fulls "
             "read_agreement read_cka read_debiased read_probes read_redundancy redundancy_by_net redundancy_figure redundancy_table shares_of_a_fifth"
         ),
+        ".cells": "MEASURES Cell Cells cells_table grouped measure_cell measure_cells nets_table point results_of shown_cells",
         ".comparison": (
-            "MEASURES Cells by_size cells_table differences differences_table front fronts_figure_data fronts_table grouped measure_cell "
-            "measure_cells nets_table neurons_needed point read_fronts read_groups read_strengths read_widths results_of shown_cells spaced_ticks "
-            "strength_series verdict_on width_series"
+            "by_size differences differences_table neurons_needed read_groups read_strengths read_widths spaced_ticks strength_series "
+            "verdict_on width_series"
         ),
+        ".fronts": "front fronts_figure_data fronts_table read_fronts",
         ".figures": "bars_figure curves_figure errors_figure groups_figure matrix_figure series_figure trade_figure",
         ".classes": "",
         ".depth": "",

@@ -11,8 +11,8 @@ import pandas as pd
 from ..measure.fairness import coefficient_of_variation, expected_gini, gini, mean_agreement, rank_correlation, worst
 from ..nets.networks import Net
 from ..tasks import Task
+from .cells import Cell, Cells
 from .claims import Verdict, interval_of_mean, judge_with_doubt
-from .comparison import Cell, Cells
 from .figures import LOOKS, STYLES, Curve, Panel
 from .layer import Layer
 

@@ -13,7 +13,8 @@ from ..measure.selections import random_order
 from ..nets.networks import Net
 from ..tasks import Task
 from .analysis import listed
-from .comparison import Cell, measure_cell, neurons_needed, point
+from .cells import Cell, measure_cell, point
+from .comparison import neurons_needed
 from .figures import Point, Series
 from .layer import Layer
 

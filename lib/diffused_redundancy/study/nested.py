@@ -16,8 +16,9 @@ import pandas as pd
 from ..nets.networks import Net
 from ..tasks import Task
 from .analysis import listed
+from .cells import MEASURES, TRAITS, Cells
 from .claims import Verdict, judge_with_doubt
-from .comparison import MEASURES, TRAITS, Cells, Difference
+from .comparison import Difference
 from .figures import LOOKS, Curve, Look, Panel
 
 
