@@ -169,6 +169,16 @@ study.figure(
 study.say(dr.study.read_widths(cells, dr.study.grouped(study.nets, "width"), delta))
 
 # %% [markdown]
+# ## Beside the paper
+#
+# The paper's table 1 (ICLR version; $\delta = 0.9$, logistic probes on a coarse grid) has two families, trained on ImageNet. Other
+# networks and other images than here, so the numbers need not agree:
+
+# %%
+study.table(dr.study.paper_table(), "paper")
+study.say(dr.study.read_families(cells, by_family, delta))
+
+# %% [markdown]
 # ## What can be dropped, and what is left
 #
 # Every network and every size is a choice: so much of the layer dropped, so much accuracy left. A choice is on the

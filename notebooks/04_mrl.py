@@ -150,9 +150,10 @@ study.result(**dr.study.results_of(cells, delta))
 # %% [markdown]
 # ## What to take away
 #
-# - A nested layer packs what its heads need into the first few features. Random neurons rarely hit those, which is why
-#   at small $k$ they fall behind the prefix.
-# - Yet the other neurons are not idle: from some $k$ on random ones do as well as the prefix. The table says from where.
+# - A nested layer packs what its heads need into the first few features. A few random neurons rarely hit those; the table says how
+#   far they fall behind the prefix, and from which size on it makes no difference any more, if from any.
+# - CKA and accuracy need not tell the same story. Nesting makes the first features large, and CKA follows large features. A probe
+#   can scale small ones up.
 # - Training for structure and having diffused redundancy do not exclude one another; how much is left is what claim 7 is about.
 #
 # ## Exercises

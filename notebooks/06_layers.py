@@ -15,8 +15,8 @@
 # # Where in depth does redundancy grow?
 #
 # The notebooks before look at the last layer before the head. The authors measured the ends of the residual stages as well. Here the
-# same curves are taken after every stage, maps averaged over positions. Deeper stages are wider, and a wider layer has a larger share
-# to spare, so depth and width are told apart: each stage is measured as it is, and once more with as many random
+# same curves are taken after every stage, maps averaged over positions. In convolutional networks deeper stages are wider, and a wider
+# layer may have a larger share to spare, so depth and width are told apart: each stage is measured as it is, and once more with as many random
 # neurons as the narrowest stage has.
 #
 # **Cost** of the default run: under a minute on two CPU cores, if all notebooks are run together: the features of all stages come

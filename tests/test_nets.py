@@ -233,3 +233,12 @@ def test_a_nested_prefix_beats_that_of_a_standard_net():
         accuracy[name] = dr.ridge_curve(statistics, dr.basis("first", statistics), Z, truth, penalty=1e-3).accuracy
     nested, plain = accuracy.values()
     assert all(nested[k - 1] > plain[k - 1] + 0.05 for k in (8, 16))
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
+def test_a_compiled_net_trains_as_any(tmp_path, monkeypatch):
+    monkeypatch.setitem(dr.ZOO, "tiny", type(dr.ZOO[NAME])(features=32, images=262, held_out=131, epochs=1, batch=64, precision="float32"))
+    plain = dr.pretrain("tiny", tmp_path / "plain", device="cpu")
+    compiled = dr.pretrain("tiny", tmp_path / "compiled", device="cpu", compiled="eager")
+    a, b = load_file(plain), load_file(compiled)
+    assert list(a) == list(b) and all(torch.allclose(a[key].float(), b[key].float(), atol=1e-3) for key in a)

@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     pretrain.add_argument("--out", type=Path, metavar="DIR", help="folder of checkpoints (default: data/checkpoints)")
     pretrain.add_argument("--device", default="auto", metavar="NAME")
     pretrain.add_argument("--epochs", type=int, metavar="N", help="in place of the recipe's, for a trial")
+    pretrain.add_argument("--compile", dest="compiled", metavar="BACKEND", help="compile the forward pass, such as inductor (for GPUs)")
     pretrain.add_argument("--speed", action="store_true", help="train nothing; measure the speed of shipped nets in turn, for their manifests")
     pretrain.add_argument("--images", type=int, metavar="N", help="in place of the recipe's, for a trial")
 
@@ -130,7 +131,7 @@ def _pretrain(options: argparse.Namespace) -> int:
             print(f"{name}: {speed:,} images/s")
         return 0
     for name in names:
-        print(pretrain(name, options.out, device=options.device, epochs=options.epochs, images=options.images))
+        print(pretrain(name, options.out, device=options.device, epochs=options.epochs, images=options.images, compiled=options.compiled))
     return 0
 
 

@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = exports(
         ),
         ".cells": "MEASURES Cell Cells cells_table grouped measure_cell measure_cells nets_table point results_of shown_cells",
         ".comparison": (
-            "by_size differences differences_table neurons_needed read_groups read_strengths read_widths spaced_ticks strength_series "
+            "by_size differences differences_table neurons_needed read_families read_groups read_strengths read_widths spaced_ticks strength_series "
             "verdict_on width_series"
         ),
         ".fronts": "front fronts_figure_data fronts_table read_fronts",

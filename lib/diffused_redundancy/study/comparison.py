@@ -197,6 +197,16 @@ def read_widths(cells: Cells, grouping: Grouping, delta: float) -> str:
     return f"**What to see:** from {labels[0]} to {labels[-1]} neurons, DR({delta:g}) of accuracy goes {'; '.join(told)}."
 
 
+def read_families(cells: Cells, grouping: Grouping, delta: float) -> str:
+    """One sentence: DR of accuracy of each family in this run, over its nets and all tasks."""
+    told = []
+    for family, nets in grouping.groups.items():
+        found = [one.value for task in cells.tasks for one in cells.points(nets, task, "accuracy", delta) if one.value == one.value]
+        if found:
+            told.append(f"{family.replace('_', ' ')} {min(found):.2f} to {max(found):.2f}")
+    return f"In this run DR({delta:g}) of accuracy, over widths and tasks, is {listed(told)}." if told else "This run reached the share in no case."
+
+
 def width_series(cells: Cells, grouping: Grouping, value: Callable[[Cell], Point]) -> list[tuple[str, list[Series]]]:
     """A value against width, one line a family, for each task; nets of one family and width are averaged."""
     rows = []
