@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from diffused_redundancy.measure.fairness import coefficient_of_variation, expected_gini, gini, mean_agreement, rank_correlation, worst
 from diffused_redundancy.measure.redundancy import pareto_front
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr, variation
 
@@ -49,6 +49,7 @@ def plain_front(points: list[tuple[float, float]]) -> list[int]:
     return sorted((i for i in range(len(points)) if not beaten(i)), key=lambda i: points[i][0])
 
 
+@settings(deadline=None)
 @given(accuracies)
 def test_gini_is_half_the_mean_absolute_difference(values):
     assert gini(values) == pytest.approx(plain_gini(values), abs=1e-12)
@@ -66,12 +67,15 @@ def test_moving_accuracy_from_poor_to_rich_raises_gini():
     assert gini([0.1, 0.4, 0.6, 0.9]) > gini([0.2, 0.4, 0.6, 0.8]) > gini([0.2, 0.5, 0.5, 0.8])
 
 
+@settings(deadline=None)
 @given(accuracies)
 def test_variation_is_that_of_scipy(values):
     expected = variation(values) if any(values) else 0.0
     assert coefficient_of_variation(values) == pytest.approx(expected, abs=1e-12)
 
 
+@settings(deadline=None)
+@example([0.9, 0.1, 0.5], 1)
 @given(accuracies, st.integers(0, 12))
 def test_worst_is_the_mean_of_the_lowest(values, asked):
     count = min(asked, len(values))
@@ -81,6 +85,7 @@ def test_worst_is_the_mean_of_the_lowest(values, asked):
     assert worst(values) == min(values)
 
 
+@settings(deadline=None)
 @given(accuracies, st.floats(0.01, 1), st.randoms(use_true_random=False))
 def test_only_the_shares_of_classes_matter_not_scale_or_order(values, scale, rng):
     shuffled = rng.sample(values, len(values))
@@ -90,6 +95,7 @@ def test_only_the_shares_of_classes_matter_not_scale_or_order(values, scale, rng
         assert measure(shuffled) == pytest.approx(measure(values), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(with_missing)
 def test_classes_without_images_are_as_if_absent(values):
     present = [v for v in values if not math.isnan(v)]
@@ -220,11 +226,13 @@ def test_what_has_no_expected_gini():
 small = st.integers(0, 4).map(float)  # few values: many ties and duplicates
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(small, small), min_size=1, max_size=25))
 def test_front_is_what_comparing_all_pairs_gives(points):
     assert pareto_front(*zip(*points, strict=True)).tolist() == plain_front(points)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max_size=25))
 def test_front_of_any_points(points):
     gains, values = np.array(points).T

@@ -164,7 +164,7 @@ def test_mrl_is_the_mean_cross_entropy_over_the_nesting(shared, net, batch):
 
 
 def test_the_heads_of_mrl_are_its_own_and_those_of_mrl_e_slices_of_one(net):
-    own, shared = make_loss("mrl", {"nesting": [8, 16]}), make_loss("mrl", {"shared": True, "nesting": [8, 16]})
+    own, shared = make_loss("mrl", {"nesting": [8, 16, 32]}), make_loss("mrl", {"shared": True, "nesting": [8, 16, 32]})
     for loss in (own, shared):
         loss.prepare(net)
     assert sum(p.numel() for p in own.parameters()) == 5 * (8 + 16) + 2 * 5 and not list(shared.parameters())

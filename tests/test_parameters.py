@@ -156,3 +156,10 @@ def test_parameters_of_all_notebooks_are_found():
         assert all(re.fullmatch(r"[A-Z]+: [a-z\[\]]+ = [^=#]+  # [^=]+", line) for line in lines), notebook
         assert len(lines) == len(parameters.declared(notebook))
         assert all(one.help for one in parameters.declared(notebook).values())
+
+
+def test_an_unknown_layer_is_found_before_any_work():
+    with pytest.raises(dr.InputError, match="unknown layer of miniature_resnet.standard_s1 'layer5': did you mean 'layer"):
+        dr.begin("06_layers", {"NETS": ["miniature_resnet.standard_s1"], "LAYERS": ["layer5"], "DEVICE": "cpu"})
+    with pytest.raises(dr.InputError, match="did you mean 'penultimate'"):
+        dr.begin("01_cka", {"NETS": ["miniature_resnet.standard_s1"], "LAYER": "penultimat", "DEVICE": "cpu"})

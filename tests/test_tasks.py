@@ -167,3 +167,11 @@ def test_npz_files_that_cannot_be_read(tmp_path):
 def test_unknown_tasks(name, words):
     with pytest.raises(dr.InputError, match=words):
         dr.task(name)
+
+
+def test_look_alikes_of_the_extended_set_are_those_found_in_the_fonts():
+    world = alphabets.LATIN + alphabets.GREEK + alphabets.CYRILLIC + alphabets.EXTENDED
+    assert len(set(world)) == len(world)
+    found = [group for group in alphabets.find_look_alikes(world) if len(group) > 1]
+    assert sorted(found) == sorted(alphabets.EXTENDED_LOOK_ALIKES)
+    assert len(alphabets.EXTENDED_CLASSES) == 421 and not set("".join(alphabets.EXTENDED_CLASSES)) & set(alphabets.ARMENIAN + alphabets.GEORGIAN)

@@ -173,6 +173,9 @@ def share_right(logits: torch.Tensor, labels: np.ndarray) -> float:
 @pytest.mark.parametrize("loss, options", [*LEARNED.items(), ("mrl", {"nesting": [8, 16], "shared": True})])
 def test_every_loss_is_trained_and_its_manifest_tells_the_truth(loss, options, tiny, tmp_path, monkeypatch):
     tiny(loss=loss, loss_options=options)
+    measured: list[torch.Tensor] = []
+    original = training.features_per_second
+    monkeypatch.setattr(training, "features_per_second", lambda net, *rest: measured.extend(net.state_dict().values()) or original(net, *rest))
     path = dr.pretrain("tiny", tmp_path, device="cpu")
     about = json.loads(path.with_suffix(".json").read_text())
     assert sorted(one.name for one in tmp_path.iterdir()) == ["tiny.csv", "tiny.json", "tiny.safetensors"]
@@ -181,6 +184,7 @@ def test_every_loss_is_trained_and_its_manifest_tells_the_truth(loss, options, t
 
     monkeypatch.setattr(checkpoints, "folder", lambda: tmp_path)
     network = dr.net("tiny")
+    assert all(torch.equal(p, q) for p, q in zip(measured, network.module.state_dict().values(), strict=True))  # measured is what ships
     fresh = build("miniature_resnet", 5, 32, seed=1)
     assert any(not torch.allclose(p, q, atol=1e-2) for p, q in zip(network.module.parameters(), fresh.parameters(), strict=True))
     images, labels = upstream.upstream(100, world="five", held_out=True)
@@ -381,17 +385,17 @@ def test_two_that_share_a_lock_compute_what_both_want_once(tmp_path):
 
     def slow(missing: list[str]) -> dict[str, dict[str, np.ndarray]]:
         started.set()
-        assert free.wait(10)
+        assert free.wait(60)
         return work(missing)
 
     first = threading.Thread(target=lambda: dr.Cache(tmp_path).get_or_compute_all(keys_of("ab"), slow, lock={"kind": "test"}))
     second = threading.Thread(target=lambda: dr.Cache(tmp_path).get_or_compute_all(keys_of("bc"), work, lock={"kind": "test"}))
     first.start()
-    assert started.wait(10)
+    assert started.wait(60)
     second.start()
     second.join(0.2)  # it waits
     assert work.asked == []
     free.set()
-    first.join(10)
-    second.join(10)
+    first.join(60)
+    second.join(60)
     assert work.asked == [["a", "b"], ["c"]]

@@ -6,8 +6,8 @@ __getattr__, __dir__, __all__ = exports(
     __name__,
     {
         ".zoo": "ZOO",
-        ".networks": "Net net",
-        ".extraction": "PENULTIMATE Features features",
+        ".networks": "Net PENULTIMATE net",
+        ".extraction": "Features features",
         ".training": "pretrain",
     },
 )

@@ -18,9 +18,8 @@ from ..errors import InputError, unknown
 from ..progress import progress
 from ..store import Cache, code_digest, paths, versions
 from ..tasks import Split, Task
-from .networks import Net, Preprocessing
+from .networks import PENULTIMATE, Net, Preprocessing
 
-PENULTIMATE = "penultimate"
 CODE = ("nets.extraction", "nets.networks", "nets.architectures", "nets.upstream", "tasks")
 """The code that features depend on."""
 

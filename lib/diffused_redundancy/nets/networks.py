@@ -16,6 +16,9 @@ from .zoo import ZOO
 if TYPE_CHECKING:
     from torch import nn
 
+PENULTIMATE = "penultimate"
+"""What the head sees."""
+
 STAGES = "stages"
 """In place of a layer: the end of every stage of a net."""
 
@@ -113,8 +116,19 @@ class Net:
         return self.load().eval().requires_grad_(False)
 
     def layers(self, wanted: str) -> list[str]:
-        """The layers a name stands for: ``stages`` for the end of each stage, in order of depth; else itself."""
+        """The layers a name stands for: ``stages`` for the end of each stage, in order of depth; else itself.
+
+        Raises
+        ------
+        InputError
+            If the net has no such layer, with the nearest name.
+        """
+        if wanted == PENULTIMATE:
+            return [wanted]
         if wanted != STAGES:
+            known = [name for name, _ in self.module.named_modules() if name]
+            if wanted not in known:
+                raise unknown(f"layer of {self.name}", wanted, [PENULTIMATE, STAGES, *known])
             return [wanted]
         stages = [one["module"] for one in self.module.feature_info if not str(one["module"]).startswith("act")]  # type: ignore[union-attr]
         return [str(name) for name in stages]

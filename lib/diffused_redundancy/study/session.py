@@ -18,10 +18,9 @@ from matplotlib.figure import Figure
 
 from ..devices import resolve_device
 from ..errors import InputError, unknown
-from ..nets import Net, features, net
+from ..nets import PENULTIMATE, Net, features, net
 from ..nets.extraction import CODE as FEATURES_CODE
 from ..nets.extraction import PACKAGES as FEATURES_PACKAGES
-from ..nets.extraction import PENULTIMATE
 from ..nets.zoo import expanded
 from ..store import Cache, atomic_path, code_digest, make_folder, paths, provenance, versions, write_json, write_text
 from ..tasks import Task, task
@@ -59,6 +58,10 @@ class Session:
                 old.unlink(missing_ok=True)
         self.nets: list[Net] = [net(name) for name in expanded(values.get("NETS", []))]
         self.tasks: list[Task] = [task(name) for name in values.get("TASKS", [])]
+        layers = [values["LAYER"]] if "LAYER" in values else values.get("LAYERS", [])
+        for network in self.nets:  # a misspelt layer is found before any picture is looked at
+            for layer in layers:
+                network.layers(layer)
         self.cache = Cache()
         self._results: dict[str, Any] = {}
         self._verdicts: list[dict[str, Any]] = []
