@@ -28,7 +28,7 @@
 # Change them here, or from the command line: `./run_all.sh --only 04_mrl -p TASKS '[digits]'`.
 
 # %% tags=["parameters"]
-NETS: list[str] = ["*t.mrl_*", "*t.standard_s?", "*t.adversarial_l2_0.25_s?", "*t.ff_*"]  # Networks; MRL, MRL-E and FF nets are known by their loss
+NETS: list[str] = ["*t.mrl_*", "miniature_resnet.standard_s?", "*t.adversarial_l2_0.25_s?", "*t.ff_*"]  # Networks, known by their loss
 TASKS: list[str] = ["digits", "armenian", "font_style"]  # Downstream tasks; also folder:PATH and npz:PATH
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
 SELECTIONS: list[str] = ["random", "first"]  # Ways of choosing neurons: random and first (the nested prefix) among them

@@ -162,6 +162,14 @@ def test_lines_of_nested_nets(nesting):
     assert len(nested.panels(nesting, "cka")[0].curves) == 4
 
 
+def test_nets_of_other_widths_are_lines_of_their_own(nesting):
+    where = nesting.tasks[0]
+    cells = grid.Cells([*nesting.all, cell(net("s2", d=50), where, 20, first=20)])
+    labels = [line.label for line in nested.lines(cells.nets)]
+    assert "standard, random" in labels and "standard (resnet, 50), random" in labels
+    assert nested.panels(cells, "cka")[0].d == D and len(nested.curves_table(cells)) > 0
+
+
 def test_prefixes_against_random_neurons(nesting):
     row = nested.approach(nesting).iloc[0]
     gap = rising(10, seeds=1)[0] - rising(60).mean(0)

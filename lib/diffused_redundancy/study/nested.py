@@ -61,7 +61,9 @@ def lines(nets: Sequence[Net]) -> list[Line]:
     """What to draw for some nets: prefixes and random neurons by loss, and one line of fixed-feature points."""
     by_loss: dict[str, list[Net]] = {}
     for net in nets:
-        by_loss.setdefault(TRAITS["loss"](net), []).append(net)
+        alike = (net.origin.family, net.d) == (nets[0].origin.family, nets[0].d)
+        other = "" if alike else f" ({net.origin.family.replace('_', ' ')}, {net.d})"
+        by_loss.setdefault(TRAITS["loss"](net) + other, []).append(net)
     drawn = [Line(f"{loss}, nested prefix", some, "first") for loss, some in by_loss.items() if is_nested(some[0])]
     drawn += [Line(f"{loss}, random", some, "random") for loss, some in by_loss.items() if not is_fixed(some[0])]
     plain = next((loss for loss, some in by_loss.items() if not is_nested(some[0]) and not is_fixed(some[0])), None)
