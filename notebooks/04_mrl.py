@@ -20,7 +20,7 @@
 # any neurons will do? The paper says yes, but much less than with other losses (claim 7, its figures 7 and 9). And the
 # authors' code asks whether random neurons of an MRL layer catch up with its own prefixes as their number grows.
 #
-# **Cost** of the default run: a minute and a half on two CPU cores, most of it for features.
+# **Cost** of the default run: two to three minutes on two CPU cores shared with another notebook, most of it for features.
 
 # %% [markdown]
 # ## Parameters

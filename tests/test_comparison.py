@@ -99,6 +99,9 @@ def test_verdicts_count_what_came_out_as_said(losses):
     open_ = comparison.differences(losses, grouping, [("dropout 0.5", "standard")], 0.9)
     assert comparison.verdict_on(open_, "above", "x", 0.9).word == "undecided"
     assert comparison.verdict_on([], "above", "x", 0.9).word == "undecided"
+    mostly_open = [on_one[0], *open_, *open_]
+    verdict = comparison.verdict_on(mostly_open, "above", "x", 0.9)
+    assert verdict.word == "undecided" and "1 are clearly higher" in verdict.because
     table = comparison.differences_table(found)
     assert list(table["ONE"]) == ["higher (+0.200)"] * 2 and list(table["TWO"]) == ["lower (-0.200)"] * 2
 

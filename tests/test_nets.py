@@ -182,7 +182,7 @@ def test_local_weights_of_a_timm_net(tmp_path):
 
 def test_unknown_nets_and_recipes(tmp_path):
     with pytest.raises(dr.InputError, match=f"did you mean '{NAME}'"):
-        dr.net("miniature_resnet.standard_s2x")
+        dr.net("miniature_resnet.standard_s1x")
     with pytest.raises(dr.InputError, match="unknown net of the miniature zoo"):
         dr.pretrain("resnet50", tmp_path)
     with pytest.raises(dr.InputError, match="at least 1 epoch"):
@@ -191,7 +191,7 @@ def test_unknown_nets_and_recipes(tmp_path):
         dr.pretrain(NAME, tmp_path, epochs=0)
     with pytest.raises(dr.InputError, match="would replace the shipped checkpoint"):
         dr.pretrain(NAME, epochs=1)
-    with pytest.raises(dr.InputError, match="multiple of 32"):
+    with pytest.raises(dr.InputError, match="miniature_resnet takes 32, .*nearest: 32"):
         build("miniature_resnet", 5, 33, seed=0)
 
 
