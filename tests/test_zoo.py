@@ -22,7 +22,7 @@ from torch import nn
 
 NAME = "miniature_resnet.standard_s1"
 Recipe = type(dr.ZOO[NAME])
-SHAPES = sorted({(one.architecture, one.features) for one in dr.ZOO.values()})
+SHAPES = sorted({(one.architecture, one.features) for one in dr.ZOO.values()} | {(name, 64) for name in ARCHITECTURES})
 STAGES = {
     "miniature_resnet": ["layer1", "layer2", "layer3", "layer4"],
     "miniature_plain_resnet": ["layer1", "layer2", "layer3", "layer4"],
@@ -291,7 +291,7 @@ def test_a_layer_is_the_mean_over_positions_of_its_module(architecture, layer):
 
 
 def test_one_pass_fills_the_cache_with_all_layers_a_run_wants(few, tmp_path, monkeypatch):
-    monkeypatch.setenv("DIFFUSED_REDUNDANCY_LAYERS", json.dumps({NAME: ["stages"], "miniature_vit.standard_s1": ["blocks.0"]}))
+    monkeypatch.setenv("DIFFUSED_REDUNDANCY_LAYERS", json.dumps({NAME: ["stages"], "another.net": ["blocks.0"]}))
     cache, network = dr.Cache(tmp_path), dr.net(NAME)
     calls = counted(network.module.conv1)
     whole = dr.features(network, few, cache=cache)
