@@ -251,3 +251,13 @@ def test_front_of_points_on_a_trade_off_and_of_one_that_beats_all():
 def test_what_has_no_front(gains, values):
     with pytest.raises(dr.InputError, match="give two arrays of equal length, without NaN"):
         pareto_front(gains, values)
+
+
+def test_a_share_of_the_classes_is_not_lost_to_rounding():
+    assert worst(np.arange(100.0), 0.29) == 14.0  # 0.29 * 100 is 28.999... in binary
+
+
+@pytest.mark.parametrize("values", [np.zeros((0, 5)), [1.0, np.inf]])
+def test_empty_and_infinite_accuracies_are_refused(values):
+    with pytest.raises(dr.InputError):
+        gini(values)

@@ -16,7 +16,7 @@ from ..errors import InputError
 
 def _checked(values: Any) -> np.ndarray:
     by_class = np.asarray(values, dtype=float)
-    if by_class.ndim < 1 or by_class.shape[-1] < 2:
+    if by_class.ndim < 1 or by_class.shape[-1] < 2 or not by_class.size:
         raise InputError(f"accuracy by class of shape {by_class.shape} cannot be used: its last axis must hold at least two classes")
     present = ~np.isnan(by_class)
     if (present != present.reshape(-1, by_class.shape[-1])[0]).any():
@@ -26,6 +26,8 @@ def _checked(values: Any) -> np.ndarray:
         raise InputError("fewer than two classes have test images: there is nothing to compare")
     if (kept < 0).any():
         raise InputError(f"accuracy by class must not be negative: the least is {kept.min():g}")
+    if np.isinf(kept).any():
+        raise InputError("accuracy by class must be finite")
     return kept
 
 
@@ -62,7 +64,7 @@ def worst(by_class: Any, share: float = 0.0) -> np.ndarray:
     values = np.sort(_checked(by_class), axis=-1)
     if not 0 <= share <= 1:
         raise InputError(f"share is {share:g}: it lies in 0 to 1 (nearest: {min(max(share, 0.0), 1.0):g})")
-    return values[..., : max(1, int(share * values.shape[-1]))].mean(-1)
+    return values[..., : max(1, int(share * values.shape[-1] + 1e-9))].mean(-1)
 
 
 def rank_correlation(rows: Any, others: Any = None) -> np.ndarray:

@@ -42,7 +42,7 @@ def miniature_resnet(num_classes: int, *, features: int = 512) -> nn.Module:
 
     before, inner = 256, 96
     planes = features // Bottleneck.expansion
-    if features < 32 or features % Bottleneck.expansion or (64 * inner) % planes:
+    if not 32 <= features <= 64 * inner or features % Bottleneck.expansion or (64 * inner) % planes:
         allowed = [4 * n for n in range(8, 64 * inner + 1) if 64 * inner % n == 0 and n <= 1536]
         nearest = min(allowed, key=lambda width: abs(width - features))
         raise InputError(f"miniature_resnet takes {', '.join(map(str, allowed))} features, not {features} (nearest: {nearest})")
