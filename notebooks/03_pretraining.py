@@ -142,7 +142,7 @@ if larger:
 # %% [markdown]
 # ## By width and family
 #
-# Networks of one family below differ in the width of the last stage only; everything before it is the same. The second row
+# Networks of one family below differ in the width of the last stage only; everything before it is the same. The last row
 # shows the number of neurons needed, $k^*$: if it stays the same as the layer widens, what the task needs is of one size,
 # and all that is added is redundant.
 

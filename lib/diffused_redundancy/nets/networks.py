@@ -61,8 +61,8 @@ class Origin:
         The same under attack, by threat (such as ``l2_0.25``).
     top1_by_prefix : mapping
         Of heads on leading features, by their number, for losses that train such heads.
-    classes, images : int or None
-        Upstream classes, and pictures to train on.
+    images : int or None
+        Upstream pictures it was trained on.
     speed : float or None
         Images a second, features extracted by the machine that trained the net.
     """
@@ -75,7 +75,6 @@ class Origin:
     top1: float | None = None
     robust_top1: Mapping[str, float] = field(default_factory=dict)
     top1_by_prefix: Mapping[int, float] = field(default_factory=dict)
-    classes: int | None = None
     images: int | None = None
     speed: float | None = None
 
@@ -158,7 +157,6 @@ def _zoo(name: str) -> Net:
         top1=about["top1"],
         robust_top1=about.get("robust_top1", {}),
         top1_by_prefix={int(k): value for k, value in about.get("top1_by_prefix", {}).items()},
-        classes=about["classes"],
         images=known.images,
         speed=about["features_per_second"],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +29,15 @@ def critical(cell: Cell, delta: float, selection: str = "random") -> int | None:
     """The column of the smallest size at which the mean accuracy keeps a share of the full layer's; None if none does."""
     found = cell.redundancy("accuracy", delta, selection)
     return None if found.k is None else int(np.flatnonzero(cell.sizes == found.k)[0])
+
+
+def critical_cells(cells: Cells, net: Net, delta: float) -> Iterator[tuple[Task, Cell, int]]:
+    """The tasks on which some size keeps a share of the mean accuracy, with the cell and the column of the smallest such size."""
+    for task in cells.tasks:
+        cell = cells.of(net, task)
+        column = critical(cell, delta)
+        if column is not None:
+            yield task, cell, column
 
 
 def full_by_class(cell: Cell, selection: str = "random") -> np.ndarray:
@@ -142,11 +151,7 @@ def read_spread(table: pd.DataFrame) -> str:
 def read_worst(cells: Cells, net: Net, delta: float) -> str:
     """One sentence on the worst classes where the mean keeps a share of its value."""
     told = []
-    for task in cells.tasks:
-        cell = cells.of(net, task)
-        column = critical(cell, delta)
-        if column is None:
-            continue
+    for task, cell, column in critical_cells(cells, net, delta):
         full, here = full_by_class(cell), cell.per_class["random"][:, column]
         mean, tenth, one = (
             f"{float(before):.0%} to {float(np.mean(after)):.0%}"
@@ -166,11 +171,7 @@ def read_worst(cells: Cells, net: Net, delta: float) -> str:
 def lost_first(cells: Cells, net: Net, delta: float, most: int = 5) -> pd.DataFrame:
     """The classes that lose most where the mean keeps a share of its value: by task, with their accuracy before and after."""
     rows = []
-    for task in cells.tasks:
-        cell = cells.of(net, task)
-        column = critical(cell, delta)
-        if column is None:
-            continue
+    for task, cell, column in critical_cells(cells, net, delta):
         lost = losses(cell, column)
         mean, least = lost.mean(0), lost.min(0)
         for place in np.argsort(-np.nan_to_num(mean, nan=-1), kind="stable")[:most]:

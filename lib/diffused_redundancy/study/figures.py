@@ -292,9 +292,10 @@ def series_figure(
             axes.append(part)
             for line in lines:
                 look = LOOKS[line.look % len(LOOKS)]
+                dashes = look[1] if len(set(line.x)) == len(line.x) else ""  # several nets at one place are points, not a line
                 value, low, high = (np.array([getattr(point, name) for point in line.points]) for name in ("value", "low", "high"))
                 ends = np.clip(np.nan_to_num(np.stack([value - low, high - value])), 0, None)
-                part.errorbar(line.x, value, yerr=ends, color=colour(look), ls=look[1], marker=look[2], ms=5, lw=1.5, capsize=2, label=line.label)
+                part.errorbar(line.x, value, yerr=ends, color=colour(look), ls=dashes, marker=look[2], ms=5, lw=1.5, capsize=2, label=line.label)
             if log:
                 part.set_xscale("log")
                 part.set_xticks([], minor=True)

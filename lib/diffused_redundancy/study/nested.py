@@ -232,11 +232,11 @@ def read_approach(table: pd.DataFrame) -> str:
         return "No nested net was measured."
     column = next(name for name in table.columns if name.startswith("within"))
     told = [
-        f"on {row['task']} ({row['net']}) the prefix is up to {row['largest gap, points']:+.1f} points ahead (k = {row['at k']}), and "
-        + (f"less than a point apart from k = {row[column]} on" if row[column] != "never" else "never less than a point apart")
+        f"on {row['task']} ({row['net']}) {row['largest gap, points']:+.1f} points at k = {row['at k']}, "
+        + (f"within a point from k = {row[column]} on" if row[column] != "never" else "never within a point for good")
         for _, row in table.iterrows()
     ]
-    return f"**What to see:** {'; '.join(told)}."
+    return f"**What to see:** accuracy on the nested prefix less that on random neurons of the same layer, where they differ most: {'; '.join(told)}."
 
 
 def still_redundant(cells: Cells, found: Sequence[Difference], delta: float) -> Verdict:
