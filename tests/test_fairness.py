@@ -138,7 +138,7 @@ def test_what_is_no_accuracy_by_class(measure, values, words):
 
 @pytest.mark.parametrize("share, nearest", [(-0.1, "0"), (1.5, "1")])
 def test_a_share_of_classes_out_of_range(share, nearest):
-    with pytest.raises(dr.InputError, match=rf"share is {share:g}: it lies in 0 to 1 \(nearest: {nearest}\)"):
+    with pytest.raises(dr.InputError, match=rf"share is {share:g}: it must be at least 0 and at most 1 \(nearest: {nearest}\)"):
         worst([0.1, 0.2], share)
 
 
@@ -217,10 +217,12 @@ def test_certain_guesses_are_even(accuracy):
 
 
 def test_what_has_no_expected_gini():
-    with pytest.raises(dr.InputError, match=r"accuracy is 1.2: it lies in 0 to 1 \(nearest: 1\)"):
+    with pytest.raises(dr.InputError, match=r"accuracy is 1.2: it must be at least 0 and at most 1 \(nearest: 1\)"):
         expected_gini(1.2, [5, 5])
     with pytest.raises(dr.InputError, match="at least two classes"):
         expected_gini(0.5, [5, 0])
+    with pytest.raises(dr.InputError, match=r"draws is 0: it must be at least 1 \(nearest: 1\)"):
+        expected_gini(0.5, [5, 5], draws=0)
 
 
 small = st.integers(0, 4).map(float)  # few values: many ties and duplicates

@@ -268,6 +268,11 @@ def test_the_radius_grows_after_a_clean_start():
     assert [other.radius(done) for done in (0, 0.25, 0.5, 1)] == pytest.approx([0, 1, 2, 2])
 
 
+def test_a_radius_without_a_ramp_is_whole_at_once():
+    loss = make_loss("adversarial", {"norm": "l2", "radius": 0.5, "clean": 0.25, "ramp": 0})
+    assert [loss.radius(done) for done in (0, 0.2, 0.25, 1)] == [0, 0, 0.5, 0.5]
+
+
 def test_adversarial_training_starts_clean_and_then_attacks(net, batch):
     loss = make_loss("adversarial", {"norm": "linf", "radius": 0.03})
     net.eval()
@@ -353,6 +358,17 @@ def test_perturbed_pictures_stay_pictures_within_the_radius(threat, training, tr
     assert raised > clean and raised > noisy
 
 
+def test_parts_in_another_mode_are_left_in_it(trained, batch):
+    part = next(module for module in trained.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    try:
+        trained.train()
+        part.eval()
+        perturb(trained, *batch, THREATS[0], 1)
+        assert not part.training and all(module.training for module in trained.modules() if module is not part)
+    finally:
+        trained.eval()
+
+
 def test_an_attack_on_a_linear_net_is_the_worst_there_is():
     """Logits (w x, 0): the worst perturbation within the radius is known."""
     weight = torch.randn(3 * 32 * 32, generator=torch.Generator().manual_seed(0))
@@ -405,13 +421,23 @@ def test_robust_accuracy_is_the_same_for_the_same_seed_and_leaves_the_global_gen
     [
         ("standart", {}, "unknown loss 'standart': did you mean 'standard'?"),
         ("adversarial", {"norm": "l_inf", "radius": 0.1}, "unknown norm 'l_inf': did you mean 'linf'? Allowed: l2, linf"),
-        ("adversarial", {"norm": "l2", "radius": 0}, "the radius of a perturbation is above 0, not 0"),
-        ("adversarial", {"norm": "l2", "radius": float("nan")}, "the radius of a perturbation is above 0, not nan"),
-        ("dropout", {"rate": 1.0}, "a dropout rate lies in [0, 1), not 1.0"),
-        ("dropout", {"rate": -0.1}, "a dropout rate lies in [0, 1), not -0.1"),
-        ("decov", {"weight": -1}, "the weight of DeCov is at least 0, not -1"),
-        ("ff", {"k": 0}, "k lies in 1 to 32, not 0"),
-        ("ff", {"k": 33}, "k lies in 1 to 32, not 33"),
+        ("adversarial", {"norm": "l2", "radius": 0}, "radius of the perturbation is 0: it must be above 0"),
+        ("adversarial", {"norm": "l2", "radius": float("nan")}, "radius of the perturbation is nan"),
+        ("adversarial", {"norm": "l2", "radius": 1.0, "steps": 0}, "steps of the descent is 0: it must be at least 1 (nearest: 1)"),
+        ("adversarial", {"norm": "l2", "radius": 1.0, "clean": 1.5}, "clean share is 1.5: it must be at least 0 and at most 1 (nearest: 1)"),
+        ("adversarial", {"norm": "l2"}, "the loss adversarial needs its option 'radius'; given: norm"),
+        ("dropout", {"rate": 1.0}, "rate of dropout is 1: it must be at least 0 and below 1"),
+        ("dropout", {"rate": -0.1}, "rate of dropout is -0.1: it must be at least 0 and below 1 (nearest: 0)"),
+        ("dropout", {"rat": 0.1}, "unknown option of the loss dropout 'rat': did you mean 'rate'?"),
+        ("standard", {"rate": 0.1}, "the loss standard has no options: 'rate' was given"),
+        ("decov", {"weight": -1}, "weight of DeCov is -1: it must be at least 0 (nearest: 0)"),
+        ("decov", {"weight": float("nan")}, "weight of DeCov is nan: it must be a number at least 0"),
+        ("decov", {"weight": float("inf")}, "weight of DeCov is inf: it must be at least 0"),
+        ("mrl", {"nesting": [0, 8]}, "size of the nesting is 0: it must be at least 1 (nearest: 1)"),
+        ("mrl", {"nesting": [16, 8]}, "the nesting is [16, 8]: its sizes must ascend (nearest: [8, 16])"),
+        ("ff", {"k": 0}, "k of fixed features is 0: it must be at least 1 (nearest: 1)"),
+        ("ff", {"k": 8.5}, "k of fixed features is 8.5: it must be a whole number, at least 1"),
+        ("ff", {"k": 33}, "k of fixed features is 33: it must be 1 to 32 (nearest: 32)"),
     ],
 )
 def test_what_no_loss_can_be_made_with(name, options, words, net):

@@ -72,6 +72,14 @@ def test_cache_computes_once(tmp_path):
     assert len(calls) == 2
 
 
+def test_what_is_computed_together_is_complete(tmp_path):
+    cache = dr.Cache(tmp_path)
+    keys = {"one": KEY, "two": {**KEY, "a": 2}}
+    with pytest.raises(ValueError, match="asked for one, two, compute gave one"):
+        cache.get_or_compute_all(keys, lambda names: {"one": {"x": np.ones(2)}}, lock=KEY)
+    assert cache.get(KEY) is None  # nothing half done is kept
+
+
 @pytest.mark.parametrize("harm", ["truncate", "flip", "empty", "other"])
 def test_a_corrupt_entry_is_reported_and_rebuilt(tmp_path, caplog, harm):
     cache = dr.Cache(tmp_path)

@@ -122,6 +122,17 @@ def test_nets_and_their_stages_are_as_wide_as_they_say(architecture, width):
         assert net(batch).shape == (2, 7) and not torch.allclose(*net(batch))
 
 
+@pytest.mark.parametrize("architecture, width", [shape for shape in SHAPES if shape[0] != "miniature_vit"])
+def test_stages_are_as_coarse_as_they_say(architecture, width):
+    net = build(architecture, 7, width, seed=1).eval()
+    sides = {}
+    for one in net.feature_info:
+        net.get_submodule(one["module"]).register_forward_hook(lambda _module, _inputs, out, name=one["module"]: sides.update({name: out.shape[-1]}))
+    with torch.inference_mode():
+        net(torch.zeros(1, 3, 32, 32))
+    assert sides == {one["module"]: 32 // one["reduction"] for one in net.feature_info}
+
+
 def test_width_changes_the_last_stage_of_the_resnet_only():
     narrow, wide = ({n: p.shape for n, p in build("miniature_resnet", 7, width, seed=1).named_parameters()} for width in (128, 1024))
     assert narrow.keys() == wide.keys()

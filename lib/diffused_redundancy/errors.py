@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
 
 
 class InputError(ValueError):
@@ -30,6 +32,33 @@ def unknown(kind: str, given: object, allowed: Iterable[str]) -> InputError:
     hint = f" did you mean {best!r}?" if best is not None else ""
     shown = ", ".join(names[:30]) + (f", and {len(names) - 30} more" if len(names) > 30 else "")
     return InputError(f"unknown {kind} {given!r}:{hint} Allowed: {shown}.")
+
+
+def check_whole(value: Any, name: str, least: int, most: int | None = None) -> int:
+    """A whole number in a range, or InputError saying the range and the nearest valid value."""
+    allowed = f"at least {least}" if most is None else f"{least} to {most}"
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise InputError(f"{name} is {value!r}: it must be a whole number, {allowed}")
+    number = int(value)
+    if number < least or (most is not None and number > most):
+        nearest = least if number < least else most
+        raise InputError(f"{name} is {number}: it must be {allowed} (nearest: {nearest})")
+    return number
+
+
+def check_number(value: Any, name: str, low: float, high: float = float("inf"), *, open_low: bool = False, open_high: bool = False) -> float:
+    """A number in a range, each end of it open or not, or InputError saying the range and the nearest valid value."""
+    above = f"above {low:g}" if open_low else f"at least {low:g}"
+    allowed = above if high == float("inf") else f"{above} and {'below' if open_high else 'at most'} {high:g}"
+    if isinstance(value, bool) or not isinstance(value, Real) or value != value:
+        raise InputError(f"{name} is {value!r}: it must be a number {allowed}")
+    number = float(value)
+    fits = (low < number if open_low else low <= number) and (number < high if open_high else number <= high)
+    if not fits or number == float("inf"):
+        nearest = min(max(number, low), high)
+        reachable = nearest != float("inf") and not (open_low and nearest == low) and not (open_high and nearest == high)
+        raise InputError(f"{name} is {number:g}: it must be {allowed}" + (f" (nearest: {nearest:g})" if reachable else ""))
+    return number
 
 
 def _likeness(given: str, name: str) -> float:

@@ -128,21 +128,3 @@ def check_finite(column_sums: Tensor, block: Tensor, name: str, offset: int = 0)
     row, column = (int(v) for v in bad[0])
     value = float(block[row, column])
     raise InputError(f"{name}[{row + offset}, {column}] is {value}: features must be finite ({len(bad)} such values in these rows)")
-
-
-def check_whole(value: Any, name: str, least: int, most: int | None = None) -> int:
-    """A whole number in a range, or InputError saying the range and the nearest valid value."""
-    allowed = f"at least {least}" if most is None else f"{least} to {most}"
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise InputError(f"{name} is {value!r}: it must be a whole number, {allowed}")
-    if value < least or (most is not None and value > most):
-        nearest = least if value < least else most
-        raise InputError(f"{name} is {value}: it must be {allowed} (nearest: {nearest})")
-    return int(value)
-
-
-def check_share(value: Any, name: str) -> float:
-    """A number in (0, 1], or InputError saying so."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)) or not 0 < value <= 1:
-        raise InputError(f"{name} is {value!r}: it must be above 0 and at most 1")
-    return float(value)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from ..errors import InputError
+from ..errors import InputError, check_number, check_whole
 
 
 def _checked(values: Any) -> np.ndarray:
@@ -62,8 +62,7 @@ def coefficient_of_variation(by_class: Any) -> np.ndarray:
 def worst(by_class: Any, share: float = 0.0) -> np.ndarray:
     """The mean over the worst ``share`` of the classes, at least one: accuracy of the worst class by default."""
     values = np.sort(_checked(by_class), axis=-1)
-    if not 0 <= share <= 1:
-        raise InputError(f"share is {share:g}: it lies in 0 to 1 (nearest: {min(max(share, 0.0), 1.0):g})")
+    share = check_number(share, "share", 0, 1)
     return values[..., : max(1, int(share * values.shape[-1] + 1e-9))].mean(-1)
 
 
@@ -109,11 +108,10 @@ def expected_gini(accuracy: float, counts: Any, *, draws: int = 200, seed: int =
     counts : array of int (C,)
         Test images of each class; classes without any are left out.
     draws, seed : int
-        Of the simulation.
+        Of the simulation; draws are at least 1.
     """
     tests = np.asarray(counts, dtype=int)
     tests = tests[tests > 0]
-    if not 0 <= accuracy <= 1:
-        raise InputError(f"accuracy is {accuracy:g}: it lies in 0 to 1 (nearest: {min(max(accuracy, 0.0), 1.0):g})")
+    accuracy, draws = check_number(accuracy, "accuracy", 0, 1), check_whole(draws, "draws", 1)
     right = np.random.default_rng(seed).binomial(tests, accuracy, size=(draws, len(tests)))
     return float(gini(right / tests).mean())

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from ..devices import resolve_device
-from ..errors import InputError
-from .arrays import as_features, as_labels, check_finite, check_whole, count_classes
+from ..errors import InputError, check_whole
+from .arrays import as_features, as_labels, check_finite, count_classes
 from .probes import LOGISTIC_GRID, PenaltyChoice, check_classes, check_penalty, choose, folded, per_class
 from .selections import Basis
 from .statistics import SufficientStatistics, on_device

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from .arrays import check_share, check_whole
+from ..errors import InputError, check_number, check_whole
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def diffused_redundancy(
     values = np.atleast_2d(np.asarray(curves, dtype=float))
     if values.ndim != 2 or 0 in values.shape or np.isnan(values).any():
         raise InputError(f"curves of shape {np.shape(curves)} cannot be used: they must be (seeds, sizes), without NaN")
-    delta = check_share(delta, "delta")
+    delta = check_number(delta, "delta", 0, 1, open_low=True)
     steps = np.arange(1, values.shape[1] + 1) if sizes is None else np.asarray(sizes)
     if len(steps) != values.shape[1] or (np.diff(steps) <= 0).any():
         raise InputError(f"sizes must be {values.shape[1]} ascending whole numbers, one for each column of the curves")

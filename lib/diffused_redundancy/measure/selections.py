@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InputError, unknown
-from .arrays import check_whole
+from ..errors import InputError, check_whole, unknown
 from .statistics import SufficientStatistics
 
 

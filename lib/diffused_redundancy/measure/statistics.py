@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ..devices import resolve_device
-from ..errors import InputError
-from .arrays import as_labels, check_features, check_finite, check_whole, count_classes, is_lazy, rows_of
+from ..errors import InputError, check_whole
+from .arrays import as_labels, check_features, check_finite, count_classes, is_lazy, rows_of
 from .moments import Moments
 
 BLOCK_ROWS = 4096

@@ -6,14 +6,15 @@ own) are its parameters: trained with the net, and dropped afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, dropout, linear
 
-from ..errors import InputError, unknown
+from ..errors import InputError, check_number, check_whole, unknown
 from .robustness import Threat, perturb
 from .zoo import NESTING
 
@@ -75,9 +76,7 @@ class Dropout(CrossEntropy):
 
     def __init__(self, rate: float) -> None:
         super().__init__()
-        if not 0 <= rate < 1:
-            raise InputError(f"a dropout rate lies in [0, 1), not {rate}")
-        self.rate = rate
+        self.rate = check_number(rate, "rate of dropout", 0, 1, open_high=True)
 
     def of_features(self, net: nn.Module, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """As of :class:`CrossEntropy`, on features thinned out at random."""
@@ -100,9 +99,7 @@ class DeCov(CrossEntropy):
 
     def __init__(self, weight: float) -> None:
         super().__init__()
-        if weight < 0:
-            raise InputError(f"the weight of DeCov is at least 0, not {weight}")
-        self.weight = weight
+        self.weight = check_number(weight, "weight of DeCov", 0)
 
     def of_features(self, net: nn.Module, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """As of :class:`CrossEntropy`, with the penalty added in float32."""
@@ -126,10 +123,12 @@ class Matryoshka(CrossEntropy):
         Sizes, ascending; those below the layer's width are used, and the layer's width always.
     """
 
-    def __init__(self, shared: bool = False, nesting: tuple[int, ...] = NESTING) -> None:
+    def __init__(self, shared: bool = False, nesting: Sequence[int] = NESTING) -> None:
         super().__init__()
         self.shared = shared
-        self.nesting = tuple(nesting)
+        self.nesting = tuple(check_whole(k, "size of the nesting", 1) for k in nesting)
+        if list(self.nesting) != sorted(set(self.nesting)):
+            raise InputError(f"the nesting is {list(nesting)}: its sizes must ascend (nearest: {sorted(set(nesting))})")
         self.own = nn.ModuleDict()
 
     def prepare(self, net: nn.Module) -> None:
@@ -162,13 +161,12 @@ class FixedFeatures(CrossEntropy):
 
     def __init__(self, k: int) -> None:
         super().__init__()
-        self.k = k
+        self.k = check_whole(k, "k of fixed features", 1)
 
     def prepare(self, net: nn.Module) -> None:
         """Zero the head's weights on all features but the first k."""
         head = head_of(net)
-        if not 1 <= self.k <= head.in_features:
-            raise InputError(f"fixed features: k lies in 1 to {head.in_features}, not {self.k}")
+        check_whole(self.k, "k of fixed features", 1, head.in_features)
         with torch.no_grad():
             head.weight[:, self.k :] = 0
 
@@ -196,16 +194,19 @@ class Adversarial(CrossEntropy):
     steps : int
         Of the descent.
     clean, ramp : float
-        Shares of the training without perturbation, and with a growing radius.
+        Shares of the training without perturbation, and with a growing radius, each in [0, 1].
     """
 
     def __init__(self, norm: str, radius: float, steps: int = 2, clean: float = 0.25, ramp: float = 0.375) -> None:
         super().__init__()
         self.threat = Threat(norm, radius)
-        self.steps, self.clean, self.ramp = steps, clean, ramp
+        self.steps = check_whole(steps, "steps of the descent", 1)
+        self.clean, self.ramp = check_number(clean, "clean share", 0, 1), check_number(ramp, "ramp", 0, 1)
 
     def radius(self, done: float) -> float:
         """The radius when a share ``done`` of the training is behind us."""
+        if self.ramp == 0:
+            return self.threat.radius * (done >= self.clean)
         return self.threat.radius * min(max((done - self.clean) / self.ramp, 0.0), 1.0)
 
     def input(self, net: nn.Module, images: Tensor, labels: Tensor, done: float) -> Tensor:
@@ -226,7 +227,22 @@ LOSSES: dict[str, Callable[..., CrossEntropy]] = {
 
 
 def make_loss(name: str, options: Mapping[str, Any] | None = None) -> CrossEntropy:
-    """The loss of a name; an unknown one raises InputError with the nearest."""
+    """The loss of a name, made with its options.
+
+    Raises
+    ------
+    InputError
+        If the name or an option is unknown (with the nearest one), an option is missing, or its value is out of range.
+    """
     if name not in LOSSES:
         raise unknown("loss", name, LOSSES)
-    return LOSSES[name](**(options or {}))
+    given, known = options or {}, {} if name == "standard" else signature(LOSSES[name]).parameters
+    for option in given:
+        if not known:
+            raise InputError(f"the loss {name} has no options: {option!r} was given")
+        if option not in known:
+            raise unknown(f"option of the loss {name}", option, known)
+    for option, parameter in known.items():
+        if parameter.default is parameter.empty and option not in given:
+            raise InputError(f"the loss {name} needs its option {option!r}; given: {', '.join(given) or 'none'}")
+    return LOSSES[name](**given)

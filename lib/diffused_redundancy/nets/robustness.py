@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ..errors import InputError, unknown
+from ..errors import check_number, check_whole, unknown
 from .upstream import MEAN, STD, to_batch
 
 NORMS = ("l2", "linf")
@@ -25,8 +25,7 @@ class Threat:
     def __post_init__(self) -> None:
         if self.norm not in NORMS:
             raise unknown("norm", self.norm, NORMS)
-        if not self.radius > 0:
-            raise InputError(f"the radius of a perturbation is above 0, not {self.radius}")
+        check_number(self.radius, "radius of the perturbation", 0, open_low=True)
 
     def __str__(self) -> str:
         return f"{self.norm}_{self.radius:.4g}"
@@ -58,7 +57,7 @@ def _norms(batch: Tensor) -> Tensor:
 def perturb(net: nn.Module, images: Tensor, labels: Tensor, threat: Threat, steps: int) -> Tensor:
     """Pictures changed within a threat so as to raise the net's cross-entropy: PGD from a random start.
 
-    The net works in evaluation mode meanwhile and is left in the mode it was in. Each step is 2.5 radii over
+    The net works in evaluation mode meanwhile; every part of it is left in the mode it was in. Each step is 2.5 radii over
     ``steps`` long, as is usual. Draws from torch's global generator.
 
     Parameters
@@ -77,8 +76,8 @@ def perturb(net: nn.Module, images: Tensor, labels: Tensor, threat: Threat, step
     mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
     pixels = images * std + mean
-    length = 2.5 * threat.radius / steps
-    mode = net.training
+    length = 2.5 * threat.radius / check_whole(steps, "steps of the descent", 1)
+    modes = {module: module.training for module in net.modules()}
     net.eval()
 
     def inside(delta: Tensor) -> Tensor:  # pixels move back into [0, 1], which only shortens a perturbation
@@ -93,7 +92,8 @@ def perturb(net: nn.Module, images: Tensor, labels: Tensor, threat: Threat, step
             (gradient,) = torch.autograd.grad(loss, delta)
             delta = inside(delta.detach() + length * threat.steepest(gradient))
     finally:
-        net.train(mode)
+        for module, mode in modes.items():
+            module.training = mode
     return ((pixels + delta.detach() - mean) / std).contiguous(memory_format=torch.channels_last)
 
 

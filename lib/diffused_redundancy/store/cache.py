@@ -154,7 +154,10 @@ class Cache:
             self.hits += len(found)
             self.misses += len(missing)
             if missing:
-                for name, arrays in compute(missing).items():
+                made = compute(missing)
+                if set(made) != set(missing):
+                    raise ValueError(f"asked for {', '.join(missing)}, compute gave {', '.join(made) or 'nothing'}")
+                for name, arrays in made.items():
                     found[name] = dict(arrays)
                     self.put(keys[name], arrays)
             return found

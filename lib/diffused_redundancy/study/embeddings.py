@@ -17,8 +17,8 @@ import torch
 from matplotlib.figure import Figure
 
 from ..devices import resolve_device
-from ..errors import InputError, unknown
-from ..measure.arrays import Rows, as_features, check_features, check_finite, check_share, check_whole, is_lazy
+from ..errors import InputError, check_number, check_whole, unknown
+from ..measure.arrays import Rows, as_features, check_features, check_finite, is_lazy
 from ..measure.probes import check_penalty
 from ..measure.redundancy import Redundancy, diffused_redundancy
 from ..measure.selections import PAPER_FRACTIONS, SELECTIONS, sizes_of
@@ -55,7 +55,7 @@ class Request:
 
     def __post_init__(self) -> None:
         check_whole(self.seeds, "--seeds", 1, 100_000)
-        deltas = sorted({check_share(delta, "--delta") for delta in self.delta}) or [0.8, 0.9, 0.95]
+        deltas = sorted({check_number(delta, "--delta", 0, 1, open_low=True) for delta in self.delta}) or [0.8, 0.9, 0.95]
         selections = list(dict.fromkeys(self.selection)) or ["random"]
         for name in selections:
             if name not in SELECTIONS:
