@@ -50,7 +50,7 @@ study.show_provenance()
 # %% [markdown]
 # ## The networks
 #
-# All networks of the miniature zoo take the same number of training steps. *Top-1* is the accuracy of the network's own
+# The networks of the miniature zoo take the same number of training steps, but for the transformer, which needs more. *Top-1* is the accuracy of the network's own
 # head on held-out upstream pictures; *under l2 0.25* is the same when each picture is changed by an adversary who may move
 # it by a Euclidean distance of 0.25 (pixels in 0 to 1; projected gradient descent, 10 steps). The speed is of one core, all networks
 # measured in turn.
@@ -74,7 +74,7 @@ study.table(dr.study.shown_cells(cells.all, delta), "redundancy-shown")
 # %% [markdown]
 # Intervals are bootstrap percentiles over the seeds of the *selection*: how much the value would move, had other neurons
 # been drawn. They say nothing of the seed of the *pre-training*. So two groups of networks are called different here only if
-# the intervals of **all** networks of one lie above those of all networks of the other.
+# the intervals of **all** networks of one lie above those of all networks of the other; else the comparison is *open*.
 
 # %% [markdown]
 # ## By loss

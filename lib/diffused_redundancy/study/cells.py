@@ -154,7 +154,7 @@ def shown_cells(cells: Sequence[Cell], delta: float) -> pd.DataFrame:
         told = ["not reached" if one.k is None else f"{one.value:.3f}" for one in found]
         row = rows.setdefault(cell.net.name, {"net": cell.net.name, "d": cell.d})
         row[f"{cell.task.title}: full"] = f"{cell.full:.1%}"
-        row["DR of accuracy, CKA" + " " * sum(name.startswith("DR") for name in row)] = " ".join(told)
+        row["DR: accuracy, CKA" + " " * sum(name.startswith("DR") for name in row)] = " ".join(told)
     return pd.DataFrame(rows.values())
 
 

@@ -67,7 +67,7 @@ def differences(cells: Cells, grouping: Grouping, pairs: Sequence[tuple[str, str
 
 def differences_table(found: Sequence[Difference]) -> pd.DataFrame:
     """For reading: one row a pair and measure, one column a task."""
-    words = {"above": "higher", "below": "lower", "overlap": "no clear difference", "unknown": "no interval"}
+    words = {"above": "higher", "below": "lower", "overlap": "open", "unknown": "no interval"}
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for one in found:
         row = rows.setdefault((f"{one.group} against {one.against}", MEASURES[one.measure]), {})
