@@ -116,7 +116,8 @@ def _measure(options: argparse.Namespace) -> int:
 def _pretrain(options: argparse.Namespace) -> int:
     from .nets import pretrain
     from .nets.catalogue import table
-    from .nets.zoo import expanded, recipe
+    from .nets.names import expanded
+    from .nets.zoo import recipe
 
     if not options.names:
         print(table())

@@ -6,7 +6,8 @@ __getattr__, __dir__, __all__ = exports(
     __name__,
     {
         ".zoo": "ZOO",
-        ".networks": "Net PENULTIMATE net",
+        ".networks": "Net PENULTIMATE",
+        ".registry": "net",
         ".extraction": "Features features",
         ".training": "pretrain",
     },

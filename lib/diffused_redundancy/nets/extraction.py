@@ -20,7 +20,10 @@ from ..store import Cache, code_digest, paths, versions
 from ..tasks import Split, Task
 from .networks import PENULTIMATE, Net, Preprocessing
 
-CODE = ("nets.extraction", "nets.networks", "nets.architectures", "nets.upstream", "tasks")
+CODE = (
+    *(f"nets.{name}" for name in ("extraction", "networks", "registry", "weightfiles", "published", "architectures", "upstream")),
+    "tasks",
+)
 """The code that features depend on."""
 
 PACKAGES = ("torch", "timm", "numpy", "pillow", "matplotlib", "scikit-learn")
@@ -51,23 +54,24 @@ def prepare(pictures: list[np.ndarray], how: Preprocessing, device: torch.device
         groups = [torch.from_numpy(np.stack(pictures))]
     else:
         groups = [torch.from_numpy(np.ascontiguousarray(picture))[None] for picture in pictures]
-    batch = torch.cat([_resized(group.to(device), how.size) for group in groups])
+    batch = torch.cat([_resized(group.to(device), how) for group in groups])
     mean = torch.tensor(how.mean, device=device).view(1, 3, 1, 1)
     std = torch.tensor(how.std, device=device).view(1, 3, 1, 1)
     return batch.div_(255).sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
 
 
-def _resized(pictures: Tensor, size: int) -> Tensor:
-    """uint8 (n, height, width, 3) to float32 (n, 3, size, size): shorter side to size, centre crop."""
+def _resized(pictures: Tensor, how: Preprocessing) -> Tensor:
+    """uint8 (n, height, width, 3) to float32 (n, 3, size, size): shorter side resized, centre crop."""
     batch = pictures.permute(0, 3, 1, 2).float()
     height, width = batch.shape[-2:]
-    if min(height, width) != size:
-        scale = size / min(height, width)
-        shape = (size, max(size, round(width * scale))) if height <= width else (max(size, round(height * scale)), size)
+    size, side = how.size, how.resize or how.size
+    if min(height, width) != side:
+        scale = side / min(height, width)
+        shape = (side, max(side, round(width * scale))) if height <= width else (max(side, round(height * scale)), side)
         # Rounded after each direction, as image libraries do: the authors resized 8-bit images, and exact ones
         # give other figures (up to a point of accuracy).
         for target in ((height, shape[1]), shape):
-            batch = interpolate(batch, target, mode="bilinear", antialias=True, align_corners=False).round_().clamp_(0, 255)
+            batch = interpolate(batch, target, mode=how.interpolation, antialias=True, align_corners=False).round_().clamp_(0, 255)
         height, width = shape
     top, left = (height - size) // 2, (width - size) // 2
     return batch[..., top : top + size, left : left + size].clone()

@@ -21,7 +21,7 @@ from ..store import atomic_path, make_folder, write_json, write_text
 from . import checkpoints
 from .architectures import build
 from .losses import Heads, make_loss, penultimate
-from .networks import net as network
+from .registry import net as network
 from .robustness import Threat, robust_top1
 from .upstream import classes, to_batch, upstream
 from .zoo import Recipe, recipe

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
-from ..errors import InputError, unknown
+from ..errors import unknown
 
 NESTING = (8, 16, 32, 64, 128, 256, 512)
 """Sizes of the nested representations of the zoo's MRL nets and of its fixed-feature baselines."""
@@ -108,26 +107,6 @@ def _zoo() -> dict[str, Recipe]:
 
 ZOO: dict[str, Recipe] = _zoo()
 """Recipes by name: architecture (and width, where it is not 512), what is special in pre-training, seed."""
-
-
-def expanded(names: Iterable[str]) -> list[str]:
-    """Names with patterns (``*``, ``?``, ``[...]``) put in place by the nets of the zoo they match, without repeats.
-
-    Raises
-    ------
-    InputError
-        If a pattern matches none.
-    """
-    found: list[str] = []
-    for name in names:
-        if "@" in name or not any(sign in name for sign in "*?["):
-            found.append(name)
-            continue
-        matched = [one for one in ZOO if fnmatchcase(one, name)]
-        if not matched:
-            raise InputError(f"no net of the miniature zoo matches {name!r}: its names are such as {', '.join(list(ZOO)[:3])}")
-        found += matched
-    return list(dict.fromkeys(found))
 
 
 def recipe(name: str) -> Recipe:

@@ -9,6 +9,7 @@ import platformdirs
 
 from ..errors import InputError
 
+ASSETS_VARIABLE = "DIFFUSED_REDUNDANCY_ASSETS"
 CACHE_VARIABLE = "DIFFUSED_REDUNDANCY_CACHE"
 REPORT_VARIABLE = "DIFFUSED_REDUNDANCY_REPORT"
 LAYERS_VARIABLE = "DIFFUSED_REDUNDANCY_LAYERS"
@@ -31,7 +32,7 @@ def repository() -> Path:
 
 
 def data() -> Path:
-    """The folder of shipped checkpoints and their manifests."""
+    """The folder of shipped checkpoints, their manifests, and the manifest of assets."""
     return repository() / "data"
 
 
@@ -44,6 +45,12 @@ def cache() -> Path:
     """The folder of cached features and curves: ``$DIFFUSED_REDUNDANCY_CACHE``, else the user's cache folder."""
     given = os.environ.get(CACHE_VARIABLE)
     return Path(given).expanduser().resolve() if given else Path(platformdirs.user_cache_dir("diffused-redundancy"))
+
+
+def assets() -> Path:
+    """The folder of downloaded weights and data sets: ``$DIFFUSED_REDUNDANCY_ASSETS``, else the user's data folder."""
+    given = os.environ.get(ASSETS_VARIABLE)
+    return Path(given).expanduser().resolve() if given else Path(platformdirs.user_data_dir("diffused-redundancy"))
 
 
 def report() -> Path:

@@ -14,7 +14,7 @@ import yaml
 
 from ..devices import DEVICES
 from ..errors import InputError, unknown
-from ..nets.zoo import ZOO, expanded
+from ..nets import names as nets
 from ..store import paths
 from ..tasks import SCHEMES, TASKS
 
@@ -43,19 +43,16 @@ class Parameter:
     allowed: str
 
 
-def _one_of(kind: str, names: Any, schemes: Any = (), at: bool = False) -> Callable[[str], None]:
+def _one_of(kind: str, names: Any, schemes: Any = ()) -> Callable[[str], None]:
     def check(value: str) -> None:
         scheme, colon, path = value.partition(":")
         if colon and scheme in schemes:
             _exists(path)
-        elif at and "@" in value:
-            _exists(value.partition("@")[2])
         elif value not in names:
             raise nearest(value)
 
     def nearest(value: str) -> InputError:
-        extra = [f"{scheme}:PATH" for scheme in schemes] + (["TIMM_TAG@PATH"] if at else [])
-        return unknown(kind, value, [*names, *extra])
+        return unknown(kind, value, [*names, *(f"{scheme}:PATH" for scheme in schemes)])
 
     return check
 
@@ -82,8 +79,8 @@ def _between(low: float, high: float, *, open_low: bool = False) -> Callable[[fl
 
 
 def _net(value: str) -> None:
-    if expanded([value]) == [value]:
-        _one_of("net", ZOO, at=True)(value)
+    if nets.expanded([value]) == [value]:
+        nets.check(value)
 
 
 PARAMETERS: dict[str, Parameter] = {

@@ -16,7 +16,7 @@ from threading import Event
 from typing import Any
 
 from ..errors import InputError
-from ..nets.zoo import expanded
+from ..nets.names import expanded
 from ..store import make_folder, paths
 from ..store.cache import REFRESH_VARIABLE
 from ..store.paths import LAYERS_VARIABLE

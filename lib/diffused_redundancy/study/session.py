@@ -21,7 +21,7 @@ from ..errors import InputError, unknown
 from ..nets import PENULTIMATE, Net, features, net
 from ..nets.extraction import CODE as FEATURES_CODE
 from ..nets.extraction import PACKAGES as FEATURES_PACKAGES
-from ..nets.zoo import expanded
+from ..nets.names import expanded
 from ..store import Cache, atomic_path, code_digest, make_folder, paths, provenance, versions, write_json, write_text
 from ..tasks import Task, task
 from . import parameters

@@ -1,0 +1,77 @@
+"""Names of networks: which there are, what a pattern stands for, and which one was meant. Light: torch is not imported."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ..errors import InputError, unknown
+from ..store import assets
+from ..store.assets import Asset
+from .zoo import ZOO
+
+BEYOND_TIMM = ("resnet50_blurpool", "wide_resnet50_4")
+"""Architectures of published nets that timm does not have; see :mod:`published`."""
+
+
+def published() -> dict[str, Asset]:
+    """The nets of ``data/assets.toml``, by name."""
+    return {name: one for name, one in assets.manifest().items() if one.kind == "weights"}
+
+
+def names() -> list[str]:
+    """Every net with a name of its own here; timm's tags come on top."""
+    return [*ZOO, *published()]
+
+
+def expanded(given: Iterable[str]) -> list[str]:
+    """Names with patterns (``*``, ``?``, ``[...]``) put in place by the nets they match, without repeats.
+
+    A pattern stands for nets of the miniature zoo; where it matches none, for published ones.
+
+    Raises
+    ------
+    InputError
+        If a pattern matches none.
+    """
+    found: list[str] = []
+    for name in given:
+        if "@" in name or not any(sign in name for sign in "*?["):
+            found.append(name)
+            continue
+        matched = [one for one in ZOO if fnmatchcase(one, name)] or [one for one in published() if fnmatchcase(one, name)]
+        if not matched:
+            raise InputError(f"no net matches {name!r}: names are such as {', '.join([*list(ZOO)[:3], *list(published())[:2]])}")
+        found += matched
+    return list(dict.fromkeys(found))
+
+
+def check_architecture(tag: str) -> None:
+    """Raise InputError, with the nearest name, if there is no architecture of this timm name or tag."""
+    if tag in BEYOND_TIMM:
+        return
+    import timm
+
+    if not timm.is_model(tag.split(".")[0]):
+        raise unknown("timm model", tag, [*BEYOND_TIMM, *timm.list_models(pretrained=True)])
+
+
+def check(name: str) -> None:
+    """Raise InputError if there is no net of this name, or no such weight file; nothing is loaded."""
+    tag, at, path = name.partition("@")
+    if at:
+        check_architecture(tag)
+        if not Path(path).expanduser().is_file():
+            raise InputError(f"there is no {path!r}")
+        return
+    if name in ZOO or name in published():
+        return
+    import timm
+
+    base, _, tag = name.partition(".")
+    if timm.is_model(base) and timm.is_model_pretrained(name if tag else base):
+        return
+    near = difflib.get_close_matches(name, timm.list_models(pretrained=True), n=3, cutoff=0.7)
+    raise unknown("net", name, [*ZOO, *published(), *near, "TIMM_TAG", "TIMM_TAG@PATH"])

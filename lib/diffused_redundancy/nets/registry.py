@@ -1,0 +1,244 @@
+"""Networks by name: the miniature zoo, the paper's published nets, any timm tag, and weights in a local file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from torch.nn.functional import pad
+
+from ..errors import InputError, unknown
+from ..store import assets, sha256_of
+from ..store.assets import Asset, File
+from ..store.download import Expected
+from . import checkpoints, weightfiles
+from .names import check, check_architecture, published
+from .networks import Net, Origin, Preprocessing
+from .published import PUBLISHED
+from .upstream import MEAN, STD
+from .zoo import ZOO
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and deviation of ImageNet's pixels, for published nets that timm does not know."""
+
+
+def net(name: str, *, fetching: bool = True) -> Net:
+    """The network of a name.
+
+    Parameters
+    ----------
+    name : str
+        A net of the miniature zoo; a published one of ``data/assets.toml``; a tag of timm, such as ``convnext_tiny.fb_in22k``;
+        or ``TAG@PATH`` for weights in a local file.
+    fetching : bool
+        Whether to fetch weights that are not here.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown (with the nearest one), the weights cannot be had or used, or their keys do not match.
+    """
+    tag, at, path = str(name).partition("@")
+    if at:
+        return _local(tag, Path(path).expanduser().resolve())
+    if name in ZOO:
+        return _zoo(name)
+    if name in published():
+        return _published(published()[name], fetching)
+    check(name)
+    return _timm(name, fetching)
+
+
+def weights_of(name: str) -> Asset | None:
+    """The asset a net's weights come from; None for the zoo and local files."""
+    if name in ZOO or "@" in name:
+        return None
+    return published()[name] if name in published() else _tag_asset(name)
+
+
+def _zoo(name: str) -> Net:
+    about = checkpoints.manifest(name)
+    plan = about["recipe"]
+    path = checkpoints.folder() / about["file"]
+
+    def load() -> nn.Module:
+        from .architectures import build
+
+        module = build(plan["architecture"], about["classes"], plan["features"], seed=plan["seed"])
+        return weightfiles.load_into(module, weightfiles.read(path, about["sha256"]), str(path))
+
+    known = ZOO[name]
+    strengths = [value for value in known.loss_options.values() if isinstance(value, float)]
+    origin = Origin(
+        family=known.architecture,
+        loss=known.loss_label,
+        upstream=known.upstream_label,
+        seed=known.seed,
+        strength=strengths[0] if strengths else None,
+        top1=about["top1"],
+        robust_top1=about.get("robust_top1", {}),
+        top1_by_prefix={int(k): value for k, value in about.get("top1_by_prefix", {}).items()},
+        images=known.images,
+        speed=about["features_per_second"],
+    )
+    source = f"pre-trained here ({known.loss_label} loss, seed {known.seed}, {known.upstream_label}, upstream top-1 {about['top1']:.1%})"
+    fingerprint = f"{plan['architecture']}:{plan['features']}:{about['sha256']}"
+    return Net(name, plan["features"], Preprocessing(32, MEAN, STD), fingerprint, source, about["license"], origin, load)
+
+
+def _config(tag: str) -> Any:
+    """timm's notes on the weights of a tag; None for an architecture it does not have."""
+    import timm
+
+    if tag in PUBLISHED:
+        return None
+    try:
+        config = timm.get_pretrained_cfg(tag, allow_unregistered=True)
+    except RuntimeError as error:
+        raise unknown("timm tag", tag, [one for one in timm.list_models(pretrained=True) if one.startswith(tag.split(".")[0])]) from error
+    if config is None:
+        raise InputError(f"timm knows no weights of {tag!r}: give the full tag, such as resnet18.tv_in1k")
+    return config
+
+
+def preprocessing_of(tag: str, *, own: bool) -> Preprocessing:
+    """How pictures are prepared for a tag: as timm evaluates it (``own``), or with the paper's resize and crop."""
+    config = _config(tag)
+    if config is None:
+        return Preprocessing(224, *IMAGENET)
+    from timm.data import resolve_data_config
+
+    found = resolve_data_config({}, pretrained_cfg=config.to_dict())
+    height, width = found["input_size"][1:]
+    if height != width:
+        raise InputError(f"{tag} takes images of {height} x {width}: only square ones are prepared here")
+    mean, std = (tuple(float(value) for value in found[key]) for key in ("mean", "std"))
+    if not own:
+        return Preprocessing(height, mean, std)  # type: ignore[arg-type]
+    interpolation = found["interpolation"] if found["interpolation"] in ("bilinear", "bicubic") else "bicubic"
+    resize = int(height / found["crop_pct"])
+    return Preprocessing(height, mean, std, 0 if resize == height else resize, interpolation)  # type: ignore[arg-type]
+
+
+def skeleton(tag: str, classes: int | None = None) -> nn.Module:
+    """The architecture of a tag without weights, on the meta device; by default with as many classes as its weights have."""
+    import torch
+
+    with torch.device("meta"):
+        return _made(tag, _classes(tag) if classes is None else classes)
+
+
+def _classes(tag: str) -> int:
+    config = _config(tag)
+    return 1000 if config is None else int(config.num_classes)
+
+
+def _made(tag: str, classes: int) -> nn.Module:
+    import timm
+
+    return PUBLISHED[tag](num_classes=classes) if tag in PUBLISHED else timm.create_model(tag, pretrained=False, num_classes=classes)
+
+
+def _classifier(tag: str) -> str:
+    config = _config(tag)
+    found = "fc" if config is None else config.classifier or "fc"
+    return found if isinstance(found, str) else found[0]
+
+
+def fitted(tag: str, state: Mapping[str, Any], source: str) -> nn.Module:
+    """An architecture with a state dict of any of the known layouts, whose keys must match exactly.
+
+    The head has as many classes as the file's, or none if the file has none.
+    """
+    state = weightfiles.nested_head(weightfiles.vgg_layout(state) if tag.startswith("vgg") else state)
+    state = weightfiles.unwrapped(state, skeleton(tag).state_dict())
+    key = f"{_classifier(tag)}.weight"
+    head = state.get(key)
+    net = _made(tag, 0 if head is None else len(head))
+    wanted = net.state_dict()
+    if head is not None and tag == "resnet50_blurpool" and head.ndim == 2 and head.shape[1] < wanted[key].shape[1]:
+        state[key] = pad(head, (0, wanted[key].shape[1] - head.shape[1]))  # a fixed-feature baseline's head sees the first k
+    return weightfiles.load_into(net, state, source)
+
+
+def _width(tag: str) -> int:
+    shape: Any = skeleton(tag, 0)
+    return int(shape.head_hidden_size)
+
+
+def _local(tag: str, path: Path) -> Net:
+    """An architecture with the weights of a local file."""
+    if not path.is_file():
+        raise InputError(f"no weight file {path}")
+    check_architecture(tag)
+    known = tag in published() or tag in PUBLISHED
+    return Net(
+        f"{tag}@{path}",
+        _width(tag),
+        preprocessing_of(tag, own=not known),
+        f"{tag}:{sha256_of(path)}",
+        str(path),
+        "of its source",
+        Origin(tag.split(".")[0]),
+        lambda: fitted(tag, weightfiles.read(path), str(path)),
+    )
+
+
+def _published(one: Asset, fetching: bool) -> Net:
+    """A net of the manifest."""
+    path = assets.require(one, fetching=fetching)[0]
+    about = one.about
+    tag = about["architecture"]
+    origin = Origin(
+        family=about.get("family", tag.split(".")[0]),
+        loss=about["loss"],
+        upstream=about["upstream"],
+        strength=about.get("strength"),
+        top1=about.get("top1"),
+        images=about.get("images"),
+    )
+    how = preprocessing_of(tag, own=False)
+    if "mean" in about:
+        how = Preprocessing(how.size, tuple(about["mean"]), tuple(about["std"]))
+    fingerprint = f"{tag}:{assets.sha256(path)}"
+    return Net(one.name, _width(tag), how, fingerprint, one.source, one.license, origin, lambda: fitted(tag, weightfiles.read(path), one.name))
+
+
+def _tag_asset(tag: str) -> Asset:
+    """The weights of a timm tag as an asset: from the hub, or from the url timm notes."""
+    config = _config(tag)
+    full = f"{config.architecture}.{config.tag}" if config.tag else config.architecture
+    url = config.url or ""
+    prefix = re.search(r"-([0-9a-f]{8})\.", url)
+    if config.hf_hub_id:
+        file = config.hf_hub_filename or "model.safetensors"
+        repository = config.hf_hub_id if not config.hf_hub_id.endswith("/") else config.hf_hub_id + full
+        files = (File(file, (f"hf://{repository}/{file}",), Expected()),)
+    elif url:
+        files = (File(url.rpartition("/")[2], (url,), Expected(sha256=prefix[1] if prefix else "")),)
+    else:
+        raise InputError(f"timm names no place to get the weights of {tag!r} from: load them from a file with {tag}@PATH")
+    source = config.origin_url or "https://github.com/huggingface/pytorch-image-models"
+    return Asset(full, "weights", f"weights/{full}", files, source, config.license or "not stated", about={"architecture": full})
+
+
+def _timm(tag: str, fetching: bool) -> Net:
+    """Weights that timm knows, loaded by timm with the conversions it has for them."""
+    import timm
+
+    one = _tag_asset(tag)
+    path = assets.require(one, fetching=fetching)[0]
+
+    def load() -> nn.Module:
+        state = weightfiles.read(path)
+        try:
+            return timm.create_model(one.name, pretrained=True, pretrained_cfg_overlay={"state_dict": state, "custom_load": False})
+        except RuntimeError as error:
+            raise InputError(f"{path} does not fit {one.name}: {error}") from error
+
+    origin = Origin(one.name.split(".")[0], loss=one.name, upstream="of its tag")
+    how = preprocessing_of(tag, own=True)
+    return Net(one.name, _width(tag), how, f"timm:{one.name}:{assets.sha256(path)}", one.source, one.license, origin, load)

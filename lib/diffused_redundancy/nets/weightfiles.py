@@ -1,0 +1,226 @@
+"""Weight files of every kind as plain state dicts: safetensors, PyTorch, Lightning, JAX's .npz. Code is never unpickled."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ..store import sha256_of
+
+State = dict[str, Tensor]
+
+PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".tar")
+SUFFIXES = (".safetensors", *PICKLED, ".npz")
+"""Files weights are read from."""
+
+INNER = ("state_dict", "model", "model_state_dict", "net", "weights")
+"""Under which a training script may keep the state dict, beside optimizer and epoch."""
+
+EXTRAS = re.compile(r"(^|\.)(attacker|normalizer|normalize)\.")
+"""Entries of adversarial training that are no part of the net: the attacker's copy of it, and input statistics."""
+
+
+def read(path: Path, sha256: str | None = None) -> State:
+    """The tensors of a weight file, floating-point ones as float32.
+
+    A state dict inside a training checkpoint is found; what else is there is not read.
+
+    Parameters
+    ----------
+    path : path
+        A file of one of :data:`SUFFIXES`.
+    sha256 : str, optional
+        What the file's bytes must hash to.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, unreadable, truncated, of another kind or of another hash, or would run code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no weight file {path}")
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"{path}: weights are read from {', '.join(SUFFIXES)} files, not {path.suffix!r}")
+    if sha256 is not None and (found := sha256_of(path)) != sha256:
+        raise InputError(f"{path} is damaged: its sha256 is {found}, its manifest says {sha256}")
+    try:
+        if path.suffix == ".safetensors":
+            state: Any = load_file(path)
+        elif path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as stored:
+                state = augreg({name: stored[name] for name in stored.files})
+        else:
+            state = _inner(_unpickled(path))
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, zipfile.BadZipFile) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} cannot be read: {error}") from error
+    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"{path} is not a state dict: it must map names to tensors and hold nothing else, or hold one under {', '.join(INNER)}")
+    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+
+
+def _unpickled(path: Path) -> Any:
+    """What a PyTorch file holds, if it is tensors, numbers and text only."""
+    scalar: Any = np._core.multiarray.scalar  # type: ignore[attr-defined]
+    numbers = [scalar, np.dtype, type(np.dtype(np.float64)), type(np.dtype(np.float32)), type(np.dtype(np.int64))]
+    try:
+        with torch.serialization.safe_globals(numbers):  # an accuracy or a learning rate noted as a NumPy number
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if named is None:
+            raise InputError(f"{path} cannot be read: it is no PyTorch file, or is damaged") from error
+        raise InputError(
+            f"{path} holds an object of {named[1]}, which would have to run code to be read: refused. Where you trust the file, save its state "
+            "dict anew with safetensors.torch.save_file"
+        ) from error
+
+
+def _inner(held: Any) -> Any:
+    """The state dict in what a training script saved."""
+    for name in INNER:
+        if isinstance(held, Mapping) and isinstance(held.get(name), Mapping):
+            return held[name]
+    return held
+
+
+def augreg(arrays: Mapping[str, np.ndarray]) -> State:
+    """A vision transformer of the AugReg release (JAX, names such as ``Transformer/encoderblock_0``) in timm's names and layout.
+
+    Steiner et al., "How to train your ViT?" (TMLR 2022). Arrays of another kind are given back as tensors under
+    their own names.
+    """
+    if "embedding/kernel" not in arrays:
+        return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+    state: dict[str, np.ndarray] = {}
+    width = arrays["embedding/kernel"].shape[-1]
+    plain = {
+        "cls": "cls_token",
+        "Transformer/posembed_input/pos_embedding": "pos_embed",
+        "Transformer/encoder_norm/scale": "norm.weight",
+        "Transformer/encoder_norm/bias": "norm.bias",
+        "embedding/bias": "patch_embed.proj.bias",
+        "head/bias": "head.bias",
+    }
+    norms = {"LayerNorm_0": "norm1", "LayerNorm_2": "norm2"}
+    dense = {"MlpBlock_3/Dense_0": "mlp.fc1", "MlpBlock_3/Dense_1": "mlp.fc2"}
+    parts: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in arrays.items():
+        block = re.fullmatch(r"Transformer/encoderblock_(\d+)/(.+)/(kernel|bias|scale)", name)
+        if name in plain:
+            state[plain[name]] = array
+        elif name == "embedding/kernel":
+            state["patch_embed.proj.weight"] = array.transpose(3, 2, 0, 1)  # height, width, in, out
+        elif name == "head/kernel":
+            state["head.weight"] = array.T
+        elif block is None:
+            state[name] = array  # what a net has no place for is found later
+        else:
+            home, part, kind = f"blocks.{block[1]}", block[2], block[3]
+            attention = re.fullmatch(r"MultiHeadDotProductAttention_1/(query|key|value|out)", part)
+            if part in norms:
+                state[f"{home}.{norms[part]}.{'weight' if kind == 'scale' else 'bias'}"] = array
+            elif part in dense:
+                state[f"{home}.{dense[part]}.{'weight' if kind == 'kernel' else 'bias'}"] = array.T
+            elif attention is None:
+                state[name] = array
+            elif attention[1] == "out":
+                state[f"{home}.attn.proj.{'weight' if kind == 'kernel' else 'bias'}"] = array.reshape(-1, width).T if kind == "kernel" else array
+            else:
+                parts.setdefault(f"{home}.attn.qkv.{'weight' if kind == 'kernel' else 'bias'}", {})[attention[1]] = (
+                    array.reshape(width, -1).T if kind == "kernel" else array.reshape(-1)
+                )
+    for name, three in parts.items():
+        if set(three) == {"query", "key", "value"}:
+            state[name] = np.concatenate([three[which] for which in ("query", "key", "value")])
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in state.items()}
+
+
+def unwrapped(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> State:
+    """A state dict without the prefix that wrappers (data parallel, attackers, Lightning) put before every name.
+
+    The prefix is the one under which most of the wanted names are found. What adversarial training adds besides
+    (:data:`EXTRAS`) is left out.
+    """
+    counts: dict[str, int] = {"": 0}
+    for name in state:
+        if EXTRAS.search(name):
+            continue
+        pieces = name.split(".")
+        for i in range(len(pieces)):
+            if ".".join(pieces[i:]) in wanted:
+                prefix = "".join(f"{piece}." for piece in pieces[:i])
+                counts[prefix] = counts.get(prefix, 0) + 1
+                break
+    prefix = max(counts, key=lambda one: (counts[one], -len(one)))
+    kept = {name: value for name, value in state.items() if not EXTRAS.search(name)}
+    return {name.removeprefix(prefix) if name.startswith(prefix) else name: value for name, value in kept.items()}
+
+
+def vgg_layout(state: Mapping[str, Tensor]) -> State:
+    """torchvision's VGG (``classifier.0``) in timm's names, its fully connected layers as convolutions."""
+    found: State = {}
+    for name, value in state.items():
+        for theirs, ours, side in (("classifier.0", "pre_logits.fc1", 7), ("classifier.3", "pre_logits.fc2", 1), ("classifier.6", "head.fc", 0)):
+            if (at := name.rfind(theirs + ".")) >= 0:
+                name = name[:at] + ours + name[at + len(theirs) :]
+                if name.endswith("weight") and side:
+                    value = value.reshape(value.shape[0], -1, side, side)
+        found[name] = value
+    return found
+
+
+def nested_head(state: Mapping[str, Tensor]) -> State:
+    """An MRL net (``fc.nesting_classifier_6.weight``) with the head of its whole layer alone, and FF heads widened by zeros.
+
+    The smaller heads of MRL are left out: what is measured are the features.
+    """
+    found: State = {}
+    heads = {int(match[1]) for name in state if (match := re.search(r"fc\.nesting_classifier_(\d+)\.weight$", name))}
+    for name, value in state.items():
+        match = re.search(r"fc\.nesting_classifier_(\d+)\.(weight|bias)$", name)
+        if match is None:
+            found[name] = value
+        elif int(match[1]) == max(heads):
+            found[name[: match.start()] + f"fc.{match[2]}"] = value
+    return found
+
+
+def load_into(net: nn.Module, state: Mapping[str, Tensor], source: str) -> nn.Module:
+    """Load a state dict whose keys and shapes match exactly.
+
+    Counters of batches in batch norm, which files from before 2018 lack, are the one thing that may be missing:
+    they are no weights and nothing here reads them.
+
+    Raises
+    ------
+    InputError
+        Listing missing and unexpected keys, or tensors of another shape, instead of loading half a net.
+    """
+    wanted = net.state_dict()
+    missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in state if key not in wanted]
+    shapes = [
+        f"{key} {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in state and state[key].shape != wanted[key].shape
+    ]
+    problems = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+    told = [f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})" for what, keys in problems.items() if keys]
+    if told:
+        raise InputError(f"{source} does not fit {type(net).__name__}: keys {'; '.join(told)}")
+    net.load_state_dict({key: state.get(key, value) for key, value in wanted.items()}, strict=True)
+    return net

@@ -1,0 +1,87 @@
+"""Files of the Hugging Face hub, as ``hf://OWNER/REPOSITORY/FILE``.
+
+The hub's own client says where a file is, how large, and what it hashes to (and knows about tokens, mirrors in
+``$HF_ENDPOINT``, ``$HF_HUB_OFFLINE`` and files fetched earlier by timm). The bytes come by :func:`download.download`, which
+goes on after an interruption; the client's own transfer begins anew in each process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import InputError
+from . import download as web
+from .files import atomic_path
+
+
+def parts(url: str) -> tuple[str, str]:
+    """Repository (``OWNER/NAME``) and file of an ``hf://`` url."""
+    found = re.fullmatch(r"hf://([^/]+/[^/]+)/(.+)", url)
+    if not found:
+        raise InputError(f"{url!r} is no file on the hub: write hf://OWNER/REPOSITORY/FILE")
+    return found[1], found[2]
+
+
+def _metadata(url: str, endpoint: str | None) -> Any:
+    """What the hub says of a file; tried again if the server fails."""
+    from huggingface_hub import get_hf_file_metadata
+    from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
+
+    problem = ""
+    for attempt in range(web.TRIES):
+        if attempt:
+            time.sleep(min(2.0**attempt, 30.0))
+        try:
+            return get_hf_file_metadata(url, timeout=web.TIMEOUT, endpoint=endpoint)
+        except OfflineModeIsEnabled as error:
+            raise web.DeadLink(f"{url}: HF_HUB_OFFLINE is set") from error
+        except GatedRepoError as error:
+            raise web.DeadLink(f"{url}: its terms have to be accepted on the hub first, then 'hf auth login'") from error
+        except (EntryNotFoundError, RepositoryNotFoundError) as error:
+            raise web.DeadLink(f"{url}: not on the hub ({type(error).__name__})") from error
+        except HfHubHTTPError as error:
+            status = error.response.status_code
+            if status < 500 and status not in (408, 429):
+                raise web.DeadLink(f"{url}: {status}") from error
+            problem = f"the hub answers {status}"
+        except Exception as error:  # of whichever HTTP library the client uses
+            if type(error).__module__.split(".")[0] not in ("httpx", "httpx2", "httpcore", "requests", "builtins"):
+                raise
+            problem = f"no connection ({error})"
+    raise web.DeadLink(f"{url}: {problem} (tried {web.TRIES} times)")
+
+
+def download(url: str, path: Path, expected: web.Expected | None = None, *, title: str = "") -> None:
+    """Fetch a file of the hub to a path; its size and, for large files, its sha256 must be what the hub says.
+
+    Raises
+    ------
+    DeadLink
+        If the hub does not have or give the file, or what came is not what was expected.
+    """
+    from huggingface_hub import get_token, hf_hub_url, try_to_load_from_cache
+
+    repository, name = parts(url)
+    expected = expected or web.Expected()
+    cached = try_to_load_from_cache(repository, name)
+    if isinstance(cached, str) and not expected.problem(Path(cached)):
+        with atomic_path(path) as temporary:
+            shutil.copyfile(cached, temporary)
+        return
+    endpoint = os.environ.get("HF_ENDPOINT") or None
+    address = hf_hub_url(repository, name, endpoint=endpoint)
+    about = _metadata(address, endpoint)
+    etag = about.etag or ""
+    if not expected.sha256 and re.fullmatch(r"[0-9a-f]{64}", etag):  # of files in large storage; of others it is git's
+        expected = web.Expected(sha256=etag, md5=expected.md5, size=about.size if expected.size is None else expected.size)
+    headers = {}
+    token = get_token()
+    if token and urlsplit(about.location).netloc == urlsplit(address).netloc:  # a token is for the hub, not for where it redirects to
+        headers["Authorization"] = f"Bearer {token}"
+    web.download(about.location, path, expected, title=title, headers=headers)
