@@ -31,13 +31,16 @@
 
 # %% tags=["parameters"]
 NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: names of the miniature zoo, or TIMM_TAG@PATH for weights in a file
-TASKS: list[str] = ["digits", "armenian", "georgian", "font_style"]  # Downstream tasks; also folder:PATH and npz:PATH
+TASKS: list[str] = ["digits", "armenian", "georgian", "font_style"]  # Downstream tasks; also folder:PATH, npz:PATH, hf:PATH
+IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
+PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
 SELECTIONS: list[str] = ["random", "pca", "gaussian_projection", "random_projection", "pca_least"]  # Ways of choosing, random among them
 SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
 FRACTIONS: list[float] = [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0]  # Sizes of the logistic probes
 DELTAS: list[float] = [0.8, 0.9, 0.95]  # Shares of the full layer's accuracy to be kept
 DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
+COMPUTE: str = "float32"  # How features are computed: float32, bf16, either with +compile
 
 # %%
 import diffused_redundancy as dr

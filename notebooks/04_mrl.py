@@ -29,7 +29,9 @@
 
 # %% tags=["parameters"]
 NETS: list[str] = ["*t.mrl_*", "miniature_resnet.standard_s?", "*t.adversarial_l2_0.25_s?", "*t.ff_*"]  # Networks, known by their loss
-TASKS: list[str] = ["digits", "armenian", "font_style"]  # Downstream tasks; also folder:PATH and npz:PATH
+TASKS: list[str] = ["digits", "armenian", "font_style"]  # Downstream tasks; also folder:PATH, npz:PATH, hf:PATH
+IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
+PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
 SELECTIONS: list[str] = ["random", "first"]  # Ways of choosing neurons: random and first (the nested prefix) among them
 SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
@@ -37,6 +39,7 @@ PROBE: str = "ridge"  # Linear probe: ridge (exact at every size) or logistic (a
 FRACTIONS: list[float] = [0.0157, 0.0313, 0.0625, 0.125, 0.25, 0.5, 1.0]  # Sizes of logistic probes
 DELTAS: list[float] = [0.9, 0.8, 0.95]  # Shares of the full layer's value to be kept; the verdict uses the first
 DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
+COMPUTE: str = "float32"  # How features are computed: float32, bf16, either with +compile
 
 # %%
 import diffused_redundancy as dr

@@ -28,12 +28,15 @@
 
 # %% tags=["parameters"]
 NETS: list[str] = ["miniature_resnet.standard_*", "*t.mrl_s1", "*t.adversarial_l2_0.5_s1"]  # Networks; the first one in detail
-TASKS: list[str] = ["digits", "armenian", "georgian"]  # Downstream tasks; also folder:PATH and npz:PATH
+TASKS: list[str] = ["digits", "armenian", "georgian"]  # Downstream tasks; also folder:PATH, npz:PATH, hf:PATH
+IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
+PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
 SELECTIONS: list[str] = ["random", "pca"]  # Ways of choosing neurons or directions for the first network, random among them
 SEEDS: list[int] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]  # Seeds of the random selections
 DELTAS: list[float] = [0.9]  # Share of the full layer's accuracy to be kept; the first one is used
 DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
+COMPUTE: str = "float32"  # How features are computed: float32, bf16, either with +compile
 
 # %%
 import diffused_redundancy as dr

@@ -277,7 +277,7 @@ class LogisticProbes:
 
 
 def choose_logistic_penalty(
-    X: Any, y: Any, *, grid: tuple[float, ...] = LOGISTIC_GRID, folds: int = 3, seed: int = 0, device: str = "auto"
+    X: Any, y: Any, *, grid: tuple[float, ...] = LOGISTIC_GRID, folds: int = 3, seed: int = 0, groups: Any = None, device: str = "auto"
 ) -> PenaltyChoice:
     """Choose the penalty of the full layer by cross-validation on the train set.
 
@@ -291,11 +291,13 @@ def choose_logistic_penalty(
         Penalties to try.
     folds, seed : int
         Number of folds, and seed of the assignment.
+    groups : array (n,), optional
+        Of rows that must share a fold, such as views of one image.
     device : str
         As for the statistics.
     """
     features = as_features(X)
-    labels, num_classes, fold = folded(y, len(features), folds, seed)
+    labels, num_classes, fold = folded(y, len(features), folds, seed, groups)
     folds = int(fold.max()) + 1
     accuracy = np.empty((folds, len(grid)))
     for f in range(folds):

@@ -77,11 +77,20 @@ def fold_of(y: Tensor, folds: int, seed: int = 0) -> Tensor:
     return fold
 
 
-def folded(y: Any, n: int, folds: int, seed: int) -> tuple[Tensor, int, Tensor]:
-    """Checked labels (n,), the number of classes, and the fold of each image; fewer folds where images are fewer."""
+def folded(y: Any, n: int, folds: int, seed: int, groups: Any = None) -> tuple[Tensor, int, Tensor]:
+    """Checked labels (n,), the number of classes, and the fold of each row; fewer folds where images are fewer.
+
+    Rows of one group, such as the views of one image, share a fold: none is judged by a probe that saw another.
+    """
     labels = as_labels(y, n)
     check_classes(labels)
-    return labels, count_classes(labels), fold_of(labels, min(folds, n) if folds > 1 else folds, seed)
+    if groups is None:
+        return labels, count_classes(labels), fold_of(labels, min(folds, n) if folds > 1 else folds, seed)
+    names, first, home = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
+    if len(home) != n or not np.array_equal(labels.numpy()[first][home], labels.numpy()):
+        raise InputError(f"groups has {len(home)} entries for {n} rows: it must name the group of each row, and the rows of a group share a label")
+    fold = fold_of(labels[torch.from_numpy(first)], min(folds, len(names)) if folds > 1 else folds, seed)
+    return labels, count_classes(labels), fold[torch.from_numpy(home)]
 
 
 def choose(grid: tuple[float, ...], accuracy: np.ndarray) -> PenaltyChoice:

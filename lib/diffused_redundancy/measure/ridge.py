@@ -110,7 +110,7 @@ def ridge_curve(statistics: SufficientStatistics, basis: Basis, X_test: Any, y_t
 
 
 def cross_validated_ridge(
-    X: Any, y: Any, selection: str, seeds: Sequence[int], *, penalty: float, folds: int = 5, seed: int = 0, device: str = "auto"
+    X: Any, y: Any, selection: str, seeds: Sequence[int], *, penalty: float, folds: int = 5, seed: int = 0, groups: Any = None, device: str = "auto"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Accuracy by class at every k on train images, each held out once.
 
@@ -128,6 +128,8 @@ def cross_validated_ridge(
         The same in each fold.
     folds, seed : int
         Number of folds, and seed of the assignment.
+    groups : array (n,), optional
+        Of rows that must share a fold, such as views of one image.
 
     Returns
     -------
@@ -137,7 +139,7 @@ def cross_validated_ridge(
         Images of each class.
     """
     features = as_features(X)
-    labels, num_classes, fold = folded(y, len(features), folds, seed)
+    labels, num_classes, fold = folded(y, len(features), folds, seed, groups)
     counts = np.bincount(labels.numpy(), minlength=num_classes)
     total: np.ndarray | None = None
     for f in range(int(fold.max()) + 1):
@@ -155,7 +157,15 @@ def cross_validated_ridge(
 
 
 def choose_ridge_penalty(
-    X: Any, y: Any, *, grid: tuple[float, ...] = RIDGE_GRID, folds: int = 5, seed: int = 0, standardize: bool = False, device: str = "auto"
+    X: Any,
+    y: Any,
+    *,
+    grid: tuple[float, ...] = RIDGE_GRID,
+    folds: int = 5,
+    seed: int = 0,
+    groups: Any = None,
+    standardize: bool = False,
+    device: str = "auto",
 ) -> PenaltyChoice:
     """Choose the penalty of the full layer by cross-validation on the train set.
 
@@ -169,11 +179,13 @@ def choose_ridge_penalty(
         Penalties to try.
     folds, seed : int
         Number of folds, and seed of the assignment.
+    groups : array (n,), optional
+        Of rows that must share a fold, such as views of one image.
     standardize : bool
         Scale neurons to unit variance within each training part first.
     """
     features = check_features(X)
-    labels, num_classes, fold = folded(y, len(features), folds, seed)
+    labels, num_classes, fold = folded(y, len(features), folds, seed, groups)
     folds = int(fold.max()) + 1
     parts = [SufficientStatistics(features.shape[1], num_classes, device=device) for _ in range(folds)]
     for rows in blocks(len(features)):

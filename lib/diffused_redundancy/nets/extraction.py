@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from ..devices import resolve_device
 from ..errors import InputError, unknown
 from ..progress import progress
 from ..store import Cache, code_digest, paths, versions
 from ..tasks import Split, Task
-from .networks import PENULTIMATE, Net, Preprocessing
+from ..tasks.splits import ArrayImages
+from .networks import PENULTIMATE, Net
+from .preprocess import augmented, prepare
+from .protocols import COMPUTE, protocol
 
 CODE = (
-    *(f"nets.{name}" for name in ("extraction", "networks", "registry", "weightfiles", "published", "architectures", "upstream")),
+    *(
+        f"nets.{name}"
+        for name in ("extraction", "preprocess", "protocols", "networks", "registry", "weightfiles", "published", "architectures", "upstream")
+    ),
     "tasks",
 )
 """The code that features depend on."""
 
-PACKAGES = ("torch", "timm", "numpy", "pillow", "matplotlib", "scikit-learn")
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "matplotlib", "scikit-learn")
 """The packages they depend on: fonts and digits come with the last two."""
+
+IN_MEMORY = 2 << 30
+"""Bytes of features of one split and layer beyond which they are gathered in a file instead of in memory."""
+
+CPU_BATCH = 128
+LARGEST_BATCH = 2048
 
 
 @dataclass(frozen=True)
@@ -37,6 +50,7 @@ class Features:
     Attributes
     ----------
     X_train, X_test : ndarray (n, d) and (m, d), float32
+        In the augmented protocol the train images come once for each view, all images of a view together.
     y_train, y_test : ndarray (n,) and (m,), int64
     classes : tuple of str
     """
@@ -46,35 +60,6 @@ class Features:
     X_test: np.ndarray = field(repr=False)
     y_test: np.ndarray = field(repr=False)
     classes: tuple[str, ...]
-
-
-def prepare(pictures: list[np.ndarray], how: Preprocessing, device: torch.device) -> Tensor:
-    """Pictures, each uint8 (height, width, 3), as one float32 batch (n, 3, size, size) on a device."""
-    if len({picture.shape for picture in pictures}) == 1:
-        groups = [torch.from_numpy(np.stack(pictures))]
-    else:
-        groups = [torch.from_numpy(np.ascontiguousarray(picture))[None] for picture in pictures]
-    batch = torch.cat([_resized(group.to(device), how) for group in groups])
-    mean = torch.tensor(how.mean, device=device).view(1, 3, 1, 1)
-    std = torch.tensor(how.std, device=device).view(1, 3, 1, 1)
-    return batch.div_(255).sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
-
-
-def _resized(pictures: Tensor, how: Preprocessing) -> Tensor:
-    """uint8 (n, height, width, 3) to float32 (n, 3, size, size): shorter side resized, centre crop."""
-    batch = pictures.permute(0, 3, 1, 2).float()
-    height, width = batch.shape[-2:]
-    size, side = how.size, how.resize or how.size
-    if min(height, width) != side:
-        scale = side / min(height, width)
-        shape = (side, max(side, round(width * scale))) if height <= width else (max(side, round(height * scale)), side)
-        # Rounded after each direction, as image libraries do: the authors resized 8-bit images, and exact ones
-        # give other figures (up to a point of accuracy).
-        for target in ((height, shape[1]), shape):
-            batch = interpolate(batch, target, mode=how.interpolation, antialias=True, align_corners=False).round_().clamp_(0, 255)
-        height, width = shape
-    top, left = (height - size) // 2, (width - size) // 2
-    return batch[..., top : top + size, left : left + size].clone()
 
 
 def forward(module: nn.Module, batch: Tensor, layers: Sequence[str] = (PENULTIMATE,)) -> dict[str, Tensor]:
@@ -117,23 +102,193 @@ def _pooled(output: Tensor) -> Tensor:
     return output.mean(1) if output.ndim == 3 else output.flatten(1)
 
 
+def _pictures(split: Split, sizes: Callable[[], int], workers: int) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Batches of pictures with the place of their first, decoded by worker processes where they come from files.
+
+    ``sizes`` says how large the next batch may be; worker processes look ahead and keep to what it said at first.
+    """
+    if isinstance(split.images, ArrayImages) or workers == 0:
+        start = 0
+        while start < len(split):
+            stop = min(start + sizes(), len(split))
+            yield start, split.images.batch(start, stop)
+            start = stop
+        return
+    from torch.utils.data import DataLoader
+
+    ahead: Any = _Decoded(split)
+    size = sizes()
+    start = 0
+    for pictures in DataLoader(ahead, batch_size=size, num_workers=workers, collate_fn=list, prefetch_factor=4):
+        for part in range(0, len(pictures), sizes()):  # smaller after memory ran out
+            chosen = pictures[part : part + sizes()]
+            yield start, chosen
+            start += len(chosen)
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A split's pictures as a data set of torch."""
+
+    split: Split
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        return self.split.images.batch(i, i + 1)[0]
+
+
+def workers_for(split: Split, device: torch.device) -> int:
+    """Processes that decode pictures meanwhile: none for pictures in memory, or where the net needs the cores itself."""
+    return 0 if isinstance(split.images, ArrayImages) or device.type == "cpu" or len(split) < 1000 else min(16, (os.cpu_count() or 2) - 1)
+
+
+class _Runner:
+    """A net on a device: how it is run, and how many pictures at a time."""
+
+    def __init__(self, network: Net, layers: Sequence[str], device: torch.device, compute: str, batch: int | None) -> None:
+        self.network, self.layers, self.device = network, layers, device
+        self.half = compute.startswith("bf16")
+        self.module = network.module.to(device).to(memory_format=torch.channels_last)
+        if device.type == "cuda":
+            torch.backends.cuda.matmul.allow_tf32 = False
+            torch.backends.cudnn.allow_tf32 = False
+        net: Any = self.module
+        if compute.endswith("+compile") and "forward_features" not in vars(net):
+            net.forward_features = torch.compile(net.forward_features)
+        self.batch = batch or CPU_BATCH
+        self.fixed = batch is not None or device.type != "cuda"
+
+    def __call__(self, pictures: Tensor) -> dict[str, Tensor]:
+        """The features of a batch (n, 3, size, size), by layer, each (n, d) in float32, on the device."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            found = forward(self.module, pictures, self.layers)
+        return {layer: values.float() for layer, values in found.items()}
+
+    def tune(self) -> None:
+        """Find the batch size by trial on a GPU: doubled while that makes the net at least 5% faster and memory lasts."""
+        if self.fixed:
+            return
+        self.fixed = True
+        size, best, rate = 32, 32, 0.0
+        while size <= LARGEST_BATCH:
+            try:
+                pixels = torch.zeros(size, 3, self.network.preprocessing.size, self.network.preprocessing.size, device=self.device)
+                pixels = pixels.contiguous(memory_format=torch.channels_last)
+                self(pixels)
+                torch.cuda.synchronize()
+                started = time.perf_counter()
+                self(pixels)
+                self(pixels)
+                torch.cuda.synchronize()
+                found = 2 * size / (time.perf_counter() - started)
+            except torch.OutOfMemoryError:
+                torch.cuda.empty_cache()
+                break
+            if found < 1.05 * rate:
+                break
+            size, best, rate = 2 * size, size, found
+        self.batch = best
+
+    def halve(self) -> None:
+        """Work with half as many pictures at a time, after memory ran out."""
+        if self.batch == 1:
+            raise InputError(f"{self.network.name} does not fit into the memory of {self.device} even with one picture at a time")
+        self.batch = -(-self.batch // 2)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
 @torch.inference_mode()
 def extract(
-    network: Net, split: Split, *, layers: Sequence[str] = (PENULTIMATE,), device: str = "auto", batch: int = 128, title: str = ""
+    network: Net,
+    split: Split,
+    *,
+    layers: Sequence[str] = (PENULTIMATE,),
+    device: str = "auto",
+    batch: int | None = None,
+    compute: str = "float32",
+    view: int | None = None,
+    title: str = "",
 ) -> dict[str, np.ndarray]:
-    """Features of every picture of a split, float32 (n, d), by layer."""
+    """Features of every picture of a split, float32 (n, d), by layer.
+
+    Parameters
+    ----------
+    network : Net
+    split : Split
+    layers : sequence of str
+        See :func:`forward`.
+    device : str
+    batch : int, optional
+        Pictures at a time; by default found by trial on a GPU, and 128 elsewhere. Halved whenever memory runs out.
+    compute : str
+        One of :data:`COMPUTE`.
+    view : int, optional
+        The number of a random view, in place of the clean one.
+    title : str
+        What the progress is of.
+
+    Returns
+    -------
+    dict from a layer to an ndarray
+        Backed by a file without a name where it would take more than :data:`IN_MEMORY` bytes.
+    """
+    if compute not in COMPUTE:
+        raise unknown("way to compute features", compute, COMPUTE)
     chip = resolve_device(device)
-    module = network.module.to(chip).to(memory_format=torch.channels_last)
-    parts: dict[str, list[Tensor]] = {layer: [] for layer in layers}
-    for start in progress(range(0, len(split), batch), title=title or f"features of {network.name}"):
-        pictures = prepare(split.images.batch(start, min(start + batch, len(split))), network.preprocessing, chip)
-        for layer, found in forward(module, pictures, layers).items():
-            parts[layer].append(found.float().cpu())
-    features = {layer: torch.cat(found).numpy() for layer, found in parts.items()}
-    for layer, values in features.items():
-        if not np.isfinite(values).all():
+    runner = _Runner(network, layers, chip, compute, batch)
+    runner.tune()
+    out: dict[str, np.ndarray] = {}
+    waiting: tuple[int, dict[str, Tensor]] | None = None
+
+    def keep(start: int, found: dict[str, Tensor]) -> None:
+        for layer, values in found.items():
+            if layer not in out:
+                out[layer] = _room(len(split), values.shape[1])
+            out[layer][start : start + len(values)] = values.cpu().numpy()
+
+    pictures = _pictures(split, lambda: runner.batch, workers_for(split, chip))
+    total = -(-len(split) // runner.batch)
+    for start, chosen in progress(pictures, total=total, title=title or f"features of {network.name}"):
+        for place, found in _features(runner, chosen, start, view):
+            if waiting is not None:
+                keep(*waiting)  # the device works on this batch while the one before is fetched
+            waiting = (place, found)
+    if waiting is not None:
+        keep(*waiting)
+    for layer, features in out.items():
+        if not all(np.isfinite(features[i : i + 65_536]).all() for i in range(0, len(features), 65_536)):
             raise InputError(f"{network.name} gives features that are not finite at layer {layer!r}: its weights are damaged")
-    return features
+    return out
+
+
+def _features(runner: _Runner, pictures: list[np.ndarray], start: int, view: int | None) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """The features of some pictures, in smaller parts if memory runs out, each with the place of its first picture."""
+    done = 0
+    while done < len(pictures):
+        part = pictures[done : done + runner.batch]
+        how = runner.network.preprocessing
+        try:
+            if view is None:
+                ready = prepare(part, how, runner.device)
+            else:
+                ready = augmented(part, how, runner.device, view=view, start=start + done)
+            found = runner(ready)
+        except torch.OutOfMemoryError:
+            runner.halve()
+            continue
+        yield start + done, found
+        done += len(part)
+
+
+def _room(n: int, d: int) -> np.ndarray:
+    """An array for features, (n, d) float32."""
+    if n * d * 4 <= IN_MEMORY:
+        return np.empty((n, d), np.float32)
+    with TemporaryFile(dir=paths.cache()) as file:  # it vanishes with the array
+        return np.memmap(file, np.float32, "w+", shape=(n, d))
 
 
 def wanted_layers(network: Net, layer: str) -> list[str]:
@@ -142,8 +297,33 @@ def wanted_layers(network: Net, layer: str) -> list[str]:
     return list(dict.fromkeys([layer, *(name for other in others for name in network.layers(other))]))
 
 
-def features(network: Net, task: Task, *, layer: str = PENULTIMATE, device: str = "auto", cache: Cache | None = None) -> Features:
-    """Features of a task at a layer of a net, from the cache or by one pass over its pictures (protocol ``clean``).
+def key_of(network: Net, task: Task, *, device: str = "auto", protocol_name: str = "clean", compute: str = "float32") -> dict[str, Any]:
+    """Everything that determines the features of a task, but the layer."""
+    how = asdict(network.preprocessing)
+    return {
+        "kind": "features",
+        "code": code_digest(*CODE),
+        "versions": versions(*PACKAGES),
+        "net": network.fingerprint,
+        "task": task.fingerprint,
+        "protocol": protocol(protocol_name).name,
+        "preprocessing": how | {"mean": list(how["mean"]), "std": list(how["std"])},
+        "compute": compute,
+        "device": resolve_device(device).type,
+    }
+
+
+def features(
+    network: Net,
+    task: Task,
+    *,
+    layer: str = PENULTIMATE,
+    device: str = "auto",
+    protocol_name: str = "clean",
+    compute: str = "float32",
+    cache: Cache | None = None,
+) -> Features:
+    """Features of a task at a layer of a net, from the cache or by one pass over its pictures.
 
     A pass also fills the cache with the other layers that the notebooks of one run want, so no run passes the same
     pictures through the same net twice.
@@ -155,33 +335,36 @@ def features(network: Net, task: Task, *, layer: str = PENULTIMATE, device: str 
     layer : str
         See :func:`forward`.
     device : str
+    protocol_name : str
+        See :class:`protocols.Protocol`.
+    compute : str
+        One of :data:`COMPUTE`.
     cache : Cache, optional
         By default the user's.
     """
     cache = cache or Cache()
-    chip = resolve_device(device).type
-    common = {
-        "kind": "features",
-        "code": code_digest(*CODE),
-        "versions": versions(*PACKAGES),
-        "net": network.fingerprint,
-        "task": task.fingerprint,
-        "protocol": "clean",
-        "preprocessing": asdict(network.preprocessing) | {"mean": list(network.preprocessing.mean), "std": list(network.preprocessing.std)},
-        "device": chip,
-    }
+    views = protocol(protocol_name)
+    common = key_of(network, task, device=device, protocol_name=protocol_name, compute=compute)
 
-    def compute(missing: list[str]) -> dict[str, dict[str, np.ndarray]]:
+    def compute_layers(missing: list[str]) -> dict[str, dict[str, np.ndarray]]:
         arrays: dict[str, dict[str, np.ndarray]] = {name: {} for name in missing}
         for part, split in task.splits.items():
-            found = extract(network, split, layers=missing, device=chip, title=f"{network.name} on {task.title}, {part}")
-            for name, values in found.items():
-                arrays[name] |= {f"X_{part}": values, f"y_{part}": split.labels}
+            many = part == "train" and views.name != "clean"
+            passes: list[int | None] = list(range(views.views)) if many else [None]
+            gathered: dict[str, np.ndarray] = {}
+            for turn, view in enumerate(passes):
+                title = f"{network.name} on {task.title}, {part}" + (f", view {turn + 1}" if many else "")
+                found = extract(network, split, layers=missing, device=device, compute=compute, view=view, title=title)
+                for name, values in found.items() if many else ():
+                    room = gathered.setdefault(name, _room(len(passes) * len(split), values.shape[1]))
+                    room[turn * len(split) : (turn + 1) * len(split)] = values
+            for name in missing:
+                arrays[name] |= {f"X_{part}": (gathered if many else found)[name], f"y_{part}": np.tile(split.labels, len(passes))}
         return arrays
 
     key = {**common, "layer": layer}
     found = cache.peek(key)
     if found is None:
         keys = {name: {**common, "layer": name} for name in wanted_layers(network, layer)}
-        found = cache.get_or_compute_all(keys, compute, lock=common)[layer]
+        found = cache.get_or_compute_all(keys, compute_layers, lock=common)[layer]
     return Features(**found, classes=task.classes)

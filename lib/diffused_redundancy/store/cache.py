@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import SafetensorError
 
-from . import paths
+from . import paths, tensors
 from .files import atomic_path, make_folder
 
 log = logging.getLogger(__name__)
@@ -99,9 +98,7 @@ class Cache:
         if not path.exists():
             return None
         try:
-            with safe_open(path, framework="numpy") as stored:
-                notes = stored.metadata() or {}
-                arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            arrays, notes = tensors.read(path)
         except (SafetensorError, OSError, ValueError) as error:
             log.warning("cache entry %s cannot be read (%s): it is rebuilt", path, error)
             return None
@@ -114,7 +111,7 @@ class Cache:
         """Store arrays under a key, whole or not at all."""
         stored = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         with atomic_path(self.path(key)) as temporary:
-            save_file(stored, temporary, metadata={"key": canonical(key), "checksum": checksum(stored)})
+            tensors.write(temporary, stored, {"key": canonical(key), "checksum": checksum(stored)})
 
     def get_or_compute(self, key: Mapping[str, Any], compute: Callable[[], Mapping[str, np.ndarray]]) -> Arrays:
         """The arrays of a key, computed and stored if they are not there yet.

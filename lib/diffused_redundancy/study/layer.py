@@ -35,6 +35,8 @@ class Layer:
     device : str
     standardize : bool
         Scale each neuron to unit variance over the train set before the ridge probe.
+    views : int
+        How often each train image comes, all images of a view together; views of one image never part in cross-validation.
     """
 
     def __init__(
@@ -45,9 +47,10 @@ class Layer:
         cache: Cache | None = None,
         device: str = "auto",
         standardize: bool = False,
+        views: int = 1,
     ) -> None:
         self._arrays = arrays
-        self.key, self.cache, self.device, self.standardize = key, cache, device, standardize
+        self.key, self.cache, self.device, self.standardize, self.views = key, cache, device, standardize, views
 
     @cached_property
     def arrays(self) -> tuple[Any, Any, Any, Any]:
@@ -137,6 +140,10 @@ class Layer:
             raise InputError("a probe needs labels and a test part: give y_train, X_test and y_test")
         return self.arrays
 
+    def _images(self, y: Any) -> np.ndarray | None:
+        """Which image each train row is a view of."""
+        return None if self.views == 1 else np.tile(np.arange(len(y) // self.views), self.views)
+
     def _choice(self, kind: str, compute: Callable[[], PenaltyChoice], grid: tuple[float, ...]) -> PenaltyChoice:
         def arrays() -> dict[str, np.ndarray]:
             choice = compute()
@@ -156,7 +163,7 @@ class Layer:
 
         def compute() -> PenaltyChoice:
             X, y, _, _ = self._labelled()
-            return choose_ridge_penalty(X, y, standardize=self.standardize, device=self.device)
+            return choose_ridge_penalty(X, y, groups=self._images(y), standardize=self.standardize, device=self.device)
 
         return self._choice("ridge", compute, RIDGE_GRID)
 
@@ -166,7 +173,7 @@ class Layer:
 
         def compute() -> PenaltyChoice:
             X, y, _, _ = self._labelled()
-            return choose_logistic_penalty(X, y, device=self.device)
+            return choose_logistic_penalty(X, y, groups=self._images(y), device=self.device)
 
         return self._choice("logistic", compute, LOGISTIC_GRID)
 
@@ -204,7 +211,7 @@ class Layer:
 
         def compute() -> dict[str, np.ndarray]:
             X, y, _, _ = self._labelled()
-            by_class, counts = cross_validated_ridge(X, y, selection, seeds, penalty=chosen, device=self.device)
+            by_class, counts = cross_validated_ridge(X, y, selection, seeds, penalty=chosen, groups=self._images(y), device=self.device)
             return {"per_class": by_class, "counts": counts}
 
         return self._kept({"measure": "ridge validation", "selection": selection, "seeds": self.seeds(selection, seeds), "penalty": chosen}, compute)

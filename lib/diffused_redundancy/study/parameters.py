@@ -15,6 +15,7 @@ import yaml
 from ..devices import DEVICES
 from ..errors import InputError, unknown
 from ..nets import names as nets
+from ..nets.protocols import COMPUTE, protocol
 from ..store import paths
 from ..tasks import SCHEMES, TASKS
 
@@ -94,6 +95,9 @@ PARAMETERS: dict[str, Parameter] = {
     "REPEATS": Parameter(int, False, _between(2, 10_000), "a whole number from 2 to 10000"),
     "FRACTIONS": Parameter(float, True, _between(0, 1, open_low=True), "fractions of the layer, above 0 to 1"),
     "DELTAS": Parameter(float, True, _between(0, 1, open_low=True), "shares of the full layer's value, above 0 to 1"),
+    "IMAGES": Parameter(int, False, _between(0, 2**31), "a whole number from 0, which means all"),
+    "PROTOCOL": Parameter(str, False, protocol, "clean, augmented, or augmented:N"),
+    "COMPUTE": Parameter(str, False, _one_of("way to compute features", COMPUTE), "a way to compute features"),
     "DEVICE": Parameter(str, False, _one_of("device", DEVICES), "a device"),
 }
 """Every parameter a notebook may declare."""

@@ -16,13 +16,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..devices import resolve_device
 from ..errors import InputError, unknown
 from ..nets import PENULTIMATE, Net, features, net
-from ..nets.extraction import CODE as FEATURES_CODE
-from ..nets.extraction import PACKAGES as FEATURES_PACKAGES
+from ..nets.extraction import key_of
 from ..nets.names import expanded
-from ..store import Cache, atomic_path, code_digest, make_folder, paths, provenance, versions, write_json, write_text
+from ..nets.protocols import protocol
+from ..store import Cache, atomic_path, make_folder, paths, provenance, write_json, write_text
 from ..tasks import Task, task
 from . import parameters
 from .claims import CLAIMS, Verdict
@@ -47,6 +46,8 @@ class Session:
         Where figures, tables and results go.
     nets, tasks : list of Net and Task
         Of the parameters NETS and TASKS.
+    protocol : Protocol
+        Of the parameter PROTOCOL.
     """
 
     def __init__(self, notebook: str, values: Mapping[str, Any]) -> None:
@@ -57,7 +58,8 @@ class Session:
             for old in (self.folder / kind).glob(f"{notebook}[-.]*"):
                 old.unlink(missing_ok=True)
         self.nets: list[Net] = [net(name) for name in expanded(values.get("NETS", []))]
-        self.tasks: list[Task] = [task(name) for name in values.get("TASKS", [])]
+        self.tasks: list[Task] = [task(name, images=values.get("IMAGES", 0)) for name in values.get("TASKS", [])]
+        self.protocol = protocol(values.get("PROTOCOL", "clean"))
         layers = [values["LAYER"]] if "LAYER" in values else values.get("LAYERS", [])
         for network in self.nets:  # a misspelt layer is found before any picture is looked at
             for layer in layers:
@@ -80,21 +82,16 @@ class Session:
 
     def layer(self, network: Net, job: Task, name: str | None = None) -> Layer:
         """A layer of one net on one task, by default that of the parameter LAYER; features are extracted when first needed."""
-        name, device = name or self.parameters.get("LAYER", PENULTIMATE), self.parameters["DEVICE"]
+        name = name or self.parameters.get("LAYER", PENULTIMATE)
+        how = {"device": self.parameters["DEVICE"], "protocol_name": self.protocol.name, "compute": self.parameters["COMPUTE"]}
 
         def arrays() -> tuple[Any, Any, Any, Any]:
-            found = features(network, job, layer=name, device=device, cache=self.cache)
+            found = features(network, job, layer=name, cache=self.cache, **how)
             return found.X_train, found.y_train, found.X_test, found.y_test
 
-        key = {
-            "net": network.fingerprint,
-            "task": job.fingerprint,
-            "layer": name,
-            "device": resolve_device(device).type,
-            "code": code_digest(*FEATURES_CODE),
-            "versions": versions(*FEATURES_PACKAGES),
-        }
-        return self._layers.setdefault((network.name, job.name, name), Layer(arrays, key=key, cache=self.cache, device=device))
+        key = {**key_of(network, job, **how), "layer": name}
+        made = Layer(arrays, key=key, cache=self.cache, device=how["device"], views=self.protocol.views)
+        return self._layers.setdefault((network.name, job.name, name), made)
 
     def title(self, network: Net, job: Task) -> str:
         """The title of a plot of one net and task: the net is named only where there are several; no two are alike."""
@@ -163,7 +160,7 @@ class Session:
             lines.append(f"- Net `{_public(network.name)}`: {_public(about)}.")
         for job in self.tasks:
             lines.append(f"- Task `{_public(job.name)}`: {len(job.classes)} classes; {_public(job.source)}; licence: {job.license}.")
-        lines.append("- Protocol `clean`: one view of each image, features cached.")
+        lines.append(f"- Protocol {self.protocol}. Features computed in {self.parameters['COMPUTE']}.")
         lines.append("- Made by " + "; ".join(f"{name} {value}" for name, value in provenance().items()) + ".")
         self.say("\n".join(lines))
 

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ..errors import InputError, unknown
-from . import files, miniature
-from .splits import Task
+from . import datasets, files, miniature
+from .splits import Task, limited
 
 TASKS: dict[str, Callable[[], Task]] = {
     "digits": miniature.digits,
     "armenian": miniature.armenian,
     "georgian": miniature.georgian,
     "font_style": miniature.font_style,
+    **{name: partial(datasets.dataset, name) for name in datasets.DATASETS},
 }
 """Tasks that need nothing but their name."""
 
-SCHEMES: dict[str, Callable[[str], Task]] = {"folder": files.image_folder, "npz": files.npz_images}
+SCHEMES: dict[str, Callable[[str], Task]] = {"folder": files.image_folder, "npz": files.npz_images, "hf": datasets.hugging_face}
 """Tasks from a path, named ``scheme:path``."""
 
 
-def task(name: str) -> Task:
-    """The task of a name: one of :data:`TASKS`, ``folder:PATH`` or ``npz:PATH``.
+def task(name: str, *, images: int = 0) -> Task:
+    """The task of a name: one of :data:`TASKS`, ``folder:PATH``, ``npz:PATH`` or ``hf:PATH``.
+
+    Parameters
+    ----------
+    name : str
+    images : int
+        At most so many in each part, classes balanced; 0 for all.
 
     Raises
     ------
@@ -34,7 +42,7 @@ def task(name: str) -> Task:
             raise unknown("kind of task", scheme, SCHEMES)
         if not path:
             raise InputError(f"task {name!r} has no path: write {scheme}:PATH")
-        return SCHEMES[scheme](path)
+        return limited(SCHEMES[scheme](path), images)
     if name not in TASKS:
         raise unknown("task", name, [*TASKS, *(f"{scheme}:PATH" for scheme in SCHEMES)])
-    return TASKS[name]()
+    return limited(TASKS[name](), images)

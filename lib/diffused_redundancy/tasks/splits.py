@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -19,6 +19,10 @@ class Images(Protocol):
         """Pictures start to stop, each uint8 (height, width, 3)."""
         ...
 
+    def take(self, chosen: Sequence[int]) -> Images:
+        """Some of the pictures, by index."""
+        ...
+
 
 @dataclass(frozen=True)
 class ArrayImages:
@@ -32,6 +36,10 @@ class ArrayImages:
     def batch(self, start: int, stop: int) -> list[np.ndarray]:
         """Pictures start to stop."""
         return list(self.array[start:stop])
+
+    def take(self, chosen: Sequence[int]) -> ArrayImages:
+        """Some of the pictures."""
+        return ArrayImages(self.array[np.asarray(chosen, dtype=int)])
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,35 @@ class Task:
         """The parts by name: ``train`` and ``test``."""
         train, test = self.load()
         return {"train": train, "test": test}
+
+
+def balanced(labels: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
+    """Indices, ascending, of ``n`` images with the classes as even as they can be, fixed by a seed; all if there are fewer.
+
+    Smaller choices are part of larger ones.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    sorted_labels = labels[by_class]
+    starts = np.searchsorted(sorted_labels, sorted_labels)  # where each class begins
+    rank = np.arange(len(labels)) - starts
+    return np.sort(by_class[np.argsort(rank, kind="stable")[:n]])
+
+
+def limited(task: Task, n: int) -> Task:
+    """A task with at most ``n`` images in each of its parts, classes :func:`balanced`; 0 means all."""
+    if n == 0:
+        return task
+
+    def part(split: Split) -> Split:
+        chosen = balanced(split.labels, n)
+        return Split(split.images.take(chosen.tolist()), split.labels[chosen])
+
+    def load() -> tuple[Split, Split]:
+        train, test = task.load()
+        return part(train), part(test)
+
+    return replace(task, fingerprint=f"{task.fingerprint}:at most {n}", source=f"{task.source}, at most {n:,} images a part", load=load)
 
 
 def stratified(labels: np.ndarray, held_out: float | int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

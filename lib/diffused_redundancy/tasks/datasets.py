@@ -1,0 +1,237 @@
+"""The paper's downstream data sets, through torchvision with its official splits and checksums.
+
+Archives live in the folder of assets, ``datasets/NAME``; torchvision unpacks them there. The probes' penalties are
+chosen by cross-validation on the train split, so no validation part is split off.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from ..errors import InputError
+from ..store import assets, make_folder
+from .files import stamp
+from .splits import ArrayImages, Images, Split, Task
+
+
+@dataclass(frozen=True)
+class DatasetImages:
+    """Pictures of a torchvision (or any indexable) data set, decoded when asked for.
+
+    Attributes
+    ----------
+    source : sequence
+        Its items are ``(picture, ...)``, the picture a PIL image.
+    index : tuple of int
+        Which of its items these are.
+    """
+
+    source: Any
+    index: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def batch(self, start: int, stop: int) -> list[np.ndarray]:
+        """Pictures start to stop."""
+        return [np.asarray(self.source[i][0].convert("RGB")) for i in self.index[start:stop]]
+
+    def take(self, chosen: Sequence[int]) -> DatasetImages:
+        """Some of the pictures."""
+        return DatasetImages(self.source, tuple(self.index[i] for i in chosen))
+
+
+@dataclass(frozen=True)
+class Known:
+    """How torchvision opens a data set.
+
+    Attributes
+    ----------
+    title : str
+    splits : tuple of two mappings
+        What its class is made with for the train and the test part.
+    opened : callable
+        From the class's options to the data set; ``download`` unpacks archives that are there.
+    ready : callable
+        Whether the folder holds it unpacked.
+    images, classes : tuple of int, and int
+        Pictures of the two parts, and classes, of the real set.
+    """
+
+    title: str
+    splits: tuple[dict[str, Any], dict[str, Any]]
+    opened: Callable[..., Any]
+    images: tuple[int, int]
+    classes: int
+
+
+def _torchvision(name: str) -> Callable[..., Any]:
+    def opened(**options: Any) -> Any:
+        from torchvision import datasets
+
+        return getattr(datasets, name)(**options)
+
+    return opened
+
+
+def _imagenet(root: str, split: str, download: bool = False) -> Any:
+    from torchvision import datasets
+
+    if not download and not (Path(root) / split).is_dir():
+        raise RuntimeError("not unpacked")
+    return datasets.ImageNet(root, split=split)
+
+
+def _places(root: str, split: str, download: bool = False) -> Any:
+    from torchvision import datasets
+
+    found = datasets.Places365(root, split=split, small=True, download=False) if not download else None
+    if found is None or not os.path.isdir(found.images_dir):
+        if not download:
+            raise RuntimeError("not unpacked")
+        found = datasets.Places365(root, split=split, small=True, download=True)
+    return found
+
+
+DATASETS: dict[str, Known] = {
+    "cifar10": Known("CIFAR10", ({"train": True}, {"train": False}), _torchvision("CIFAR10"), (50_000, 10_000), 10),
+    "cifar100": Known("CIFAR100", ({"train": True}, {"train": False}), _torchvision("CIFAR100"), (50_000, 10_000), 100),
+    "flowers102": Known("Flowers102", ({"split": "train"}, {"split": "test"}), _torchvision("Flowers102"), (1_020, 6_149), 102),
+    "oxford_iiit_pet": Known("Oxford-IIIT-Pets", ({"split": "trainval"}, {"split": "test"}), _torchvision("OxfordIIITPet"), (3_680, 3_669), 37),
+    "places365": Known("Places365", ({"split": "train-standard"}, {"split": "val"}), _places, (1_803_460, 36_500), 365),
+    "imagenet": Known("ImageNet", ({"split": "train"}, {"split": "val"}), _imagenet, (1_281_167, 50_000), 1_000),
+}
+"""By name, as torchvision writes it in small letters."""
+
+
+def opened(name: str) -> tuple[Any, Any]:
+    """The train and the test part, unpacked if need be.
+
+    Raises
+    ------
+    InputError
+        If an archive is missing (with how to get it) or damaged.
+    """
+    known, one = DATASETS[name], assets.asset(name)
+    root = str(one.place)
+    try:
+        return _parts(known, root, download=False)
+    except (RuntimeError, OSError):  # not here, or not unpacked
+        pass
+    if assets.missing(one):
+        raise InputError(f"data set {name} is not here: {assets.how_to_get(one)}")
+    make_folder(one.place)
+    with FileLock(str(one.place / ".unpacking")):
+        try:
+            return _parts(known, root, download=True)
+        except (RuntimeError, OSError, EOFError) as error:
+            raise InputError(f"data set {name} in {root} cannot be unpacked: {error}") from error
+
+
+def _parts(known: Known, root: str, *, download: bool) -> tuple[Any, Any]:
+    train, test = (known.opened(root=root, download=download, **options) for options in known.splits)
+    return train, test
+
+
+def _labels(source: Any) -> np.ndarray:
+    """Class indices, (n,), without decoding a picture."""
+    found = getattr(source, "targets", None)
+    if found is None:
+        found = getattr(source, "_labels", None)  # torchvision keeps those of Flowers102 and of the pets here
+    if found is None:
+        found = [source[i][1] for i in range(len(source))]
+    return np.asarray(found, dtype=np.int64)
+
+
+def _pictures(source: Any) -> Images:
+    held = getattr(source, "data", None)
+    return ArrayImages(held) if isinstance(held, np.ndarray) else DatasetImages(source, tuple(range(len(source))))
+
+
+def dataset(name: str) -> Task:
+    """The task of one of :data:`DATASETS`.
+
+    Raises
+    ------
+    InputError
+        If the data set is not here, with what to fetch, how large it is, and where to put it.
+    """
+    known, one = DATASETS[name], assets.asset(name)
+    parts = opened(name)
+    named = getattr(parts[0], "classes", None) or [str(i) for i in range(known.classes)]
+    classes = tuple(each if isinstance(each, str) else ", ".join(each) for each in named)
+    files = sorted(path for path in one.place.rglob("*") if path.is_file() and not path.name.startswith(".") and path.suffix != ".lock")
+    few = files if len(files) <= 20_000 else files[:: len(files) // 20_000]  # a million files take a minute to look at
+    mark = f"{name}:{len(files)}:{stamp(few)}"
+
+    def load() -> tuple[Split, Split]:
+        train, test = (Split(_pictures(part), _labels(part)) for part in parts)
+        return train, test
+
+    return Task(name, known.title, classes, mark, one.source, one.license, load)
+
+
+def hugging_face(where: str) -> Task:
+    """A task from a Hugging Face image data set on disk, as ``save_to_disk`` leaves it: one image and one class label column.
+
+    Without a test part a fifth of each class is held out, by split seed 0.
+
+    Raises
+    ------
+    InputError
+        If the package ``datasets`` is not installed, there is no data set, or it has no such columns.
+    """
+    from .files import HELD_OUT, TEST_NAMES
+    from .splits import stratified
+
+    path = Path(where).expanduser().resolve()
+    try:
+        import datasets
+    except ImportError as error:
+        raise InputError("Hugging Face data sets need the package 'datasets': pip install 'diffused-redundancy[datasets]'") from error
+    try:
+        held = datasets.load_from_disk(str(path))
+    except (FileNotFoundError, ValueError, OSError) as error:
+        raise InputError(f"{path} is no Hugging Face data set saved by save_to_disk: {error}") from error
+    every = held if isinstance(held, dict) else {"train": held}
+    if "train" not in every:
+        raise InputError(f"{path} has the parts {', '.join(every)}: one must be called train")
+    test_name = next((name for name in TEST_NAMES if name in every), None)
+    features = every["train"].features
+    picture, label = (
+        next((name for name, kind in features.items() if isinstance(kind, wanted)), None) for wanted in (datasets.Image, datasets.ClassLabel)
+    )
+    if picture is None or label is None:
+        raise InputError(f"{path} has the columns {', '.join(features)}: one image and one class label are needed")
+
+    def part(name: str) -> tuple[Images, np.ndarray]:
+        rows = every[name]
+        return DatasetImages(_Column(rows, picture), tuple(range(len(rows)))), np.asarray(rows[label], dtype=np.int64)
+
+    def load() -> tuple[Split, Split]:
+        pictures, labels = part("train")
+        if test_name is not None:
+            return Split(pictures, labels), Split(*part(test_name))
+        train, test = (Split(pictures.take(index.tolist()), labels[index]) for index in stratified(labels, HELD_OUT))
+        return train, test
+
+    mark = stamp(sorted(file for file in path.rglob("*") if file.is_file()))
+    return Task(f"hf:{path}", path.name, tuple(features[label].names), f"hf:{mark}", str(path), "of its source", load)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """The image column of a Hugging Face data set, as a sequence of ``(picture,)``."""
+
+    rows: Any
+    name: str
+
+    def __getitem__(self, i: int) -> tuple[Any]:
+        return (self.rows[i][self.name],)
