@@ -25,12 +25,9 @@ from .preprocess import augmented, prepare
 from .protocols import COMPUTE, protocol
 
 CODE = (
-    *(
-        f"nets.{name}"
-        for name in ("extraction", "preprocess", "protocols", "networks", "registry", "weightfiles", "published", "architectures", "upstream")
-    ),
-    "tasks",
-)
+    "nets.extraction", "nets.preprocess", "nets.protocols", "nets.networks", "nets.registry", "nets.weightfiles", "nets.published",
+    "nets.architectures", "nets.upstream", "tasks",
+)  # fmt: skip
 """The code that features depend on."""
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "matplotlib", "scikit-learn")

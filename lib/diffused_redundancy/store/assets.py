@@ -315,7 +315,15 @@ def _match(one: Asset, file: File, here: list[Path]) -> Path | None:
     for path in here:
         if path.name == own or (path.name == plain and (path.parent.name == one.name or _telling(one, file))):
             return path
-    return None
+    return next((path for path in here if _published(file, path)), None)
+
+
+def _published(file: File, path: Path) -> bool:
+    """Whether a file is, by its hash, the published one, whatever its name."""
+    wanted = file.expected
+    if not wanted.sha256 or path.suffix != Path(file.name).suffix or (wanted.size is not None and wanted.size != path.stat().st_size):
+        return False
+    return digest(path).startswith(wanted.sha256)
 
 
 def _telling(one: Asset, file: File) -> bool:
