@@ -271,6 +271,17 @@ def test_what_cannot_be_had_names_links_and_the_way_by_hand(server, place):
         assets.require(by_hand, fetching=True)
 
 
+def test_weights_in_another_format_will_do(server):
+    second = {"file": "net.pth", "urls": [f"{server.url}/file"], "sha256": sha(BODY)[:8]}
+    files = [{"file": "model.safetensors", "urls": [f"{server.url}/gone"]}, second]
+    one = assets._asset("weights", "some.net", {"files": files, "source": "", "license": ""})
+    assert [path.name for path in assets.fetch(one)] == ["net.pth"] and assets.missing(one) == []
+    both = assets._asset("datasets", "some.set", {"files": files, "source": "", "license": ""})
+    with pytest.raises(dr.InputError, match="model.safetensors of some.set could not be fetched: .*gone: 404"):
+        assets.fetch(both)
+    assert [file.name for file in assets.missing(both)] == ["model.safetensors", "net.pth"]
+
+
 @pytest.mark.parametrize("name", ["net.pth", "some.net/net.pth", "some.net.pth"])
 def test_a_folder_without_a_network(server, tmp_path, place, monkeypatch, name):
     one = made(server, sha256=sha(BODY), urls=[])

@@ -62,6 +62,7 @@ class Asset:
     folder : str
         Of its files, relative to the folder of assets.
     files : tuple of File
+        All are needed of a data set; of weights any one will do, the first being the best.
     source, license : str
         Where it comes from, and on what terms.
     by_hand : str
@@ -80,9 +81,14 @@ class Asset:
     about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def any_one(self) -> bool:
+        """Whether one of the files is enough."""
+        return self.kind == "weights"
+
+    @property
     def bytes(self) -> int | None:
-        """Of all files, or None where one is not known."""
-        sizes = [file.expected.size for file in self.files]
+        """Of all files needed, or None where one is not known."""
+        sizes = [file.expected.size for file in (self.files[:1] if self.any_one else self.files)]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
     @property
@@ -97,7 +103,7 @@ class Asset:
 
 def _asset(kind: str, name: str, entry: Mapping[str, Any]) -> Asset:
     values = dict(entry)
-    files = values.pop("files", None) or [values]
+    files = [dict(file) for file in values.pop("files", ())] or [values]
     made = []
     for one in files:
         expected = Expected(*(one.pop(key, default) for key, default in (("sha256", ""), ("md5", ""), ("bytes", None))))
@@ -159,15 +165,21 @@ def readable(size: float | None) -> str:
     return f"{size:.0f} bytes"
 
 
+def present(one: Asset) -> list[File]:
+    """The files of an asset that are here."""
+    return [file for file in one.files if one.path(file).is_file()]
+
+
 def missing(one: Asset) -> list[File]:
-    """The files of an asset that are not here."""
-    return [file for file in one.files if not one.path(file).is_file()]
+    """The files of an asset that are needed and not here."""
+    here = present(one)
+    return [] if one.any_one and here else [file for file in one.files if file not in here]
 
 
 def how_to_get(one: Asset) -> str:
     """In words: the command, or what to put where."""
-    links = " or ".join(url for file in missing(one)[:1] for url in file.urls)
-    names = ", ".join(file.name for file in missing(one))
+    links = " or ".join(hub.page(url) for file in (missing(one) if one.any_one else missing(one)[:1]) for url in file.urls)
+    names = (" or " if one.any_one else ", ").join(file.name for file in missing(one))
     place = str(one.place).replace(str(Path.home()), "~")
     if one.by_hand:
         return f"{one.by_hand} Then put {names} in {place}, or run '{COMMAND} import FOLDER'"
@@ -226,7 +238,7 @@ def fetch(one: Asset) -> list[Path]:
     Returns
     -------
     list of path
-        Of all its files.
+        Of its files.
 
     Raises
     ------
@@ -235,13 +247,25 @@ def fetch(one: Asset) -> list[Path]:
     """
     make_folder(one.place)
     with FileLock(str(one.place / ".lock")):
-        for file in missing(one):
-            _fetch(one, file)
-    return [one.path(file) for file in one.files]
+        wanted = missing(one)
+        told: list[str] = []
+        for i, file in enumerate(wanted):
+            told += _fetch(one, file)
+            if file in present(one):
+                if one.any_one:
+                    break
+                continue
+            if not one.any_one or i == len(wanted) - 1:
+                failed = f"no link gave it: {'; '.join(told)}" if told else "there is no link to it"
+                by_hand = one.by_hand or f"get it in some other way, put it in {one.place}"
+                names = " or ".join(each.name for each in wanted) if one.any_one else file.name
+                raise InputError(f"{names} of {one.name} could not be fetched: {failed}. By hand: {by_hand}, or run '{COMMAND} import FOLDER'")
+    return [one.path(file) for file in present(one)]
 
 
-def _fetch(one: Asset, file: File) -> None:
-    told = []
+def _fetch(one: Asset, file: File) -> list[str]:
+    """Fetch one file from the first of its links that gives it; returns what went wrong with others."""
+    told: list[str] = []
     for url in file.urls:
         try:
             if url.startswith("hf://"):
@@ -249,12 +273,10 @@ def _fetch(one: Asset, file: File) -> None:
             else:
                 download(url, one.path(file), file.expected, title=f"{one.name}: {file.name}")
             _take(one, file, one.path(file), url)
-            return
+            return told
         except DeadLink as error:
             told.append(str(error))
-    failed = f"no link gave it: {'; '.join(told)}" if told else "there is no link to it"
-    by_hand = one.by_hand or f"get it in some other way, put it in {one.place}"
-    raise InputError(f"{file.name} of {one.name} could not be fetched: {failed}. By hand: {by_hand}, or run '{COMMAND} import FOLDER'")
+    return told
 
 
 def require(one: Asset, *, fetching: bool) -> list[Path]:
@@ -275,7 +297,7 @@ def require(one: Asset, *, fetching: bool) -> list[Path]:
         if not fetching or not any(file.urls for file in one.files):
             raise InputError(f"{KINDS[one.kind]} {one.name} is not here: {how_to_get(one)}")
         return fetch(one)
-    return [one.path(file) for file in one.files]
+    return [one.path(file) for file in present(one)]
 
 
 def import_folder(folder: Path, among: Iterable[Asset] | None = None) -> list[tuple[Asset, File]]:
@@ -297,7 +319,7 @@ def import_folder(folder: Path, among: Iterable[Asset] | None = None) -> list[tu
     for one in manifest().values() if among is None else among:
         for file in missing(one):
             path = _match(one, file, here)
-            if path is None:
+            if path is None or not missing(one):
                 continue
             with explained("read", path), atomic_path(one.path(file)) as temporary:
                 shutil.copyfile(path, temporary)
@@ -329,9 +351,9 @@ def _published(file: File, path: Path) -> bool:
 def _telling(one: Asset, file: File) -> bool:
     """Whether the name of a file says which asset it belongs to."""
     plain = Path(file.name).name
-    return sum(Path(other.name).name == plain for each in manifest().values() for other in each.files) <= 1 or len(one.files) > 1
+    return sum(Path(other.name).name == plain for each in manifest().values() for other in each.files) <= 1
 
 
 def verify(one: Asset) -> dict[str, str]:
     """What is wrong with each file of an asset that is here, by name; empty words if nothing is."""
-    return {file.name: problem(one, file) for file in one.files if one.path(file).is_file()}
+    return {file.name: problem(one, file) for file in present(one)}

@@ -28,6 +28,11 @@ def parts(url: str) -> tuple[str, str]:
     return found[1], found[2]
 
 
+def page(url: str) -> str:
+    """The web address of an ``hf://`` url, for people; other urls as they are."""
+    return "https://huggingface.co/{}/resolve/main/{}".format(*parts(url)) if url.startswith("hf://") else url
+
+
 def _metadata(url: str, endpoint: str | None) -> Any:
     """What the hub says of a file; tried again if the server fails."""
     from huggingface_hub import get_hf_file_metadata
