@@ -71,6 +71,16 @@ def _parser() -> argparse.ArgumentParser:
     pretrain.add_argument("--speed", action="store_true", help="train nothing; measure the speed of shipped nets in turn, for their manifests")
     pretrain.add_argument("--images", type=int, metavar="N", help="in place of the recipe's, for a trial")
 
+    assets = commands.add_parser("assets", help="weights and data sets of others: list, fetch, verify, import")
+    actions = assets.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("ls", help="list what there is, what is here, and on what terms")
+    fetch = actions.add_parser("fetch", help="download, going on where an earlier download stopped, and check")
+    verify = actions.add_parser("verify", help="check what is here against published and recorded hashes")
+    for one in (listing, fetch, verify):
+        one.add_argument("names", nargs="+" if one is fetch else "*", metavar="NAME", help="assets, or patterns such as 'resnet50.*'; tags of timm")
+    take = actions.add_parser("import", help="take files from a folder, for work without a network")
+    take.add_argument("folder", type=Path, metavar="FOLDER")
+
     execute = commands.add_parser("execute")  # what the runner starts for each notebook
     execute.add_argument("task")
     return parser
@@ -136,6 +146,26 @@ def _pretrain(options: argparse.Namespace) -> int:
     return 0
 
 
+def _assets(options: argparse.Namespace) -> int:
+    from .study import inventory
+
+    if options.action == "import":
+        for line in inventory.take(options.folder):
+            print(line)
+        return 0
+    chosen = inventory.chosen(options.names)
+    if options.action == "ls":
+        print(inventory.listing(chosen))
+        return 0
+    if options.action == "fetch":
+        for one in chosen:
+            print(inventory.fetch(one), flush=True)
+        return 0
+    lines, good = inventory.verify(chosen)
+    print("\n".join(lines))
+    return 0 if good else 1
+
+
 def _execute(options: argparse.Namespace) -> int:
     from .study.execute import execute
 
@@ -149,7 +179,7 @@ def _execute(options: argparse.Namespace) -> int:
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; errors of the user are one line and exit status 2."""
     options = _parser().parse_args(words)
-    commands = {"run": _run, "measure": _measure, "pretrain": _pretrain, "execute": _execute}
+    commands = {"run": _run, "measure": _measure, "pretrain": _pretrain, "assets": _assets, "execute": _execute}
     try:
         return commands[options.command](options)
     except InputError as error:

@@ -92,6 +92,13 @@ class Asset:
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
     @property
+    def size(self) -> str:
+        """Of all files needed, for reading."""
+        if self.bytes is None and "megabytes" in self.about:
+            return f"about {readable(self.about['megabytes'] * 1e6)}"
+        return readable(self.bytes)
+
+    @property
     def place(self) -> Path:
         """The folder its files belong in."""
         return paths.assets() / self.folder
@@ -183,7 +190,7 @@ def how_to_get(one: Asset) -> str:
     place = str(one.place).replace(str(Path.home()), "~")
     if one.by_hand:
         return f"{one.by_hand} Then put {names} in {place}, or run '{COMMAND} import FOLDER'"
-    return f"run '{COMMAND} fetch {one.name}' ({readable(one.bytes)}); or get {names} from {links} and put it in {place}"
+    return f"run '{COMMAND} fetch {one.name}' ({one.size}); or get {names} from {links} and put it in {place}"
 
 
 def _records() -> Path:

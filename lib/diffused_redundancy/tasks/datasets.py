@@ -135,6 +135,15 @@ def opened(name: str) -> tuple[Any, Any]:
             raise InputError(f"data set {name} in {root} cannot be unpacked: {error}") from error
 
 
+def is_unpacked(name: str) -> bool:
+    """Whether torchvision can open a data set as it lies here."""
+    try:
+        _parts(DATASETS[name], str(assets.asset(name).place), download=False)
+    except (RuntimeError, OSError):
+        return False
+    return True
+
+
 def _parts(known: Known, root: str, *, download: bool) -> tuple[Any, Any]:
     train, test = (known.opened(root=root, download=download, **options) for options in known.splits)
     return train, test
