@@ -53,10 +53,10 @@ study.show_provenance()
 # %% [markdown]
 # ## The networks
 #
-# The networks of the miniature zoo take the same number of training steps, but for the transformer, which needs more. *Top-1* is the accuracy of the network's own
-# head on held-out upstream pictures; *under l2 0.25* is the same when each picture is changed by an adversary who may move
-# it by a Euclidean distance of 0.25 (pixels in 0 to 1; projected gradient descent, 10 steps). The speed is of one core, all networks
-# measured in turn.
+# The networks of the miniature zoo take the same number of training steps, but for the transformer, which needs more.
+# *Top-1* is the accuracy of the network's own head on held-out upstream pictures; *under l2 0.25* is the same when each
+# picture is changed by an adversary who may move it by a Euclidean distance of 0.25 (pixels in 0 to 1; projected gradient
+# descent, 10 steps). The speed is of one core, all networks measured in turn.
 
 # %%
 study.table(dr.study.nets_table(study.nets), "nets")

@@ -74,9 +74,9 @@ def test_labels_are_equal_exactly_where_loss_and_upstream_set_are():
     for a, b in combinations(dr.ZOO.values(), 2):
         assert (a.loss_label == b.loss_label) is ((a.loss, a.loss_options) == (b.loss, b.loss_options))
         assert (a.upstream_label == b.upstream_label) is ((a.upstream, a.images) == (b.upstream, b.images))
-        if (a.loss_label, a.upstream_label) == (b.loss_label, b.upstream_label):  # no more than net, seed and the net's own learning rate
-            assert replace(a, architecture=b.architecture, features=b.features, seed=b.seed, learning_rate=b.learning_rate) == b
-            assert a.learning_rate == b.learning_rate or a.architecture != b.architecture
+        if (a.loss_label, a.upstream_label) == (b.loss_label, b.upstream_label):  # no more than net, seed and what the architecture needs
+            own = {"learning_rate": b.learning_rate, "epochs": b.epochs, "batch": b.batch} if a.architecture != b.architecture else {}
+            assert replace(a, architecture=b.architecture, features=b.features, seed=b.seed, **own) == b
 
 
 def test_labels_in_words():
@@ -85,8 +85,8 @@ def test_labels_in_words():
     assert {one.upstream_label for one in dr.ZOO.values()} == {"40,000 letters", "4,000 letters", "120,000 letters of more kinds"}
 
 
-@pytest.mark.parametrize("name", dr.ZOO)
-def test_every_net_takes_as_many_steps(name):
+@pytest.mark.parametrize("name", [name for name in dr.ZOO if not name.startswith("miniature_vit")])
+def test_every_net_but_the_transformer_takes_as_many_steps(name):
     one, first = dr.ZOO[name], dr.ZOO[NAME]
     assert one.batch == first.batch
     assert one.images // one.batch * one.epochs == pytest.approx(first.images // first.batch * first.epochs, rel=0.02)
