@@ -1,0 +1,331 @@
+"""Weight files in the true formats of their publishers, written here: each loads, gives the outputs of an independent net, or is refused."""
+
+from __future__ import annotations
+
+import functools
+
+import diffused_redundancy as dr
+import numpy as np
+import pytest
+import timm
+import torch
+import torchvision
+from diffused_redundancy.nets import names, registry, weightfiles
+from diffused_redundancy.store import assets
+from safetensors.torch import save_file
+from test_assets import Server
+from torch import nn
+
+IMAGES = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIFFUSED_REDUNDANCY_ASSETS", str(tmp_path / "assets"))
+    return tmp_path / "assets"
+
+
+@functools.cache
+def original(name: str, **options) -> nn.Module:
+    """A torchvision net with weights and batch statistics that are not those of a fresh one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        net = getattr(torchvision.models, name)(weights=None, **options)
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.1)
+                module.running_var.uniform_(0.5, 2)
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+    return net.eval()
+
+
+@torch.inference_mode()
+def same_outputs(ours: nn.Module, theirs: nn.Module) -> bool:
+    return torch.allclose(ours(IMAGES), theirs(IMAGES), rtol=1e-3, atol=1e-4)
+
+
+def put(name: str, content, which: int = 0) -> None:
+    """A file where an asset belongs."""
+    one = assets.asset(name)
+    path = one.path(one.files[which])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    torch.save(content, path)
+
+
+def robust(state, level="module.model."):
+    """As MadryLab's training script saves: the net twice, the second time inside the attacker, with two normalisers and the optimizer."""
+    model = {"module.normalizer.new_mean": torch.zeros(3, 1, 1), "module.normalizer.new_std": torch.ones(3, 1, 1)}
+    model |= {level + key: value for key, value in state.items()}
+    model |= {"module.attacker.normalize.new_mean": torch.zeros(3, 1, 1), "module.attacker.normalize.new_std": torch.ones(3, 1, 1)}
+    model |= {level.replace("module.", "module.attacker.", 1) + key: value for key, value in state.items()}
+    optimizer = {"state": {0: {"momentum_buffer": torch.zeros(3)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
+    return {"model": model, "optimizer": optimizer, "schedule": None, "epoch": 90, "amp": None, "nat_prec1": np.float64(53.1)}
+
+
+def test_a_robust_checkpoint():
+    theirs = original("resnet18")
+    put("resnet18.robust_l2_3", robust(theirs.state_dict()))
+    network = dr.net("resnet18.robust_l2_3", fetching=False)
+    assert same_outputs(network.module, theirs)
+    assert network.d == 512 and network.origin.loss == "adversarial L2 3" and network.origin.strength == 3.0 and network.origin.top1 == 53.12
+    assert str(network.preprocessing).startswith("shorter side to 224 px (bilinear), centre crop, mean (0.485")
+    assert network.license == "MIT"
+
+
+@pytest.mark.parametrize("level", ["module.model.", "module.model.model."])
+def test_a_robust_vgg_with_one_or_two_wrappers(level):
+    theirs = original("vgg16_bn")
+    put("vgg16_bn.robust_l2_3", {"model": {level + key: value for key, value in theirs.state_dict().items()}})
+    network = dr.net("vgg16_bn.robust_l2_3", fetching=False)
+    assert network.d == 4096 and same_outputs(network.module, theirs)
+    with torch.inference_mode():
+        found = dr.forward(network.module, IMAGES)["penultimate"]
+        hidden = theirs.classifier[:6](torch.flatten(theirs.avgpool(theirs.features(IMAGES)), 1))
+    assert torch.allclose(found, hidden, rtol=1e-3, atol=1e-4)
+
+
+class Blurred(nn.Module):
+    """MRL's blurred convolution, in plain code."""
+
+    def __init__(self, conv):
+        super().__init__()
+        self.conv = conv
+        self.register_buffer("blur_filter", torch.tensor([[[[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]]]).repeat(conv.in_channels, 1, 1, 1) / 16)
+
+    def forward(self, x):
+        return self.conv(nn.functional.conv2d(x, self.blur_filter, padding=1, groups=self.conv.in_channels))
+
+
+@functools.cache
+def blurred() -> nn.Module:
+    import copy
+
+    net = copy.deepcopy(original("resnet50"))
+    for stage in (net.layer2, net.layer3, net.layer4):
+        stage[0].conv2, stage[0].downsample[0] = Blurred(stage[0].conv2), Blurred(stage[0].downsample[0])
+    return net.eval()
+
+
+@pytest.mark.parametrize("kind", ["mrl", "mrl_e", "mrl_e_old", "ff_16"])
+def test_matryoshka_checkpoints(kind):
+    theirs = blurred()
+    state = {f"module.{key}": value for key, value in theirs.state_dict().items() if not key.startswith("fc.")}
+    weight, bias = theirs.fc.weight.detach(), theirs.fc.bias.detach()
+    if kind == "mrl":
+        sizes = [2 ** (3 + i) for i in range(9)]
+        heads = {f"module.fc.nesting_classifier_{i}.weight": torch.randn(1000, k) if k < 2048 else weight for i, k in enumerate(sizes)}
+        heads |= {f"module.fc.nesting_classifier_{i}.bias": torch.randn(1000) if k < 2048 else bias for i, k in enumerate(sizes)}
+    elif kind == "mrl_e":
+        heads = {"module.fc.nesting_classifier_0.weight": weight, "module.fc.nesting_classifier_0.bias": bias}
+    else:
+        heads = {"module.fc.weight": weight if kind == "mrl_e_old" else weight[:, :16].clone(), "module.fc.bias": bias}
+    name = f"resnet50.{kind.removesuffix('_old')}"
+    put(name, {**state, **heads})
+    network = dr.net(name, fetching=False)
+    with torch.inference_mode():
+        theirs_features = nn.Sequential(*list(theirs.children())[:-1])(IMAGES).flatten(1)
+        ours = dr.forward(network.module, IMAGES)["penultimate"]
+        logits = theirs_features[:, :16] @ weight[:, :16].T + bias if kind == "ff_16" else theirs.fc(theirs_features)
+        assert torch.allclose(ours, theirs_features, rtol=1e-3, atol=1e-4)
+        assert torch.allclose(network.module(IMAGES), logits, rtol=1e-3, atol=1e-4)
+    assert network.d == 2048 and network.origin.family == "resnet50"
+
+
+def augreg_arrays(net) -> dict[str, np.ndarray]:
+    """A timm vision transformer under the names, and in the shapes, of the JAX release."""
+    state = {key: value.detach().numpy() for key, value in net.state_dict().items()}
+    d, heads = net.embed_dim, net.blocks[0].attn.num_heads
+    out = {
+        "cls": state["cls_token"],
+        "embedding/kernel": state["patch_embed.proj.weight"].transpose(2, 3, 1, 0),
+        "embedding/bias": state["patch_embed.proj.bias"],
+        "Transformer/posembed_input/pos_embedding": state["pos_embed"],
+        "Transformer/encoder_norm/scale": state["norm.weight"],
+        "Transformer/encoder_norm/bias": state["norm.bias"],
+        "head/kernel": state["head.weight"].T,
+        "head/bias": state["head.bias"],
+    }
+    for i in range(len(net.blocks)):
+        ours, theirs = f"blocks.{i}.", f"Transformer/encoderblock_{i}/"
+        for mine, yours in (("norm1", "LayerNorm_0"), ("norm2", "LayerNorm_2")):
+            out |= {f"{theirs}{yours}/scale": state[f"{ours}{mine}.weight"], f"{theirs}{yours}/bias": state[f"{ours}{mine}.bias"]}
+        for mine, yours in (("mlp.fc1", "MlpBlock_3/Dense_0"), ("mlp.fc2", "MlpBlock_3/Dense_1")):
+            out |= {f"{theirs}{yours}/kernel": state[f"{ours}{mine}.weight"].T, f"{theirs}{yours}/bias": state[f"{ours}{mine}.bias"]}
+        weights, biases = np.split(state[f"{ours}attn.qkv.weight"], 3), np.split(state[f"{ours}attn.qkv.bias"], 3)
+        for which, weight, bias in zip(("query", "key", "value"), weights, biases, strict=True):
+            home = f"{theirs}MultiHeadDotProductAttention_1/{which}/"
+            out |= {home + "kernel": weight.T.reshape(d, heads, d // heads), home + "bias": bias.reshape(heads, d // heads)}
+        home = f"{theirs}MultiHeadDotProductAttention_1/out/"
+        out |= {home + "kernel": state[f"{ours}attn.proj.weight"].T.reshape(heads, d // heads, d), home + "bias": state[f"{ours}attn.proj.bias"]}
+    return out
+
+
+@pytest.mark.parametrize("name, classes", [("vit_small_patch32_224.augreg_light1_in1k", 1000), ("vit_small_patch16_224.augreg_light1_in21k", 21843)])
+def test_augreg_transformers_load_as_timm_loads_them(name, classes):
+    one = assets.asset(name)
+    source = timm.create_model(one.about["architecture"], num_classes=classes)
+    for parameter in source.parameters():
+        nn.init.normal_(parameter, 0, 0.1)
+    path = one.path(one.files[0])
+    path.parent.mkdir(parents=True)
+    np.savez(path, **augreg_arrays(source))
+    network = dr.net(name, fetching=False)
+    theirs = timm.create_model(one.about["architecture"], num_classes=classes)
+    theirs.load_pretrained(str(path))
+    ours = network.module.state_dict()
+    assert all(torch.equal(ours[key], value) for key, value in theirs.state_dict().items())
+    assert all(torch.equal(ours[key], value) for key, value in source.state_dict().items())
+    assert network.d == 384 and network.preprocessing.mean == (0.5, 0.5, 0.5)
+    with torch.inference_mode():
+        features = dr.forward(network.module, IMAGES)["penultimate"]
+        assert torch.allclose(features, source.eval().forward_features(IMAGES)[:, 0], atol=1e-4)  # the normalised class token
+    np.savez(path, **augreg_arrays(source), **{"pre_logits/kernel": np.zeros((3, 3))})
+    with pytest.raises(dr.InputError, match="1 unexpected .pre_logits/kernel"):
+        _ = dr.net(name, fetching=False).module
+
+
+def test_the_authors_lightning_checkpoints():
+    theirs = original("resnet50")
+    state = {f"model.{key}": value for key, value in theirs.state_dict().items()}
+    state |= {"normalizer.new_mean": torch.zeros(3, 1, 1), "normalizer.new_std": torch.ones(3, 1, 1)}
+    held = {"epoch": 79, "global_step": 5, "pytorch-lightning_version": "1.5.10", "state_dict": state, "callbacks": {}, "optimizer_states": [{}]}
+    put("resnet50.dropout_0.5", {**held, "hyper_parameters": {"lr": np.float32(0.1)}})
+    network = dr.net("resnet50.dropout_0.5", fetching=False)
+    assert same_outputs(network.module, theirs) and network.origin.strength == 0.5
+    put("resnet50.decov_1e-4", {**held, "hyper_parameters": Evil()})
+    with pytest.raises(dr.InputError, match="holds an object of .*print.*refused"):
+        _ = dr.net("resnet50.decov_1e-4", fetching=False).module
+
+
+class Evil:
+    """Runs code when unpickled."""
+
+    def __reduce__(self):
+        return (print, ("unpickled",))
+
+
+@pytest.mark.parametrize("suffix", ["pt", "pth", "bin", "safetensors", "ckpt"])
+@pytest.mark.parametrize("old", [False, True])
+def test_local_files(tmp_path, suffix, old):
+    theirs = original("resnet18", num_classes=7)
+    state = {key: value for key, value in theirs.state_dict().items() if not (old and key.endswith("num_batches_tracked"))}
+    path = tmp_path / f"w.{suffix}"
+    if suffix == "safetensors":
+        save_file(state, path)
+    else:
+        torch.save({"state_dict": state, "epoch": 3} if old else state, path)
+    network = dr.net(f"resnet18.tv_in1k@{path}")
+    assert same_outputs(network.module, theirs) and network.module.num_classes == 7
+
+
+def test_a_file_without_a_head(tmp_path):
+    theirs = original("resnet18")
+    path = tmp_path / "backbone.pth"
+    torch.save({key: value for key, value in theirs.state_dict().items() if not key.startswith("fc.")}, path)
+    network = dr.net(f"resnet18@{path}")
+    with torch.inference_mode():
+        features = dr.forward(network.module, IMAGES)["penultimate"]
+        assert torch.allclose(features, nn.Sequential(*list(theirs.children())[:-1])(IMAGES).flatten(1), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "change, words", [("less", "1 missing .layer1.0.conv1.weight"), ("more", "1 unexpected .head.extra"), ("other", "1 of another")]
+)
+def test_half_a_net_is_not_loaded(tmp_path, change, words):
+    state = dict(original("resnet18").state_dict())
+    if change == "less":
+        del state["layer1.0.conv1.weight"]
+    elif change == "more":
+        state["head.extra"] = torch.zeros(1)
+    else:
+        state["layer1.0.conv1.weight"] = torch.zeros(64, 64, 1, 1)
+    torch.save({f"module.{key}": value for key, value in state.items()}, tmp_path / "w.pth")
+    with pytest.raises(dr.InputError, match=words):
+        _ = dr.net(f"resnet18.tv_in1k@{tmp_path / 'w.pth'}").module
+
+
+def test_files_that_are_no_weights(tmp_path):
+    good = tmp_path / "a.pth"
+    torch.save({"w": torch.ones(1000)}, good)
+    good.write_bytes(good.read_bytes()[:300])
+    with pytest.raises(dr.InputError, match="cannot be read"):
+        weightfiles.read(good)
+    torch.save([1, 2], good)
+    with pytest.raises(dr.InputError, match="is not a state dict"):
+        weightfiles.read(good)
+    (tmp_path / "a.npz").write_bytes(b"PK")
+    with pytest.raises(dr.InputError, match="cannot be read"):
+        weightfiles.read(tmp_path / "a.npz")
+    (tmp_path / "a.h5").write_bytes(b"")
+    with pytest.raises(dr.InputError, match=r"not '.h5'"):
+        weightfiles.read(tmp_path / "a.h5")
+
+
+WIDTHS = {"resnet18": 512, "resnet50": 2048, "wide_resnet50_2": 2048, "wide_resnet50_4": 2048, "vgg16_bn": 4096}
+
+
+@pytest.mark.parametrize("name", names.published())
+def test_every_published_net_has_an_architecture(name):
+    one = names.published()[name]
+    shape = registry.skeleton(one.about["architecture"], 10)
+    assert shape.head_hidden_size == WIDTHS.get(name.split(".")[0], 384)
+    assert one.about["loss"] and one.about["upstream"] and one.license and one.source
+    assert all(file.urls or one.by_hand for file in one.files)
+    assert "." in name and name.split(".")[0] != name  # never a bare architecture
+
+
+def test_wide_resnet50_4_has_the_parameters_of_the_published_one():
+    assert sum(p.numel() for p in registry.skeleton("wide_resnet50_4").parameters()) == 223_439_144
+
+
+# timm's tags
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *given: None)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    made = Server()
+    monkeypatch.setenv("HF_ENDPOINT", made.url)
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+@pytest.mark.parametrize(
+    "tag, layer, width", [("mobilenetv3_small_050.lamb_in1k", "blocks.2", 24), ("vit_tiny_patch16_224.augreg_in21k", "blocks.3", 192)]
+)
+def test_any_tag_of_timm(hub, tmp_path, tag, layer, width):
+    theirs = timm.create_model(tag, pretrained=False).eval()
+    save_file(theirs.state_dict(), tmp_path / "w.safetensors")
+    hub.bodies[f"/timm/{tag}/resolve/main/model.safetensors"] = (tmp_path / "w.safetensors").read_bytes()
+    hub.plans[f"/timm/{tag}/resolve/main/model.safetensors"] = ["ok", "cut"]
+    names.check(tag)
+    network = dr.net(tag)
+    assert same_outputs(network.module, theirs)
+    with torch.inference_mode():
+        found = dr.forward(network.module, IMAGES, ["penultimate", layer])
+        assert torch.equal(found["penultimate"], theirs.forward_head(theirs.forward_features(IMAGES), pre_logits=True))
+    assert found["penultimate"].shape == (2, network.d) and found[layer].shape == (2, width)
+    own = timm.data.resolve_model_data_config(theirs)
+    assert network.preprocessing.interpolation == own["interpolation"] and network.preprocessing.mean == own["mean"]
+    assert network.preprocessing.resize == int(224 / own["crop_pct"])
+    assert dr.net(tag, fetching=False).fingerprint == network.fingerprint
+
+
+def test_a_tag_that_cannot_be_had(hub):
+    with pytest.raises(dr.InputError, match=r"could not be fetched: no link gave it: .*not on the hub.*By hand"):
+        dr.net("mobilenetv3_small_050.lamb_in1k")
+    with pytest.raises(dr.InputError, match="weights mobilenetv3_small_050.lamb_in1k is not here: run"):
+        dr.net("mobilenetv3_small_050.lamb_in1k", fetching=False)
+    with pytest.raises(dr.InputError, match="unknown net 'convnext_tiny.fb_in23k': did you mean 'convnext_tiny.fb_in22k'"):
+        dr.net("convnext_tiny.fb_in23k")
+
+
+def test_patterns_reach_published_nets():
+    assert names.expanded(["resnet50.ff_1*"]) == ["resnet50.ff_16", "resnet50.ff_128", "resnet50.ff_1024"]
+    assert names.expanded(["*.standard_s1"])[0] == "miniature_resnet.standard_s1"
+    with pytest.raises(dr.InputError, match="no net matches 'nothing_"):
+        names.expanded(["nothing_*"])
