@@ -9,8 +9,12 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import InputError
+
+if TYPE_CHECKING:
+    from .study.runner import Job
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -29,12 +33,15 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         dest="overrides",
         metavar=("NAME", "VALUE"),
-        help="set a parameter of the one notebook of --only, such as -p SEEDS '[1, 2, 3]'",
+        help="set a parameter of every notebook that has it, such as -p SEEDS '[1, 2, 3]'",
     )
     run.add_argument("--force", action="store_true", help="compute everything anew instead of using the cache")
     run.add_argument("--jobs", type=int, metavar="N", help="notebooks to run at a time, sharing the cores (default: one a core, at most 4)")
     run.add_argument("--out", type=Path, metavar="FOLDER", help="where reports go (default: reports in the checkout)")
     run.add_argument("--save", action="store_true", help="keep the executed notebooks in notebooks/, for committing (default preset only)")
+    run.add_argument("--dry-run", action="store_true", help="say what would be computed, at which cost, and what is missing; do nothing else")
+    run.add_argument("--fetch", action="store_true", help="download the data sets that are missing (missing weights are downloaded anyway)")
+    run.add_argument("--skip-missing", action="store_true", help="leave out networks and data sets that are not here and not downloaded")
     run.add_argument("--list", action="store_true", help="list notebooks with their parameters, and presets, and do nothing else")
 
     measure = commands.add_parser("measure", help="measure the redundancy of your own embeddings")
@@ -88,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     from .study import parameters, runner
+    from .study.needs import fetch_missing, without_missing
 
     if options.list:
         for name in parameters.available():
@@ -95,7 +103,8 @@ def _run(options: argparse.Namespace) -> int:
             for one in parameters.declared(name).values():
                 print(f"  {one.name} = {json.dumps(one.default, ensure_ascii=False)}\n      {one.help}")
         for name in parameters.presets():
-            print(f"preset {name}: {parameters.preset(name).description}")
+            found = parameters.preset(name)
+            print(f"preset {name}: {found.description}\n    {found.cost}")
         return 0
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"--jobs is {options.jobs}: it must be at least 1 (nearest: 1)")
@@ -105,6 +114,12 @@ def _run(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):  # a stop by a scheduler or a closed terminal is a stop like Ctrl-C
         signal.signal(number, signal.default_int_handler)
     jobs = runner.plan(options.preset, options.only, options.overrides, out)
+    if options.dry_run:
+        return _dry_run(jobs, out)
+    if options.skip_missing:
+        jobs, gone = without_missing(jobs, data=options.fetch)
+        runner.say(f"Left out: {', '.join(gone) or 'nothing'}")
+    fetch_missing(jobs, data=options.fetch)
     outcomes = runner.run(jobs, out=out, workers=min(options.jobs or runner.default_workers(len(jobs)), len(jobs)), force=options.force)
     if options.save:
         from .study.execute import save_pair
@@ -114,6 +129,18 @@ def _run(options: argparse.Namespace) -> int:
                 runner.say(f"Kept {save_pair(job.notebook, job.folder)}")
     runner.say(f"Reports: {out / 'index.html'}")
     return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _dry_run(jobs: Sequence[Job], out: Path) -> int:
+    from .store import write_text
+    from .study.forecast import forecast
+
+    found = forecast(jobs)
+    print("\n".join(found.lines()))
+    path = out / "plan.csv"
+    write_text(path, found.table().to_csv(index=False, float_format="%.3g"))
+    print(f"every cell: {path}")
+    return 1 if found.missing else 0
 
 
 def _measure(options: argparse.Namespace) -> int:

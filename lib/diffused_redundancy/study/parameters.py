@@ -215,10 +215,23 @@ def checked_all(notebook: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Preset:
-    """Values of parameters by name: for every notebook that declares them, and for single ones."""
+    """Values of parameters by name: for every notebook that declares them, and for single ones.
+
+    Attributes
+    ----------
+    name, description : str
+    cost : str
+        Time, memory and download, in words: where they were measured, or that they were not.
+    notebooks : tuple of str
+        Those it runs.
+    everywhere, single : dict
+        Values for all notebooks, and by notebook.
+    """
 
     name: str
     description: str
+    cost: str
+    notebooks: tuple[str, ...]
     everywhere: dict[str, Any]
     single: dict[str, dict[str, Any]]
 
@@ -234,15 +247,23 @@ def presets() -> list[str]:
 
 
 def preset(name: str) -> Preset:
-    """A preset by name, every value of it checked."""
-    if name not in presets():
-        raise unknown("preset", name, presets())
-    path = paths.notebooks() / "presets" / f"{name}.yaml"
+    """A preset by name or by the path of a YAML file, every value of it checked."""
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise InputError(f"there is no preset file {name!r}")
+        name = path.stem
+    elif name not in presets():
+        raise unknown("preset", name, [*presets(), "PATH.yaml"])
+    else:
+        path = paths.notebooks() / "presets" / f"{name}.yaml"
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {error}") from error
-    sections = {"description", "everywhere", *available()}
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is no preset: it needs sections such as everywhere, or the name of a notebook")
+    sections = {"description", "cost", "notebooks", "everywhere", *available()}
     for section in content:
         if section not in sections:
             raise unknown(f"section of preset {name}", section, sorted(sections))
@@ -250,9 +271,14 @@ def preset(name: str) -> Preset:
     for key in everywhere:
         if key not in PARAMETERS:
             raise unknown(f"parameter in preset {name}", key, PARAMETERS)
+    notebooks = content.get("notebooks") or available()
+    for notebook in notebooks:
+        source(notebook)
     found = Preset(
         name,
         content.get("description", ""),
+        content.get("cost", ""),
+        tuple(notebooks),
         {key: checked(key, value) for key, value in everywhere.items()},
         {notebook: checked_all(notebook, content[notebook] or {}) for notebook in available() if notebook in content},
     )

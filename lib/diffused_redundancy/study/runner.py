@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from ..errors import InputError
+from ..errors import unknown
 from ..nets.names import expanded
 from ..store import make_folder, paths
 from ..store.cache import REFRESH_VARIABLE
@@ -50,24 +50,25 @@ def plan(preset: str, only: Sequence[str], overrides: Sequence[tuple[str, str]],
     only : sequence of str
         Notebooks to run; all if empty.
     overrides : sequence of (name, text)
-        Values typed for the one notebook of ``only``.
+        Values typed, for every chosen notebook that has the parameter; one of them has to.
     out : path
         The folder of all reports.
     """
     chosen = parameters.preset(preset)
-    notebooks = list(only) or parameters.available()
-    for name in notebooks:
-        parameters.source(name)
-    if overrides and len(notebooks) != 1:
-        raise InputError("-p sets parameters of one notebook: name it with --only, such as --only 01_cka")
+    notebooks = list(only) or list(chosen.notebooks)
+    known = {name: parameters.declared(name) for name in notebooks}
+    every = {key for one in known.values() for key in one}
+    for key, _ in overrides:
+        if key not in every:
+            raise unknown(f"parameter of {' or '.join(notebooks)}", key, sorted(every))
     jobs = []
     for name in notebooks:
-        typed = {key: parameters.parse(key, text) for key, text in overrides}
+        typed = {key: parameters.parse(key, text) for key, text in overrides if key in known[name]}
         values = parameters.checked_all(name, {**chosen.of(name), **typed})
-        defaults = {key: one.default for key, one in parameters.declared(name).items()}
+        defaults = {key: one.default for key, one in known[name].items()}
         changed = {key: value for key, value in values.items() if value != defaults[key]}
-        folder = out / (preset if not overrides else f"{preset}-custom")
-        jobs.append(Job(name, changed, folder, preset))
+        folder = out / (chosen.name if not overrides else f"{chosen.name}-custom")
+        jobs.append(Job(name, changed, folder, chosen.name))
     return jobs
 
 

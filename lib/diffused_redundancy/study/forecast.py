@@ -1,0 +1,256 @@
+"""What a run will do, before it does anything: every cell with its time, memory and disk, and what is missing.
+
+Times are estimates from counts of floating-point operations and the speed of this machine's matrix product, measured
+when asked. They are meant to tell minutes from days.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from ..devices import resolve_device
+from ..measure.selections import SELECTIONS
+from ..nets.protocols import protocol
+from ..store import assets
+from ..store.assets import Asset
+from ..tasks import task
+from ..tasks.datasets import DATASETS, is_unpacked
+from .needs import absent, pairs, values_of
+from .runner import Job
+
+CONVOLUTIONS = 0.35
+"""Share of the matrix product's speed at which a net runs, measured for ResNet18 on two CPU cores: 0.3 to 0.4."""
+
+SOLVERS = 0.5
+"""The same for factorisations and probes in float64, which are half as fast to begin with."""
+
+LOGISTIC_STEPS = 60
+"""Passes over the features that one logistic probe takes, typically."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One net on one task in one notebook, with a selection and a seed.
+
+    Attributes
+    ----------
+    seconds : float
+        Of the measures; features are counted once for a net and a task, see :class:`Pass`.
+    """
+
+    notebook: str
+    net: str
+    task: str
+    selection: str
+    seed: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The features of one task at the layers of one net: one pass over its pictures.
+
+    Attributes
+    ----------
+    seconds : float
+    disk, memory : float
+        Bytes in the cache, and of the largest arrays at work.
+    """
+
+    net: str
+    task: str
+    images: int
+    layers: int
+    seconds: float
+    disk: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Cells and passes of a run, what is missing, and the speed that times were estimated with."""
+
+    cells: tuple[Cell, ...]
+    passes: tuple[Pass, ...]
+    missing: tuple[Asset, ...]
+    speed: float
+    device: str
+
+    @property
+    def seconds(self) -> float:
+        """All of it, one notebook at a time."""
+        return sum(cell.seconds for cell in self.cells) + sum(one.seconds for one in self.passes)
+
+    @property
+    def disk(self) -> float:
+        """Bytes that the cache will take."""
+        return sum(one.disk for one in self.passes)
+
+    @property
+    def memory(self) -> float:
+        """Bytes of the largest pass."""
+        return max((one.memory for one in self.passes), default=0.0)
+
+    def table(self) -> pd.DataFrame:
+        """Every cell, one a row."""
+        return pd.DataFrame([vars(cell) for cell in self.cells])
+
+    def lines(self) -> list[str]:
+        """For reading: a line for each notebook, net and task, then the sums and what is missing."""
+        told = []
+        cells = self.table()
+        if len(cells):
+            for (notebook, net, job), rows in cells.groupby(["notebook", "net", "task"], sort=False):
+                found = next(one for one in self.passes if (one.net, one.task) == (net, job))
+                counts = rows.groupby("selection", sort=False)["seed"].nunique()
+                chosen = ", ".join(f"{name} ({n} seed{'s' if n > 1 else ''})" for name, n in counts.items())
+                told.append(f"{notebook}: {net} on {job}: {chosen}; {found.images:,} images; {_duration(rows['seconds'].sum())}")
+        taken = _duration(sum(one.seconds for one in self.passes)), _duration(sum(cell.seconds for cell in self.cells))
+        told.append(
+            f"{len(self.cells)} cells; features {taken[0]} in {len(self.passes)} passes, measures {taken[1]}: about {_duration(self.seconds)} in all "
+            f"on {self.device}, one notebook at a time"
+        )
+        told.append(f"estimated from a matrix product of {self.speed / 1e9:,.0f} GFLOP/s; what the cache holds already is not taken off")
+        told.append(f"memory about {assets.readable(self.memory)}, cache about {assets.readable(self.disk)}")
+        if self.missing:
+            sizes = [one.bytes or one.about.get("megabytes", 0) * 1e6 for one in self.missing]
+            told.append(f"missing: {len(self.missing)} assets, at least {assets.readable(sum(sizes))}")
+            linked = [one for one in self.missing if any(file.urls for file in one.files)]
+            if linked:
+                told += [f"  {one.name}: {one.size}, {one.license}" for one in linked]
+                told.append(f"  all of these: {assets.COMMAND} fetch {' '.join(one.name for one in linked)}")
+            told += [f"  {one.name}: by hand. {assets.how_to_get(one)}" for one in self.missing if one not in linked]
+        return told
+
+
+def _duration(seconds: float) -> str:
+    for unit, least in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 1.5 * least:
+            return f"{seconds / least:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def matrix_speed(device: str = "auto") -> float:
+    """Floating-point operations a second of a float32 matrix product on a device: the best of a few."""
+    import torch
+
+    chip = resolve_device(device)
+    n = 1024 if chip.type == "cpu" else 8192
+    a = torch.randn(n, n, device=chip)
+    best = 0.0
+    for _ in range(4):
+        started = time.perf_counter()
+        float((a @ a)[0, 0])
+        best = max(best, 2 * n**3 / (time.perf_counter() - started))
+    return best
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a net costs: operations for one image, and the widths of its layers."""
+
+    flops: float
+    widths: dict[str, int]
+
+
+@cache
+def shape_of(name: str, layer: str) -> Shape:
+    """The cost of a net, found without its weights.
+
+    Parameters
+    ----------
+    name : str
+    layer : str
+        As the parameters LAYER and LAYERS name it.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from ..nets import extraction, registry
+    from ..nets.architectures import build
+    from ..nets.networks import PENULTIMATE, Net, Origin, Preprocessing
+    from ..nets.zoo import ZOO
+
+    with torch.device("meta"):
+        if name in ZOO:
+            module, size = build(ZOO[name].architecture, 10, ZOO[name].features, seed=0), 32
+        else:
+            tag = name.partition("@")[0]
+            one = registry.weights_of(name)
+            tag = str(one.about["architecture"]) if one is not None else tag
+            module, size = registry.skeleton(tag), registry.preprocessing_of(tag, own=False).size
+        module.eval()
+        plain = Net(name, 0, Preprocessing(size, (0, 0, 0), (1, 1, 1)), "", "", "", Origin(""), lambda: module)
+        layers = plain.layers(layer)
+        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+            found = extraction.forward(module, torch.zeros(1, 3, size, size), list(dict.fromkeys([PENULTIMATE, *layers])))
+    return Shape(float(counter.get_total_flops()), {one: found[one].shape[1] for one in layers})
+
+
+@cache
+def images_of(name: str, images: int) -> tuple[int, int, int]:
+    """Train and test images and classes of a task; of a data set that is not here, those of the real one."""
+    if name in DATASETS and not is_unpacked(name):
+        known = DATASETS[name]
+        train, test = (min(n, images) if images else n for n in known.images)
+        return train, test, known.classes
+    job = task(name, images=images)
+    return len(job.splits["train"]), len(job.splits["test"]), len(job.classes)
+
+
+def _seeds(selection: str, seeds: Sequence[int]) -> Sequence[int]:
+    return seeds if SELECTIONS[selection].seeded else [0]
+
+
+def _seconds(values: dict[str, Any], n: int, m: int, d: int, classes: int, selections: int, speed: float) -> float:
+    """One selection with one seed: CKA and a probe, with its share of what a layer costs once."""
+    once = 2.0 * n * d * d + 8.0 * d**3  # Gram matrix, and cross-validation's eigendecompositions
+    each = 4.0 * d**3 / 3 + 2.0 * m * d * (d + classes) + 6.0 * d**3  # CKA along the order, Cholesky, triangular solve, scores
+    if values.get("PROBE") == "logistic" or "REPEATS" in values:
+        each += sum(4.0 * LOGISTIC_STEPS * n * max(1, fraction * d) * classes for fraction in values.get("FRACTIONS", ()))
+    return (each + once / max(1, selections)) / (speed * SOLVERS)
+
+
+def forecast(jobs: Sequence[Job]) -> Forecast:
+    """What jobs will do.
+
+    Raises
+    ------
+    InputError
+        If a layer, a task's folder, or an architecture does not exist.
+    """
+    every = [(job, values_of(job)) for job in jobs]
+    device = resolve_device(every[0][1]["DEVICE"] if every else "auto")
+    speed = matrix_speed(device.type)
+    cells: list[Cell] = []
+    passes: dict[tuple[str, str], Pass] = {}
+    lacking: dict[str, Asset] = {}
+    for job, values in every:
+        for net, name in pairs(values):
+            n, m, classes = images_of(name, values.get("IMAGES", 0))
+            lacking |= {one.name: one for one in absent(net, name)}
+            widths: dict[str, int] = {}
+            flops = 0.0
+            for layer in [values["LAYER"]] if "LAYER" in values else values.get("LAYERS", []):
+                shape = shape_of(net, layer)
+                widths |= shape.widths
+                flops = shape.flops
+            views = protocol(values.get("PROTOCOL", "clean")).views
+            rows = views * n + m
+            width = max(widths.values())
+            memory = 4.0 * rows * width + 8.0 * 6 * width**2
+            found = Pass(net, name, rows, len(widths), rows * flops / (speed * CONVOLUTIONS), 4.0 * rows * sum(widths.values()), memory)
+            before = passes.get((net, name))
+            if before is None or found.disk > before.disk:
+                passes[net, name] = found
+            chosen = [(selection, seed) for selection in values["SELECTIONS"] for seed in _seeds(selection, values["SEEDS"])]
+            for selection, seed in chosen:
+                seconds = sum(_seconds(values, views * n, m, d, classes, len(chosen), speed) for d in widths.values())
+                cells.append(Cell(job.notebook, net, name, selection, seed, seconds))
+    return Forecast(tuple(cells), tuple(passes.values()), tuple(lacking.values()), speed, str(device))
