@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..devices import resolve_device
 from ..errors import InputError, unknown
 from ..progress import progress
-from ..store import Cache, code_digest, paths, versions
+from ..store import Cache, code_digest, make_folder, paths, versions
 from ..tasks import Split, Task
 from ..tasks.splits import ArrayImages
 from .networks import PENULTIMATE, Net
@@ -284,7 +284,7 @@ def _room(n: int, d: int) -> np.ndarray:
     """An array for features, (n, d) float32."""
     if n * d * 4 <= IN_MEMORY:
         return np.empty((n, d), np.float32)
-    with TemporaryFile(dir=paths.cache()) as file:  # it vanishes with the array
+    with TemporaryFile(dir=make_folder(paths.cache())) as file:  # it vanishes with the array
         return np.memmap(file, np.float32, "w+", shape=(n, d))
 
 

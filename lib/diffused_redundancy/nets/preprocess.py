@@ -17,7 +17,7 @@ def prepare(pictures: Sequence[np.ndarray], how: Preprocessing, device: torch.de
     if len({picture.shape for picture in pictures}) == 1:
         groups = [torch.from_numpy(np.stack(pictures))]
     else:
-        groups = [torch.from_numpy(np.ascontiguousarray(picture))[None] for picture in pictures]
+        groups = [torch.from_numpy(np.array(picture))[None] for picture in pictures]
     return normalised(torch.cat([resized(group.to(device, non_blocking=True), how) for group in groups]), how)
 
 
@@ -73,6 +73,6 @@ def augmented(pictures: Sequence[np.ndarray], how: Preprocessing, device: torch.
     made = []
     with torch.random.fork_rng(devices=[]):  # the parameters are drawn on the CPU
         for place, picture in enumerate(pictures, start):
-            torch.manual_seed((view << 32) + place)
-            made.append(recipe(torch.from_numpy(np.ascontiguousarray(picture)).to(device).permute(2, 0, 1)))
+            torch.manual_seed(int(np.random.SeedSequence([view, place]).generate_state(1)[0]))  # 32 bits are all it takes
+            made.append(recipe(torch.from_numpy(np.array(picture)).to(device).permute(2, 0, 1)))
     return normalised(torch.stack(made).float(), how)

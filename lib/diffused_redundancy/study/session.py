@@ -161,6 +161,11 @@ class Session:
         for job in self.tasks:
             lines.append(f"- Task `{_public(job.name)}`: {len(job.classes)} classes; {_public(job.source)}; licence: {job.license}.")
         lines.append(f"- Protocol {self.protocol}. Features computed in {self.parameters['COMPUTE']}.")
+        if self.parameters["COMPUTE"] != "float32" and self.nets and self.tasks:
+            from .precision import effect
+
+            measured = effect(self.nets[0], self.tasks[0], self.parameters["COMPUTE"], device=self.parameters["DEVICE"])
+            lines.append(f"- {measured.sentence(self.parameters['COMPUTE'])}: {_public(self.nets[0].name)}, {self.tasks[0].title}.")
         lines.append("- Made by " + "; ".join(f"{name} {value}" for name, value in provenance().items()) + ".")
         self.say("\n".join(lines))
 

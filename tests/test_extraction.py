@@ -1,0 +1,240 @@
+"""Features: the same whatever the batch, the memory, the decoding processes; random views by the paper's recipe; other precisions measured."""
+
+from __future__ import annotations
+
+import diffused_redundancy as dr
+import numpy as np
+import pytest
+import torch
+from diffused_redundancy.measure.probes import fold_of, folded
+from diffused_redundancy.nets import extraction, preprocess
+from diffused_redundancy.nets.networks import Preprocessing
+from diffused_redundancy.nets.protocols import protocol
+from diffused_redundancy.store import tensors
+from diffused_redundancy.study.precision import effect
+from diffused_redundancy.tasks.splits import ArrayImages, Split
+from PIL import Image
+from safetensors.numpy import load_file
+
+NAME = "miniature_resnet_128.standard_s1"
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def network():
+    return dr.net(NAME)
+
+
+@pytest.fixture(scope="module")
+def split():
+    part = dr.task("digits").splits["test"]
+    return Split(part.images.take(range(90)), part.labels[:90])
+
+
+@pytest.fixture(scope="module")
+def plain(network, split):
+    return extraction.extract(network, split, layers=["penultimate", "layer2"], device="cpu")
+
+
+def same(found, plain):
+    return all(np.allclose(found[layer], plain[layer], rtol=1e-4, atol=1e-4) for layer in plain)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for part in ("train", "test"):
+        for name in ("a", "b"):
+            (root / part / name).mkdir(parents=True)
+            for i in range(12):
+                shape = (int(rng.integers(20, 60)), int(rng.integers(20, 60)), 3)
+                Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(root / part / name / f"{i:02d}.png")
+    return dr.task(f"folder:{root}")
+
+
+def test_memory_that_runs_out_halves_the_batch(network, split, plain, monkeypatch):
+    sizes = []
+    original = extraction.forward
+
+    def limited(module, batch, layers):
+        sizes.append(len(batch))
+        if len(batch) > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return original(module, batch, layers)
+
+    monkeypatch.setattr(extraction, "forward", limited)
+    found = extraction.extract(network, split, layers=["penultimate", "layer2"], device="cpu", batch=64)
+    assert same(found, plain) and sizes[:3] == [64, 32, 16] and max(sizes[3:]) == 16
+    monkeypatch.setattr(extraction, "forward", lambda *given: (_ for _ in ()).throw(torch.OutOfMemoryError("none at all")))
+    with pytest.raises(dr.InputError, match="does not fit into the memory of cpu even with one picture"):
+        extraction.extract(network, split, device="cpu", batch=8)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_worker_processes_decode_the_same_pictures(network, folder, monkeypatch, workers):
+    part = folder.splits["train"]
+    one = extraction.extract(network, part, device="cpu", batch=7)
+    monkeypatch.setattr(extraction, "workers_for", lambda *given: workers)
+    other = extraction.extract(network, part, device="cpu", batch=7)
+    assert np.array_equal(one["penultimate"], other["penultimate"])
+
+
+def test_worker_processes_and_memory_that_runs_out(network, folder, monkeypatch):
+    original = extraction.forward
+    part = folder.splits["train"]
+    expected = extraction.extract(network, part, device="cpu")
+
+    def limited(module, batch, layers):
+        if len(batch) > 4:
+            raise torch.OutOfMemoryError("out of memory")
+        return original(module, batch, layers)
+
+    monkeypatch.setattr(extraction, "forward", limited)
+    monkeypatch.setattr(extraction, "workers_for", lambda *given: 2)
+    assert same(extraction.extract(network, part, device="cpu", batch=16), expected)
+
+
+def test_features_larger_than_memory_go_through_files(network, monkeypatch, tmp_path):
+    job = dr.task("digits", images=60)
+    plain = dr.features(network, job, device="cpu", cache=dr.Cache(tmp_path / "plain"))
+    monkeypatch.setattr(extraction, "IN_MEMORY", 1000)
+    monkeypatch.setattr(tensors, "MAPPED", 1000)
+    monkeypatch.setattr(tensors.read, "__kwdefaults__", {"mapped": 1000})
+    cache = dr.Cache(tmp_path / "mapped")
+    first = dr.features(network, job, device="cpu", cache=cache)
+    again = dr.features(network, job, device="cpu", cache=cache)
+    assert isinstance(first.X_train, np.memmap) and isinstance(again.X_train, np.memmap)
+    for found in (first, again):
+        assert np.array_equal(found.X_train, plain.X_train) and np.array_equal(found.y_test, plain.y_test)
+    statistics = dr.SufficientStatistics.from_features(again.X_train, again.y_train)
+    assert np.isfinite(dr.ridge_curve(statistics, dr.basis("first", statistics), again.X_test, again.y_test, penalty=0.1).accuracy).all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "int64", "uint8", "bool"])
+def test_arrays_are_written_as_the_package_reads_them(tmp_path, dtype):
+    rng = np.random.default_rng(0)
+    arrays = {"b": rng.integers(0, 2, (5, 3)).astype(dtype), "a": rng.random(7), "empty": np.zeros((0, 4), dtype), "scalar": np.array(1, dtype)}
+    tensors.write(tmp_path / "a", arrays, {"key": "ä"})
+    theirs = load_file(tmp_path / "a")
+    for mapped in (0, 1 << 30):
+        ours, notes = tensors.read(tmp_path / "a", mapped=mapped)
+        assert notes == {"key": "ä"}
+        for name, array in arrays.items():
+            for found in (ours[name], theirs[name]):
+                assert np.array_equal(found, array) and found.dtype == array.dtype and found.shape == array.shape
+    with pytest.raises(TypeError, match="complex128"):
+        tensors.write(tmp_path / "b", {"a": np.zeros(2, complex)}, {})
+
+
+# Protocols
+
+
+@pytest.mark.parametrize("name, views", [("clean", 1), ("augmented", 4), ("augmented:4", 4), ("augmented:12", 12)])
+def test_protocols(name, views):
+    assert protocol(name).views == views
+    assert protocol("augmented") == protocol("augmented:4")
+
+
+@pytest.mark.parametrize("name", ["augment", "augmented:0", "augmented:x", "clean:2", "augmented:1000", ""])
+def test_no_protocol(name):
+    with pytest.raises(dr.InputError, match="unknown protocol .*: allowed are clean, augmented"):
+        protocol(name)
+
+
+def test_views_are_random_but_the_same_each_time(split):
+    how = Preprocessing(24, (0.5,) * 3, (0.25,) * 3)
+    pictures = split.images.batch(0, 6)
+    torch.manual_seed(0)
+    expected = torch.rand(2)
+    torch.manual_seed(0)
+    one = preprocess.augmented(pictures, how, CPU, view=0, start=10)
+    assert torch.equal(torch.rand(2), expected)
+    assert one.shape == (6, 3, 24, 24) and one.min() >= -2 - 1e-5 and one.max() <= 2 + 1e-5
+    assert torch.equal(one[4:], preprocess.augmented(pictures[4:], how, CPU, view=0, start=14))  # whatever the batch
+    assert not torch.equal(one, preprocess.augmented(pictures, how, CPU, view=1, start=10))
+    assert not torch.equal(one[0], preprocess.augmented(pictures[:1], how, CPU, view=0, start=11)[0])
+
+
+def test_views_crop_flip_turn_and_colour():
+    """On a picture with a dark left and a bright right half, in one hue: about half of the views are flipped, brightness and scale vary."""
+    picture = np.full((64, 64, 3), 60, np.uint8)
+    picture[:, 32:] = 180
+    how = Preprocessing(32, (0.0,) * 3, (1.0,) * 3)
+    views = torch.cat([preprocess.augmented([picture], how, CPU, view=view, start=0) for view in range(80)])
+    middle = views[:, 0, 8:24, :]
+    brighter_right = (middle[..., 28].mean(1) > middle[..., 3].mean(1)).float().mean()
+    assert 0.2 < brighter_right < 0.7
+    assert 0.55 < views.max() <= 1 and views.amax((1, 2, 3)).std() > 0.05
+
+
+def test_augmented_features(network, tmp_path):
+    job = dr.task("digits", images=40)
+    cache = dr.Cache(tmp_path)
+    clean = dr.features(network, job, device="cpu", cache=cache)
+    many = dr.features(network, job, device="cpu", protocol_name="augmented:3", cache=cache)
+    assert many.X_train.shape == (120, network.d) and np.array_equal(many.y_train, np.tile(clean.y_train, 3))
+    assert np.array_equal(many.X_test, clean.X_test)
+    assert not np.allclose(many.X_train[:40], many.X_train[40:80]) and cache.misses == 2
+
+
+def test_views_of_an_image_share_a_fold():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 50)
+    groups = np.tile(np.arange(50), 4)
+    _, classes, fold = folded(np.tile(y, 4), 200, 5, 0, groups)
+    assert classes == 3 and all(len(set(fold[groups == i].tolist())) == 1 for i in range(50))
+    assert torch.equal(fold[:50], fold_of(torch.from_numpy(y), 5, 0))
+    with pytest.raises(dr.InputError, match="groups has 3 entries for 200 rows"):
+        folded(np.tile(y, 4), 200, 5, 0, [0, 1, 2])
+    with pytest.raises(dr.InputError, match="share a label"):
+        folded(np.tile(y, 4), 200, 5, 0, np.zeros(200, int))
+
+
+def test_copies_of_an_image_do_not_leak_into_its_validation():
+    """With copies apart, cross-validation of a memorising probe looks perfect; with groups it is at chance."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60, 80)), rng.integers(0, 2, 60)
+    apart = dr.choose_ridge_penalty(np.tile(X, (4, 1)), np.tile(y, 4), grid=(1e-6,)).accuracy[0]
+    together = dr.choose_ridge_penalty(np.tile(X, (4, 1)), np.tile(y, 4), grid=(1e-6,), groups=np.tile(np.arange(60), 4)).accuracy[0]
+    assert apart > 0.95 and together < 0.75
+
+
+# Precision
+
+
+def test_bf16_is_close_and_said_to_be(network, split, plain):
+    found = extraction.extract(network, split, device="cpu", compute="bf16")["penultimate"]
+    exact = plain["penultimate"]
+    assert found.dtype == np.float32 and not np.array_equal(found, exact)
+    assert np.linalg.norm(found - exact) / np.linalg.norm(exact) < 0.03
+    measured = effect(network, dr.task("digits", images=200), "bf16", device="cpu")
+    assert 0 < measured.error < 0.1 and 0.999 < measured.cka < 1 and abs(measured.accuracy[0] - measured.accuracy[1]) < 0.03
+    assert "bf16 against float32, on 400 images: features differ by " in measured.sentence("bf16")
+    nothing = effect(network, dr.task("digits", images=200), "float32", device="cpu")
+    assert nothing.error == 0 and nothing.cka == pytest.approx(1, abs=1e-12) and nothing.accuracy[0] == nothing.accuracy[1]
+
+
+def test_a_compiled_net_gives_the_same_features(split, plain, monkeypatch):
+    original = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda f: original(f, backend="eager"))
+    found = extraction.extract(dr.net(NAME), split, device="cpu", compute="float32+compile")
+    assert np.allclose(found["penultimate"], plain["penultimate"], atol=1e-4)
+
+
+def test_no_way_to_compute(network, split):
+    with pytest.raises(dr.InputError, match="unknown way to compute features 'fp16'"):
+        extraction.extract(network, split, compute="fp16")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_features_are_those_of_the_cpu(network, split, plain):
+    found = extraction.extract(network, split, layers=["penultimate", "layer2"], device="cuda")
+    assert same(found, plain)
+
+
+def test_pictures_in_memory_need_no_workers(split, folder):
+    assert extraction.workers_for(split, torch.device("cuda")) == 0
+    large = Split(folder.splits["train"].images.take([0] * 2000), np.zeros(2000, int))
+    assert extraction.workers_for(large, torch.device("cuda")) >= 1 and extraction.workers_for(large, CPU) == 0
+    assert isinstance(split.images, ArrayImages)
