@@ -127,11 +127,11 @@ def test_help_needs_no_environment():
 
 
 def test_patterns_stand_for_the_nets_they_match():
-    from diffused_redundancy.nets.zoo import expanded
+    from diffused_redundancy.nets.names import expanded
 
     found = expanded(["miniature_resnet.mrl_s2", "*.mrl_*", "resnet18.tv_in1k@/x"])
     assert found == ["miniature_resnet.mrl_s2", "miniature_resnet.mrl_s1", "miniature_resnet.mrl_e_s1", "resnet18.tv_in1k@/x"]
-    with pytest.raises(dr.InputError, match="no net of the miniature zoo matches '\\*.mlr_\\*'"):
+    with pytest.raises(dr.InputError, match="no net matches '\\*.mlr_\\*'"):
         parameters.checked("NETS", ["*.mlr_*"])
     assert parameters.checked("NETS", ["*.mrl_*"]) == ["*.mrl_*"]
     with pytest.raises(dr.InputError, match="did you mean 'logistic'"):

@@ -12,10 +12,11 @@ import diffused_redundancy as dr
 import numpy as np
 import pytest
 import torch
-from diffused_redundancy.nets import checkpoints, extraction, training, upstream
+from diffused_redundancy.nets import checkpoints, extraction, preprocess, training, upstream, weightfiles
 from diffused_redundancy.nets.architectures import ARCHITECTURES, build
 from diffused_redundancy.nets.losses import LOSSES, make_loss, penultimate
-from diffused_redundancy.nets.zoo import NESTING, expanded
+from diffused_redundancy.nets.names import expanded
+from diffused_redundancy.nets.zoo import NESTING
 from diffused_redundancy.store import sha256_of
 from diffused_redundancy.tasks.splits import ArrayImages, Split
 from torch import nn
@@ -100,7 +101,7 @@ def test_patterns_stand_for_the_nets_they_match():
     ]
     assert expanded(["*"]) == list(dr.ZOO) and expanded([]) == []
     assert expanded(["miniature_resnet.ff_*"]) == [f"miniature_resnet.ff_{k}_s1" for k in NESTING[:-1]]
-    with pytest.raises(dr.InputError, match=r"no net of the miniature zoo matches 'resnet_\*'"):
+    with pytest.raises(dr.InputError, match=r"no net matches 'resnet_\*'"):
         expanded(["resnet_*"])
 
 
@@ -274,7 +275,7 @@ def few() -> dr.Task:
 
 def test_several_layers_from_one_pass_are_those_taken_one_by_one(few):
     network = dr.net(NAME)
-    batch = extraction.prepare(few.splits["test"].images.batch(0, 8), network.preprocessing, torch.device("cpu"))
+    batch = preprocess.prepare(few.splits["test"].images.batch(0, 8), network.preprocessing, torch.device("cpu"))
     layers = ["layer2", "penultimate", "conv1", "layer4", "layer1"]
     calls = counted(network.module.conv1)
     with torch.inference_mode():
