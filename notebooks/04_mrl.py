@@ -77,7 +77,7 @@ study.table(dr.study.cells_table(cells.all, DELTAS), "redundancy", show=False)
 
 # %%
 study.figure(
-    dr.study.curves_figure(dr.study.nested.panels(cells, "accuracy"), "accuracy, points above the standard net"),
+    dr.study.curves_figure(dr.study.nested.panels(cells, "accuracy"), "accuracy gained, points"),
     "accuracy",
     alt="Test accuracy, in points above that of random neurons of the first network that is not nested, against the number of neurons "
     "kept, one plot per task: the nested prefix and random neurons of MRL layers, random neurons of adversarial layers, and networks trained for "

@@ -372,6 +372,20 @@ def test_layers_are_compared_at_equal_width():
     assert np.array_equal(narrow.arrays[0], depth.narrowed(layer, 4, seed=7).arrays[0])
 
 
+def test_halves_of_the_test_images_make_up_the_whole():
+    from conftest import make_layer
+    from diffused_redundancy.study.layer import Layer
+
+    X, y = make_layer(300, 12)
+    layer = Layer(lambda: (X[:200], y[:200], X[200:], y[200:]))
+    whole = layer.ridge("random", [1, 2])["per_class"]
+    counts = np.bincount(y[200:], minlength=5)
+    sizes = [(counts + 1) // 2, counts // 2]
+    parts = layer.ridge_halves("random", [1, 2])
+    assert np.allclose(sum(size * part for size, part in zip(sizes, parts, strict=True)) / counts, whole, atol=1e-12)
+    assert not np.allclose(parts[0], parts[1])
+
+
 def test_depth_says_what_changes():
     where, one = task(), net("a")
     stages = [
