@@ -80,16 +80,18 @@ study.table(dr.study.cells_table(cells.all, DELTAS), "redundancy", show=False)
 
 # %%
 study.figure(
-    dr.study.curves_figure(dr.study.nested.panels(cells, "accuracy"), f"test accuracy, {PROBE} probe", percent=True),
+    dr.study.curves_figure(dr.study.nested.panels(cells, "accuracy"), "accuracy gained, points"),
     "accuracy",
-    alt="Test accuracy against the number of neurons kept, one plot per task: the nested prefix and random neurons of MRL layers, random "
-    "neurons of standard and adversarial layers, and networks trained for one size each.",
+    alt="Test accuracy, in points above that of random neurons of the first network that is not nested, against the number of neurons "
+    "kept, one plot per task: the nested prefix and random neurons of MRL layers, random neurons of adversarial layers, and networks trained for "
+    "one size each.",
 )
 approach = dr.study.nested.approach(cells)
 study.say(dr.study.nested.read_approach(approach))
 
 # %% [markdown]
-# Bands reach from the smallest to the largest value over networks (seeds of pre-training) and selections. The nested prefix
+# The zero line is the mean accuracy of random neurons of the first kind of network that is not nested (the table `curves` has the accuracies
+# themselves). Bands reach from the smallest to the largest value over networks (seeds of pre-training) and selections. The nested prefix
 # of a network is one set of neurons, so its band shows networks only.
 
 # %%
@@ -99,7 +101,7 @@ study.say(dr.study.markdown_table(dr.study.nested.in_points(approach)))
 # %% [markdown]
 # ## Does nesting make the prefix better?
 #
-# Accuracy on the nested prefix, less that on the first $k$ neurons of the first network of another loss. In the latter, the order of the
+# Accuracy on the nested prefix, less that on the first $k$ neurons of the networks of the first other loss. In the latter, the order of the
 # neurons means nothing. In points.
 
 # %%
@@ -144,6 +146,13 @@ if apart:
     study.table(dr.study.differences_table(apart), "differences")
 
 # %% [markdown]
+# How large are the first features? Their share of the layer's variance, on train images of the first task:
+
+# %%
+variances = dr.study.nested.leading_variance(study, 8)
+study.table(variances, "leading-variance")
+
+# %% [markdown]
 # ## What the numbers say
 
 # %%
@@ -153,17 +162,23 @@ study.result(**dr.study.results_of(cells, delta))
 # %% [markdown]
 # ## What to take away
 #
-# - A nested layer packs what its heads need into the first few features. A few random neurons rarely hit those; the table says how
-#   far they fall behind the prefix, and from which size on it makes no difference any more, if from any.
-# - CKA and accuracy need not tell the same story. Nesting makes the first features large, and CKA follows large features. A probe
-#   can scale small ones up.
+# - A nested layer packs what its heads need into the first few features. A few random neurons rarely hit those; the table says where
+#   prefix and random neurons differ most, in which direction, and from which size on it makes no difference any more, if from any.
+# - CKA and accuracy need not tell the same story. Nesting makes the first features large (see below), and CKA follows large
+#   features. A probe can scale small ones up.
 # - Training for structure and having diffused redundancy do not exclude one another; how much is left is what claim 7 is about.
 #
 # ## Exercises
 #
-# 1. **Choose the neurons at the far end.** Measure the *last* 64 features of an MRL layer instead of the first: in a cell below,
-#    take `layer = study.layer(study.nets[0], study.tasks[0])`, reverse the columns of `layer.arrays[0]` and `layer.arrays[2]`,
-#    and fit `dr.ridge_curve` to them. Are they worse than random ones? Why?
+# 1. **Choose the neurons at the far end.** Measure the *last* features of an MRL layer first. In a new cell:
+#    ```python
+#    layer = study.layer(study.nets[0], study.tasks[0])
+#    X, y, X_test, y_test = layer.arrays
+#    turned = dr.SufficientStatistics.from_features(X[:, ::-1].copy(), y)
+#    curve = dr.ridge_curve(turned, dr.basis("first", turned), X_test[:, ::-1].copy(), y_test, penalty=layer.ridge_penalty.penalty)
+#    curve.accuracy[63]  # with the last 64 features
+#    ```
+#    Are they worse than 64 random ones? Why?
 # 2. **What does a nested head cost?** Compare the top-1 of the whole layer of MRL with that of the standard network. Is the
 #    difference larger than that between two seeds?
 # 3. **CKA of a prefix.** The CKA of the nested prefix can be high at $k = 8$. Explain it by the variance of the first features,

@@ -54,8 +54,9 @@ study.show_provenance()
 #
 # $$\mathrm{Gini} = \frac{\sum_{i,j} |a_i - a_j|}{2 C^2 \bar a} \qquad \mathrm{CV} = \frac{1}{\bar a} \sqrt{\frac{1}{C} \sum_i (a_i - \bar a)^2}$$
 #
-# Both are 0 if all classes fare alike. With few test images for a class they are above 0 by chance alone, so the tables
-# below also give the Gini index that chance would produce if all classes were equally hard.
+# Both are 0 if all classes fare alike. With few test images for a class they are above 0 by chance alone. And when the mean falls they
+# grow even if all classes lose alike. So the tables also give the Gini index to expect *if all lost alike* (every class keeps the same
+# share of its own accuracy at full size, with as many test images as there are), and *by chance* alone, if all classes were equally hard.
 
 # %% [markdown]
 # ## Accuracy by class at every size
@@ -69,7 +70,7 @@ counts = {task.name: study.layer(study.nets[0], task).test_counts() for task in 
 
 # %%
 study.figure(
-    dr.study.curves_figure(dr.study.classes.worst_panels(cells, study.nets[0], 0.1), "test accuracy", percent=True),
+    dr.study.curves_figure(dr.study.classes.worst_panels(cells, study.nets[0], 0.1, delta), "test accuracy", percent=True),
     "worst",
     alt="Mean accuracy over classes, accuracy of the worst tenth of the classes and of the worst class, against the number of random "
     "neurons kept, one plot per task, for the first network.",
@@ -83,18 +84,18 @@ study.say(dr.study.classes.read_worst(cells, study.nets[0], delta))
 # ## Unevenness at every size
 
 # %%
-for kind, words in dr.study.classes.SPREADS.items():
-    study.figure(
-        dr.study.curves_figure(dr.study.classes.spread_panels(cells, kind, SELECTIONS), f"{words} over classes", log=True),
-        kind,
-        alt=f"The {words} of accuracy over classes against the number of neurons kept, one plot per task: each selection for the first "
-        "network, and random neurons of the others.",
-    )
+study.figure(
+    dr.study.curves_figure(dr.study.classes.spread_panels(cells, counts, SELECTIONS), "Gini index over classes"),
+    "gini",
+    alt="The Gini index of accuracy over classes against the number of neurons kept, one plot per task: each selection for the first "
+    "network, random neurons of the others, and what to expect of the first network if all classes lost alike.",
+)
 spread = dr.study.classes.spread_table(cells, counts, delta)
 study.say(dr.study.classes.read_spread(spread))
 
 # %% [markdown]
-# At very small $k$ a few classes succeed by chance and the rest fail, which is why the curves start high.
+# The dotted line is what to expect of the first network if all classes lost alike: above it, some pay more than others. At very small
+# $k$ a few classes succeed by chance and the rest fail, so the curves are drawn from $k = 10$ on.
 
 # %%
 study.table(spread, "spread", show=False)
@@ -117,11 +118,13 @@ study.table(lost, "lost-first")
 # ## Are they the same classes every time?
 #
 # For each seed the classes are ranked by what they lose; Spearman's rank correlation compares two such rankings. It would be near 0 if
-# *which* neurons are dropped decided who suffers, and near 1 if the task and the network do. The matrix compares rankings averaged over
-# seeds, between networks and between selections.
+# *which* neurons are dropped decided who suffers, and near 1 if the task and the network do. The two rankings of a pair of seeds are taken on
+# disjoint halves of the test images: a class that happens to have easy images would agree with itself. The matrix compares rankings averaged
+# over seeds, between networks and between selections, on all test images.
 
 # %% papermill_description=agreement
-agreements = dr.study.classes.agreements(cells, delta, SELECTIONS)
+halves = {(net.name, task.name): layer.ridge_halves("random", SEEDS) for net, task, layer in study.layers()}
+agreements = dr.study.classes.agreements(cells, halves, delta, SELECTIONS)
 if agreements and len(agreements[0].names) > 1:
     study.figure(
         dr.study.matrix_figure([(one.task.title, one.names, one.matrix) for one in agreements]),
@@ -149,7 +152,7 @@ study.say(dr.study.classes.read_choices(choices))
 # ## What the numbers say
 
 # %%
-study.verdict(10, dr.study.classes.classes_differ(cells, agreements, delta))
+study.verdict(10, dr.study.classes.classes_differ(cells, agreements, counts, delta))
 study.result(
     **{f"Gini, {row['task']}, {row['net']}, {row['neurons']}": row["Gini"] for _, row in spread.iterrows()},
     **{f"agreement between seeds, {one.task.title}": one.across_seeds for one in agreements},
@@ -165,8 +168,8 @@ study.result(
 #
 # ## Exercises
 #
-# 1. **Two lists.** From the table of classes lost first, find out what they have in common. (For Armenian letters: which other
-#    letter does each resemble?)
+# 1. **Two lists.** Look at the classes lost first. Take a letter from the list and the letters it resembles to your eye. Are they on the
+#    list too? (Pictures of a class: `study.tasks[1].splits["test"].images.batch(0, 5)`.)
 # 2. **The index by hand.** Three classes have accuracies 1.0, 0.8 and 0.6. Compute their Gini index and coefficient of
 #    variation, and check with `dr.gini([1.0, 0.8, 0.6])` and `dr.coefficient_of_variation([1.0, 0.8, 0.6])`.
 # 3. **Chance.** How large is the Gini index of ten classes that are all recognised in 90% of the cases, if each has 20 test

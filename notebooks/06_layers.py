@@ -17,7 +17,7 @@
 # The notebooks before look at the last layer before the head. The authors measured the ends of the residual stages as well. Here the
 # same curves are taken after every stage, maps averaged over positions. In convolutional networks deeper stages are wider, and a wider
 # layer may have a larger share to spare, so depth and width are told apart: each stage is measured as it is, and once more with as many random
-# neurons as the narrowest stage has.
+# neurons as the narrowest stage has, drawn ten times.
 #
 # **Cost** of the default run: about a minute on two CPU cores, if all notebooks are run together: the features of all stages come
 # from the same pass over the pictures as those of the last layer.
@@ -72,6 +72,7 @@ study.figure(
         "layer",
         [f"DR({delta:g}) of CKA", "the same, equal width"],
         ticks=dr.study.depth.ticks(depths),
+        references=[1 - delta**2] * 2,
     ),
     "depth",
     alt="Diffused redundancy of CKA after every stage, one column per task, one line per network: in the first row as the stages are, "
@@ -80,8 +81,9 @@ study.figure(
 study.say(dr.study.depth.read(depths, delta))
 
 # %% [markdown]
-# Intervals are bootstrap percentiles over the seeds of the selection. A layer of uncorrelated neurons of equal variance has
-# $\mathrm{DR}(\delta) = 1 - \delta^2$ of CKA whatever its width; what lies above is redundancy.
+# Intervals are 95% bootstrap percentiles: in the first row over the seeds of the selection; in the second of the mean over the draws, which
+# matter more. A layer of uncorrelated neurons of equal variance has $\mathrm{DR}(\delta) = 1 - \delta^2$ of CKA whatever its width (the
+# dotted line); what lies above is redundancy.
 
 # %% [markdown]
 # ## What the task gets from it
@@ -110,8 +112,7 @@ study.say(dr.study.depth.read_use(depths, delta))
 #
 # - Two things change with depth: how many neurons there are, and how alike they are. The second row of the first figure keeps the number
 #   fixed.
-# - Redundancy and usefulness need not grow together. On a task the network was trained to ignore, deeper layers can
-#   have more redundancy and less accuracy.
+# - Redundancy of similarity and usefulness for a task are two things: compare the two figures before taking one for the other.
 # - The paper makes no claim about depth that we know of, so there is no verdict here; these are our measurements.
 #
 # ## Exercises

@@ -87,13 +87,18 @@ def test_without_intervals_nothing_is_clear():
     assert comparison.difference(cells, grid.grouped(nets, "loss"), "MRL", "standard", cells.tasks[0], "accuracy", 0.9).outcome == "unknown"
 
 
+def on(found, title: str) -> list[comparison.Difference]:
+    return [one for one in found if one.task == title]
+
+
 def test_verdicts_count_what_came_out_as_said(losses):
     grouping = grid.grouped(losses.nets, "loss")
     found = comparison.differences(losses, grouping, [("adversarial L2 0.5", "standard")], 0.9)
     assert len(found) == 4
     verdict = comparison.verdict_on(found, "above", "Adversarial", 0.9)
-    assert verdict.word == "holds in part" and "2 are clearly higher" in verdict.because and "2 clearly lower" in verdict.because
-    on_one = [one for one in found if one.task == "ONE"]
+    assert verdict.word == "mixed" and "of accuracy: 1 clearly higher, 1 clearly lower, 0 open (of 2); of CKA: 1 clearly" in verdict.because
+    assert comparison.verdict_on([*found, on(found, "ONE")[0]], "above", "x", 0.9).word == "holds in part"
+    on_one = on(found, "ONE")
     assert comparison.verdict_on(on_one, "above", "x", 0.9).word == "holds"
     assert comparison.verdict_on(on_one, "below", "x", 0.9).word == "does not hold"
     open_ = comparison.differences(losses, grouping, [("dropout 0.5", "standard")], 0.9)
@@ -101,15 +106,17 @@ def test_verdicts_count_what_came_out_as_said(losses):
     assert comparison.verdict_on([], "above", "x", 0.9).word == "undecided"
     mostly_open = [on_one[0], *open_, *open_]
     verdict = comparison.verdict_on(mostly_open, "above", "x", 0.9)
-    assert verdict.word == "undecided" and "1 are clearly higher" in verdict.because
+    assert verdict.word == "undecided" and "of accuracy: 1 clearly higher, 0 clearly lower, 4 open (of 5)" in verdict.because
     table = comparison.differences_table(found)
     assert list(table["ONE"]) == ["higher (+0.200)"] * 2 and list(table["TWO"]) == ["lower (-0.200)"] * 2
 
 
 def test_sentences_on_groups_state_the_yardstick(losses):
     text = comparison.read_groups(losses, grid.grouped(losses.nets, "loss"), "accuracy", 0.9)
-    assert "on ONE from 0.58 (standard) to 0.78 (adversarial L2 0.5)" in text and "0.040 apart on average (0.040 at most)" in text
-    assert "5.0 times" in text
+    assert "on ONE from 0.58 (standard) to 0.78 (adversarial L2 0.5)" in text
+    assert "differ in their seed only, are apart by 0.040 on ONE and 0.040 on TWO on average" in text
+    levels = comparison.read_levels(losses, grid.grouped(losses.nets, "loss"))
+    assert "on ONE from 80.0% (standard) to 80.0%" in levels and "25.0% by chance" in levels
     assert "nothing to compare" in comparison.read_groups(losses, grid.grouped(losses.nets[:2], "loss"), "accuracy", 0.9)
     strengths = comparison.read_strengths(losses, grid.grouped(losses.nets, "loss"), "dropout", 0.9)
     assert "from standard training to dropout 0.5" in strengths and "from 0.58 to 0.58 on ONE" in strengths
@@ -119,11 +126,52 @@ def test_width_counts_the_neurons_needed():
     nets = [net("a"), net("b", d=400)]
     cells = grid.Cells([cell(nets[0], task(), 50), cell(nets[1], task(), 60)])
     text = comparison.read_widths(cells, grid.grouped(nets, "width"), 0.9)
-    assert "From 100 to 400" in text.replace("from 100", "From 100") and "from 0.50 to 0.85" in text and "from 50 to 60" in text
-    ((title, (series,)),) = comparison.width_series(cells, grid.grouped(nets, "family", free=["width"]), comparison.neurons_needed(0.9))
+    assert "from 100 to 400 neurons" in text and "from 0.50 to 0.85" in text and "neurons needed for 72.0% go from 50 to 60" in text
+    by_family = grid.grouped(nets, "family", free=["width"])
+    ((title, (series,)),) = comparison.width_series(cells, by_family, lambda one, where: comparison.neurons_needed(0.9)(one))
     assert title == "T" and series.x == [100.0, 400.0] and [round(one.value) for one in series.points] == [50, 60]
     assert all(one.low <= one.value <= one.high for one in series.points)
+    better = grid.Cells([cell(nets[0], task(), 50), cell(nets[1], task(), 60, top=1.0)])  # the wider layer is held to the narrow one's accuracy
+    assert comparison.common_bar(better, by_family, better.tasks[0], 0.9) == pytest.approx(0.72)
+    found = comparison.neurons_for(0.72)(better.all[1])
+    assert found.value == 48 and found.low == np.ceil(0.8 * 58) and found.high == np.ceil(0.8 * 62)
+    assert np.isnan(comparison.neurons_for(0.9)(better.all[0]).value)
     assert comparison.spaced_ticks([128, 192, 200, 256]) == [(128.0, "128"), (192.0, "192"), (256.0, "256")]
+
+
+def test_the_seed_of_pretraining_as_a_yardstick():
+    nets = [net("a"), net("b", seed=2), net("c", loss="MRL")]
+    apart = grid.Cells([cell(nets[0], task(), 20), cell(nets[1], task(), 60, cka=20), cell(nets[2], task(), 40)])
+    assert comparison.seed_pairs(apart, 0.9) == (1, 2)
+    assert "come out different in 1 of 2 cases" in comparison.read_seed_pairs(apart, 0.9)
+    assert "no two nets" in comparison.read_seed_pairs(grid.Cells(apart.all[1:]), 0.9)
+
+
+def test_families_are_compared_at_equal_width():
+    nets = [net("a"), net("b", d=50), net("v", d=50, family="vit_x")]
+    cells = grid.Cells([cell(nets[0], task(), 10), cell(nets[1], task(), 20, cka=30), cell(nets[2], task(), 25, cka=40)])
+    text = comparison.read_families(cells, grid.grouped(nets, "family", free=["width"]), 0.9)
+    assert "at 50 neurons resnet 0.60 and 0.40 and vit x 0.50 and 0.20" in text and "100" not in text
+    assert "No two families" in comparison.read_families(cells, grid.grouped(nets[:2], "family", free=["width"]), 0.9)
+
+
+def test_nets_are_called_so_that_no_two_are_alike():
+    nets = [net("resnet_128.standard_s1", d=50), net("vit.standard_s1", family="vit"), net("vit.mrl_s1", loss="MRL")]
+    cells = grid.Cells([cell(one, task(), 10) for one in nets])
+    assert [cells.label(one) for one in nets] == [one.name for one in nets]
+    assert [grid.Cells(cells.all[1:]).label(one) for one in nets[1:]] == ["standard_s1", "mrl_s1"]
+    twice = grid.Cells([cell(net("a@/x"), task(), 10), cell(net("a@/y"), task(), 10)])
+    assert list(twice.labels.values()) == ["a (1)", "a (2)"]
+
+
+def test_the_front_of_one_width_and_who_leads_it(losses):
+    wide = cell(net("w.wide", d=200), losses.tasks[0], 10)
+    cells = grid.Cells([*[one for one in losses.all if one.task.name == "one"], wide])
+    assert set(fronts.front(cells, cells.tasks[0]).nets) == {"w.wide"}
+    narrow = fronts.front(cells, cells.tasks[0], width=D)
+    assert set(narrow.nets) == {"b1"}
+    text = fronts.read_leading([narrow], cells)
+    assert text == f"Most of the front is b1 on ONE ({len(narrow.nets)} of {len(narrow.nets)} points)"
 
 
 def test_the_front_is_what_no_net_gets_past(losses):
@@ -161,7 +209,10 @@ def test_lines_of_nested_nets(nesting):
     assert labels == ["MRL, nested prefix", "MRL, random", "standard, random", "standard, first k"]
     steps, values = nested.fixed_points(nesting, nesting.tasks[0], "accuracy")
     assert steps.tolist() == [8] and values[0, 0] == pytest.approx(0.8 * 0.9 * 8 / 9)
-    assert [curve.label for curve in nested.panels(nesting, "accuracy")[0].curves][-1] == "FF, trained at each size"
+    drawn = nested.panels(nesting, "accuracy")[0].curves
+    assert [curve.label for curve in drawn] == ["MRL, nested prefix", "MRL, random", "standard, random", "FF, trained at each size"]
+    assert drawn[2].values.mean(0) == pytest.approx(np.zeros(D), abs=1e-9)  # in points above the standard net
+    assert drawn[0].values[0, 9] == pytest.approx(100 * (0.72 - rising(40)[:, 9].mean()))
     assert len(nested.panels(nesting, "cka")[0].curves) == 4
 
 
@@ -187,11 +238,19 @@ def test_prefixes_against_random_neurons(nesting):
     assert "10 (MRL, nested prefix)" in nested.read_similarity(nesting, 0.9)
 
 
+def test_the_baseline_of_all_features_is_a_standard_net_of_their_kind(nesting):
+    others = [net("v1", family="vit", top1=0.3), net("s2", d=50, top1=0.4), net("u1", upstream="more", top1=0.2)]
+    for nets in ([*nesting.nets, *others], [*others, *reversed(nesting.nets)]):
+        table = nested.prefix_table(nets).set_index("k")
+        assert table.loc[100, "FF (a net for each k)"] == 0.8 and 50 not in table.index
+    assert "FF (a net for each k)" not in nested.prefix_table([nesting.nets[0], *others])
+
+
 def test_claim_on_nested_layers(nesting):
     grouping = grid.grouped(nesting.nets[:2], "loss")
     found = comparison.differences(nesting, grouping, [("MRL", "standard")], 0.9)
     verdict = nested.still_redundant(nesting, found, 0.9)
-    assert verdict.word == "holds" and "2 of 2 comparisons are clearly lower" in verdict.because
+    assert verdict.word == "holds" and "of CKA against other losses: of 1 comparisons 1 clearly lower" in verdict.because
     low = grid.Cells([cell(nesting.nets[0], nesting.tasks[0], 95, first=10)])
     assert nested.still_redundant(low, [], 0.9).word == "does not hold"
     assert nested.still_redundant(grid.Cells([cell(net("s"), task(), 9)]), [], 0.9).word == "undecided"
@@ -211,36 +270,82 @@ def by_class_cell(one: Net, where: Task, hard: int, *, shuffled: bool = False, s
     return grid.Cell(one, where, k, accuracy, {"random": by_class}, {"random": accuracy["random"] / 0.8}, 0.8, {"d": D, "diagonal_share": 0.1})
 
 
+def halves_of(cells: grid.Cells) -> dict:
+    """As if both halves of the test images gave the same accuracies."""
+    return {(one.net.name, one.task.name): (one.per_class["random"], one.per_class["random"]) for one in cells.all}
+
+
+COUNTS = {"t": np.array([50, 50, 50, 50])}
+
+
 def test_the_same_class_loses_each_time():
     where = task()
     cells = grid.Cells([by_class_cell(net("a"), where, 2), by_class_cell(net("b", seed=2), where, 2)])
-    (found,) = classes.agreements(cells, 0.9, ["random"], shuffles=200)
+    (found,) = classes.agreements(cells, halves_of(cells), 0.9, ["random"], shuffles=200)
     assert found.across_seeds > found.chance and found.names == ["a", "b"] and found.matrix.shape == (2, 2)
     lost = classes.lost_first(cells, cells.nets[0], 0.9)
     assert lost["class"].iloc[0] == "c" and lost["least over seeds"].iloc[0] > 10
-    assert classes.classes_differ(cells, [found], 0.9).word == "holds"
+    assert classes.classes_differ(cells, [found], COUNTS, 0.9).word == "holds"
 
 
 def test_other_classes_lose_each_time():
     where = task()
     cells = grid.Cells([by_class_cell(net("a"), where, 0, shuffled=True, seeds=4)])
-    found = classes.agreements(cells, 0.9, ["random"], shuffles=200)
+    found = classes.agreements(cells, halves_of(cells), 0.9, ["random"], shuffles=200)
     assert found[0].across_seeds < found[0].chance
-    assert classes.classes_differ(cells, found, 0.9).word == "does not hold"
+    assert classes.classes_differ(cells, found, COUNTS, 0.9).word == "does not hold"
+
+
+def test_a_class_that_is_lucky_with_its_images_does_not_agree_with_itself():
+    """Every seed sees the same noise on each half; the halves' noises have nothing to do with each other."""
+    rng = np.random.default_rng(0)
+    where = task(labels="abcdefghijklmnopqrst")
+    k = np.arange(1, D + 1)
+    halves = []
+    for _ in range(2):
+        noise = rng.normal(0, 0.1, 20)
+        by_class = np.stack([np.minimum(1, k / (50 + i))[:, None] * 0.8 * np.ones(20) for i in range(5)])
+        by_class[:, :-1] += noise  # the whole layer is even: what is lost looks like the noise
+        halves.append(by_class)
+    both = (halves[0] + halves[1]) / 2
+    cells = grid.Cells([grid.Cell(net("a"), where, k, {"random": both.mean(-1)}, {"random": both}, {"random": both.mean(-1)}, 0.8, {"d": D})])
+    (found,) = classes.agreements(cells, {("a", "t"): tuple(halves)}, 0.9, ["random"], shuffles=200)
+    assert found.shared > 0.9 and abs(found.across_seeds) < 0.5
+
+
+def test_losing_alike_is_no_unevenness():
+    """All classes keep the same share of their accuracy: the index grows by chance, and the claim does not hold."""
+    rng = np.random.default_rng(1)
+    where, tests = task(labels="abcdefghijklmnopqrst"), np.full(20, 30)
+    k = np.arange(1, D + 1)
+    share = np.minimum(1, k / 60)
+    rates = np.full(20, 0.97)
+    by_class = np.stack([rng.binomial(30, np.outer(share, rates)) / 30 for _ in range(6)])
+    by_class[:, -1] = by_class[0, -1]
+    accuracy = by_class.mean(-1)
+    one = grid.Cell(net("a"), where, k, {"random": accuracy}, {"random": by_class}, {"random": accuracy}, float(accuracy[0, -1]), {"d": D})
+    cells = grid.Cells([one])
+    column = classes.critical(one, 0.9)
+    found = gini(by_class[:, column]).mean()
+    assert found > 1.3 * gini(by_class[0, -1]) and classes.alike(one, tests, column) == pytest.approx(found, rel=0.3)
+    halves = {("a", "t"): (by_class, by_class)}
+    assert classes.classes_differ(cells, classes.agreements(cells, halves, 0.9, ["random"]), {"t": tests}, 0.9).word == "does not hold"
 
 
 def test_spread_is_that_of_the_measure():
     where = task()
     cells = grid.Cells([by_class_cell(net("a"), where, 1)])
-    table = classes.spread_table(cells, {"t": np.array([50, 50, 50, 50])}, 0.9)
+    table = classes.spread_table(cells, COUNTS, 0.9)
     one = cells.all[0]
     row = table[table["neurons"] == "90% of the mean"].iloc[0]
     assert row["k"] == one.redundancy("accuracy", 0.9).k
     assert row["Gini"] == pytest.approx(gini(one.per_class["random"][:, row["k"] - 1]).mean())
-    assert row["low"] <= row["Gini"] <= row["high"] and row["Gini by chance"] > 0
+    assert row["low"] <= row["Gini"] <= row["high"] and row["by chance"] > 0 and row["if all lost alike"] > 0
     assert table["Gini"].iloc[0] == pytest.approx(0, abs=1e-12)
     assert "low" not in classes.shown_spread(table)
-    assert "the Gini index goes from 0.000" in classes.read_spread(table)
+    assert "would be expected if all classes lost alike" in classes.read_spread(table)
+    panel = classes.spread_panels(cells, COUNTS, ["random"])[0]
+    assert panel.curves[0].sizes[0] == 10 and panel.curves[-1].label == "expected if all classes lost alike"
     assert "the worst class from 80% to" in classes.read_worst(cells, cells.nets[0], 0.9)
 
 
@@ -264,17 +369,36 @@ def test_layers_are_compared_at_equal_width():
     layer = Layer(lambda: (X, y, X, y))
     narrow = depth.narrowed(layer, 4, seed=7)
     assert narrow.arrays[0].shape == (60, 4) and all(any(np.array_equal(column, other) for other in X.T) for column in narrow.arrays[0].T)
-    assert depth.narrowed(layer, 10, seed=7) is layer
     assert np.array_equal(narrow.arrays[0], depth.narrowed(layer, 4, seed=7).arrays[0])
+
+
+def test_halves_of_the_test_images_make_up_the_whole():
+    from conftest import make_layer
+    from diffused_redundancy.study.layer import Layer
+
+    X, y = make_layer(300, 12)
+    layer = Layer(lambda: (X[:200], y[:200], X[200:], y[200:]))
+    whole = layer.ridge("random", [1, 2])["per_class"]
+    counts = np.bincount(y[200:], minlength=5)
+    sizes = [(counts + 1) // 2, counts // 2]
+    parts = layer.ridge_halves("random", [1, 2])
+    assert np.allclose(sum(size * part for size, part in zip(sizes, parts, strict=True)) / counts, whole, atol=1e-12)
+    assert not np.allclose(parts[0], parts[1])
 
 
 def test_depth_says_what_changes():
     where, one = task(), net("a")
-    stages = [depth.Stage(f"layer{i}", i, cell(one, where, k), cell(one, where, 50)) for i, k in enumerate((60, 50, 20))]
+    stages = [
+        depth.Stage(f"layer{i}", i, cell(one, where, k), [cell(one, where, 50 + draw) for draw in (-4, 0, 4)]) for i, k in enumerate((60, 50, 20))
+    ]
     text = depth.read([stages], 0.9)
-    assert "as they are it goes from 0.40 to 0.80 (largest step +0.30, from layer1 to layer2)" in text
+    assert "on T it grows, from 0.40 to 0.80 as the layers are, and goes from 0.50 to 0.50 (intervals overlap) at 100 neurons each" in text
+    found = stages[0].equal_redundancy("cka", 0.9)
+    assert found.value == pytest.approx(0.5) and found.low == pytest.approx(0.46) and found.high == pytest.approx(0.54)
+    assert depth.trend([depth.Point(0.5, 0.4, 0.6), depth.Point(0.2, 0.1, 0.3)]) == "falls, from 0.50 to 0.20"
+    assert depth.trend([depth.Point(0.5), depth.Point(float("nan"))]) == "is not reached everywhere"
     assert depth.ticks([stages]) == [(0.0, "layer0"), (1.0, "layer1"), (2.0, "layer2")]
-    assert len(depth.table([stages], [0.9])) == 3 * 2 * 2 and len(depth.shown([stages], 0.9)) == 3
+    assert len(depth.table([stages], [0.9])) == 3 * (1 + 3) * 2 and len(depth.shown([stages], 0.9)) == 3
     ((_, (series,)),) = depth.rows_of([stages], "cka", 0.9)
     assert [round(point.value, 2) for point in series.points] == [0.4, 0.5, 0.8]
     assert "from 60 of 100 to 20 of 100" in depth.read_use([stages], 0.9)

@@ -263,3 +263,21 @@ def test_a_share_of_the_classes_is_not_lost_to_rounding():
 def test_empty_and_infinite_accuracies_are_refused(values):
     with pytest.raises(dr.InputError):
         gini(values)
+
+
+def test_expected_gini_of_unequal_classes_is_that_of_a_plain_simulation():
+    rates, counts = np.array([0.9, 0.5, 0.2, 0.7]), np.array([10, 40, 20, 0])
+    rng = np.random.default_rng(5)
+    plain = np.mean([gini(rng.binomial(counts[:3], rates[:3]) / counts[:3]) for _ in range(4000)])
+    assert expected_gini(rates, counts, draws=4000) == pytest.approx(plain, rel=0.02)
+    assert expected_gini(np.full(3, 0.4), [9, 9, 9]) == expected_gini(0.4, [9, 9, 9])
+    with pytest.raises(dr.InputError, match="accuracy is 1.5"):
+        expected_gini(np.array([0.5, 1.5]), [5, 5])
+
+
+def test_agreement_with_other_images_leaves_out_the_row_itself():
+    rng = np.random.default_rng(0)
+    a, b = rng.random((4, 12)), rng.random((4, 12))
+    plain = np.mean([spearmanr(a[i], b[j])[0] for i in range(4) for j in range(4) if i != j])
+    assert mean_agreement(a, b) == pytest.approx(plain)
+    assert mean_agreement(a, a) == pytest.approx(mean_agreement(a))

@@ -91,27 +91,34 @@ def rank_correlation(rows: Any, others: Any = None) -> np.ndarray:
     return np.clip(ours @ theirs.T, -1, 1)
 
 
-def mean_agreement(rows: Any) -> float:
-    """The mean rank correlation over pairs of different rows (m, C); NaN with fewer than two rows that have an order."""
-    found = rank_correlation(rows)
-    pairs = found[np.triu_indices(len(found), 1)]
+def mean_agreement(rows: Any, others: Any = None) -> float:
+    """The mean rank correlation over pairs of different rows (m, C); NaN with fewer than two rows that have an order.
+
+    With ``others`` (m, C), such as the same values measured on other images, it is that of row i with other row j over i and j
+    that differ: what comes from sharing the images is left out.
+    """
+    found = rank_correlation(rows, others)
+    pairs = found[np.triu_indices(len(found), 1)] if others is None else found[np.not_equal(*np.indices(found.shape))]
     return float(np.nanmean(pairs)) if pairs.size and not np.isnan(pairs).all() else float("nan")
 
 
-def expected_gini(accuracy: float, counts: Any, *, draws: int = 200, seed: int = 0) -> float:
-    """The mean Gini index that chance alone gives, were every class equally hard: binomial counts of right guesses.
+def expected_gini(accuracy: Any, counts: Any, *, draws: int = 200, seed: int = 0) -> float:
+    """The mean Gini index of binomial counts of right guesses: with one accuracy, what chance alone gives were every class equally hard.
 
     Parameters
     ----------
-    accuracy : float
-        Of every class, in [0, 1].
+    accuracy : float or array (C,)
+        Of every class, or of each, in [0, 1].
     counts : array of int (C,)
         Test images of each class; classes without any are left out.
     draws, seed : int
         Of the simulation; draws are at least 1.
     """
-    tests = np.asarray(counts, dtype=int)
-    tests = tests[tests > 0]
-    accuracy, draws = check_number(accuracy, "accuracy", 0, 1), check_whole(draws, "draws", 1)
-    right = np.random.default_rng(seed).binomial(tests, accuracy, size=(draws, len(tests)))
+    tests, draws = np.asarray(counts, dtype=int), check_whole(draws, "draws", 1)
+    if np.ndim(accuracy) == 0:
+        accuracy = np.full(len(tests), check_number(accuracy, "accuracy", 0, 1))
+    rates, tests = np.asarray(accuracy, dtype=float)[tests > 0], tests[tests > 0]
+    for rate in rates:
+        check_number(rate, "accuracy", 0, 1)
+    right = np.random.default_rng(seed).binomial(tests, rates, size=(draws, len(tests)))
     return float(gini(right / tests).mean())

@@ -11,10 +11,10 @@ __getattr__, __dir__, __all__ = exports(
         ),
         ".cells": "MEASURES Cell Cells cells_table grouped measure_cell measure_cells nets_table point results_of shown_cells",
         ".comparison": (
-            "by_size differences differences_table neurons_needed read_families read_groups read_strengths read_widths spaced_ticks strength_series "
-            "verdict_on width_series"
+            "by_size common_bar differences differences_table neurons_for neurons_needed read_families read_groups read_levels read_seed_pairs "
+            "read_strengths read_widths spaced_ticks strength_series verdict_on width_series"
         ),
-        ".fronts": "front fronts_figure_data fronts_table read_fronts",
+        ".fronts": "front fronts_figure_data fronts_table leading read_fronts read_leading",
         ".figures": "bars_figure curves_figure errors_figure groups_figure matrix_figure series_figure trade_figure",
         ".classes": "",
         ".depth": "",

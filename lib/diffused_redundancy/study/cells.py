@@ -150,11 +150,11 @@ def shown_cells(cells: Sequence[Cell], delta: float) -> pd.DataFrame:
     """For reading: one row a net, and by task the full layer's accuracy, DR of accuracy and DR of CKA of random neurons."""
     rows: dict[str, dict[str, Any]] = {}
     for cell in cells:
-        found = [cell.redundancy(measure, delta) for measure in MEASURES]
-        told = ["not reached" if one.k is None else f"{one.value:.3f}" for one in found]
         row = rows.setdefault(cell.net.name, {"net": cell.net.name, "d": cell.d})
-        row[f"{cell.task.title}: full"] = f"{cell.full:.1%}"
-        row["DR: accuracy, CKA" + " " * sum(name.startswith("DR") for name in row)] = " ".join(told)
+        row[f"{cell.task.title}: accuracy"] = f"{cell.full:.1%}"
+        for measure, words in (("accuracy", "its DR"), ("cka", "DR of CKA")):
+            found = cell.redundancy(measure, delta)
+            row[f"{cell.task.title}: {words}"] = "not reached" if found.k is None else f"{found.value:.3f}"
     return pd.DataFrame(rows.values())
 
 
@@ -236,6 +236,19 @@ class Cells:
     def nets(self) -> list[Net]:
         """The nets, in order."""
         return list({cell.net.name: cell.net for cell in self.all}.values())
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """What figures and tables call each net: its name without the architecture where these differ, else all of it."""
+        names = [net.name.partition("@")[0] for net in self.nets]
+        for made in ([name.partition(".")[2] or name for name in names], names):
+            if len(set(made)) == len(made):
+                return dict(zip([net.name for net in self.nets], made, strict=True))
+        return {net.name: f"{name} ({i})" for i, (net, name) in enumerate(zip(self.nets, names, strict=True), 1)}
+
+    def label(self, net: Net) -> str:
+        """What figures and tables call a net; see :attr:`labels`."""
+        return self.labels[net.name]
 
     def points(self, nets: Sequence[Net], task: Task, measure: str, delta: float) -> list[Point]:
         """DR of some nets on a task, with intervals."""

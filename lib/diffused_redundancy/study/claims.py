@@ -33,7 +33,7 @@ CLAIMS: dict[int, Claim] = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """``holds``, ``does not hold``, ``holds in part`` or ``undecided``, and the numbers it follows from."""
+    """``holds``, ``does not hold``, ``holds in part``, ``mixed`` or ``undecided``, and the numbers it follows from."""
 
     word: str
     because: str

@@ -16,14 +16,6 @@ from .claims import Verdict, interval_of_mean, judge_with_doubt
 from .figures import LOOKS, STYLES, Curve, Panel
 from .layer import Layer
 
-SPREADS = {"gini": "Gini index", "cv": "coefficient of variation"}
-"""Measures of spread over classes, and how figures name them."""
-
-
-def spread(by_class: np.ndarray, kind: str) -> np.ndarray:
-    """Spread over classes (..., C) of one kind."""
-    return gini(by_class) if kind == "gini" else coefficient_of_variation(by_class)
-
 
 def critical(cell: Cell, delta: float, selection: str = "random") -> int | None:
     """The column of the smallest size at which the mean accuracy keeps a share of the full layer's; None if none does."""
@@ -50,30 +42,42 @@ def losses(cell: Cell, column: int, selection: str = "random") -> np.ndarray:
     return full_by_class(cell) - cell.per_class[selection][:, column]
 
 
-def spread_panels(cells: Cells, kind: str, selections: Sequence[str]) -> list[Panel]:
-    """Spread against k, one plot a task: each selection for the first net, and random neurons for the others."""
+def alike(cell: Cell, counts: np.ndarray, column: int) -> float:
+    """The Gini index to expect at a size were every class to keep the same share of its own accuracy: the fall of the mean and the chance
+    of few test images are in it. As the full layer's accuracies are themselves measured on few images, it is rather too high.
+    """
+    share = float(cell.accuracy["random"][:, column].mean()) / max(cell.full, 1e-12)
+    return expected_gini(np.clip(np.nan_to_num(full_by_class(cell)) * min(share, 1.0), 0, 1), counts)
+
+
+def spread_panels(cells: Cells, counts: Mapping[str, np.ndarray], selections: Sequence[str], least: int = 10) -> list[Panel]:
+    """The Gini index against k from ``least`` on, one plot a task: each selection for the first net, random neurons for the others, and
+    what to expect of the first net if all classes lost alike.
+    """
     drawn = []
     for task in cells.tasks:
         curves = []
         for i, net in enumerate(cells.nets):
             cell = cells.of(net, task)
             for selection in selections if i == 0 else ["random"]:
-                values = spread(cell.per_class[selection], kind)
+                values = gini(cell.per_class[selection])
+                sizes = cell.sizes[: values.shape[1]]
+                shown = sizes >= min(least, sizes[-1])
                 plain = selection == "random"
-                name = f"{short(net.name)}, random" if plain and len(cells.nets) > 1 else ""
+                name = f"{cells.label(net)}, random" if plain and len(cells.nets) > 1 else ""
                 look = LOOKS[(i + 4) % len(LOOKS)] if i else STYLES[selection]
-                curves.append(Curve(selection, cell.sizes[: values.shape[1]], values, marked=len(cell.sizes) < 40, name=name, look=look))
+                curves.append(Curve(selection, sizes[shown], values[:, shown], marked=len(cell.sizes) < 40, name=name, look=look))
+        cell = cells.of(cells.nets[0], task)
+        wanted = np.unique(np.geomspace(min(least, cell.d), cell.d, 12).astype(int))
+        columns = [int(np.flatnonzero(cell.sizes == k)[0]) for k in wanted if k in cell.sizes]
+        expected = np.array([[alike(cell, counts[task.name], column) for column in columns]])
+        curves.append(Curve("random", cell.sizes[columns], expected, False, "expected if all classes lost alike", (7, (0, (1, 1)), "")))
         drawn.append(Panel(task.title, max(cells.of(net, task).d for net in cells.nets), curves))
     return drawn
 
 
-def short(name: str) -> str:
-    """A net's name without its architecture."""
-    return name.partition("@")[0].partition(".")[2] or name
-
-
-def worst_panels(cells: Cells, net: Net, share: float) -> list[Panel]:
-    """Accuracy of all classes, of the worst share of them, and of the worst one, against k, for one net."""
+def worst_panels(cells: Cells, net: Net, share: float, delta: float) -> list[Panel]:
+    """Accuracy of all classes, of the worst share of them (if that is more than one), and of the worst one, against k, for one net."""
     drawn = []
     for task in cells.tasks:
         cell = cells.of(net, task)
@@ -81,10 +85,11 @@ def worst_panels(cells: Cells, net: Net, share: float) -> list[Panel]:
         marked = len(cell.sizes) < 40
         lines = [
             Curve("random", cell.sizes, np.nanmean(by_class, -1), marked, "mean over classes", LOOKS[0]),
-            Curve("random", cell.sizes, worst(by_class, share), marked, f"worst {share:.0%} of classes", LOOKS[1]),
             Curve("random", cell.sizes, worst(by_class), marked, "worst class", LOOKS[3]),
         ]
-        drawn.append(Panel(task.title, cell.d, lines, threshold=0.9 * cell.full, threshold_label="90% of the full layer"))
+        if share * by_class.shape[-1] >= 2:
+            lines.insert(1, Curve("random", cell.sizes, worst(by_class, share), marked, f"worst {share:.0%} of classes", LOOKS[1]))
+        drawn.append(Panel(task.title, cell.d, lines, threshold=delta * cell.full, threshold_label=f"{delta:.0%} of the full layer"))
     return drawn
 
 
@@ -107,15 +112,16 @@ def spread_table(cells: Cells, counts: Mapping[str, np.ndarray], delta: float) -
                 if column is None:
                     continue
                 by_class = cell.per_class["random"][:, column]
-                found = spread(by_class, "gini")
+                found = gini(by_class)
                 low, high = interval_of_mean(found)
                 rows.append(
                     {
-                        "task": task.title, "net": short(net.name), "neurons": words, "k": int(cell.sizes[column]),
+                        "task": task.title, "net": cells.label(net), "neurons": words, "k": int(cell.sizes[column]),
                         "mean": float(mean[column]), "worst class": float(worst(by_class).mean()),
                         "Gini": float(found.mean()), "low": low, "high": high,
-                        "Gini by chance": expected_gini(float(np.clip(mean[column], 0, 1)), counts[task.name]),
-                        "variation": float(spread(by_class, "cv").mean()),
+                        "if all lost alike": alike(cell, counts[task.name], column),
+                        "by chance": expected_gini(float(np.clip(mean[column], 0, 1)), counts[task.name]),
+                        "variation": float(coefficient_of_variation(by_class).mean()),
                     }
                 )  # fmt: skip
     return pd.DataFrame(rows)
@@ -140,8 +146,8 @@ def read_spread(table: pd.DataFrame) -> str:
             continue
         full, early = by.loc["all"], by.loc["mean less one point"]
         told.append(
-            f"on {task} the Gini index goes from {full['Gini']:.3f} to {early['Gini']:.3f} and the worst class from {full['worst class']:.0%} to "
-            f"{early['worst class']:.0%} at k = {early['k']}"
+            f"on {task} (k = {early['k']}) the Gini index is {early['Gini']:.3f}, and {early['if all lost alike']:.3f} would be expected if all "
+            f"classes lost alike; the worst class goes from {full['worst class']:.0%} to {early['worst class']:.0%}"
         )
     if not told:
         return "The mean is within a point of the full layer's at no size measured."
@@ -153,19 +159,13 @@ def read_worst(cells: Cells, net: Net, delta: float) -> str:
     told = []
     for task, cell, column in critical_cells(cells, net, delta):
         full, here = full_by_class(cell), cell.per_class["random"][:, column]
-        mean, tenth, one = (
-            f"{float(before):.0%} to {float(np.mean(after)):.0%}"
-            for before, after in (
-                (np.nanmean(full), np.nanmean(here)),
-                (worst(full, 0.1), worst(here, 0.1)),
-                (worst(full), worst(here)),
-            )
-        )
-        classes = f"the worst tenth of the classes from {tenth}, the worst class from {one}"
-        told.append(f"on {task.title} (k = {cell.sizes[column]}) the mean goes from {mean}, {classes}")
+        ends = [(np.nanmean(full), np.nanmean(here)), (worst(full, 0.1), worst(here, 0.1)), (worst(full), worst(here))]
+        mean, tenth, one = (f"{float(before):.0%} to {float(np.mean(after)):.0%}" for before, after in ends)
+        many = f"the worst tenth of the classes from {tenth}, " if len(full) >= 20 else ""
+        told.append(f"on {task.title} (k = {cell.sizes[column]}) the mean goes from {mean}, {many}the worst class from {one}")
     if not told:
         return f"No size measured keeps {delta:.0%} of the full layer's accuracy."
-    return f"**What to see:** with just enough neurons for {delta:.0%} of the full layer's accuracy, {'; '.join(told)} ({short(net.name)})."
+    return f"**What to see:** with just enough neurons for {delta:.0%} of the full layer's accuracy, {'; '.join(told)} ({cells.label(net)})."
 
 
 def lost_first(cells: Cells, net: Net, delta: float, most: int = 5) -> pd.DataFrame:
@@ -192,7 +192,10 @@ class Agreement:
     Attributes
     ----------
     across_seeds : float
-        Over pairs of seeds of the selection, averaged over nets.
+        Over pairs of seeds of the selection, averaged over nets. The two losses of a pair are measured on disjoint halves of the
+        test images: on shared images a class that happens to have easy ones would agree with itself.
+    shared : float
+        The same where both are measured on all test images.
     chance : float
         The 95% point of ``across_seeds`` if classes were shuffled in every seed.
     names : list of str
@@ -203,16 +206,21 @@ class Agreement:
 
     task: Task
     across_seeds: float
+    shared: float
     chance: float
     names: list[str] = field(repr=False)
     matrix: np.ndarray = field(repr=False)
 
 
-def agreements(cells: Cells, delta: float, selections: Sequence[str], *, shuffles: int = 500) -> list[Agreement]:
+Halves = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]
+"""By net and task: accuracy by class on two disjoint halves of the test images, (seeds, d, C) each."""
+
+
+def agreements(cells: Cells, halves: Halves, delta: float, selections: Sequence[str], *, shuffles: int = 500) -> list[Agreement]:
     """Rank correlations of class losses across seeds, nets and selections, each where its mean keeps a share of its value."""
     found = []
     for task in cells.tasks:
-        within, chance, names, rows = [], [], [], []
+        within, shared, chance, names, rows = [], [], [], [], []
         rng = np.random.default_rng(0)
         for i, net in enumerate(cells.nets):
             cell = cells.of(net, task)
@@ -222,15 +230,20 @@ def agreements(cells: Cells, delta: float, selections: Sequence[str], *, shuffle
                     continue
                 lost = losses(cell, column, selection)
                 lost = lost[:, ~np.isnan(lost).any(0)]
-                names.append(short(net.name) if selection == "random" else f"{short(net.name)}, {selection}")
+                names.append(cells.label(net) if selection == "random" else f"{cells.label(net)}, {selection}")
                 rows.append(lost.mean(0))
                 if selection == "random" and len(lost) > 1:
-                    within.append(mean_agreement(lost))
-                    chance.append([mean_agreement(rng.permuted(lost, axis=1)) for _ in range(shuffles)])
+                    ours, theirs = (half[:, -1:].mean(0) - half[:, column] for half in halves[net.name, task.name])
+                    both = ~(np.isnan(ours).any(0) | np.isnan(theirs).any(0))
+                    ours, theirs = ours[:, both], theirs[:, both]
+                    within.append(mean_agreement(ours, theirs))
+                    shared.append(mean_agreement(lost))
+                    chance.append([mean_agreement(rng.permuted(ours, axis=1), rng.permuted(theirs, axis=1)) for _ in range(shuffles)])
         if not rows:
             continue
         limit = float(np.quantile(np.mean(chance, 0), 0.95)) if chance else float("nan")
-        found.append(Agreement(task, float(np.mean(within)) if within else float("nan"), limit, names, rank_correlation(np.stack(rows))))
+        means = [float(np.mean(one)) if one else float("nan") for one in (within, shared)]
+        found.append(Agreement(task, means[0], means[1], limit, names, rank_correlation(np.stack(rows))))
     return found
 
 
@@ -240,7 +253,10 @@ def read_agreements(found: Sequence[Agreement]) -> str:
     for one in found:
         off = one.matrix[np.triu_indices(len(one.names), 1)]
         across = f", between the rows of the matrix {np.nanmean(off):.2f} on average" if off.size else ""
-        told.append(f"{one.task.title}: between seeds {one.across_seeds:.2f} (chance: below {one.chance:.2f}){across}")
+        told.append(
+            f"{one.task.title}: between seeds {one.across_seeds:.2f} on different images (chance: below {one.chance:.2f}; on the "
+            f"same images {one.shared:.2f}){across}"
+        )
     return f"**What to see:** rank correlation of the classes' losses. {'; '.join(told)}. 1 means the same order of classes every time."
 
 
@@ -306,27 +322,29 @@ def validated(layer: Layer, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarra
     return by_class["per_class"], by_class["counts"]
 
 
-def classes_differ(cells: Cells, found: Sequence[Agreement], delta: float) -> Verdict:
-    """Claim 10: spread over classes grows as neurons go, and the classes that lose are the same whichever neurons go."""
+def classes_differ(cells: Cells, found: Sequence[Agreement], counts: Mapping[str, np.ndarray], delta: float) -> Verdict:
+    """Claim 10: accuracy is more uneven than if all classes had lost alike, and the classes that lose are the same whichever neurons go."""
     passed, undecided, told = [], 0, []
     for task in cells.tasks:
         grown = []
         for net in cells.nets:
             cell = cells.of(net, task)
             column = critical(cell, delta)
-            full = float(gini(full_by_class(cell)))
-            low, _ = interval_of_mean(spread(cell.per_class["random"][:, column], "gini")) if column is not None else (float("nan"),) * 2
+            if column is None:
+                undecided += 1
+                continue
+            low, _ = interval_of_mean(gini(cell.per_class["random"][:, column]))
             if low != low:
                 undecided += 1
                 continue
-            grown.append(low > full)
+            grown.append(low > max(float(gini(full_by_class(cell))), alike(cell, counts[task.name], column)))
         agreement = next((one for one in found if one.task.name == task.name), None)
         same = agreement is not None and agreement.across_seeds > agreement.chance
         if grown and agreement is not None and agreement.chance == agreement.chance:
             passed.append(all(grown) and same)
             told.append(
-                f"{task.title}: the Gini index grows in {sum(grown)} of {len(grown)} nets; the classes that lose most agree between seeds by "
-                f"{agreement.across_seeds:.2f} (chance: below {agreement.chance:.2f})"
+                f"{task.title}: the Gini index is above that of all classes losing alike in {sum(grown)} of {len(grown)} nets; the order of the "
+                f"classes' losses agrees between seeds, on different images, by {agreement.across_seeds:.2f} (chance: below {agreement.chance:.2f})"
             )
     if not told:
         return Verdict("undecided", "It takes several seeds, and a size that keeps the share asked for.")

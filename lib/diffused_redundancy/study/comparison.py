@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..nets.networks import Net
 from ..tasks import Task
 from .analysis import listed
-from .cells import MEASURES, Cell, Cells, Grouping
+from .cells import MEASURES, TRAITS, Cell, Cells, Grouping
 from .claims import Verdict, judge_with_doubt
 from .figures import Point, Series
 
@@ -95,45 +96,88 @@ def verdict_on(found: Sequence[Difference], expected: str, what: str, delta: flo
         return [f"{one.group} on {one.task} ({MEASURES[one.measure]}, {one.gap:+.3f})" for one in found if one.outcome == outcome]
 
     as_said, against, open_ = where(expected), where(opposite), where("overlap") + where("unknown")
-    told = [f"{what}: of {len(found)} comparisons of DR({delta:g}), {len(as_said)} are clearly {words[expected]}"]
-    told.append(f"{len(against)} clearly {words[opposite]}" + (f": {_some(against)}" if against else ""))
-    told.append(f"{len(open_)} open, intervals overlapping" + (f": {_some(open_)}" if open_ else ""))
+    counts = []
+    for measure, name in MEASURES.items():
+        some = [one.outcome for one in found if one.measure == measure]
+        if some:
+            decided = f"{some.count(expected)} clearly {words[expected]}, {some.count(opposite)} clearly {words[opposite]}"
+            counts.append(f"{name}: {decided}, {len(some) - some.count(expected) - some.count(opposite)} open (of {len(some)})")
+    because = f"{what}, DR({delta:g}) of {'; of '.join(counts)}"
+    because += f". Clearly {words[opposite]}: {_some(against)}" if against else ""
     passed = [True] * len(as_said) + [False] * len(against)
-    because = "; ".join(told) + "."
     if len(passed) < len(open_):  # a few clear ones among many may be chance
-        return Verdict("undecided", because + " Undecided, as most comparisons are open.")
-    return judge_with_doubt(passed, len(open_), because)
+        return Verdict("undecided", because + ". Undecided, as most comparisons are open.")
+    if 0 < len(as_said) <= len(against):
+        return Verdict("mixed", because + ".")
+    return judge_with_doubt(passed, len(open_), because + ".")
+
+
+def seed_pairs(cells: Cells, delta: float) -> tuple[int, int]:
+    """How many pairs of nets that differ in their seed only come out clearly different by the same rule, and of how many."""
+    apart = total = 0
+    for i, one in enumerate(cells.nets):
+        for other in cells.nets[i + 1 :]:
+            if all(trait(one) == trait(other) for trait in TRAITS.values()):
+                for measure in MEASURES:
+                    for task in cells.tasks:
+                        (a,), (b,) = (cells.points([net], task, measure, delta) for net in (one, other))
+                        total += 1
+                        apart += a.low > b.high or b.low > a.high
+    return apart, total
+
+
+def read_seed_pairs(cells: Cells, delta: float) -> str:
+    """One sentence on how often the seed of the pre-training alone looks like a clear difference."""
+    apart, total = seed_pairs(cells, delta)
+    if not total:
+        return "NETS holds no two nets that differ in their seed only, so nothing is known here of what the seed of the pre-training does."
+    return (
+        f"By this rule, nets that differ in the seed of their pre-training only come out different in {apart} of {total} cases. "
+        "Where a group has one net, its seed may explain as much."
+    )
 
 
 def _some(parts: Sequence[str], most: int = 4) -> str:
-    return listed(parts) if len(parts) <= most else ", ".join(parts[:most]) + f" and {len(parts) - most} more (see the table)"
+    return listed(parts) if len(parts) <= most else ", ".join(parts[:most]) + f" and {len(parts) - most} more"
 
 
 def read_groups(cells: Cells, grouping: Grouping, measure: str, delta: float) -> str:
     """One sentence on a figure of groups: where DR is highest and lowest, and how far seeds of one group are apart."""
     if len(grouping.groups) < 2:
         return f"NETS holds no two nets that differ in {grouping.trait} only: there is nothing to compare."
-    told, spreads, spans = [], [], []
+    told, yards = [], []
     for task in cells.tasks:
         means = {label: float(np.mean([one.value for one in cells.points(nets, task, measure, delta)])) for label, nets in grouping.groups.items()}
         means = {label: value for label, value in means.items() if value == value}
         if len(means) < 2:
             continue
         top, bottom = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
-        spans.append(means[top] - means[bottom])
         told.append(f"on {task.title} from {means[bottom]:.2f} ({bottom}) to {means[top]:.2f} ({top})")
+        spreads = []
         for nets in grouping.groups.values():
             values = [one.value for one in cells.points(nets, task, measure, delta)]
             if len(values) > 1 and not np.isnan(values).any():
                 spreads.append(max(values) - min(values))
+        if spreads:
+            yards.append(f"{np.mean(spreads):.3f} on {task.title}")
     if not told:
         return f"Too few nets reach {delta:.0%} of the full layer's {MEASURES[measure]} to compare."
     text = f"**What to see:** DR({delta:g}) of {MEASURES[measure]} by {grouping.trait} goes {listed(told)}"
-    if spreads:
-        text += f". Nets that differ in their seed only are {np.mean(spreads):.3f} apart on average ({max(spreads):.3f} at most)"
-        ratio = np.mean(spans) / np.mean(spreads) if np.mean(spreads) > 0 else float("inf")
-        text += f", so the range over groups is {'about as large as' if ratio < 1.5 else f'{ratio:.1f} times'} what chance does to two nets"
-    return text + "."
+    return text + (f". Nets of one group, which differ in their seed only, are apart by {listed(yards)} on average." if yards else ".")
+
+
+def read_levels(cells: Cells, grouping: Grouping) -> str:
+    """One sentence: how far the whole layers' accuracies are apart, as DR says what share of its *own* accuracy a net keeps."""
+    told = []
+    for task in cells.tasks:
+        full = {label: float(np.mean([cells.of(net, task).full for net in nets])) for label, nets in grouping.groups.items()}
+        low, high = min(full, key=full.__getitem__), max(full, key=full.__getitem__)
+        chance = 1 / len(task.classes)
+        told.append(f"on {task.title} from {full[low]:.1%} ({low}) to {full[high]:.1%} ({high}), with {chance:.1%} by chance")
+    return (
+        f"Each net is held to its own accuracy, and these differ: {'; '.join(told)}. A layer that does badly needs few neurons to do as badly, "
+        "so the DR of a net near chance means little."
+    )
 
 
 def strength_series(cells: Cells, grouping: Grouping, prefix: str, measure: str, delta: float) -> list[tuple[str, list[Series]]]:
@@ -144,10 +188,11 @@ def strength_series(cells: Cells, grouping: Grouping, prefix: str, measure: str,
     for task in cells.tasks:
         x, points = [], []
         for place, label in enumerate([grouping.reference, *labels]):
-            for one in cells.points(grouping.groups[label], task, measure, delta):
-                x.append(float(place))
+            some = cells.points(grouping.groups[label], task, measure, delta)
+            for i, one in enumerate(some):  # side by side, not on top of one another
+                x.append(place + 0.12 * (i - (len(some) - 1) / 2))
                 points.append(one)
-        rows.append((task.title, [Series(MEASURES[measure], x, points, look=list(MEASURES).index(measure))]))
+        rows.append((task.title, [Series(MEASURES[measure], x, points, look=list(MEASURES).index(measure), joined=len(x) == 1 + len(labels))]))
     return rows
 
 
@@ -183,34 +228,69 @@ def spaced_ticks(widths: Sequence[int], factor: float = 1.3) -> list[tuple[float
     return [(float(width), str(width)) for width in kept]
 
 
-def read_widths(cells: Cells, grouping: Grouping, delta: float) -> str:
-    """One sentence on width: DR and the neurons needed at the narrowest and the widest layer."""
+def common_bar(cells: Cells, grouping: Grouping, task: Task, delta: float) -> float:
+    """An accuracy that all nets of a grouping reach: the share delta of the least whole layer's."""
+    return delta * min(cells.of(net, task).full for nets in grouping.groups.values() for net in nets)
+
+
+def neurons_for(bar: float) -> Callable[[Cell], Point]:
+    """The number of random neurons from which on the mean accuracy is at least ``bar``, with the range over seeds."""
+
+    def least(curve: np.ndarray, sizes: np.ndarray) -> float:
+        enough = np.flatnonzero(curve >= bar - 1e-12)
+        return float(sizes[enough[0]]) if len(enough) else float("nan")
+
+    def value(cell: Cell) -> Point:
+        curves = cell.accuracy["random"]
+        sizes = cell.sizes[: curves.shape[1]]
+        each = [least(curve, sizes) for curve in curves]
+        return Point(least(curves.mean(0), sizes), float(np.min(each)), float(np.max(each)))
+
+    return value
+
+
+def read_widths(cells: Cells, grouping: Grouping, delta: float, families: Grouping | None = None) -> str:
+    """One sentence on width: DR, and the neurons needed for one and the same accuracy, at the narrowest and the widest layer.
+
+    ``families`` are the nets that the accuracy is common to, by default those of ``grouping``.
+    """
     labels = sorted(grouping.groups, key=int)
     if len(labels) < 2:
         return "NETS holds no two nets that differ in width only."
     told = []
     for task in cells.tasks:
+        bar = common_bar(cells, families or grouping, task, delta)
         ends = []
         for label in (labels[0], labels[-1]):
-            found = [cells.of(net, task).redundancy("accuracy", delta) for net in grouping.groups[label]]
-            needed = [one.k for one in found if one.k is not None]
-            ends.append((np.mean([one.value for one in found]), np.mean(needed) if needed else float("nan")))
+            some = [cells.of(net, task) for net in grouping.groups[label]]
+            needed = float(np.mean([neurons_for(bar)(cell).value for cell in some]))
+            ends.append((np.mean([cell.redundancy("accuracy", delta).value for cell in some]), needed))
         (before, fewer), (after, more) = ends
-        told.append(f"on {task.title} from {before:.2f} to {after:.2f}, while the neurons needed go from {fewer:.0f} to {more:.0f}")
+        told.append(f"on {task.title} from {before:.2f} to {after:.2f}, while the neurons needed for {bar:.1%} go from {fewer:.0f} to {more:.0f}")
     return f"**What to see:** from {labels[0]} to {labels[-1]} neurons, DR({delta:g}) of accuracy goes {'; '.join(told)}."
 
 
 def read_families(cells: Cells, grouping: Grouping, delta: float) -> str:
-    """One sentence: DR of accuracy of each family in this run, over its nets and all tasks."""
-    told = []
+    """One sentence: DR of both measures by family, at each width that several families have, averaged over nets and tasks."""
+    by_width: dict[int, dict[str, list[Net]]] = {}
     for family, nets in grouping.groups.items():
-        found = [one.value for task in cells.tasks for one in cells.points(nets, task, "accuracy", delta) if one.value == one.value]
-        if found:
-            told.append(f"{family.replace('_', ' ')} {min(found):.2f} to {max(found):.2f}")
-    return f"In this run DR({delta:g}) of accuracy, over widths and tasks, is {listed(told)}." if told else "This run reached the share in no case."
+        for net in nets:
+            by_width.setdefault(net.d, {}).setdefault(family, []).append(net)
+    told = []
+    for width, families in sorted(by_width.items()):
+        if len(families) < 2:
+            continue
+        parts = []
+        for family, nets in families.items():
+            means = [np.mean([one.value for task in cells.tasks for one in cells.points(nets, task, measure, delta)]) for measure in MEASURES]
+            parts.append(f"{family.replace('_', ' ')} {means[0]:.2f} and {means[1]:.2f}")
+        told.append(f"at {width} neurons {listed(parts)}")
+    if not told:
+        return "No two families among NETS have layers of one width, so they cannot be compared here."
+    return f"In this run, DR({delta:g}) of accuracy and of CKA, averaged over tasks: {'; '.join(told)}."
 
 
-def width_series(cells: Cells, grouping: Grouping, value: Callable[[Cell], Point]) -> list[tuple[str, list[Series]]]:
+def width_series(cells: Cells, grouping: Grouping, value: Callable[[Cell, Task], Point]) -> list[tuple[str, list[Series]]]:
     """A value against width, one line a family, for each task; nets of one family and width are averaged."""
     rows = []
     for task in cells.tasks:
@@ -218,7 +298,7 @@ def width_series(cells: Cells, grouping: Grouping, value: Callable[[Cell], Point
         for look, (family, nets) in enumerate(grouping.groups.items()):
             found: dict[int, list[Point]] = {}
             for net in sorted(nets, key=lambda one: one.d):
-                found.setdefault(net.d, []).append(value(cells.of(net, task)))
+                found.setdefault(net.d, []).append(value(cells.of(net, task), task))
             points = [Point(*(float(np.mean([getattr(one, name) for one in some])) for name in ("value", "low", "high"))) for some in found.values()]
             lines.append(Series(family.replace("_", " "), [float(d) for d in found], points, look=look))
         rows.append((task.title, lines))

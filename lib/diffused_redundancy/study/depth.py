@@ -14,6 +14,7 @@ from ..nets.networks import Net
 from ..tasks import Task
 from .analysis import listed
 from .cells import Cell, measure_cell, point
+from .claims import interval_of_mean
 from .comparison import neurons_needed
 from .figures import Point, Series
 from .layer import Layer
@@ -34,20 +35,26 @@ class Stage:
         Its position in depth, from 0.
     whole : Cell
         All of its neurons.
-    equal : Cell
-        As many of its neurons as the narrowest layer has, drawn at random, taken for the whole.
+    equal : sequence of Cell
+        As many of its neurons as the narrowest layer has, drawn at random several times, each draw taken for the whole; the layer itself
+        if it is no wider.
     """
 
     name: str
     place: int
     whole: Cell
-    equal: Cell
+    equal: Sequence[Cell]
+
+    def equal_redundancy(self, measure: str, delta: float) -> Point:
+        """DR at equal width, averaged over the draws, with the interval of that mean over draws: which neurons were drawn matters most."""
+        if len(self.equal) == 1:
+            return point(self.equal[0].redundancy(measure, delta))
+        values = np.array([cell.redundancy(measure, delta).value for cell in self.equal])
+        return Point(float(values.mean()), *interval_of_mean(values))
 
 
 def narrowed(layer: Layer, width: int, seed: int) -> Layer:
-    """A layer made of some random neurons of another one; the layer itself if it is no wider."""
-    if layer.d <= width:
-        return layer
+    """A layer made of some random neurons of another one."""
     kept = np.sort(random_order(layer.d, seed)[:width].numpy())
 
     def arrays() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -58,8 +65,8 @@ def narrowed(layer: Layer, width: int, seed: int) -> Layer:
     return Layer(arrays, key=key, cache=layer.cache, device=layer.device, standardize=layer.standardize)
 
 
-NARROWED_SEED = 1000
-"""Of the neurons kept to make layers equally wide: not one of the usual seeds of selections, so that nothing is drawn twice."""
+DRAWS = range(1000, 1010)
+"""Seeds of the neurons kept to make layers equally wide: not the usual seeds of selections, so that nothing is drawn twice."""
 
 
 def measure_stages(
@@ -79,9 +86,9 @@ def measure_stages(
     narrowest = min(layer.d for layer in found.values())
     stages = []
     for place, (name, layer) in enumerate(found.items()):
-        whole, equal = (
-            measure_cell(network, job, one, probe=probe, selections=selections, seeds=seeds, fractions=fractions)
-            for one in (layer, narrowed(layer, narrowest, NARROWED_SEED))
+        draws = [layer] if layer.d <= narrowest else [narrowed(layer, narrowest, seed) for seed in DRAWS]
+        whole, *equal = (
+            measure_cell(network, job, one, probe=probe, selections=selections, seeds=seeds, fractions=fractions) for one in (layer, *draws)
         )
         layer.release()
         stages.append(Stage(name, place, whole, equal))
@@ -97,7 +104,7 @@ def table(depths: Depths, deltas: Sequence[float]) -> pd.DataFrame:
     rows = []
     for stages in depths:
         for stage in stages:
-            for width, cell in (("own", stage.whole), ("equal", stage.equal)):
+            for width, cell in (("own", stage.whole), *((f"equal, draw {i}", one) for i, one in enumerate(stage.equal, 1))):
                 for selection in cell.accuracy:
                     for measure in ("accuracy", "cka"):
                         for delta in deltas:
@@ -123,7 +130,7 @@ def shown(depths: Depths, delta: float) -> pd.DataFrame:
             accuracy, cka = whole.redundancy("accuracy", delta), whole.redundancy("cka", delta)
             row = {"task": whole.task.title, "layer": stage.name, "d": whole.d, "full layer": whole.full}
             row |= {f"DR({delta:g}), accuracy": accuracy.value, "k*": "–" if accuracy.k is None else str(accuracy.k)}
-            row |= {f"DR({delta:g}), CKA": cka.value, f"the same, {equal.d} neurons": equal.redundancy("cka", delta).value}
+            row |= {f"DR({delta:g}), CKA": cka.value, f"the same, {equal[0].d} neurons": stage.equal_redundancy("cka", delta).value}
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -141,8 +148,9 @@ def rows_of(depths: Depths, value: str, delta: float) -> list[tuple[str, list[Se
             return Point(stage.whole.full)
         if value == "needed":
             return neurons_needed(delta)(stage.whole)
-        cell = stage.equal if value.startswith("equal") else stage.whole
-        return point(cell.redundancy(value.split()[-1], delta))
+        if value.startswith("equal"):
+            return stage.equal_redundancy(value.split()[-1], delta)
+        return point(stage.whole.redundancy(value, delta))
 
     def line(stages: Sequence[Stage]) -> Series:
         name = stages[0].whole.net.name
@@ -158,26 +166,31 @@ def ticks(depths: Depths) -> list[tuple[float, str]]:
     return [(float(stage.place), stage.name if len(names) == 1 else str(stage.place + 1)) for stage in longest]
 
 
+def trend(points: Sequence[Point]) -> str:
+    """In words, how DR at the last layer differs from that at the first: by intervals, where there are any."""
+    first, last = points[0], points[-1]
+    if np.isnan([first.value, last.value]).any():
+        return "is not reached everywhere"
+    moved = f"goes from {first.value:.2f} to {last.value:.2f}"
+    if np.isnan([first.low, last.low]).any():
+        return moved
+    if last.low > first.high:
+        return f"grows, from {first.value:.2f} to {last.value:.2f}"
+    if last.high < first.low:
+        return f"falls, from {first.value:.2f} to {last.value:.2f}"
+    return f"{moved} (intervals overlap)"
+
+
 def read(depths: Depths, delta: float) -> str:
-    """One sentence: how DR of CKA changes with depth and at which layer most, as it is and at equal width, for the first net."""
+    """One sentence: whether DR of CKA grows from the first layer to the last, as they are and at equal width, for the first net."""
     told = []
     first = depths[0][0].whole.net.name
     for stages in depths:
         if stages[0].whole.net.name != first or len(stages) < 2:
             continue
-        parts = []
-        for words, values in (
-            ("as they are", [stage.whole.redundancy("cka", delta).value for stage in stages]),
-            (f"at {stages[0].equal.d} neurons each", [stage.equal.redundancy("cka", delta).value for stage in stages]),
-        ):
-            steps = np.diff(values)
-            if np.isnan(steps).all():
-                parts.append(f"{words} it is not reached")
-                continue
-            at = int(np.nanargmax(np.abs(steps)))
-            largest = f"largest step {steps[at]:+.2f}, from {stages[at].name} to {stages[at + 1].name}"
-            parts.append(f"{words} it goes from {values[0]:.2f} to {values[-1]:.2f} ({largest})")
-        told.append(f"on {stages[0].whole.task.title}, {' and '.join(parts)}")
+        own = trend([point(stage.whole.redundancy("cka", delta)) for stage in stages])
+        same = trend([stage.equal_redundancy("cka", delta) for stage in stages])
+        told.append(f"on {stages[0].whole.task.title} it {own} as the layers are, and {same} at {stages[0].equal[0].d} neurons each")
     if not told:
         return "There is only one layer: nothing to compare in depth."
     return f"**What to see:** DR({delta:g}) of CKA from the first layer to the last ({first}): {'; '.join(told)}."

@@ -100,9 +100,9 @@ def _grid(count: int, height: float = 2.75) -> tuple[Figure, list[Axes]]:
 
     seaborn.set_theme(style="whitegrid", context="notebook", font_scale=0.85)
     matplotlib.rcParams.update({"svg.hashsalt": "diffused-redundancy", "axes.titleweight": "bold"})
-    columns = 1 if count == 1 else 2
+    columns = count if count in (1, 3) else 2
     rows = -(-count // columns)
-    figure = Figure(figsize=(5.0 * columns if count > 1 else 6.4, height * rows + 0.7), layout="constrained")
+    figure = Figure(figsize=((4.2 if count == 3 else 5.0) * columns if count > 1 else 6.4, height * rows + 0.7), layout="constrained")
     axes = [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
     return figure, axes
 
@@ -156,7 +156,7 @@ def curves_figure(panels: Sequence[Panel], ylabel: str, *, percent: bool = False
         if log:
             part.set_yscale("log")
         else:
-            part.set_ylim(bottom=min(0.0, *(float(np.nanmin(curve.values)) for curve in panel.curves)))
+            part.set_ylim(bottom=1.05 * min(0.0, *(float(np.nanmin(curve.values)) for curve in panel.curves if curve.values.size)))
         part.set_ylabel(ylabel)
         part.set_title(panel.title)
         if percent:
@@ -267,6 +267,7 @@ class Series:
     x: Sequence[float]
     points: Sequence[Point]
     look: int = 0
+    joined: bool = True
 
 
 def series_figure(
@@ -277,6 +278,7 @@ def series_figure(
     ticks: Sequence[tuple[float, str]] = (),
     log: bool = False,
     percent: Sequence[bool] = (),
+    references: Sequence[float | None] = (),
 ) -> Figure:
     """Lines of points with intervals, a grid of plots: rows of (title, series), each row with its own y axis."""
     import seaborn
@@ -290,9 +292,12 @@ def series_figure(
         for j, (title, lines) in enumerate(row):
             part = figure.add_subplot(len(rows), columns, i * columns + j + 1)
             axes.append(part)
+            level = references[i] if i < len(references) else None
+            if level is not None:
+                part.axhline(level, color="0.35", lw=1, ls=(0, (1, 3)), label="uncorrelated neurons")
             for line in lines:
                 look = LOOKS[line.look % len(LOOKS)]
-                dashes = look[1] if len(set(line.x)) == len(line.x) else ""  # several nets at one place are points, not a line
+                dashes = look[1] if line.joined else ""
                 value, low, high = (np.array([getattr(point, name) for point in line.points]) for name in ("value", "low", "high"))
                 ends = np.clip(np.nan_to_num(np.stack([value - low, high - value])), 0, None)
                 part.errorbar(line.x, value, yerr=ends, color=colour(look), ls=dashes, marker=look[2], ms=5, lw=1.5, capsize=2, label=line.label)
@@ -333,7 +338,7 @@ def trade_figure(panels: Sequence[tuple[str, Sequence[Trade], np.ndarray, np.nda
             else:
                 look = LOOKS[line.look % len(LOOKS)]
                 part.plot(line.gain, line.kept, color=colour(look), ls=look[1], lw=1.4, label=line.label)
-        part.plot(gain, kept, color="k", lw=3.2, alpha=0.35, zorder=3, label="Pareto front of all nets")
+        part.plot(gain, kept, color="k", ls=(0, (1, 1.2)), lw=2.4, zorder=3, label="Pareto front of all nets")
         part.set_xlim(0, 1)
         part.set_ylim(bottom=0)
         part.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..measure.redundancy import pareto_front
 from ..tasks import Task
+from .analysis import listed
 from .cells import Cells
 from .figures import Trade
 
@@ -33,10 +34,12 @@ class Front:
     nets: list[str]
 
 
-def front(cells: Cells, task: Task, selection: str = "random") -> Front:
-    """The front of mean accuracy against the share of neurons dropped, over all nets and sizes."""
+def front(cells: Cells, task: Task, selection: str = "random", *, width: int | None = None) -> Front:
+    """The front of mean accuracy against the share of neurons dropped, over all nets (of one width) and sizes."""
     dropped, accuracy, names = [], [], []
     for net in cells.nets:
+        if width is not None and net.d != width:
+            continue
         cell = cells.of(net, task)
         values = cell.accuracy[selection].mean(0)
         dropped.append(1 - cell.sizes[: len(values)] / cell.d)
@@ -66,6 +69,21 @@ def fronts_table(fronts: Sequence[Front]) -> pd.DataFrame:
     """Every point of every front."""
     frames = [pd.DataFrame({"task": one.task.title, "share_dropped": one.dropped, "accuracy": one.accuracy, "net": one.nets}) for one in fronts]
     return pd.concat(frames, ignore_index=True)
+
+
+def leading(fronts: Sequence[Front], cells: Cells) -> dict[str, str]:
+    """The net with most points on each front, and what figures call it."""
+    names = [max(dict.fromkeys(one.nets), key=one.nets.count) for one in fronts]
+    return {name: cells.labels[name] for name in dict.fromkeys(names)}
+
+
+def read_leading(fronts: Sequence[Front], cells: Cells) -> str:
+    """One sentence: whose points the fronts are made of."""
+    told = []
+    for one in fronts:
+        name = max(dict.fromkeys(one.nets), key=one.nets.count)
+        told.append(f"{cells.labels[name]} on {one.task.title} ({one.nets.count(name)} of {len(one.nets)} points)")
+    return f"Most of the front is {listed(told)}"
 
 
 def read_fronts(fronts: Sequence[Front]) -> str:

@@ -11,7 +11,7 @@ from ..store import write_text
 from .claims import CLAIMS
 from .html import page
 
-WORD_CLASS = {"holds": "holds", "holds in part": "part", "does not hold": "not", "undecided": "undecided"}
+WORD_CLASS = {"holds": "holds", "holds in part": "part", "mixed": "part", "does not hold": "not", "undecided": "undecided"}
 SOURCES = {"P": "said in the paper", "S": "said in a summary of the paper", "C": "our question"}
 
 

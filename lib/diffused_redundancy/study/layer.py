@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..errors import InputError
 from ..measure.arrays import as_features
@@ -215,6 +216,31 @@ class Layer:
             return {"per_class": by_class, "counts": counts}
 
         return self._kept({"measure": "ridge validation", "selection": selection, "seeds": self.seeds(selection, seeds), "penalty": chosen}, compute)
+
+    def ridge_halves(self, selection: str, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Accuracy by class of the ridge probe on two disjoint halves of the test images, every second one of a class: (seeds, r, C) each."""
+        chosen = self.ridge_penalty.penalty
+
+        def compute() -> dict[str, np.ndarray]:
+            _, _, X_test, y_test = self._labelled()
+            labels = np.asarray(y_test)
+            turn = np.empty(len(labels), dtype=int)
+            for label in np.unique(labels):
+                turn[labels == label] = np.arange((labels == label).sum()) % 2
+            features = as_features(X_test, "X_test")
+            return {
+                f"half_{half}": np.stack(
+                    [
+                        ridge_curve(self.statistics, order, features[torch.from_numpy(turn == half)], labels[turn == half], penalty=chosen).per_class
+                        for order in self._bases(self.statistics, selection, seeds)
+                    ]
+                )
+                for half in (0, 1)
+            }
+
+        what = {"measure": "ridge halves", "selection": selection, "seeds": self.seeds(selection, seeds), "penalty": chosen}
+        found = self._kept(what, compute)
+        return found["half_0"], found["half_1"]
 
     def test_counts(self) -> np.ndarray:
         """Test images of each class, (C,), of as many classes as a probe tells apart."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,9 @@ from .cells import MEASURES, TRAITS, Cells
 from .claims import Verdict, judge_with_doubt
 from .comparison import Difference
 from .figures import LOOKS, Curve, Look, Panel
+
+if TYPE_CHECKING:
+    from .session import Session
 
 
 def is_nested(net: Net) -> bool:
@@ -72,6 +76,16 @@ def lines(nets: Sequence[Net]) -> list[Line]:
     return drawn
 
 
+def plain_line(known: Sequence[Line]) -> Line | None:
+    """Random neurons of the first loss that is neither nested nor fixed."""
+    return next((line for line in known if line.selection == "random" and not is_nested(line.nets[0])), None)
+
+
+def _mean(cells: Cells, line: Line, task: Task) -> tuple[np.ndarray, np.ndarray]:
+    steps, found = values(cells, line, task, "accuracy")
+    return steps, found.mean(0)
+
+
 def values(cells: Cells, line: Line, task: Task, measure: str) -> tuple[np.ndarray, np.ndarray]:
     """Sizes (s,) and values (nets x seeds, s) of a line; nets of one line must have equal widths."""
     parts = []
@@ -98,15 +112,32 @@ def fixed_points(cells: Cells, task: Task, measure: str) -> tuple[np.ndarray, np
 
 
 def panels(cells: Cells, measure: str) -> list[Panel]:
-    """One plot a task: every line, and the fixed-feature points."""
+    """One plot a task: every line, and the fixed-feature points.
+
+    Accuracies are drawn in points above or below the mean of random neurons of the first net that is neither nested nor fixed,
+    where there is one: the curves themselves nearly coincide.
+    """
+    known = lines(cells.nets)
+    plain = plain_line(known) if measure == "accuracy" else None
     drawn = []
     for task in cells.tasks:
         curves = []
-        for i, line in enumerate(lines(cells.nets)):
-            steps, found = values(cells, line, task, measure)
+        base = None if plain is None else dict(zip(*(part.tolist() for part in _mean(cells, plain, task)), strict=True))
+
+        def relative(steps: np.ndarray, found: np.ndarray, base: dict[int, float] | None = base) -> tuple[np.ndarray, np.ndarray]:
+            if base is None:
+                return steps, found
+            common = np.array([k in base for k in steps], dtype=bool)
+            steps, found = steps[common], found[:, common]
+            return steps, 100 * (found - np.array([base[k] for k in steps.tolist()]))
+
+        for i, line in enumerate(known):
+            if base is not None and line.selection == "first" and not is_nested(line.nets[0]):
+                continue  # an arbitrary prefix is as good as random neurons: the table has it
+            steps, found = relative(*values(cells, line, task, measure))
             look: Look = LOOKS[i % len(LOOKS)]
             curves.append(Curve(line.selection, steps, found, marked=len(steps) < 40, name=line.label, look=look))
-        steps, found = fixed_points(cells, task, measure)
+        steps, found = relative(*fixed_points(cells, task, measure))
         if len(steps) and measure != "cka":  # the full layer of such a net is not what it was trained for
             curves.append(Curve("first", steps, found, marked=True, name="FF, trained at each size", look=(7, "", "X"), joined=False))
         drawn.append(Panel(task.title, max(cell.d for cell in cells.all if cell.task.name == task.name), curves))
@@ -135,13 +166,30 @@ def prefix_table(nets: Sequence[Net]) -> pd.DataFrame:
         name = "FF (a net for each k)" if is_fixed(net) else net.origin.loss
         for k, value in net.origin.top1_by_prefix.items():
             columns.setdefault(name, {}).setdefault(k, []).append(value)
-        if columns and not net.origin.top1_by_prefix and net.origin.top1 is not None and net.origin.loss == "standard":
-            columns.setdefault("FF (a net for each k)", {}).setdefault(net.d, []).append(net.origin.top1)
+    first = next((net for net in nets if is_fixed(net)), None)
+    for net in nets if first is not None else ():  # of all features, the standard net of their kind is the baseline
+        alike = first is not None and all(trait(net) == trait(first) for name, trait in TRAITS.items() if name != "loss")
+        if alike and net.origin.loss == "standard" and net.origin.top1 is not None:
+            columns["FF (a net for each k)"].setdefault(net.d, []).append(net.origin.top1)
     sizes = sorted({k for found in columns.values() for k in found})
     if not sizes:
         return pd.DataFrame({"note": ["no net among NETS has heads on prefixes"]})
     rows = [{"k": k, **{name: float(np.mean(found[k])) if k in found else float("nan") for name, found in columns.items()}} for k in sizes]
     return pd.DataFrame(rows)
+
+
+def leading_variance(study: Session, k: int) -> pd.DataFrame:
+    """The share of a layer's variance that its first k features hold, on train images of the first task: nested nets and the first other."""
+    rows = []
+    plain = next((net for net in study.nets if not is_nested(net) and not is_fixed(net)), None)
+    for net in study.nets:
+        if is_nested(net) or net is plain:
+            layer = study.layer(net, study.tasks[0])
+            variances = layer.arrays[0].var(0)
+            share = float(variances[:k].sum() / variances.sum())
+            rows.append({"net": net.name, f"share of the first {k}": f"{share:.1%}", "if all were alike": f"{k / net.d:.1%}"})
+            layer.release()
+    return pd.DataFrame(rows) if rows else pd.DataFrame({"note": ["no nested net among NETS"]})
 
 
 def prefix_gain(cells: Cells, sizes: Sequence[int]) -> pd.DataFrame:
@@ -261,9 +309,11 @@ def still_redundant(cells: Cells, found: Sequence[Difference], delta: float) -> 
         f"would have {floor:.2f}: {'above it in every case' if redundant and all(redundant) else 'not above it in every case'}."
     )
     lower = [one.outcome == "below" for one in found if one.outcome in ("above", "below")]
-    higher = [f"{one.group} against {one.against} on {one.task} ({MEASURES[one.measure]})" for one in found if one.outcome == "above"]
     open_ = sum(one.outcome in ("overlap", "unknown") for one in found)
-    words += f" Against other losses, {sum(lower)} of {len(found)} comparisons are clearly lower, {len(higher)} clearly higher"
-    words += f" ({listed(higher[:4])}{' and more' if len(higher) > 4 else ''})" if higher else ""
-    words += f", {open_} open (intervals overlap)."
+    for measure, name in MEASURES.items():
+        some = [one.outcome for one in found if one.measure == measure]
+        if some:
+            below, above = some.count("below"), some.count("above")
+            words += f" DR of {name} against other losses: of {len(some)} comparisons {below} clearly lower, {above} clearly higher, "
+            words += f"{len(some) - below - above} open (intervals overlap)."
     return judge_with_doubt([*redundant, *lower], undecided + open_, words)

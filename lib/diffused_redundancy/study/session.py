@@ -143,7 +143,7 @@ class Session:
                 "provenance": provenance(),
             },
         )
-        self.say(f"Numbers handed to the index: {len(self._results)}; verdicts: {len(self._verdicts)}.")
+        self.say(f"Numbers kept in `results/{self.notebook}.json`: {len(self._results)}; verdicts handed to the index: {len(self._verdicts)}.")
 
     def show_provenance(self) -> None:
         """Show the parameters in force and what made this page."""
