@@ -135,8 +135,8 @@ def miniature_vit(num_classes: int, *, features: int = 128) -> nn.Module:
     """A vision transformer: patches of 4 x 4, 64 tokens and a class token, four blocks; features are its class token.
 
     Patches are embedded by three convolutions instead of one (Xiao et al., "Early convolutions help transformers see
-    better", NeurIPS 2021). With the usual linear embedding the net was still at chance after six epochs: ink is as often
-    darker as lighter than its background, so nothing linear in a patch tells letters apart.
+    better", NeurIPS 2021); their receptive fields overlap. With the usual linear embedding the net was still at chance after six
+    epochs. (Ink is as often darker as lighter than its background, so nothing linear in a patch tells letters apart.)
 
     ``features``, a multiple of 32, is the width of every token (heads of 32 dimensions).
     """

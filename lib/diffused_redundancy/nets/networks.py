@@ -74,7 +74,7 @@ class Origin:
     images : int or None
         Upstream pictures it was trained on.
     speed : float or None
-        Images a second, features extracted by the machine that trained the net.
+        Images a second of penultimate features on one core, as its manifest notes.
     """
 
     family: str
