@@ -12,7 +12,7 @@ import diffused_redundancy as dr
 import numpy as np
 import pytest
 import torch
-from diffused_redundancy.nets import checkpoints, extraction, preprocess, training, upstream, weightfiles
+from diffused_redundancy.nets import checkpoints, extraction, preprocess, training, upstream
 from diffused_redundancy.nets.architectures import ARCHITECTURES, build
 from diffused_redundancy.nets.losses import LOSSES, make_loss, penultimate
 from diffused_redundancy.nets.names import expanded
