@@ -155,3 +155,14 @@ def test_cross_validated_curves_are_those_of_each_fold(layer):
                 scores = plain.ridge_scores(X[train][:, columns], y[train], X[held][:, columns], strength, 5)
                 right[held] = scores.argmax(1) == y[held]
             assert np.allclose(by_class[row, k - 1], [right[y == c].mean() for c in range(5)])
+
+
+def test_of_equal_scores_the_first_class_counts():
+    """Images at the mean of the train features score every class alike, whatever k, if classes are of one size."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 6)), np.arange(40) % 4
+    X -= X.mean(0)
+    s = dr.SufficientStatistics.from_features(X, y)
+    at_mean = np.tile(s.mean.cpu().numpy(), (8, 1))
+    curve = dr.ridge_curve(s, dr.basis("first", s), at_mean, np.arange(8) % 4, penalty=0.1)
+    assert np.array_equal(curve.accuracy, np.full(6, 0.25)) and np.array_equal(curve.per_class, np.tile([1.0, 0, 0, 0], (6, 1)))

@@ -27,6 +27,8 @@ from .selections import Basis, bases
 from .statistics import SufficientStatistics, blocks, on_device
 
 _FLUSH = 64
+_TIE = 1e-13
+"""Between the scores of two classes that are next to one another, so that no two are equal: beyond rounding, and far below any real difference."""
 
 
 @dataclass(frozen=True)
@@ -92,17 +94,22 @@ def ridge_curve(statistics: SufficientStatistics, basis: Basis, X_test: Any, y_t
     factor = torch.linalg.cholesky(gram)
     centred = on_device(features, cross.device).double() - statistics.mean
     solved = torch.linalg.solve_triangular(factor, torch.cat([basis.rows(cross), basis.columns(centred).T], 1), upper=False)
-    weights, scores_of = solved[:, : len(prior)], solved[:, len(prior) :]
 
-    scores = prior[:, None].expand(-1, len(y)).clone()  # (C, m): classes first, so that the maximum runs along rows
+    # (C, m): classes first, so that the maximum runs along rows. A guess is right if the score of its class is the maximum, which
+    # is cheaper to find than its place; of equal scores (as of images whose neurons are all 0) the first class counts.
+    scores = (prior - _TIE * torch.arange(len(prior), device=prior.device))[:, None].expand(-1, len(y)).clone()
+    best, own = torch.empty_like(scores[0]), torch.empty_like(scores[:1])
     accuracy = np.empty(basis.size)
     by_class = np.empty((basis.size, len(prior)))
     right = torch.empty((_FLUSH, len(y)), dtype=torch.bool, device=y.device)
     for start in range(0, basis.size, _FLUSH):
         stop = min(start + _FLUSH, basis.size)
-        for k in range(start, stop):
-            scores.addr_(weights[k], scores_of[k])
-            torch.eq(scores.max(0).indices, y, out=right[k - start])
+        block = solved[start:stop].contiguous()  # the solver leaves columns together, rows are needed
+        for row, hit in zip(block, right, strict=False):
+            scores.addr_(row[: len(prior)], row[len(prior) :])
+            torch.amax(scores, 0, out=best)
+            torch.gather(scores, 0, y[None], out=own)
+            torch.eq(own[0], best, out=hit)
         part = right[: stop - start]
         accuracy[start:stop] = part.sum(1).cpu().numpy() / len(y)
         by_class[start:stop] = per_class(part, y, len(prior))

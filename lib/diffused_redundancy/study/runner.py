@@ -83,6 +83,15 @@ def wanted_layers(jobs: Sequence[Job]) -> dict[str, list[str]]:
     return wanted
 
 
+def work(job: Job) -> int:
+    """A rough measure of a job's length: combinations of the values of its lists."""
+    values = {name: one.default for name, one in parameters.declared(job.notebook).items()} | job.values
+    total = len(expanded(values.get("NETS", [])))
+    for name in ("TASKS", "SELECTIONS", "SEEDS"):
+        total *= max(1, len(values.get(name, [])))
+    return total
+
+
 def default_workers(count: int) -> int:
     """How many notebooks to run at a time: a core each, at most four (each holds about 1 GiB)."""
     return max(1, min(count, os.cpu_count() or 1, 4))
@@ -135,7 +144,7 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
     outcomes: dict[str, Outcome] = {}
     pool = ThreadPoolExecutor(max_workers=workers)
     try:
-        waiting = {pool.submit(one, job): job.notebook for job in jobs}
+        waiting = {pool.submit(one, job): job.notebook for job in sorted(jobs, key=work, reverse=True)}  # longest first: no core idles at the end
         while waiting:
             done, _ = wait(waiting, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
             for future in done:
