@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+
 import diffused_redundancy as dr
 import numpy as np
 import pytest
+from diffused_redundancy.__main__ import main
+
+
+def names(real) -> tuple[str, str]:
+    return f"resnet18.tv_in1k@{real / 'resnet18_imagenet1k.safetensors'}", f"folder:{real / 'cifar10_subset'}"
 
 
 @pytest.fixture(scope="module")
 def found(real, tmp_path_factory):
-    network = dr.net(f"resnet18.tv_in1k@{real / 'resnet18_imagenet1k.safetensors'}")
-    job = dr.task(f"folder:{real / 'cifar10_subset'}")
+    net, task = names(real)
+    network, job = dr.net(net), dr.task(task)
     assert job.classes[:2] == ("airplane", "automobile")
-    return dr.features(network, job, cache=dr.Cache(tmp_path_factory.mktemp("real")))
+    return dr.features(network, job, cache=dr.Cache(tmp_path_factory.getbasetemp() / "cache"))  # which the run below shares
 
 
 def at(curves: np.ndarray, fraction: float) -> float:
@@ -46,3 +53,15 @@ def test_logistic_probes_give_the_printed_redundancy(found):
     sizes = dr.sizes_of(dr.PAPER_FRACTIONS, 512)
     curves = np.stack([probes.curve(order, sizes, penalty=penalty).accuracy for order in dr.bases("random", s, range(1, 6))])
     assert dr.diffused_redundancy(curves, 0.9, sizes=sizes).value == pytest.approx(0.80, abs=0.11)
+
+
+def test_the_path_of_the_cifar_preset(real, found, tmp_path):
+    """The preset itself, with an image folder and local weights in place of what it would download: DR(0.9) beside the paper's 0.80."""
+    net, task = names(real)
+    words = ["run", "--preset", "cifar", "--only", "02_probes", "--out", str(tmp_path), "-p", "IMAGES", "0"]
+    words += ["-p", "NETS", json.dumps([net]), "-p", "TASKS", json.dumps([task]), "-p", "SELECTIONS", "[random]"]
+    assert main(words) == 0
+    told = json.loads((tmp_path / "cifar-custom" / "results" / "02_probes.json").read_text())["results"]
+    (logistic,) = [value for name, value in told.items() if "0.9" in name and "logistic" in name]
+    (ridge,) = [value for name, value in told.items() if "0.9" in name and "ridge" in name]
+    assert logistic == pytest.approx(0.80, abs=0.11) and ridge == pytest.approx(0.80, abs=0.11)
