@@ -1,0 +1,151 @@
+"""What a run needs: forecasts list every cell, missing assets are found before any work, presets of one's own, the command assets."""
+
+from __future__ import annotations
+
+import csv
+
+import diffused_redundancy as dr
+import pytest
+from diffused_redundancy.__main__ import main
+from diffused_redundancy.study import forecast, needs, parameters, runner
+
+NETS = ["miniature_resnet_128.standard_s1", "miniature_resnet.mrl_s1"]
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIFFUSED_REDUNDANCY_ASSETS", str(tmp_path / "assets"))
+
+
+def planned(tmp_path, preset="miniature", only=("01_cka",), **values):
+    import json
+
+    return runner.plan(preset, list(only), [(name, json.dumps(value)) for name, value in values.items()], tmp_path)
+
+
+def test_every_cell_of_a_run_is_listed(tmp_path, capsys):
+    words = ["run", "--dry-run", "--only", "01_cka", "--only", "06_layers", "--out", str(tmp_path)]
+    words += [
+        "-p",
+        "NETS",
+        str(NETS).replace("'", '"'),
+        "-p",
+        "TASKS",
+        '["digits"]',
+        "-p",
+        "SELECTIONS",
+        '["random", "pca"]',
+        "-p",
+        "SEEDS",
+        "[1, 2, 3]",
+    ]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    with open(tmp_path / "plan.csv", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 2 * len(NETS) * (3 + 1)  # two notebooks; random with three seeds, principal components with one
+    assert {(row["net"], row["selection"], row["seed"]) for row in rows} >= {(NETS[0], "random", "2"), (NETS[1], "pca", "0")}
+    assert f"01_cka: {NETS[0]} on digits: random (3 seeds), pca (1 seed); 1,797 images" in told and "16 cells" in told
+    assert not (tmp_path / "miniature-custom").exists()  # nothing was run
+
+
+def test_a_forecast_grows_with_what_it_is_of(tmp_path):
+    small, large = (forecast.forecast(planned(tmp_path, NETS=NETS[:1], TASKS=["digits"], IMAGES=n)) for n in (100, 400))
+    assert large.passes[0].images == 4 * small.passes[0].images == 800
+    assert large.disk == 4 * small.disk == 800 * 128 * 4 and large.memory > small.memory and small.seconds > 0
+    deep = forecast.forecast(planned(tmp_path, only=("06_layers",), NETS=NETS[:1], TASKS=["digits"]))
+    assert deep.passes[0].layers == 4 and deep.passes[0].disk == 1797 * 4 * (64 + 128 + 256 + 128)
+
+
+def test_operations_of_a_net_are_those_known():
+    assert forecast.shape_of("resnet18.tv_in1k", "penultimate").flops == pytest.approx(2 * 1.82e9, rel=0.02)
+    assert forecast.shape_of("resnet18.tv_in1k", "stages").widths == {"layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}
+
+
+def test_the_paper_s_plan_finds_all_that_is_missing(tmp_path):
+    jobs = runner.plan("paper", [], [], tmp_path)
+    gone = needs.lacking(jobs)
+    assert {"cifar10", "cifar100", "flowers102", "oxford_iiit_pet", "resnet50.mrl", "resnet50.ff_2048", "resnet50.decov_1e-9"} <= set(gone)
+    assert {"vit_small_patch32_224.augreg_light1_in21k", "wide_resnet50_4.robust_l2_3", "vgg16_bn.robust_l2_3"} <= set(gone)
+    with pytest.raises(dr.InputError, match=r"21 of the assets of this run are not here.*releases of.*--skip-missing"):
+        needs.fetch_missing(jobs, data=False)
+    kept, left_out = needs.without_missing(jobs, data=True)
+    assert len(left_out) == 17 and all("dropout" in name or "decov" in name for name in left_out)
+    nets = next(job for job in kept if job.notebook == "03_pretraining").values["NETS"]
+    assert "resnet50.robust_l2_3" in nets and not any("decov" in name for name in nets)
+    with pytest.raises(dr.InputError, match="nothing is left to run without"):
+        needs.without_missing(planned(tmp_path, "cifar"), data=False)
+
+
+def test_a_run_without_its_data_set_stops_before_any_work(tmp_path, capsys):
+    words = ["run", "--only", "01_cka", "-p", "NETS", f'["{NETS[0]}"]', "-p", "TASKS", '["cifar10"]', "--out", str(tmp_path)]
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "data set cifar10: run 'python -m diffused_redundancy assets fetch cifar10' (170 MB)" in told and "--fetch" in told
+    assert main([*words, "--dry-run"]) == 1
+
+
+@pytest.mark.parametrize("name", parameters.presets())
+def test_presets_say_what_they_cost(name):
+    found = parameters.preset(name)
+    assert found.description and found.cost and set(found.notebooks) <= set(parameters.available())
+
+
+def test_a_preset_of_one_s_own(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("notebooks: [01_cka]\neverywhere:\n  TASKS: [digits]\n  IMAGES: 50\n")
+    (job,) = runner.plan(str(path), [], [], tmp_path)
+    assert job.values == {"TASKS": ["digits"], "IMAGES": 50} and job.folder == tmp_path / "mine"
+    for text, words in (
+        ("- a", "is no preset"),
+        ("notebooks: [07_cka]", "unknown notebook '07_cka'"),
+        ("everywhere:\n  IMAGES: -1", "IMAGES: -1 is out of range"),
+    ):
+        path.write_text(text)
+        with pytest.raises(dr.InputError, match=words):
+            parameters.preset(str(path))
+    with pytest.raises(dr.InputError, match="there is no preset file"):
+        parameters.preset(str(tmp_path / "other.yaml"))
+
+
+def test_values_typed_reach_every_notebook_that_has_them(tmp_path):
+    jobs = planned(tmp_path, only=("01_cka", "06_layers"), LAYERS=["layer2"], SEEDS=[7])
+    assert jobs[0].values == {"SEEDS": [7]} and jobs[1].values == {"SEEDS": [7], "LAYERS": ["layer2"]}
+    with pytest.raises(dr.InputError, match="unknown parameter of 01_cka 'LAYERS'"):
+        planned(tmp_path, LAYERS=["layer2"])
+
+
+@pytest.mark.parametrize(
+    "name, value, words",
+    [
+        ("PROTOCOL", "augmentd", "unknown protocol 'augmentd'"),
+        ("COMPUTE", "fp16", "did you mean 'bf16'"),
+        ("IMAGES", -5, "nearest: 0"),
+        ("NETS", ["resnet50.mlr"], "did you mean 'resnet50.mrl'"),
+        ("TASKS", ["cifar-10"], "did you mean 'cifar10'"),
+    ],
+)
+def test_wrong_values_name_the_nearest(tmp_path, name, value, words):
+    with pytest.raises(dr.InputError, match=words):
+        planned(tmp_path, **{name: value})
+
+
+# The command
+
+
+def test_the_command_assets(tmp_path, capsys):
+    assert main(["assets", "ls", "resnet50.ff_*"]) == 0
+    listed = capsys.readouterr().out
+    assert listed.count("missing") == 9 and "about 103 MB" in listed and str(tmp_path / "assets") in listed
+    assert main(["assets", "verify"]) == 0 and "nothing is here" in capsys.readouterr().out
+    assert main(["assets", "fetch", "resnet50.dropout_0.5"]) == 2
+    assert "could not be fetched: there is no link to it. By hand: Take the checkpoint" in capsys.readouterr().err
+    assert main(["assets", "fetch", "cifar11"]) == 2 and "did you mean 'cifar10'" in capsys.readouterr().err
+    (tmp_path / "stick").mkdir()
+    (tmp_path / "stick" / "resnet50_dropout_0.5.ckpt").write_bytes(b"weights")
+    assert main(["assets", "import", str(tmp_path / "stick")]) == 0 and "resnet50.dropout_0.5: " in capsys.readouterr().out
+    assert main(["assets", "ls", "resnet50.dropout_0.5"]) == 0 and "here" in capsys.readouterr().out
+    assert main(["assets", "verify"]) == 0 and "as it should be" in capsys.readouterr().out
+    (tmp_path / "assets/weights/resnet50.dropout_0.5/resnet50_dropout_0.5.ckpt").write_bytes(b"Weights")
+    assert main(["assets", "verify"]) == 1 and "recorded was" in capsys.readouterr().out
+    assert main(["assets", "import", str(tmp_path / "stick")]) == 0 and "no file here is missing" in capsys.readouterr().out
