@@ -96,11 +96,12 @@ def test_a_preset_of_one_s_own(tmp_path):
     path.write_text("notebooks: [01_cka]\neverywhere:\n  TASKS: [digits]\n  IMAGES: 50\n")
     (job,) = runner.plan(str(path), [], [], tmp_path)
     assert job.values == {"TASKS": ["digits"], "IMAGES": 50} and job.folder == tmp_path / "mine"
-    for text, words in (
-        ("- a", "is no preset"),
-        ("notebooks: [07_cka]", "unknown notebook '07_cka'"),
-        ("everywhere:\n  IMAGES: -1", "IMAGES: -1 is out of range"),
-    ):
+    wrong = {
+        "- a": "is no preset",
+        "notebooks: [07_cka]": "unknown notebook '07_cka'",
+        "everywhere:\n  IMAGES: -1": "IMAGES: -1 is out of range",
+    }
+    for text, words in wrong.items():
         path.write_text(text)
         with pytest.raises(dr.InputError, match=words):
             parameters.preset(str(path))
