@@ -100,7 +100,6 @@ def test_a_notebook_finds_misspelt_parameters():
         (["--only", "01_cka", "-p", "SEEDZ", "[1]"], "did you mean 'SEEDS'"),
         (["--only", "01_cka", "-p", "SEEDS", "[a]"], "must be a whole number"),
         (["--only", "01_cka", "-p", "SEEDS", "[1"], "cannot be read as a value"),
-        (["-p", "SEEDS", "[1]"], "name it with --only"),
         (["--jobs", "0"], "nearest: 1"),
     ],
 )
