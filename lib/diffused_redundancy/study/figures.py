@@ -124,7 +124,7 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=min(3, len(handles)), frameon=False)
 
 
-def curves_figure(panels: Sequence[Panel], ylabel: str, *, percent: bool = False, log: bool = False) -> Figure:
+def curves_figure(panels: Sequence[Panel], ylabel: str, *, percent: bool = False) -> Figure:
     """Curves against k, one plot a panel.
 
     Parameters
@@ -133,8 +133,6 @@ def curves_figure(panels: Sequence[Panel], ylabel: str, *, percent: bool = False
     ylabel : str
     percent : bool
         Whether values in [0, 1] are shown as percentages.
-    log : bool
-        Whether the values' axis is logarithmic.
     """
     figure, axes = _grid(len(panels))
     for part, panel in zip(axes, panels, strict=True):
@@ -153,10 +151,7 @@ def curves_figure(panels: Sequence[Panel], ylabel: str, *, percent: bool = False
         if panel.predicted is not None:
             part.plot(np.arange(1, panel.d + 1), panel.predicted, color="k", ls=(0, (6, 3)), lw=1.1, label="closed form, from one number")
         _size_axis(part, panel.d)
-        if log:
-            part.set_yscale("log")
-        else:
-            part.set_ylim(bottom=1.05 * min(0.0, *(float(np.nanmin(curve.values)) for curve in panel.curves if curve.values.size)))
+        part.set_ylim(bottom=1.05 * min(0.0, *(float(np.nanmin(curve.values)) for curve in panel.curves if curve.values.size)))
         part.set_ylabel(ylabel)
         part.set_title(panel.title)
         if percent:

@@ -167,9 +167,10 @@ def prefix_table(nets: Sequence[Net]) -> pd.DataFrame:
         for k, value in net.origin.top1_by_prefix.items():
             columns.setdefault(name, {}).setdefault(k, []).append(value)
     first = next((net for net in nets if is_fixed(net)), None)
-    for net in nets if first is not None else ():  # of all features, the standard net of their kind is the baseline
-        alike = first is not None and all(trait(net) == trait(first) for name, trait in TRAITS.items() if name != "loss")
-        if alike and net.origin.loss == "standard" and net.origin.top1 is not None:
+    for net in nets:  # of all features, the standard net of their kind is the baseline
+        if first is None or net.origin.loss != "standard" or net.origin.top1 is None:
+            continue
+        if all(trait(net) == trait(first) for name, trait in TRAITS.items() if name != "loss"):
             columns["FF (a net for each k)"].setdefault(net.d, []).append(net.origin.top1)
     sizes = sorted({k for found in columns.values() for k in found})
     if not sizes:
