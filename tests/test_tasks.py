@@ -8,6 +8,7 @@ import diffused_redundancy as dr
 import numpy as np
 import pytest
 from diffused_redundancy.tasks import alphabets, letters
+from diffused_redundancy.tasks.datasets import DATASETS
 from diffused_redundancy.tasks.splits import stratified
 from PIL import Image
 
@@ -39,8 +40,8 @@ def test_rendering_is_balanced_legible_and_varied():
     assert letters.render(alphabets.GEORGIAN_CLASSES, 0, seed=0).images.shape == (0, 32, 32, 3)
 
 
-@pytest.mark.parametrize("name", dr.TASKS)
-def test_what_every_task_obeys(name):
+@pytest.mark.parametrize("name", sorted(dr.TASKS.keys() - DATASETS.keys()))
+def test_what_every_embedded_task_obeys(name):
     job = dr.task(name)
     train, test = job.splits["train"], job.splits["test"]
     for part in (train, test):
