@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cases_cifar
 import cases_cka
+import cases_extraction
 import cases_memory
 import cases_real
 import cases_ridge
@@ -22,11 +24,13 @@ BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
     "ridge_all_sizes": cases_ridge.all_sizes,
     "stream_memory": cases_memory.stream,
     "real_features": cases_real.real,
+    "extraction": cases_extraction.passes,
+    "cifar_preset": cases_cifar.path,
     "whole_run": cases_run.whole,
 }
 """What can be measured, by name: each takes whether to be quick, and gives rows of the table."""
 
-ASKED_FOR = ("whole_run",)
+ASKED_FOR = ("cifar_preset", "whole_run")
 """Left out unless named: minutes long, and not side by side with anything."""
 
 
