@@ -111,7 +111,9 @@ def make(python: Path) -> None:
     chosen = VENV / "requirements.txt"
     chosen.write_text("\n".join(lines(cuda=not cpu)) + "\n", encoding="utf-8")
     install = [str(python), "-m", "uv", "pip", "install", "--quiet", "--python", str(python)]
-    run([*install, *(["--torch-backend", "cpu"] if cpu else []), "-r", str(chosen)], "installing the packages of requirements.lock")
+    # Compiled now: where Python may not or does not keep compiled modules, every notebook would compile them again (4 s each).
+    packages = [*install, "--compile-bytecode", *(["--torch-backend", "cpu"] if cpu else []), "-r", str(chosen)]
+    run(packages, "installing the packages of requirements.lock")
     run([*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], "installing the package itself")
     choice.write_text("cpu" if cpu else "", encoding="utf-8")
     stamp.write_text(wanted, encoding="utf-8")

@@ -21,17 +21,24 @@ from ..store import assets
 from ..store.assets import Asset
 from ..tasks import task
 from ..tasks.datasets import DATASETS, is_unpacked
-from .needs import absent, pairs, values_of
+from .needs import absent, pairs
 from .runner import Job
 
-CONVOLUTIONS = 0.35
-"""Share of the matrix product's speed at which a net runs, measured for ResNet18 on two CPU cores: 0.3 to 0.4."""
+FORWARD = {"cpu": 0.8, "cuda": 0.35, "mps": 0.35}
+"""Share of the matrix product's speed at which a net runs. Measured on two CPU cores at 224 pixels: ResNet50 0.74, ViT-S/16 0.85,
+VGG16-bn 0.87, ResNet18 0.94; the miniature nets run at about 0.6. On GPUs it is assumed."""
 
-SOLVERS = 0.5
-"""The same for factorisations and probes in float64, which are half as fast to begin with."""
+SOLVERS = 0.25
+"""The same for factorisations and probes, in float64. Measured: ridge curves 0.24 and their penalties 0.27 at 2,048 neurons, 0.13 at 512."""
+
+LOGISTIC = 0.15
+"""The same for logistic probes, counted as so many steps. Measured: 0.13 at 2,048 neurons with 10 classes; more classes take less."""
 
 LOGISTIC_STEPS = 60
 """Passes over the features that one logistic probe takes, typically."""
+
+START = 7.0
+"""Seconds that a notebook takes for its process, imports, figures and page. Measured on two CPU cores, everything in the cache."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,8 @@ class Forecast:
     @property
     def seconds(self) -> float:
         """All of it, one notebook at a time."""
-        return sum(cell.seconds for cell in self.cells) + sum(one.seconds for one in self.passes)
+        notebooks = len({cell.notebook for cell in self.cells})
+        return START * notebooks + sum(cell.seconds for cell in self.cells) + sum(one.seconds for one in self.passes)
 
     @property
     def disk(self) -> float:
@@ -143,8 +151,8 @@ def matrix_speed(device: str = "auto") -> float:
     chip = resolve_device(device)
     n = 1024 if chip.type == "cpu" else 8192
     a = torch.randn(n, n, device=chip)
-    best = 0.0
-    for _ in range(4):
+    best, until = 0.0, time.perf_counter() + 0.5
+    while time.perf_counter() < until:
         started = time.perf_counter()
         float((a @ a)[0, 0])
         best = max(best, 2 * n**3 / (time.perf_counter() - started))
@@ -210,11 +218,15 @@ def _seeds(selection: str, seeds: Sequence[int]) -> Sequence[int]:
 
 def _seconds(values: dict[str, Any], n: int, m: int, d: int, classes: int, selections: int, speed: float) -> float:
     """One selection with one seed: CKA and a probe, with its share of what a layer costs once."""
-    once = 2.0 * n * d * d + 8.0 * d**3  # Gram matrix, and cross-validation's eigendecompositions
-    each = 4.0 * d**3 / 3 + 2.0 * m * d * (d + classes) + 6.0 * d**3  # CKA along the order, Cholesky, triangular solve, scores
-    if values.get("PROBE") == "logistic" or "REPEATS" in values:
-        each += sum(4.0 * LOGISTIC_STEPS * n * max(1, fraction * d) * classes for fraction in values.get("FRACTIONS", ()))
-    return (each + once / max(1, selections)) / (speed * SOLVERS)
+    once, each = 2.0 * n * d * d, 4.0 * d**3 / 3  # the Gram matrix, CKA along an order
+    if "REPEATS" not in values:  # all but 01_cka fit ridge probes: eigendecompositions of cross-validation, Cholesky, scores
+        once += 5 * 9.0 * d**3
+        each += d**3 / 3 + 2.0 * m * d * (d + classes)
+    seconds = (each + once / max(1, selections)) / (speed * SOLVERS)
+    if "FRACTIONS" in values and values.get("PROBE", "logistic") == "logistic":
+        steps = LOGISTIC_STEPS * sum(max(1, fraction * d) for fraction in values["FRACTIONS"])
+        seconds += 4.0 * steps * n * classes / (speed * LOGISTIC)
+    return seconds
 
 
 def forecast(jobs: Sequence[Job]) -> Forecast:
@@ -225,7 +237,7 @@ def forecast(jobs: Sequence[Job]) -> Forecast:
     InputError
         If a layer, a task's folder, or an architecture does not exist.
     """
-    every = [(job, values_of(job)) for job in jobs]
+    every = [(job, job.parameters) for job in jobs]
     device = resolve_device(every[0][1]["DEVICE"] if every else "auto")
     speed = matrix_speed(device.type)
     cells: list[Cell] = []
@@ -245,7 +257,7 @@ def forecast(jobs: Sequence[Job]) -> Forecast:
             rows = views * n + m
             width = max(widths.values())
             memory = 4.0 * rows * width + 8.0 * 6 * width**2
-            found = Pass(net, name, rows, len(widths), rows * flops / (speed * CONVOLUTIONS), 4.0 * rows * sum(widths.values()), memory)
+            found = Pass(net, name, rows, len(widths), rows * flops / (speed * FORWARD[device.type]), 4.0 * rows * sum(widths.values()), memory)
             before = passes.get((net, name))
             if before is None or found.disk > before.disk:
                 passes[net, name] = found

@@ -12,13 +12,7 @@ from ..nets.zoo import ZOO
 from ..store import assets
 from ..store.assets import Asset
 from ..tasks.datasets import DATASETS, is_unpacked
-from . import parameters
 from .runner import Job
-
-
-def values_of(job: Job) -> dict[str, Any]:
-    """All parameters of a job, defaults included."""
-    return {name: one.default for name, one in parameters.declared(job.notebook).items()} | job.values
 
 
 def pairs(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -46,7 +40,7 @@ def lacking(jobs: Sequence[Job]) -> dict[str, Asset]:
     """All that some jobs lack here, by name."""
     found: dict[str, Asset] = {}
     for job in jobs:
-        for net, name in pairs(values_of(job)):
+        for net, name in pairs(job.parameters):
             found |= {one.name: one for one in absent(net, name)}
     return found
 
@@ -80,7 +74,7 @@ def without_missing(jobs: Sequence[Job], *, data: bool) -> tuple[list[Job], list
     gone = [name for name, one in lacking(jobs).items() if _stuck(one, data)]
     kept = []
     for job in jobs:
-        values = values_of(job)
+        values = job.parameters
         left: dict[str, Any] = {key: [one for one in expanded(values.get(key, [])) if one not in gone] for key in ("NETS", "TASKS") if key in values}
         if all(left.values()):
             changed = {key: one for key, one in left.items() if one != values[key]}

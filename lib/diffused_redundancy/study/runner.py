@@ -33,12 +33,17 @@ HEARTBEAT = 30.0
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook to run: its name, values, and the folder of the report."""
+    """One notebook to run: its name, the values that are not its defaults, and the folder of the report."""
 
     notebook: str
     values: dict[str, Any]
     folder: Path
     preset: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All its parameters, defaults included."""
+        return {name: one.default for name, one in parameters.declared(self.notebook).items()} | self.values
 
 
 def plan(preset: str, only: Sequence[str], overrides: Sequence[tuple[str, str]], out: Path) -> list[Job]:
@@ -76,7 +81,7 @@ def wanted_layers(jobs: Sequence[Job]) -> dict[str, list[str]]:
     """The layers that some notebook of a run measures, by net, so that one pass over the pictures serves them all."""
     wanted: dict[str, list[str]] = {}
     for job in jobs:
-        values = {name: one.default for name, one in parameters.declared(job.notebook).items()} | job.values
+        values = job.parameters
         layers = [values["LAYER"]] if "LAYER" in values else values.get("LAYERS", [])
         for net in expanded(values.get("NETS", [])):
             wanted[net] = list(dict.fromkeys([*wanted.get(net, []), *layers]))
@@ -85,7 +90,7 @@ def wanted_layers(jobs: Sequence[Job]) -> dict[str, list[str]]:
 
 def work(job: Job) -> int:
     """A rough measure of a job's length: combinations of the values of its lists."""
-    values = {name: one.default for name, one in parameters.declared(job.notebook).items()} | job.values
+    values = job.parameters
     total = len(expanded(values.get("NETS", [])))
     for name in ("TASKS", "SELECTIONS", "SEEDS"):
         total *= max(1, len(values.get(name, [])))
