@@ -6,7 +6,7 @@ import diffused_redundancy as dr
 import numpy as np
 import pytest
 from conftest import make_layer
-from diffused_redundancy.measure import logistic
+from diffused_redundancy.measure import lbfgs
 from sklearn.linear_model import LogisticRegression
 
 
@@ -37,7 +37,7 @@ def test_same_objective_and_accuracy_as_scikit_learn(parts, selection, penalty):
     assert curve.converged.all()
     scale = statistics.mean_variance**0.5
     for k, accuracy, objective in zip(sizes, curve.accuracy, curve.objective, strict=True):
-        train, test = (order.columns((probes_part).double(), k).numpy() for probes_part in (probes._train, probes._test))
+        train, test = (order.columns(part[:-1].T.double(), k).numpy() for part in (probes.train, probes.test))
         model, least = theirs(train, parts[1], penalty)
         assert objective <= least * 1.001 + 1e-6
         assert objective >= least * 0.999 - 1e-6
@@ -80,7 +80,7 @@ def test_per_class_accuracy_averages_to_the_whole(parts):
 
 def test_stopping_early_is_said(parts, monkeypatch):
     statistics, probes = probes_of(parts)
-    monkeypatch.setattr(logistic.minimise, "__kwdefaults__", {"tolerance": 1e-4, "max_iterations": 2})
+    monkeypatch.setattr(lbfgs.minimise, "__kwdefaults__", {"tolerance": 1e-4, "max_iterations": 2})
     assert not probes.curve(dr.basis("random", statistics, 1), [60], penalty=1e-4).converged.any()
 
 

@@ -7,7 +7,8 @@ import csv
 import diffused_redundancy as dr
 import pytest
 from diffused_redundancy.__main__ import main
-from diffused_redundancy.study import forecast, needs, parameters, runner
+from diffused_redundancy.study import forecast, needs, parameters
+from diffused_redundancy.study.jobs import plan
 
 NETS = ["miniature_resnet_128.standard_s1", "miniature_resnet.mrl_s1"]
 
@@ -20,7 +21,7 @@ def place(tmp_path, monkeypatch):
 def planned(tmp_path, preset="miniature", only=("01_cka",), **values):
     import json
 
-    return runner.plan(preset, list(only), [(name, json.dumps(value)) for name, value in values.items()], tmp_path)
+    return plan(preset, list(only), [(name, json.dumps(value)) for name, value in values.items()], tmp_path)
 
 
 def test_every_cell_of_a_run_is_listed(tmp_path, capsys):
@@ -63,7 +64,7 @@ def test_operations_of_a_net_are_those_known():
 
 
 def test_the_paper_s_plan_finds_all_that_is_missing(tmp_path):
-    jobs = runner.plan("paper", [], [], tmp_path)
+    jobs = plan("paper", [], [], tmp_path)
     gone = needs.lacking(jobs)
     assert {"cifar10", "cifar100", "flowers102", "oxford_iiit_pet", "resnet50.mrl", "resnet50.ff_2048", "resnet50.decov_1e-9"} <= set(gone)
     assert {"vit_small_patch32_224.augreg_light1_in21k", "wide_resnet50_4.robust_l2_3", "vgg16_bn.robust_l2_3"} <= set(gone)
@@ -94,7 +95,7 @@ def test_presets_say_what_they_cost(name):
 def test_a_preset_of_one_s_own(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("notebooks: [01_cka]\neverywhere:\n  TASKS: [digits]\n  IMAGES: 50\n")
-    (job,) = runner.plan(str(path), [], [], tmp_path)
+    (job,) = plan(str(path), [], [], tmp_path)
     assert job.values == {"TASKS": ["digits"], "IMAGES": 50} and job.folder == tmp_path / "mine"
     wrong = {
         "- a": "is no preset",

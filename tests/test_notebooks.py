@@ -260,9 +260,9 @@ def test_a_failure_leaves_a_readable_page(tmp_path, monkeypatch, code, words):
 
 
 def test_a_failed_run_exits_with_one(tmp_path, monkeypatch):
-    from diffused_redundancy.study import runner
+    from diffused_redundancy.study import jobs, runner
 
-    job = runner.Job("01_cka", {"TASKS": ["npz:/nowhere.npz"]}, tmp_path / "smoke", "smoke")
+    job = jobs.Job("01_cka", {"TASKS": ["npz:/nowhere.npz"]}, tmp_path / "smoke", "smoke")
     outcomes = runner.run([job], out=tmp_path)
     assert not outcomes[0].ok and "there is no" in outcomes[0].error
     assert "failed" in (tmp_path / "index.html").read_text()

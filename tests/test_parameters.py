@@ -138,10 +138,9 @@ def test_patterns_stand_for_the_nets_they_match():
 
 
 def test_a_run_knows_the_layers_its_notebooks_want(tmp_path):
-    from diffused_redundancy.study import runner
+    from diffused_redundancy.study import jobs
 
-    jobs = runner.plan("smoke", ["03_pretraining", "06_layers"], [], tmp_path)
-    wanted = runner.wanted_layers(jobs)
+    wanted = jobs.wanted_layers(jobs.plan("smoke", ["03_pretraining", "06_layers"], [], tmp_path))
     assert wanted["miniature_resnet.standard_s1"] == ["penultimate", "stages"]
     assert wanted["miniature_resnet_128.standard_s1"] == ["penultimate"]
 

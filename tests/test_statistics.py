@@ -125,7 +125,7 @@ def test_a_chip_without_float64_gives_the_same(layer, monkeypatch):
     monkeypatch.setattr(module, "column_sums", lambda block, home: block.float().sum(0).double())
     rough = dr.SufficientStatistics.from_features(X, y)
     Xc = plain.centred(X)
-    assert relative(rough.gram, Xc.T @ Xc) < 1e-6
+    assert relative(rough.gram, Xc.T @ Xc) < 3e-6
     assert relative(rough.class_sums, Xc.T @ np.eye(5)[y]) < 1e-5
 
 

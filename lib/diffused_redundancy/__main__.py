@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from .errors import InputError
 
 if TYPE_CHECKING:
-    from .study.runner import Job
+    from .study.jobs import Job
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from .study import jobs as planning
     from .study import parameters, runner
     from .study.needs import fetch_missing, without_missing
 
@@ -113,7 +114,7 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError("--save keeps notebooks as they read by default: use it with neither --preset nor -p")
     for number in (signal.SIGTERM, signal.SIGHUP):  # a stop by a scheduler or a closed terminal is a stop like Ctrl-C
         signal.signal(number, signal.default_int_handler)
-    jobs = runner.plan(options.preset, options.only, options.overrides, out)
+    jobs = planning.plan(options.preset, options.only, options.overrides, out)
     if options.dry_run:
         return _dry_run(jobs, out)
     if options.skip_missing:

@@ -21,23 +21,42 @@ from .arrays import as_features
 from .selections import Basis
 from .statistics import BLOCK_ROWS, SufficientStatistics
 
-_STRIP = 256
+_BLOCK = 128
+_AT_ONCE = 1 << 27
+"""Bytes of intermediate sums of one batch of orders."""
 
 
-def _prefix_blocks(matrix: Tensor, order: Tensor) -> Tensor:
-    """Sums of ``matrix[S, S]`` over the first k of ``order``, for every k, for a symmetric matrix: (d,).
+def _prefix_blocks(matrix: Tensor, orders: Tensor) -> Tensor:
+    """Sums of ``matrix[S, S]`` over the first k of each order, for every k, for a symmetric matrix: (s, d) from (s, d).
 
-    Size k adds to size k - 1 a diagonal entry and twice a row up to it. Rows are gathered in strips that stay in
-    the processor's cache, and only up to the diagonal.
+    Size k adds to size k - 1 a diagonal entry and twice the entries of the new row before it. Places are cut into blocks: one
+    product of the matrix with indicators of "before this block" gives what every neuron adds with all earlier blocks, for all
+    orders at once; what is left are small squares within the blocks.
     """
-    d = len(order)
-    added = torch.empty(d, dtype=matrix.dtype, device=matrix.device)
-    for start in range(0, d, _STRIP):
-        stop = min(start + _STRIP, d)
-        strip = matrix[order[start:stop]].index_select(1, order[:stop])
-        corner = strip[:, start:]
-        added[start:stop] = 2 * strip[:, :start].sum(1) + 2 * torch.tril(corner, -1).sum(1) + corner.diagonal()
-    return added.cumsum(0)
+    d = matrix.shape[0]
+    count = -(-d // _BLOCK)
+    batch = max(1, _AT_ONCE // (8 * d * (count + _BLOCK)))
+    return torch.cat([_prefix_batch(matrix, part, count) for part in orders.split(batch)])
+
+
+def _prefix_batch(matrix: Tensor, orders: Tensor, count: int) -> Tensor:
+    s, d = orders.shape
+    place = torch.arange(d, device=orders.device)
+    rank = torch.empty_like(orders).scatter_(1, orders, place.expand(s, d))
+    starts = torch.arange(0, d, _BLOCK, device=orders.device)
+    before = (rank.T[:, :, None] < starts).to(matrix.dtype).reshape(d, s * count)
+    sums = (matrix @ before).view(d, s, count)
+    added = 2 * sums[orders, torch.arange(s, device=orders.device)[:, None], place // _BLOCK]
+    for start in range(0, d, _BLOCK):
+        chosen = orders[:, start : start + _BLOCK]
+        corner = matrix[chosen[:, :, None], chosen[:, None, :]]
+        added[:, start : start + _BLOCK] += 2 * corner.tril(-1).sum(2) + corner.diagonal(dim1=1, dim2=2)
+    return added.cumsum(1)
+
+
+def _leading_blocks(matrix: Tensor) -> Tensor:
+    """Sums of ``matrix[:k, :k]`` for every k, for a symmetric matrix (r, r): (r,)."""
+    return (2 * matrix.tril(-1).sum(1) + matrix.diagonal()).cumsum(0)
 
 
 def _ratio(numerator: Tensor, block: Tensor, whole: Tensor) -> np.ndarray:
@@ -73,16 +92,14 @@ def cka_curves(statistics: SufficientStatistics, bases: Sequence[Basis], *, debi
         return np.stack([_debiased_curve(statistics, basis, features) for basis in bases])
     squared = gram * gram
     rows, whole = squared.sum(1), squared.sum()
+    if all(basis.order is not None for basis in bases):
+        orders = torch.stack([basis.order for basis in bases if basis.order is not None]).to(gram.device)
+        return _ratio(rows[orders].cumsum(1), _prefix_blocks(squared, orders), whole)
     curves = []
     for basis in bases:
-        if basis.order is not None:
-            order = basis.order.to(gram.device)
-            curves.append(_ratio(rows[order].cumsum(0), _prefix_blocks(squared, order), whole))
-        else:
-            crossed = basis.rows(gram)
-            block = basis.rows(crossed.T)
-            straight = torch.arange(len(block), device=block.device)
-            curves.append(_ratio((crossed * crossed).sum(1).cumsum(0), _prefix_blocks(block * block, straight), whole))
+        crossed = basis.rows(gram)
+        block = basis.rows(crossed.T)
+        curves.append(_ratio((crossed * crossed).sum(1).cumsum(0), _leading_blocks(block * block), whole))
     return np.stack(curves)
 
 
@@ -104,21 +121,19 @@ def _debiased_curve(statistics: SufficientStatistics, basis: Basis, features: An
         fourth = statistics.fourth
         order = basis.order.to(gram.device)
         crossed_squares = (gram * gram).sum(1)[order].cumsum(0)
-        own_squares = _prefix_blocks(gram * gram, order)
+        own_squares, with_self = (_prefix_blocks(matrix, order[None])[0] for matrix in (gram * gram, fourth))
         variance = gram.diagonal()[order].cumsum(0)
         with_whole = fourth.sum(1)[order].cumsum(0)
-        with_self = _prefix_blocks(fourth, order)
     else:
         if features is None:
             raise InputError(f"debiased CKA of {basis.selection!r} needs the features: pass features=X")
         crossed = basis.rows(gram)
         block = basis.rows(crossed.T)
-        straight = torch.arange(len(block), device=gram.device)
         crossed_squares = (crossed * crossed).sum(1).cumsum(0)
-        own_squares = _prefix_blocks(block * block, straight)
+        own_squares = _leading_blocks(block * block)
         variance = block.diagonal().cumsum(0)
         with_whole, with_self = _direction_moments(statistics, basis, features)
-        with_self = _prefix_blocks(with_self, straight)
+        with_self = _leading_blocks(with_self)
     trace = gram.diagonal().sum()
 
     def hsic(squares: Tensor, product: Tensor, own: Tensor, other: Tensor) -> Tensor:

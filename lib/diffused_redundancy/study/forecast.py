@@ -21,8 +21,8 @@ from ..store import assets
 from ..store.assets import Asset
 from ..tasks import task
 from ..tasks.datasets import DATASETS, is_unpacked
+from .jobs import Job
 from .needs import absent, pairs
-from .runner import Job
 
 FORWARD = {"cpu": 0.8, "cuda": 0.35, "mps": 0.35}
 """Share of the matrix product's speed at which a net runs. Measured on two CPU cores at 224 pixels: ResNet50 0.74, ViT-S/16 0.85,

@@ -283,7 +283,7 @@ class Layer:
             if not steps:  # fewer components than the smallest size asked for
                 nothing = np.zeros((len(orders), 0))
                 return {"sizes": np.array(steps, dtype=int), **dict.fromkeys(("accuracy", "objective"), nothing), "converged": nothing > 0}
-            curves = [asdict(probes.curve(order, steps, penalty=chosen)) for order in progress(orders, title=f"logistic probes, {selection}")]
+            curves = [asdict(curve) for curve in probes.curves(orders, steps, penalty=chosen)]
             stacked = {name: np.stack([curve[name] for curve in curves]) for name in ("accuracy", "per_class", "objective", "converged")}
             return {"sizes": np.array(steps), **stacked}
 

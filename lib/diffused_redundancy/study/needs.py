@@ -12,7 +12,7 @@ from ..nets.zoo import ZOO
 from ..store import assets
 from ..store.assets import Asset
 from ..tasks.datasets import DATASETS, is_unpacked
-from .runner import Job
+from .jobs import Job
 
 
 def pairs(values: dict[str, Any]) -> Iterator[tuple[str, str]]:

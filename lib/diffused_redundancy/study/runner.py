@@ -10,91 +10,22 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
 
-from ..errors import unknown
-from ..nets.names import expanded
 from ..store import make_folder, paths
 from ..store.cache import REFRESH_VARIABLE
 from ..store.paths import LAYERS_VARIABLE
-from . import parameters
+from . import freshness
 from .execute import Outcome
 from .index import write_index
+from .jobs import Job, length, wanted_layers
 
 NOISE = ("Kernel is running over TCP without encryption", "IProgress not found", "notebook_tqdm")
 
 
 HEARTBEAT = 30.0
 """Seconds between two lines that say that work goes on."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One notebook to run: its name, the values that are not its defaults, and the folder of the report."""
-
-    notebook: str
-    values: dict[str, Any]
-    folder: Path
-    preset: str
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """All its parameters, defaults included."""
-        return {name: one.default for name, one in parameters.declared(self.notebook).items()} | self.values
-
-
-def plan(preset: str, only: Sequence[str], overrides: Sequence[tuple[str, str]], out: Path) -> list[Job]:
-    """What to run, with every name and value checked before any work.
-
-    Parameters
-    ----------
-    preset : str
-    only : sequence of str
-        Notebooks to run; all if empty.
-    overrides : sequence of (name, text)
-        Values typed, for every chosen notebook that has the parameter; one of them has to.
-    out : path
-        The folder of all reports.
-    """
-    chosen = parameters.preset(preset)
-    notebooks = list(only) or list(chosen.notebooks)
-    known = {name: parameters.declared(name) for name in notebooks}
-    every = {key for one in known.values() for key in one}
-    for key, _ in overrides:
-        if key not in every:
-            raise unknown(f"parameter of {' or '.join(notebooks)}", key, sorted(every))
-    jobs = []
-    for name in notebooks:
-        typed = {key: parameters.parse(key, text) for key, text in overrides if key in known[name]}
-        values = parameters.checked_all(name, {**chosen.of(name), **typed})
-        defaults = {key: one.default for key, one in known[name].items()}
-        changed = {key: value for key, value in values.items() if value != defaults[key]}
-        folder = out / (chosen.name if not overrides else f"{chosen.name}-custom")
-        jobs.append(Job(name, changed, folder, chosen.name))
-    return jobs
-
-
-def wanted_layers(jobs: Sequence[Job]) -> dict[str, list[str]]:
-    """The layers that some notebook of a run measures, by net, so that one pass over the pictures serves them all."""
-    wanted: dict[str, list[str]] = {}
-    for job in jobs:
-        values = job.parameters
-        layers = [values["LAYER"]] if "LAYER" in values else values.get("LAYERS", [])
-        for net in expanded(values.get("NETS", [])):
-            wanted[net] = list(dict.fromkeys([*wanted.get(net, []), *layers]))
-    return wanted
-
-
-def work(job: Job) -> int:
-    """A rough measure of a job's length: combinations of the values of its lists."""
-    values = job.parameters
-    total = len(expanded(values.get("NETS", [])))
-    for name in ("TASKS", "SELECTIONS", "SEEDS"):
-        total *= max(1, len(values.get(name, [])))
-    return total
 
 
 def default_workers(count: int) -> int:
@@ -127,6 +58,7 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
         environment[LAYERS_VARIABLE] = layers
         if force:
             environment[REFRESH_VARIABLE] = str(started)
+        inputs = freshness.inputs(job)  # before it starts: what changes meanwhile makes it stale
         task = json.dumps({"notebook": job.notebook, "parameters": job.values, "folder": str(job.folder), "preset": job.preset})
         say(f"{job.notebook}: started")
         child = subprocess.Popen(
@@ -140,6 +72,8 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
         children.append(child)
         output, complaints = child.communicate()
         outcome = _read(job, output, child.returncode, complaints)
+        if outcome.ok:
+            freshness.record(job, inputs)
         if stopping.is_set():
             return outcome
         took = f"{outcome.seconds:.0f} s, {outcome.memory:.1f} GiB"
@@ -147,9 +81,17 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
         return outcome
 
     outcomes: dict[str, Outcome] = {}
+    for job in [] if force else jobs:
+        made = freshness.current(job, freshness.inputs(job))
+        if made is not None:
+            outcomes[job.notebook] = made
+            say(f"{job.notebook}: up to date (--force makes it anew)")
+    if len(outcomes) == len(jobs):
+        write_index(out)
     pool = ThreadPoolExecutor(max_workers=workers)
     try:
-        waiting = {pool.submit(one, job): job.notebook for job in sorted(jobs, key=work, reverse=True)}  # longest first: no core idles at the end
+        stale = [job for job in sorted(jobs, key=length, reverse=True) if job.notebook not in outcomes]  # longest first: no core idles at the end
+        waiting = {pool.submit(one, job): job.notebook for job in stale}
         while waiting:
             done, _ = wait(waiting, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
             for future in done:

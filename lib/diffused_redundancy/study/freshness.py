@@ -1,0 +1,101 @@
+"""Whether a report is up to date: made by the same code and packages, from the same parameters, weights and pictures, and untouched since.
+
+Light: nothing of torch is imported, so that a run that has nothing to do takes a second or two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ..nets.names import expanded
+from ..nets.zoo import ZOO
+from ..store import assets, paths, sha256_of, write_json
+from ..tasks.datasets import DATASETS
+from . import parameters
+from .execute import Outcome
+from .jobs import Job
+
+
+def inputs(job: Job) -> str:
+    """A digest of everything that a report depends on."""
+    root = Path(__file__).resolve().parents[1]
+    code = hashlib.sha256()
+    for path in sorted(one for one in root.rglob("*") if one.is_file() and "__pycache__" not in one.parts):
+        code.update(path.relative_to(root).as_posix().encode() + b"|" + path.read_bytes())
+    values = job.parameters
+    told = {
+        "notebook": sha256_of(parameters.source(job.notebook)),
+        "parameters": values,
+        "preset": job.preset,
+        "code": code.hexdigest(),
+        "packages": sorted(f"{one.metadata['Name']} {one.version}" for one in metadata.distributions()),
+        "machine": [platform.platform(), platform.python_version(), os.cpu_count()],
+        "gpu": [Path("/dev/nvidiactl").exists(), os.environ.get("CUDA_VISIBLE_DEVICES")],
+        "nets": {name: _net(name) for name in expanded(values.get("NETS", []))},
+        "tasks": {name: _task(name) for name in values.get("TASKS", [])},
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _net(name: str) -> Any:
+    if "@" in name:
+        return _stamps(Path(name.partition("@")[2]).expanduser())
+    if name in ZOO:
+        return _stamps(paths.data() / "checkpoints" / f"{name}.json")
+    known = assets.manifest().get(name)
+    return _stamps(known.place) if known is not None else None
+
+
+def _task(name: str) -> Any:
+    if name in DATASETS:
+        return _stamps(assets.asset(name).place)
+    _, colon, path = name.partition(":")
+    return _stamps(Path(path).expanduser()) if colon else None  # the others are made by the code
+
+
+def _stamps(path: Path) -> str:
+    """A digest of the names, sizes and times of change of a file, or of all files of a folder."""
+    total = hashlib.sha256()
+    for one in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if one.is_file():
+            about = one.stat()
+            total.update(f"{one}|{about.st_size}|{about.st_mtime_ns}\n".encode())
+    return total.hexdigest()
+
+
+def _made(job: Job) -> Path:
+    return job.folder / "results" / f"{job.notebook}.made.json"
+
+
+def _files(job: Job) -> Iterator[Path]:
+    yield job.folder / f"{job.notebook}.html"
+    yield job.folder / f"{job.notebook}.ipynb"
+    yield job.folder / "results" / f"{job.notebook}.json"
+    yield job.folder / "results" / f"{job.notebook}.outcome.json"
+    for kind in ("figures", "tables"):
+        yield from sorted((job.folder / kind).glob(f"{job.notebook}-*"))
+
+
+def record(job: Job, digest: str) -> None:
+    """Remember that the report of a job was made from inputs with a digest, taken before it began."""
+    files = {path.relative_to(job.folder).as_posix(): sha256_of(path) for path in _files(job)}
+    write_json(_made(job), {"inputs": digest, "files": files})
+
+
+def current(job: Job, digest: str) -> Outcome | None:
+    """How the report of a job went, if it is up to date: made from the same inputs, complete, and as it was written."""
+    try:
+        made = json.loads(_made(job).read_text(encoding="utf-8"))
+        same = made["inputs"] == digest and all(sha256_of(job.folder / name) == value for name, value in made["files"].items())
+        if not same:
+            return None
+        return Outcome(**json.loads((job.folder / "results" / f"{job.notebook}.outcome.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

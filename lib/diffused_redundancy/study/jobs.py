@@ -1,0 +1,78 @@
+"""What there is to run: notebooks with their values, made from a preset and what was typed, and checked before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import unknown
+from ..nets.names import expanded
+from . import parameters
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook to run: its name, the values that are not its defaults, and the folder of the report."""
+
+    notebook: str
+    values: dict[str, Any]
+    folder: Path
+    preset: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All its parameters, defaults included."""
+        return {name: one.default for name, one in parameters.declared(self.notebook).items()} | self.values
+
+
+def plan(preset: str, only: Sequence[str], overrides: Sequence[tuple[str, str]], out: Path) -> list[Job]:
+    """What to run, with every name and value checked before any work.
+
+    Parameters
+    ----------
+    preset : str
+    only : sequence of str
+        Notebooks to run; all if empty.
+    overrides : sequence of (name, text)
+        Values typed, for every chosen notebook that has the parameter; one of them has to.
+    out : path
+        The folder of all reports.
+    """
+    chosen = parameters.preset(preset)
+    notebooks = list(only) or list(chosen.notebooks)
+    known = {name: parameters.declared(name) for name in notebooks}
+    every = {key for one in known.values() for key in one}
+    for key, _ in overrides:
+        if key not in every:
+            raise unknown(f"parameter of {' or '.join(notebooks)}", key, sorted(every))
+    jobs = []
+    for name in notebooks:
+        typed = {key: parameters.parse(key, text) for key, text in overrides if key in known[name]}
+        values = parameters.checked_all(name, {**chosen.of(name), **typed})
+        defaults = {key: one.default for key, one in known[name].items()}
+        changed = {key: value for key, value in values.items() if value != defaults[key]}
+        folder = out / (chosen.name if not overrides else f"{chosen.name}-custom")
+        jobs.append(Job(name, changed, folder, chosen.name))
+    return jobs
+
+
+def wanted_layers(jobs: Sequence[Job]) -> dict[str, list[str]]:
+    """The layers that some notebook of a run measures, by net, so that one pass over the pictures serves them all."""
+    wanted: dict[str, list[str]] = {}
+    for job in jobs:
+        values = job.parameters
+        layers = [values["LAYER"]] if "LAYER" in values else values.get("LAYERS", [])
+        for net in expanded(values.get("NETS", [])):
+            wanted[net] = list(dict.fromkeys([*wanted.get(net, []), *layers]))
+    return wanted
+
+
+def length(job: Job) -> int:
+    """A rough measure of a job's length: combinations of the values of its lists."""
+    values = job.parameters
+    total = len(expanded(values.get("NETS", [])))
+    for name in ("TASKS", "SELECTIONS", "SEEDS"):
+        total *= max(1, len(values.get(name, [])))
+    return total

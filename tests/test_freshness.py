@@ -1,0 +1,80 @@
+"""Whether a report is up to date: only if nothing it depends on, and nothing of it, has changed."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pytest
+from diffused_redundancy.study import freshness, jobs, runner
+from diffused_redundancy.study.execute import Outcome
+
+
+@pytest.fixture
+def job(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "images.npz", X_train=rng.integers(0, 255, (8, 4, 4), dtype=np.uint8), y_train=np.arange(8) % 2)
+    return jobs.Job("01_cka", {"TASKS": ["digits", f"npz:{tmp_path / 'images.npz'}"], "SEEDS": [1]}, tmp_path / "smoke", "smoke")
+
+
+@pytest.fixture
+def made(job):
+    """A report as a run leaves it, recorded."""
+    for name in ("01_cka.html", "01_cka.ipynb", "results/01_cka.json", "figures/01_cka-curves.png", "tables/01_cka-curves.csv"):
+        (job.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (job.folder / name).write_text("{}" if name.endswith(".json") else name)
+    outcome = Outcome("01_cka", "A title", True, 1.5, 0.5)
+    (job.folder / "results" / "01_cka.outcome.json").write_text(json.dumps(outcome.__dict__))
+    freshness.record(job, freshness.inputs(job))
+    return outcome
+
+
+def test_an_untouched_report_is_up_to_date(job, made):
+    assert freshness.current(job, freshness.inputs(job)) == made
+
+
+def test_what_a_report_depends_on(job, tmp_path, monkeypatch):
+    before = freshness.inputs(job)
+    assert freshness.inputs(job) == before
+    other = jobs.Job(job.notebook, {**job.values, "SEEDS": [2]}, job.folder, job.preset)
+    assert freshness.inputs(other) != before
+    images = tmp_path / "images.npz"
+    about = images.stat()
+    os.utime(images, ns=(about.st_atime_ns, about.st_mtime_ns + 1000))
+    touched = freshness.inputs(job)
+    assert touched != before
+    monkeypatch.setattr(freshness.metadata, "distributions", lambda: [])
+    assert freshness.inputs(job) != touched
+
+
+def test_code_and_weights_count(job, tmp_path, monkeypatch):
+    (tmp_path / "package" / "study").mkdir(parents=True)
+    code = tmp_path / "package" / "study" / "one.py"
+    code.write_text("a = 1")
+    monkeypatch.setattr(freshness, "__file__", str(code))
+    weights = tmp_path / "weights.pt"
+    weights.write_bytes(b"one")
+    own = jobs.Job("01_cka", {"NETS": [f"resnet18.tv_in1k@{weights}"], "TASKS": ["digits"]}, job.folder, job.preset)
+    before = freshness.inputs(own)
+    code.write_text("a = 2")
+    changed = freshness.inputs(own)
+    assert changed != before
+    weights.write_bytes(b"longer")
+    assert freshness.inputs(own) != changed
+
+
+@pytest.mark.parametrize("name", ["01_cka.html", "figures/01_cka-curves.png", "results/01_cka.json", "results/01_cka.made.json"])
+@pytest.mark.parametrize("how", ["changed", "gone"])
+def test_a_report_that_was_touched_is_not(job, made, name, how):
+    if how == "gone":
+        (job.folder / name).unlink()
+    else:
+        (job.folder / name).write_text("other")
+    assert freshness.current(job, freshness.inputs(job)) is None
+
+
+def test_a_run_leaves_alone_what_is_up_to_date(job, made, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(runner.subprocess, "Popen", lambda *_, **__: pytest.fail("a notebook was started"))
+    assert runner.run([job], out=tmp_path) == [made]
+    assert "01_cka: up to date" in capsys.readouterr().err and (tmp_path / "index.html").exists()
