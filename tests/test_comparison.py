@@ -370,6 +370,7 @@ def test_layers_are_compared_at_equal_width():
     narrow = depth.narrowed(layer, 4, seed=7)
     assert narrow.arrays[0].shape == (60, 4) and all(any(np.array_equal(column, other) for other in X.T) for column in narrow.arrays[0].T)
     assert np.array_equal(narrow.arrays[0], depth.narrowed(layer, 4, seed=7).arrays[0])
+    assert depth.narrowed(Layer(lambda: (X, y, X, y), views=3), 4, seed=7).views == 3  # or views of an image land in different folds
 
 
 def test_halves_of_the_test_images_make_up_the_whole():

@@ -238,3 +238,57 @@ def test_pictures_in_memory_need_no_workers(split, folder):
     large = Split(folder.splits["train"].images.take([0] * 2000), np.zeros(2000, int))
     assert extraction.workers_for(large, torch.device("cuda")) >= 1 and extraction.workers_for(large, CPU) == 0
     assert isinstance(split.images, ArrayImages)
+
+
+# Layers
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "efficientnet_b0", "densenet121"])
+@torch.inference_mode()
+def test_a_layer_is_what_it_gave_before_others_wrote_over_it(name):
+    """ReLU and shortcuts in place change what a layer gave: every module is compared with a copy taken when it ran."""
+    import timm
+
+    net = timm.create_model(name, num_classes=5).eval()
+    pictures = torch.randn(2, 3, 64, 64)
+    copies: dict[str, torch.Tensor] = {}
+    hooks = [
+        module.register_forward_hook(lambda _, given, output, key=key: copies.__setitem__(key, output.clone()))
+        for key, module in net.named_modules()
+        if key
+    ]
+    net(pictures)
+    for hook in hooks:
+        hook.remove()
+    layers = [key for key, value in copies.items() if value.ndim == 4]
+    found = dr.forward(net, pictures, layers)
+    assert len(layers) > 25
+    assert all(torch.allclose(found[key], copies[key].mean((2, 3)), atol=1e-6) for key in layers)
+
+
+@pytest.mark.parametrize("name, size", [("swin_tiny_patch4_window7_224", 224), ("mambaout_femto", 96), ("resnet18", 64), ("convnext_atto", 64)])
+@torch.inference_mode()
+def test_stages_have_the_channels_that_timm_says(name, size):
+    import timm
+
+    net = timm.create_model(name, num_classes=5).eval()
+    stages = [one for one in net.feature_info if not one["module"].startswith("act")]
+    found = dr.forward(net, torch.randn(2, 3, size, size), [one["module"] for one in stages])
+    assert [found[one["module"]].shape for one in stages] == [(2, one["num_chs"]) for one in stages]
+
+
+def test_layers_that_give_nothing_to_measure_are_refused():
+    import timm
+
+    net = timm.create_model("vit_tiny_patch16_224", num_classes=5).eval()
+    with pytest.raises(dr.InputError, match="layer 'blocks.0.attn.attn_drop' is not run by this net"):
+        dr.forward(net, torch.randn(2, 3, 224, 224), ["blocks.0.attn.attn_drop"])
+
+    class Two(torch.nn.Module):
+        def forward(self, x):
+            return x, x
+
+    net.blocks[1].attn.register_module("two", Two())
+    net.blocks[1].attn.forward = lambda x, *_, attn=net.blocks[1].attn, **__: attn.two(x)[0]
+    with pytest.raises(dr.InputError, match=r"layer 'blocks.1.attn.two' gives tuple for 2 images"):
+        dr.forward(net, torch.randn(2, 3, 224, 224), ["blocks.1.attn.two"])

@@ -85,6 +85,32 @@ def test_resizing_is_that_of_an_image_library():
     assert np.abs(ours - theirs).max() <= 1 and np.abs(ours - theirs).mean() < 0.01
 
 
+@pytest.mark.parametrize("side, interpolation", [(224, "bilinear"), (235, "bicubic"), (256, "bicubic")])
+def test_resize_and_crop_are_torchvision_s(side, interpolation):
+    """Sizes that are rounded otherwise shift the picture by a part of a pixel, or crop it one pixel off."""
+    from PIL import Image
+    from torchvision import transforms
+
+    rng = np.random.default_rng(0)
+    theirs = transforms.Compose([transforms.Resize(side, transforms.InterpolationMode(interpolation)), transforms.CenterCrop(224)])
+    how = preprocess.Preprocessing(224, (0,) * 3, (1 / 255,) * 3, side, interpolation)
+    for _ in range(12):
+        width, height = (int(n) for n in rng.integers(100, 600, 2))
+        picture = Image.fromarray(rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)).resize((width, height))
+        ours = preprocess.prepare([np.asarray(picture)], how, torch.device("cpu"))[0].permute(1, 2, 0).numpy()
+        assert np.abs(ours - np.asarray(theirs(picture))).mean() < 0.1, (width, height)
+
+
+def test_squashed_pictures():
+    from PIL import Image
+
+    picture = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    how = preprocess.Preprocessing(32, (0,) * 3, (1 / 255,) * 3, 40, squash=True)
+    ours = preprocess.prepare([picture], how, torch.device("cpu"))[0].permute(1, 2, 0).numpy()
+    theirs = np.asarray(Image.fromarray(picture).resize((40, 40), Image.Resampling.BILINEAR))[4:36, 4:36]
+    assert np.abs(ours - theirs).mean() < 0.1 and "both sides to 40 px" in str(how)
+
+
 def test_training_learns_and_resumes_exactly(tmp_path, monkeypatch):
     monkeypatch.setitem(dr.ZOO, "tiny", type(dr.ZOO[NAME])(features=32, images=1048, held_out=131, epochs=2, batch=64))
     whole = dr.pretrain("tiny", tmp_path / "whole", device="cpu")

@@ -10,8 +10,9 @@ import pytest
 import timm
 import torch
 import torchvision
-from diffused_redundancy.nets import names, registry, weightfiles
+from diffused_redundancy.nets import names, preprocess, registry, weightfiles
 from diffused_redundancy.store import assets
+from PIL import Image
 from safetensors.torch import save_file
 from test_assets import Server
 from torch import nn
@@ -176,7 +177,7 @@ def test_augreg_transformers_load_as_timm_loads_them(name, classes):
     ours = network.module.state_dict()
     assert all(torch.equal(ours[key], value) for key, value in theirs.state_dict().items())
     assert all(torch.equal(ours[key], value) for key, value in source.state_dict().items())
-    assert network.d == 384 and network.preprocessing.mean == (0.5, 0.5, 0.5)
+    assert network.d == 384 and network.preprocessing.mean == ((0.5, 0.5, 0.5) if "in21k" in name else (0.485, 0.456, 0.406))  # the paper's
     with torch.inference_mode():
         features = dr.forward(network.module, IMAGES)["penultimate"]
         assert torch.allclose(features, source.eval().forward_features(IMAGES)[:, 0], atol=1e-4)  # the normalised class token
@@ -307,12 +308,46 @@ def test_any_tag_of_timm(hub, tmp_path, tag, layer, width):
     assert same_outputs(network.module, theirs)
     with torch.inference_mode():
         found = dr.forward(network.module, IMAGES, ["penultimate", layer])
-        assert torch.equal(found["penultimate"], theirs.forward_head(theirs.forward_features(IMAGES), pre_logits=True))
+        seen = {}
+        theirs.get_classifier().register_forward_pre_hook(lambda module, given: seen.update(head=given[0]))
+        theirs(IMAGES)
+        assert torch.equal(found["penultimate"], seen["head"])  # what the classifier is given
     assert found["penultimate"].shape == (2, network.d) and found[layer].shape == (2, width)
     own = timm.data.resolve_model_data_config(theirs)
     assert network.preprocessing.interpolation == own["interpolation"] and network.preprocessing.mean == own["mean"]
-    assert network.preprocessing.resize == int(224 / own["crop_pct"])
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (150, 200, 3), dtype=np.uint8).repeat(2, 0).repeat(2, 1))
+    ours = preprocess.prepare([np.asarray(picture)], network.preprocessing, torch.device("cpu"))[0]
+    assert (ours - timm.data.create_transform(**own, is_training=False)(picture)).abs().mean() < 0.01
     assert dr.net(tag, fetching=False).fingerprint == network.fingerprint
+
+
+@pytest.mark.parametrize("change, words", [("missing", "keys 4 missing .level3"), ("extra", "1 unexpected .surplus")])
+def test_a_tag_whose_weights_do_not_fit(change, words):
+    """timm loads this family with ``strict=False``: a third of it could be missing."""
+    one = registry.weights_of("dla34.in1k")
+    state = timm.create_model("dla34.in1k", pretrained=False).state_dict()
+    lost = [key for key in state if key.startswith("level3") and not key.endswith("num_batches_tracked")][:4]
+    changed = {key: value for key, value in state.items() if key not in lost} if change == "missing" else {**state, "surplus": torch.zeros(1)}
+    path = one.path(one.files[0])
+    path.parent.mkdir(parents=True)
+    save_file(changed, path) if path.suffix == ".safetensors" else torch.save(changed, path)
+    with pytest.raises(dr.InputError, match=words):
+        _ = dr.net("dla34.in1k", fetching=False).module
+
+
+def test_a_weight_held_twice_is_refused(tmp_path):
+    state = original("resnet18").state_dict()
+    torch.save({f"module.{key}": value for key, value in state.items()} | {"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "w.pt")
+    with pytest.raises(dr.InputError, match=r"hold 'conv1.weight' twice, with the prefix 'module.' and without"):
+        _ = dr.net(f"resnet18.tv_in1k@{tmp_path / 'w.pt'}").module
+
+
+def test_the_name_of_a_published_net_stands_for_its_architecture(tmp_path):
+    theirs = original("resnet18")
+    torch.save(robust(theirs.state_dict()), tmp_path / "robust.ckpt")
+    network = dr.net(f"resnet18.robust_l2_3@{tmp_path / 'robust.ckpt'}")
+    assert same_outputs(network.module, theirs) and network.origin.family == "resnet18"
+    assert network.preprocessing == registry.preprocessing_of("resnet18.tv_in1k", own=False)
 
 
 def test_a_tag_that_cannot_be_had(hub):

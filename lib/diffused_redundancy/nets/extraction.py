@@ -75,10 +75,11 @@ def forward(module: nn.Module, batch: Tensor, layers: Sequence[str] = (PENULTIMA
     caught: dict[str, Tensor] = {}
 
     def catch(name: str) -> Callable[..., None]:
-        return lambda _module, _inputs, output: caught.__setitem__(name, output)
+        # Averaged at once: what follows may write over a layer's output (ReLU and shortcuts often do).
+        return lambda _module, _inputs, output: caught.__setitem__(name, _pooled(module, name, output, len(batch)))
 
     for layer in layers:
-        if layer != PENULTIMATE and layer not in modules:
+        if layer != PENULTIMATE and (not layer or layer not in modules):
             raise unknown("layer", layer, [PENULTIMATE, *(name for name in modules if name)])
     hooks = [modules[layer].register_forward_hook(catch(layer)) for layer in layers if layer != PENULTIMATE]
     timm: Any = module
@@ -89,14 +90,28 @@ def forward(module: nn.Module, batch: Tensor, layers: Sequence[str] = (PENULTIMA
     finally:
         for hook in hooks:
             hook.remove()
-    return {layer: penultimate.flatten(1) if layer == PENULTIMATE else _pooled(caught[layer]) for layer in layers}
+    for layer in layers:
+        if layer != PENULTIMATE and layer not in caught:
+            raise InputError(f"layer {layer!r} is not run by this net: name one that is, such as the end of a block")
+    return {layer: penultimate.flatten(1) if layer == PENULTIMATE else caught[layer] for layer in layers}
 
 
-def _pooled(output: Tensor) -> Tensor:
-    """Maps (n, d, height, width) or tokens (n, tokens, d) averaged over positions."""
+def _pooled(module: nn.Module, name: str, output: Any, images: int) -> Tensor:
+    """What a layer gives, as one row an image: maps and tokens averaged over positions. A copy.
+
+    Which axis of a map holds the channels is seen from the two that are alike, the height and the width of square
+    pictures; where all three are alike, timm's note on the net decides.
+    """
+    if not isinstance(output, Tensor) or len(output) != images or output.ndim not in (2, 3, 4):
+        kind = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise InputError(f"layer {name!r} gives {kind} for {images} images: name one that gives one map, one set of tokens, or one row for each")
     if output.ndim == 4:
-        return output.mean((2, 3))
-    return output.mean(1) if output.ndim == 3 else output.flatten(1)
+        first, second, third = output.shape[1:]
+        if first != third and first != second and second != third:
+            raise InputError(f"layer {name!r} gives maps of shape {tuple(output.shape[1:])}: which axis holds the channels cannot be seen")
+        last = first == second != third or (first == second == third and getattr(module, "output_fmt", "NCHW") == "NHWC")
+        return output.mean((1, 2) if last else (2, 3))
+    return output.mean(1) if output.ndim == 3 else output.clone()
 
 
 def _pictures(split: Split, sizes: Callable[[], int], workers: int) -> Iterator[tuple[int, list[np.ndarray]]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..errors import unknown
+from ..errors import InputError, unknown
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,6 +35,8 @@ class Preprocessing:
         What the shorter side becomes before the crop; 0 for ``size``.
     interpolation : str
         ``bilinear`` or ``bicubic``, antialiased.
+    squash : bool
+        Whether both sides become ``resize``, whatever the picture's proportions.
     """
 
     size: int
@@ -42,13 +44,15 @@ class Preprocessing:
     std: tuple[float, float, float]
     resize: int = 0
     interpolation: str = "bilinear"
+    squash: bool = False
 
     def __str__(self) -> str:
         def numbers(values: Iterable[float]) -> str:
             return ", ".join(f"{value:g}" for value in values)
 
         crop = f"centre crop of {self.size} px" if self.resize not in (0, self.size) else "centre crop"
-        return f"shorter side to {self.resize or self.size} px ({self.interpolation}), {crop}, mean ({numbers(self.mean)}), std ({numbers(self.std)})"
+        what = "both sides" if self.squash else "shorter side"
+        return f"{what} to {self.resize or self.size} px ({self.interpolation}), {crop}, mean ({numbers(self.mean)}), std ({numbers(self.std)})"
 
 
 @dataclass(frozen=True)
@@ -139,5 +143,9 @@ class Net:
             if wanted not in known:
                 raise unknown(f"layer of {self.name}", wanted, [PENULTIMATE, STAGES, *known])
             return [wanted]
-        stages = [one["module"] for one in self.module.feature_info if not str(one["module"]).startswith("act")]  # type: ignore[union-attr]
-        return [str(name) for name in stages]
+        modules = dict(self.module.named_modules())
+        stages = [str(one.get("module", "")) for one in getattr(self.module, "feature_info", None) or []]
+        stages = [name for name in stages if not name.startswith("act")]
+        if not stages or any(not name or name not in modules for name in stages):
+            raise InputError(f"timm does not say where the stages of {self.name} end: name layers one by one, such as {', '.join([*modules][1:4])}")
+        return stages

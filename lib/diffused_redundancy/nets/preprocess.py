@@ -29,19 +29,21 @@ def normalised(batch: Tensor, how: Preprocessing) -> Tensor:
 
 
 def resized(pictures: Tensor, how: Preprocessing) -> Tensor:
-    """uint8 (n, height, width, 3) to float32 (n, 3, size, size): shorter side resized, centre crop."""
+    """uint8 (n, height, width, 3) to float32 (n, 3, size, size): resized, centre crop. Sizes are rounded as torchvision rounds them."""
     batch = pictures.permute(0, 3, 1, 2).float()
     height, width = batch.shape[-2:]
     size, side = how.size, how.resize or how.size
-    if min(height, width) != side:
-        scale = side / min(height, width)
-        shape = (side, max(side, round(width * scale))) if height <= width else (max(side, round(height * scale)), side)
+    if how.squash:
+        shape = (side, side)
+    else:
+        shape = (side, int(side * width / height)) if height <= width else (int(side * height / width), side)
+    if shape != (height, width):
         # Rounded after each direction, as image libraries do: the authors resized 8-bit images, and exact ones
         # give other figures (up to a point of accuracy).
         for target in ((height, shape[1]), shape):
             batch = interpolate(batch, target, mode=how.interpolation, antialias=True, align_corners=False).round_().clamp_(0, 255)
         height, width = shape
-    top, left = (height - size) // 2, (width - size) // 2
+    top, left = round((height - size) / 2), round((width - size) / 2)
     return batch[..., top : top + size, left : left + size].clone()
 
 

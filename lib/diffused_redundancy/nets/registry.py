@@ -118,9 +118,11 @@ def preprocessing_of(tag: str, *, own: bool) -> Preprocessing:
     mean, std = (tuple(float(value) for value in found[key]) for key in ("mean", "std"))
     if not own:
         return Preprocessing(height, mean, std)  # type: ignore[arg-type]
+    if found["crop_mode"] not in ("center", "squash"):
+        raise InputError(f"{tag} is evaluated with crop mode {found['crop_mode']!r}: only 'center' and 'squash' are prepared here")
     interpolation = found["interpolation"] if found["interpolation"] in ("bilinear", "bicubic") else "bicubic"
-    resize = int(height / found["crop_pct"])
-    return Preprocessing(height, mean, std, 0 if resize == height else resize, interpolation)  # type: ignore[arg-type]
+    resize, squash = int(height / found["crop_pct"]), found["crop_mode"] == "squash"
+    return Preprocessing(height, mean, std, 0 if resize == height else resize, interpolation, squash)  # type: ignore[arg-type]
 
 
 def skeleton(tag: str, classes: int | None = None) -> nn.Module:
@@ -170,21 +172,29 @@ def _width(tag: str) -> int:
 
 
 def _local(tag: str, path: Path) -> Net:
-    """An architecture with the weights of a local file."""
+    """An architecture with the weights of a local file; the name of a published net stands for its architecture and normalisation."""
     if not path.is_file():
         raise InputError(f"no weight file {path}")
-    check_architecture(tag)
-    known = tag in published() or tag in PUBLISHED
+    known = published().get(tag)
+    architecture = str(known.about["architecture"]) if known is not None else tag
+    check_architecture(architecture)
+    how = _preprocessing(known) if known is not None else preprocessing_of(tag, own=tag not in PUBLISHED)
     return Net(
         f"{tag}@{path}",
-        _width(tag),
-        preprocessing_of(tag, own=not known),
-        f"{tag}:{sha256_of(path)}",
+        _width(architecture),
+        how,
+        f"{architecture}:{sha256_of(path)}",
         str(path),
         "of its source",
-        Origin(tag.split(".")[0]),
-        lambda: fitted(tag, weightfiles.read(path), str(path)),
+        Origin(architecture.split(".")[0]),
+        lambda: fitted(architecture, weightfiles.read(path), str(path)),
     )
+
+
+def _preprocessing(one: Asset) -> Preprocessing:
+    """The paper's resize and crop for a published net, with the normalisation of its source."""
+    how = preprocessing_of(one.about["architecture"], own=False)
+    return Preprocessing(how.size, tuple(one.about["mean"]), tuple(one.about["std"])) if "mean" in one.about else how
 
 
 def _published(one: Asset, fetching: bool) -> Net:
@@ -200,9 +210,7 @@ def _published(one: Asset, fetching: bool) -> Net:
         top1=about.get("top1"),
         images=about.get("images"),
     )
-    how = preprocessing_of(tag, own=False)
-    if "mean" in about:
-        how = Preprocessing(how.size, tuple(about["mean"]), tuple(about["std"]))
+    how = _preprocessing(one)
     fingerprint = f"{tag}:{assets.sha256(path)}"
     return Net(one.name, _width(tag), how, fingerprint, one.source, one.license, origin, lambda: fitted(tag, weightfiles.read(path), one.name))
 
@@ -234,10 +242,8 @@ def _timm(tag: str, fetching: bool) -> Net:
 
     def load() -> nn.Module:
         state = weightfiles.read(path)
-        try:
+        with weightfiles.exactly(str(path)):
             return timm.create_model(one.name, pretrained=True, pretrained_cfg_overlay={"state_dict": state, "custom_load": False})
-        except RuntimeError as error:
-            raise InputError(f"{path} does not fit {one.name}: {error}") from error
 
     origin = Origin(one.name.split(".")[0], loss=one.name, upstream="of its tag")
     how = preprocessing_of(tag, own=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -166,8 +168,15 @@ def unwrapped(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Stat
                 counts[prefix] = counts.get(prefix, 0) + 1
                 break
     prefix = max(counts, key=lambda one: (counts[one], -len(one)))
-    kept = {name: value for name, value in state.items() if not EXTRAS.search(name)}
-    return {name.removeprefix(prefix) if name.startswith(prefix) else name: value for name, value in kept.items()}
+    found: State = {}
+    for name, value in state.items():
+        if EXTRAS.search(name):
+            continue
+        plain = name.removeprefix(prefix)
+        if plain in found:
+            raise InputError(f"the weights hold {plain!r} twice, with the prefix {prefix!r} and without: which of them is meant cannot be seen")
+        found[plain] = value
+    return found
 
 
 def vgg_layout(state: Mapping[str, Tensor]) -> State:
@@ -211,16 +220,39 @@ def load_into(net: nn.Module, state: Mapping[str, Tensor], source: str) -> nn.Mo
         Listing missing and unexpected keys, or tensors of another shape, instead of loading half a net.
     """
     wanted = net.state_dict()
-    missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
-    unexpected = [key for key in state if key not in wanted]
     shapes = [
         f"{key} {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}"
         for key in wanted
         if key in state and state[key].shape != wanted[key].shape
     ]
+    _refuse(source, net, [key for key in wanted if key not in state], [key for key in state if key not in wanted], shapes)
+    net.load_state_dict({key: state.get(key, value) for key, value in wanted.items()}, strict=True)
+    return net
+
+
+def _refuse(source: str, net: nn.Module, missing: list[str], unexpected: list[str], shapes: list[str]) -> None:
+    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     problems = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
     told = [f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})" for what, keys in problems.items() if keys]
     if told:
         raise InputError(f"{source} does not fit {type(net).__name__}: keys {'; '.join(told)}")
-    net.load_state_dict({key: state.get(key, value) for key, value in wanted.items()}, strict=True)
-    return net
+
+
+@contextmanager
+def exactly(source: str) -> Iterator[None]:
+    """While timm loads weights itself, with the conversions it has for them: every key must fit, also where timm would let it pass.
+
+    timm loads some families with ``strict=False``; what does not fit is then only noted in its log.
+    """
+    plain = nn.Module.load_state_dict
+
+    def strict(net: nn.Module, state: Mapping[str, Any], *_: Any, **__: Any) -> Any:
+        try:
+            found = plain(net, state, strict=False)
+        except RuntimeError as error:
+            raise InputError(f"{source} does not fit {type(net).__name__}: {error}") from error
+        _refuse(source, net, list(found.missing_keys), list(found.unexpected_keys), [])
+        return found
+
+    with mock.patch.object(nn.Module, "load_state_dict", strict):
+        yield

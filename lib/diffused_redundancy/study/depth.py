@@ -62,7 +62,7 @@ def narrowed(layer: Layer, width: int, seed: int) -> Layer:
         return np.ascontiguousarray(X_train[:, kept]), y_train, np.ascontiguousarray(X_test[:, kept]), y_test
 
     key = None if layer.key is None else {**layer.key, "narrowed": [width, seed]}
-    return Layer(arrays, key=key, cache=layer.cache, device=layer.device, standardize=layer.standardize)
+    return Layer(arrays, key=key, cache=layer.cache, device=layer.device, standardize=layer.standardize, views=layer.views)
 
 
 DRAWS = range(1000, 1010)

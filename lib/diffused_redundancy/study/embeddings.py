@@ -137,7 +137,7 @@ def load(path: Path) -> Data:
         rare = classes[int(np.bincount(y_train).argmin())]
         raise InputError(f"class {rare} has one image: give X_test and y_test, or at least two images a class to hold one out")
     features = as_features(X_train, "X_train")
-    train, test = stratified(y_train, max(HELD_OUT, len(classes) / len(y_train)))
+    train, test = stratified(y_train, HELD_OUT)
     note = f"There was no test part: {len(test)} of {len(y_train)} images were held out (stratified, split seed 0)."
     return Data(features[train], y_train[train], features[test], y_train[test], [str(name) for name in classes], [note])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ import numpy as np
 from filelock import FileLock
 
 from ..errors import InputError
-from ..store import assets, make_folder
-from .files import stamp
+from ..store import assets
+from .files import as_rgb, stamp
 from .splits import ArrayImages, Images, Split, Task
 
 
@@ -41,7 +42,7 @@ class DatasetImages:
 
     def batch(self, start: int, stop: int) -> list[np.ndarray]:
         """Pictures start to stop."""
-        return [np.asarray(self.source[i][0].convert("RGB")) for i in self.index[start:stop]]
+        return [as_rgb(self.source[i][0], f"image {i}") for i in self.index[start:stop]]
 
     def take(self, chosen: Sequence[int]) -> DatasetImages:
         """Some of the pictures."""
@@ -111,37 +112,75 @@ DATASETS: dict[str, Known] = {
 """By name, as torchvision writes it in small letters."""
 
 
+BEGUN = ".unpacking-begun"
+"""Lies in a data set's folder from when its archives begin to be unpacked until all of them are."""
+
+_LOCK = ".unpacking.lock"
+
+
 def opened(name: str) -> tuple[Any, Any]:
-    """The train and the test part, unpacked if need be.
+    """The train and the test part, unpacked if need be. One process unpacks, others wait.
 
     Raises
     ------
     InputError
-        If an archive is missing (with how to get it) or damaged.
+        If an archive is missing (with how to get it) or damaged, or the two parts have different classes.
     """
-    known, one = DATASETS[name], assets.asset(name)
-    root = str(one.place)
-    try:
-        return _parts(known, root, download=False)
-    except (RuntimeError, OSError):  # not here, or not unpacked
-        pass
-    if assets.missing(one):
+    one = assets.asset(name)
+    if not one.place.is_dir():
         raise InputError(f"data set {name} is not here: {assets.how_to_get(one)}")
-    make_folder(one.place)
-    with FileLock(str(one.place / ".unpacking")):
-        try:
-            return _parts(known, root, download=True)
-        except (RuntimeError, OSError, EOFError) as error:
-            raise InputError(f"data set {name} in {root} cannot be unpacked: {error}") from error
+    with FileLock(str(one.place / _LOCK)) if os.access(one.place, os.W_OK) else nullcontext():
+        found = _as_it_lies(name)
+        if found is None:
+            if assets.missing(one):
+                raise InputError(f"data set {name} is not here: {assets.how_to_get(one)}")
+            found = _unpacked(name)
+    train, test = (_classes(part) for part in found)
+    if train != test:
+        raise InputError(f"data set {name} in {one.place} has {len(train)} classes to train on and {len(test)} others to test on: it is not whole")
+    return found
 
 
 def is_unpacked(name: str) -> bool:
     """Whether torchvision can open a data set as it lies here."""
+    return assets.asset(name).place.is_dir() and _as_it_lies(name) is not None
+
+
+def _as_it_lies(name: str) -> tuple[Any, Any] | None:
+    """The two parts, if they are all unpacked."""
+    one = assets.asset(name)
+    if (one.place / BEGUN).exists():
+        return None
     try:
-        _parts(DATASETS[name], str(assets.asset(name).place), download=False)
+        return _parts(DATASETS[name], str(one.place), download=False)
     except (RuntimeError, OSError):
-        return False
-    return True
+        return None
+
+
+def _unpacked(name: str) -> tuple[Any, Any]:
+    """The two parts, from archives that are all here; what an unpacking that was interrupted left is made anew."""
+    one = assets.asset(name)
+    begun = one.place / BEGUN
+    if begun.exists():
+        kept = {file.name for file in one.files} | {BEGUN, _LOCK, ".lock"}
+        for path in sorted(one.place.rglob("*"), reverse=True):  # what lies inside of a folder comes before it
+            if path.is_dir() and not path.is_symlink():
+                if not any(path.iterdir()):
+                    path.rmdir()
+            elif path.relative_to(one.place).as_posix() not in kept:
+                path.unlink()
+    begun.touch()
+    try:
+        found = _parts(DATASETS[name], str(one.place), download=True)
+    except (RuntimeError, OSError, EOFError, ValueError, IndexError) as error:
+        raise InputError(f"data set {name} in {one.place} cannot be unpacked: {error}") from error
+    begun.unlink()
+    return found
+
+
+def _classes(source: Any) -> list[Any]:
+    """The classes of a part: their names, or else the numbers that occur."""
+    return list(getattr(source, "classes", None) or sorted(set(_labels(source).tolist())))
 
 
 def _parts(known: Known, root: str, *, download: bool) -> tuple[Any, Any]:
@@ -177,14 +216,17 @@ def dataset(name: str) -> Task:
     named = getattr(parts[0], "classes", None) or [str(i) for i in range(known.classes)]
     classes = tuple(each if isinstance(each, str) else ", ".join(each) for each in named)
     files = sorted(path for path in one.place.rglob("*") if path.is_file() and not path.name.startswith(".") and path.suffix != ".lock")
-    few = files if len(files) <= 20_000 else files[:: len(files) // 20_000]  # a million files take a minute to look at
-    mark = f"{name}:{len(files)}:{stamp(few)}"
+    mark = f"{name}:{len(files)}:{stamp(files)}"
+    counts, whole = tuple(len(part) for part in parts), known.images
+    source = one.source
+    if counts != whole:
+        source += f" (here {counts[0]:,} train and {counts[1]:,} test images, of {whole[0]:,} and {whole[1]:,})"
 
     def load() -> tuple[Split, Split]:
         train, test = (Split(_pictures(part), _labels(part)) for part in parts)
         return train, test
 
-    return Task(name, known.title, classes, mark, one.source, one.license, load)
+    return Task(name, known.title, classes, mark, source, one.license, load)
 
 
 def hugging_face(where: str) -> Task:
@@ -219,10 +261,17 @@ def hugging_face(where: str) -> Task:
     )
     if picture is None or label is None:
         raise InputError(f"{path} has the columns {', '.join(features)}: one image and one class label are needed")
+    ours, theirs = (getattr(every[part].features.get(label), "names", None) for part in ("train", test_name or "train"))
+    if ours != theirs:
+        raise InputError(f"the parts of {path} name or order their classes differently: {ours} and {theirs}")
 
     def part(name: str) -> tuple[Images, np.ndarray]:
         rows = every[name]
-        return DatasetImages(_Column(rows, picture), tuple(range(len(rows)))), np.asarray(rows[label], dtype=np.int64)
+        labels = np.asarray(rows[label], dtype=np.int64)
+        if not len(labels) or labels.min() < 0:
+            what = "rows without a label (-1)" if len(labels) else "no rows"
+            raise InputError(f"the part {name!r} of {path} has {what}: images with a label are needed")
+        return DatasetImages(_Column(rows, picture), tuple(range(len(rows)))), labels
 
     def load() -> tuple[Split, Split]:
         pictures, labels = part("train")
@@ -243,4 +292,7 @@ class _Column:
     name: str
 
     def __getitem__(self, i: int) -> tuple[Any]:
-        return (self.rows[i][self.name],)
+        picture = self.rows[i][self.name]
+        if picture is None:
+            raise InputError(f"row {i} has no image in its column {self.name!r}")
+        return (picture,)

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,9 +43,27 @@ def _decoded(path: Path) -> np.ndarray:
 
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
+            return as_rgb(image, str(path))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{path} cannot be read as an image: {error}") from error
+
+
+def as_rgb(image: Any, name: str) -> np.ndarray:
+    """A PIL image as uint8 (height, width, 3).
+
+    As by torchvision's loader, transparency is dropped and a camera's note on its orientation is not followed. Grey of 16 bits is
+    scaled to 8; Pillow would cut it off.
+    """
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65_535:
+            raise InputError(f"{name} holds values from {values.min()} to {values.max()}: save it with 8 or 16 bits for each pixel and colour")
+        return np.repeat((values >> 8).astype(np.uint8)[..., None], 3, 2)
+    if image.mode == "F":
+        raise InputError(f"{name} holds floating-point numbers: save it with 8 or 16 bits for each pixel and colour")
+    return np.asarray(image.convert("RGB"))
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -82,9 +101,10 @@ def image_folder(where: str) -> Task:
     root = Path(where).expanduser().resolve()
     if not root.is_dir():
         raise InputError(f"no folder {root}: an image folder holds train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png")
-    test_folder = next((root / name for name in TEST_NAMES if (root / name).is_dir()), None)
-    split = (root / "train").is_dir() and test_folder is not None
-    train_folder = root / "train" if split else root
+    parts_by_name = {path.name.lower(): path for path in _class_folders(root)}
+    test_folder = next((parts_by_name[name] for name in TEST_NAMES if name in parts_by_name), None)
+    split = "train" in parts_by_name and test_folder is not None
+    train_folder = parts_by_name["train"] if split else root
     classes = tuple(path.name for path in _class_folders(train_folder))
     if len(classes) < 2:
         raise InputError(f"{train_folder} has {len(classes)} folders of images: a task needs one for each of at least two classes")
@@ -97,6 +117,8 @@ def image_folder(where: str) -> Task:
         if others != set(classes):
             raise InputError(f"{test_folder} and {train_folder} have different classes: {sorted(others ^ set(classes))}")
         test_paths, test_labels = _files(test_folder, classes)
+        if not test_paths:
+            raise InputError(f"{test_folder} holds no image: allowed are {', '.join(SUFFIXES)}")
         parts = [(paths, labels), (test_paths, test_labels)]
     else:
         if min(np.bincount(labels)) < 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -126,10 +127,14 @@ def limited(task: Task, n: int) -> Task:
 
 
 def stratified(labels: np.ndarray, held_out: float | int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of a train and a test part with the classes in proportion, fixed by a seed."""
+    """Indices of a train and a test part with the classes in proportion, fixed by a seed.
+
+    ``held_out`` is a share of the images (at least one of each class), or a number of images.
+    """
     from sklearn.model_selection import train_test_split
 
-    train, test = train_test_split(np.arange(len(labels)), test_size=held_out, stratify=labels, random_state=seed)
+    size = max(math.ceil(held_out * len(labels)), len(np.unique(labels))) if isinstance(held_out, float) else held_out
+    train, test = train_test_split(np.arange(len(labels)), test_size=size, stratify=labels, random_state=seed)
     return np.sort(train), np.sort(test)
 
 
