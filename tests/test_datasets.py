@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import sys
 import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import diffused_redundancy as dr
 import numpy as np
@@ -18,6 +21,7 @@ from PIL import Image
 from scipy.io import savemat
 
 RNG = np.random.default_rng(0)
+FLOWERS = sys.modules["torchvision.datasets.flowers102"]
 
 
 @pytest.fixture(autouse=True)
@@ -236,3 +240,82 @@ def test_a_hugging_face_data_set_on_disk(tmp_path, parts):
         assert np.array_equal(job.splits["train"].images.batch(3, 4)[0], np.asarray(pictures[3])) and job.splits["test"].labels.tolist() == [0, 1] * 5
     with pytest.raises(dr.InputError, match="no Hugging Face data set"):
         dr.task(f"hf:{tmp_path}")
+
+
+# Unpacking that is interrupted, or met by another process
+
+
+def test_an_unpacking_that_was_interrupted_is_made_anew(place, monkeypatch):
+    flowers(place, monkeypatch, "flowers102")
+    kind = torchvision.datasets.Flowers102
+    unpack = FLOWERS.download_and_extract_archive
+
+    def interrupted(*given, **more):
+        unpack(*given, **more)
+        for path in sorted((place / "flowers102/flowers-102/jpg").iterdir())[5:]:
+            path.unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FLOWERS, "download_and_extract_archive", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        dr.task("flowers102")
+    assert len(list((place / "flowers102/flowers-102/jpg").iterdir())) == 5
+    assert not datasets.is_unpacked("flowers102") and inventory.state(assets.asset("flowers102")) == "here"  # the archives are
+    monkeypatch.setattr(FLOWERS, "download_and_extract_archive", unpack)
+    job = dr.task("flowers102")
+    assert job.splits["train"].images.batch(0, 102)[-1].shape == (30, 40, 3) and kind is not None
+    assert not list(place.rglob(datasets.BEGUN))
+
+
+def test_two_processes_unpack_once(place, monkeypatch):
+    flowers(place, monkeypatch, "flowers102")
+    unpack, times = FLOWERS.download_and_extract_archive, []
+
+    def slow(*given, **more):
+        times.append(1)
+        unpack(*given, **more)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(FLOWERS, "download_and_extract_archive", slow)
+    with ThreadPoolExecutor(4) as pool:
+        marks = set(pool.map(lambda _: dr.task("flowers102").fingerprint, range(4)))
+    assert len(marks) == 1 and len(times) == 1
+
+
+def test_parts_with_different_classes_are_refused(place, monkeypatch):
+    places(place, monkeypatch, "places365")
+    dr.task("places365")
+    opened = datasets._parts
+
+    def halved(*given, **more):
+        train, test = opened(*given, **more)
+        train.classes = train.classes[:1]
+        return train, test
+
+    monkeypatch.setattr(datasets, "_parts", halved)
+    with pytest.raises(dr.InputError, match="has 1 classes to train on and 2 others to test on"):
+        dr.task("places365")
+
+
+def test_a_part_of_a_data_set_is_called_one(place, monkeypatch):
+    cifar(place, monkeypatch, "cifar10")
+    assert "(here 100 train and 20 test images, of 50,000 and 10,000)" in dr.task("cifar10").source
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [("order", "name or order their classes differently"), ("label", "rows without a label"), ("empty", "no Hugging Face data set .*list index")],
+)
+def test_a_hugging_face_data_set_that_cannot_be_used(tmp_path, change, words):
+    hf = pytest.importorskip("datasets")
+    names = {"train": ["cat", "dog"], "test": ["dog", "cat"] if change == "order" else ["cat", "dog"]}
+    made = {}
+    for part, kinds in names.items():
+        count = 0 if (change, part) == ("empty", "test") else 4
+        labels = [-1 if (change, part) == ("label", "test") else 0, 1, 0, 1][:count]
+        pictures = [Image.fromarray(RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(count)]
+        features = hf.Features({"image": hf.Image(), "label": hf.ClassLabel(names=kinds)})
+        made[part] = hf.Dataset.from_dict({"image": pictures, "label": labels}, features=features)
+    hf.DatasetDict(made).save_to_disk(str(tmp_path / "set"))
+    with pytest.raises(dr.InputError, match=words):
+        _ = dr.task(f"hf:{tmp_path / 'set'}").splits

@@ -176,3 +176,47 @@ def test_look_alikes_of_the_extended_set_are_those_found_in_the_fonts():
     found = [group for group in alphabets.find_look_alikes(world) if len(group) > 1]
     assert sorted(found) == sorted(alphabets.EXTENDED_LOOK_ALIKES)
     assert len(alphabets.EXTENDED_CLASSES) == 421 and not set("".join(alphabets.EXTENDED_CLASSES)) & set(alphabets.ARMENIAN + alphabets.GEORGIAN)
+
+
+def save_class_folders(root, pictures):
+    for name, some in pictures.items():
+        (root / name).mkdir(parents=True)
+        for i, picture in enumerate(some):
+            picture.save(root / name / f"{i}.png")
+
+
+def test_grey_of_sixteen_bits_is_scaled(tmp_path):
+    ramp = np.linspace(0, 65_535, 64).astype(np.uint16).reshape(8, 8)
+    save_class_folders(tmp_path / "set", {"a": [Image.fromarray(ramp)] * 2, "b": [Image.fromarray(ramp.T.copy())] * 2})
+    picture = dr.task(f"folder:{tmp_path / 'set'}").splits["train"].images.batch(0, 1)[0]
+    assert picture.shape == (8, 8, 3) and np.abs(picture[..., 0].astype(int) - ramp // 257).max() <= 1 and len(np.unique(picture)) == 64
+
+
+def test_pictures_that_cannot_be_had_in_eight_bits(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / name / f"{i}.tif")
+    with pytest.raises(dr.InputError, match=r"tif holds floating-point numbers"):
+        dr.task(f"folder:{tmp_path}").splits["train"].images.batch(0, 1)
+
+
+def test_a_picture_too_large_to_be_true(tmp_path, monkeypatch):
+    write_folder(tmp_path, [""])
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(dr.InputError, match="cannot be read as an image: .*decompression bomb"):
+        dr.task(f"folder:{tmp_path}").splits["train"].images.batch(0, 1)
+
+
+def test_parts_are_found_whatever_their_capitals(tmp_path):
+    write_folder(tmp_path, ["Train", "Test"])
+    job = dr.task(f"folder:{tmp_path}")
+    assert job.classes == ("cat", "dog") or len(job.classes) >= 2
+    assert "Train" not in job.classes and len(job.splits["test"]) == len(job.splits["train"])
+
+
+def test_as_few_images_as_can_be_split(tmp_path):
+    pictures = [Image.fromarray(np.full((4, 4, 3), i * 20, np.uint8)) for i in range(10)]
+    save_class_folders(tmp_path, {f"class {i}": pictures[2 * i : 2 * i + 2] for i in range(5)})
+    job = dr.task(f"folder:{tmp_path}")
+    assert sorted(job.splits["train"].labels) == sorted(job.splits["test"].labels) == [0, 1, 2, 3, 4]

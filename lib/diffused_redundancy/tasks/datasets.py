@@ -249,7 +249,7 @@ def hugging_face(where: str) -> Task:
         raise InputError("Hugging Face data sets need the package 'datasets': pip install 'diffused-redundancy[datasets]'") from error
     try:
         held = datasets.load_from_disk(str(path))
-    except (FileNotFoundError, ValueError, OSError) as error:
+    except (OSError, ValueError, IndexError, KeyError) as error:  # the last two: parts without rows
         raise InputError(f"{path} is no Hugging Face data set saved by save_to_disk: {error}") from error
     every = held if isinstance(held, dict) else {"train": held}
     if "train" not in every:
