@@ -151,3 +151,11 @@ def test_the_command_assets(tmp_path, capsys):
     (tmp_path / "assets/weights/resnet50.dropout_0.5/resnet50_dropout_0.5.ckpt").write_bytes(b"Weights")
     assert main(["assets", "verify"]) == 1 and "recorded was" in capsys.readouterr().out
     assert main(["assets", "import", str(tmp_path / "stick")]) == 0 and "no file here is missing" in capsys.readouterr().out
+
+
+def test_a_layer_that_is_not_there_is_found_before_any_notebook_starts(tmp_path, capsys):
+    words = ["run", "--preset", "smoke", "--only", "06_layers", "--out", str(tmp_path / "reports"), "-p", "LAYERS"]
+    assert main([*words, '["layer9"]']) == 2
+    told = capsys.readouterr().err
+    assert "unknown layer of miniature_resnet.standard_s1 'layer9': did you mean 'layer" in told and "started" not in told
+    assert not (tmp_path / "reports").exists()

@@ -117,6 +117,7 @@ def _run(options: argparse.Namespace) -> int:
     jobs = planning.plan(options.preset, options.only, options.overrides, out)
     if options.dry_run:
         return _dry_run(jobs, out)
+    planning.check_layers(jobs)
     if options.skip_missing:
         jobs, gone = without_missing(jobs, data=options.fetch)
         runner.say(f"Left out: {', '.join(gone) or 'nothing'}")

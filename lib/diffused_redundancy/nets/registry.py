@@ -59,6 +59,12 @@ def weights_of(name: str) -> Asset | None:
     return published()[name] if name in published() else _tag_asset(name)
 
 
+def architecture(name: str) -> str:
+    """The timm tag, or the name in :data:`PUBLISHED`, of a net that is not of the zoo."""
+    tag = name.partition("@")[0]
+    return str(published()[tag].about["architecture"]) if tag in published() else tag
+
+
 def _zoo(name: str) -> Net:
     about = checkpoints.manifest(name)
     plan = about["recipe"]
@@ -175,19 +181,18 @@ def _local(tag: str, path: Path) -> Net:
     """An architecture with the weights of a local file; the name of a published net stands for its architecture and normalisation."""
     if not path.is_file():
         raise InputError(f"no weight file {path}")
-    known = published().get(tag)
-    architecture = str(known.about["architecture"]) if known is not None else tag
-    check_architecture(architecture)
+    name, known, tag = f"{tag}@{path}", published().get(tag), architecture(tag)
+    check_architecture(tag)
     how = _preprocessing(known) if known is not None else preprocessing_of(tag, own=tag not in PUBLISHED)
     return Net(
-        f"{tag}@{path}",
-        _width(architecture),
+        name,
+        _width(tag),
         how,
-        f"{architecture}:{sha256_of(path)}",
+        f"{tag}:{sha256_of(path)}",
         str(path),
         "of its source",
-        Origin(architecture.split(".")[0]),
-        lambda: fitted(architecture, weightfiles.read(path), str(path)),
+        Origin(tag.split(".")[0]),
+        lambda: fitted(tag, weightfiles.read(path), str(path)),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from ..devices import resolve_device
+from ..measure.logistic import GATHERED_AT_ONCE
 from ..measure.selections import SELECTIONS
 from ..nets.protocols import protocol
 from ..store import assets
@@ -189,9 +190,7 @@ def shape_of(name: str, layer: str) -> Shape:
         if name in ZOO:
             module, size = build(ZOO[name].architecture, 10, ZOO[name].features, seed=0), 32
         else:
-            tag = name.partition("@")[0]
-            one = registry.weights_of(name)
-            tag = str(one.about["architecture"]) if one is not None else tag
+            tag = registry.architecture(name)
             module, size = registry.skeleton(tag), registry.preprocessing_of(tag, own=False).size
         module.eval()
         plain = Net(name, 0, Preprocessing(size, (0, 0, 0), (1, 1, 1)), "", "", "", Origin(""), lambda: module)
@@ -216,6 +215,10 @@ def _seeds(selection: str, seeds: Sequence[int]) -> Sequence[int]:
     return seeds if SELECTIONS[selection].seeded else [0]
 
 
+def _probes_logistic(values: dict[str, Any]) -> bool:
+    return "FRACTIONS" in values and values.get("PROBE", "logistic") == "logistic"
+
+
 def _seconds(values: dict[str, Any], n: int, m: int, d: int, classes: int, selections: int, speed: float) -> float:
     """One selection with one seed: CKA and a probe, with its share of what a layer costs once."""
     once, each = 2.0 * n * d * d, 4.0 * d**3 / 3  # the Gram matrix, CKA along an order
@@ -223,7 +226,7 @@ def _seconds(values: dict[str, Any], n: int, m: int, d: int, classes: int, selec
         once += 5 * 9.0 * d**3
         each += d**3 / 3 + 2.0 * m * d * (d + classes)
     seconds = (each + once / max(1, selections)) / (speed * SOLVERS)
-    if "FRACTIONS" in values and values.get("PROBE", "logistic") == "logistic":
+    if _probes_logistic(values):
         steps = LOGISTIC_STEPS * sum(max(1, fraction * d) for fraction in values["FRACTIONS"])
         seconds += 4.0 * steps * n * classes / (speed * LOGISTIC)
     return seconds
@@ -257,6 +260,8 @@ def forecast(jobs: Sequence[Job]) -> Forecast:
             rows = views * n + m
             width = max(widths.values())
             memory = 4.0 * rows * width + 8.0 * 6 * width**2
+            if _probes_logistic(values):  # centred and scaled features, and those of some subsets
+                memory += 4.0 * views * n * width + GATHERED_AT_ONCE
             found = Pass(net, name, rows, len(widths), rows * flops / (speed * FORWARD[device.type]), 4.0 * rows * sum(widths.values()), memory)
             before = passes.get((net, name))
             if before is None or found.disk > before.disk:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import unknown
 from ..nets.names import expanded
+from ..nets.networks import PENULTIMATE, STAGES
 from . import parameters
 
 
@@ -76,3 +77,15 @@ def length(job: Job) -> int:
     for name in ("TASKS", "SELECTIONS", "SEEDS"):
         total *= max(1, len(values.get(name, [])))
     return total
+
+
+def check_layers(jobs: Sequence[Job]) -> None:
+    """Raise InputError if a net has no layer of a name that some job asks for, or none that can be measured."""
+    for job in jobs:
+        values = job.parameters
+        layers = [values["LAYER"]] if "LAYER" in values else values.get("LAYERS", [])
+        for layer in set(layers) - {PENULTIMATE, STAGES}:
+            from .forecast import shape_of  # brings torch: only where it is needed
+
+            for name in expanded(values.get("NETS", [])):
+                shape_of(name, layer)

@@ -29,8 +29,8 @@ HEARTBEAT = 30.0
 
 
 def default_workers(count: int) -> int:
-    """How many notebooks to run at a time: a core each, at most four (each holds about 1 GiB)."""
-    return max(1, min(count, os.cpu_count() or 1, 4))
+    """How many notebooks to run at a time: a core each, at most four (each holds about 1 GiB); one where they would share a GPU."""
+    return 1 if Path("/dev/nvidiactl").exists() else max(1, min(count, os.cpu_count() or 1, 4))
 
 
 def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False) -> list[Outcome]:
