@@ -5,8 +5,10 @@ from __future__ import annotations
 import diffused_redundancy as dr
 import numpy as np
 import pytest
+import torch
 from conftest import make_layer
-from diffused_redundancy.measure import lbfgs
+from diffused_redundancy.measure import lbfgs, logistic
+from diffused_redundancy.measure.probes import fold_of
 from sklearn.linear_model import LogisticRegression
 
 
@@ -103,3 +105,93 @@ def test_errors(parts):
         probes.curve(order, [5], penalty=0)
     with pytest.raises(dr.InputError, match="at least two classes"):
         dr.choose_logistic_penalty(parts[0], np.zeros_like(parts[1]))
+
+
+# Solved side by side
+
+
+def test_side_by_side_is_as_one_by_one(parts):
+    statistics, probes = probes_of(parts)
+    for selection in ("random", "gaussian_projection"):
+        orders = dr.bases(selection, statistics, range(1, 5))
+        together = probes.curves(orders, [3, 20, 59, 60], penalty=1e-3)
+        for order, curve in zip(orders, together, strict=True):
+            alone = probes.curve(order, [3, 20, 59, 60], penalty=1e-3)
+            assert curve.converged.all() and np.allclose(curve.objective, alone.objective, rtol=1e-3)
+            assert np.allclose(curve.accuracy, alone.accuracy, atol=0.005)
+
+
+@pytest.mark.parametrize("selection", ["random", "random_projection"])
+def test_the_whole_layer_with_zeros_is_as_gathered_neurons(parts, monkeypatch, selection):
+    statistics, probes = probes_of(parts)
+    orders = dr.bases(selection, statistics, [1, 2])
+    found = []
+    for is_wide in (True, False):
+        monkeypatch.setattr(logistic, "wide", lambda *_, answer=is_wide: answer)
+        found.append(probes.curves(orders, [7, 40], penalty=1e-3))
+    for one, other in zip(*found, strict=True):
+        assert np.allclose(one.objective, other.objective, rtol=1e-3) and np.allclose(one.accuracy, other.accuracy, atol=0.005)
+
+
+def test_few_problems_at_a_time_give_the_same(parts, monkeypatch):
+    statistics, probes = probes_of(parts)
+    orders = dr.bases("random", statistics, range(5))
+    whole = probes.curves(orders, [10, 60], penalty=1e-3)
+    monkeypatch.setattr(logistic, "GATHERED_AT_ONCE", 1)
+    monkeypatch.setattr(logistic, "SCORES_AT_ONCE", 1)
+    for one, other in zip(whole, probes.curves(orders, [10, 60], penalty=1e-3), strict=True):
+        assert np.allclose(one.objective, other.objective, rtol=1e-3)
+
+
+def test_folds_side_by_side_are_folds_apart(parts):
+    """Cross-validation with masked rows, against scikit-learn's probes fitted to each training part."""
+    X, y, *_ = parts
+    grid = (1e-4, 1e-1)
+    choice = dr.choose_logistic_penalty(X, y, grid=grid)
+    fold = fold_of(torch.from_numpy(y.astype(np.int64)), 3).numpy()
+    accuracy = np.empty((3, 2))
+    for f in range(3):
+        inside, held = X[fold != f].astype(np.float64), X[fold == f].astype(np.float64)
+        scale = np.sqrt(inside.var(0).mean())
+        for i, penalty in enumerate(grid):
+            model, _ = theirs((inside - inside.mean(0)) / scale, y[fold != f], penalty)
+            accuracy[f, i] = model.score((held - inside.mean(0)) / scale, y[fold == f])
+    assert np.allclose(choice.accuracy, accuracy.mean(0), atol=0.006)
+
+
+def test_residuals_are_those_of_a_softmax():
+    generator = torch.Generator().manual_seed(0)
+    for spread in (1, 30, 300):  # the last one beyond what can be exponentiated
+        scores = spread * torch.randn(50, 3, 7, generator=generator)
+        labels = torch.randint(7, (50, 1, 1), generator=generator).expand(-1, 3, 1)
+        expected = torch.log_softmax(scores.double(), -1)
+        entropy = logistic._residuals(scores, labels)
+        assert torch.allclose(entropy.double(), -expected.gather(-1, labels)[..., 0], rtol=1e-5, atol=1e-6)
+        one_hot = torch.zeros_like(expected).scatter_(-1, labels, 1.0)
+        assert torch.allclose(scores.double(), expected.exp() - one_hot, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 200, 257, 1000])
+def test_inverse_of_a_triangle(size):
+    matrix = torch.randn(size, size, dtype=torch.float64)
+    factor = torch.linalg.cholesky(matrix @ matrix.T + size * torch.eye(size, dtype=torch.float64))
+    found = logistic._inverse(factor)
+    assert torch.allclose(found @ factor, torch.eye(size, dtype=torch.float64), atol=1e-9) and torch.equal(found, found.tril())
+
+
+def test_lbfgs_finds_the_minima_of_quadratics():
+    """Problems of different difficulty, each with its own history and end, against the solutions of linear systems."""
+    generator = torch.Generator().manual_seed(0)
+    matrices = torch.stack([torch.diag(torch.logspace(0, power, 12, dtype=torch.float64)) for power in (0, 1, 3)])
+    turn = torch.linalg.qr(torch.randn(12, 12, generator=generator, dtype=torch.float64)).Q
+    matrices = turn @ matrices @ turn.T
+    wanted = torch.randn(3, 12, 1, generator=generator, dtype=torch.float64)
+
+    def evaluate(weights, active):
+        off = weights - wanted[active]
+        gradient = matrices[active] @ off
+        return ((off * gradient).sum((1, 2)) / 2 + 1).numpy(), gradient
+
+    found = lbfgs.minimise(evaluate, lambda gradient, active: gradient.clone(), torch.zeros(3, 12, 1, dtype=torch.float64), tolerance=1e-12)
+    assert torch.allclose(found.weights, wanted, atol=1e-4) and found.converged.all()
+    assert np.allclose(found.objective, 1) and found.iterations[0] < found.iterations[2] and found.evaluations >= found.iterations.sum()

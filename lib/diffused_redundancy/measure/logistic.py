@@ -154,13 +154,11 @@ class _Probes:
             index = self.labels[rows][:, None, None].expand(-1, p, 1)
             scores = features[:, rows].T @ spread
             own = scores[:, :columns].unflatten(1, (p, classes))
-            log_probability = torch.log_softmax(own, -1)
-            right = log_probability.gather(-1, index)[..., 0]
-            own.copy_(log_probability.exp_()).scatter_add_(-1, index, torch.full_like(own[..., :1], -1))
+            entropy = _residuals(own, index)
             if mask is not None:
-                right = right * mask[rows]
+                entropy = entropy * mask[rows]
                 own *= mask[rows, :, None]
-            loss -= right.sum(0, dtype=loss.dtype)
+            loss += entropy.sum(0, dtype=loss.dtype)
             gradient.addmm_(features[:, rows], scores)
         return loss.cpu().double().numpy(), gradient[:, :columns].unflatten(1, (p, classes))
 
@@ -200,6 +198,25 @@ class _Probes:
             weights[:, : start.shape[1] - 1] = start[:, :-1]
             weights[:, -1] = start[:, -1]
         return minimise(self.evaluate, self.precondition, weights)
+
+
+def _residuals(scores: Tensor, labels: Tensor) -> Tensor:
+    """The cross-entropy of each row of scores (..., C), whose labels are (..., 1); scores become probabilities less one for the label.
+
+    On a CPU a softmax over a few classes takes as long as a product with hundreds of neurons. Less the score of the label the sum of
+    exponentials needs no maximum, as long as no label is less likely than e^-80, and the logarithm loses no digits where it is near 0.
+    """
+    right = scores.gather(-1, labels)
+    if scores.device.type == "cpu":
+        shifted = scores - right
+        if float(shifted.max()) < 80:
+            total = shifted.exp_() @ shifted.new_ones(shifted.shape[-1], 1)
+            scores.copy_(shifted.div_(total)).scatter_(-1, labels, 1 / total - 1)
+            return total.log_()[..., 0]
+    log_probability = torch.log_softmax(scores, -1)
+    entropy = -log_probability.gather(-1, labels)[..., 0]
+    scores.copy_(log_probability.exp_()).scatter_add_(-1, labels, torch.full_like(right, -1))
+    return entropy
 
 
 def wide(k: int, count: int, d: int, num_classes: int) -> bool:
