@@ -247,6 +247,14 @@ def test_half_a_net_is_not_loaded(tmp_path, change, words):
 
 
 def test_files_that_are_no_weights(tmp_path):
+    torch.save({1: torch.ones(2)}, tmp_path / "keys.pt")
+    np.savez(tmp_path / "words.npz", a=np.array(["one", "two"]))
+    (tmp_path / "junk.tar").write_bytes(b"x" * 600)
+    for name in ("keys.pt", "words.npz", "junk.tar"):
+        with pytest.raises(dr.InputError, match="cannot be read|is not a state dict"):
+            weightfiles.read(tmp_path / name)
+    save_file({"w": torch.ones(2)}, tmp_path / "W.SAFETENSORS")
+    assert list(weightfiles.read(tmp_path / "W.SAFETENSORS")) == ["w"]
     good = tmp_path / "a.pth"
     torch.save({"w": torch.ones(1000)}, good)
     good.write_bytes(good.read_bytes()[:300])

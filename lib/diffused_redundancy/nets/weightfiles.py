@@ -53,23 +53,24 @@ def read(path: Path, sha256: str | None = None) -> State:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no weight file {path}")
-    if path.suffix not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise InputError(f"{path}: weights are read from {', '.join(SUFFIXES)} files, not {path.suffix!r}")
     if sha256 is not None and (found := sha256_of(path)) != sha256:
         raise InputError(f"{path} is damaged: its sha256 is {found}, its manifest says {sha256}")
     try:
-        if path.suffix == ".safetensors":
+        if suffix == ".safetensors":
             state: Any = load_file(path)
-        elif path.suffix == ".npz":
+        elif suffix == ".npz":
             with np.load(path, allow_pickle=False) as stored:
                 state = augreg({name: stored[name] for name in stored.files})
         else:
             state = _inner(_unpickled(path))
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, zipfile.BadZipFile) as error:
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, TypeError, LookupError, zipfile.BadZipFile) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} cannot be read: {error}") from error
-    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, Mapping) or not state or not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
         raise InputError(f"{path} is not a state dict: it must map names to tensors and hold nothing else, or hold one under {', '.join(INNER)}")
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
