@@ -12,7 +12,10 @@ from pathlib import Path
 import cases_cifar
 import cases_cka
 import cases_extraction
+import cases_growth
+import cases_logistic
 import cases_memory
+import cases_packages
 import cases_real
 import cases_ridge
 import cases_run
@@ -21,7 +24,10 @@ from table import Row, as_json, machine, markdown
 BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
     "cka_all_sizes": cases_cka.all_sizes,
     "cka_75_subsets": cases_cka.subsets,
+    "cka_packages": cases_packages.packages,
     "ridge_all_sizes": cases_ridge.all_sizes,
+    "logistic_71_probes": cases_logistic.all_shapes,
+    "growth": cases_growth.growth,
     "stream_memory": cases_memory.stream,
     "real_features": cases_real.real,
     "extraction": cases_extraction.passes,

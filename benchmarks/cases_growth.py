@@ -1,0 +1,61 @@
+"""How time grows with images and neurons: the pass over the features, CKA and ridge probes at every size."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+import diffused_redundancy as dr
+import synthetic
+from table import Row
+
+NAME = "growth"
+
+
+def _seconds(call: Callable[[], object], times: int = 3) -> float:
+    call()
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - started)
+    return median(taken)
+
+
+def growth(quick: bool) -> list[Row]:
+    """Ten times the images at d = 512; twice the neurons from 256 to 8,192 (to 1,024 with ``quick``) at n = 4,000."""
+    rows = []
+    few, many = (1_000, 10_000) if quick else (10_000, 100_000)
+    X, y = synthetic.layer(many, 512)
+    small = _seconds(lambda: dr.SufficientStatistics.from_features(X[:few], y[:few], device="cpu"), 7)
+    large = _seconds(lambda: dr.SufficientStatistics.from_features(X, y, device="cpu"))
+    told = f"{large:.3g} s against {small:.3g} s"
+    rows.append(Row(NAME, f"the pass at n = {many:,} over n = {few:,} (d = 512)", large / small, "times", 10.5, judged=not quick, detail=told))
+    before: dict[str, float] = {}
+    d = 256
+    while d <= (1_024 if quick else 8_192):
+        X, y = synthetic.layer(5_000, d)
+        statistics = dr.SufficientStatistics.from_features(X[:4_000], y[:4_000], device="cpu")
+        orders = dr.bases("random", statistics, range(1, 6))
+        calls = {
+            "the pass": lambda X=X, y=y: dr.SufficientStatistics.from_features(X[:4_000], y[:4_000], device="cpu"),
+            "CKA at every k of 5 orders": lambda s=statistics, orders=orders: dr.cka_curves(s, orders),
+            "ridge probes at every k of one order": lambda s=statistics, o=orders[0], X=X, y=y: dr.ridge_curve(
+                s, o, X[4_000:], y[4_000:], penalty=0.01
+            ),
+        }
+        for what, call in calls.items():
+            taken = _seconds(call, 3 if d < 4_096 else 1)
+            if what in before:
+                exponent = f"{taken:.3g} s at d = {d:,}"
+                limit = 8.0 if judged(quick, d) else None
+                rows.append(Row(NAME, f"{what}: d = {d:,} over {d // 2:,}", taken / before[what], "times", limit, detail=exponent))
+            before[what] = taken
+        d *= 2
+    return rows
+
+
+def judged(quick: bool, d: int) -> bool:
+    """Whether doubling d may at most take eight times as long (d^3): not at sizes that are over in milliseconds."""
+    return not quick and d >= 2_048

@@ -1,0 +1,115 @@
+"""The 71 logistic probes of one net and task (14 fractions x 5 seeds, and the whole layer), against loops over subsets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import diffused_redundancy as dr
+import numpy as np
+import peers
+import plain
+import synthetic
+import torch
+from diffused_redundancy.measure import logistic
+from table import Row
+
+SEEDS = range(1, 6)
+PENALTY = 1e-3
+SHAPES = ((10_000, 2_048, 10), (10_000, 512, 100), (1_000, 2_048, 102), (50_000, 384, 100))
+"""Images, neurons, classes."""
+
+NAME = "logistic_71_probes"
+
+
+def all_shapes(quick: bool) -> list[Row]:
+    """Every shape; with ``quick`` one small one."""
+    if quick:
+        return _compare(1_000, 128, 10, judged=False)
+    return [row for shape in SHAPES for row in _compare(*shape, judged=shape == SHAPES[0])]
+
+
+def _timed(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def _loop(fit: Callable[..., tuple[np.ndarray, bool]], X: np.ndarray, y: np.ndarray, chosen: list[np.ndarray]) -> tuple[list[float], int, float]:
+    """Objectives of the probes of some subsets, how many of them did not converge, and seconds."""
+    seconds, found, stopped = 0.0, [], 0
+    for neurons in chosen:
+        part = np.ascontiguousarray(X[:, neurons])
+        started = time.perf_counter()
+        weights, converged = fit(part, y, PENALTY)
+        seconds += time.perf_counter() - started
+        found.append(peers.objective(weights, part, y, PENALTY))
+        stopped += not converged
+    return found, stopped, seconds
+
+
+def _compare(n: int, d: int, classes: int, *, judged: bool) -> list[Row]:
+    """Each loop is run once, our probes before and after; a loop that would take very long is run on every fifth probe of each size."""
+    m = 1_000
+    X, y = synthetic.layer(n + m, d, classes=classes)
+    train, target, test, truth = X[:n], y[:n], X[n:], y[n:]
+    sizes = dr.sizes_of(dr.PAPER_FRACTIONS, d)
+    evaluations: list[tuple[int, int]] = []
+    plain_fit = logistic._Probes.fit
+
+    def counted(self: logistic._Probes, start: torch.Tensor | None) -> object:
+        found = plain_fit(self, start)
+        evaluations.append((self.k, found.evaluations))
+        return found
+
+    def ours() -> list[dr.LogisticCurve]:
+        evaluations.clear()
+        statistics = dr.SufficientStatistics.from_features(train, target, num_classes=classes, device="cpu")
+        probes = dr.LogisticProbes(train, target, test, truth, statistics, device="cpu")
+        return probes.curves(dr.bases("random", statistics, SEEDS), sizes, penalty=PENALTY)
+
+    logistic._Probes.fit = counted  # type: ignore[assignment, method-assign]
+    try:
+        ours()
+        square = torch.randn(1024, 1024)
+        product = min(_timed(lambda: square @ square) for _ in range(20))
+        before = _timed(ours)
+        # The loops' features: raw, and centred and scaled as the probes' penalty is defined. Both have the same minimum.
+        statistics = dr.SufficientStatistics.from_features(train, target, num_classes=classes, device="cpu")
+        scale = np.float32(statistics.mean_variance**0.5)
+        centred = (train - statistics.mean.float().numpy()) / scale
+        chosen = [plain.order(d, seed)[:k].numpy() for k in sizes for seed in (SEEDS if k < d else [1])]
+        features = {"centred features": centred, "raw features": train / scale}
+        loops = [("scikit-learn", "raw features", 5.0), ("scikit-learn", "centred features", 2.5), ("torch L-BFGS", "centred features", None)]
+        found = {}
+        for package, kind, _ in loops:
+            found[package, kind] = _loop(peers.LOGISTIC[package], features[kind], target, chosen)
+        some = chosen[::5]
+        sgd = _loop(peers.authors_sgd, centred, target, some)
+        curves = ours()
+        after = _timed(ours)
+    finally:
+        logistic._Probes.fit = plain_fit  # type: ignore[method-assign]
+    seconds = (before + after) / 2
+    at = f"n = {n:,}, d = {d:,}, {classes} classes"
+    reached = [float(curves[i % 5].objective[sizes.index(len(neurons))]) for i, neurons in enumerate(chosen)]
+    rows = []
+    for package, kind, least in loops:
+        theirs, stopped, taken = found[package, kind]
+        told = f"{taken:.3g} s against {seconds:.3g} s ({before:.3g} and {after:.3g}); {stopped} of {len(chosen)} fits stopped by their limit"
+        rows.append(Row(NAME, f"{package} on {kind} ({at})", taken / seconds, "times our time", least, True, judged, told))
+        worst = max((own - other) / other for own, other in zip(reached, theirs, strict=True))
+        excess = f"largest excess of our objective over theirs: {package}, {kind} ({at})"
+        rows.append(Row(NAME, excess, worst, limit=1e-3, detail=f"share of the objective, {len(chosen)} probes"))
+    share = len(chosen) / len(some)
+    rows.append(
+        Row(NAME, f"the authors' SGD on cached, centred features ({at})", sgd[2] * share / seconds, "times our time",
+            detail=f"{len(some)} of {len(chosen)} probes run, {sgd[2]:.3g} s, taken times {share:.3g}; its objectives are "
+            f"{np.median([a / b for a, b in zip(sgd[0], reached[::5], strict=True)]):.3g} times ours (median)")
+    )  # fmt: skip
+    limit = sum(4.0 * n * k * classes * count for k, count in evaluations) / (2 * 1024**3) * product
+    rows.append(
+        Row(NAME, f"time over that of its own operations at the speed of a matrix product ({at})", seconds / limit, "times", 2.0, judged=judged,
+            detail=f"{sum(count for _, count in evaluations)} evaluations, {limit:.3g} s at {2 * 1024**3 / product / 1e9:.0f} GFLOP/s")
+    )  # fmt: skip
+    return rows
