@@ -38,7 +38,7 @@ def path(quick: bool) -> list[Row]:
         seconds = time.perf_counter() - started
         if answer.returncode:
             raise RuntimeError(f"the run failed: {answer.stderr.strip()}")
-        results = Path(scratch) / "cifar-custom" / "results"
+        results = next(Path(scratch).glob("cifar-custom-*/results"))
         told = json.loads((results / "02_probes.json").read_text(encoding="utf-8"))["results"]
         outcomes = [json.loads(one.read_text(encoding="utf-8")) for one in sorted(results.glob("*.outcome.json"))]
     rows = [

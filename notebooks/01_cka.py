@@ -28,7 +28,7 @@
 # Change them here, or from the command line: `./run_all.sh --only 01_cka -p SEEDS '[1, 2, 3]'`.
 
 # %% tags=["parameters"]
-NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: names of the miniature zoo, or TIMM_TAG@PATH for weights in a file
+NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: of the zoo, published, tags of timm, or TAG@PATH for weights in a file
 TASKS: list[str] = ["digits", "armenian", "georgian", "font_style"]  # Downstream tasks; also folder:PATH, npz:PATH, hf:PATH
 IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
@@ -49,7 +49,8 @@ study.show_provenance()
 # %% [markdown]
 # ## The measure
 #
-# Let $X$ be the features of $n$ images, one row per image and one column per neuron, with every column centred.
+# Let $X$ be the features of $n$ images (the train images of a task), one row per image and one column per neuron, with every column
+# centred.
 # Linear *centred kernel alignment* (CKA) compares two sets of features of the same images. It asks: are two images
 # that are alike in one also alike in the other? It is 1 if so, up to rotation and scale, and near 0 if the two have
 # nothing to do with each other. Between a subset $S$ of the neurons and the whole layer it needs only the Gram

@@ -30,7 +30,7 @@
 # Change them here, or from the command line: `./run_all.sh --only 02_probes -p TASKS '[digits]'`.
 
 # %% tags=["parameters"]
-NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: names of the miniature zoo, or TIMM_TAG@PATH for weights in a file
+NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: of the zoo, published, tags of timm, or TAG@PATH for weights in a file
 TASKS: list[str] = ["digits", "armenian", "georgian", "font_style"]  # Downstream tasks; also folder:PATH, npz:PATH, hf:PATH
 IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
@@ -166,7 +166,7 @@ study.table(dr.study.paper_table(), "paper")
 study.say(dr.study.beside_paper(by_logistic))
 
 # %% [markdown]
-# These are other networks and other images than here, so the numbers need not agree.
+# The paper's probes see whole data sets, in views drawn anew in each epoch. Where nets or images are others here, the numbers need not agree.
 
 # %% [markdown]
 # ## What the numbers say

@@ -211,14 +211,16 @@ def test_the_real_sizes_are_those_of_the_manifest():
 
 def test_a_limited_task_is_balanced_nested_and_another_one(place, monkeypatch):
     cifar(place, monkeypatch, "cifar10")
-    whole, some, fewer = (dr.task("cifar10", images=n) for n in (0, 15, 7))
+    whole, some, fewer = (dr.task("cifar10", images=n) for n in (0, 15, 11))
     assert len(some.splits["train"]) == 15 and len(some.splits["test"]) == 15
     counts = np.bincount(some.splits["train"].labels, minlength=10)
     assert counts.max() - counts.min() <= 1
     assert len({whole.fingerprint, some.fingerprint, fewer.fingerprint}) == 3 and "at most 15 images" in some.source
     pictures = {picture.tobytes() for picture in some.splits["train"].images.batch(0, 15)}
-    assert all(picture.tobytes() in pictures for picture in fewer.splits["train"].images.batch(0, 7))
+    assert all(picture.tobytes() in pictures for picture in fewer.splits["train"].images.batch(0, 11))
     assert len(dr.task("cifar10", images=10_000).splits["test"]) == 20
+    with pytest.raises(dr.InputError, match=r"7 images of cifar10 leave some of its 10 classes without one .nearest: 10"):
+        dr.task("cifar10", images=7)
 
 
 # Hugging Face

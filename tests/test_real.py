@@ -61,6 +61,7 @@ def test_the_path_of_the_cifar_preset(real, found, tmp_path):
     words = ["run", "--preset", "cifar", "--only", "02_probes", "--out", str(tmp_path), "-p", "IMAGES", "0"]
     words += ["-p", "NETS", json.dumps([net]), "-p", "TASKS", json.dumps([task]), "-p", "SELECTIONS", "[random]"]
     assert main(words) == 0
-    told = json.loads((tmp_path / "cifar-custom" / "results" / "02_probes.json").read_text())["results"]
+    (found,) = tmp_path.glob("cifar-custom-*/results/02_probes.json")
+    told = json.loads(found.read_text())["results"]
     ridge, logistic = ([value for name, value in told.items() if name.startswith(f"DR(0.9) of {probe}")] for probe in ("ridge", "logistic"))
     assert logistic == [pytest.approx(0.80, abs=0.11)] and ridge == [pytest.approx(0.80, abs=0.11)]

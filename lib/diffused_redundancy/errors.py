@@ -20,6 +20,10 @@ class InputError(ValueError):
         super().__init__(" ".join(str(message).split()))
 
 
+MOST = 20
+"""Names that an error lists, at most."""
+
+
 def unknown(kind: str, given: object, allowed: Iterable[str]) -> InputError:
     """The error for a name that is not registered, with the nearest one that is.
 
@@ -30,7 +34,7 @@ def unknown(kind: str, given: object, allowed: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(str(given), names, n=5, cutoff=0.5)  # equally near ones come in reverse order
     best = min(near, key=lambda name: (-_likeness(str(given), name), names.index(name)), default=None)
     hint = f" did you mean {best!r}?" if best is not None else ""
-    shown = ", ".join(names[:30]) + (f", and {len(names) - 30} more" if len(names) > 30 else "")
+    shown = ", ".join(names[:MOST]) + (f", and {len(names) - MOST} more" if len(names) > MOST else "")
     return InputError(f"unknown {kind} {given!r}:{hint} Allowed: {shown}.")
 
 

@@ -23,7 +23,7 @@ from .arrays import as_labels, count_classes
 RIDGE_GRID = tuple(float(f"{10 ** (e / 2):.3g}") for e in range(-12, 5))
 """Penalties tried for the ridge probe: 1e-6 to 100, two a decade."""
 
-LOGISTIC_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+LOGISTIC_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 """Penalties tried for the logistic probe."""
 
 

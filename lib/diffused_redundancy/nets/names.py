@@ -74,4 +74,6 @@ def check(name: str) -> None:
     if timm.is_model(base) and timm.is_model_pretrained(name if tag else base):
         return
     near = difflib.get_close_matches(name, timm.list_models(pretrained=True), n=3, cutoff=0.7)
-    raise unknown("net", name, [*ZOO, *published(), *near, "TIMM_TAG", "TIMM_TAG@PATH"])
+    if "/" in name or Path(name).suffix in (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".npz"):
+        raise InputError(f"{name!r} is a file: write TAG@{name}, with timm's tag of its architecture, such as resnet18.tv_in1k@{name}")
+    raise unknown("net", name, [*near, "TIMM_TAG", "TIMM_TAG@PATH", *published(), *ZOO])

@@ -139,7 +139,7 @@ class Net:
         if wanted == PENULTIMATE:
             return [wanted]
         if wanted != STAGES:
-            known = [name for name, _ in self.module.named_modules() if name]
+            known = sorted((name for name, _ in self.module.named_modules() if name), key=lambda name: name.count("."))
             if wanted not in known:
                 raise unknown(f"layer of {self.name}", wanted, [PENULTIMATE, STAGES, *known])
             return [wanted]

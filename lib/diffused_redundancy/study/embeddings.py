@@ -66,6 +66,9 @@ class Request:
             raise unknown("rule for constant neurons", self.constant, CONSTANT)
         if self.penalty is not None:
             check_penalty(self.penalty)
+        if self.probe not in ("ridge", "both") and (self.penalty is not None or self.standardize):
+            given = "--penalty" if self.penalty is not None else "--standardize"
+            raise InputError(f"{given} is of the ridge probe: the probe is {self.probe!r}; leave it out, or use ridge or both")
         resolve_device(self.device)
         object.__setattr__(self, "delta", tuple(deltas))
         object.__setattr__(self, "selection", tuple(selections))

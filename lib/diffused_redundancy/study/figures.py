@@ -121,7 +121,8 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     for part in axes:
         for handle, label in zip(*part.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=min(3, len(handles)), frameon=False)
+    columns = int(figure.get_figwidth() / (0.5 + 0.085 * max(len(label) for label in handles)))  # as many as fit beside one another
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=max(1, min(3, columns, len(handles))), frameon=False)
 
 
 def curves_figure(panels: Sequence[Panel], ylabel: str, *, percent: bool = False) -> Figure:

@@ -38,6 +38,12 @@ LOGISTIC = 0.15
 LOGISTIC_STEPS = 60
 """Passes over the features that one logistic probe takes, typically."""
 
+GPU = 50e12
+"""Operations a second, in float32, of the GPU that long runs are also forecast for: about those of a data centre's."""
+
+PROCESS = 0.9e9
+"""Bytes that a notebook's process holds before any feature. Measured on Linux."""
+
 START = 7.0
 """Seconds that a notebook takes for its process, imports, figures and page. Measured on two CPU cores, everything in the cache."""
 
@@ -96,6 +102,11 @@ class Forecast:
         notebooks = len({cell.notebook for cell in self.cells})
         return START * notebooks + sum(cell.seconds for cell in self.cells) + sum(one.seconds for one in self.passes)
 
+    def _on_gpu(self) -> float:
+        features = sum(one.seconds for one in self.passes) * FORWARD["cpu"] / FORWARD["cuda"]
+        notebooks = len({cell.notebook for cell in self.cells})
+        return START * notebooks + (features + sum(cell.seconds for cell in self.cells)) * self.speed / GPU
+
     @property
     def disk(self) -> float:
         """Bytes that the cache will take."""
@@ -125,8 +136,13 @@ class Forecast:
             f"{len(self.cells)} cells; features {taken[0]} in {len(self.passes)} passes, measures {taken[1]}: about {_duration(self.seconds)} in all "
             f"on {self.device}, one notebook at a time"
         )
-        told.append(f"estimated from a matrix product of {self.speed / 1e9:,.0f} GFLOP/s; what the cache holds already is not taken off")
-        told.append(f"memory about {assets.readable(self.memory)}, cache about {assets.readable(self.disk)}")
+        told.append(
+            f"estimated in float32 from a matrix product of {self.speed / 1e9:,.0f} GFLOP/s, measured now (less while something else runs here); "
+            "what the cache holds already is not taken off"
+        )
+        if self.device == "cpu" and self.seconds > 12 * 3_600:
+            told.append(f"on a GPU with {GPU / 1e12:.0f} TFLOP/s in float32 about {_duration(self._on_gpu())} by the same count (not measured)")
+        told.append(f"memory about {assets.readable(self.memory + PROCESS)} a notebook, cache about {assets.readable(self.disk)}")
         if self.missing:
             sizes = [one.bytes or one.about.get("megabytes", 0) * 1e6 for one in self.missing]
             told.append(f"missing: {len(self.missing)} assets, at least {assets.readable(sum(sizes))}")

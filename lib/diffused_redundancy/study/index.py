@@ -31,7 +31,7 @@ def _reports(folder: Path) -> list[dict[str, Any]]:
 
 def write_index(out: Path) -> Path:
     """Write the index of all reports under a folder."""
-    from .parameters import preset, presets
+    from .parameters import presets
 
     sections = []
     order = {"miniature": 0, "smoke": 9}
@@ -40,8 +40,7 @@ def write_index(out: Path) -> Path:
         reports = _reports(folder)
         if not reports:
             continue
-        about = preset(folder.name).description if folder.name in presets() else "A run with parameters of its own."
-        sections.append(_section(folder, reports, about))
+        sections.append(_section(folder, reports, _about(folder, presets())))
     body = (
         "<h1>Diffused redundancy in pre-trained representations</h1>"
         "<p>Is any random subset of a pre-trained layer's neurons, above a critical size, nearly as similar to the whole layer and nearly as "
@@ -52,6 +51,17 @@ def write_index(out: Path) -> Path:
     path = out / "index.html"
     write_text(path, page("Diffused redundancy: reports", body, contents=False, footer="Made by run_all.sh."))
     return path
+
+
+def _about(folder: Path, presets: list[str]) -> str:
+    """What a run is: the description of its preset, or what was typed besides."""
+    from .parameters import preset
+
+    if folder.name in presets:
+        return preset(folder.name).description
+    typed = _load(folder / "run.json").get("typed", {})
+    told = ", ".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in typed.items())
+    return f"With {told}." if told else "A preset of one's own."
 
 
 def _section(folder: Path, reports: list[dict[str, Any]], about: str) -> str:

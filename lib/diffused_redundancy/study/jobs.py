@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,13 @@ from . import parameters
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook to run: its name, the values that are not its defaults, and the folder of the report."""
+    """One notebook to run: its name, the values that are not its defaults, the folder of the report, and what was typed for the whole run."""
 
     notebook: str
     values: dict[str, Any]
     folder: Path
     preset: str
+    typed: dict[str, Any] = field(default_factory=dict)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -51,12 +54,20 @@ def plan(preset: str, only: Sequence[str], overrides: Sequence[tuple[str, str]],
     jobs = []
     for name in notebooks:
         typed = {key: parameters.parse(key, text) for key, text in overrides if key in known[name]}
-        values = parameters.checked_all(name, {**chosen.of(name), **typed})
+        values = {key: parameters.absolute(key, value) for key, value in parameters.checked_all(name, {**chosen.of(name), **typed}).items()}
         defaults = {key: one.default for key, one in known[name].items()}
         changed = {key: value for key, value in values.items() if value != defaults[key]}
-        folder = out / (chosen.name if not overrides else f"{chosen.name}-custom")
-        jobs.append(Job(name, changed, folder, chosen.name))
+        folder = out / folder_name(chosen.name, overrides)
+        jobs.append(Job(name, changed, folder, chosen.name, {key: parameters.parse(key, text) for key, text in overrides}))
     return jobs
+
+
+def folder_name(preset: str, overrides: Sequence[tuple[str, str]]) -> str:
+    """The folder of a run's reports: the preset's name, with a mark of what was typed, so that runs that differ do not mix."""
+    if not overrides:
+        return preset
+    typed = json.dumps(sorted((key, parameters.parse(key, text)) for key, text in overrides), sort_keys=True)
+    return f"{preset}-custom-{hashlib.sha256(typed.encode()).hexdigest()[:6]}"
 
 
 def wanted_layers(jobs: Sequence[Job]) -> dict[str, list[str]]:

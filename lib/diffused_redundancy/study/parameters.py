@@ -144,6 +144,17 @@ def _entry(name: str, rule: Parameter, value: Any) -> Any:
     return value
 
 
+def absolute(name: str, value: Any) -> Any:
+    """A value whose paths, in ``TAG@PATH`` and ``SCHEME:PATH``, are made absolute: a notebook runs in another folder."""
+    sign = {"NETS": "@", "TASKS": ":"}.get(name)
+
+    def whole(entry: Any) -> Any:
+        head, found, path = entry.partition(sign) if sign and isinstance(entry, str) else ("", "", "")
+        return f"{head}{found}{Path(path).expanduser().absolute()}" if path else entry
+
+    return [whole(entry) for entry in value] if isinstance(value, list) else value
+
+
 def parse(name: str, text: str) -> Any:
     """A value typed on the command line: YAML, with plain words where a list of one is meant.
 
@@ -265,6 +276,8 @@ def preset(name: str) -> Preset:
         raise InputError(f"{path} is no preset: it needs sections such as everywhere, or the name of a notebook")
     sections = {"description", "cost", "notebooks", "everywhere", *available()}
     for section in content:
+        if section in PARAMETERS:
+            raise InputError(f"preset {name} gives {section} by itself: put it under 'everywhere:', or under the name of a notebook")
         if section not in sections:
             raise unknown(f"section of preset {name}", section, sorted(sections))
     everywhere = content.get("everywhere") or {}

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event
 
-from ..store import make_folder, paths
+from ..store import make_folder, paths, write_json
 from ..store.cache import REFRESH_VARIABLE
 from ..store.paths import LAYERS_VARIABLE
 from . import freshness
@@ -44,6 +44,7 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
     make_folder(out)
     for job in jobs:
         make_folder(job.folder)
+        write_json(job.folder / "run.json", {"preset": job.preset, "typed": job.typed})
     started = time.time()
     layers = json.dumps(wanted_layers(jobs))
     threads = max(1, (os.cpu_count() or 1) // max(1, workers))

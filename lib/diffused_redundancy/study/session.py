@@ -34,6 +34,10 @@ MANY = 5
 """More nets than this are listed by name only; their notebook has a table of them."""
 
 
+FEWEST_SEEDS, FEWEST_IMAGES = 3, 100
+"""Seeds of the selection, and test images of each task, below which no verdict is given."""
+
+
 class Session:
     """One run of one notebook. Made by :func:`begin`; its methods show things in the notebook and keep them on disk.
 
@@ -127,9 +131,22 @@ class Session:
         """Show what the numbers say of one claim of the paper, and hand it to the index."""
         if claim not in CLAIMS:
             raise InputError(f"there is no claim {claim}: claims are {', '.join(map(str, CLAIMS))}")
+        if (lacking := self._too_little()) and verdict.word != "undecided":
+            verdict = Verdict("undecided", f"{lacking}. What there is says: {verdict.word}. {verdict.because}")
         self._verdicts.append({"claim": claim, "verdict": verdict.word, "because": verdict.because, "notebook": self.notebook})
         source = {"P": "the paper", "S": "a summary of the paper", "C": "our question"}[CLAIMS[claim].source]
         self.say(f"**Claim {claim}** ({source}). {CLAIMS[claim].text}\n\n**{verdict.word.capitalize()}.** {verdict.because}")
+
+    def _too_little(self) -> str:
+        """Why these numbers cannot carry a verdict; empty if they can."""
+        seeds = len(self.parameters.get("SEEDS", range(FEWEST_SEEDS)))
+        if seeds < FEWEST_SEEDS:
+            return f"A verdict needs at least {FEWEST_SEEDS} seeds of the selection, and there {'is one' if seeds == 1 else f'are {seeds}'}"
+        for job in self.tasks:
+            images = int(self.layer(self.nets[0], job).about()["n_test"])
+            if images < FEWEST_IMAGES:
+                return f"A verdict needs at least {FEWEST_IMAGES} test images, and {job.title} has {images}"
+        return ""
 
     def finish(self) -> None:
         """Write the results; the last call of a notebook."""

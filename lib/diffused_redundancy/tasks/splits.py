@@ -10,6 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from ..errors import InputError
+
 
 class Images(Protocol):
     """A sequence of pictures that may live on disk."""
@@ -111,9 +113,17 @@ def balanced(labels: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
 
 
 def limited(task: Task, n: int) -> Task:
-    """A task with at most ``n`` images in each of its parts, classes :func:`balanced`; 0 means all."""
+    """A task with at most ``n`` images in each of its parts, classes :func:`balanced`; 0 means all.
+
+    Raises
+    ------
+    InputError
+        If some class would be left without an image.
+    """
     if n == 0:
         return task
+    if n < len(task.classes):
+        raise InputError(f"{n} images of {task.name} leave some of its {len(task.classes)} classes without one (nearest: {len(task.classes)})")
 
     def part(split: Split) -> Split:
         chosen = balanced(split.labels, n)
