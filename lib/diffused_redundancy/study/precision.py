@@ -44,9 +44,9 @@ class Effect:
     def sentence(self, compute: str) -> str:
         """In words."""
         return (
-            f"{compute} against float32, on one clean view of {self.images:,} images at the penultimate layer: features "
-            f"differ by {self.error:.2%} of their spread, CKA between the two is {self.cka:.6f}, ridge accuracy is {self.accuracy[1]:.1%} instead of {self.accuracy[0]:.1%}, and its DR(0.9) {self.redundancy[1]:.3f} "
-            f"instead of {self.redundancy[0]:.3f} (one random order)"
+            f"{compute} against float32, on one clean view of {self.images:,} images at the penultimate layer: features differ by "
+            f"{self.error:.2%} of their spread, CKA between the two is {self.cka:.6f}, ridge accuracy is {self.accuracy[1]:.1%} instead of "
+            f"{self.accuracy[0]:.1%}, and its DR(0.9) {self.redundancy[1]:.3f} instead of {self.redundancy[0]:.3f} (one random order)"
         )
 
 
