@@ -37,6 +37,11 @@ def reports(tmp_path_factory) -> Path:
     return out
 
 
+def smoke_digits() -> dr.Task:
+    """The task as the smoke preset has it, with fewer images."""
+    return dr.task("digits", images=parameters.preset("smoke").everywhere["IMAGES"])
+
+
 def table(reports: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(reports / "smoke" / "tables" / f"{name}.csv", comment="#")
 
@@ -47,7 +52,7 @@ def results(reports: Path, notebook: str) -> dict:
 
 @pytest.fixture(scope="module")
 def digits(reports) -> tuple[dr.SufficientStatistics, dr.Features]:
-    found = dr.features(dr.net("miniature_resnet.standard_s1"), dr.task("digits"), cache=dr.Cache(reports / "cache"))
+    found = dr.features(dr.net("miniature_resnet.standard_s1"), smoke_digits(), cache=dr.Cache(reports / "cache"))
     return dr.SufficientStatistics.from_features(found.X_train, found.y_train), found
 
 
@@ -135,7 +140,7 @@ def test_fairness_reads_back(reports, digits):
 
 
 def test_nested_prefixes_read_back(reports):
-    found = dr.features(dr.net("miniature_resnet.mrl_s1"), dr.task("digits"), cache=dr.Cache(reports / "cache"))
+    found = dr.features(dr.net("miniature_resnet.mrl_s1"), smoke_digits(), cache=dr.Cache(reports / "cache"))
     statistics = dr.SufficientStatistics.from_features(found.X_train, found.y_train)
     penalty = dr.choose_ridge_penalty(found.X_train, found.y_train).penalty
     curves = table(reports, "04_mrl-curves")

@@ -25,6 +25,9 @@ _BLOCK = 128
 _AT_ONCE = 1 << 27
 """Bytes of intermediate sums of one batch of orders."""
 
+_IN_CACHE = 1 << 21
+"""Bytes of squares gathered at a time on a CPU."""
+
 
 def _prefix_blocks(matrix: Tensor, orders: Tensor) -> Tensor:
     """Sums of ``matrix[S, S]`` over the first k of each order, for every k, for a symmetric matrix: (s, d) from (s, d).
@@ -47,10 +50,14 @@ def _prefix_batch(matrix: Tensor, orders: Tensor, count: int) -> Tensor:
     before = (rank.T[:, :, None] < starts).to(matrix.dtype).reshape(d, s * count)
     sums = (matrix @ before).view(d, s, count)
     added = 2 * sums[orders, torch.arange(s, device=orders.device)[:, None], place // _BLOCK]
+    flat = matrix.reshape(-1)
+    few = max(1, _IN_CACHE // (8 * _BLOCK**2)) if matrix.device.type == "cpu" else s
     for start in range(0, d, _BLOCK):
-        chosen = orders[:, start : start + _BLOCK]
-        corner = matrix[chosen[:, :, None], chosen[:, None, :]]
-        added[:, start : start + _BLOCK] += 2 * corner.tril(-1).sum(2) + corner.diagonal(dim1=1, dim2=2)
+        for first in range(0, s, few):
+            chosen = orders[first : first + few, start : start + _BLOCK]
+            place_in_flat = chosen[:, :, None] * d + chosen[:, None, :]
+            corner = flat.index_select(0, place_in_flat.view(-1)).view(place_in_flat.shape)
+            added[first : first + few, start : start + _BLOCK] += 2 * corner.tril(-1).sum(2) + corner.diagonal(dim1=1, dim2=2)
     return added.cumsum(1)
 
 
