@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
+import json
 import re
+import socket
+import struct
 import threading
 
 import diffused_redundancy as dr
@@ -22,13 +26,18 @@ def sha(data: bytes) -> str:
 class Server:
     """A web server whose answers a test chooses: by path, a list of what to do with one request after the other.
 
-    ``ok``, a status, ``cut`` (half of what was promised), ``noranges``, ``hub`` (a HEAD as the hub answers it).
+    ``ok``, a status, ``cut`` (half of what was promised), ``stall`` (half, then silence), ``reset`` (half, then RST),
+    ``garbled``, ``noranges``. A HEAD of a path with ``/resolve/`` is answered as the hub does: by a redirect to another
+    host, at ``/signed`` and the path, with a signature that is good for one request.
     """
 
     def __init__(self) -> None:
         self.bodies: dict[str, bytes] = {}
         self.plans: dict[str, list[object]] = {}
         self.seen: list[tuple[str, str, str]] = []
+        self.tokens: list[tuple[str, str]] = []
+        self.signatures = 0
+        self.ending = threading.Event()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -43,45 +52,73 @@ class Server:
             def do_GET(self) -> None:
                 self.answer()
 
+            def empty(self, status: int, **headers: str) -> None:
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": "0"}.items():
+                    self.send_header(name.replace("_", "-"), value)
+                self.end_headers()
+
             def answer(self) -> None:
-                outer.seen.append((self.command, self.path, self.headers.get("Range", "")))
-                plan = outer.plans.get(self.path, [])
+                path, _, query = self.path.partition("?")
+                outer.seen.append((self.command, path, self.headers.get("Range", "")))
+                outer.tokens.append((path, self.headers.get("Authorization", "")))
+                plan = outer.plans.get(path, [])
                 what = plan.pop(0) if plan else "ok"
-                body = outer.bodies.get(self.path)
+                body = outer.bodies.get(path.removeprefix("/signed"))
                 if isinstance(what, int) or body is None:
                     status = what if isinstance(what, int) else 404
-                    self.send_response(status)
-                    if status == 404 and "/resolve/" in self.path:
-                        self.send_header("X-Error-Code", "EntryNotFound")
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
+                    self.empty(status, **({"X_Error_Code": "EntryNotFound"} if status == 404 and "/resolve/" in path else {}))
                     return
+                if self.command == "HEAD":
+                    outer.signatures += 1
+                    known = {"X_Repo_Commit": "0" * 40, "X_Linked_Etag": f'"{sha(body)}"', "X_Linked_Size": str(len(body))}
+                    self.empty(302, Location=f"{outer.other}/signed{path}?signature={outer.signatures}", **known)
+                    return
+                if path.startswith("/signed"):
+                    if query != f"signature={outer.signatures}":
+                        self.empty(403)
+                        return
+                    outer.signatures += 1  # no longer good
                 wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-                start = int(wanted[1]) if wanted and what != "noranges" and self.headers.get("If-Range") == f'"{sha(body)}"' else 0
+                same = self.headers.get("If-Range", f'"{sha(body)}"') == f'"{sha(body)}"'
+                start = int(wanted[1]) if wanted and what != "noranges" and same else 0
                 if start >= len(body):
-                    self.send_response(416)
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
+                    self.empty(416, Content_Range=f"bytes */{len(body)}")
                     return
                 self.send_response(206 if start else 200)
                 self.send_header("ETag", f'"{sha(body)}"')
-                if "/resolve/" in self.path:
-                    self.send_header("X-Repo-Commit", "0" * 40)
-                    self.send_header("X-Linked-Etag", f'"{sha(body)}"')
-                    self.send_header("X-Linked-Size", str(len(body)))
                 if start:
                     self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
                 self.send_header("Content-Length", str(len(body) - start))
                 self.end_headers()
-                if self.command == "GET":
-                    sent = body[start:]
-                    self.wfile.write(sent[: len(sent) // 2] if what == "cut" else bytes(reversed(sent)) if what == "garbled" else sent)
-                if what == "cut":
+                sent = bytes(reversed(body[start:])) if what == "garbled" else body[start:]
+                self.wfile.write(sent[: len(sent) // 2] if what in ("cut", "stall", "reset") else sent)
+                if what in ("cut", "stall", "reset"):
                     self.close_connection = True
+                if what == "stall":
+                    outer.ending.wait(20)
+                if what == "reset":
+                    outer.ending.wait(0.3)  # for the client to take what has come
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.connection.close()
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+            def finish(self) -> None:
+                with contextlib.suppress(OSError):  # of a connection that was reset
+                    super().finish()
+
+        class Quiet(http.server.ThreadingHTTPServer):
+            def handle_error(self, *about: object) -> None:
+                pass
+
+        self.server = Quiet(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.other = f"http://localhost:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self.ending.set()
+        self.server.shutdown()
+        self.server.server_close()
 
 
 @pytest.fixture(autouse=True)
@@ -96,8 +133,7 @@ def server():
     made = Server()
     made.bodies["/file"] = BODY
     yield made
-    made.server.shutdown()
-    made.server.server_close()
+    made.stop()
 
 
 def test_a_file_comes_whole(server, tmp_path):
@@ -113,6 +149,62 @@ def test_trouble_that_passes_is_overcome(server, tmp_path, trouble):
     assert (tmp_path / "file").read_bytes() == BODY
     resumed = [seen for seen in server.seen if seen[2]]
     assert len(resumed) == trouble.count("cut")  # what had come was kept
+
+
+@pytest.mark.parametrize("trouble", ["stall", "reset"])
+def test_a_connection_that_breaks_in_the_middle_is_no_trouble_with_the_disk(server, tmp_path, monkeypatch, trouble):
+    monkeypatch.setattr(download, "TIMEOUT", 0.5)
+    server.plans["/file"] = [trouble]
+    download.download(f"{server.url}/file", tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == BODY
+    assert [seen[2] for seen in server.seen] == ["", "bytes=1048576-"]
+    server.plans["/file"] = [trouble] * 9
+    monkeypatch.setattr(download, "TRIES", 1)
+    with pytest.raises(DeadLink, match="timed out|reset by peer"):
+        download.download(f"{server.url}/file", tmp_path / "again")
+
+
+def test_a_disk_that_cannot_be_written_is_no_trouble_with_the_connection(server, tmp_path):
+    (tmp_path / "file.part").mkdir()
+    with pytest.raises(dr.InputError, match="cannot write .*file.part: a folder of that name is in the way"):
+        download.download(f"{server.url}/file", tmp_path / "file")
+    assert len(server.seen) == 1
+
+
+def test_tries_that_bring_something_are_not_counted(server, tmp_path):
+    server.bodies["/file"] = BODY * 60
+    server.plans["/file"] = ["cut", 500, 500, "cut", 500, 500, "cut", 500, 500, "cut"]
+    download.download(f"{server.url}/file", tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == BODY * 60
+
+
+@pytest.mark.parametrize("expected", [Expected(), Expected(sha256=sha(BODY), size=len(BODY))])
+def test_a_part_that_is_complete_is_not_fetched_again(server, tmp_path, monkeypatch, expected):
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Expected, "problem", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            download.download(f"{server.url}/file", tmp_path / "file", expected)
+    assert (tmp_path / "file.part").read_bytes() == BODY
+    server.seen.clear()
+    download.download(f"{server.url}/file", tmp_path / "file", expected)
+    assert (tmp_path / "file").read_bytes() == BODY
+    assert [seen[2] for seen in server.seen] == ([] if expected.size else [f"bytes={len(BODY)}-"])
+
+
+def test_a_part_that_is_spoilt_or_too_long_begins_anew(server, tmp_path):
+    for content in (BODY[::-1], BODY + b"more", BODY[:100] + bytes(100)):
+        (tmp_path / "file.part").write_bytes(content)
+        (tmp_path / "file.part.json").write_text(json.dumps({"url": f"{server.url}/file", "validator": f'"{sha(BODY)}"'}))
+        download.download(f"{server.url}/file", tmp_path / "file", Expected(sha256=sha(BODY), size=len(BODY)))
+        assert (tmp_path / "file").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("note", ["", "{", "[]", "null", "\xff"])
+def test_a_broken_note_on_a_part_is_as_none(server, tmp_path, note):
+    (tmp_path / "file.part").write_bytes(b"zz")
+    (tmp_path / "file.part.json").write_bytes(note.encode("latin-1"))
+    download.download(f"{server.url}/file", tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == BODY
 
 
 def test_another_process_goes_on_where_one_stopped(server, tmp_path, monkeypatch):
@@ -177,18 +269,53 @@ def at_hub(server, monkeypatch):
     return server, "/timm/some.tag/resolve/main/model.safetensors", "hf://timm/some.tag/model.safetensors"
 
 
-@pytest.mark.parametrize("trouble", [[], [500], ["ok", "cut"], ["ok", 502, "cut"]])
-def test_the_hub_gives_a_file(at_hub, tmp_path, trouble):
+@pytest.mark.parametrize("asking, giving", [([], []), ([500], []), ([], ["cut"]), (["ok", 502], [502, "cut"]), ([], [403, "cut", 403])])
+def test_the_hub_gives_a_file(at_hub, tmp_path, asking, giving):
     server, path, url = at_hub
-    server.plans[path] = list(trouble)
+    server.plans |= {path: list(asking), f"/signed{path}": list(giving)}
     hub.download(url, tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == BODY
-    assert ("HEAD", path, "") in server.seen, server.seen
+    kinds = [seen[0] for seen in server.seen if seen[1].endswith(path)]
+    assert kinds.count("GET") == 1 + len(giving) and kinds.count("HEAD") == kinds.count("GET") + len([what for what in asking if what != "ok"])
+
+
+def test_another_process_goes_on_with_a_file_of_the_hub(at_hub, tmp_path, monkeypatch):
+    server, path, url = at_hub
+    server.plans[f"/signed{path}"] = ["cut"]
+    with monkeypatch.context() as once, pytest.raises(DeadLink, match="hf://timm/some.tag/model.safetensors: the connection broke"):
+        once.setattr(download, "TRIES", 1)
+        hub.download(url, tmp_path / "file")
+    held = (tmp_path / "file.part").stat().st_size
+    hub.download(url, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == BODY and server.seen[-1][2] == f"bytes={held}-"
+
+
+def test_another_version_at_the_hub_begins_anew(at_hub, tmp_path):
+    server, path, url = at_hub
+    (tmp_path / "file.part").write_bytes(BODY[: len(BODY) // 2])
+    (tmp_path / "file.part.json").write_text(json.dumps({"url": url, "version": sha(BODY)}))
+    server.bodies[path] = BODY[::-1]
+    hub.download(url, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == BODY[::-1] and server.seen[-1][2] == ""
+
+
+def test_a_signed_address_that_is_never_accepted(at_hub, tmp_path):
+    server, path, url = at_hub
+    server.plans[f"/signed{path}"] = [403] * 99
+    with pytest.raises(DeadLink, match="hf://timm/some.tag/model.safetensors: Forbidden .tried 5 times"):
+        hub.download(url, tmp_path / "file")
+
+
+def test_a_token_is_shown_to_the_hub_only(at_hub, tmp_path, monkeypatch):
+    server, path, url = at_hub
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    hub.download(url, tmp_path / "file")
+    assert server.tokens[-2:] == [(path, "Bearer hf_secret"), (f"/signed{path}", "")]
 
 
 def test_the_hub_says_what_a_file_hashes_to(at_hub, tmp_path):
     server, path, url = at_hub
-    server.plans[path] = ["ok", "garbled"]
+    server.plans[f"/signed{path}"] = ["garbled"]
     with pytest.raises(DeadLink, match=f"its sha256 is .* instead of {sha(BODY)}"):
         hub.download(url, tmp_path / "file")
     assert list(tmp_path.iterdir()) == []
