@@ -78,6 +78,20 @@ def test_the_paper_s_plan_finds_all_that_is_missing(tmp_path):
         needs.without_missing(planned(tmp_path, "cifar"), data=False)
 
 
+def test_tags_of_timm_are_imported_from_folders_of_their_name(tmp_path, capsys):
+    tag = "convnext_tiny.fb_in22k"
+    for name in (f"{tag}/model.safetensors", "v1.0/model.safetensors", "resnet50.unknown/model.safetensors"):
+        (tmp_path / "stick" / name).parent.mkdir(parents=True)
+        (tmp_path / "stick" / name).write_bytes(name.encode())
+    (tmp_path / "stick" / "resnet18-f37072fd.pth").write_bytes(b"wrong")
+    assert main(["assets", "import", str(tmp_path / "stick")]) == 1
+    said = capsys.readouterr()
+    place = tmp_path / "assets" / "weights"
+    assert said.out == f"{tag}: {place / tag / 'model.safetensors'}\n"
+    assert "resnet18-f37072fd.pth is not resnet18-f37072fd.pth of resnet18.tv_in1k: it has 5 bytes instead of 46,830,571" in said.err
+    assert (place / tag / "model.safetensors").read_text() == f"{tag}/model.safetensors" and [path.name for path in place.iterdir()] == [tag]
+
+
 def test_a_run_without_its_data_set_stops_before_any_work(tmp_path, capsys):
     words = ["run", "--only", "01_cka", "-p", "NETS", f'["{NETS[0]}"]', "-p", "TASKS", '["cifar10"]', "--out", str(tmp_path)]
     assert main(words) == 2
@@ -140,7 +154,7 @@ def test_the_command_assets(tmp_path, capsys):
     listed = capsys.readouterr().out
     assert listed.count("missing") == 9 and "about 103 MB" in listed and str(tmp_path / "assets") in listed
     assert main(["assets", "verify"]) == 0 and "nothing is here" in capsys.readouterr().out
-    assert main(["assets", "fetch", "resnet50.dropout_0.5"]) == 2
+    assert main(["assets", "fetch", "resnet50.dropout_0.5"]) == 1
     assert "could not be fetched: there is no link to it. By hand: Take the checkpoint" in capsys.readouterr().err
     assert main(["assets", "fetch", "cifar11"]) == 2 and "did you mean 'cifar10'" in capsys.readouterr().err
     (tmp_path / "stick").mkdir()

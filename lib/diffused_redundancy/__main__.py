@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     verify = actions.add_parser("verify", help="check what is here against published and recorded hashes")
     for one in (listing, fetch, verify):
         one.add_argument("names", nargs="+" if one is fetch else "*", metavar="NAME", help="assets, or patterns such as 'resnet50.*'; tags of timm")
-    take = actions.add_parser("import", help="take files from a folder, for work without a network")
+    take = actions.add_parser("import", help="take files from a folder, for work without a network (of a tag of timm, as TAG/FILE)")
     take.add_argument("folder", type=Path, metavar="FOLDER")
 
     execute = commands.add_parser("execute")  # what the runner starts for each notebook
@@ -178,20 +178,25 @@ def _assets(options: argparse.Namespace) -> int:
     from .study import inventory
 
     if options.action == "import":
-        for line in inventory.take(options.folder):
-            print(line)
-        return 0
+        lines, bad = inventory.take(options.folder)
+        print("".join(f"{line}\n" for line in lines), end="")
+        return _failures(bad)
     chosen = inventory.chosen(options.names)
     if options.action == "ls":
         print(inventory.listing(chosen))
         return 0
     if options.action == "fetch":
-        for one in chosen:
-            print(inventory.fetch(one), flush=True)
-        return 0
+        return _failures(inventory.fetch(chosen))
     lines, good = inventory.verify(chosen)
     print("\n".join(lines))
     return 0 if good else 1
+
+
+def _failures(told: Sequence[str]) -> int:
+    """Say what went wrong, and the exit status."""
+    for line in told:
+        print(f"error: {line}", file=sys.stderr)
+    return 1 if told else 0
 
 
 def _execute(options: argparse.Namespace) -> int:

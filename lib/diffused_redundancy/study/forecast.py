@@ -127,8 +127,7 @@ class Forecast:
         told.append(f"estimated from a matrix product of {self.speed / 1e9:,.0f} GFLOP/s; what the cache holds already is not taken off")
         told.append(f"memory about {assets.readable(self.memory)}, cache about {assets.readable(self.disk)}")
         if self.missing:
-            sizes = [one.bytes or one.about.get("megabytes", 0) * 1e6 for one in self.missing]
-            told.append(f"missing: {len(self.missing)} assets, at least {assets.readable(sum(sizes))}")
+            told.append(f"missing: {len(self.missing)} assets, at least {assets.readable(sum(one.least_bytes for one in self.missing))}")
             linked = [one for one in self.missing if any(file.urls for file in one.files)]
             if linked:
                 told += [f"  {one.name}: {one.size}, {one.license}" for one in linked]
