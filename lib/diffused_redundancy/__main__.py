@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--save", action="store_true", help="keep the executed notebooks in notebooks/, for committing (default preset only)")
     run.add_argument("--dry-run", action="store_true", help="say what would be computed, at which cost, and what is missing; do nothing else")
     run.add_argument("--fetch", action="store_true", help="download the data sets that are missing (missing weights are downloaded anyway)")
-    run.add_argument("--skip-missing", action="store_true", help="leave out networks and data sets that are not here and not downloaded")
+    run.add_argument("--skip-missing", action="store_true", help="leave out networks and data sets that are not here and cannot be had")
     run.add_argument("--list", action="store_true", help="list notebooks with their parameters, and presets, and do nothing else")
 
     measure = commands.add_parser("measure", help="measure the redundancy of your own embeddings")
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     from .study import jobs as planning
     from .study import parameters, runner
-    from .study.needs import fetch_missing, without_missing
+    from .study.needs import prepared
 
     if options.list:
         for name in parameters.available():
@@ -117,10 +117,9 @@ def _run(options: argparse.Namespace) -> int:
     jobs = planning.plan(options.preset, options.only, options.overrides, out)
     if options.dry_run:
         return _dry_run(jobs, out)
-    if options.skip_missing:
-        jobs, gone = without_missing(jobs, data=options.fetch)
-        runner.say(f"Left out: {', '.join(gone) or 'nothing'}")
-    fetch_missing(jobs, data=options.fetch)
+    jobs, gone = prepared(jobs, data=options.fetch, skip=options.skip_missing)
+    for name, why in gone.items():
+        runner.say(f"Left out: {name}: {why}")
     outcomes = runner.run(jobs, out=out, workers=min(options.jobs or runner.default_workers(len(jobs)), len(jobs)), force=options.force)
     if options.save:
         from .study.execute import save_pair
