@@ -1,87 +1,13 @@
-"""Assets: downloads resume, mirrors are tried, hashes are checked, nothing half-done is left; the hub's client talks to a server like the hub."""
+"""Assets: mirrors are tried, hashes are recorded and checked, folders are taken in, and messages say what to do."""
 
 from __future__ import annotations
 
-import hashlib
-import http.server
-import re
-import threading
+import os
 
 import diffused_redundancy as dr
 import pytest
-from diffused_redundancy.store import assets, download, hub
-from diffused_redundancy.store.download import DeadLink, Expected
-
-BODY = bytes(range(256)) * 9000  # 2.3 MB: three blocks
-
-
-def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-class Server:
-    """A web server whose answers a test chooses: by path, a list of what to do with one request after the other.
-
-    ``ok``, a status, ``cut`` (half of what was promised), ``noranges``, ``hub`` (a HEAD as the hub answers it).
-    """
-
-    def __init__(self) -> None:
-        self.bodies: dict[str, bytes] = {}
-        self.plans: dict[str, list[object]] = {}
-        self.seen: list[tuple[str, str, str]] = []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *words: object) -> None:
-                pass
-
-            def do_HEAD(self) -> None:
-                self.answer()
-
-            def do_GET(self) -> None:
-                self.answer()
-
-            def answer(self) -> None:
-                outer.seen.append((self.command, self.path, self.headers.get("Range", "")))
-                plan = outer.plans.get(self.path, [])
-                what = plan.pop(0) if plan else "ok"
-                body = outer.bodies.get(self.path)
-                if isinstance(what, int) or body is None:
-                    status = what if isinstance(what, int) else 404
-                    self.send_response(status)
-                    if status == 404 and "/resolve/" in self.path:
-                        self.send_header("X-Error-Code", "EntryNotFound")
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-                start = int(wanted[1]) if wanted and what != "noranges" and self.headers.get("If-Range") == f'"{sha(body)}"' else 0
-                if start >= len(body):
-                    self.send_response(416)
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                self.send_response(206 if start else 200)
-                self.send_header("ETag", f'"{sha(body)}"')
-                if "/resolve/" in self.path:
-                    self.send_header("X-Repo-Commit", "0" * 40)
-                    self.send_header("X-Linked-Etag", f'"{sha(body)}"')
-                    self.send_header("X-Linked-Size", str(len(body)))
-                if start:
-                    self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-                self.send_header("Content-Length", str(len(body) - start))
-                self.end_headers()
-                if self.command == "GET":
-                    sent = body[start:]
-                    self.wfile.write(sent[: len(sent) // 2] if what == "cut" else bytes(reversed(sent)) if what == "garbled" else sent)
-                if what == "cut":
-                    self.close_connection = True
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+from diffused_redundancy.store import assets, imports
+from webserver import BODY, Server, sha
 
 
 @pytest.fixture(autouse=True)
@@ -96,129 +22,7 @@ def server():
     made = Server()
     made.bodies["/file"] = BODY
     yield made
-    made.server.shutdown()
-    made.server.server_close()
-
-
-def test_a_file_comes_whole(server, tmp_path):
-    download.download(f"{server.url}/file", tmp_path / "a" / "file", Expected(sha256=sha(BODY), size=len(BODY)))
-    assert (tmp_path / "a" / "file").read_bytes() == BODY
-    assert [path.name for path in (tmp_path / "a").iterdir()] == ["file"]
-
-
-@pytest.mark.parametrize("trouble", [["cut"], [500], [503, 429, "cut"], ["cut", "cut", "cut"]])
-def test_trouble_that_passes_is_overcome(server, tmp_path, trouble):
-    server.plans["/file"] = list(trouble)
-    download.download(f"{server.url}/file", tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == BODY
-    resumed = [seen for seen in server.seen if seen[2]]
-    assert len(resumed) == trouble.count("cut")  # what had come was kept
-
-
-def test_another_process_goes_on_where_one_stopped(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "TRIES", 1)
-    server.plans["/file"] = ["cut"]
-    with pytest.raises(DeadLink, match="the connection broke after"):
-        download.download(f"{server.url}/file", tmp_path / "file")
-    assert 0 < (tmp_path / "file.part").stat().st_size < len(BODY) and not (tmp_path / "file").exists()
-    download.download(f"{server.url}/file", tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == BODY and server.seen[-1][2].startswith("bytes=")
-
-
-@pytest.mark.parametrize("how", ["noranges", "changed"])
-def test_what_cannot_be_resumed_begins_anew(server, tmp_path, monkeypatch, how):
-    monkeypatch.setattr(download, "TRIES", 1)
-    server.plans["/file"] = ["cut"]
-    with pytest.raises(DeadLink):
-        download.download(f"{server.url}/file", tmp_path / "file")
-    if how == "noranges":
-        server.plans["/file"] = ["noranges"]
-    else:
-        server.bodies["/file"] = BODY[::-1]
-    download.download(f"{server.url}/file", tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == server.bodies["/file"]
-
-
-@pytest.mark.parametrize(
-    "expected, words",
-    [
-        (Expected(sha256="0" * 64), "its sha256 is .* instead of 0000"),
-        (Expected(sha256="0" * 8), "its sha256 is [0-9a-f]{8} instead of 00000000"),
-        (Expected(md5="0" * 32), "its md5 is"),
-        (Expected(size=5), "it has 2,304,000 bytes instead of 5"),
-    ],
-)
-def test_another_file_than_expected_is_not_kept(server, tmp_path, expected, words):
-    with pytest.raises(DeadLink, match=words):
-        download.download(f"{server.url}/file", tmp_path / "file", expected)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_link_that_stays_dead(server, tmp_path):
-    with pytest.raises(DeadLink, match="404"):
-        download.download(f"{server.url}/nothing", tmp_path / "file")
-    assert len(server.seen) == 1  # what is not there is not asked for again
-    server.plans["/file"] = [500] * 9
-    with pytest.raises(DeadLink, match="Internal Server Error .tried 5 times"):
-        download.download(f"{server.url}/file", tmp_path / "file")
-    with pytest.raises(DeadLink, match="tried 5 times"):
-        download.download("http://127.0.0.1:9/file", tmp_path / "file")
-
-
-# The hub
-
-
-@pytest.fixture
-def at_hub(server, monkeypatch):
-    monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *given: None)
-    server.bodies["/timm/some.tag/resolve/main/model.safetensors"] = BODY
-    return server, "/timm/some.tag/resolve/main/model.safetensors", "hf://timm/some.tag/model.safetensors"
-
-
-@pytest.mark.parametrize("trouble", [[], [500], ["ok", "cut"], ["ok", 502, "cut"]])
-def test_the_hub_gives_a_file(at_hub, tmp_path, trouble):
-    server, path, url = at_hub
-    server.plans[path] = list(trouble)
-    hub.download(url, tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == BODY
-    assert ("HEAD", path, "") in server.seen, server.seen
-
-
-def test_the_hub_says_what_a_file_hashes_to(at_hub, tmp_path):
-    server, path, url = at_hub
-    server.plans[path] = ["ok", "garbled"]
-    with pytest.raises(DeadLink, match=f"its sha256 is .* instead of {sha(BODY)}"):
-        hub.download(url, tmp_path / "file")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_the_hub_does_not_have(at_hub, tmp_path, monkeypatch):
-    server, path, url = at_hub
-    with pytest.raises(DeadLink, match="not on the hub"):
-        hub.download("hf://timm/some.tag/other.safetensors", tmp_path / "file")
-    server.plans[path] = [500] * 99
-    with pytest.raises(DeadLink, match="the hub answers 500 .tried 5 times"):
-        hub.download(url, tmp_path / "file")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.is_offline_mode", lambda: True, raising=False)
-    server.plans.clear()
-    with pytest.raises(DeadLink, match="HF_HUB_OFFLINE is set|no connection"):
-        hub.download(url, tmp_path / "file")
-    with pytest.raises(dr.InputError, match="write hf://OWNER"):
-        hub.download("hf://only", tmp_path / "file")
-
-
-def test_a_file_that_the_hub_s_client_has_already_is_copied(at_hub, tmp_path, monkeypatch):
-    server, _, url = at_hub
-    (tmp_path / "cached").write_bytes(BODY)
-    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *given: str(tmp_path / "cached"))
-    hub.download(url, tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == BODY and server.seen == []
-
-
-# Assets
+    made.stop()
 
 
 def made(server, **changes):
@@ -271,6 +75,99 @@ def test_what_cannot_be_had_names_links_and_the_way_by_hand(server, place):
         assets.require(by_hand, fetching=True)
 
 
+def test_each_file_is_named_with_its_own_links():
+    told = assets.how_to_get(assets.asset("flowers102"))
+    home = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102"
+    files = "; ".join(f"flowers-102/{name} from {home}/{name}" for name in ("102flowers.tgz", "imagelabels.mat", "setid.mat"))
+    assert told.endswith(f"datasets/flowers102 {files}")
+    told = assets.how_to_get(assets.asset("resnet18.tv_in1k"))
+    assert "model.safetensors from https://huggingface.co/timm/" in told
+    assert told.endswith("; or resnet18-f37072fd.pth from https://download.pytorch.org/models/resnet18-f37072fd.pth")
+
+
+@pytest.mark.parametrize(
+    "name, size, least",
+    [
+        ("imagenet", "at least 155 GB", 147897477120 + 6744924160),
+        ("cifar10", "170 MB", 170498071),
+        ("resnet50.mrl", "about 110 MB", 110e6),
+        ("resnet50.dropout_0.1", "size not known", 0),
+    ],
+)
+def test_sizes_tell_what_is_known(name, size, least):
+    one = assets.asset(name)
+    assert (one.size, one.least_bytes) == (size, least)
+
+
+# Files that users put there
+
+
+def put(one, content=BODY):
+    path = one.path(one.files[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_a_file_put_there_is_checked_when_first_used_and_when_it_changes(server, monkeypatch):
+    one = made(server, sha256=sha(BODY)[:8])
+    path = put(one, BODY[::-1])
+    words = rf"net.pth is not net.pth of some.net: its sha256 is {sha(BODY[::-1])[:8]} instead of .* move it away. Then run '.*fetch some.net'"
+    with pytest.raises(dr.InputError, match=words):
+        assets.require(one, fetching=True)
+    assert path.read_bytes() == BODY[::-1] and assets.recorded() == {} and server.seen == []  # kept, and nothing fetched over it
+    put(one)
+    assert assets.require(one, fetching=False) == [path]
+    entry = assets.recorded()["weights/some.net/net.pth"]
+    assert (entry["sha256"], entry["bytes"], entry["changed"]) == (sha(BODY), len(BODY), path.stat().st_mtime_ns)
+    with monkeypatch.context() as untouched:  # of the same size and time: not read again
+        untouched.setattr(assets, "digest", lambda *given: pytest.fail("hashed again"))
+        untouched.setattr(assets.Expected, "problem", lambda *given: pytest.fail("checked again"))
+        assert assets.require(one, fetching=False) == [path] and assets.sha256(path) == sha(BODY)
+    with pytest.raises(dr.InputError, match=f"instead of {'0' * 8}"):  # a hash published since
+        assets.require(made(server, sha256="0" * 8), fetching=False)
+    put(one, BODY[::-1])
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(dr.InputError, match="instead of"):
+        assets.require(one, fetching=False)
+
+
+def test_what_was_fetched_may_not_change_but_the_user_s_own_may(server):
+    fetched = made(server)
+    assets.require(fetched, fetching=True)
+    put(fetched, BODY[::-1])
+    with pytest.raises(dr.InputError, match="recorded was .* take its entry out of .*recorded.json"):
+        assets.require(fetched, fetching=True)
+    own = assets._asset("weights", "own.net", {"file": "own.pth", "by_hand": "Ask.", "source": "", "license": ""})
+    for content in (BODY, BODY[::-1]):  # nothing is published of it
+        path = put(own, content)
+        assert assets.require(own, fetching=False) == [path] and assets.sha256(path) == sha(content)
+
+
+def test_a_folder_shared_for_reading_only_serves(server, monkeypatch):
+    one = made(server, sha256=sha(BODY))
+    path = put(one)
+
+    def refuse(*given):
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(assets, "FileLock", refuse)
+    assert assets.require(one, fetching=False) == [path] and assets.recorded() == {}
+
+
+@pytest.mark.parametrize("text", ["", '{"a":', "[]", "\xff", '{"weights/some.net/net.pth": 1}', '{"weights/some.net/net.pth": {"sha256": "0"}}'])
+def test_a_broken_record_counts_as_none(server, place, capsys, text):
+    one = made(server)
+    (path,) = assets.fetch(one)
+    (place / "recorded.json").write_bytes(text.encode("latin-1"))
+    assert assets.recorded() == {} and assets.recorded() == {}
+    (told,) = capsys.readouterr().err.splitlines()  # once
+    assert str(place / "recorded.json") in told
+    assert assets.verify(one) == {"net.pth": ""}
+    assert assets.require(one, fetching=False) == [path]
+    assert assets.recorded()["weights/some.net/net.pth"]["sha256"] == sha(BODY)
+
+
 def test_weights_in_another_format_will_do(server):
     second = {"file": "net.pth", "urls": [f"{server.url}/file"], "sha256": sha(BODY)[:8]}
     files = [{"file": "model.safetensors", "urls": [f"{server.url}/gone"]}, second]
@@ -286,11 +183,12 @@ def test_weights_in_another_format_will_do(server):
 def test_a_folder_without_a_network(server, tmp_path, place, monkeypatch, name):
     one = made(server, sha256=sha(BODY), urls=[])
     other = assets._asset("weights", "other", {"file": "net.pth", "source": "", "license": ""})
-    monkeypatch.setattr(assets, "manifest", lambda: {"some.net": one, "other": other})
+    monkeypatch.setattr(imports, "manifest", lambda: {"some.net": one, "other": other})
     source = tmp_path / "stick" / name
     source.parent.mkdir(parents=True)
     source.write_bytes(BODY)
-    taken = assets.import_folder(tmp_path / "stick")
+    taken, bad = imports.import_folder(tmp_path / "stick")
+    assert bad == []
     if name == "net.pth":  # two assets have a file of this name: it is told apart by its hash only
         assert [(a.name, f.name) for a, f in taken] == [("some.net", "net.pth")]
     assert one.path(one.files[0]).read_bytes() == BODY
@@ -298,16 +196,46 @@ def test_a_folder_without_a_network(server, tmp_path, place, monkeypatch, name):
     assert source.exists()
 
 
-def test_a_wrong_file_in_a_folder_is_refused(server, tmp_path, monkeypatch):
+def test_a_wrong_file_in_a_folder_does_not_keep_others_out(server, tmp_path):
     one = made(server, sha256=sha(b"other"), bytes=None)
-    monkeypatch.setattr(assets, "manifest", lambda: {"some.net": one})
+    other = assets._asset("weights", "other", {"file": "other.pth", "source": "", "license": ""})
     (tmp_path / "stick").mkdir()
     (tmp_path / "stick" / "net.pth").write_bytes(BODY)
-    with pytest.raises(dr.InputError, match="is not net.pth of some.net"):
-        assets.import_folder(tmp_path / "stick")
-    assert assets.missing(one)
+    (tmp_path / "stick" / "other.pth").write_bytes(BODY)
+    taken, bad = imports.import_folder(tmp_path / "stick", [one, other])
+    assert [(a.name, f.name) for a, f in taken] == [("other", "other.pth")]
+    assert len(bad) == 1 and f"net.pth is not net.pth of some.net: its sha256 is {sha(BODY)} instead of" in bad[0]
+    assert assets.missing(one) and list(one.place.parent.iterdir()) == [other.place]
     with pytest.raises(dr.InputError, match="no folder"):
-        assets.import_folder(tmp_path / "none")
+        imports.import_folder(tmp_path / "none")
+
+
+def test_a_second_file_of_the_name_is_tried(server, tmp_path):
+    one = made(server, sha256=sha(BODY))
+    for name, content in (("a", b"wrong"), ("b", BODY)):
+        (tmp_path / "stick" / name).mkdir(parents=True)
+        (tmp_path / "stick" / name / "net.pth").write_bytes(content)
+    taken, bad = imports.import_folder(tmp_path / "stick", [one])
+    assert len(taken) == len(bad) == 1 and one.path(one.files[0]).read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    "path, name",
+    [
+        ("mrl/Imagenet1k_R50_mrl/final_weights.pt", "resnet50.mrl"),
+        ("fixed-feature/Imagenet1k_R50_ff16/final_weights.pt", "resnet50.ff_16"),
+        ("resnet50.mrl_e/final_weights.pt", "resnet50.mrl_e"),
+        ("vgg16_bn.robust_l2_3.pth", None),  # the file is a .ckpt
+        ("resnet50_dropout_0.5.ckpt", "resnet50.dropout_0.5"),
+        ("final_weights.pt", None),
+        ("wide_resnet50_4.robust_l2_3.ckpt", "wide_resnet50_4.robust_l2_3"),
+    ],
+)
+def test_layouts_of_publishers_are_known(tmp_path, path, name):
+    (tmp_path / "stick" / path).parent.mkdir(parents=True)
+    (tmp_path / "stick" / path).write_bytes(b"weights")
+    taken, bad = imports.import_folder(tmp_path / "stick")
+    assert [one.name for one, _ in taken] == ([name] if name else []) and bad == []
 
 
 @pytest.mark.parametrize(

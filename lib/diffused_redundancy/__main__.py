@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--save", action="store_true", help="keep the executed notebooks in notebooks/, for committing (default preset only)")
     run.add_argument("--dry-run", action="store_true", help="say what would be computed, at which cost, and what is missing; do nothing else")
     run.add_argument("--fetch", action="store_true", help="download the data sets that are missing (missing weights are downloaded anyway)")
-    run.add_argument("--skip-missing", action="store_true", help="leave out networks and data sets that are not here and not downloaded")
+    run.add_argument("--skip-missing", action="store_true", help="leave out networks and data sets that are not here and cannot be had")
     run.add_argument("--list", action="store_true", help="list notebooks with their parameters, and presets, and do nothing else")
 
     measure = commands.add_parser("measure", help="measure the redundancy of your own embeddings")
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     verify = actions.add_parser("verify", help="check what is here against published and recorded hashes")
     for one in (listing, fetch, verify):
         one.add_argument("names", nargs="+" if one is fetch else "*", metavar="NAME", help="assets, or patterns such as 'resnet50.*'; tags of timm")
-    take = actions.add_parser("import", help="take files from a folder, for work without a network")
+    take = actions.add_parser("import", help="take files from a folder, for work without a network (of a tag of timm, as TAG/FILE)")
     take.add_argument("folder", type=Path, metavar="FOLDER")
 
     execute = commands.add_parser("execute")  # what the runner starts for each notebook
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     from .study import jobs as planning
     from .study import parameters, runner
-    from .study.needs import fetch_missing, without_missing
+    from .study.needs import prepared
 
     if options.list:
         for name in parameters.available():
@@ -118,10 +118,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _dry_run(jobs, out)
     planning.check_layers(jobs)
-    if options.skip_missing:
-        jobs, gone = without_missing(jobs, data=options.fetch)
-        runner.say(f"Left out: {', '.join(gone) or 'nothing'}")
-    fetch_missing(jobs, data=options.fetch)
+    jobs, gone = prepared(jobs, data=options.fetch, skip=options.skip_missing)
+    for name, why in gone.items():
+        runner.say(f"Left out: {name}: {why}")
     outcomes = runner.run(jobs, out=out, workers=min(options.jobs or runner.default_workers(len(jobs)), len(jobs)), force=options.force)
     if options.save:
         from .study.execute import save_pair
@@ -179,20 +178,25 @@ def _assets(options: argparse.Namespace) -> int:
     from .study import inventory
 
     if options.action == "import":
-        for line in inventory.take(options.folder):
-            print(line)
-        return 0
+        lines, bad = inventory.take(options.folder)
+        print("".join(f"{line}\n" for line in lines), end="")
+        return _failures(bad)
     chosen = inventory.chosen(options.names)
     if options.action == "ls":
         print(inventory.listing(chosen))
         return 0
     if options.action == "fetch":
-        for one in chosen:
-            print(inventory.fetch(one), flush=True)
-        return 0
+        return _failures(inventory.fetch(chosen))
     lines, good = inventory.verify(chosen)
     print("\n".join(lines))
     return 0 if good else 1
+
+
+def _failures(told: Sequence[str]) -> int:
+    """Say what went wrong, and the exit status."""
+    for line in told:
+        print(f"error: {line}", file=sys.stderr)
+    return 1 if told else 0
 
 
 def _execute(options: argparse.Namespace) -> int:

@@ -58,6 +58,14 @@ def check_architecture(tag: str) -> None:
         raise unknown("timm model", tag, [*BEYOND_TIMM, *timm.list_models(pretrained=True)])
 
 
+def is_tag(name: str) -> bool:
+    """Whether timm has weights of this tag, or of this architecture."""
+    import timm
+
+    base, dot, _ = name.partition(".")
+    return timm.is_model(base) and timm.is_model_pretrained(name if dot else base)
+
+
 def check(name: str) -> None:
     """Raise InputError if there is no net of this name, or no such weight file; nothing is loaded."""
     tag, at, path = name.partition("@")
@@ -68,11 +76,10 @@ def check(name: str) -> None:
         return
     if name in ZOO or name in published():
         return
+    if is_tag(name):
+        return
     import timm
 
-    base, _, tag = name.partition(".")
-    if timm.is_model(base) and timm.is_model_pretrained(name if tag else base):
-        return
     near = difflib.get_close_matches(name, timm.list_models(pretrained=True), n=3, cutoff=0.7)
     if "/" in name or Path(name).suffix in (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".npz"):
         raise InputError(f"{name!r} is a file: write TAG@{name}, with timm's tag of its architecture, such as resnet18.tv_in1k@{name}")

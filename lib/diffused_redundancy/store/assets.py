@@ -2,16 +2,18 @@
 
 An asset is a few files with their urls, hashes, sizes and terms. They live in the folder of
 :func:`paths.assets`, ``weights/NAME/FILE`` or ``datasets/FOLDER/FILE``. Where no sha256 was published, that of
-the first download is recorded there, and later downloads must agree with it.
+the first download is recorded there, and later downloads must agree with it. Files that were put there by other ways
+are checked when they are first used.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-import shutil
+import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +24,23 @@ from filelock import FileLock
 from ..errors import InputError, unknown
 from . import hub, paths
 from .download import DeadLink, Expected, digest, download
-from .files import atomic_path, explained, make_folder, write_json
+from .files import explained, make_folder, write_json
 
 KINDS = {"weights": "weights", "datasets": "data set"}
 """Tables of the manifest, and what messages call their entries."""
 
-COMMAND = "python -m diffused_redundancy assets"
+
+def _command() -> str:
+    """How this command is called here: with the interpreter that runs, which need not be the one that ``python`` finds."""
+    python = Path(sys.executable)
+    here = Path.cwd()
+    return f"{python.relative_to(here) if python.is_relative_to(here) else python} -m diffused_redundancy assets".replace(str(Path.home()), "~")
+
+
+COMMAND = _command()
+
+BY_HAND = "put there by hand"
+"""Origin of a file that was found in its place. Where nothing is published it is the user's own, who may change it."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +101,26 @@ class Asset:
     @property
     def bytes(self) -> int | None:
         """Of all files needed, or None where one is not known."""
-        sizes = [file.expected.size for file in (self.files[:1] if self.any_one else self.files)]
-        return None if None in sizes else sum(size for size in sizes if size is not None)
+        return None if None in self._sizes else sum(size for size in self._sizes if size is not None)
+
+    @property
+    def _sizes(self) -> list[int | None]:
+        return [file.expected.size for file in (self.files[:1] if self.any_one else self.files)]
+
+    @property
+    def least_bytes(self) -> float:
+        """Of all files needed, as far as known: exact, else estimated from the entry's megabytes, else of the files whose size is known."""
+        known = sum(size for size in self._sizes if size is not None)
+        return known if self.bytes is not None else float(self.about.get("megabytes", 0)) * 1e6 or known
 
     @property
     def size(self) -> str:
         """Of all files needed, for reading."""
-        if self.bytes is None and "megabytes" in self.about:
-            return f"about {readable(self.about['megabytes'] * 1e6)}"
-        return readable(self.bytes)
+        if self.bytes is not None:
+            return readable(self.bytes)
+        if "megabytes" in self.about:
+            return f"about {readable(self.least_bytes)}"
+        return f"at least {readable(self.least_bytes)}" if self.least_bytes else "size not known"
 
     @property
     def place(self) -> Path:
@@ -162,10 +186,8 @@ def asset(name: str) -> Asset:
     return manifest()[name]
 
 
-def readable(size: float | None) -> str:
+def readable(size: float) -> str:
     """Bytes for reading."""
-    if size is None:
-        return "size not known"
     for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= least:
             return f"{size / least:.3g} {unit}"
@@ -185,12 +207,13 @@ def missing(one: Asset) -> list[File]:
 
 def how_to_get(one: Asset) -> str:
     """In words: the command, or what to put where."""
-    links = " or ".join(hub.page(url) for file in (missing(one) if one.any_one else missing(one)[:1]) for url in file.urls)
-    names = (" or " if one.any_one else ", ").join(file.name for file in missing(one))
     place = str(one.place).replace(str(Path.home()), "~")
+    gone = missing(one)
     if one.by_hand:
+        names = (" or " if one.any_one else ", ").join(file.name for file in gone)
         return f"{one.by_hand} Then put {names} in {place}, or run '{COMMAND} import FOLDER'"
-    return f"run '{COMMAND} fetch {one.name}' ({one.size}); or get {names} from {links} and put it in {place}"
+    linked = [f"{file.name} from {' or '.join(hub.page(url) for url in file.urls)}" if file.urls else file.name for file in gone]
+    return f"run '{COMMAND} fetch {one.name}' ({one.size}); or put into {place} {('; or ' if one.any_one else '; ').join(linked)}"
 
 
 def _records() -> Path:
@@ -198,45 +221,101 @@ def _records() -> Path:
 
 
 def recorded() -> dict[str, dict[str, Any]]:
-    """What is known of files here, by their path relative to the folder of assets: sha256, bytes, time of change, origin."""
-    return json.loads(_records().read_text(encoding="utf-8")) if _records().is_file() else {}
+    """What is known of files here, by their path relative to the folder of assets: sha256, bytes, time of change, origin.
+
+    Entries that cannot be read are as none.
+    """
+    path = _records()
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        _say_once(f"{path} cannot be read and counts as empty: {error}")
+        return {}
+    entries = held if isinstance(held, dict) else {}
+    found = {key: one for key, one in entries.items() if isinstance(one, dict) and {"sha256", "bytes", "changed"} <= one.keys()}
+    if found != held:
+        _say_once(f"{path} is broken: entries that cannot be read count as none")
+    return found
 
 
-def _record(path: Path, origin: str) -> None:
+@functools.cache
+def _say_once(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _key(path: Path) -> str:
+    return path.relative_to(paths.assets()).as_posix()
+
+
+def _unchanged(path: Path) -> dict[str, Any] | None:
+    """What is recorded of a file that has the size and the time of change it had then."""
+    known, about = recorded().get(_key(path)), path.stat()
+    return known if known and (known["bytes"], known["changed"]) == (about.st_size, about.st_mtime_ns) else None
+
+
+def record(path: Path, origin: str) -> None:
+    """Note a file of an asset that was found to be what it should be, and where it is from."""
     with FileLock(str(_records()) + ".lock"):
         about = path.stat()
         entry = {"sha256": digest(path), "bytes": about.st_size, "changed": about.st_mtime_ns, "from": origin}
         entry["date"] = datetime.now(UTC).strftime("%Y-%m-%d")
-        write_json(_records(), {**recorded(), path.relative_to(paths.assets()).as_posix(): entry})
+        write_json(_records(), {**recorded(), _key(path): entry})
 
 
 def sha256(path: Path) -> str:
     """The sha256 of a file of an asset: the recorded one where the file has not changed since."""
-    known = recorded().get(path.relative_to(paths.assets()).as_posix())
-    about = path.stat()
-    if known and (known["bytes"], known["changed"]) == (about.st_size, about.st_mtime_ns):
-        return str(known["sha256"])
-    return digest(path)
+    known = _unchanged(path)
+    return str(known["sha256"]) if known else digest(path)
 
 
-def problem(one: Asset, file: File) -> str:
-    """What is wrong with a file, against what was published and what was recorded; empty if nothing is."""
-    path = one.path(file)
+def problem(one: Asset, file: File, path: Path | None = None) -> str:
+    """What is wrong with a file, in its place or at another path; empty if nothing is.
+
+    It must be what was published, and what was recorded when it was fetched or imported.
+    """
+    path = path or one.path(file)
     if not path.is_file():
         return "it is not here"
     if found := file.expected.problem(path):
         return found
-    known = recorded().get(path.relative_to(paths.assets()).as_posix())
-    return Expected(sha256=known["sha256"]).problem(path).replace("instead of", "recorded was") if known else ""
+    known = recorded().get(_key(one.path(file)))
+    if not known or known.get("from") == BY_HAND:
+        return ""
+    return Expected(sha256=known["sha256"]).problem(path).replace(" instead of", ", recorded was")
 
 
-def _take(one: Asset, file: File, place: Path, origin: str) -> None:
-    """Accept a file that is in place: it must be what was published and what was recorded, if anything was."""
+def _take(one: Asset, file: File, origin: str) -> None:
+    """Accept a file that has come: it must be what was published and what was recorded, if anything was."""
+    path = one.path(file)
     if found := problem(one, file):
-        place.unlink()
+        path.unlink()
         raise DeadLink(f"{origin}: what came is another file: {found}")
-    if place.relative_to(paths.assets()).as_posix() not in recorded():
-        _record(place, origin)
+    if not _unchanged(path):
+        record(path, origin)
+
+
+def _check(one: Asset, file: File) -> None:
+    """Check a file when it is first used, and when it has changed since.
+
+    Raises
+    ------
+    InputError
+        If it is not what was published or recorded. The file is kept: it may be the user's only one.
+    """
+    path = one.path(file)
+    known = _unchanged(path)
+    if known and str(known["sha256"]).startswith(file.expected.sha256):
+        return
+    with explained("read", path):
+        found = problem(one, file)
+    if found:
+        again = f"Then run '{COMMAND} fetch {one.name}'." if any(each.urls for each in one.files) else one.by_hand
+        meant = f" If you changed it on purpose, take its entry out of {_records()}." if "recorded was" in found else ""
+        raise InputError(f"{path} is not {file.name} of {one.name}: {found}. It is left as it is: move it away. {again}{meant}")
+    with contextlib.suppress(OSError, InputError):  # in a folder shared for reading only, it is checked at every use
+        record(path, recorded().get(_key(path), {}).get("from", BY_HAND))
 
 
 def fetch(one: Asset) -> list[Path]:
@@ -279,7 +358,7 @@ def _fetch(one: Asset, file: File) -> list[str]:
                 hub.download(url, one.path(file), file.expected, title=one.name)
             else:
                 download(url, one.path(file), file.expected, title=f"{one.name}: {file.name}")
-            _take(one, file, one.path(file), url)
+            _take(one, file, url)
             return told
         except DeadLink as error:
             told.append(str(error))
@@ -287,7 +366,7 @@ def _fetch(one: Asset, file: File) -> list[str]:
 
 
 def require(one: Asset, *, fetching: bool) -> list[Path]:
-    """The files of an asset.
+    """The files of an asset, checked; of weights the first is the one to use.
 
     Parameters
     ----------
@@ -298,67 +377,16 @@ def require(one: Asset, *, fetching: bool) -> list[Path]:
     Raises
     ------
     InputError
-        If a file is missing and not to be fetched, with how to get it.
+        If a file is missing and not to be fetched, with how to get it; or is not what was published or recorded.
     """
     if missing(one):
         if not fetching or not any(file.urls for file in one.files):
             raise InputError(f"{KINDS[one.kind]} {one.name} is not here: {how_to_get(one)}")
-        return fetch(one)
-    return [one.path(file) for file in present(one)]
-
-
-def import_folder(folder: Path, among: Iterable[Asset] | None = None) -> list[tuple[Asset, File]]:
-    """Copy the files of a folder that belong to assets to where they belong, for work without a network.
-
-    A file belongs if its sha256 is a published one, or if it has the name (as in the manifest, or ``NAME.SUFFIX``
-    of the asset) and nothing known speaks against it.
-
-    Returns
-    -------
-    list of (asset, file)
-        What was taken in.
-    """
-    folder = Path(folder).expanduser().resolve()
-    if not folder.is_dir():
-        raise InputError(f"no folder {folder}")
-    here = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    taken = []
-    for one in manifest().values() if among is None else among:
-        for file in missing(one):
-            path = _match(one, file, here)
-            if path is None or not missing(one):
-                continue
-            with explained("read", path), atomic_path(one.path(file)) as temporary:
-                shutil.copyfile(path, temporary)
-            try:
-                _take(one, file, one.path(file), str(path))
-            except DeadLink as error:
-                raise InputError(f"{path} is not {file.name} of {one.name}: {error}") from error
-            taken.append((one, file))
-    return taken
-
-
-def _match(one: Asset, file: File, here: list[Path]) -> Path | None:
-    plain = Path(file.name).name
-    own = one.name + Path(file.name).suffix
-    for path in here:
-        if path.name == own or (path.name == plain and (path.parent.name == one.name or _telling(one, file))):
-            return path
-    return next((path for path in here if _published(file, path)), None)
-
-
-def _published(file: File, path: Path) -> bool:
-    """Whether a file is, by its hash, the published one, whatever its name."""
-    wanted = file.expected
-    if not wanted.sha256 or path.suffix != Path(file.name).suffix or (wanted.size is not None and wanted.size != path.stat().st_size):
-        return False
-    return digest(path).startswith(wanted.sha256)
-
-
-def _telling(one: Asset, file: File) -> bool:
-    """Whether the name of a file says which asset it belongs to."""
-    plain = Path(file.name).name
-    return sum(Path(other.name).name == plain for each in manifest().values() for other in each.files) <= 1
+        fetch(one)
+    here = present(one)
+    for file in here[:1] if one.any_one else here:
+        _check(one, file)
+    return [one.path(file) for file in here]
 
 
 def verify(one: Asset) -> dict[str, str]:

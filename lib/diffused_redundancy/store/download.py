@@ -7,8 +7,8 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,15 @@ from .files import explained, write_json
 CHUNK = 1 << 20
 TIMEOUT = 30.0
 TRIES = 5
-"""How often a server that fails, or a connection that breaks, is tried again; a file that is not there is not."""
+"""How often in a row, without a byte more, a server that fails or a connection that breaks is tried; a file that is not there is asked for once."""
 
 
 class DeadLink(Exception):
     """A server answered that it does not have or give the file."""
+
+
+class Interrupted(Exception):
+    """A connection broke while the file was coming. No OSError, so that it is not taken for one of the disk."""
 
 
 @dataclass(frozen=True)
@@ -60,81 +64,156 @@ def digest(path: Path, kind: str = "sha256") -> str:
         return hashlib.file_digest(stream, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
 
 
-def download(url: str, path: Path, expected: Expected | None = None, *, title: str = "", headers: Mapping[str, str] | None = None) -> None:
-    """Fetch a url to a path.
+@dataclass(frozen=True)
+class Place:
+    """Where a file can be had just now.
 
-    What has come is kept beside the path in ``NAME.part``; the next call goes on from there if the server still has the
-    same file, and begins anew if not.
+    Attributes
+    ----------
+    address : str
+    expected : Expected
+    version : str
+        Which content the address gives, in the words of whoever named it: what has come of a version is completed from
+        any other address of it. Empty if not known; then the server that began must say that the file is the same.
+    headers : mapping
+        To send along, such as an authorization.
+    """
+
+    address: str
+    expected: Expected = Expected()
+    version: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def download(url: str, path: Path, expected: Expected | None = None, *, title: str = "") -> None:
+    """Fetch a url to a path; see :func:`transfer`."""
+    transfer(url, lambda: Place(url, expected or Expected()), path, title=title)
+
+
+def transfer(name: str, locate: Callable[[], Place], path: Path, *, title: str = "") -> None:
+    """Fetch a file to a path.
+
+    What has come is kept beside the path in ``NAME.part``; the next try or call goes on from there if the file is still
+    the same, and begins anew if not.
 
     Parameters
     ----------
-    url : str
+    name : str
+        Of the file, for messages and to know its part again: its url, or another lasting name.
+    locate : callable
+        Says where the file is; asked before every try, since addresses may expire.
     path : path
         Its folder is made.
-    expected : Expected, optional
     title : str
         What the progress is of.
-    headers : mapping, optional
-        To send along, such as an authorization.
 
     Raises
     ------
     DeadLink
-        If the server does not have the file, what came is not what was expected, or every try failed.
+        If the server does not have the file, what came is not what was expected, or :data:`TRIES` tries in a row brought nothing.
     InputError
         If the file cannot be written.
     """
-    expected = expected or Expected()
     part, about = path.with_name(path.name + ".part"), path.with_name(path.name + ".part.json")
     with explained("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    for attempt in range(TRIES):
-        if attempt:
-            time.sleep(min(2.0**attempt, 30.0))
+    tries, most = 0, _size(part)
+    while True:
+        place = locate()
         try:
-            _transfer(url, part, about, title or path.name, headers or {})
-        except (ConnectionError, TimeoutError, HTTPException, urllib.error.URLError) as error:
-            if isinstance(error, urllib.error.HTTPError) and error.code not in (408, 416, 425, 429) and error.code < 500:
-                raise DeadLink(f"{url}: {error.code} {error.reason}") from error
-            if isinstance(error, urllib.error.HTTPError) and error.code == 416:
-                part.unlink(missing_ok=True)  # more has come than there is: another file
-            problem = f"{url}: {getattr(error, 'reason', error)}"
-            continue
-        if problem := expected.problem(part):
+            kept = _complete(name, place, part, about, title or path.name)
+        except (Interrupted, OSError, HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError) and not _may_pass(error.code, signed=place.address != name):
+                raise DeadLink(f"{name}: {error.code} {error.reason}") from error
+            problem = str(getattr(error, "reason", error)) or type(error).__name__
+        else:
+            found = place.expected.problem(part)
+            if not found:
+                with explained("write", path):
+                    part.replace(path)
+                about.unlink(missing_ok=True)
+                return
             part.unlink()
             about.unlink(missing_ok=True)
-            raise DeadLink(f"{url}: what came is another file: {problem}")
-        with explained("write", path):
-            part.replace(path)
-        about.unlink(missing_ok=True)
-        return
-    raise DeadLink(f"{problem} (tried {TRIES} times)")
+            problem = f"what came is another file: {found}"
+            if not kept:  # otherwise its beginning, from earlier, may be what is wrong
+                raise DeadLink(f"{name}: {problem}")
+        tries = 1 if _size(part) > most else tries + 1
+        most = max(most, _size(part))
+        if tries >= TRIES:
+            raise DeadLink(f"{name}: {problem} (tried {TRIES} times)")
+        time.sleep(min(2.0**tries, 30.0))
 
 
-def _transfer(url: str, part: Path, about: Path, title: str, headers: Mapping[str, str]) -> None:
-    """Fetch what is missing of a file; raises ConnectionError if less comes than was promised."""
-    held = part.stat().st_size if part.is_file() else 0
-    known = json.loads(about.read_text()) if held and about.is_file() else {}
-    validator = known.get("validator", "")
-    resumable = held > 0 and known.get("url") == url and validator
-    request = urllib.request.Request(url, headers={"User-Agent": "diffused-redundancy", "Accept-Encoding": "identity", **headers})
-    if resumable:
+def _may_pass(code: int, *, signed: bool) -> bool:
+    """Whether another try may succeed after an HTTP status; a signed address that is refused has expired, and the next one will not have."""
+    return code >= 500 or code in (408, 416, 425, 429) or (signed and code == 403)
+
+
+def _complete(name: str, place: Place, part: Path, about: Path, title: str) -> int:
+    """Fetch what is missing of a file; returns how many bytes were there already and are kept.
+
+    Raises
+    ------
+    Interrupted, OSError, HTTPException
+        If the server cannot be reached, refuses, or sends less than it promised.
+    InputError
+        If the part cannot be written.
+    """
+    known = _known(about)
+    same = known.get("url") == name and (known.get("version") == place.version if place.version else known.get("validator"))
+    held = _size(part) if same else 0
+    if held and held == place.expected.size:
+        return held
+    request = urllib.request.Request(place.address, headers={"User-Agent": "diffused-redundancy", "Accept-Encoding": "identity", **place.headers})
+    if held:
         request.add_header("Range", f"bytes={held}-")
-        request.add_header("If-Range", validator)
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+        if not place.version:
+            request.add_header("If-Range", known["validator"])
+    try:
+        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:
+            raise
+        if held and error.headers.get("Content-Range", "").rpartition("/")[2] == str(held):
+            return held  # there is no more to come
+        part.unlink(missing_ok=True)  # more has come than there is: another file
+        raise
+    with answer:
         goes_on = answer.status == 206
         length = answer.headers.get("Content-Length")
-        total = (held if goes_on else 0) + int(length) if length is not None else None
         tag = answer.headers.get("ETag", "")
-        found = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
-        write_json(about, {"url": url, "validator": found})
+        validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
         with explained("write", part), open(part, "ab" if goes_on else "wb") as stream:
+            write_json(about, {"url": name, "version": place.version, "validator": validator})
             for block in progress(_blocks(answer), total=None if length is None else -(-int(length) // CHUNK), title=f"{title} (MB)"):
                 stream.write(block)
-    if total is not None and part.stat().st_size < total:
-        raise ConnectionError(f"the connection broke after {part.stat().st_size:,} of {total:,} bytes")
+    total = None if length is None else int(length) + (held if goes_on else 0)
+    if total is not None and _size(part) < total:
+        raise Interrupted(f"the connection broke after {_size(part):,} of {total:,} bytes")
+    return held if goes_on else 0
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _known(about: Path) -> dict[str, Any]:
+    """What was noted of a part; nothing if the note is missing or broken."""
+    try:
+        found = json.loads(about.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _blocks(answer: Any) -> Iterator[bytes]:
-    while block := answer.read(CHUNK):
+    """What a server sends, a block at a time; Interrupted if the connection breaks or nothing comes for :data:`TIMEOUT` seconds."""
+    while True:
+        try:
+            block = answer.read(CHUNK)
+        except (OSError, HTTPException) as error:
+            raise Interrupted(str(error) or type(error).__name__) from error
+        if not block:
+            return
         yield block

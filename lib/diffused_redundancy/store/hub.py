@@ -1,8 +1,10 @@
 """Files of the Hugging Face hub, as ``hf://OWNER/REPOSITORY/FILE``.
 
 The hub's own client says where a file is, how large, and what it hashes to (and knows about tokens, mirrors in
-``$HF_ENDPOINT``, ``$HF_HUB_OFFLINE`` and files fetched earlier by timm). The bytes come by :func:`download.download`, which
-goes on after an interruption; the client's own transfer begins anew in each process.
+``$HF_ENDPOINT``, ``$HF_HUB_OFFLINE`` and files fetched earlier by timm). The bytes come by :func:`download.transfer`, which
+goes on after an interruption; the client's own transfer begins anew in each process. The hub redirects to signed addresses
+that differ each time and expire: what has come is known again by the ``hf://`` url and the hub's etag, and each try asks for
+an address of its own.
 """
 
 from __future__ import annotations
@@ -81,12 +83,16 @@ def download(url: str, path: Path, expected: web.Expected | None = None, *, titl
         return
     endpoint = os.environ.get("HF_ENDPOINT") or None
     address = hf_hub_url(repository, name, endpoint=endpoint)
-    about = _metadata(address, endpoint)
-    etag = about.etag or ""
-    if not expected.sha256 and re.fullmatch(r"[0-9a-f]{64}", etag):  # of files in large storage; of others it is git's
-        expected = web.Expected(sha256=etag, md5=expected.md5, size=about.size if expected.size is None else expected.size)
-    headers = {}
-    token = get_token()
-    if token and urlsplit(about.location).netloc == urlsplit(address).netloc:  # a token is for the hub, not for where it redirects to
-        headers["Authorization"] = f"Bearer {token}"
-    web.download(about.location, path, expected, title=title, headers=headers)
+
+    def locate() -> web.Place:
+        about = _metadata(address, endpoint)
+        etag = about.etag or ""
+        hashed = etag if re.fullmatch(r"[0-9a-f]{64}", etag) else ""  # of files in large storage; of others it is git's
+        size = about.size if expected.size is None else expected.size
+        headers = {}
+        token = get_token()
+        if token and urlsplit(about.location).netloc == urlsplit(address).netloc:  # a token is for the hub, not for where it redirects to
+            headers["Authorization"] = f"Bearer {token}"
+        return web.Place(about.location, web.Expected(expected.sha256 or hashed, expected.md5, size), etag, headers)
+
+    web.transfer(url, locate, path, title=title)

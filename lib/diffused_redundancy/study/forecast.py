@@ -144,8 +144,7 @@ class Forecast:
             told.append(f"on a GPU with {GPU / 1e12:.0f} TFLOP/s in float32 about {_duration(self._on_gpu())} by the same count (not measured)")
         told.append(f"memory about {assets.readable(self.memory + PROCESS)} a notebook, cache about {assets.readable(self.disk)}")
         if self.missing:
-            sizes = [one.bytes or one.about.get("megabytes", 0) * 1e6 for one in self.missing]
-            told.append(f"missing: {len(self.missing)} assets, at least {assets.readable(sum(sizes))}")
+            told.append(f"missing: {len(self.missing)} assets, at least {assets.readable(sum(one.least_bytes for one in self.missing))}")
             linked = [one for one in self.missing if any(file.urls for file in one.files)]
             if linked:
                 told += [f"  {one.name}: {one.size}, {one.license}" for one in linked]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..errors import InputError
-from ..store import assets, paths
+from ..nets import names
+from ..store import assets, imports, paths
 from ..store.assets import Asset
 from ..tasks import datasets
 
@@ -38,7 +39,7 @@ def chosen(names: Sequence[str]) -> list[Asset]:
 
 
 def _tag(name: str) -> Asset:
-    from ..nets import names, registry
+    from ..nets import registry
 
     try:
         names.check(name)
@@ -68,8 +69,18 @@ def listing(some: Sequence[Asset]) -> str:
     return "\n".join([*lines, f"Folder: {paths.assets()}"])
 
 
-def fetch(one: Asset) -> str:
-    """Fetch an asset, unpack a data set, and say where it is."""
+def fetch(some: Sequence[Asset]) -> list[str]:
+    """Fetch assets, unpack data sets, and print where each is; what went wrong is returned, and does not keep the others from coming."""
+    failed = []
+    for one in some:
+        try:
+            print(_fetch(one), flush=True)
+        except InputError as error:
+            failed.append(str(error))
+    return failed
+
+
+def _fetch(one: Asset) -> str:
     if one.kind == "datasets" and datasets.is_unpacked(one.name):
         return f"{one.name}: here already, {one.place}"
     files = assets.fetch(one)
@@ -88,9 +99,30 @@ def verify(some: Sequence[Asset]) -> tuple[list[str], bool]:
     return lines or ["nothing is here: there is nothing to check"], good
 
 
-def take(folder: Path) -> list[str]:
-    """Take in the files of a folder; a line for each, or one that says that none belongs here."""
-    taken = assets.import_folder(folder)
-    if not taken:
-        return [f"{folder}: no file here is missing, by its name or by its hash; '{assets.COMMAND} ls' lists the names"]
-    return [f"{one.name}: {one.path(file)}" for one, file in taken]
+def take(folder: Path) -> tuple[list[str], list[str]]:
+    """Take in the files of a folder: those of the manifest, and those in folders named by a tag of timm.
+
+    Returns
+    -------
+    (list of str, list of str)
+        A line for each file taken in, and what is wrong with others.
+    """
+    taken, bad = imports.import_folder(folder)
+    for path, one in _tagged(Path(folder).expanduser().resolve()):
+        more, wrong = imports.import_folder(path, [one])
+        taken += more
+        bad += wrong
+    lines = [f"{one.name}: {one.path(file)}" for one, file in taken]
+    none = f"{folder}: no file here is missing, by its name or by its hash; '{assets.COMMAND} ls' lists the names, and a tag of timm goes by TAG/FILE"
+    return lines or ([] if bad else [none]), bad
+
+
+def _tagged(folder: Path) -> Iterator[tuple[Path, Asset]]:
+    """Folders named by tags of timm that are not in the manifest, with the assets of the tags."""
+    for path in [folder, *sorted(folder.rglob("*"))]:
+        if path.is_dir() and "." in path.name.strip(".") and path.name not in assets.manifest() and names.is_tag(path.name):
+            from ..nets import registry  # brings torch
+
+            one = registry.weights_of(path.name)
+            if one is not None:
+                yield path, one
