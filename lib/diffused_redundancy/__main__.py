@@ -39,7 +39,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--jobs", type=int, metavar="N", help="notebooks to run at a time, sharing the cores (default: one a core, at most 4)")
     run.add_argument("--out", type=Path, metavar="FOLDER", help="where reports go (default: reports in the checkout)")
     run.add_argument("--save", action="store_true", help="keep the executed notebooks in notebooks/, for committing (default preset only)")
-    run.add_argument("--dry-run", action="store_true", help="say what would be computed, at which cost, and what is missing (then exit with 1); write only plan.csv")
+    run.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="write plan.csv and say what would be computed, at which cost, and what is missing (exit status 1 then)",
+    )
     run.add_argument("--fetch", action="store_true", help="download the data sets that are missing (missing weights are downloaded anyway)")
     run.add_argument("--skip-missing", action="store_true", help="leave out networks and data sets that are not here and cannot be had")
     run.add_argument("--list", action="store_true", help="list notebooks with their parameters, and presets, and do nothing else")
