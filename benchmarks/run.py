@@ -36,8 +36,8 @@ BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
 }
 """What can be measured, by name: each takes whether to be quick, and gives rows of the table."""
 
-ASKED_FOR = ("cifar_preset", "whole_run")
-"""Left out unless named: minutes long, and not side by side with anything."""
+ASKED_FOR = ("cifar_preset", "cka_packages", "growth", "logistic_71_probes", "whole_run")
+"""Left out unless named: many minutes long."""
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
