@@ -22,7 +22,7 @@
 # came of it we do not know from them, so we ask it ourselves (claims 5 and 6). Chance is one in the number of classes:
 # 10% for digits, 8% for font style.
 #
-# **Cost** of the default run: two to three minutes on two CPU cores, nearly all of it for logistic probes.
+# **Cost** of the default run: one to two minutes on two CPU cores, nearly all of it for logistic probes.
 
 # %% [markdown]
 # ## Parameters

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from webserver import BODY, Server
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = Path(os.environ.get("DIFFUSED_REDUNDANCY_REAL", ROOT.parent / "shared" / "real"))
@@ -39,3 +40,12 @@ def real() -> Path:
     if not (REAL / "resnet18_imagenet1k.safetensors").is_file():
         pytest.skip(f"no real net at {REAL}: set DIFFUSED_REDUNDANCY_REAL to a folder that holds it")
     return REAL
+
+
+@pytest.fixture
+def server():
+    """A local server that has one file."""
+    made = Server()
+    made.bodies["/file"] = BODY
+    yield made
+    made.stop()

@@ -7,7 +7,7 @@ import os
 import diffused_redundancy as dr
 import pytest
 from diffused_redundancy.store import assets, imports
-from webserver import BODY, Server, sha
+from webserver import BODY, sha
 
 
 @pytest.fixture(autouse=True)
@@ -15,14 +15,6 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("DIFFUSED_REDUNDANCY_ASSETS", str(tmp_path / "assets"))
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     return tmp_path / "assets"
-
-
-@pytest.fixture
-def server():
-    made = Server()
-    made.bodies["/file"] = BODY
-    yield made
-    made.stop()
 
 
 def made(server, **changes):

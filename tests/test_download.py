@@ -8,20 +8,12 @@ import diffused_redundancy as dr
 import pytest
 from diffused_redundancy.store import download, hub
 from diffused_redundancy.store.download import DeadLink, Expected
-from webserver import BODY, Server, sha
+from webserver import BODY, sha
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-
-
-@pytest.fixture
-def server():
-    made = Server()
-    made.bodies["/file"] = BODY
-    yield made
-    made.stop()
 
 
 def test_a_file_comes_whole(server, tmp_path):

@@ -78,3 +78,17 @@ def test_a_run_leaves_alone_what_is_up_to_date(job, made, tmp_path, capsys, monk
     monkeypatch.setattr(runner.subprocess, "Popen", lambda *_, **__: pytest.fail("a notebook was started"))
     assert runner.run([job], out=tmp_path) == [made]
     assert "01_cka: up to date" in capsys.readouterr().err and (tmp_path / "index.html").exists()
+
+
+def test_looking_at_a_data_set_does_not_make_reports_stale(tmp_path, monkeypatch):
+    """Opening a data set touches its lock."""
+    monkeypatch.setenv("DIFFUSED_REDUNDANCY_ASSETS", str(tmp_path))
+    folder = tmp_path / "datasets" / "cifar10"
+    folder.mkdir(parents=True)
+    (folder / "archive").write_bytes(b"1")
+    own = jobs.Job("01_cka", {"TASKS": ["cifar10"]}, tmp_path / "smoke", "smoke")
+    before = freshness.inputs(own)
+    (folder / ".unpacking.lock").touch()
+    assert freshness.inputs(own) == before
+    (folder / "archive").write_bytes(b"22")
+    assert freshness.inputs(own) != before

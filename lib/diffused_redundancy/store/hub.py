@@ -58,7 +58,7 @@ def _metadata(url: str, endpoint: str | None) -> Any:
                 raise web.DeadLink(f"{url}: {status}") from error
             problem = f"the hub answers {status}"
         except Exception as error:  # of whichever HTTP library the client uses
-            if type(error).__module__.split(".")[0] not in ("httpx", "httpx2", "httpcore", "requests", "builtins"):
+            if not isinstance(error, OSError) and type(error).__module__.split(".")[0] not in ("httpx", "httpx2", "httpcore", "requests"):
                 raise
             problem = f"no connection ({error})"
     raise web.DeadLink(f"{url}: {problem} (tried {web.TRIES} times)")

@@ -18,6 +18,7 @@ from ..nets.names import expanded
 from ..nets.zoo import ZOO
 from ..store import assets, paths, sha256_of, write_json
 from ..tasks.datasets import DATASETS
+from ..tasks.files import stamp
 from . import parameters
 from .execute import Outcome
 from .jobs import Job
@@ -50,7 +51,7 @@ def _net(name: str) -> Any:
     if name in ZOO:
         return _stamps(paths.data() / "checkpoints" / f"{name}.json")
     known = assets.manifest().get(name)
-    return _stamps(known.place) if known is not None else None
+    return _stamps(known.place if known is not None else paths.assets() / "weights" / name)  # the latter of a tag of timm
 
 
 def _task(name: str) -> Any:
@@ -61,13 +62,9 @@ def _task(name: str) -> Any:
 
 
 def _stamps(path: Path) -> str:
-    """A digest of the names, sizes and times of change of a file, or of all files of a folder."""
-    total = hashlib.sha256()
-    for one in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if one.is_file():
-            about = one.stat()
-            total.update(f"{one}|{about.st_size}|{about.st_mtime_ns}\n".encode())
-    return total.hexdigest()
+    """A stamp of a file, or of all files of a folder but hidden ones, such as locks, which change when a folder is only looked at."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return stamp(sorted(one for one in files if one.is_file() and not one.name.startswith(".")))
 
 
 def _made(job: Job) -> Path:
