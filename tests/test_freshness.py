@@ -8,7 +8,13 @@ import os
 import numpy as np
 import pytest
 from diffused_redundancy.study import freshness, jobs, runner
-from diffused_redundancy.study.execute import Outcome
+from diffused_redundancy.study.jobs import Outcome
+
+
+def of_a_new_run(job):
+    """The digest of a job's inputs as a run that begins now finds them."""
+    freshness._installed.cache_clear()
+    return freshness.inputs(job)
 
 
 @pytest.fixture
@@ -26,26 +32,26 @@ def made(job):
         (job.folder / name).write_text("{}" if name.endswith(".json") else name)
     outcome = Outcome("01_cka", "A title", True, 1.5, 0.5)
     (job.folder / "results" / "01_cka.outcome.json").write_text(json.dumps(outcome.__dict__))
-    freshness.record(job, freshness.inputs(job))
+    freshness.record(job, of_a_new_run(job))
     return outcome
 
 
 def test_an_untouched_report_is_up_to_date(job, made):
-    assert freshness.current(job, freshness.inputs(job)) == made
+    assert freshness.current(job, of_a_new_run(job)) == made
 
 
 def test_what_a_report_depends_on(job, tmp_path, monkeypatch):
-    before = freshness.inputs(job)
-    assert freshness.inputs(job) == before
+    before = of_a_new_run(job)
+    assert of_a_new_run(job) == before
     other = jobs.Job(job.notebook, {**job.values, "SEEDS": [2]}, job.folder, job.preset)
-    assert freshness.inputs(other) != before
+    assert of_a_new_run(other) != before
     images = tmp_path / "images.npz"
     about = images.stat()
     os.utime(images, ns=(about.st_atime_ns, about.st_mtime_ns + 1000))
-    touched = freshness.inputs(job)
+    touched = of_a_new_run(job)
     assert touched != before
     monkeypatch.setattr(freshness.metadata, "distributions", lambda: [])
-    assert freshness.inputs(job) != touched
+    assert of_a_new_run(job) != touched
 
 
 def test_code_and_weights_count(job, tmp_path, monkeypatch):
@@ -56,12 +62,12 @@ def test_code_and_weights_count(job, tmp_path, monkeypatch):
     weights = tmp_path / "weights.pt"
     weights.write_bytes(b"one")
     own = jobs.Job("01_cka", {"NETS": [f"resnet18.tv_in1k@{weights}"], "TASKS": ["digits"]}, job.folder, job.preset)
-    before = freshness.inputs(own)
+    before = of_a_new_run(own)
     code.write_text("a = 2")
-    changed = freshness.inputs(own)
+    changed = of_a_new_run(own)
     assert changed != before
     weights.write_bytes(b"longer")
-    assert freshness.inputs(own) != changed
+    assert of_a_new_run(own) != changed
 
 
 @pytest.mark.parametrize("name", ["01_cka.html", "figures/01_cka-curves.png", "results/01_cka.json", "results/01_cka.made.json"])
@@ -71,7 +77,7 @@ def test_a_report_that_was_touched_is_not(job, made, name, how):
         (job.folder / name).unlink()
     else:
         (job.folder / name).write_text("other")
-    assert freshness.current(job, freshness.inputs(job)) is None
+    assert freshness.current(job, of_a_new_run(job)) is None
 
 
 def test_a_run_leaves_alone_what_is_up_to_date(job, made, tmp_path, capsys, monkeypatch):
@@ -87,8 +93,8 @@ def test_looking_at_a_data_set_does_not_make_reports_stale(tmp_path, monkeypatch
     folder.mkdir(parents=True)
     (folder / "archive").write_bytes(b"1")
     own = jobs.Job("01_cka", {"TASKS": ["cifar10"]}, tmp_path / "smoke", "smoke")
-    before = freshness.inputs(own)
+    before = of_a_new_run(own)
     (folder / ".unpacking.lock").touch()
-    assert freshness.inputs(own) == before
+    assert of_a_new_run(own) == before
     (folder / "archive").write_bytes(b"22")
-    assert freshness.inputs(own) != before
+    assert of_a_new_run(own) != before

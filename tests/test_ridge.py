@@ -166,3 +166,18 @@ def test_of_equal_scores_the_first_class_counts():
     at_mean = np.tile(s.mean.cpu().numpy(), (8, 1))
     curve = dr.ridge_curve(s, dr.basis("first", s), at_mean, np.arange(8) % 4, penalty=0.1)
     assert np.array_equal(curve.accuracy, np.full(6, 0.25)) and np.array_equal(curve.per_class, np.tile([1.0, 0, 0, 0], (6, 1)))
+
+
+def test_parts_of_the_test_images_are_judged_in_one_pass(parts):
+    """Accuracy by class of each part, as of a test set that is this part alone."""
+    X, y, X_test, y_test = parts
+    statistics = dr.SufficientStatistics.from_features(X, y)
+    order = dr.basis("random", statistics, 1)
+    turn = np.arange(len(y_test)) % 3
+    found = dr.ridge_curve(statistics, order, X_test, y_test, penalty=1e-2, parts=turn)
+    whole = dr.ridge_curve(statistics, order, X_test, y_test, penalty=1e-2)
+    assert np.array_equal(found.per_class, whole.per_class, equal_nan=True)
+    assert found.by_part.shape == (3, *found.per_class.shape) and whole.by_part.shape == (0, *found.per_class.shape)
+    for number in range(3):
+        alone = dr.ridge_curve(statistics, order, X_test[turn == number], y_test[turn == number], penalty=1e-2)
+        assert np.array_equal(found.by_part[number], alone.per_class, equal_nan=True)

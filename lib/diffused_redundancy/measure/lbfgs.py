@@ -15,7 +15,7 @@ import torch
 from scipy.linalg import solve_triangular
 from torch import Tensor
 
-HISTORY = 20
+HISTORY = 8
 ENOUGH_HISTORY = 3
 TOLERANCE = 2e-5
 MAX_ITERATIONS = 500

@@ -43,11 +43,14 @@ class RidgeCurve:
         Accuracy among the test images of each class; NaN for classes with none.
     penalty : float
         See :mod:`diffused_redundancy.measure.probes`.
+    by_part : ndarray (parts, r, C)
+        The same as ``per_class`` for each part of the test images, if parts were asked for.
     """
 
     accuracy: np.ndarray = field(repr=False)
     per_class: np.ndarray = field(repr=False)
     penalty: float
+    by_part: np.ndarray = field(repr=False)
 
 
 def _right_hand_side(statistics: SufficientStatistics) -> tuple[Tensor, Tensor]:
@@ -64,7 +67,9 @@ def strength(statistics: SufficientStatistics, penalty: float) -> float:
     return check_penalty(penalty) * statistics.n * statistics.mean_variance
 
 
-def ridge_curve(statistics: SufficientStatistics, basis: Basis, X_test: Any, y_test: Any, *, penalty: float) -> RidgeCurve:
+def ridge_curve(
+    statistics: SufficientStatistics, basis: Basis, X_test: Any, y_test: Any, *, penalty: float, parts: np.ndarray | None = None
+) -> RidgeCurve:
     """Test accuracy at every k, overall and by class.
 
     Parameters
@@ -77,6 +82,8 @@ def ridge_curve(statistics: SufficientStatistics, basis: Basis, X_test: Any, y_t
     y_test : array of int (m,)
     penalty : float
         The same at every k. In units of :mod:`diffused_redundancy.measure.probes`.
+    parts : ndarray of int (m,), optional
+        The part of the test images, from 0 on, that each belongs to.
 
     Returns
     -------
@@ -92,8 +99,10 @@ def ridge_curve(statistics: SufficientStatistics, basis: Basis, X_test: Any, y_t
     gram = basis.gram(statistics.gram)
     gram.diagonal().add_(strength(statistics, penalty))
     factor = torch.linalg.cholesky(gram)
-    centred = on_device(features, cross.device).double() - statistics.mean
-    solved = torch.linalg.solve_triangular(factor, torch.cat([basis.rows(cross), basis.columns(centred).T], 1), upper=False)
+    right_hand = torch.empty(len(prior) + len(y), basis.size, dtype=cross.dtype, device=cross.device)  # transposed, as the solver wants it
+    right_hand[: len(prior)] = basis.rows(cross).T
+    right_hand[len(prior) :] = basis.columns(on_device(features, cross.device).double() - statistics.mean)
+    solved = torch.linalg.solve_triangular(factor, right_hand.T, upper=False, out=right_hand.T)
 
     # (C, m): classes first, so that the maximum runs along rows. A guess is right if the score of its class is the maximum, which
     # is cheaper to find than its place; of equal scores (as of images whose neurons are all 0) the first class counts.
@@ -101,6 +110,8 @@ def ridge_curve(statistics: SufficientStatistics, basis: Basis, X_test: Any, y_t
     best, own = torch.empty_like(scores[0]), torch.empty_like(scores[:1])
     accuracy = np.empty(basis.size)
     by_class = np.empty((basis.size, len(prior)))
+    members = [] if parts is None else [torch.from_numpy(np.flatnonzero(parts == number)).to(y.device) for number in range(parts.max() + 1)]
+    by_part = np.empty((len(members), *by_class.shape))
     right = torch.empty((_FLUSH, len(y)), dtype=torch.bool, device=y.device)
     for start in range(0, basis.size, _FLUSH):
         stop = min(start + _FLUSH, basis.size)
@@ -113,7 +124,9 @@ def ridge_curve(statistics: SufficientStatistics, basis: Basis, X_test: Any, y_t
         part = right[: stop - start]
         accuracy[start:stop] = part.sum(1).cpu().numpy() / len(y)
         by_class[start:stop] = per_class(part, y, len(prior))
-    return RidgeCurve(accuracy, by_class, penalty)
+        for number, some in enumerate(members):
+            by_part[number, start:stop] = per_class(part[:, some], y[some], len(prior))
+    return RidgeCurve(accuracy, by_class, penalty, by_part)
 
 
 def cross_validated_ridge(

@@ -11,14 +11,13 @@ import resource
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from ..store import atomic_path, make_folder, sha256_of, write_json, write_text
 from .html import notebook_body, page, title_of
+from .jobs import Outcome
+from .notebook_format import nbformat
 from .parameters import source
 
 SMALLER = {"paper-appendix": "paper", "paper": "cifar", "cifar": "miniature", "miniature": "smoke"}
@@ -27,30 +26,6 @@ SMALLER = {"paper-appendix": "paper", "paper": "cifar", "cifar": "miniature", "m
 
 README_PICTURE = {"02_probes": "ridge"}
 """The figure of a notebook that the README shows."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one notebook went.
-
-    Attributes
-    ----------
-    notebook : str
-    title : str
-    ok : bool
-    seconds : float
-    memory : float
-        Peak memory of the kernel, in GiB.
-    error : str
-        One line; empty if all went well.
-    """
-
-    notebook: str
-    title: str
-    ok: bool
-    seconds: float
-    memory: float
-    error: str = ""
 
 
 def peak_memory() -> float:

@@ -5,6 +5,7 @@ Light: nothing of torch is imported, so that a run that has nothing to do takes 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -20,29 +21,33 @@ from ..store import assets, paths, sha256_of, write_json
 from ..tasks.datasets import DATASETS
 from ..tasks.files import stamp
 from . import parameters
-from .execute import Outcome
-from .jobs import Job
+from .jobs import Job, Outcome
 
 
 def inputs(job: Job) -> str:
     """A digest of everything that a report depends on."""
-    root = Path(__file__).resolve().parents[1]
-    code = hashlib.sha256()
-    for path in sorted(one for one in root.rglob("*") if one.is_file() and "__pycache__" not in one.parts):
-        code.update(path.relative_to(root).as_posix().encode() + b"|" + path.read_bytes())
     values = job.parameters
     told = {
+        **_installed(),
         "notebook": sha256_of(parameters.source(job.notebook)),
         "parameters": values,
         "preset": job.preset,
-        "code": code.hexdigest(),
-        "packages": sorted(f"{one.metadata['Name']} {one.version}" for one in metadata.distributions()),
         "machine": [platform.platform(), platform.python_version(), os.cpu_count()],
         "gpu": [Path("/dev/nvidiactl").exists(), os.environ.get("CUDA_VISIBLE_DEVICES")],
         "nets": {name: _net(name) for name in expanded(values.get("NETS", []))},
         "tasks": {name: _task(name) for name in values.get("TASKS", [])},
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+@functools.cache
+def _installed() -> dict[str, Any]:
+    """The code and the packages, as a run finds them when it begins: what changes meanwhile makes its reports stale."""
+    root = Path(__file__).resolve().parents[1]
+    code = hashlib.sha256()
+    for path in sorted(one for one in root.rglob("*") if one.is_file() and "__pycache__" not in one.parts):
+        code.update(path.relative_to(root).as_posix().encode() + b"|" + path.read_bytes())
+    return {"code": code.hexdigest(), "packages": sorted(f"{one.name} {one.version}" for one in metadata.distributions())}
 
 
 def _net(name: str) -> Any:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import html
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nbformat
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 from traitlets.config import Config
+
+if TYPE_CHECKING:
+    import nbformat
 
 TEMPLATES = Path(__file__).resolve().parent / "template"
 

@@ -1,4 +1,4 @@
-"""What there is to run: notebooks with their values, made from a preset and what was typed, and checked before any work."""
+"""What there is to run: notebooks with their values, made from a preset and what was typed, and checked before any work; and how each went."""
 
 from __future__ import annotations
 
@@ -29,6 +29,30 @@ class Job:
     def parameters(self) -> dict[str, Any]:
         """All its parameters, defaults included."""
         return {name: one.default for name, one in parameters.declared(self.notebook).items()} | self.values
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one notebook went.
+
+    Attributes
+    ----------
+    notebook : str
+    title : str
+    ok : bool
+    seconds : float
+    memory : float
+        Peak memory of the kernel, in GiB.
+    error : str
+        One line; empty if all went well.
+    """
+
+    notebook: str
+    title: str
+    ok: bool
+    seconds: float
+    memory: float
+    error: str = ""
 
 
 def plan(preset: str, only: Sequence[str], overrides: Sequence[tuple[str, str]], out: Path) -> list[Job]:
@@ -81,13 +105,18 @@ def wanted_layers(jobs: Sequence[Job]) -> dict[str, list[str]]:
     return wanted
 
 
-def length(job: Job) -> int:
-    """A rough measure of a job's length: combinations of the values of its lists."""
+USUAL_STAGES = 5
+"""Layers that ``stages`` stands for in most nets."""
+
+
+def length(job: Job) -> float:
+    """About how long a job takes beside others, for the order they start in: in seconds of one core, for nets and tasks as small as the miniature's."""
     values = job.parameters
-    total = len(expanded(values.get("NETS", [])))
-    for name in ("TASKS", "SELECTIONS", "SEEDS"):
-        total *= max(1, len(values.get(name, [])))
-    return total
+    pairs = len(expanded(values.get("NETS", []))) * len(values.get("TASKS", []))
+    layers = sum(USUAL_STAGES if layer == STAGES else 1 for layer in values.get("LAYERS", [PENULTIMATE]))
+    curves = layers * len(values.get("SELECTIONS", [""])) * len(values.get("SEEDS", [0]))
+    logistic = "FRACTIONS" in values and values.get("PROBE") != "ridge"
+    return pairs * (2 + 0.1 * curves + (4 + 0.5 * curves if logistic else 0))
 
 
 def check_layers(jobs: Sequence[Job]) -> None:

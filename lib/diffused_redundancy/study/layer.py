@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..errors import InputError
 from ..measure.arrays import as_features
@@ -227,16 +226,11 @@ class Layer:
             turn = np.empty(len(labels), dtype=int)
             for label in np.unique(labels):
                 turn[labels == label] = np.arange((labels == label).sum()) % 2
-            features = as_features(X_test, "X_test")
-            return {
-                f"half_{half}": np.stack(
-                    [
-                        ridge_curve(self.statistics, order, features[torch.from_numpy(turn == half)], labels[turn == half], penalty=chosen).per_class
-                        for order in self._bases(self.statistics, selection, seeds)
-                    ]
-                )
-                for half in (0, 1)
-            }
+            curves = [
+                ridge_curve(self.statistics, order, X_test, y_test, penalty=chosen, parts=turn).by_part
+                for order in self._bases(self.statistics, selection, seeds)
+            ]
+            return {f"half_{half}": np.stack([curve[half] for curve in curves]) for half in (0, 1)}
 
         what = {"measure": "ridge halves", "selection": selection, "seeds": self.seeds(selection, seeds), "penalty": chosen}
         found = self._kept(what, compute)

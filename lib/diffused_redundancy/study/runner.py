@@ -17,9 +17,8 @@ from ..store import make_folder, paths, write_json
 from ..store.cache import REFRESH_VARIABLE
 from ..store.paths import LAYERS_VARIABLE
 from . import freshness
-from .execute import Outcome
 from .index import write_index
-from .jobs import Job, length, wanted_layers
+from .jobs import Job, Outcome, length, wanted_layers
 
 NOISE = ("Kernel is running over TCP without encryption", "IProgress not found", "notebook_tqdm")
 
