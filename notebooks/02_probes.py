@@ -64,7 +64,8 @@ study.show_provenance()
 #
 # Both are penalised by $\frac{\alpha v}{2} \lVert W \rVert_F^2$ ($v$: mean variance of the neurons), with $\alpha$ chosen
 # by cross-validation **on the train set, for the full layer** (the strongest within one standard error of the best), and
-# then kept for every subset. Test images decide nothing.
+# then kept for every subset: each image is left out in turn for the ridge probe, which has a closed form, and a third of
+# the images for the logistic one. Test images decide nothing.
 
 # %% [markdown]
 # ## Data

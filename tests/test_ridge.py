@@ -10,8 +10,7 @@ import torch
 from conftest import make_layer
 from diffused_redundancy.measure.probes import fold_of
 from diffused_redundancy.measure.ridge import strength
-from sklearn.linear_model import RidgeClassifier
-from sklearn.model_selection import cross_val_score
+from sklearn.linear_model import RidgeClassifier, RidgeCV
 
 
 @pytest.fixture
@@ -82,18 +81,46 @@ def test_equal_scores_count_once(parts):
     assert curve.accuracy[0] == pytest.approx((y_test == 0).mean())
 
 
-def test_cross_validation_against_scikit_learn(parts):
-    X, y, _, _ = parts
-    grid = (1e-3, 1e-1, 10.0)
-    choice = dr.choose_ridge_penalty(X, y, grid=grid, folds=4, seed=3)
-    fold = fold_of(torch.from_numpy(y), 4, 3).numpy()
-    splits = [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(4)]
+@pytest.mark.parametrize(("n", "standardize"), [(150, False), (150, True), (40, False)])
+def test_leaving_one_out_against_scikit_learn(n, standardize):
+    """Against RidgeCV's own leave-one-out, which gives its predictions; with more neurons than images as well."""
+    X, y = make_layer(n=n, d=60, classes=4)
+    grid = (1e-4, 1e-2, 1.0)
+    choice = dr.choose_ridge_penalty(X, y, grid=grid, standardize=standardize)
+    scaled = X / X.std(0) if standardize else X
+    s = dr.SufficientStatistics.from_features(scaled, y)
+    right = []
+    for penalty in grid:
+        theirs = RidgeCV(alphas=[strength(s, penalty)], store_cv_results=True, scoring="neg_mean_squared_error")
+        theirs.fit(scaled.astype(np.float64), np.eye(4)[y])
+        right.append(theirs.cv_results_[..., 0].argmax(1) == y)
+    assert choice.accuracy == pytest.approx(np.mean(right, 1), abs=1e-12)
+    best = int(np.mean(right, 1).argmax())
+    assert choice.error == pytest.approx(np.std(right[best], ddof=1) / np.sqrt(n)) and choice.folds == n
+    assert choice.penalty == max(p for p, a in zip(grid, choice.accuracy, strict=True) if a >= max(choice.accuracy) - choice.error)
+
+
+def test_groups_are_left_out_together():
+    """Against probes fitted without each group in turn, with groups of one, two and three rows."""
+    X, y = make_layer(n=90, d=25, classes=3)
+    order = np.argsort(y, kind="stable")
+    X, y = X[order], y[order]
+    groups = np.concatenate([[number] * size for number, size in enumerate([1, 2, 3] * 15)])
+    groups = np.array([f"{label}-{group}" for label, group in zip(y, groups, strict=True)])  # a group is of one class
+    shuffled = np.random.default_rng(0).permutation(90)
+    X, y, groups = X[shuffled], y[shuffled], groups[shuffled]
+    s = dr.SufficientStatistics.from_features(X, y)
+    grid = (1e-3, 0.1)
+    choice = dr.choose_ridge_penalty(X, y, grid=grid, groups=groups)
+    names = np.unique(groups)
     for penalty, accuracy in zip(grid, choice.accuracy, strict=True):
-        alphas = [strength(dr.SufficientStatistics.from_features(X[train], y[train]), penalty) for train, _ in splits]
-        theirs = [cross_val_score(RidgeClassifier(alpha=a), X, y, cv=[split])[0] for a, split in zip(alphas, splits, strict=True)]
-        assert accuracy == pytest.approx(np.mean(theirs), abs=1e-12)
-    best = max(choice.accuracy)
-    assert choice.penalty == max(p for p, a in zip(grid, choice.accuracy, strict=True) if a >= best - choice.error)
+        shares = []
+        for name in names:
+            out = groups == name
+            scores = plain.ridge_scores(X[~out], y[~out], X[out], strength(s, penalty), 3)
+            shares.append((scores.argmax(1) == y[out]).mean())
+        assert accuracy == pytest.approx(np.mean(shares), abs=1e-12)
+    assert choice.folds == len(names)
 
 
 def test_folds_hold_every_class_evenly():
@@ -126,15 +153,12 @@ def test_errors(parts):
         dr.ridge_curve(s, first, X_test, np.full_like(y_test, 9), penalty=1.0)
     with pytest.raises(dr.InputError, match=r"X_test\[0, 0\] is nan"):
         dr.ridge_curve(s, first, np.full_like(X_test, np.nan), y_test, penalty=1.0)
-    with pytest.raises(dr.InputError, match="folds is 1"):
-        dr.choose_ridge_penalty(X, y, folds=1)
+    with pytest.raises(dr.InputError, match="all 400 train labels are 0"):
+        dr.choose_ridge_penalty(X, np.zeros_like(y))
+    with pytest.raises(dr.InputError, match="groups has 3 entries for 400 rows"):
+        dr.choose_ridge_penalty(X, y, groups=[1, 2, 3])
     with pytest.raises(dr.InputError, match="number the classes from 0 without gaps"):
         dr.SufficientStatistics.from_features(X, np.where(y == 0, 10**9, y))
-
-
-def test_fewer_images_than_folds():
-    X, y = make_layer(n=4, classes=2)
-    assert dr.choose_ridge_penalty(X, y).folds == 4
 
 
 def test_cross_validated_curves_are_those_of_each_fold(layer):

@@ -185,7 +185,7 @@ def test_figures_tell_lines_apart_by_more_than_colour():
     assert len(lines) == len(dr.SELECTIONS)
     for style in (lambda line: line.get_marker(), lambda line: line.get_color(), lambda line: str(line._unscaled_dash_pattern)):
         assert len({style(line) for line in lines}) == len(lines)
-    assert len(session.small_png(figure)) < 100_000
+    assert len(session.with_palette(session.png(figure))) < 100_000
 
 
 def test_pages():

@@ -34,8 +34,8 @@ class PenaltyChoice:
     Attributes
     ----------
     penalty : float
-        The largest whose mean accuracy is within one standard error (over folds) of the best (Breiman and others
-        1984): small differences between penalties are noise, and the stronger penalty is the simpler probe.
+        The largest whose mean accuracy is within one standard error (over the parts left out) of the best (Breiman and
+        others 1984): small differences between penalties are noise, and the stronger penalty is the simpler probe.
     error : float
         The standard error of the best penalty's accuracy.
     grid : tuple of float
@@ -43,6 +43,7 @@ class PenaltyChoice:
     accuracy : tuple of float
         The mean validation accuracy of each.
     folds : int
+        Parts left out in turn: as many as images where each is a part of its own.
     """
 
     penalty: float
@@ -86,15 +87,34 @@ def folded(y: Any, n: int, folds: int, seed: int, groups: Any = None) -> tuple[T
     check_classes(labels)
     if groups is None:
         return labels, count_classes(labels), fold_of(labels, min(folds, n) if folds > 1 else folds, seed)
-    names, first, home = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
-    if len(home) != n or not np.array_equal(labels.numpy()[first][home], labels.numpy()):
-        raise InputError(f"groups has {len(home)} entries for {n} rows: it must name the group of each row, and the rows of a group share a label")
-    fold = fold_of(labels[torch.from_numpy(first)], min(folds, len(names)) if folds > 1 else folds, seed)
-    return labels, count_classes(labels), fold[torch.from_numpy(home)]
+    first, home = _homes(labels, groups)
+    fold = fold_of(labels[first], min(folds, len(first)) if folds > 1 else folds, seed)
+    return labels, count_classes(labels), fold[home]
+
+
+def _homes(labels: Tensor, groups: Any) -> tuple[Tensor, Tensor]:
+    """The first row of each group, and the group of each row."""
+    names = np.asarray(groups)
+    _, first, home = np.unique(names, return_index=True, return_inverse=True)
+    if len(names) != len(labels) or not np.array_equal(labels.numpy()[first][home], labels.numpy()):
+        raise InputError(
+            f"groups has {len(names)} entries for {len(labels)} rows: it must name the group of each row, and the rows of a group share a label"
+        )
+    return torch.from_numpy(first), torch.from_numpy(home)
+
+
+def together(labels: Tensor, groups: Any = None) -> list[Tensor]:
+    """The rows left out at a time, (groups, rows of a group): a tensor for each number of rows that groups have; each row alone by default."""
+    if groups is None:
+        return [torch.arange(len(labels))[:, None]]
+    _, home = _homes(labels, groups)
+    counts = torch.bincount(home)
+    rows = torch.sort(home, stable=True).indices
+    return [rows[counts[home[rows]] == size].view(-1, int(size)) for size in counts.unique()]
 
 
 def choose(grid: tuple[float, ...], accuracy: np.ndarray) -> PenaltyChoice:
-    """The choice from accuracies (folds, penalties)."""
+    """The choice from accuracies (parts left out, penalties)."""
     mean = accuracy.mean(0)
     best = int(mean.argmax())
     error = accuracy[:, best].std(ddof=1) / np.sqrt(len(accuracy))

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -21,12 +20,15 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .arrays import as_features, as_labels, check_features, check_finite, rows_of
-from .probes import RIDGE_GRID, PenaltyChoice, check_penalty, choose, folded, per_class
+from .arrays import as_features, as_labels, check_features, check_finite, count_classes, rows_of
+from .probes import RIDGE_GRID, PenaltyChoice, check_classes, check_penalty, choose, folded, per_class, together
 from .selections import Basis, bases
-from .statistics import SufficientStatistics, blocks, on_device
+from .statistics import SufficientStatistics, on_device
 
 _FLUSH = 64
+LEFT_OUT_AT_ONCE = 1 << 22
+"""Numbers held at a time for rows that are left out: images times neurons."""
+
 _TIE = 1e-13
 """Between the scores of two classes that are next to one another, so that no two are equal: beyond rounding, and far below any real difference."""
 
@@ -181,15 +183,15 @@ def choose_ridge_penalty(
     y: Any,
     *,
     grid: tuple[float, ...] = RIDGE_GRID,
-    folds: int = 5,
-    seed: int = 0,
     groups: Any = None,
     standardize: bool = False,
     device: str = "auto",
 ) -> PenaltyChoice:
-    """Choose the penalty of the full layer by cross-validation on the train set.
+    """Choose the penalty of the full layer by leave-one-out cross-validation on the train set.
 
-    Fold statistics add up, so each fold costs one eigendecomposition, shared by the whole grid.
+    With the hat matrix H = 1/n + Xc (G + lambda I)^-1 Xc', the probe trained without some rows g errs on them by
+    (I - H_gg)^-1 (Y_g - fitted_g), exactly (Cook and Weisberg 1982, section 2.2): one eigendecomposition of the Gram matrix
+    serves all rows and the whole grid. lambda is that of the whole train set.
 
     Parameters
     ----------
@@ -197,56 +199,44 @@ def choose_ridge_penalty(
     y : array of int (n,)
     grid : tuple of float
         Penalties to try.
-    folds, seed : int
-        Number of folds, and seed of the assignment.
     groups : array (n,), optional
-        Of rows that must share a fold, such as views of one image.
+        Of rows that are left out together, such as views of one image.
     standardize : bool
-        Scale neurons to unit variance within each training part first.
+        Scale neurons to unit variance over the train set first.
+    device : str
+        As for the statistics.
     """
-    features = check_features(X)
-    labels, num_classes, fold = folded(y, len(features), folds, seed, groups)
-    folds = int(fold.max()) + 1
-    parts = [SufficientStatistics(features.shape[1], num_classes, device=device) for _ in range(folds)]
-    for rows in blocks(len(features)):
-        block, target, home = rows_of(features, rows), labels[rows], fold[rows]
-        for f, part in enumerate(parts):
-            if bool((home == f).any()):
-                part.update(block[home == f], target[home == f])
-    solvers = [_Solver.of([part for g, part in enumerate(parts) if g != f], standardize) for f in range(folds)]
-    hits = np.zeros((folds, len(grid)))
-    for rows in blocks(len(features)):
-        block, target, home = rows_of(features, rows), labels[rows], fold[rows]
-        for f, solver in enumerate(solvers):
-            if bool((home == f).any()):
-                hits[f] += solver.hits(block[home == f], target[home == f], grid)
-    return choose(grid, hits / np.bincount(fold.numpy(), minlength=folds)[:, None])
-
-
-@dataclass(frozen=True)
-class _Solver:
-    """The ridge classifiers of one train part for every penalty, from one eigendecomposition of its Gram matrix."""
-
-    train: SufficientStatistics
-    scale: Tensor
-    values: Tensor
-    vectors: Tensor
-    target: Tensor
-    prior: Tensor
-
-    @classmethod
-    def of(cls, parts: list[SufficientStatistics], standardize: bool) -> _Solver:
-        train = reduce(SufficientStatistics.merge, parts)
-        scale = train.unit_scale() if standardize else torch.ones_like(train.mean)
-        train = train.scaled(scale)
-        cross, prior = _right_hand_side(train)
-        values, vectors = torch.linalg.eigh(train.gram)
-        return cls(train, scale, values, vectors, vectors.T @ cross, prior)
-
-    def hits(self, block: Tensor, labels: Tensor, grid: tuple[float, ...]) -> np.ndarray:
-        """How many of some images each penalty gets right."""
-        held = on_device(block, self.values.device).double() * self.scale
-        projected = (held - self.train.mean) @ self.vectors
-        truth = labels.to(self.values.device)
-        guesses = ((projected / (self.values + strength(self.train, penalty)) @ self.target + self.prior).argmax(1) for penalty in grid)
-        return np.array([float((guess == truth).sum()) for guess in guesses])
+    features = check_features(X) if groups is None else as_features(X)  # of lazy ones only rows that follow one another can be read
+    labels = as_labels(y, len(features))
+    check_classes(labels)
+    num_classes = count_classes(labels)
+    groupings = together(labels, groups)
+    train = SufficientStatistics.from_features(features, labels, num_classes=num_classes, device=device)
+    scale = train.unit_scale() if standardize else torch.ones_like(train.mean)
+    train = train.scaled(scale)
+    cross, prior = _right_hand_side(train)
+    values, vectors = torch.linalg.eigh(train.gram)
+    inverses = 1 / (values.clamp_min(0)[:, None] + torch.tensor([strength(train, penalty) for penalty in grid]).to(values))  # (d, penalties)
+    weights = (inverses[:, :, None] * (vectors.T @ cross)[:, None]).flatten(1)
+    accuracy = []
+    for grouping in groupings:
+        size = grouping.shape[1]
+        length = max(1, LEFT_OUT_AT_ONCE // (size * max(train.d, len(grid) * num_classes, size)))
+        for rows in grouping.split(length):
+            some = rows.flatten()
+            block = features[some] if isinstance(features, Tensor) else rows_of(features, slice(int(some[0]), int(some[-1]) + 1))
+            block = on_device(block, train.mean.device).double() * scale - train.mean
+            projected = block @ vectors
+            truth = labels[rows].to(train.mean.device)
+            own = torch.nn.functional.one_hot(truth, num_classes).double() - prior  # (g, rows, C)
+            errors = own[:, :, None] - (projected @ weights).view(*rows.shape, len(grid), num_classes)
+            if size == 1:
+                errors /= 1 - 1 / train.n - (projected.square() @ inverses)[:, None, :, None]
+            else:
+                apart = projected.view(*rows.shape, -1)
+                for number in range(len(grid)):
+                    hat = (apart * inverses[:, number]) @ apart.mT + 1 / train.n
+                    errors[:, :, number] = torch.linalg.solve(torch.eye(size).to(hat) - hat, errors[:, :, number])
+            hits = (own[:, :, None] + prior - errors).argmax(3) == truth[:, :, None]
+            accuracy.append(hits.double().mean(1).cpu().numpy())
+    return choose(grid, np.concatenate(accuracy))

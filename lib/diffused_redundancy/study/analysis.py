@@ -273,7 +273,7 @@ def penalty_table(layers: Layers) -> pd.DataFrame:
                     "probe": name,
                     "penalty": f"{choice.penalty:g}",
                     "validation accuracy": max(choice.accuracy),
-                    "folds": choice.folds,
+                    "parts left out in turn": choice.folds,
                     "grid": f"{choice.grid[0]:g} to {choice.grid[-1]:g}" + (" (at its edge)" if edge else ""),
                 }
             )

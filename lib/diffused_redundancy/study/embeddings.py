@@ -28,7 +28,7 @@ from ..tasks.splits import stratified
 from .figures import Curve, Panel, curves_figure
 from .html import markdown, page
 from .layer import Layer
-from .session import markdown_table, small_png
+from .session import markdown_table, png, with_palette
 from .tables import tidy
 
 PROBES = ("ridge", "logistic", "both", "none")
@@ -404,5 +404,5 @@ def _report(request: Request, summary: dict[str, Any], found: Sequence[Found], l
 
 
 def _figure(figure: Figure, alt: str) -> str:
-    picture = base64.b64encode(small_png(figure)).decode()
+    picture = base64.b64encode(with_palette(png(figure))).decode()
     return f'<figure><img alt="{html.escape(alt)}" src="data:image/png;base64,{picture}"></figure>'

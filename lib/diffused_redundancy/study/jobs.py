@@ -110,7 +110,7 @@ USUAL_STAGES = 5
 
 
 def length(job: Job) -> float:
-    """About how long a job takes beside others, for the order they start in: in seconds of one core, for nets and tasks as small as the miniature's."""
+    """About how long a job takes beside others, for the order they start in: seconds of one core with nets as small as the miniature's."""
     values = job.parameters
     pairs = len(expanded(values.get("NETS", []))) * len(values.get("TASKS", []))
     layers = sum(USUAL_STAGES if layer == STAGES else 1 for layer in values.get("LAYERS", [PENULTIMATE]))

@@ -106,10 +106,12 @@ class Session:
 
     def figure(self, figure: Figure, name: str, alt: str) -> None:
         """Show a figure with its alternative text, and keep it as PNG and SVG."""
-        for suffix in ("png", "svg"):
-            with atomic_path(self.folder / "figures" / f"{self.notebook}-{name}.{suffix}") as temporary:
-                figure.savefig(temporary, format=suffix, dpi=100, metadata={"Date": None} if suffix == "svg" else None)
-        _display({"image/png": base64.b64encode(small_png(figure)).decode(), "text/plain": alt}, {"image/png": {"alt": alt}})
+        drawn = png(figure)
+        with atomic_path(self.folder / "figures" / f"{self.notebook}-{name}.png") as temporary:
+            temporary.write_bytes(drawn)
+        with atomic_path(self.folder / "figures" / f"{self.notebook}-{name}.svg") as temporary:
+            figure.savefig(temporary, format="svg", metadata={"Date": None})
+        _display({"image/png": base64.b64encode(with_palette(drawn)).decode(), "text/plain": alt}, {"image/png": {"alt": alt}})
 
     def table(self, table: pd.DataFrame, name: str, *, show: bool = True) -> None:
         """Keep a tidy table as CSV, headed by the parameters that made it, and show it."""
@@ -223,15 +225,19 @@ def begin(notebook: str, namespace: Mapping[str, Any]) -> Session:
     return Session(notebook, parameters.checked_all(notebook, {name: given[name] for name in known if name in given}))
 
 
-def small_png(figure: Figure) -> bytes:
-    """A figure as a PNG with a palette: a third of the size, and no difference to see."""
-    from PIL import Image
-
+def png(figure: Figure) -> bytes:
+    """A figure as a PNG."""
     full = io.BytesIO()
     figure.savefig(full, format="png", dpi=100)
-    full.seek(0)
+    return full.getvalue()
+
+
+def with_palette(picture: bytes) -> bytes:
+    """A PNG with a palette: a third of the size, and no difference to see."""
+    from PIL import Image
+
     packed = io.BytesIO()
-    Image.open(full).convert("RGB").quantize(192, dither=Image.Dither.NONE).save(packed, format="PNG", optimize=True)
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(192, dither=Image.Dither.NONE).save(packed, format="PNG", optimize=True)
     return packed.getvalue()
 
 
