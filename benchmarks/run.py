@@ -19,6 +19,7 @@ import cases_packages
 import cases_real
 import cases_ridge
 import cases_run
+from diffused_redundancy.devices import keep_memory
 from table import Row, as_json, machine, markdown
 
 BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
@@ -51,6 +52,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, print and write; exit status 1 if a target that applies is missed."""
     options = _options(words)
+    keep_memory()  # for all, peers as well: as the library's commands do
     names = options.only or [name for name in BENCHMARKS if name not in ASKED_FOR]
     load = ", ".join(f"{average:.2f}" for average in os.getloadavg())
     about = {**machine(), "load before the run (1, 5, 15 min)": load}  # now: the checkout may change while this runs

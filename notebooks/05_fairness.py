@@ -66,6 +66,7 @@ study.show_provenance()
 
 # %% papermill_description=measures
 delta = DELTAS[0]
+halves = dr.study.classes.measured_halves(study, SEEDS)
 cells = dr.study.Cells(dr.study.measure_cells(study, probe="ridge", selections=SELECTIONS, seeds=SEEDS, fractions=[1.0]))
 counts = {task.name: study.layer(study.nets[0], task).test_counts() for task in study.tasks}
 
@@ -121,10 +122,9 @@ study.table(lost, "lost-first")
 # For each seed the classes are ranked by what they lose; Spearman's rank correlation compares two such rankings. It would be near 0 if
 # *which* neurons are dropped decided who suffers, and near 1 if the task and the network do. The two rankings of a pair of seeds are taken on
 # disjoint halves of the test images: a class that happens to have easy images would agree with itself. The matrix compares rankings averaged
-# over seeds, between networks and between selections, on all test images.
+# over seeds, between networks and between selections, on all test images. (`halves` was measured above, by the same probes.)
 
 # %% papermill_description=agreement
-halves = {(net.name, task.name): layer.ridge_halves("random", SEEDS) for net, task, layer in study.layers()}
 agreements = dr.study.classes.agreements(cells, halves, delta, SELECTIONS)
 if agreements and len(agreements[0].names) > 1:
     study.figure(

@@ -13,7 +13,7 @@ from diffused_redundancy.study.jobs import Outcome
 
 def of_a_new_run(job):
     """The digest of a job's inputs as a run that begins now finds them."""
-    freshness._installed.cache_clear()
+    freshness.installed.cache_clear()
     return freshness.inputs(job)
 
 

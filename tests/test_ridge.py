@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import make_layer
 from diffused_redundancy.measure.probes import fold_of
-from diffused_redundancy.measure.ridge import strength
+from diffused_redundancy.measure.ridge import ridge_accuracy, strength
 from sklearn.linear_model import RidgeClassifier, RidgeCV
 
 
@@ -32,6 +32,15 @@ def test_every_selection_at_every_size(parts, selection, penalty):
         assert curve.accuracy[k - 1] == pytest.approx((guesses == y_test).mean(), abs=1e-12)
         by_class = [(guesses == y_test)[y_test == c].mean() for c in range(5)]
         assert np.allclose(curve.per_class[k - 1], by_class, atol=1e-6)
+
+
+@pytest.mark.parametrize("penalty", [1e-4, 0.3])
+def test_all_neurons_in_one_fit(parts, penalty):
+    X, y, X_test, y_test = parts
+    s = dr.SufficientStatistics.from_features(X, y)
+    found = ridge_accuracy(s, X_test, y_test, penalty=penalty)
+    assert found == (plain.ridge_scores(X, y, X_test, strength(s, penalty), 5).argmax(1) == y_test).mean()
+    assert found == dr.ridge_curve(s, dr.basis("random", s, 1), X_test, y_test, penalty=penalty).accuracy[-1]
 
 
 def test_against_scikit_learn(parts):

@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
     execute = commands.add_parser("execute")  # what the runner starts for each notebook
     execute.add_argument("task")
+    commands.add_parser("features")  # and before them, for what they need
     return parser
 
 
@@ -213,10 +214,17 @@ def _execute(options: argparse.Namespace) -> int:
     return 0 if outcome.ok else 1
 
 
+def _features(options: argparse.Namespace) -> int:
+    from .study.prefetch import serve
+
+    serve(sys.stdin)
+    return 0
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; errors of the user are one line and exit status 2."""
     options = _parser().parse_args(words)
-    commands = {"run": _run, "measure": _measure, "pretrain": _pretrain, "assets": _assets, "execute": _execute}
+    commands = {"run": _run, "measure": _measure, "pretrain": _pretrain, "assets": _assets, "execute": _execute, "features": _features}
     try:
         return commands[options.command](options)
     except InputError as error:

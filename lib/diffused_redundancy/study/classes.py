@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ from .cells import Cell, Cells
 from .claims import Verdict, interval_of_mean, judge_with_doubt
 from .figures import LOOKS, STYLES, Curve, Panel
 from .layer import Layer
+
+if TYPE_CHECKING:
+    from .session import Session
 
 
 def critical(cell: Cell, delta: float, selection: str = "random") -> int | None:
@@ -214,6 +218,15 @@ class Agreement:
 
 Halves = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]
 """By net and task: accuracy by class on two disjoint halves of the test images, (seeds, d, C) each."""
+
+
+def measured_halves(study: Session, seeds: Sequence[int]) -> Halves:
+    """The halves of every net and task, of random neurons. First of all, as the probes of the other measures come with them."""
+    found = {}
+    for net, task, layer in study.layers():
+        found[net.name, task.name] = layer.ridge_halves("random", seeds)
+        layer.release()
+    return found
 
 
 def agreements(cells: Cells, halves: Halves, delta: float, selections: Sequence[str], *, shuffles: int = 500) -> list[Agreement]:

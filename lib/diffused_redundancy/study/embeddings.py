@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from ..devices import resolve_device
+from ..devices import keep_memory, resolve_device
 from ..errors import InputError, check_number, check_whole, unknown
 from ..measure.arrays import Rows, as_features, check_features, check_finite, is_lazy
 from ..measure.probes import check_penalty
@@ -234,6 +234,7 @@ def measure(request: Request) -> str:
     InputError
         Before any work, with one line that says what was given and what is allowed.
     """
+    keep_memory()
     new = not request.out.exists()
     make_folder(request.out)
     try:

@@ -28,20 +28,20 @@ def inputs(job: Job) -> str:
     """A digest of everything that a report depends on."""
     values = job.parameters
     told = {
-        **_installed(),
+        **installed(),
         "notebook": sha256_of(parameters.source(job.notebook)),
         "parameters": values,
         "preset": job.preset,
         "machine": [platform.platform(), platform.python_version(), os.cpu_count()],
         "gpu": [Path("/dev/nvidiactl").exists(), os.environ.get("CUDA_VISIBLE_DEVICES")],
-        "nets": {name: _net(name) for name in expanded(values.get("NETS", []))},
-        "tasks": {name: _task(name) for name in values.get("TASKS", [])},
+        "nets": {name: net_stamp(name) for name in expanded(values.get("NETS", []))},
+        "tasks": {name: task_stamp(name) for name in values.get("TASKS", [])},
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 @functools.cache
-def _installed() -> dict[str, Any]:
+def installed() -> dict[str, Any]:
     """The code and the packages, as a run finds them when it begins: what changes meanwhile makes its reports stale."""
     root = Path(__file__).resolve().parents[1]
     code = hashlib.sha256()
@@ -50,7 +50,8 @@ def _installed() -> dict[str, Any]:
     return {"code": code.hexdigest(), "packages": sorted(f"{one.name} {one.version}" for one in metadata.distributions())}
 
 
-def _net(name: str) -> Any:
+def net_stamp(name: str) -> Any:
+    """A stamp of the files of a net's weights."""
     if "@" in name:
         return _stamps(Path(name.partition("@")[2]).expanduser())
     if name in ZOO:
@@ -59,7 +60,8 @@ def _net(name: str) -> Any:
     return _stamps(known.place if known is not None else paths.assets() / "weights" / name)  # the latter of a tag of timm
 
 
-def _task(name: str) -> Any:
+def task_stamp(name: str) -> Any:
+    """A stamp of the files of a task's pictures."""
     if name in DATASETS:
         return _stamps(assets.asset(name).place)
     _, colon, path = name.partition(":")

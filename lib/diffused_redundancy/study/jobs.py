@@ -114,9 +114,9 @@ def length(job: Job) -> float:
     values = job.parameters
     pairs = len(expanded(values.get("NETS", []))) * len(values.get("TASKS", []))
     layers = sum(USUAL_STAGES if layer == STAGES else 1 for layer in values.get("LAYERS", [PENULTIMATE]))
-    curves = layers * len(values.get("SELECTIONS", [""])) * len(values.get("SEEDS", [0]))
+    curves = len(values.get("SELECTIONS", [""])) * len(values.get("SEEDS", [0]))
     logistic = "FRACTIONS" in values and values.get("PROBE") != "ridge"
-    return pairs * (2 + 0.1 * curves + (4 + 0.5 * curves if logistic else 0))
+    return pairs * layers * (0.5 + 0.08 * curves + (4 + 0.5 * curves if logistic else 0))
 
 
 def check_layers(jobs: Sequence[Job]) -> None:

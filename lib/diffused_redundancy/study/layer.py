@@ -14,7 +14,7 @@ from ..measure.arrays import as_features
 from ..measure.cka import cka_curves, closed_form, diagonal_share
 from ..measure.logistic import LOGISTIC_GRID, LogisticProbes, choose_logistic_penalty
 from ..measure.probes import RIDGE_GRID, PenaltyChoice
-from ..measure.ridge import choose_ridge_penalty, cross_validated_ridge, ridge_curve
+from ..measure.ridge import RidgeCurve, choose_ridge_penalty, cross_validated_ridge, ridge_accuracy, ridge_curve
 from ..measure.selections import SELECTIONS, Basis, bases, sizes_of
 from ..measure.statistics import SufficientStatistics
 from ..progress import progress
@@ -177,33 +177,35 @@ class Layer:
 
         return self._choice("logistic", compute, LOGISTIC_GRID)
 
+    def _ridge_part(self) -> tuple[SufficientStatistics, Any, Any]:
+        """Statistics of the train set, X_test and y_test, as the ridge probe takes them."""
+        _, _, X_test, y_test = self._labelled()
+        if not self.standardize:
+            return self.statistics, X_test, y_test
+        scale = self.statistics.unit_scale()
+        return self.statistics.scaled(scale), as_features(X_test, "X_test").double() * scale.cpu(), y_test
+
+    def _ridge_curves(self, selection: str, seeds: Sequence[int], penalty: float, parts: np.ndarray | None = None) -> list[RidgeCurve]:
+        statistics, X_test, y_test = self._ridge_part()
+        return [
+            ridge_curve(statistics, order, X_test, y_test, penalty=penalty, parts=parts)
+            for order in progress(self._bases(statistics, selection, seeds), title=f"ridge probes, {selection}")
+        ]
+
+    def _ridge_key(self, measure: str, selection: str, seeds: Sequence[int], penalty: float) -> dict[str, Any]:
+        return {
+            "measure": measure,
+            "selection": selection,
+            "seeds": self.seeds(selection, seeds),
+            "penalty": penalty,
+            "standardize": self.standardize,
+        }
+
     def ridge(self, selection: str, seeds: Sequence[int], *, penalty: float | None = None) -> dict[str, np.ndarray]:
         """The ridge probe at every k: ``accuracy`` (seeds, r) and ``per_class`` (seeds, r, C)."""
         chosen = self.ridge_penalty.penalty if penalty is None else penalty
-
-        def compute() -> dict[str, np.ndarray]:
-            _, _, X_test, y_test = self._labelled()
-            statistics = self.statistics
-            if self.standardize:
-                scale = statistics.unit_scale()
-                statistics, X_test = statistics.scaled(scale), as_features(X_test, "X_test").double() * scale.cpu()
-            curves = [
-                ridge_curve(statistics, order, X_test, y_test, penalty=chosen)
-                for order in progress(self._bases(statistics, selection, seeds), title=f"ridge probes, {selection}")
-            ]
-            return {
-                "accuracy": np.stack([curve.accuracy for curve in curves]),
-                "per_class": np.stack([curve.per_class for curve in curves]),
-            }
-
-        what = {
-            "measure": "ridge",
-            "selection": selection,
-            "seeds": self.seeds(selection, seeds),
-            "penalty": chosen,
-            "standardize": self.standardize,
-        }
-        return self._kept(what, compute)
+        key = self._ridge_key("ridge", selection, seeds, chosen)
+        return self._kept(key, lambda: _stacked(self._ridge_curves(selection, seeds, chosen)))
 
     def ridge_validation(self, seeds: Sequence[int], selection: str = "random") -> dict[str, np.ndarray]:
         """The ridge probe on train images held out in turn: ``per_class`` (seeds, r, C), and ``counts`` (C,) of images."""
@@ -217,23 +219,22 @@ class Layer:
         return self._kept({"measure": "ridge validation", "selection": selection, "seeds": self.seeds(selection, seeds), "penalty": chosen}, compute)
 
     def ridge_halves(self, selection: str, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Accuracy by class of the ridge probe on two disjoint halves of the test images, every second one of a class: (seeds, r, C) each."""
+        """Accuracy by class of the ridge probe on two disjoint halves of the test images, every second one of a class: (seeds, r, C) each.
+
+        The same pass gives :meth:`ridge`, which costs nothing if it is asked for afterwards.
+        """
         chosen = self.ridge_penalty.penalty
 
         def compute() -> dict[str, np.ndarray]:
-            _, _, X_test, y_test = self._labelled()
-            labels = np.asarray(y_test)
+            labels = np.asarray(self._labelled()[3])
             turn = np.empty(len(labels), dtype=int)
             for label in np.unique(labels):
                 turn[labels == label] = np.arange((labels == label).sum()) % 2
-            curves = [
-                ridge_curve(self.statistics, order, X_test, y_test, penalty=chosen, parts=turn).by_part
-                for order in self._bases(self.statistics, selection, seeds)
-            ]
-            return {f"half_{half}": np.stack([curve[half] for curve in curves]) for half in (0, 1)}
+            curves = self._ridge_curves(selection, seeds, chosen, turn)
+            self._kept(self._ridge_key("ridge", selection, seeds, chosen), lambda: _stacked(curves))
+            return {f"half_{half}": np.stack([curve.by_part[half] for curve in curves]) for half in (0, 1)}
 
-        what = {"measure": "ridge halves", "selection": selection, "seeds": self.seeds(selection, seeds), "penalty": chosen}
-        found = self._kept(what, compute)
+        found = self._kept(self._ridge_key("ridge halves", selection, seeds, chosen), compute)
         return found["half_0"], found["half_1"]
 
     def test_counts(self) -> np.ndarray:
@@ -249,7 +250,13 @@ class Layer:
     def full(self, probe: str) -> float:
         """The full layer's accuracy with the ``ridge`` or the ``logistic`` probe, fitted on all neurons."""
         if probe == "ridge":
-            return float(self.ridge("first", [0])["accuracy"][0, -1])
+            chosen = self.ridge_penalty.penalty
+
+            def compute() -> dict[str, np.ndarray]:
+                statistics, X_test, y_test = self._ridge_part()
+                return {"accuracy": np.array([ridge_accuracy(statistics, X_test, y_test, penalty=chosen)])}
+
+            return float(self._kept(self._ridge_key("ridge full", "first", [0], chosen), compute)["accuracy"][0])
         return float(self.logistic("first", [0], [self.d])["accuracy"][0, -1])
 
     def probe(self, kind: str, selection: str, seeds: Sequence[int], fractions: Sequence[float]) -> dict[str, np.ndarray]:
@@ -289,3 +296,8 @@ class Layer:
             "penalty": chosen,
         }
         return self._kept(what, compute)
+
+
+def _stacked(curves: Sequence[RidgeCurve]) -> dict[str, np.ndarray]:
+    """Curves of several seeds as arrays."""
+    return {"accuracy": np.stack([curve.accuracy for curve in curves]), "per_class": np.stack([curve.per_class for curve in curves])}

@@ -8,15 +8,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from ..store import make_folder, paths, write_json
 from ..store.cache import REFRESH_VARIABLE
 from ..store.paths import LAYERS_VARIABLE
-from . import freshness
+from . import freshness, prefetch
 from .index import write_index
 from .jobs import Job, Outcome, length, wanted_layers
 
@@ -44,42 +48,6 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
     for job in jobs:
         make_folder(job.folder)
         write_json(job.folder / "run.json", {"preset": job.preset, "typed": job.typed})
-    started = time.time()
-    layers = json.dumps(wanted_layers(jobs))
-    threads = max(1, (os.cpu_count() or 1) // max(1, workers))
-    children: list[subprocess.Popen[str]] = []
-    stopping = Event()
-
-    def one(job: Job) -> Outcome:
-        environment = {**os.environ, paths.REPORT_VARIABLE: str(job.folder), "JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-        environment.pop("JPY_SESSION_NAME", None)
-        if workers > 1:  # share the cores: more threads than cores would only wait for one another
-            environment |= {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-        environment[LAYERS_VARIABLE] = layers
-        if force:
-            environment[REFRESH_VARIABLE] = str(started)
-        inputs = freshness.inputs(job)  # before it starts: what changes meanwhile makes it stale
-        task = json.dumps({"notebook": job.notebook, "parameters": job.values, "folder": str(job.folder), "preset": job.preset})
-        say(f"{job.notebook}: started")
-        child = subprocess.Popen(
-            [sys.executable, "-m", "diffused_redundancy", "execute", task],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        children.append(child)
-        output, complaints = child.communicate()
-        outcome = _read(job, output, child.returncode, complaints)
-        if outcome.ok:
-            freshness.record(job, inputs)
-        if stopping.is_set():
-            return outcome
-        took = f"{outcome.seconds:.0f} s, {outcome.memory:.1f} GiB"
-        say(f"{job.notebook}: done in {took}" if outcome.ok else f"{job.notebook}: FAILED after {took}: {outcome.error}")
-        return outcome
-
     outcomes: dict[str, Outcome] = {}
     for job in [] if force else jobs:
         made = freshness.current(job, freshness.inputs(job))
@@ -88,27 +56,110 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
             say(f"{job.notebook}: up to date (--force makes it anew)")
     if len(outcomes) == len(jobs):
         write_index(out)
-    pool = ThreadPoolExecutor(max_workers=workers)
+    stale = [job for job in sorted(jobs, key=length, reverse=True) if job.notebook not in outcomes]  # longest first: no core idles at the end
+    processes = _Processes(jobs, workers, force)
     try:
-        stale = [job for job in sorted(jobs, key=length, reverse=True) if job.notebook not in outcomes]  # longest first: no core idles at the end
-        waiting = {pool.submit(one, job): job.notebook for job in stale}
-        while waiting:
-            done, _ = wait(waiting, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
-            for future in done:
-                outcomes[waiting.pop(future)] = future.result()
-                write_index(out)
-            if not done:
-                running = ", ".join(name for future, name in waiting.items() if future.running())
-                say(f"{running}: running, {time.time() - started:.0f} s")
+        if workers > 1 and stale:
+            processes.extract(stale)
+        for outcome in processes.execute(stale):
+            outcomes[outcome.notebook] = outcome
+            write_index(out)
     except BaseException:
-        stopping.set()
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in children:
+        processes.stop()
+        raise
+    return [outcomes[job.notebook] for job in jobs]
+
+
+class _Processes:
+    """The processes of one run, as many at a time as there are workers."""
+
+    def __init__(self, jobs: Sequence[Job], workers: int, force: bool) -> None:
+        self.workers, self.force, self.started = workers, force, time.time()
+        self.children: list[subprocess.Popen[str]] = []
+        self.stopping = Event()
+        self.pool = ThreadPoolExecutor(max_workers=workers)
+        self.environment = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        self.environment.pop("JPY_SESSION_NAME", None)
+        self.environment[LAYERS_VARIABLE] = json.dumps(wanted_layers(jobs))
+        if workers > 1:  # share the cores: more threads than cores would only wait for one another
+            threads = str(max(1, (os.cpu_count() or 1) // workers))
+            self.environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
+        if force:
+            self.environment[REFRESH_VARIABLE] = str(self.started)
+
+    def _child(self, words: Sequence[str], **extra: Any) -> subprocess.Popen[str]:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "diffused_redundancy", *words], stdout=subprocess.PIPE, text=True, start_new_session=True, **extra
+        )
+        self.children.append(child)
+        return child
+
+    def _finished(self, some: Mapping[Future[Any], str], progress: Callable[[], str]) -> Iterator[Future[Any]]:
+        """Tasks as they end, with a line of progress whenever none has for a while."""
+        waiting = set(some)
+        while waiting:
+            done, waiting = wait(waiting, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
+            if not done:
+                running = ", ".join(name for future, name in some.items() if future.running())
+                say(f"{running}: running{progress()}, {time.time() - self.started:.0f} s")
+            yield from done
+
+    def extract(self, jobs: Sequence[Job]) -> None:
+        """Fill the cache with the features that jobs need, unless it has been filled with them before."""
+        todo = prefetch.units(jobs)
+        mark = prefetch.mark(todo)
+        if not todo or (mark.exists() and not self.force):
+            return
+        left = deque(todo)
+        errors: list[str] = []
+
+        def one() -> None:
+            child = self._child(["features"], env=self.environment, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            assert child.stdin is not None and child.stdout is not None
+            with child.stdin, child.stdout, suppress(IndexError, BrokenPipeError):  # until nothing is left, or the process died
+                while not self.stopping.is_set():
+                    child.stdin.write(json.dumps(asdict(left.popleft())) + "\n")
+                    child.stdin.flush()
+                    errors.append(json.loads(child.stdout.readline() or '"died"'))
+            child.wait()
+
+        say(f"features of {len(todo)} pairs of a net and a task: started")
+        workers = min(self.workers, len(todo))
+        tasks = {self.pool.submit(one): "features" for _ in range(workers)}
+        for future in self._finished(tasks, lambda: f", {len(errors)} of {len(todo)}"):
+            future.result()
+        if len(errors) == len(todo) and not any(errors):
+            prefetch.keep(mark)
+        say(f"features: done in {time.time() - self.started:.0f} s")
+
+    def execute(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Run the notebooks of jobs; outcomes as they end."""
+        tasks = {self.pool.submit(self._notebook, job): job.notebook for job in jobs}
+        for future in self._finished(tasks, lambda: ""):
+            yield future.result()
+
+    def _notebook(self, job: Job) -> Outcome:
+        inputs = freshness.inputs(job)  # before it starts: what changes meanwhile makes it stale
+        task = json.dumps({"notebook": job.notebook, "parameters": job.values, "folder": str(job.folder), "preset": job.preset})
+        say(f"{job.notebook}: started")
+        child = self._child(["execute", task], env={**self.environment, paths.REPORT_VARIABLE: str(job.folder)}, stderr=subprocess.PIPE)
+        output, complaints = child.communicate()
+        outcome = _read(job, output, child.returncode, complaints)
+        if outcome.ok:
+            freshness.record(job, inputs)
+        if self.stopping.is_set():
+            return outcome
+        took = f"{outcome.seconds:.0f} s, {outcome.memory:.1f} GiB"
+        say(f"{job.notebook}: done in {took}" if outcome.ok else f"{job.notebook}: FAILED after {took}: {outcome.error}")
+        return outcome
+
+    def stop(self) -> None:
+        """End every process that runs, and start no other."""
+        self.stopping.set()
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        for child in self.children:
             if child.poll() is None:
                 _stop(child)
-        raise
-    pool.shutdown()
-    return [outcomes[job.notebook] for job in jobs]
 
 
 def _stop(child: subprocess.Popen[str]) -> None:

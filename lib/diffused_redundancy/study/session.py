@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..devices import keep_memory
 from ..errors import InputError, unknown
 from ..nets import PENULTIMATE, Net, features, net
 from ..nets.extraction import key_of
@@ -216,6 +217,7 @@ def begin(notebook: str, namespace: Mapping[str, Any]) -> Session:
     InputError
         Naming the parameter, the value and what is allowed.
     """
+    keep_memory()
     known = parameters.declared(notebook)
     given = {name: value for name, value in namespace.items() if parameters.NAME.match(name)}
     interactive = os.environ.get("JPY_SESSION_NAME")  # there a name in capitals may be somebody's own variable
