@@ -100,7 +100,7 @@ class _Processes:
         while waiting:
             done, waiting = wait(waiting, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
             if not done:
-                running = ", ".join(name for future, name in some.items() if future.running())
+                running = ", ".join(dict.fromkeys(name for future, name in some.items() if future.running()))
                 say(f"{running}: running{progress()}, {time.time() - self.started:.0f} s")
             yield from done
 
