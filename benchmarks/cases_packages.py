@@ -17,11 +17,13 @@ SEEDS = range(1, 6)
 
 
 def packages(quick: bool) -> list[Row]:
-    """Each package on three of the subsets (a small, a middle, a large one), its time taken times 25; ours is all 75, with the pass."""
+    """Each package on one of the subsets, a fifth of the neurons, its time taken times 75; ours is all 75, with the pass.
+
+    The packages multiply kernels of n x n images, so the size of a subset hardly matters to them.
+    """
     n, d = (1_000, 256) if quick else (10_000, 2_048)
     X, _ = synthetic.layer(n, d)
     features = torch.from_numpy(X)
-    columns = [max(1, int(fraction * d)) - 1 for fraction in dr.PAPER_FRACTIONS]
 
     def ours() -> np.ndarray:
         statistics = dr.SufficientStatistics.from_features(X, device="cpu")
@@ -32,7 +34,7 @@ def packages(quick: bool) -> list[Row]:
     for _ in range(3):
         ours()
     seconds = (time.perf_counter() - started) / 3
-    some = [columns[i] + 1 for i in (3, 9, 13)]
+    some = [max(1, int(0.2 * d))]
     chosen = [plain.order(d, 1)[:k] for k in some]
     exact = plain.cka(plain.centred(X, torch.float64), chosen)
     at = f"n = {n:,}, d = {d:,}"
@@ -47,7 +49,7 @@ def packages(quick: bool) -> list[Row]:
             continue
         started = time.perf_counter()
         values = [cka(features[:, neurons], features) for neurons in chosen]
-        taken = (time.perf_counter() - started) * 25
+        taken = (time.perf_counter() - started) * 75
         fastest = min(fastest, taken / seconds)
         error = float(np.abs(np.array(values) - exact).max())
         detail = f"{taken / 75:.3g} s a subset against {seconds:.3g} s for all; its largest error {error:.1g}"

@@ -19,6 +19,7 @@ import cases_packages
 import cases_real
 import cases_ridge
 import cases_run
+import cases_seeds
 from diffused_redundancy.devices import keep_memory
 from table import Row, as_json, machine, markdown
 
@@ -27,7 +28,9 @@ BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
     "cka_75_subsets": cases_cka.subsets,
     "cka_packages": cases_packages.packages,
     "ridge_all_sizes": cases_ridge.all_sizes,
-    "logistic_71_probes": cases_logistic.all_shapes,
+    "logistic_71_probes": cases_logistic.first_shape,
+    "logistic_other_shapes": cases_logistic.other_shapes,
+    "seeds": cases_seeds.seeds,
     "growth": cases_growth.growth,
     "stream_memory": cases_memory.stream,
     "real_features": cases_real.real,
@@ -37,7 +40,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
 }
 """What can be measured, by name: each takes whether to be quick, and gives rows of the table."""
 
-ASKED_FOR = ("cifar_preset", "cka_packages", "growth", "logistic_71_probes", "whole_run")
+ASKED_FOR = ("cifar_preset", "cka_packages", "growth", "logistic_71_probes", "logistic_other_shapes", "seeds", "whole_run")
 """Left out unless named: many minutes long."""
 
 
