@@ -100,7 +100,7 @@ def _compare(n: int, d: int, classes: int, *, judged: bool) -> list[Row]:
     for package, kind, least in loops:
         theirs, stopped, taken = found[package, kind]
         told = f"{taken:.3g} s against {seconds:.3g} s ({before:.3g} and {after:.3g}); {stopped} of {len(chosen)} fits stopped by their limit"
-        rows.append(Row(NAME, f"{package} on {kind} ({at})", taken / seconds, "times our time", least, True, judged, told))
+        rows.append(Row(NAME, f"{package} on {kind} ({at})", taken / seconds, "times our time", least, True, judged, told, f"{package}, {kind}"))
         worst = max((own - other) / other for own, other in zip(reached, theirs, strict=True))
         excess = f"largest excess of our objective over theirs: {package}, {kind} ({at})"
         rows.append(Row(NAME, excess, worst, limit=1e-3, detail=f"share of the objective, {len(chosen)} probes"))
@@ -108,7 +108,8 @@ def _compare(n: int, d: int, classes: int, *, judged: bool) -> list[Row]:
     rows.append(
         Row(NAME, f"the authors' SGD on cached, centred features ({at})", sgd[2] * share / seconds, "times our time",
             detail=f"{len(some)} of {len(chosen)} probes run, {sgd[2]:.3g} s, taken times {share:.3g}; its objectives are "
-            f"{np.median([a / b for a, b in zip(sgd[0], reached[::5], strict=True)]):.3g} times ours (median)")
+            f"{np.median([a / b for a, b in zip(sgd[0], reached[::5], strict=True)]):.3g} times ours (median)",
+            bar="the authors' SGD, cached features")
     )  # fmt: skip
     limit = sum(4.0 * n * k * classes * count for k, count in evaluations) / (2 * 1024**3) * product
     rows.append(

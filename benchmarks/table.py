@@ -32,6 +32,8 @@ class Row:
         Whether the target applies: a target for full size means nothing at ``--quick`` sizes.
     detail : str
         What the value rests on.
+    bar : str
+        What took ``value`` times our time, for the plot; empty for other rows.
     """
 
     benchmark: str
@@ -42,6 +44,7 @@ class Row:
     at_least: bool = False
     judged: bool = True
     detail: str = ""
+    bar: str = ""
 
     @property
     def met(self) -> bool | None:

@@ -237,8 +237,8 @@ def _probes_logistic(values: dict[str, Any]) -> bool:
 def _seconds(values: dict[str, Any], n: int, m: int, d: int, classes: int, selections: int, speed: float) -> float:
     """One selection with one seed: CKA and a probe, with its share of what a layer costs once."""
     once, each = 2.0 * n * d * d, 4.0 * d**3 / 3  # the Gram matrix, CKA along an order
-    if "REPEATS" not in values:  # all but 01_cka fit ridge probes: eigendecompositions of cross-validation, Cholesky, scores
-        once += 5 * 9.0 * d**3
+    if "REPEATS" not in values:  # all but 01_cka fit ridge probes: the eigendecomposition of leave-one-out, Cholesky, scores
+        once += 9.0 * d**3 + 2.0 * n * d * d
         each += d**3 / 3 + 2.0 * m * d * (d + classes)
     seconds = (each + once / max(1, selections)) / (speed * SOLVERS)
     if _probes_logistic(values):

@@ -1,0 +1,58 @@
+"""Draw what others take, as multiples of our time: ``python benchmarks/plot.py RESULTS.json ... --out FILE.png``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+GROUPS = {
+    "CKA of the authors' 75 subsets": ("cka_75_subsets", "cka_packages"),
+    "ridge probe at every size": ("ridge_all_sizes",),
+    "the authors' 71 logistic probes": ("logistic_71_probes",),
+}
+"""What is measured, and the benchmarks that measure it."""
+
+START = 0.5
+"""Where the axis begins, in multiples of our time."""
+
+
+def draw(rows: Sequence[dict[str, Any]], out: Path) -> None:
+    """A bar for each method, as a multiple of the library's time on a logarithmic axis."""
+    drawn = [(title, sorted((r for r in rows if r["bar"] and r["benchmark"] in names), key=lambda r: r["value"])) for title, names in GROUPS.items()]
+    drawn = [(title, some) for title, some in drawn if some]
+    heights = [len(some) + 1 for _, some in drawn]
+    figure, axes = plt.subplots(
+        len(drawn), 1, figsize=(8, 0.6 + 0.34 * sum(heights)), sharex=True, height_ratios=heights, squeeze=False, layout="constrained"
+    )
+    for axis, (title, some) in zip(axes[:, 0], drawn, strict=True):
+        labels = ["this library", *(row["bar"] for row in some)]
+        values = [1.0, *(row["value"] for row in some)]
+        bars = axis.barh(labels, [value - START for value in values], color=["#0173b2", *["#bbbbbb"] * len(some)], left=START, log=True)
+        axis.bar_label(bars, [f"{value:,.0f}" if value >= 10 else f"{value:.2g}" for value in values], padding=3, fontsize=9)
+        axis.set_xlim(START, max(row["value"] for _, part in drawn for row in part) * 4)
+        axis.invert_yaxis()
+        axis.set_title(title, loc="left", fontsize=10)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[-1, 0].set_xlabel("time, as a multiple of this library's in the same run (logarithmic)")
+    figure.savefig(out, dpi=100)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Read results of ``run.py --json`` and draw them."""
+    parser = argparse.ArgumentParser(prog="benchmarks/plot.py", description="Draw results of run.py --json.")
+    parser.add_argument("results", nargs="+", type=Path, metavar="RESULTS.json")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.png")
+    options = parser.parse_args(words)
+    draw([row for path in options.results for row in json.loads(path.read_text(encoding="utf-8"))["rows"]], options.out)
+
+
+if __name__ == "__main__":
+    main()
