@@ -168,6 +168,18 @@ def test_layer_is_cached_by_what_determines_it(tmp_path):
     assert len(calls) == 2
 
 
+def test_tables_on_disk_keep_no_rounding_errors(tmp_path, monkeypatch, capsys):
+    """The order of a sum is not the same in each run: its last bits must not make tables of equal results differ."""
+    monkeypatch.setenv("DIFFUSED_REDUNDANCY_REPORT", str(tmp_path / "report"))
+    study = session.Session("01_cka", {"NETS": ["miniature_resnet.standard_s1"], "TASKS": ["digits"]})
+    written = []
+    for wrong in (0.0, 1.1e-16, -9.7e-17):
+        study.table(pd.DataFrame({"name": ["a"], "spread": [wrong], "mean": [1 / 3 + wrong], "small": [1.25e-9], "none": [float("nan")]}), "t")
+        written.append(next(tmp_path.rglob("*-t.csv")).read_text().partition("\n")[2])
+    assert set(written) == {"name,spread,mean,small,none\na,0,0.333333,1.25e-09,\n"}
+    capsys.readouterr()
+
+
 def test_tidy_tables_have_one_observation_a_row():
     frame = tables.tidy(np.arange(6).reshape(2, 3), [1, 2, 5], [7, 8], measure="m")
     assert frame.to_dict("list") == {"measure": ["m"] * 6, "seed": [7, 7, 7, 8, 8, 8], "k": [1, 2, 5] * 2, "value": [0.0, 1, 2, 3, 4, 5]}
@@ -176,6 +188,9 @@ def test_tidy_tables_have_one_observation_a_row():
 def test_markdown_tables():
     text = session.markdown_table(pd.DataFrame({"name": ["a|b"], "x": [0.12345], "n": [3], "none": [float("nan")]}))
     assert text.splitlines() == ["| name | x | n | none |", "|:---|---:|---:|---:|", r"| a\|b | 0.123 | 3 | – |"]
+    columns = {"share": [0.5, 12.34], "size": [12.0, 60000.0], "penalty": [0.01, 100.0], "gap": [-1e-9, 2.0]}
+    rows = [line.split(" | ") for line in session.markdown_table(pd.DataFrame(columns)).splitlines()[2:]]
+    assert rows == [["| 0.5", "12", "0.01", "0.000 |"], ["| 12.3", "60000", "100", "2.000 |"]]
 
 
 def test_figures_tell_lines_apart_by_more_than_colour():

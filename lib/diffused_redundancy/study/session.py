@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -115,9 +116,14 @@ class Session:
         _display({"image/png": base64.b64encode(with_palette(drawn)).decode(), "text/plain": alt}, {"image/png": {"alt": alt}})
 
     def table(self, table: pd.DataFrame, name: str, *, show: bool = True) -> None:
-        """Keep a tidy table as CSV, headed by the parameters that made it, and show it."""
+        """
+        Keep a tidy table as CSV, headed by the parameters that made it, and show it.
+
+        Numbers are rounded to 12 decimals before their six digits are printed: a spread of 1e-16 is the order of a sum, which
+        differs between runs of equal results.
+        """
         head = f"# {self.notebook}, parameters: {json.dumps(self.parameters, ensure_ascii=False)}\n"
-        write_text(self.folder / "tables" / f"{self.notebook}-{name}.csv", head + table.to_csv(index=False, float_format="%.6g"))
+        write_text(self.folder / "tables" / f"{self.notebook}-{name}.csv", head + _rounded(table).to_csv(index=False, float_format="%.6g"))
         if show:
             self.say(markdown_table(table))
 
@@ -244,20 +250,34 @@ def with_palette(picture: bytes) -> bytes:
 
 
 def markdown_table(table: pd.DataFrame) -> str:
-    """A table in Markdown: numbers with sensible digits, aligned right."""
+    """A table in Markdown: numbers of a column with the same, sensible digits, aligned right."""
 
-    def cell(value: Any) -> str:
-        if isinstance(value, float):
-            return "–" if value != value else f"{value:.4g}" if abs(value) >= 1e4 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
-        return "–" if value is None else str(value).replace("|", "\\|")
+    def cell(value: Any, decimals: int | None) -> str:
+        if isinstance(value, float) and value == value:
+            return f"{value:z.{decimals}f}" if decimals is not None else np.format_float_positional(value, 4, fractional=False, trim="-")
+        return "–" if value is None or value != value else str(value).replace("|", "\\|")
 
     right = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
+    decimals = [_decimals(table.iloc[:, place]) for place in range(len(right))]
     lines = [
         "| " + " | ".join(map(str, table.columns)) + " |",
         "|" + "|".join("---:" if numeric else ":---" for numeric in right) + "|",
-        *("| " + " | ".join(cell(value) for value in row) + " |" for row in table.itertuples(index=False, name=None)),
+        *("| " + " | ".join(map(cell, row, decimals)) + " |" for row in table.itertuples(index=False, name=None)),
     ]
     return "\n".join(lines)
+
+
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with its numbers rounded to 12 decimals, and no negative zero."""
+    return table.assign(**{name: table[name].round(12) + 0.0 for name in table.select_dtypes("floating").columns})
+
+
+def _decimals(column: pd.Series) -> int | None:
+    """How many decimals the numbers of a column get: three, or one where they are large; None, for four digits, where they span decades."""
+    sizes = [abs(value) for value in column if isinstance(value, float) and value == value and abs(value) > 1e-6]
+    if not sizes or max(sizes) < 10:
+        return 3
+    return 1 if max(sizes) < 1e4 and min(sizes) >= 0.05 else None
 
 
 def _display(data: dict[str, str], metadata: dict[str, Any] | None = None) -> None:
