@@ -22,6 +22,7 @@ from ..store import assets
 from ..store.assets import Asset
 from ..tasks import task
 from ..tasks.datasets import DATASETS, is_unpacked
+from . import parameters
 from .jobs import Job
 from .needs import absent, pairs
 
@@ -267,7 +268,7 @@ def forecast(jobs: Sequence[Job]) -> Forecast:
             lacking |= {one.name: one for one in absent(net, name)}
             widths: dict[str, int] = {}
             flops = 0.0
-            for layer in [values["LAYER"]] if "LAYER" in values else values.get("LAYERS", []):
+            for layer in parameters.layers(values):
                 shape = shape_of(net, layer)
                 widths |= shape.widths
                 flops = shape.flops

@@ -99,7 +99,7 @@ def wanted_layers(jobs: Sequence[Job]) -> dict[str, list[str]]:
     wanted: dict[str, list[str]] = {}
     for job in jobs:
         values = job.parameters
-        layers = [values["LAYER"]] if "LAYER" in values else values.get("LAYERS", [])
+        layers = parameters.layers(values)
         for net in expanded(values.get("NETS", [])):
             wanted[net] = list(dict.fromkeys([*wanted.get(net, []), *layers]))
     return wanted
@@ -113,7 +113,7 @@ def length(job: Job) -> float:
     """About how long a job takes beside others, for the order they start in: seconds of one core with nets as small as the miniature's."""
     values = job.parameters
     pairs = len(expanded(values.get("NETS", []))) * len(values.get("TASKS", []))
-    layers = sum(USUAL_STAGES if layer == STAGES else 1 for layer in values.get("LAYERS", [PENULTIMATE]))
+    layers = sum(USUAL_STAGES if layer == STAGES else 1 for layer in parameters.layers(values))
     curves = len(values.get("SELECTIONS", [""])) * len(values.get("SEEDS", [0]))
     logistic = "FRACTIONS" in values and values.get("PROBE") != "ridge"
     return pairs * layers * (0.5 + 0.08 * curves + (4 + 0.5 * curves if logistic else 0))
@@ -123,7 +123,7 @@ def check_layers(jobs: Sequence[Job]) -> None:
     """Raise InputError if a net has no layer of a name that some job asks for, or none that can be measured."""
     for job in jobs:
         values = job.parameters
-        layers = [values["LAYER"]] if "LAYER" in values else values.get("LAYERS", [])
+        layers = parameters.layers(values)
         for layer in set(layers) - {PENULTIMATE, STAGES}:
             from .forecast import shape_of  # brings torch: only where it is needed
 

@@ -15,6 +15,7 @@ import yaml
 from ..devices import DEVICES
 from ..errors import InputError, unknown
 from ..nets import names as nets
+from ..nets.networks import PENULTIMATE
 from ..nets.protocols import COMPUTE, protocol
 from ..store import paths
 from ..tasks import SCHEMES, TASKS
@@ -222,6 +223,11 @@ def checked_all(notebook: str, values: Mapping[str, Any]) -> dict[str, Any]:
         if name not in known:
             raise unknown(f"parameter of {notebook}", name, known)
     return {name: checked(name, value) for name, value in values.items()}
+
+
+def layers(values: Mapping[str, Any]) -> list[str]:
+    """The layers that a notebook with these parameters measures: its one, those of its list, or the penultimate."""
+    return [values["LAYER"]] if "LAYER" in values else list(values.get("LAYERS", [PENULTIMATE]))
 
 
 @dataclass(frozen=True)

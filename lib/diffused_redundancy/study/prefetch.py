@@ -17,9 +17,8 @@ from typing import Any
 
 from ..devices import keep_memory
 from ..nets.names import expanded
-from ..nets.networks import PENULTIMATE
 from ..store import paths, write_json
-from . import freshness
+from . import freshness, parameters
 from .jobs import Job
 
 
@@ -41,7 +40,7 @@ def units(jobs: Sequence[Job]) -> list[Unit]:
     found: dict[tuple[Any, ...], Unit] = {}
     for job in jobs:
         values = job.parameters
-        layer = values["LAYER"] if "LAYER" in values else values.get("LAYERS", [PENULTIMATE])[0]
+        layer = parameters.layers(values)[0]
         how = (values.get("IMAGES", 0), values.get("PROTOCOL", "clean"), values.get("DEVICE", "auto"), values.get("COMPUTE", "float32"))
         for task in values.get("TASKS", []):
             for net in expanded(values.get("NETS", [])):

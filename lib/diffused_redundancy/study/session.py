@@ -66,7 +66,7 @@ class Session:
         self.nets: list[Net] = [net(name) for name in expanded(values.get("NETS", []))]
         self.tasks: list[Task] = [task(name, images=values.get("IMAGES", 0)) for name in values.get("TASKS", [])]
         self.protocol = protocol(values.get("PROTOCOL", "clean"))
-        layers = [values["LAYER"]] if "LAYER" in values else values.get("LAYERS", [])
+        layers = parameters.layers(values)
         for network in self.nets:  # a misspelt layer is found before any picture is looked at
             for layer in layers:
                 network.layers(layer)
