@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import diffused_redundancy as dr
 import numpy as np
 import pytest
 import torch
 from conftest import make_layer
-from diffused_redundancy.measure import lbfgs, logistic
+from diffused_redundancy.measure import lbfgs, logistic, problems
 from diffused_redundancy.measure.probes import fold_of
 from sklearn.linear_model import LogisticRegression
 
@@ -121,16 +123,50 @@ def test_side_by_side_is_as_one_by_one(parts):
             assert np.allclose(curve.accuracy, alone.accuracy, atol=0.005)
 
 
-@pytest.mark.parametrize("selection", ["random", "random_projection"])
-def test_the_whole_layer_with_zeros_is_as_gathered_neurons(parts, monkeypatch, selection):
+@pytest.mark.parametrize("selection", ["random", "random_projection", "pca"])
+def test_how_probes_are_grouped_does_not_matter(parts, monkeypatch, selection):
+    """One by one from the size before, or many at once, as the whole layer with zeros or as the largest of them."""
     statistics, probes = probes_of(parts)
     orders = dr.bases(selection, statistics, [1, 2])
+    sizes = [2, 7, 25, 40, orders[0].size]
     found = []
-    for is_wide in (True, False):
-        monkeypatch.setattr(logistic, "wide", lambda *_, answer=is_wide: answer)
-        found.append(probes.curves(orders, [7, 40], penalty=1e-3))
-    for one, other in zip(*found, strict=True):
-        assert np.allclose(one.objective, other.objective, rtol=1e-3) and np.allclose(one.accuracy, other.accuracy, atol=0.005)
+    for whole in (False, True):
+        for together in (False, True):
+
+            def grouped(sizes, *_, whole=whole, together=together):
+                return [logistic.Group(tuple(sizes), whole)] if together else [logistic.Group((k,), whole) for k in sizes]
+
+            monkeypatch.setattr(logistic, "grouped", grouped)
+            found.append(probes.curves(orders, sizes, penalty=1e-3))
+    monkeypatch.setattr(logistic, "NEAR", 0.0)  # all from the whole layer's solution
+    found.append(probes.curves(orders, sizes, penalty=1e-3))
+    for other in found[1:]:
+        for one, two in zip(found[0], other, strict=True):
+            assert two.converged.all() and np.allclose(one.objective, two.objective, rtol=1e-3)
+            assert np.allclose(one.accuracy, two.accuracy, atol=0.005)
+
+
+@pytest.mark.parametrize("count", [1, 5, 100])
+@pytest.mark.parametrize("classes", [2, 10, 100])
+def test_groups_are_the_cheapest_partition(count, classes):
+    """Against a search of all partitions."""
+    sizes, d = [1, 10, 100, 400, 450, 500], 512
+
+    def cost(parts):
+        total = 0.0
+        for some in parts:
+            worse = 1.15 if len(some) > 1 else 1.0
+            columns = len(some) * classes
+            total += worse * min(count * problems._cost(some[-1], columns), problems._cost(d, count * columns))
+        return total
+
+    least = float("inf")
+    for cuts in itertools.product([False, True], repeat=len(sizes) - 1):
+        edges = [0, *[i + 1 for i, cut in enumerate(cuts) if cut], len(sizes)]
+        least = min(least, cost([sizes[a:b] for a, b in itertools.pairwise(edges)]))
+    found = logistic.grouped(sizes, count, d, classes)
+    assert [k for one in found for k in one.sizes] == sizes
+    assert cost([one.sizes for one in found]) == pytest.approx(least)
 
 
 def test_few_problems_at_a_time_give_the_same(parts, monkeypatch):
@@ -138,7 +174,7 @@ def test_few_problems_at_a_time_give_the_same(parts, monkeypatch):
     orders = dr.bases("random", statistics, range(5))
     whole = probes.curves(orders, [10, 60], penalty=1e-3)
     monkeypatch.setattr(logistic, "GATHERED_AT_ONCE", 1)
-    monkeypatch.setattr(logistic, "SCORES_AT_ONCE", 1)
+    monkeypatch.setattr(problems, "SCORES_AT_ONCE", 1)
     for one, other in zip(whole, probes.curves(orders, [10, 60], penalty=1e-3), strict=True):
         assert np.allclose(one.objective, other.objective, rtol=1e-3)
 
@@ -165,7 +201,7 @@ def test_residuals_are_those_of_a_softmax():
         scores = spread * torch.randn(50, 3, 7, generator=generator)
         labels = torch.randint(7, (50, 1, 1), generator=generator).expand(-1, 3, 1)
         expected = torch.log_softmax(scores.double(), -1)
-        entropy = logistic._residuals(scores, labels)
+        entropy = problems.residuals(scores, labels)
         assert torch.allclose(entropy.double(), -expected.gather(-1, labels)[..., 0], rtol=1e-5, atol=1e-6)
         one_hot = torch.zeros_like(expected).scatter_(-1, labels, 1.0)
         assert torch.allclose(scores.double(), expected.exp() - one_hot, atol=1e-6)
@@ -175,7 +211,7 @@ def test_residuals_are_those_of_a_softmax():
 def test_inverse_of_a_triangle(size):
     matrix = torch.randn(size, size, dtype=torch.float64)
     factor = torch.linalg.cholesky(matrix @ matrix.T + size * torch.eye(size, dtype=torch.float64))
-    found = logistic._inverse(factor)
+    found = problems._inverse(factor)
     assert torch.allclose(found @ factor, torch.eye(size, dtype=torch.float64), atol=1e-9) and torch.equal(found, found.tril())
 
 
@@ -194,4 +230,4 @@ def test_lbfgs_finds_the_minima_of_quadratics():
 
     found = lbfgs.minimise(evaluate, lambda gradient, active: gradient.clone(), torch.zeros(3, 12, 1, dtype=torch.float64), tolerance=1e-12)
     assert torch.allclose(found.weights, wanted, atol=1e-4) and found.converged.all()
-    assert np.allclose(found.objective, 1) and found.iterations[0] < found.iterations[2] and found.evaluations >= found.iterations.sum()
+    assert np.allclose(found.objective, 1) and found.iterations[0] < found.iterations[2] and (found.evaluations > found.iterations).all()

@@ -32,9 +32,8 @@ class Minima:
     objective : ndarray (p,)
     left : ndarray (p,)
         The share of the objective that the quadratic model says is left to gain.
-    iterations : ndarray of int (p,)
-    evaluations : int
-        Of the objective, summed over problems.
+    iterations, evaluations : ndarray of int (p,)
+        Steps taken, and evaluations of the objective.
     converged : ndarray of bool (p,)
         Whether ``left`` is within tolerance.
     """
@@ -43,7 +42,7 @@ class Minima:
     objective: np.ndarray
     left: np.ndarray
     iterations: np.ndarray
-    evaluations: int
+    evaluations: np.ndarray
     converged: np.ndarray
 
 
@@ -166,7 +165,7 @@ def minimise(
     """
     count = len(start)
     end, objective, left = start.clone(), np.zeros(count), np.full(count, np.inf)
-    iterations = np.zeros(count, dtype=int)
+    iterations, evaluations = np.zeros(count, dtype=int), np.ones(count, dtype=int)
     active = list(range(count))
     shape = start.shape[1:]
 
@@ -176,7 +175,6 @@ def minimise(
 
     weights = start.flatten(1)
     value, gradient, preconditioned = evaluated(weights)
-    evaluations = count
     history = _History(weights, HISTORY)
     direction, slope = torch.zeros_like(weights), np.zeros(count)
     searches = [_Search() for _ in range(count)]
@@ -220,7 +218,7 @@ def minimise(
         lengths = torch.tensor([search.length for search in searches], dtype=weights.dtype, device=weights.device)
         trial = torch.addcmul(weights, direction, lengths[:, None])
         trial_value, trial_gradient, trial_preconditioned = evaluated(trial)
-        evaluations += len(active)
+        evaluations[active] += 1
         trial_slope = _dots(direction, trial_gradient)
         fresh = [search.accepts(value[i], trial_value[i], slope[i], trial_slope[i]) for i, search in enumerate(searches)]
         if not any(fresh):

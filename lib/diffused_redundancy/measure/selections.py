@@ -17,6 +17,9 @@ from torch import Tensor
 from ..errors import InputError, check_whole, unknown
 from .statistics import SufficientStatistics
 
+_ROWS = 256
+"""Rows of a Gram matrix that are permuted at a time."""
+
 
 @dataclass(frozen=True)
 class Basis:
@@ -64,7 +67,11 @@ class Basis:
         """H = Q' G Q: (r, r)."""
         if self.order is not None:
             order = self.order.to(gram.device)
-            return gram[order][:, order]
+            permuted = torch.empty_like(gram)
+            for start in range(0, self.d, _ROWS):  # a whole matrix of rows in between would leave the caches
+                some = slice(start, start + _ROWS)
+                torch.index_select(gram.index_select(0, order[some]), 1, order, out=permuted[some])
+            return permuted
         return self.rows(self.rows(gram).T)
 
 

@@ -46,9 +46,9 @@ def _full_float32() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def blocks(length: int) -> Iterator[slice]:
-    """Slices of BLOCK_ROWS rows."""
-    return (slice(start, start + BLOCK_ROWS) for start in range(0, length, BLOCK_ROWS))
+def blocks(length: int, rows: int = BLOCK_ROWS) -> Iterator[slice]:
+    """Slices of so many rows."""
+    return (slice(start, start + rows) for start in range(0, length, rows))
 
 
 class _Sums:
