@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from statistics import median
@@ -46,11 +47,12 @@ def growth(quick: bool) -> list[Row]:
             ),
         }
         for what, call in calls.items():
-            taken = _seconds(call, 3 if d < 4_096 else 1)
+            taken = _seconds(call)
+            rows.append(Row(NAME, f"{what}: d = {d:,}", taken, "s", detail="n = 4,000, median of 3", at=d))
             if what in before:
-                exponent = f"{taken:.3g} s at d = {d:,}"
                 limit = 8.0 if judged(quick, d) else None
-                rows.append(Row(NAME, f"{what}: d = {d:,} over {d // 2:,}", taken / before[what], "times", limit, detail=exponent))
+                power = f"d to the power of {math.log2(taken / before[what]):.1f}"
+                rows.append(Row(NAME, f"{what}: d = {d:,} over {d // 2:,}", taken / before[what], "times", limit, detail=power))
             before[what] = taken
         d *= 2
     return rows

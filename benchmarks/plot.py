@@ -1,4 +1,7 @@
-"""Draw what others take, as multiples of our time: ``python benchmarks/plot.py RESULTS.json ... --out FILE.png``."""
+"""Draw results of ``run.py --json``: ``python benchmarks/plot.py RESULTS.json ... [--times FILE.png] [--growth FILE.png]``.
+
+Times are what others take, as multiples of ours; growth is our time against the number of neurons.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
 
 GROUPS = {
     "CKA of the authors' 75 subsets": ("cka_75_subsets", "cka_packages"),
@@ -45,13 +49,40 @@ def draw(rows: Sequence[dict[str, Any]], out: Path) -> None:
     figure.savefig(out, dpi=100)
 
 
+def draw_growth(rows: Sequence[dict[str, Any]], out: Path) -> None:
+    """Seconds against neurons, both logarithmic, a line for each measure, beside lines of d^2 and d^3."""
+    figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        if row["at"]:
+            lines.setdefault(row["quantity"].partition(":")[0], []).append((row["at"], row["value"]))
+    for (what, points), colour, marker in zip(lines.items(), ("#0173b2", "#de8f05", "#029e73"), "osD", strict=False):
+        (least, _), (most, seconds), (before, earlier) = points[0], points[-1], points[-2]
+        power = np.log(seconds / earlier) / np.log(most / before)
+        axis.plot(*zip(*points, strict=True), color=colour, marker=marker, label=f"{what} (at the end as d to the {power:.1f})")
+    first = max(line[0][1] for line in lines.values())
+    neurons = np.array([least, most])
+    for power, style in ((2, "--"), (3, ":")):
+        axis.plot(neurons, 0.3 * first * (neurons / least) ** power, color="#888888", ls=style, lw=1, label=f"d to the {power}")
+    axis.set(xscale="log", yscale="log", xlabel="neurons d", ylabel="seconds (two CPU cores)")
+    axis.set_xticks([d for d, _ in points], [f"{d:,.0f}" for d, _ in points], minor=False)
+    axis.minorticks_off()
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, fontsize=9)
+    figure.savefig(out, dpi=100)
+
+
 def main(words: Sequence[str] | None = None) -> None:
-    """Read results of ``run.py --json`` and draw them."""
+    """Read results and draw them."""
     parser = argparse.ArgumentParser(prog="benchmarks/plot.py", description="Draw results of run.py --json.")
     parser.add_argument("results", nargs="+", type=Path, metavar="RESULTS.json")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.png")
+    parser.add_argument("--times", type=Path, metavar="FILE.png", help="what others take, as multiples of our time")
+    parser.add_argument("--growth", type=Path, metavar="FILE.png", help="our time against the number of neurons")
     options = parser.parse_args(words)
-    draw([row for path in options.results for row in json.loads(path.read_text(encoding="utf-8"))["rows"]], options.out)
+    rows = [row for path in options.results for row in json.loads(path.read_text(encoding="utf-8"))["rows"]]
+    for path, draws in ((options.times, draw), (options.growth, draw_growth)):
+        if path is not None:
+            draws(rows, path)
 
 
 if __name__ == "__main__":

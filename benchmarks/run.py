@@ -16,6 +16,7 @@ import cases_growth
 import cases_logistic
 import cases_memory
 import cases_packages
+import cases_peaks
 import cases_real
 import cases_ridge
 import cases_run
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
     "seeds": cases_seeds.seeds,
     "growth": cases_growth.growth,
     "stream_memory": cases_memory.stream,
+    "peak_memory": cases_peaks.peaks,
     "real_features": cases_real.real,
     "extraction": cases_extraction.passes,
     "cifar_preset": cases_cifar.path,
@@ -40,7 +42,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
 }
 """What can be measured, by name: each takes whether to be quick, and gives rows of the table."""
 
-ASKED_FOR = ("cifar_preset", "cka_packages", "growth", "logistic_71_probes", "logistic_other_shapes", "seeds", "whole_run")
+ASKED_FOR = ("cifar_preset", "cka_packages", "growth", "logistic_71_probes", "logistic_other_shapes", "peak_memory", "seeds", "whole_run")
 """Left out unless named: many minutes long."""
 
 

@@ -34,6 +34,8 @@ class Row:
         What the value rests on.
     bar : str
         What took ``value`` times our time, for the plot; empty for other rows.
+    at : float
+        The number of neurons, for the plot of growth; 0 for other rows.
     """
 
     benchmark: str
@@ -45,6 +47,7 @@ class Row:
     judged: bool = True
     detail: str = ""
     bar: str = ""
+    at: float = 0.0
 
     @property
     def met(self) -> bool | None:

@@ -150,21 +150,21 @@ def test_how_probes_are_grouped_does_not_matter(parts, monkeypatch, selection):
 @pytest.mark.parametrize("classes", [2, 10, 100])
 def test_groups_are_the_cheapest_partition(count, classes):
     """Against a search of all partitions."""
-    sizes, d = [1, 10, 100, 400, 450, 500], 512
+    sizes, n, d = [1, 10, 100, 400, 450, 500], 2_000, 512
 
     def cost(parts):
         total = 0.0
         for some in parts:
             worse = 1.15 if len(some) > 1 else 1.0
             columns = len(some) * classes
-            total += worse * min(count * problems._cost(some[-1], columns), problems._cost(d, count * columns))
+            total += worse * (problems.ROUND + min(count * problems._cost(n, some[-1], columns), problems._cost(n, d, count * columns)))
         return total
 
     least = float("inf")
     for cuts in itertools.product([False, True], repeat=len(sizes) - 1):
         edges = [0, *[i + 1 for i, cut in enumerate(cuts) if cut], len(sizes)]
         least = min(least, cost([sizes[a:b] for a, b in itertools.pairwise(edges)]))
-    found = logistic.grouped(sizes, count, d, classes)
+    found = logistic.grouped(sizes, count, n, d, classes)
     assert [k for one in found for k in one.sizes] == sizes
     assert cost([one.sizes for one in found]) == pytest.approx(least)
 

@@ -108,7 +108,7 @@ class LogisticProbes:
         steps = [check_whole(k, "k", 1, min(one.size for one in bases)) for k in sizes]
         if steps != sorted(set(steps)) or not steps:
             raise InputError(f"sizes {list(sizes)} must be ascending, without repeats")
-        groups = grouped(steps, len(bases), self.statistics.d, self.num_classes)
+        groups = grouped(steps, len(bases), len(self.labels), self.statistics.d, self.num_classes)
         gathered = sum(one.sizes[-1] for one in groups if not one.whole)
         batch = max(1, GATHERED_AT_ONCE // (4 * (len(self.labels) * gathered + steps[-1] ** 2 + HELD * self.num_classes * sum(steps))))
         found: list[LogisticCurve] = []
@@ -151,7 +151,7 @@ class _Walk:
     def run(self) -> None:
         """Solve all probes."""
         last = whole = None
-        for group in grouped(self.parts, len(self.bases), self.d, self.of.num_classes):
+        for group in grouped(self.parts, len(self.bases), len(self.of.labels), self.d, self.of.num_classes):
             probes = self._problems(group, self.bases)
             if len(group.sizes) == 1:
                 start = probes.from_smaller(last)

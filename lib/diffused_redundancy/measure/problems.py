@@ -36,13 +36,17 @@ def _filled(matrix: Tensor) -> Tensor:
     return torch.nn.functional.pad(matrix, (0, -matrix.shape[-1] % WIDTH)) if matrix.shape[-1] % WIDTH else matrix
 
 
-def _cost(rows: int, columns: int) -> float:
+ROUND = 5e7
+"""What a round of a group's solver costs besides products, in the units of ``_cost``: about 1 ms on two CPU cores."""
+
+
+def _cost(n: int, rows: int, columns: int) -> float:
     """The time of a product of features (rows, n) with so many columns of scores, in units that cancel.
 
     On two CPU cores 16 columns run at 0.5 of the speed of a square product, 32 at 0.65, 64 at 0.8, 128 at 0.95.
     """
     filled = columns + -columns % WIDTH
-    return rows * (filled + 16)
+    return float(n) * rows * (filled + 16)
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ class Group:
     whole: bool
 
 
-def grouped(sizes: Sequence[int], count: int, d: int, num_classes: int) -> list[Group]:
-    """The cheapest partition of ascending sizes into groups of neighbours, for probes of ``count`` bases of d neurons."""
+def grouped(sizes: Sequence[int], count: int, n: int, d: int, num_classes: int) -> list[Group]:
+    """The cheapest partition of ascending sizes into groups of neighbours, for probes of ``count`` bases on n images and d neurons."""
     best: list[tuple[float, list[Group]]] = [(0.0, [])]
     for stop in range(1, len(sizes) + 1):
         ways = []
@@ -62,8 +66,8 @@ def grouped(sizes: Sequence[int], count: int, d: int, num_classes: int) -> list[
             some, columns = tuple(sizes[start:stop]), (stop - start) * num_classes
             worse = 1.15 if len(some) > 1 else 1.0  # they start from further away
             before, groups = best[start]
-            ways.append((before + worse * count * _cost(some[-1], columns), [*groups, Group(some, False)]))
-            ways.append((before + worse * _cost(d, count * columns), [*groups, Group(some, True)]))
+            ways.append((before + worse * (ROUND + count * _cost(n, some[-1], columns)), [*groups, Group(some, False)]))
+            ways.append((before + worse * (ROUND + _cost(n, d, count * columns)), [*groups, Group(some, True)]))
         best.append(min(ways, key=lambda way: way[0]))
     return best[-1][1]
 
