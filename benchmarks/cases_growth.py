@@ -10,6 +10,7 @@ from statistics import median
 import diffused_redundancy as dr
 import synthetic
 from table import Row
+from timing import interleaved
 
 NAME = "growth"
 
@@ -26,13 +27,19 @@ def _seconds(call: Callable[[], object], times: int = 3) -> float:
 
 def growth(quick: bool) -> list[Row]:
     """Ten times the images at d = 512; twice the neurons from 256 to 8,192 (to 1,024 with ``quick``) at n = 4,000."""
-    rows = []
-    few, many = (1_000, 10_000) if quick else (10_000, 100_000)
+    few, many = (1_000, 10_000) if quick else (40_000, 400_000)  # both more than the caches hold
     X, y = synthetic.layer(many, 512)
-    small = _seconds(lambda: dr.SufficientStatistics.from_features(X[:few], y[:few], device="cpu"), 7)
-    large = _seconds(lambda: dr.SufficientStatistics.from_features(X, y, device="cpu"))
-    told = f"{large:.3g} s against {small:.3g} s"
-    rows.append(Row(NAME, f"the pass at n = {many:,} over n = {few:,} (d = 512)", large / small, "times", 10.5, judged=not quick, detail=told))
+    timed = interleaved(
+        {
+            "many": lambda: dr.SufficientStatistics.from_features(X, y, device="cpu"),
+            "few": lambda: dr.SufficientStatistics.from_features(X[:few], y[:few], device="cpu"),
+        },
+        5,
+    )
+    told = timed.told("many", "few")
+    what = f"the pass at n = {many:,} over n = {few:,} (d = 512)"
+    rows = [Row(NAME, what, timed.ratio("many", "few"), "times", 10.5, judged=not quick, detail=told)]
+    del X, y, timed
     before: dict[str, float] = {}
     d = 256
     while d <= (1_024 if quick else 8_192):

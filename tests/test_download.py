@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import diffused_redundancy as dr
 import pytest
@@ -14,6 +15,7 @@ from webserver import BODY, sha
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr(download, "SILENT", set())
 
 
 def test_a_file_comes_whole(server, tmp_path):
@@ -133,8 +135,31 @@ def test_a_link_that_stays_dead(server, tmp_path):
     server.plans["/file"] = [500] * 9
     with pytest.raises(DeadLink, match="Internal Server Error .tried 5 times"):
         download.download(f"{server.url}/file", tmp_path / "file")
-    with pytest.raises(DeadLink, match="tried 5 times"):
-        download.download("http://127.0.0.1:9/file", tmp_path / "file")
+
+
+def test_a_host_that_does_not_answer_is_asked_patiently_only_once(server, tmp_path):
+    dead = f"http://127.0.0.1:{free_port()}"
+    for words in ("tried 5 times", "tried 1 time\\)"):
+        with pytest.raises(DeadLink, match=words):
+            download.download(f"{dead}/file", tmp_path / "file")
+    server.plans["/file"] = ["cut", 500, 500]  # others are asked as before
+    download.download(f"{server.url}/file", tmp_path / "file")
+
+
+def test_a_hub_that_does_not_answer_is_asked_patiently_only_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *given: None)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{free_port()}")
+    for words in ("no connection.*tried 5 times", "no connection.*tried 1 time\\)"):
+        with pytest.raises(DeadLink, match=words):
+            hub.download("hf://timm/some.tag/model.safetensors", tmp_path / "file")
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 # The hub

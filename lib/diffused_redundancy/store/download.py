@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,10 @@ CHUNK = 1 << 20
 TIMEOUT = 30.0
 TRIES = 5
 """How often in a row, without a byte more, a server that fails or a connection that breaks is tried; a file that is not there is asked for once."""
+
+
+SILENT: set[str] = set()
+"""Hosts that did not answer at all, :data:`TRIES` times: another file of theirs is asked for once."""
 
 
 class DeadLink(Exception):
@@ -120,12 +125,15 @@ def transfer(name: str, locate: Callable[[], Place], path: Path, *, title: str =
     tries, most = 0, _size(part)
     while True:
         place = locate()
+        host = urllib.parse.urlsplit(place.address).netloc
+        silent = False
         try:
             kept = _complete(name, place, part, about, title or path.name)
         except (Interrupted, OSError, HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError) and not _may_pass(error.code, signed=place.address != name):
                 raise DeadLink(f"{name}: {error.code} {error.reason}") from error
             problem = str(getattr(error, "reason", error)) or type(error).__name__
+            silent = not isinstance(error, (Interrupted, urllib.error.HTTPError))
         else:
             found = place.expected.problem(part)
             if not found:
@@ -140,8 +148,12 @@ def transfer(name: str, locate: Callable[[], Place], path: Path, *, title: str =
                 raise DeadLink(f"{name}: {problem}")
         tries = 1 if _size(part) > most else tries + 1
         most = max(most, _size(part))
-        if tries >= TRIES:
-            raise DeadLink(f"{name}: {problem} (tried {TRIES} times)")
+        if tries >= TRIES or (silent and host in SILENT):
+            if silent:
+                SILENT.add(host)
+            raise DeadLink(f"{name}: {problem} (tried {tries} time{'s' if tries > 1 else ''})")
+        if not silent:
+            SILENT.discard(host)
         time.sleep(min(2.0**tries, 30.0))
 
 

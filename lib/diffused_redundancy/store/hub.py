@@ -40,12 +40,15 @@ def _metadata(url: str, endpoint: str | None) -> Any:
     from huggingface_hub import get_hf_file_metadata
     from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
 
-    problem = ""
-    for attempt in range(web.TRIES):
-        if attempt:
-            time.sleep(min(2.0**attempt, 30.0))
+    problem, host, tries = "", endpoint or "the hub", 0
+    while tries < web.TRIES and not (tries and host in web.SILENT):
+        if tries:
+            time.sleep(min(2.0**tries, 30.0))
+        tries += 1
         try:
-            return get_hf_file_metadata(url, timeout=web.TIMEOUT, endpoint=endpoint)
+            found = get_hf_file_metadata(url, timeout=web.TIMEOUT, endpoint=endpoint)
+            web.SILENT.discard(host)
+            return found
         except OfflineModeIsEnabled as error:
             raise web.DeadLink(f"{url}: HF_HUB_OFFLINE is set") from error
         except GatedRepoError as error:
@@ -61,7 +64,9 @@ def _metadata(url: str, endpoint: str | None) -> Any:
             if not isinstance(error, OSError) and type(error).__module__.split(".")[0] not in ("httpx", "httpx2", "httpcore", "requests"):
                 raise
             problem = f"no connection ({error})"
-    raise web.DeadLink(f"{url}: {problem} (tried {web.TRIES} times)")
+            if tries == web.TRIES:
+                web.SILENT.add(host)
+    raise web.DeadLink(f"{url}: {problem} (tried {tries} time{'s' if tries > 1 else ''})")
 
 
 def download(url: str, path: Path, expected: web.Expected | None = None, *, title: str = "") -> None:

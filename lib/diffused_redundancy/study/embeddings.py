@@ -24,7 +24,7 @@ from ..measure.redundancy import Redundancy, diffused_redundancy
 from ..measure.selections import PAPER_FRACTIONS, SELECTIONS, sizes_of
 from ..store import atomic_path, make_folder, provenance
 from ..store.featurefile import read_features
-from ..tasks.splits import stratified
+from ..tasks.splits import HELD_OUT, stratified
 from .figures import Curve, Panel, curves_figure
 from .html import markdown, page
 from .layer import Layer
@@ -35,7 +35,6 @@ PROBES = ("ridge", "logistic", "both", "none")
 CONSTANT = ("error", "keep", "drop")
 NAMES = ("X_train", "y_train", "X_test", "y_test")
 MEASURES = {"cka": "CKA", "ridge_accuracy": "accuracy, ridge probe", "logistic_accuracy": "accuracy, logistic probe"}
-HELD_OUT = 0.2
 
 
 @dataclass(frozen=True)

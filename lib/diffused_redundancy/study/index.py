@@ -64,6 +64,18 @@ def _about(folder: Path, presets: list[str]) -> str:
     return f"With {told}." if told else "A preset of one's own."
 
 
+def _claim(claim: int, verdicts: list[dict[str, Any]], folder: str) -> str:
+    """Rows of the table: a claim, and beside it each verdict on it."""
+    known, span = CLAIMS[claim], f' rowspan="{len(verdicts)}"' if len(verdicts) > 1 else ""
+    cells = [
+        f'<td><span class="badge verdict-{WORD_CLASS[one["verdict"]]}">{html.escape(one["verdict"])}</span></td><td>{html.escape(one["because"])} '
+        f'<a href="{folder}/{one["notebook"]}.html#what-the-numbers-say">{one["notebook"]}</a></td>'
+        for one in verdicts
+    ]
+    text = f"<td{span}>{claim}</td><td{span}>{html.escape(known.text)}<br><span class='note'>{SOURCES[known.source]}</span></td>"
+    return f"<tr>{text}{'</tr><tr>'.join(cells)}</tr>"
+
+
 def _section(folder: Path, reports: list[dict[str, Any]], about: str) -> str:
     cards = []
     for report in reports:
@@ -75,13 +87,8 @@ def _section(folder: Path, reports: list[dict[str, Any]], about: str) -> str:
             f'<p class="note">{report["notebook"]}</p><p class="{kind}">{state}</p></li>'
         )
     verdicts = [verdict for report in reports for verdict in report["results"].get("verdicts", [])]
-    rows = "".join(
-        f"<tr><td>{verdict['claim']}</td><td>{html.escape(CLAIMS[verdict['claim']].text)}<br><span class='note'>"
-        f'{SOURCES[CLAIMS[verdict["claim"]].source]}</span></td><td><span class="badge verdict-{WORD_CLASS[verdict["verdict"]]}">'
-        f"{html.escape(verdict['verdict'])}</span></td><td>{html.escape(verdict['because'])} "
-        f'<a href="{folder.name}/{verdict["notebook"]}.html#what-the-numbers-say">{verdict["notebook"]}</a></td></tr>'
-        for verdict in sorted(verdicts, key=lambda verdict: verdict["claim"])
-    )
+    of_claim = {claim: [one for one in verdicts if one["claim"] == claim] for claim in sorted({one["claim"] for one in verdicts})}
+    rows = "".join(_claim(claim, some, folder.name) for claim, some in of_claim.items())
     table = (
         f'<h3>What the numbers say of the claims</h3><div class="table claims"><table><thead><tr><th>claim</th><th>text</th><th>verdict</th>'
         f"<th>because</th></tr></thead><tbody>{rows}</tbody></table></div>"

@@ -239,8 +239,8 @@ def hugging_face(where: str) -> Task:
     InputError
         If the package ``datasets`` is not installed, there is no data set, or it has no such columns.
     """
-    from .files import HELD_OUT, TEST_NAMES
-    from .splits import stratified
+    from .files import TEST_NAMES
+    from .splits import HELD_OUT, stratified
 
     path = Path(where).expanduser().resolve()
     try:

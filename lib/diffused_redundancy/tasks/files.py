@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .splits import Split, Task, split_at, stratified
+from .splits import HELD_OUT, Split, Task, split_at, stratified
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".tif", ".tiff", ".webp")
 TEST_NAMES = ("test", "val", "valid", "validation")
-HELD_OUT = 0.2
-"""Share held out where the user's files have no test part (stratified, split seed 0)."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ import numpy as np
 
 from ..errors import InputError
 
+HELD_OUT = 0.2
+"""Share held out where the user's files have no test part (stratified, split seed 0)."""
+
 
 class Images(Protocol):
     """A sequence of pictures that may live on disk."""
