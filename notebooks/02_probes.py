@@ -20,7 +20,7 @@
 # chosen at random, come within 5% of the full layer's accuracy (claim 1), and that how many are needed depends on the
 # task (claim 3). The authors' code also compares random neurons with principal components and random projections; what
 # came of it we do not know from them, so we ask it ourselves (claims 5 and 6). Chance is one in the number of classes:
-# 10% for digits, 8% for font style.
+# 10% for the digits and 8% for the font style of the default tasks.
 #
 # **Cost** of the default run: one to two minutes on two CPU cores, nearly all of it for logistic probes.
 
@@ -201,7 +201,7 @@ study.result(
 # - Nobody chose these neurons. Where a random fifth does nearly as well as all of them (see the verdict on claim 1 for
 #   which tasks it does), what the task needs is spread over the layer many times.
 # - Redundancy belongs to a layer **and** a task. Compare a task the network serves well with one it was trained to
-#   ignore: in upstream training a letter's font must not matter, and font style is the exception in the figures above.
+#   ignore. Among the default tasks that is font style: in upstream training a letter's font must not matter.
 # - Principal components are chosen *knowing* the data; random neurons need no data to choose. The verdict on claim 5 says
 #   at which sizes that knowledge is worth more than a point of accuracy.
 # - Compare the verdicts on claim 2 here and in `01_cka`. Where similarity is reached with far fewer neurons than
@@ -215,8 +215,7 @@ study.result(
 #    entries only, and any two have an expected cosine of about 0.75. Explain why that can hurt when few directions are
 #    kept, and compare the two projections at $k = 5$ in the logistic figure. With all $d$ directions nothing is lost but
 #    conditioning: why can accuracy still be below the full layer's? (Hint: what does the penalty see?)
-# 3. **Choose the penalty badly.** In a cell below, compute
-#    `layer = layers["Handwritten digits"]` and
+# 3. **Choose the penalty badly.** In a cell below, take the first task's layer, `layer = next(iter(layers.values()))`, compute
 #    `curves = layer.ridge("random", SEEDS, penalty=100 * layer.ridge_penalty.penalty)["accuracy"]`, then
 #    `dr.diffused_redundancy(curves, 0.9)`. Why must the penalty be fixed before one looks at test images?
 

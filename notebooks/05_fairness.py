@@ -169,8 +169,8 @@ study.result(
 #
 # ## Exercises
 #
-# 1. **Two lists.** Look at the classes lost first. Take a letter from the list and the letters it resembles to your eye. Are they on the
-#    list too? (Pictures of a class: `study.tasks[1].splits["test"].images.batch(0, 5)`.)
+# 1. **Two lists.** Look at the classes lost first. Take one from the list and the classes it resembles to your eye. Are they on the
+#    list too? (Test images of the last task: `study.tasks[-1].splits["test"].images.batch(0, 5)`, their classes in `.labels`.)
 # 2. **The index by hand.** Three classes have accuracies 1.0, 0.8 and 0.6. Compute their Gini index and coefficient of
 #    variation, and check with `dr.gini([1.0, 0.8, 0.6])` and `dr.coefficient_of_variation([1.0, 0.8, 0.6])`.
 # 3. **Chance.** How large is the Gini index of ten classes that are all recognised in 90% of the cases, if each has 20 test

@@ -246,6 +246,13 @@ def test_the_baseline_of_all_features_is_a_standard_net_of_their_kind(nesting):
     assert "FF (a net for each k)" not in nested.prefix_table([nesting.nets[0], *others])
 
 
+def test_published_nets_of_fixed_features_have_one_accuracy_or_none(nesting):
+    published = [net("f16", loss="FF 16", top1=0.7), net("f32", loss="FF 32")]
+    table = nested.prefix_table([*nesting.nets[:2], *published]).set_index("k")
+    assert table.loc[16, nested.FIXED] == 0.7 and table.loc[100, nested.FIXED] == 0.8 and 32 not in table.index
+    assert nested.FIXED not in nested.prefix_table([*nesting.nets[:2], published[1]])
+
+
 def test_claim_on_nested_layers(nesting):
     grouping = grid.grouped(nesting.nets[:2], "loss")
     found = comparison.differences(nesting, grouping, [("MRL", "standard")], 0.9)

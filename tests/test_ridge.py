@@ -34,6 +34,26 @@ def test_every_selection_at_every_size(parts, selection, penalty):
         assert np.allclose(curve.per_class[k - 1], by_class, atol=1e-6)
 
 
+@pytest.mark.parametrize("selection", ["random", "pca"])
+def test_fewer_images_than_neurons_and_a_penalty_below_the_rounding(selection):
+    """The Gram matrix of float32 products is then indefinite: probes are those of a slightly larger penalty, instead of none."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    means = rng.standard_normal((3, 300))
+    X = means[y] + rng.standard_normal((60, 300)) + 1e3 * rng.standard_normal((60, 1)) @ rng.standard_normal((1, 300))
+    X = X.astype(np.float32)
+    s = dr.SufficientStatistics.from_features(X[:40], y[:40])
+    exact = dr.SufficientStatistics.from_features(X[:40].astype(np.float64), y[:40])
+    gram = s.gram + strength(s, 1e-9) * torch.eye(300, dtype=torch.float64)
+    assert int(torch.linalg.cholesky_ex(gram).info)  # what this is about
+    for given in (s, exact):
+        curve = dr.ridge_curve(given, dr.basis(selection, given, 1), X[40:], y[40:], penalty=1e-9)
+        assert curve.accuracy[-1] >= 0.9
+    assert ridge_accuracy(s, X[40:], y[40:], penalty=1e-9) >= 0.9
+    probes = dr.LogisticProbes(X[:40], y[:40], X[40:], y[40:], s)
+    assert probes.curve(dr.basis("random", s, 1), [50, 300], penalty=1e-9).accuracy[-1] >= 0.8
+
+
 @pytest.mark.parametrize("penalty", [1e-4, 0.3])
 def test_all_neurons_in_one_fit(parts, penalty):
     X, y, X_test, y_test = parts

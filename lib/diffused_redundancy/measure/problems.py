@@ -21,6 +21,7 @@ from torch import Tensor
 
 from .lbfgs import TOLERANCE, Minima, minimise
 from .selections import Basis
+from .statistics import cholesky
 
 CURVATURE = 0.1
 
@@ -294,7 +295,7 @@ def inverse_factor(gram: Tensor, num_classes: int, penalty: float, like: Tensor)
     """
     hessian = gram * (CURVATURE / num_classes)
     hessian.diagonal().add_(penalty)
-    return _inverse(torch.linalg.cholesky(hessian).to(like))
+    return _inverse(cholesky(hessian).to(like))
 
 
 def _inverse(factor: Tensor) -> Tensor:

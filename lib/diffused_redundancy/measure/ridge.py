@@ -23,7 +23,7 @@ from ..errors import InputError
 from .arrays import as_features, as_labels, check_features, check_finite, count_classes, rows_of
 from .probes import RIDGE_GRID, PenaltyChoice, check_classes, check_penalty, choose, folded, per_class, together
 from .selections import Basis, bases
-from .statistics import SufficientStatistics, blocks, on_device
+from .statistics import SufficientStatistics, blocks, cholesky, on_device
 
 _FLUSH = 64
 LEFT_OUT_AT_ONCE = 1 << 22
@@ -96,7 +96,7 @@ def ridge_curve(
 
     gram = basis.gram(statistics.gram)
     gram.diagonal().add_(strength(statistics, penalty))
-    factor = torch.linalg.cholesky(gram)
+    factor = cholesky(gram)
     right_hand = torch.empty(len(prior) + len(y), basis.size, dtype=cross.dtype, device=cross.device)  # transposed, as the solver wants it
     right_hand[: len(prior)] = basis.rows(cross).T
     right_hand[len(prior) :] = basis.columns(on_device(features, cross.device).double() - statistics.mean)
@@ -133,7 +133,7 @@ def ridge_accuracy(statistics: SufficientStatistics, X_test: Any, y_test: Any, *
     features, y = _test_set(statistics, X_test, y_test, len(prior))
     gram = statistics.gram.clone()
     gram.diagonal().add_(strength(statistics, penalty))
-    weights = torch.cholesky_solve(cross, torch.linalg.cholesky(gram))
+    weights = torch.cholesky_solve(cross, cholesky(gram))
     right = 0
     for rows in blocks(len(features)):
         centred = on_device(features[rows], cross.device).double() - statistics.mean

@@ -139,6 +139,23 @@ def _sums_by_class(work: Tensor, labels: Tensor, classes: int) -> Tensor:
     return torch.nn.functional.one_hot(labels, classes).to(work.dtype).T @ work
 
 
+def cholesky(matrix: Tensor) -> Tensor:
+    """The Cholesky factor of a Gram matrix plus a penalty, float64.
+
+    Fewer images than neurons make a singular Gram matrix, and products in float32 can make that indefinite by their rounding, more than
+    a small penalty makes up for. Then as little is added to the diagonal, between 0.1 and 100 of that rounding, as lets it succeed.
+    """
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    rounding = torch.finfo(torch.float32).eps * torch.linalg.norm(matrix)
+    for share in (0.1, 1.0, 10.0, 100.0):
+        if not int(failed):
+            return factor
+        raised = matrix.clone()
+        raised.diagonal().add_(share * rounding)
+        factor, failed = torch.linalg.cholesky_ex(raised)
+    return torch.linalg.cholesky(matrix) if int(failed) else factor
+
+
 def on_device(block: Tensor, device: torch.device) -> Tensor:
     """Features where they are multiplied: half precision up-cast, and on MPS, which has no float64, as float32."""
     kind = torch.float32 if device.type == "mps" else torch.promote_types(block.dtype, torch.float32)

@@ -70,7 +70,7 @@ class Origin:
     strength : float or None
         Of a loss that comes in strengths (dropout rate, DeCov weight, adversarial radius).
     top1 : float or None
-        Of the net's own head on held-out upstream pictures.
+        Share in [0, 1] that the net's own head gets right of held-out upstream pictures.
     robust_top1 : mapping
         The same under attack, by threat (such as ``l2_0.25``).
     top1_by_prefix : mapping

@@ -212,7 +212,7 @@ def _published(one: Asset, fetching: bool) -> Net:
         loss=about["loss"],
         upstream=about["upstream"],
         strength=about.get("strength"),
-        top1=about.get("top1"),
+        top1=about["top1"] / 100 if "top1" in about else None,  # the manifest has percent, as the sources print it
         images=about.get("images"),
     )
     how = _preprocessing(one)

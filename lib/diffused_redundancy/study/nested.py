@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .session import Session
 
 
+FIXED = "FF (a net for each k)"
+
+
 def is_nested(net: Net) -> bool:
     """Whether a net was trained for nested representations."""
     return net.origin.loss.startswith("MRL")
@@ -163,15 +166,17 @@ def prefix_table(nets: Sequence[Net]) -> pd.DataFrame:
     """Upstream top-1 of heads on the first k features, by k: nested nets, and the fixed-feature net of each size."""
     columns: dict[str, dict[int, list[float]]] = {}
     for net in nets:
-        name = "FF (a net for each k)" if is_fixed(net) else net.origin.loss
-        for k, value in net.origin.top1_by_prefix.items():
+        name, known = (FIXED if is_fixed(net) else net.origin.loss), net.origin.top1_by_prefix
+        if is_fixed(net) and not known and net.origin.top1 is not None:
+            known = {fixed_size(net): net.origin.top1}
+        for k, value in known.items():
             columns.setdefault(name, {}).setdefault(k, []).append(value)
     first = next((net for net in nets if is_fixed(net)), None)
     for net in nets:  # of all features, the standard net of their kind is the baseline
-        if first is None or net.origin.loss != "standard" or net.origin.top1 is None:
+        if FIXED not in columns or first is None or net.origin.loss != "standard" or net.origin.top1 is None:
             continue
         if all(trait(net) == trait(first) for name, trait in TRAITS.items() if name != "loss"):
-            columns["FF (a net for each k)"].setdefault(net.d, []).append(net.origin.top1)
+            columns[FIXED].setdefault(net.d, []).append(net.origin.top1)
     sizes = sorted({k for found in columns.values() for k in found})
     if not sizes:
         return pd.DataFrame({"note": ["no net among NETS has heads on prefixes"]})
