@@ -79,7 +79,8 @@ def test_a_robust_checkpoint():
     put("resnet18.robust_l2_3", robust(theirs.state_dict()))
     network = dr.net("resnet18.robust_l2_3", fetching=False)
     assert same_outputs(network.module, theirs)
-    assert network.d == 512 and network.origin.loss == "adversarial L2 3" and network.origin.strength == 3.0 and network.origin.top1 == pytest.approx(0.5312)
+    assert network.d == 512 and network.origin.loss == "adversarial L2 3"
+    assert network.origin.strength == 3.0 and network.origin.top1 == pytest.approx(0.5312)
     assert str(network.preprocessing).startswith("shorter side to 224 px (bilinear), centre crop, mean (0.485")
     assert network.license == "MIT"
 
