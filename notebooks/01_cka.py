@@ -20,7 +20,7 @@
 # that *any random subset above a threshold size is similar to the whole layer* (claim 2). Whether it is also as
 # *useful* is the subject of notebook `02_probes`.
 #
-# **Cost** of the default run: well under a minute on two CPU cores, most of it for extracting features once.
+# **Cost** of the default run on two CPU cores: ten seconds, after the features (a run of all notebooks extracts all of them in two minutes).
 
 # %% [markdown]
 # ## Parameters

@@ -22,7 +22,7 @@
 # came of it we do not know from them, so we ask it ourselves (claims 5 and 6). Chance is one in the number of classes:
 # 10% for the digits and 8% for the font style of the default tasks.
 #
-# **Cost** of the default run: one to two minutes on two CPU cores, nearly all of it for logistic probes.
+# **Cost** of the default run on two CPU cores: two minutes beside another notebook, after the features, nearly all of it for logistic probes.
 
 # %% [markdown]
 # ## Parameters

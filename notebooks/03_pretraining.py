@@ -21,7 +21,7 @@
 # dropout and with DeCov, a penalty on correlated neurons; what came of that we ask ourselves (claim 8). And what is left of
 # the accuracy when neurons go depends on the task: a front that none of the networks gets past (claim 3).
 #
-# **Cost** of the default run: four to five minutes on two CPU cores shared with another notebook, half of it for features.
+# **Cost** of the default run on two CPU cores: a minute or two beside another notebook, after the features.
 
 # %% [markdown]
 # ## Parameters

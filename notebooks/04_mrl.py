@@ -20,7 +20,7 @@
 # any neurons will do? The paper says yes, but much less than with other losses (claim 7, its figures 7 and 9). And the
 # authors' code asks whether random neurons of an MRL layer catch up with its own prefixes as their number grows.
 #
-# **Cost** of the default run: two to three minutes on two CPU cores shared with another notebook, most of it for features.
+# **Cost** of the default run on two CPU cores: half a minute beside another notebook, after the features.
 
 # %% [markdown]
 # ## Parameters

@@ -19,7 +19,7 @@
 # layer may have a larger share to spare, so depth and width are told apart: each stage is measured as it is, and once more with as many random
 # neurons as the narrowest stage has, drawn ten times.
 #
-# **Cost** of the default run: about a minute on two CPU cores, if all notebooks are run together: the features of all stages come
+# **Cost** of the default run on two CPU cores: less than a minute beside another notebook, after the features: those of all stages come
 # from the same pass over the pictures as those of the last layer.
 
 # %% [markdown]
