@@ -6,6 +6,7 @@ marker. Bands are stated by the caller, who knows what they are.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -198,7 +199,8 @@ def bars_figure(groups: Sequence[str], series: Sequence[tuple[str, np.ndarray, n
         x = np.arange(len(groups)) + (i - (len(series) - 1) / 2) * width
         spread = np.nan_to_num(np.stack([value - low, high - value]))
         axes.errorbar(x, value, yerr=np.clip(spread, 0, None), fmt=markers[i % 6], color=shades[i], capsize=3, ms=6, label=label)
-    axes.set_xticks(np.arange(len(groups)), groups)
+    width = max(12, 84 // max(1, len(groups)))  # of a label, in characters, before it touches the next
+    axes.set_xticks(np.arange(len(groups)), ["\n".join(textwrap.wrap(group, width)) for group in groups])
     axes.set_xlim(-0.6, len(groups) - 0.4)
     axes.set_ylim(0, 1)
     axes.set_ylabel(ylabel)
