@@ -110,7 +110,7 @@ def _grid(count: int, height: float = 2.75) -> tuple[Figure, list[Axes]]:
 
 def _size_axis(axes: Axes, d: int) -> None:
     axes.set_xscale("log")
-    ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if k < 0.75 * d] + [d]
+    ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if k < (0.75 if d < 1000 else 0.45) * d] + [d]
     axes.set_xticks(ticks, [f"{k}" for k in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlim(0.93, d * 1.07)
