@@ -26,6 +26,7 @@ def all_sizes(quick: bool) -> list[Row]:
         {
             "curves": lambda: dr.cka_curves(statistics, dr.bases("random", statistics, seeds)),
             "product": lambda: features.T @ features,
+            "pass": lambda: dr.SufficientStatistics.from_features(X, device="cpu"),
         },
         rounds=7,
     )
@@ -43,6 +44,15 @@ def all_sizes(quick: bool) -> list[Row]:
             limit=20,
             judged=not quick,
             detail=timed.told("curves", "product"),
+        ),
+        Row(
+            name,
+            f"the pass / half of one float32 X'X, which is symmetric ({at})",
+            2 * timed.ratio("pass", "product"),
+            "times",
+            limit=1.2,
+            judged=not quick,
+            detail=timed.told("pass", "product"),
         ),
         Row(name, "largest error of CKA", _error(ours, exact), limit=SAME, detail=f"float64, seeds 1 and {selections}, k = {_listed(sizes)}"),
     ]
