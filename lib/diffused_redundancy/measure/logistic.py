@@ -37,7 +37,7 @@ HELD = 2 * HISTORY + 12
 """Vectors as long as the weights that the solver holds for a problem."""
 
 NEAR = 0.15
-"""Subsets of at least this share of a layer start from the whole layer's solution, smaller ones from the ridge solution."""
+"""Sizes solved together that are at least this share of a layer start from the whole layer's solution, others from the ridge solution."""
 
 CHOICE_TOLERANCE = 10 * TOLERANCE
 """Where probes are fitted to choose a penalty. It takes half the time; accuracies near the best move by half a standard error at most."""

@@ -116,8 +116,7 @@ class Session:
         _display({"image/png": base64.b64encode(with_palette(drawn)).decode(), "text/plain": alt}, {"image/png": {"alt": alt}})
 
     def table(self, table: pd.DataFrame, name: str, *, show: bool = True) -> None:
-        """
-        Keep a tidy table as CSV, headed by the parameters that made it, and show it.
+        """Keep a tidy table as CSV, headed by the parameters that made it, and show it.
 
         Numbers are rounded to 12 decimals before their six digits are printed: a spread of 1e-16 is the order of a sum, which
         differs between runs of equal results.
