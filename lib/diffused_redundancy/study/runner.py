@@ -57,6 +57,7 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
     if len(outcomes) == len(jobs):
         write_index(out)
     stale = [job for job in sorted(jobs, key=length, reverse=True) if job.notebook not in outcomes]  # longest first: no core idles at the end
+    workers = min(workers, max(1, len(stale)))  # so that one that is left has all cores
     processes = _Processes(jobs, workers, force)
     try:
         if workers > 1 and stale:
@@ -184,8 +185,9 @@ def _read(job: Job, output: str, status: int, complaints: str) -> Outcome:
 
 
 def say(text: str) -> None:
-    """A line of progress."""
-    print(text, file=sys.stderr, flush=True)
+    """A line of progress, in one piece: several threads write them."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def default_out() -> Path:
