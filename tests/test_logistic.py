@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_layer
+from diffused_redundancy import devices
 from diffused_redundancy.measure import lbfgs, logistic, problems
 from diffused_redundancy.measure.probes import fold_of
 from sklearn.linear_model import LogisticRegression
@@ -41,11 +42,11 @@ def test_same_objective_and_accuracy_as_scikit_learn(parts, selection, penalty):
     assert curve.converged.all()
     scale = statistics.mean_variance**0.5
     for k, accuracy, objective in zip(sizes, curve.accuracy, curve.objective, strict=True):
-        train, test = (order.columns(part[:-1].T.double(), k).numpy() for part in (probes.train, probes.test))
+        train, test = (order.columns(part[:-1].T.double(), k).numpy() for part in (probes.train.exact, probes.test))
         model, least = theirs(train, parts[1], penalty)
         assert objective <= least * 1.001 + 1e-6
         assert objective >= least * 0.999 - 1e-6
-        assert accuracy == pytest.approx(model.score(test, parts[3]), abs=0.005)
+        assert accuracy == pytest.approx(model.score(test, parts[3]), abs=0.006)
     assert scale > 0
 
 
@@ -56,7 +57,7 @@ def test_where_it_starts_does_not_matter(parts):
     warm = probes.curve(order, [2, 10, 30, 60], penalty=1e-4)
     cold = probes.curve(order, [60], penalty=1e-4)
     assert warm.objective[-1] == pytest.approx(cold.objective[0], rel=1e-3)
-    assert warm.accuracy[-1] == pytest.approx(cold.accuracy[0], abs=0.005)
+    assert warm.accuracy[-1] == pytest.approx(cold.accuracy[0], abs=0.006)
 
 
 def test_the_order_of_neurons_does_not_matter_in_the_end(parts):
@@ -146,6 +147,45 @@ def test_how_probes_are_grouped_does_not_matter(parts, monkeypatch, selection):
             assert np.allclose(one.accuracy, two.accuracy, atol=0.005)
 
 
+@pytest.mark.parametrize("selection", ["random", "random_projection"])
+def test_rough_early_iterations_do_not_matter(parts, monkeypatch, selection):
+    """With products in bfloat16 at first, as on processors that are fast at them, and without: the same minima."""
+    found = []
+    for fast in (False, True):
+        monkeypatch.setattr(problems, "fast_bfloat16", lambda device, fast=fast: fast)
+        statistics, probes = probes_of(parts)
+        assert (probes.train.rough.dtype == torch.bfloat16) == fast
+        found.append(probes.curves(dr.bases(selection, statistics, [1, 2, 3]), [1, 2, 7, 25, 40, 60], penalty=1e-3))
+    for one, two in zip(*found, strict=True):
+        assert one.converged.all() and two.converged.all()
+        assert np.allclose(one.objective, two.objective, rtol=5e-4)
+        assert np.allclose(one.accuracy, two.accuracy, atol=0.006)
+
+
+def test_rough_objectives_are_near_exact_ones(parts, monkeypatch):
+    monkeypatch.setattr(problems, "fast_bfloat16", lambda device: True)
+    statistics, probes = probes_of(parts)
+    order = dr.basis("random", statistics, 1)
+    inverse = problems.inverse_factor(order.gram((statistics.gram / (statistics.n * statistics.mean_variance)).float()), 5, 1e-3)
+    for whole in (False, True):
+        some = problems.Problems(probes.train, probes.labels, 5, [order], problems.Group((20, 60), whole), torch.tensor([1e-3]), [inverse])
+        weights = some.from_ridge()
+        (value, gradient), (rough_value, rough_gradient) = (some.evaluate(weights, [0, 1], rough) for rough in (False, True))
+        assert np.allclose(value, rough_value, rtol=3e-3) and not np.array_equal(value, rough_value)
+        assert float((gradient - rough_gradient).norm() / gradient.norm()) < 0.03
+        exact, rough = (some.precondition(gradient, [0, 1], rough) for rough in (False, True))
+        assert float((exact - rough).norm() / exact.norm()) < 0.02
+
+
+def test_bfloat16_is_for_processors_with_instructions_for_it(monkeypatch):
+    for flags, expected in (("fpu avx2 avx512f", False), ("fpu avx512_bf16", True), ("amx_bf16 amx_tile", True)):
+        devices.fast_bfloat16.cache_clear()
+        monkeypatch.setattr(devices.Path, "read_text", lambda path, flags=flags, **_: f"processor : 0\nflags : {flags}\n")
+        assert devices.fast_bfloat16(torch.device("cpu")) == expected
+        assert not devices.fast_bfloat16(torch.device("cuda"))
+    devices.fast_bfloat16.cache_clear()
+
+
 @pytest.mark.parametrize("count", [1, 5, 100])
 @pytest.mark.parametrize("classes", [2, 10, 100])
 def test_groups_are_the_cheapest_partition(count, classes):
@@ -215,7 +255,8 @@ def test_inverse_of_a_triangle(size):
     assert torch.allclose(found @ factor, torch.eye(size, dtype=torch.float64), atol=1e-9) and torch.equal(found, found.tril())
 
 
-def test_lbfgs_finds_the_minima_of_quadratics():
+@pytest.mark.parametrize("start", ["exact", "rough"])
+def test_lbfgs_finds_the_minima_of_quadratics(start):
     """Problems of different difficulty, each with its own history and end, against the solutions of linear systems."""
     generator = torch.Generator().manual_seed(0)
     matrices = torch.stack([torch.diag(torch.logspace(0, power, 12, dtype=torch.float64)) for power in (0, 1, 3)])
@@ -223,11 +264,15 @@ def test_lbfgs_finds_the_minima_of_quadratics():
     matrices = turn @ matrices @ turn.T
     wanted = torch.randn(3, 12, 1, generator=generator, dtype=torch.float64)
 
-    def evaluate(weights, active):
-        off = weights - wanted[active]
+    def evaluate(weights, active, rough):
+        off = weights - wanted[active] + (0.003 * torch.cos(37 * weights) if rough else 0)
         gradient = matrices[active] @ off
         return ((off * gradient).sum((1, 2)) / 2 + 1).numpy(), gradient
 
-    found = lbfgs.minimise(evaluate, lambda gradient, active: gradient.clone(), torch.zeros(3, 12, 1, dtype=torch.float64), tolerance=1e-12)
+    def same(gradient, active, rough):
+        return gradient.clone()
+
+    begin = torch.zeros(3, 12, 1, dtype=torch.float64)
+    found = lbfgs.minimise(evaluate, same, begin, tolerance=1e-12, rough=start == "rough")
     assert torch.allclose(found.weights, wanted, atol=1e-4) and found.converged.all()
     assert np.allclose(found.objective, 1) and found.iterations[0] < found.iterations[2] and (found.evaluations > found.iterations).all()

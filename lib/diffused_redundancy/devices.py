@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import sys
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError, unknown
@@ -33,6 +35,20 @@ def resolve_device(name: str = "auto") -> torch.device:
     if not present[name]:
         raise InputError(f"device {name!r} is not on this machine: it has {', '.join(k for k, v in present.items() if v)}")
     return torch.device(name)
+
+
+@cache
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether products of bfloat16 are faster than those of float32: on processors with instructions for them, as Linux lists them.
+
+    Where there are none they are imitated, and slower. Chips other than CPUs say no: not tried.
+    """
+    if device.type != "cpu":
+        return False
+    with suppress(OSError):
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+        return "avx512_bf16" in flags or "amx_bf16" in flags
+    return False
 
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3

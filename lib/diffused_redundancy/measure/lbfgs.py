@@ -3,11 +3,14 @@
 Every round evaluates the objective once for all problems that are not done yet, so that small products become large ones. Each
 problem has its own line search, history and end. The direction comes from the compact form of the inverse Hessian (Byrd, Nocedal
 and Schnabel 1994, equation 3.1), in which all work on long vectors is four products with the history.
+
+Far from the minimum a rough objective may do, if it costs less: every problem descends on it first, and then on the exact one, with
+what was learned of the curvature. The minimum is that of the exact one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +23,12 @@ ENOUGH_HISTORY = 3
 TOLERANCE = 2e-5
 MAX_ITERATIONS = 500
 LONGEST_SEARCH = 20
+
+ROUGH_TOLERANCE = 2e-4
+"""The share of the objective left to gain at which a problem leaves a rough objective."""
+
+ROUGH_NOISE = 1e-4
+"""Differences of a rough objective, as a share of it, that mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +83,13 @@ class _History:
             self.step_change[i, :, place] = with_steps[i]
             self.change_change[i, :, place] = self.change_change[i, place, :] = with_changes[i]
 
-    def descent(self, gradient: Tensor, preconditioned: Tensor) -> Tensor:
-        """-H g for every problem, (p, length)."""
+    def descent(self, gradient: Tensor, preconditioned: Tensor, some: Iterable[int]) -> Tensor:
+        """-H g, (p, length), for some problems; of the others -P g."""
         along_steps, along_changes = _host(_times(self.steps, gradient)), _host(_times(self.changes, gradient))
         factors = np.ones(len(gradient))
         of_steps, of_changes = np.zeros_like(along_steps), np.zeros_like(along_steps)
-        for i, slots in enumerate(self.slots):
+        for i in some:
+            slots = self.slots[i]
             if not slots:
                 continue
             last = slots[-1]
@@ -123,9 +133,11 @@ class _Search:
     def __init__(self) -> None:
         self.length, self.low, self.high, self.tries = 1.0, 0.0, float("inf"), 0
 
-    def accepts(self, value: float, trial_value: float, slope: float, trial_slope: float) -> bool:
-        """Whether a trial is good enough (Wolfe's conditions, or no tries left); otherwise the length has changed."""
-        noise = 1e-6 * abs(value)  # what float32 cannot tell apart; within it the slope decides
+    def accepts(self, value: float, trial_value: float, slope: float, trial_slope: float, noise: float) -> bool:
+        """Whether a trial is good enough (Wolfe's conditions, or no tries left); otherwise the length has changed.
+
+        Values that differ by less than ``noise`` are the same; there the slope decides.
+        """
         self.tries += 1
         if self.tries >= LONGEST_SEARCH:
             return True
@@ -139,22 +151,28 @@ class _Search:
         return False
 
 
+Evaluate = Callable[[Tensor, list[int], bool], tuple[np.ndarray, Tensor]]
+Precondition = Callable[[Tensor, list[int], bool], Tensor]
+
+
 def minimise(
-    evaluate: Callable[[Tensor, list[int]], tuple[np.ndarray, Tensor]],
-    precondition: Callable[[Tensor, list[int]], Tensor],
+    evaluate: Evaluate,
+    precondition: Precondition,
     start: Tensor,
     *,
     tolerance: float = TOLERANCE,
     max_iterations: int = MAX_ITERATIONS,
+    rough: bool = False,
 ) -> Minima:
     """Minimise convex objectives.
 
     Parameters
     ----------
     evaluate : callable
-        From weights (p, k, C) of the problems with some numbers to their values, float64 (p,), and gradients (p, k, C).
+        From weights (p, k, C) of the problems with some numbers, and whether a rough answer will do, to their values, float64 (p,),
+        and gradients (p, k, C).
     precondition : callable
-        From gradients to approximate inverse Hessians times gradients, of the problems with some numbers.
+        From gradients to approximate inverse Hessians times gradients, of the problems with some numbers, likewise.
     start : Tensor (P, k, C)
     tolerance : float
         A problem ends when the quadratic model says that less than this share of its objective is left to gain. (A bound on the
@@ -162,81 +180,115 @@ def minimise(
         result would depend on where one began.)
     max_iterations : int
         A problem stops here in any case; it then says ``converged=False``.
+    rough : bool
+        Begin with rough answers.
     """
-    count = len(start)
-    end, objective, left = start.clone(), np.zeros(count), np.full(count, np.inf)
-    iterations, evaluations = np.zeros(count, dtype=int), np.ones(count, dtype=int)
-    active = list(range(count))
-    shape = start.shape[1:]
+    run = _Run(evaluate, precondition, start, max_iterations)
+    if rough and tolerance < ROUGH_TOLERANCE:
+        run.descend(ROUGH_TOLERANCE, rough=True)
+    run.descend(tolerance, rough=False)
+    return Minima(run.end, run.objective, run.left, run.iterations, run.evaluations, run.left <= tolerance)
 
-    def evaluated(weights: Tensor) -> tuple[np.ndarray, Tensor, Tensor]:
-        values, gradient = evaluate(weights.view(-1, *shape), active)
-        return values, gradient.flatten(1), precondition(gradient, active).flatten(1)
 
-    weights = start.flatten(1)
-    value, gradient, preconditioned = evaluated(weights)
-    history = _History(weights, HISTORY)
-    direction, slope = torch.zeros_like(weights), np.zeros(count)
-    searches = [_Search() for _ in range(count)]
-    fresh = [True] * count
-    while active:
-        if any(fresh):
-            found = history.descent(gradient, preconditioned)
-            slopes = _dots(found, gradient)
-            for i in np.flatnonzero(slopes >= 0).tolist():  # lost to rounding: begin again from the preconditioner
-                if fresh[i]:
-                    history.forget(i)
-                    found[i] = -preconditioned[i]
-                    slopes[i] = float(_dots(found[i : i + 1], gradient[i : i + 1])[0])
-            if all(fresh):
-                direction, slope = found, slopes
-            else:
-                new = [i for i, is_new in enumerate(fresh) if is_new]
-                direction[new], slope[new] = found[new], slopes[new]
-        share = -slope / 2 / np.maximum(value, 1e-12)
-        done = [
-            is_new
-            and (
-                (share[i] <= tolerance and (len(history.slots[i]) >= ENOUGH_HISTORY or share[i] <= tolerance * 1e-3))
-                or iterations[active[i]] >= max_iterations
-            )
-            for i, is_new in enumerate(fresh)
-        ]
-        for place, number in enumerate(active):
-            if done[place]:
-                end[number], objective[number], left[number] = weights[place].view(shape), value[place], share[place]
-        if any(done):
-            some = [i for i, is_done in enumerate(done) if not is_done]
-            active = [active[i] for i in some]
+class _Run:
+    """One run of :func:`minimise`: where all problems are. Row i of its tensors is of problem ``held[i]``."""
+
+    def __init__(self, evaluate: Evaluate, precondition: Precondition, start: Tensor, max_iterations: int) -> None:
+        self.evaluate, self.precondition, self.max_iterations = evaluate, precondition, max_iterations
+        count, self.shape = len(start), start.shape[1:]
+        self.held = list(range(count))
+        self.weights = start.flatten(1)
+        self.direction, self.slope = torch.zeros_like(self.weights), np.zeros(count)
+        self.history = _History(self.weights, HISTORY)
+        self.end, self.objective, self.left = start.clone(), np.zeros(count), np.full(count, np.inf)
+        self.iterations, self.evaluations = np.zeros(count, dtype=int), np.zeros(count, dtype=int)
+
+    def descend(self, tolerance: float, *, rough: bool) -> None:
+        """Go on with all problems until each has less than ``tolerance`` to gain."""
+        active = list(range(len(self.held)))
+        self.value, self.gradient, self.preconditioned = self._evaluated(self.weights, active, rough)
+        searches = [_Search() for _ in active]
+        fresh, still = active, set[int]()
+        while True:
+            self._turn(fresh)
+            finished = {i for i in fresh if i in still or self._ends(i, tolerance)}
+            for i in finished:
+                self._note(i)
+            active = [i for i in active if i not in finished]
             if not active:
-                break
-            weights, gradient, preconditioned, direction = weights[some], gradient[some], preconditioned[some], direction[some]
-            value, slope = value[some], slope[some]
-            searches, fresh = [searches[i] for i in some], [fresh[i] for i in some]
-            history.keep(some)
+                return
+            if not rough and 2 * len(active) <= len(self.held):
+                self._keep(active)
+                searches, active = [searches[i] for i in active], list(range(len(active)))
 
-        lengths = torch.tensor([search.length for search in searches], dtype=weights.dtype, device=weights.device)
-        trial = torch.addcmul(weights, direction, lengths[:, None])
-        trial_value, trial_gradient, trial_preconditioned = evaluated(trial)
-        evaluations[active] += 1
-        trial_slope = _dots(direction, trial_gradient)
-        fresh = [search.accepts(value[i], trial_value[i], slope[i], trial_slope[i]) for i, search in enumerate(searches)]
-        if not any(fresh):
-            continue
-        step, change = trial - weights, trial_gradient - gradient
-        curvature, size = _dots(step, change), _dots(change, change)
-        useful = [i for i, is_new in enumerate(fresh) if is_new and curvature[i] > 1e-12 * size[i]]
-        if useful:
-            history.add(useful, step, change, trial_preconditioned - preconditioned)
-        if all(fresh):
-            weights, value, gradient, preconditioned = trial, trial_value, trial_gradient, trial_preconditioned
-        else:
-            new = [i for i, is_new in enumerate(fresh) if is_new]
-            weights, gradient, preconditioned = weights.clone(), gradient.clone(), preconditioned.clone()
-            weights[new], gradient[new], preconditioned[new] = trial[new], trial_gradient[new], trial_preconditioned[new]
-            value[new] = trial_value[new]
-        for i, is_new in enumerate(fresh):
-            if is_new:
+            lengths = self.weights.new_zeros(len(self.held), 1)
+            lengths[active, 0] = torch.tensor([searches[i].length for i in active]).to(lengths)
+            trial = torch.addcmul(self.weights, self.direction, lengths)
+            value, gradient, preconditioned = self._evaluated(trial, active, rough)
+            slope = _dots(self.direction, gradient)
+            noise = ROUGH_NOISE if rough else 1e-6  # float32 cannot tell less apart
+            fresh = [i for i in active if searches[i].accepts(self.value[i], value[i], self.slope[i], slope[i], noise * abs(self.value[i]))]
+            if not fresh:
+                continue
+            if rough:  # a step that gained as little as this was led by rounding
+                still = {i for i in fresh if self.value[i] - value[i] <= tolerance * self.value[i]}
+            step, change, turned = trial - self.weights, gradient - self.gradient, preconditioned - self.preconditioned
+            curvature, size, whitened = _dots(step, change), _dots(change, change), _dots(change, turned)
+            useful = [i for i in fresh if curvature[i] > 1e-12 * size[i] and whitened[i] > 0]
+            if useful:
+                self.history.add(useful, step, change, turned)
+            if len(fresh) == len(self.held):
+                self.weights, self.value, self.gradient, self.preconditioned = trial, value, gradient, preconditioned
+            else:
+                self.value[fresh] = value[fresh]
+                self.weights[fresh], self.gradient[fresh], self.preconditioned[fresh] = trial[fresh], gradient[fresh], preconditioned[fresh]
+            for i in fresh:
                 searches[i] = _Search()
-                iterations[active[i]] += 1
-    return Minima(end, objective, left, iterations, evaluations, left <= tolerance)
+                self.iterations[self.held[i]] += 1
+
+    def _evaluated(self, weights: Tensor, active: list[int], rough: bool) -> tuple[np.ndarray, Tensor, Tensor]:
+        """Values, gradients and preconditioned gradients of the active rows; of the others those they have."""
+        every = len(active) == len(self.held)
+        numbers = [self.held[i] for i in active]
+        self.evaluations[numbers] += 1
+        value, gradient = self.evaluate((weights if every else weights[active]).view(-1, *self.shape), numbers, rough)
+        preconditioned, gradient = self.precondition(gradient, numbers, rough).flatten(1), gradient.flatten(1)
+        if every:
+            return value, gradient, preconditioned
+        values, gradients, all_preconditioned = self.value.copy(), self.gradient.clone(), self.preconditioned.clone()
+        values[active], gradients[active], all_preconditioned[active] = value, gradient, preconditioned
+        return values, gradients, all_preconditioned
+
+    def _turn(self, fresh: list[int]) -> None:
+        """Give rows that have arrived somewhere their next directions."""
+        found = self.history.descent(self.gradient, self.preconditioned, fresh)
+        slopes = _dots(found, self.gradient)
+        for i in fresh:
+            if slopes[i] >= 0:  # lost to rounding: begin again from the preconditioner
+                self.history.forget(i)
+                found[i] = -self.preconditioned[i]
+                slopes[i] = float(_dots(found[i : i + 1], self.gradient[i : i + 1])[0])
+        if len(fresh) == len(self.held):
+            self.direction, self.slope = found, slopes
+        else:
+            self.direction[fresh], self.slope[fresh] = found[fresh], slopes[fresh]
+
+    def _share(self, i: int) -> float:
+        """What the quadratic model says is left to gain, as a share of the objective."""
+        return float(-self.slope[i] / 2 / max(self.value[i], 1e-12))
+
+    def _ends(self, i: int, tolerance: float) -> bool:
+        share = self._share(i)
+        known = len(self.history.slots[i]) >= ENOUGH_HISTORY or share <= tolerance * 1e-3
+        return (share <= tolerance and known) or self.iterations[self.held[i]] >= self.max_iterations
+
+    def _note(self, i: int) -> None:
+        number = self.held[i]
+        self.end[number], self.objective[number], self.left[number] = self.weights[i].view(self.shape), self.value[i], self._share(i)
+
+    def _keep(self, some: list[int]) -> None:
+        """Go on with some rows only: the others are done."""
+        self.held = [self.held[i] for i in some]
+        self.weights, self.gradient, self.preconditioned = self.weights[some], self.gradient[some], self.preconditioned[some]
+        self.direction, self.value, self.slope = self.direction[some], self.value[some], self.slope[some]
+        self.history.keep(some)

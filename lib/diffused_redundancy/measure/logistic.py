@@ -26,7 +26,7 @@ from ..errors import InputError, check_whole
 from .arrays import as_features, as_labels, check_finite, count_classes
 from .lbfgs import HISTORY, TOLERANCE
 from .probes import LOGISTIC_GRID, PenaltyChoice, check_classes, check_penalty, choose, folded, per_class
-from .problems import CURVATURE, Group, Problems, grouped, inverse_factor
+from .problems import CURVATURE, Features, Group, Problems, grouped, inverse_factor
 from .selections import Basis, basis
 from .statistics import SufficientStatistics, blocks, on_device
 
@@ -96,7 +96,8 @@ class LogisticProbes:
         self.device = resolve_device(device)
         self.statistics = statistics
         self.labels, self.truth = labels.to(self.device), truth.to(self.device)
-        self.train, self.test = (prepared(features, statistics, self.device) for features in (train, test))
+        self.train = Features.of(prepared(train, statistics, self.device))
+        self.test = prepared(test, statistics, self.device)
 
     def curve(self, basis: Basis, sizes: Sequence[int], *, penalty: float) -> LogisticCurve:
         """Test accuracy of the probes on the first k directions of a basis, for each k in ``sizes`` (ascending)."""
@@ -110,7 +111,8 @@ class LogisticProbes:
             raise InputError(f"sizes {list(sizes)} must be ascending, without repeats")
         groups = grouped(steps, len(bases), len(self.labels), self.statistics.d, self.num_classes)
         gathered = sum(one.sizes[-1] for one in groups if not one.whole)
-        batch = max(1, GATHERED_AT_ONCE // (4 * (len(self.labels) * gathered + steps[-1] ** 2 + HELD * self.num_classes * sum(steps))))
+        bytes_each = 6 * (len(self.labels) * gathered + steps[-1] ** 2) + 4 * HELD * self.num_classes * sum(steps)
+        batch = max(1, GATHERED_AT_ONCE // bytes_each)
         found: list[LogisticCurve] = []
         for first in range(0, len(bases), batch):
             found += self._batch(bases[first : first + batch], steps, penalty)
@@ -136,15 +138,13 @@ class _Walk:
     def __init__(self, of: LogisticProbes, bases: Sequence[Basis], steps: list[int], penalty: float) -> None:
         self.of, self.bases, self.steps, self.penalty = of, bases, steps, penalty
         self.d, count = of.statistics.d, len(bases)
-        self.gram = of.statistics.gram / (of.statistics.n * of.statistics.mean_variance)  # X'X/n of the scaled features
+        self.gram = of.statistics.gram.to(of.test) / (of.statistics.n * of.statistics.mean_variance)  # X'X/n of the scaled features
         # The whole layer is one problem in whatever order its neurons come.
         self.ends = steps[-1] == self.d and all(one.order is not None for one in bases)
         self.parts = steps[:-1] if self.ends else steps
         most = self.parts[-1] if self.parts else 0
         largest = [self.d if self.ends and b == 0 else most for b in range(count)]
-        self.inverses = [
-            inverse_factor(one.gram(self.gram)[:k, :k], of.num_classes, penalty, of.train) for one, k in zip(bases, largest, strict=True) if k
-        ]
+        self.inverses = [inverse_factor(one.gram(self.gram)[:k, :k], of.num_classes, penalty) for one, k in zip(bases, largest, strict=True) if k]
         self.objective, self.converged = np.empty((count, len(steps))), np.empty((count, len(steps)), dtype=bool)
         self.right = torch.empty(count, len(steps), len(of.truth), dtype=torch.bool, device=of.device)
 
@@ -166,7 +166,7 @@ class _Walk:
 
     def _problems(self, group: Group, bases: Sequence[Basis]) -> Problems:
         of = self.of
-        penalties = torch.full((len(bases),), self.penalty, dtype=of.train.dtype, device=of.device)
+        penalties = torch.full((len(bases),), self.penalty, dtype=of.test.dtype, device=of.device)
         return Problems(of.train, of.labels, of.num_classes, bases, group, penalties, self.inverses)
 
     def _solved(self, probes: Problems, start: Tensor) -> Tensor:
@@ -180,10 +180,10 @@ class _Walk:
 
     def _whole(self, last: Tensor | None) -> tuple[Tensor, Tensor]:
         """Solve the whole layer, once for all bases: the approximate Hessian times its weights (d, C), and its intercepts (C,)."""
-        probes = self._problems(Group((self.d,), False), self.bases[:1])
+        probes = self._problems(Group((self.d,), True), self.bases[:1])
         found = self._solved(probes, probes.from_smaller(None if last is None else last[:1]))
         weights = probes.in_neurons(found, [0])[:-1, 0]
-        return (self.gram.to(weights) @ weights) * (CURVATURE / self.of.num_classes), found[0, -1]
+        return (self.gram @ weights) * (CURVATURE / self.of.num_classes), found[0, -1]
 
 
 def prepared(features: Tensor, statistics: SufficientStatistics, device: torch.device, order: Tensor | None = None) -> Tensor:
@@ -225,23 +225,23 @@ def choose_logistic_penalty(
     whole = reduce(SufficientStatistics.merge, parts)
     chip = resolve_device(device)
     order = torch.sort(fold, stable=True).indices  # each fold together, so that the others are two spans
-    ready, truth = prepared(features, whole, chip, order), labels[order].to(chip)
+    ready, truth = Features.of(prepared(features, whole, chip, order)), labels[order].to(chip)
     edges = [0, *torch.bincount(fold, minlength=folds).cumsum(0).tolist()]
     for f in range(folds):
         check_classes(labels[fold != f])
     held = [slice(*edge) for edge in itertools.pairwise(edges)]
     spans = [[one for one in (slice(0, part.start), slice(part.stop, edges[-1])) if one.stop > one.start] for part in held]
     trained = [reduce(SufficientStatistics.merge, [part for g, part in enumerate(parts) if g != f]) for f in range(folds)]
-    relative = torch.tensor([one.mean_variance / whole.mean_variance for one in trained]).to(ready)
+    relative = torch.tensor([one.mean_variance / whole.mean_variance for one in trained]).to(ready.exact)
     every, group = [basis("first", whole, 0)] * folds, Group((whole.d,), False)
-    gram = whole.gram / (whole.n * whole.mean_variance)
+    gram = whole.gram.to(ready.exact) / (whole.n * whole.mean_variance)
     accuracy = np.empty((folds, len(grid)))
     start: Tensor | None = None
     for i in sorted(range(len(grid)), key=lambda i: -grid[i]):
-        inverse = inverse_factor(gram, num_classes, check_penalty(grid[i]), ready)
+        inverse = inverse_factor(gram, num_classes, check_penalty(grid[i]))
         probes = Problems(ready, truth, num_classes, every, group, relative * grid[i], [inverse] * folds, spans)
         start = probes.fit(probes.from_smaller(start), tolerance=CHOICE_TOLERANCE).weights
         for f, rows in enumerate(held):
-            guesses = (ready[:, rows].T @ start[f]).argmax(1)
+            guesses = (ready.exact[:, rows].T @ start[f]).argmax(1)
             accuracy[f, i] = float((guesses == truth[rows]).sum()) / len(guesses)
     return choose(grid, accuracy)

@@ -6,7 +6,8 @@ overall scale does not matter. It takes a third to a half of the evaluations tha
 a block of the Gram matrix that is there already, and one Cholesky factor serves all nested sizes.
 
 A product with the scores of 10 classes runs at a third of a processor's speed, one with those of 10 probes at nine tenths: probes of
-large subsets are taken as the whole layer with weights of zero, and those of small ones may share the largest of them.
+large subsets are taken as the whole layer with weights of zero, and those of small ones may share the largest of them. Early
+iterations take products in bfloat16, with sums in float32, on processors with instructions for that; the last ones are in float32.
 """
 
 from __future__ import annotations
@@ -19,23 +20,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..devices import fast_bfloat16
 from .lbfgs import TOLERANCE, Minima, minimise
 from .selections import Basis
-from .statistics import cholesky
+from .statistics import blocks, cholesky
 
 CURVATURE = 0.1
 
-WIDTH = 16
-"""Columns of a product are filled up to a multiple of this: matrix products of other widths can be four times as slow."""
+WIDTH = 8
+"""Columns of a product are filled up to a multiple of this, and to two of it: matrix products of other widths can be four times as slow."""
 
 SCORES_AT_ONCE = 1 << 20
 """Scores (images x probes x classes) held at a time."""
 
 
 def _filled(matrix: Tensor) -> Tensor:
-    """A matrix (..., m) with columns of zeros up to a multiple of WIDTH."""
-    return torch.nn.functional.pad(matrix, (0, -matrix.shape[-1] % WIDTH)) if matrix.shape[-1] % WIDTH else matrix
+    """A matrix (..., m) with columns of zeros up to a width that is multiplied fast."""
+    missing = _width(matrix.shape[-1]) - matrix.shape[-1]
+    return torch.nn.functional.pad(matrix, (0, missing)) if missing else matrix
 
+
+def _width(columns: int) -> int:
+    return max(2 * WIDTH, columns + -columns % WIDTH)
+
+
+ROUGH_AT_MOST = 1 << 30
+"""Bytes that features in bfloat16 may take, besides those in float32."""
 
 ROUND = 5e7
 """What a round of a group's solver costs besides products, in the units of ``_cost``: about 1 ms on two CPU cores."""
@@ -46,8 +56,7 @@ def _cost(n: int, rows: int, columns: int) -> float:
 
     On two CPU cores 16 columns run at 0.5 of the speed of a square product, 32 at 0.65, 64 at 0.8, 128 at 0.95.
     """
-    filled = columns + -columns % WIDTH
-    return float(n) * rows * (filled + 16)
+    return float(n) * rows * (_width(columns) + 16)
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,41 @@ def grouped(sizes: Sequence[int], count: int, n: int, d: int, num_classes: int) 
     return best[-1][1]
 
 
+@dataclass(frozen=True)
+class Features:
+    """Features of images, centred and scaled, with a row of ones: (k + 1, n).
+
+    Attributes
+    ----------
+    exact : Tensor, float32
+    rough : Tensor
+        The same in bfloat16 where the processor multiplies that two to four times as fast, for early iterations; else ``exact`` itself.
+    """
+
+    exact: Tensor
+    rough: Tensor
+
+    @classmethod
+    def of(cls, exact: Tensor) -> Features:
+        """Features in both precisions."""
+        return cls(exact, _rough(exact))
+
+    def gathered(self, basis: Basis, k: int) -> Features:
+        """The first directions of a basis and the row of ones, (k + 1, n)."""
+        if basis.order is None:
+            directions = basis.directions[:, :k].to(self.exact)  # type: ignore[index]
+            return Features.of(torch.cat([directions.T @ self.exact[:-1], self.exact[-1:]]))
+        if basis.selection == "first" and k == basis.d:
+            return self
+        rows = torch.cat([basis.order[:k], torch.tensor([basis.d])]).to(self.exact.device)
+        exact = self.exact[rows]
+        return Features(exact, exact if self.rough is self.exact else self.rough[rows])
+
+
+def _rough(exact: Tensor) -> Tensor:
+    return exact.bfloat16() if fast_bfloat16(exact.device) and 2 * exact.numel() <= ROUGH_AT_MOST else exact
+
+
 class Problems:
     """The probes of some bases on some numbers of their first directions: objectives, gradients, preconditioners.
 
@@ -81,8 +125,7 @@ class Problems:
 
     Parameters
     ----------
-    features : Tensor (d + 1, n), float32
-        Centred and scaled; the last row is 1.
+    features : Features (d + 1, n)
     labels : Tensor (n,), int64
     num_classes : int
     bases : sequence of Basis
@@ -97,7 +140,7 @@ class Problems:
 
     def __init__(
         self,
-        features: Tensor,
+        features: Features,
         labels: Tensor,
         num_classes: int,
         bases: Sequence[Basis],
@@ -113,20 +156,10 @@ class Problems:
         self.spans = [[slice(0, len(labels))]] * len(bases) if spans is None else spans
         self.counts = np.array([sum(one.stop - one.start for one in self.spans[b]) for b, _ in self.problems])
         self.penalties = penalties[[b for b, _ in self.problems]]
-        self.inside = (torch.arange(k)[None] < torch.tensor([size for _, size in self.problems])[:, None]).to(features)[..., None]
+        self.inside = (torch.arange(k)[None] < torch.tensor([size for _, size in self.problems])[:, None]).to(features.exact)[..., None]
         self.nested = len(group.sizes) > 1
-        self.gathered = [] if group.whole else [self._gathered(one) for one in self.bases]
-
-    def _gathered(self, one: Basis) -> Tensor:
-        """The first directions of a basis and the row of ones, (K + 1, n)."""
-        k = self.largest
-        if one.order is None:
-            directions = one.directions[:, :k].to(self.features)  # type: ignore[index]
-            return torch.cat([directions.T @ self.features[:-1], self.features[-1:]])
-        if one.selection == "first" and k == one.d:
-            return self.features
-        last = torch.tensor([len(self.features) - 1])
-        return self.features[torch.cat([one.order[:k], last]).to(self.features.device)]
+        self.gathered = [features] if group.whole else [features.gathered(one, k) for one in self.bases]
+        self.rough_inverses = [_rough(one) for one in self.inverses]
 
     def _places(self, active: Sequence[int]) -> list[tuple[int, slice]]:
         """The bases of some problems, in order, each with the places of its problems among them."""
@@ -137,15 +170,16 @@ class Problems:
             start = stop
         return found
 
-    def evaluate(self, weights: Tensor, active: list[int]) -> tuple[np.ndarray, Tensor]:
+    def evaluate(self, weights: Tensor, active: list[int], rough: bool = False) -> tuple[np.ndarray, Tensor]:
         """Penalised mean cross-entropy, float64 (p,), and gradients (p, K + 1, C), of the active problems at weights (p, K + 1, C)."""
+        features = [one.rough if rough else one.exact for one in self.gathered]
         if self.group.whole:
-            entropy, gradient = self._entropy(self.features, self.in_neurons(weights, active), self.spans[0])
+            entropy, gradient = self._entropy(features[0], self.in_neurons(weights, active), self.spans[0])
             gradient = self.in_bases(gradient, active)
         else:
             entropy, gradient = np.empty(len(active)), torch.empty_like(weights)
             for b, places in self._places(active):
-                entropy[places], found = self._entropy(self.gathered[b], weights[places].transpose(0, 1), self.spans[b])
+                entropy[places], found = self._entropy(features[b], weights[places].transpose(0, 1), self.spans[b])
                 gradient[places] = found.transpose(0, 1)
         counts, penalties = self.counts[active], self.penalties[active].view(-1, 1, 1)
         gradient /= torch.from_numpy(counts).to(gradient).view(-1, 1, 1)
@@ -157,40 +191,48 @@ class Problems:
         return entropy / counts + shrink / 2, gradient
 
     def _entropy(self, features: Tensor, weights: Tensor, spans: Sequence[slice]) -> tuple[np.ndarray, Tensor]:
-        """The sum of the cross-entropies of some images, float64 (p,), and its gradient, at weights (rows of features, p, C)."""
+        """The sum of the cross-entropies of some images, float64 (p,), and its gradient, at weights (rows of features, p, C).
+
+        Products are taken in the precision of the features.
+        """
         p, classes = weights.shape[1:]
         columns = p * classes
         spread = _filled(weights.flatten(1))
+        narrow = spread.to(features.dtype)
         gradient = torch.zeros_like(spread)
         loss = torch.zeros(p, dtype=accumulator(spread), device=spread.device)
         length = max(256, SCORES_AT_ONCE // columns)
         for rows in (slice(start, min(start + length, one.stop)) for one in spans for start in range(one.start, one.stop, length)):
             index = self.labels[rows][:, None, None].expand(-1, p, 1)
-            scores = features[:, rows].T @ spread
+            scores = (features[:, rows].T @ narrow).to(spread)
             own = scores[:, :columns].unflatten(1, (p, classes))
             loss += residuals(own, index).sum(0, dtype=loss.dtype)
-            gradient.addmm_(features[:, rows], scores)
+            if narrow is spread:
+                gradient.addmm_(features[:, rows], scores)
+            else:
+                gradient += features[:, rows] @ scores.to(narrow)
         return loss.cpu().double().numpy(), gradient[:, :columns].unflatten(1, (p, classes))
 
-    def precondition(self, gradient: Tensor, active: list[int]) -> Tensor:
+    def precondition(self, gradient: Tensor, active: list[int], rough: bool = False) -> Tensor:
         """Inverse approximate Hessians times gradients (p, K + 1, C)."""
+        inverses = self.rough_inverses if rough else self.inverses
         intercept = gradient[:, -1:] * (self.num_classes / CURVATURE)
         if not self.nested:
-            kinds = [self.inverses[self.problems[number][0]] for number in active]
-            inner = torch.stack([one.mT @ (one @ each) for one, each in zip(kinds, _filled(gradient[:, :-1]), strict=True)])
-            return torch.cat([inner[..., : self.num_classes], intercept], 1)
+            kinds = [inverses[self.problems[number][0]] for number in active]
+            inner = torch.stack([_upper(one, _lower(one, each.to(one))) for one, each in zip(kinds, _filled(gradient[:, :-1]), strict=True)])
+            return torch.cat([inner[..., : self.num_classes].to(gradient), intercept], 1)
         parts = []
         for b, places in self._places(active):  # the inverse factors of all sizes are blocks of one: its product serves them all
             some = gradient[places, :-1].transpose(0, 1)
-            half = (self.inverses[b] @ _filled(some.flatten(1)))[:, : some[0].numel()].unflatten(1, some.shape[1:])
-            half = half * self.inside[active[places]].transpose(0, 1)
-            whole = (self.inverses[b].mT @ _filled(half.flatten(1)))[:, : some[0].numel()]
-            parts.append(whole.unflatten(1, some.shape[1:]).transpose(0, 1))
+            half = _lower(inverses[b], _filled(some.flatten(1)).to(inverses[b]))[:, : some[0].numel()].unflatten(1, some.shape[1:])
+            half = half * self.inside[active[places]].transpose(0, 1).to(half)
+            whole = _upper(inverses[b], _filled(half.flatten(1)))[:, : some[0].numel()]
+            parts.append(whole.unflatten(1, some.shape[1:]).transpose(0, 1).to(gradient))
         return torch.cat([torch.cat(parts), intercept], 1)
 
     def in_neurons(self, weights: Tensor, active: Sequence[int]) -> Tensor:
         """Weights (p, K + 1, C) as weights of all neurons and the intercept, (d + 1, p, C)."""
-        spread = torch.zeros(len(self.features), len(active), self.num_classes, dtype=weights.dtype, device=weights.device)
+        spread = torch.zeros(len(self.features.exact), len(active), self.num_classes, dtype=weights.dtype, device=weights.device)
         for b, places in self._places(active):
             one, inner = self.bases[b], weights[places, :-1].transpose(0, 1)
             if one.order is not None:
@@ -228,7 +270,7 @@ class Problems:
         lengths = torch.logspace(-3, 0.5, 29).to(start)
         some = slice(None, None, max(1, len(self.labels) // 500))
         spread = self.in_neurons(direction, every)
-        scores = (self.features[:, some].T @ spread.flatten(1)).unflatten(1, spread.shape[1:])
+        scores = (self.features.exact[:, some].T @ spread.flatten(1)).unflatten(1, spread.shape[1:])
         index = self.labels[some][:, None, None].expand(-1, len(every), 1)
         shrink = self.penalties / 2 * (direction * direction).sum((1, 2))
         values = [residuals(scores * length + start[:, -1], index).mean(0) + shrink * length**2 for length in lengths]
@@ -256,12 +298,12 @@ class Problems:
         return start
 
     def _zero(self) -> Tensor:
-        like = self.features
+        like = self.features.exact
         return torch.zeros(len(self.problems), self.largest + 1, self.num_classes, dtype=like.dtype, device=like.device)
 
     def fit(self, start: Tensor, *, tolerance: float = TOLERANCE) -> Minima:
         """The minima, begun from weights (p, K + 1, C)."""
-        return minimise(self.evaluate, self.precondition, start, tolerance=tolerance)
+        return minimise(self.evaluate, self.precondition, start, tolerance=tolerance, rough=self.features.rough is not self.features.exact)
 
 
 def residuals(scores: Tensor, labels: Tensor) -> Tensor:
@@ -288,14 +330,24 @@ def accumulator(tensor: Tensor) -> torch.dtype:
     return torch.float32 if tensor.device.type == "mps" else torch.float64
 
 
-def inverse_factor(gram: Tensor, num_classes: int, penalty: float, like: Tensor) -> Tensor:
+def inverse_factor(gram: Tensor, num_classes: int, penalty: float) -> Tensor:
     """L^-1 with LL' = c gram + penalty, (k, k): its leading blocks belong to the leading blocks of the Gram matrix.
 
-    ``gram`` is X'X/n of the scaled features, float64.
+    ``gram`` is X'X/n of the scaled features, in the precision of the result: a preconditioner needs no more.
     """
     hessian = gram * (CURVATURE / num_classes)
     hessian.diagonal().add_(penalty)
-    return _inverse(cholesky(hessian).to(like))
+    return _inverse(cholesky(hessian))
+
+
+def _lower(matrix: Tensor, vectors: Tensor) -> Tensor:
+    """The product of a lower triangular matrix (k, k) with vectors (k, m), without most of its zeros."""
+    return torch.cat([matrix[strip, : strip.stop] @ vectors[: strip.stop] for strip in blocks(len(matrix), 512)])
+
+
+def _upper(matrix: Tensor, vectors: Tensor) -> Tensor:
+    """The same of its transpose."""
+    return torch.cat([matrix[strip.start :, strip].mT @ vectors[strip.start :] for strip in blocks(len(matrix), 512)])
 
 
 def _inverse(factor: Tensor) -> Tensor:

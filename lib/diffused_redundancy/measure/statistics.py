@@ -108,7 +108,7 @@ class _Sums:
         """Put rows less the centre into ``work``; the sums of its columns and of their squares, the least and the largest (or NaN)."""
         centre = self.centre.to(self.device, given.dtype)
         total, squared = torch.zeros_like(self.total), torch.zeros_like(self.total)
-        ends = []
+        ends: list[Tensor] = []
         for rows in blocks(len(given), _CACHED_ROWS if self.device.type == "cpu" else len(given)):
             part = torch.sub(given[rows], centre, out=work[rows])
             total += column_sums(part, self.home)
@@ -174,7 +174,7 @@ def _sums_by_class(work: Tensor, labels: Tensor, classes: int) -> Tensor:
 
 
 def cholesky(matrix: Tensor) -> Tensor:
-    """The Cholesky factor of a Gram matrix plus a penalty, float64.
+    """The Cholesky factor of a Gram matrix plus a penalty.
 
     Fewer images than neurons make a singular Gram matrix, and products in float32 can make that indefinite by their rounding, more than
     a small penalty makes up for. Then as little is added to the diagonal, between 0.1 and 100 of that rounding, as lets it succeed.
