@@ -203,14 +203,14 @@ class Problems:
         loss = torch.zeros(p, dtype=accumulator(spread), device=spread.device)
         length = max(256, SCORES_AT_ONCE // columns)
         for rows in (slice(start, min(start + length, one.stop)) for one in spans for start in range(one.start, one.stop, length)):
-            index = self.labels[rows][:, None, None].expand(-1, p, 1)
-            scores = (features[:, rows].T @ narrow).to(spread)
-            own = scores[:, :columns].unflatten(1, (p, classes))
-            loss += residuals(own, index).sum(0, dtype=loss.dtype)
+            some = features[:, rows]
+            # (columns, images): what follows runs along images. Of float32 the other product is faster, even with the copy.
+            scores = (some.T @ narrow).T.contiguous() if narrow is spread else (narrow.T @ some).to(spread)
+            loss += residuals(scores[:columns].unflatten(0, (p, classes)), self.labels[rows]).sum(1, dtype=loss.dtype)
             if narrow is spread:
-                gradient.addmm_(features[:, rows], scores)
+                gradient.addmm_(some, scores.T)
             else:
-                gradient += features[:, rows] @ scores.to(narrow)
+                gradient += some @ scores.to(narrow).T
         return loss.cpu().double().numpy(), gradient[:, :columns].unflatten(1, (p, classes))
 
     def precondition(self, gradient: Tensor, active: list[int], rough: bool = False) -> Tensor:
@@ -265,15 +265,14 @@ class Problems:
             counts = sum(torch.bincount(self.labels[span], minlength=self.num_classes) for span in self.spans[b])
             start[i, -1] = (counts + 1).to(start).log()  # type: ignore[union-attr]
         start[:, -1] -= start[:, -1].mean(1, keepdim=True)
-        direction = self.precondition(self.evaluate(start, every)[1], every).neg_()
+        direction = self.precondition(self.evaluate(start, every, rough=True)[1], every).neg_()
         direction[:, -1] = 0
         lengths = torch.logspace(-3, 0.5, 29).to(start)
         some = slice(None, None, max(1, len(self.labels) // 500))
         spread = self.in_neurons(direction, every)
-        scores = (self.features.exact[:, some].T @ spread.flatten(1)).unflatten(1, spread.shape[1:])
-        index = self.labels[some][:, None, None].expand(-1, len(every), 1)
+        scores = (spread.flatten(1).T @ self.features.exact[:, some]).unflatten(0, spread.shape[1:])
         shrink = self.penalties / 2 * (direction * direction).sum((1, 2))
-        values = [residuals(scores * length + start[:, -1], index).mean(0) + shrink * length**2 for length in lengths]
+        values = [residuals(scores * length + start[:, -1, :, None], self.labels[some]).mean(1) + shrink * length**2 for length in lengths]
         return start + direction * lengths[torch.stack(values).argmin(0)][:, None, None]
 
     def from_whole(self, pulled: Tensor, intercept: Tensor) -> Tensor:
@@ -307,21 +306,22 @@ class Problems:
 
 
 def residuals(scores: Tensor, labels: Tensor) -> Tensor:
-    """The cross-entropy of each row of scores (..., C), whose labels are (..., 1); scores become probabilities less one for the label.
+    """The cross-entropies (p, n) of scores (p, C, n) with labels (n,); scores become probabilities less one for the label.
 
     On a CPU a softmax over a few classes takes as long as a product with hundreds of neurons. Less the score of the label the sum of
     exponentials needs no maximum, as long as no label is less likely than e^-80, and the logarithm loses no digits where it is near 0.
     """
-    right = scores.gather(-1, labels)
+    index = labels.expand(len(scores), 1, -1)
+    right = scores.gather(1, index)
     if scores.device.type == "cpu":
         shifted = scores - right
         if float(shifted.max()) < 80:
-            total = shifted.exp_() @ shifted.new_ones(shifted.shape[-1], 1)
-            scores.copy_(shifted.div_(total)).scatter_(-1, labels, 1 / total - 1)
-            return total.log_()[..., 0]
-    log_probability = torch.log_softmax(scores, -1)
-    entropy = -log_probability.gather(-1, labels)[..., 0]
-    scores.copy_(log_probability.exp_()).scatter_add_(-1, labels, torch.full_like(right, -1))
+            total = shifted.exp_().sum(1, keepdim=True)
+            torch.div(shifted, total, out=scores).scatter_(1, index, 1 / total - 1)
+            return total.log_()[:, 0]
+    log_probability = torch.log_softmax(scores, 1)
+    entropy = -log_probability.gather(1, index)[:, 0]
+    scores.copy_(log_probability.exp_()).scatter_add_(1, index, torch.full_like(right, -1))
     return entropy
 
 
