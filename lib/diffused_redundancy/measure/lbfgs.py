@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from scipy.linalg import solve_triangular
+from scipy.linalg.blas import dtrsv
 from torch import Tensor
 
 HISTORY = 8
@@ -56,7 +56,10 @@ class Minima:
 
 
 class _History:
-    """The last steps s and changes of gradient y of some problems, as what the compact form needs: S, Z = P Y, S'Y and Y'Z."""
+    """The last steps s and changes of gradient y of some problems, as what the compact form needs: S, Z = P Y, S'Y and Y'Z.
+
+    Products of S and Z with the gradient are kept: S'y is the difference of two of them, and needs no pass over S of its own.
+    """
 
     def __init__(self, like: Tensor, size: int) -> None:
         p, length = len(like), like[0].numel()
@@ -64,30 +67,49 @@ class _History:
         self.changes = torch.zeros_like(self.steps)
         self.step_change = np.zeros((p, size, size))
         self.change_change = np.zeros((p, size, size))
+        self.along_steps, self.along_changes = np.zeros((p, size)), np.zeros((p, size))
         self.slots: list[list[int]] = [[] for _ in range(p)]  # oldest first
+
+    @property
+    def used(self) -> int:
+        """How many places hold anything."""
+        return max(map(len, self.slots), default=0)
 
     def keep(self, some: list[int]) -> None:
         """Go on with some of the problems only."""
         self.steps, self.changes = self.steps[some], self.changes[some]
         self.step_change, self.change_change = self.step_change[some], self.change_change[some]
+        self.along_steps, self.along_changes = self.along_steps[some], self.along_changes[some]
         self.slots = [self.slots[i] for i in some]
 
-    def add(self, some: list[int], step: Tensor, change: Tensor, preconditioned: Tensor) -> None:
-        """Add a pair to the history of some problems; the tensors (p, length) are of all of them."""
+    def look(self, gradient: Tensor) -> None:
+        """Take the products with the gradient (p, length) where the problems are now."""
+        self.along_steps[:, : self.used] = _host(_times(self.steps[:, : self.used], gradient))
+        self.along_changes[:, : self.used] = _host(_times(self.changes[:, : self.used], gradient))
+
+    def add(self, some: list[int], step: Tensor, turned: Tensor, gradient: Tensor, curvature: np.ndarray, whitened: np.ndarray) -> None:
+        """Add a step (p, length) and the preconditioned change of gradient to the history of some problems.
+
+        ``gradient`` is the new one; ``curvature`` (p,) and ``whitened`` (p,) are the products of the change with both.
+        """
+        before = self.along_steps.copy(), self.along_changes.copy()
         size = self.steps.shape[1]
         places = [slots.pop(0) if len(slots := self.slots[i]) == size else len(slots) for i in some]
-        self.steps[some, places], self.changes[some, places] = step[some], preconditioned[some]
-        with_steps, with_changes = _host(_times(self.steps, change)), _host(_times(self.changes, change))
+        self.steps[some, places], self.changes[some, places] = step[some], turned[some]
         for i, place in zip(some, places, strict=True):
             self.slots[i].append(place)
+        self.look(gradient)
+        with_steps, with_changes = self.along_steps - before[0], self.along_changes - before[1]
+        for i, place in zip(some, places, strict=True):
+            with_steps[i, place], with_changes[i, place] = curvature[i], whitened[i]
             self.step_change[i, :, place] = with_steps[i]
             self.change_change[i, :, place] = self.change_change[i, place, :] = with_changes[i]
 
-    def descent(self, gradient: Tensor, preconditioned: Tensor, some: Iterable[int]) -> Tensor:
-        """-H g, (p, length), for some problems; of the others -P g."""
-        along_steps, along_changes = _host(_times(self.steps, gradient)), _host(_times(self.changes, gradient))
-        factors = np.ones(len(gradient))
-        of_steps, of_changes = np.zeros_like(along_steps), np.zeros_like(along_steps)
+    def descent(self, preconditioned: Tensor, some: Iterable[int]) -> Tensor:
+        """-H g, (p, length), for some problems, from P g; of the others -P g."""
+        used = self.used
+        factors = np.ones(len(preconditioned))
+        of_steps, of_changes = np.zeros((len(preconditioned), used)), np.zeros((len(preconditioned), used))
         for i in some:
             slots = self.slots[i]
             if not slots:
@@ -96,16 +118,18 @@ class _History:
             factor = factors[i] = self.step_change[i, last, last] / self.change_change[i, last, last]
             square = np.ix_(slots, slots)
             upper = np.triu(self.step_change[i][square])
-            inner = solve_triangular(upper, along_steps[i, slots], check_finite=False)
-            middle = np.diagonal(upper) * inner + factor * (self.change_change[i][square] @ inner - along_changes[i, slots])
-            of_steps[i, slots] = solve_triangular(upper, middle, trans=1, check_finite=False)
+            inner = dtrsv(upper, self.along_steps[i, slots])
+            middle = np.diagonal(upper) * inner + factor * (self.change_change[i][square] @ inner - self.along_changes[i, slots])
+            of_steps[i, slots] = dtrsv(upper, middle, trans=1)
             of_changes[i, slots] = -factor * inner
 
         def device(values: np.ndarray) -> Tensor:
-            return torch.from_numpy(values).to(gradient)
+            return torch.from_numpy(values).to(preconditioned)
 
         found = preconditioned * device(factors)[:, None]
-        found += (device(of_steps)[:, None] @ self.steps)[:, 0] + (device(of_changes)[:, None] @ self.changes)[:, 0]
+        if used:
+            found += (device(of_steps)[:, None] @ self.steps[:, :used])[:, 0]
+            found += (device(of_changes)[:, None] @ self.changes[:, :used])[:, 0]
         return found.neg_()
 
     def forget(self, i: int) -> None:
@@ -207,6 +231,7 @@ class _Run:
         """Go on with all problems until each has less than ``tolerance`` to gain."""
         active = list(range(len(self.held)))
         self.value, self.gradient, self.preconditioned = self._evaluated(self.weights, active, rough)
+        self.history.look(self.gradient)
         searches = [_Search() for _ in active]
         fresh, still = active, set[int]()
         while True:
@@ -234,14 +259,13 @@ class _Run:
                 still = {i for i in fresh if self.value[i] - value[i] <= tolerance * self.value[i]}
             step, change, turned = trial - self.weights, gradient - self.gradient, preconditioned - self.preconditioned
             curvature, size, whitened = _dots(step, change), _dots(change, change), _dots(change, turned)
-            useful = [i for i in fresh if curvature[i] > 1e-12 * size[i] and whitened[i] > 0]
-            if useful:
-                self.history.add(useful, step, change, turned)
             if len(fresh) == len(self.held):
                 self.weights, self.value, self.gradient, self.preconditioned = trial, value, gradient, preconditioned
             else:
                 self.value[fresh] = value[fresh]
                 self.weights[fresh], self.gradient[fresh], self.preconditioned[fresh] = trial[fresh], gradient[fresh], preconditioned[fresh]
+            useful = [i for i in fresh if curvature[i] > 1e-12 * size[i] and whitened[i] > 0]
+            self.history.add(useful, step, turned, self.gradient, curvature, whitened)
             for i in fresh:
                 searches[i] = _Search()
                 self.iterations[self.held[i]] += 1
@@ -261,7 +285,7 @@ class _Run:
 
     def _turn(self, fresh: list[int]) -> None:
         """Give rows that have arrived somewhere their next directions."""
-        found = self.history.descent(self.gradient, self.preconditioned, fresh)
+        found = self.history.descent(self.preconditioned, fresh)
         slopes = _dots(found, self.gradient)
         for i in fresh:
             if slopes[i] >= 0:  # lost to rounding: begin again from the preconditioner
