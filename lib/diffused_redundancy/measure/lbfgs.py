@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from scipy.linalg.blas import dtrsv
 from torch import Tensor
 
 HISTORY = 8
@@ -118,9 +117,9 @@ class _History:
             factor = factors[i] = self.step_change[i, last, last] / self.change_change[i, last, last]
             square = np.ix_(slots, slots)
             upper = np.triu(self.step_change[i][square])
-            inner = dtrsv(upper, self.along_steps[i, slots])
+            inner = np.linalg.solve(upper, self.along_steps[i, slots])
             middle = np.diagonal(upper) * inner + factor * (self.change_change[i][square] @ inner - self.along_changes[i, slots])
-            of_steps[i, slots] = dtrsv(upper, middle, trans=1)
+            of_steps[i, slots] = np.linalg.solve(upper.T, middle)
             of_changes[i, slots] = -factor * inner
 
         def device(values: np.ndarray) -> Tensor:

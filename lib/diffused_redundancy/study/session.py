@@ -109,6 +109,7 @@ class Session:
     def figure(self, figure: Figure, name: str, alt: str) -> None:
         """Show a figure with its alternative text, and keep it as PNG and SVG."""
         drawn = png(figure)
+        figure.set_layout_engine("none")  # it has been laid out: doing that again takes as long as drawing
         with atomic_path(self.folder / "figures" / f"{self.notebook}-{name}.png") as temporary:
             temporary.write_bytes(drawn)
         with atomic_path(self.folder / "figures" / f"{self.notebook}-{name}.svg") as temporary:
