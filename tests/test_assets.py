@@ -34,6 +34,20 @@ def test_an_asset_is_fetched_from_a_mirror_and_recorded(server, place):
     assert len(server.seen) == 2  # what is here is not fetched again
 
 
+def test_a_mirror_completes_what_another_began(server, place, monkeypatch):
+    """If the file's hash is known; it decides in the end whether the parts fit."""
+    monkeypatch.setattr("diffused_redundancy.store.download.TRIES", 1)
+    server.bodies["/first"] = server.bodies["/second"] = BODY
+    links = [f"{server.url}/first", f"{server.url}/second"]
+    for known, rest in ((sha(BODY), f"bytes={len(BODY) // 2}-"), ("", "")):
+        server.seen.clear()
+        server.plans["/first"] = ["cut"]
+        one = made(server, urls=links, sha256=known, file=f"{known}.pth")
+        (path,) = assets.fetch(one)
+        assert path.read_bytes() == BODY
+        assert [seen[1:] for seen in server.seen] == [("/first", ""), ("/second", rest)]
+
+
 def test_a_later_download_must_be_the_recorded_file(server, place):
     one = made(server)
     (path,) = assets.fetch(one)

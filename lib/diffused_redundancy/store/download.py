@@ -91,8 +91,9 @@ class Place:
 
 
 def download(url: str, path: Path, expected: Expected | None = None, *, title: str = "") -> None:
-    """Fetch a url to a path; see :func:`transfer`."""
-    transfer(url, lambda: Place(url, expected or Expected()), path, title=title)
+    """Fetch a url to a path; see :func:`transfer`. If its hash is known, it completes what came from another url with that hash."""
+    known = expected or Expected()
+    transfer(url, lambda: Place(url, known, known.sha256 or known.md5), path, title=title)
 
 
 def transfer(name: str, locate: Callable[[], Place], path: Path, *, title: str = "") -> None:
@@ -173,7 +174,7 @@ def _complete(name: str, place: Place, part: Path, about: Path, title: str) -> i
         If the part cannot be written.
     """
     known = _known(about)
-    same = known.get("url") == name and (known.get("version") == place.version if place.version else known.get("validator"))
+    same = known.get("version") == place.version if place.version else known.get("url") == name and known.get("validator")
     held = _size(part) if same else 0
     if held and held == place.expected.size:
         return held
