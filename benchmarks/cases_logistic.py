@@ -34,6 +34,11 @@ def other_shapes(quick: bool) -> list[Row]:
     return _compare(500, 128, 60, judged=False) if quick else [row for shape in SHAPES[1:] for row in _compare(*shape, judged=False, every=5)]
 
 
+def share(quick: bool) -> list[Row]:
+    """The time of all probes of every shape over that of the operations they cannot avoid, at the speed of a product of the features."""
+    return [_share(*shape, judged=not quick) for shape in (((1_000, 128, 10),) if quick else SHAPES)]
+
+
 def _timed(call: Callable[[], object]) -> float:
     started = time.perf_counter()
     call()
@@ -53,12 +58,21 @@ def _loop(fit: Callable[..., tuple[np.ndarray, bool]], X: np.ndarray, y: np.ndar
     return found, stopped, seconds
 
 
-def _compare(n: int, d: int, classes: int, *, judged: bool, every: int = 1) -> list[Row]:
-    """Each loop is run once, our probes three times before and once after. ``every`` 5 runs the loops on one seed, as SGD always is."""
-    m = 1_000
-    X, y = synthetic.layer(n + m, d, classes=classes)
+def _layer(n: int, d: int, classes: int) -> tuple[np.ndarray, np.ndarray, Callable[[], list[dr.LogisticCurve]]]:
+    """Train features and labels of a made-up layer, and all its probes, statistics included."""
+    X, y = synthetic.layer(n + 1_000, d, classes=classes)
     train, target, test, truth = X[:n], y[:n], X[n:], y[n:]
-    sizes = dr.sizes_of(dr.PAPER_FRACTIONS, d)
+
+    def probes() -> list[dr.LogisticCurve]:
+        statistics = dr.SufficientStatistics.from_features(train, target, num_classes=classes, device="cpu")
+        every = dr.LogisticProbes(train, target, test, truth, statistics, device="cpu")
+        return every.curves(dr.bases("random", statistics, SEEDS), dr.sizes_of(dr.PAPER_FRACTIONS, d), penalty=PENALTY)
+
+    return train, target, probes
+
+
+def _share(n: int, d: int, classes: int, *, judged: bool) -> Row:
+    train, _, probes = _layer(n, d, classes)
     evaluations: list[tuple[int, int]] = []
     plain_fit = problems.Problems.fit
 
@@ -67,62 +81,67 @@ def _compare(n: int, d: int, classes: int, *, judged: bool, every: int = 1) -> l
         evaluations.extend((k, int(count)) for (_, k), count in zip(self.problems, found.evaluations, strict=True))
         return found
 
-    def ours() -> list[dr.LogisticCurve]:
-        evaluations.clear()
-        statistics = dr.SufficientStatistics.from_features(train, target, num_classes=classes, device="cpu")
-        probes = dr.LogisticProbes(train, target, test, truth, statistics, device="cpu")
-        return probes.curves(dr.bases("random", statistics, SEEDS), sizes, penalty=PENALTY)
-
     problems.Problems.fit = counted  # type: ignore[assignment, method-assign]
     try:
-        features_now = torch.from_numpy(train)
-        timed = interleaved({"ours": ours, "product": lambda: features_now.T @ features_now}, rounds=3)
-        before, product = median(timed.seconds["ours"]), median(timed.seconds["product"])
-        # The loops' features: raw, and centred and scaled as the probes' penalty is defined. Both have the same minimum.
-        statistics = dr.SufficientStatistics.from_features(train, target, num_classes=classes, device="cpu")
-        scale = np.float32(statistics.mean_variance**0.5)
-        centred = (train - statistics.mean.float().numpy()) / scale
-        chosen = [plain.order(d, seed)[:k].numpy() for k in sizes for seed in (SEEDS if k < d else [1])]
-        features = {"centred features": centred, "raw features": train / scale}
-        loops = [("scikit-learn", "raw features", 5.0), ("scikit-learn", "centred features", 2.5), ("torch L-BFGS", "centred features", None)]
-        found = {}
-        for package, kind, _ in loops:
-            found[package, kind] = _loop(peers.LOGISTIC[package], features[kind], target, chosen[::every])
-        some = chosen[::5]
-        sgd = _loop(peers.authors_sgd, centred, target, some)
-        curves = ours()
-        after = _timed(ours)
+        probes()
     finally:
         problems.Problems.fit = plain_fit  # type: ignore[method-assign]
-    seconds = before
+    features = torch.from_numpy(train)
+    timed = interleaved({"probes": probes, "product": lambda: features.T @ features}, rounds=5)
+    # What it cannot avoid: of each evaluation two products with the features and two with the inverse factor; of the whole the
+    # Gram matrix (half of it), and for each seed a Cholesky factor and its inverse.
+    products = sum(4.0 * n * k * classes * count for k, count in evaluations)
+    others = sum(2.0 * k * k * classes * count for k, count in evaluations) + n * d * (d + 1) + len(SEEDS) * 2 * d**3 / 3
+    product = median(timed.seconds["product"])
+    speed = 2.0 * n * d * d / product
+    told = f"{sum(count for _, count in evaluations)} evaluations: {products / speed:.3g} s, the Gram matrix, factors and preconditioning"
+    return Row(
+        "logistic_share",
+        f"probes / their own operations at the speed of X'X (n = {n:,}, d = {d:,}, {classes} classes)",
+        timed.ratio("probes", "product") * product / ((products + others) / speed),
+        "times",
+        2.0,
+        judged=judged,
+        detail=f"{timed.told('probes', 'product')}; {told} {others / speed:.3g} s, at {speed / 1e9:.0f} GFLOP/s",
+    )
+
+
+def _compare(n: int, d: int, classes: int, *, judged: bool, every: int = 1) -> list[Row]:
+    """Each loop is run once, our probes twice before and twice after. ``every`` 5 runs the loops on one seed, as SGD always is."""
+    train, target, probes = _layer(n, d, classes)
+    sizes = dr.sizes_of(dr.PAPER_FRACTIONS, d)
+    curves = probes()
+    taken_by_ours = [_timed(probes) for _ in range(2)]
+    # The loops' features: raw, and centred and scaled as the probes' penalty is defined. Both have the same minimum.
+    statistics = dr.SufficientStatistics.from_features(train, target, num_classes=classes, device="cpu")
+    scale = np.float32(statistics.mean_variance**0.5)
+    centred = (train - statistics.mean.float().numpy()) / scale
+    chosen = [plain.order(d, seed)[:k].numpy() for k in sizes for seed in (SEEDS if k < d else [1])]
+    features = {"centred features": centred, "raw features": train / scale}
+    loops = [("scikit-learn", "raw features", 5.0), ("scikit-learn", "centred features", 2.5), ("torch L-BFGS", "centred features", None)]
+    found = {(package, kind): _loop(peers.LOGISTIC[package], features[kind], target, chosen[::every]) for package, kind, _ in loops}
+    some = chosen[::5]
+    sgd = _loop(peers.authors_sgd, centred, target, some)
+    taken_by_ours += [_timed(probes) for _ in range(2)]
+    seconds = median(taken_by_ours)
     at = f"n = {n:,}, d = {d:,}, {classes} classes"
     reached = [float(curves[i % 5].objective[sizes.index(len(neurons))]) for i, neurons in enumerate(chosen)]
     rows = []
     for package, kind, least in loops:
         theirs, stopped, taken = found[package, kind]
         run = len(chosen[::every])
-        told = f"{taken:.3g} s for {run} of {len(chosen)} probes against {seconds:.3g} s for all ({after:.3g} s afterwards)"
-        told += f"; {stopped} of them stopped by their limit"
+        ours = ", ".join(f"{one:.3g}" for one in taken_by_ours)
+        told = f"{taken:.3g} s for {run} of {len(chosen)} probes against {seconds:.3g} s for all ({ours}); {stopped} of them stopped by their limit"
         taken *= len(chosen) / run
         rows.append(Row(NAME, f"{package} on {kind} ({at})", taken / seconds, "times our time", least, True, judged, told, f"{package}, {kind}"))
         worst = max((own - other) / other for own, other in zip(reached[::every], theirs, strict=True))
         excess = f"largest excess of our objective over theirs: {package}, {kind} ({at})"
         rows.append(Row(NAME, excess, worst, limit=1e-3, detail=f"share of the objective, {run} probes"))
-    share = len(chosen) / len(some)
+    every_fifth = len(chosen) / len(some)
     rows.append(
-        Row(NAME, f"the authors' SGD on cached, centred features ({at})", sgd[2] * share / seconds, "times our time",
-            detail=f"{len(some)} of {len(chosen)} probes run, {sgd[2]:.3g} s, taken times {share:.3g}; its objectives are "
+        Row(NAME, f"the authors' SGD on cached, centred features ({at})", sgd[2] * every_fifth / seconds, "times our time",
+            detail=f"{len(some)} of {len(chosen)} probes run, {sgd[2]:.3g} s, taken times {every_fifth:.3g}; its objectives are "
             f"{np.median([a / b for a, b in zip(sgd[0], reached[::5], strict=True)]):.3g} times ours (median)",
             bar="the authors' SGD, cached features")
-    )  # fmt: skip
-    # What it cannot avoid: of each evaluation two products with the features and two with the inverse factor; of the whole the
-    # Gram matrix (half of it), and for each seed a Cholesky factor and its inverse.
-    probes = sum(4.0 * n * k * classes * count for k, count in evaluations)
-    others = sum(2.0 * k * k * classes * count for k, count in evaluations) + n * d * (d + 1) + len(SEEDS) * 2 * d**3 / 3
-    speed = 2 * n * d * d / product
-    rows.append(
-        Row(NAME, f"time over that of its own operations at the speed of X'X ({at})", seconds * speed / (probes + others), "times",
-            2.0, judged=judged, detail=f"{sum(count for _, count in evaluations)} evaluations: {probes / speed:.3g} s, the Gram matrix, factors and "
-            f"preconditioning {others / speed:.3g} s, at {speed / 1e9:.0f} GFLOP/s")
     )  # fmt: skip
     return rows

@@ -1,6 +1,7 @@
-"""Draw results of ``run.py --json``: ``python benchmarks/plot.py RESULTS.json ... [--times FILE.png] [--growth FILE.png]``.
+"""Draw results of ``run.py --json``: ``python benchmarks/plot.py RESULTS.json ... [--times FILE.png] [--cost FILE.png] [--growth FILE.png]``.
 
-Times are what others take, as multiples of ours; growth is our time against the number of neurons.
+Times are what others take, as multiples of ours; cost is how exact a curve over all sizes is against what it takes; growth is our
+time against the number of neurons.
 """
 
 from __future__ import annotations
@@ -49,12 +50,40 @@ def draw(rows: Sequence[dict[str, Any]], out: Path) -> None:
     figure.savefig(out, dpi=100)
 
 
+def draw_cost(rows: Sequence[dict[str, Any]], out: Path) -> None:
+    """The largest error of a curve over all sizes against the seconds it took, a panel for each measure."""
+    panels: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["benchmark"] == "cost":
+            panels.setdefault(row["quantity"].partition(":")[0], []).append(row)
+    figure, axes = plt.subplots(1, len(panels), figsize=(9, 4), squeeze=False, layout="constrained")
+    for axis, (what, (ours, *theirs)) in zip(axes[0], panels.items(), strict=True):
+        peer = theirs[0]["quantity"].partition(": ")[2].partition(",")[0]
+        label = f"{peer} at some sizes, interpolated"
+        axis.plot([row["at"] for row in theirs], [row["value"] for row in theirs], color="#888888", marker="o", ms=4, label=label)
+        for row in theirs:
+            axis.annotate(row["quantity"].split(", ")[1].split()[0], (row["at"], row["value"]), (3, 3), textcoords="offset points", fontsize=8)
+        least = ours["value"] or min(row["value"] for row in theirs) / 10
+        told = f"error {ours['value']:.0e}" if ours["value"] else "no error"
+        axis.plot(ours["at"], least, color="#0173b2", marker="*", ms=14, ls="", clip_on=False, label=f"this library at all sizes: {told}")
+        axis.set(xscale="log", yscale="log", title=what, xlabel="seconds (two CPU cores)", ylabel="largest error over all sizes")
+        seconds = [row["at"] for row in (ours, *theirs)]
+        ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if min(seconds) / 2 <= tick <= 2 * max(seconds)]
+        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.minorticks_off()
+        axis.set_xlim(min(seconds) / 1.5, 1.5 * max(seconds))
+        axis.set_ylim(least, 1)
+        axis.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(out, dpi=100)
+
+
 def draw_growth(rows: Sequence[dict[str, Any]], out: Path) -> None:
     """Seconds against neurons, both logarithmic, a line for each measure, beside lines of d^2 and d^3."""
     figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
     lines: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
-        if row["at"]:
+        if row["at"] and row["benchmark"] == "growth":
             lines.setdefault(row["quantity"].partition(":")[0], []).append((row["at"], row["value"]))
     for (what, points), colour, marker in zip(lines.items(), ("#0173b2", "#de8f05", "#029e73"), "osD", strict=False):
         (least, _), (most, seconds), (before, earlier) = points[0], points[-1], points[-2]
@@ -77,10 +106,11 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="benchmarks/plot.py", description="Draw results of run.py --json.")
     parser.add_argument("results", nargs="+", type=Path, metavar="RESULTS.json")
     parser.add_argument("--times", type=Path, metavar="FILE.png", help="what others take, as multiples of our time")
+    parser.add_argument("--cost", type=Path, metavar="FILE.png", help="the error of curves over all sizes against their time")
     parser.add_argument("--growth", type=Path, metavar="FILE.png", help="our time against the number of neurons")
     options = parser.parse_args(words)
     rows = [row for path in options.results for row in json.loads(path.read_text(encoding="utf-8"))["rows"]]
-    for path, draws in ((options.times, draw), (options.growth, draw_growth)):
+    for path, draws in ((options.times, draw), (options.cost, draw_cost), (options.growth, draw_growth)):
         if path is not None:
             draws(rows, path)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cases_cifar
 import cases_cka
+import cases_cost
 import cases_extraction
 import cases_growth
 import cases_logistic
@@ -31,7 +32,9 @@ BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
     "ridge_all_sizes": cases_ridge.all_sizes,
     "logistic_71_probes": cases_logistic.first_shape,
     "logistic_other_shapes": cases_logistic.other_shapes,
+    "logistic_share": cases_logistic.share,
     "seeds": cases_seeds.seeds,
+    "cost": cases_cost.curves,
     "growth": cases_growth.growth,
     "stream_memory": cases_memory.stream,
     "peak_memory": cases_peaks.peaks,
@@ -42,7 +45,18 @@ BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
 }
 """What can be measured, by name: each takes whether to be quick, and gives rows of the table."""
 
-ASKED_FOR = ("cifar_preset", "cka_packages", "growth", "logistic_71_probes", "logistic_other_shapes", "peak_memory", "seeds", "whole_run")
+ASKED_FOR = (
+    "cifar_preset",
+    "cka_packages",
+    "cost",
+    "growth",
+    "logistic_71_probes",
+    "logistic_other_shapes",
+    "logistic_share",
+    "peak_memory",
+    "seeds",
+    "whole_run",
+)
 """Left out unless named: many minutes long."""
 
 

@@ -35,7 +35,7 @@ class Row:
     bar : str
         What took ``value`` times our time, for the plot; empty for other rows.
     at : float
-        The number of neurons, for the plot of growth; 0 for other rows.
+        The number of neurons, for the plot of growth; seconds, for that of cost; 0 for other rows.
     """
 
     benchmark: str
