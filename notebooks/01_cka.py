@@ -169,7 +169,7 @@ if "random" in SELECTIONS:
 
 study.result(
     **{f"cka at 20%, {title}": float(np.mean(found["random"][:, layers[title].at(0.2)])) for title, found in curves.items() if "random" in found},
-    **redundancy.results("cka"),
+    **redundancy.results(),
 )
 
 # %% [markdown]

@@ -176,7 +176,7 @@ study.say(dr.study.beside_paper(by_logistic))
 shares = dr.study.shares_of_a_fifth(logistic, layers, logistic_full, sizes)
 study.verdict(1, dr.study.a_fifth_within(shares, 0.05))
 study.verdict(2, dr.study.every_subset_keeps({title: ridge[title]["random"] for title in layers}, ridge_full, 0.9, "ridge accuracy"))
-study.verdict(3, dr.study.tasks_differ(dr.study.redundancy_by_net(by_ridge, study, 0.9 if 0.9 in DELTAS else DELTAS[0])))
+study.verdict(3, dr.study.tasks_differ(dr.study.redundancy_by_net(by_ridge, study, 0.9 if 0.9 in DELTAS else DELTAS[0]), by_ridge.measure))
 
 # %%
 means = {name: {title: logistic[title][name].mean(0) for title in layers} for name in SELECTIONS}
@@ -191,8 +191,8 @@ study.result(
     **{f"share at 20%, {title}": float(np.mean(share)) for title, share in shares.items()},
     **{f"full layer, ridge, {title}": value for title, value in ridge_full.items()},
     **{f"full layer, logistic, {title}": value for title, value in logistic_full.items()},
-    **by_ridge.results("ridge accuracy"),
-    **by_logistic.results("logistic accuracy"),
+    **by_ridge.results(),
+    **by_logistic.results(),
 )
 
 # %% [markdown]

@@ -58,11 +58,11 @@ def redundancy(value, low, high):
 def test_claim_3():
     apart = {"net": {"a": redundancy(0.5, 0.45, 0.55), "b": redundancy(0.8, 0.75, 0.85)}}
     near = {"net": {"a": redundancy(0.5, 0.45, 0.55), "b": redundancy(0.56, 0.5, 0.6)}}
-    assert verdicts.tasks_differ(apart).word == "holds"
-    assert verdicts.tasks_differ(near).word == "does not hold"
-    assert verdicts.tasks_differ({"net": {"a": redundancy(0.5, 0.45, 0.55)}}).word == "undecided"
+    assert verdicts.tasks_differ(apart, "accuracy").word == "holds"
+    assert verdicts.tasks_differ(near, "accuracy").word == "does not hold"
+    assert verdicts.tasks_differ({"net": {"a": redundancy(0.5, 0.45, 0.55)}}, "accuracy").word == "undecided"
     one_seed = redundancy(0.5, float("nan"), float("nan"))
-    assert verdicts.tasks_differ({"net": {"a": one_seed, "b": one_seed}}).word == "undecided"
+    assert verdicts.tasks_differ({"net": {"a": one_seed, "b": one_seed}}, "accuracy").word == "undecided"
 
 
 def test_claim_5():

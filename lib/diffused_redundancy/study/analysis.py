@@ -153,8 +153,9 @@ def read_debiased(rows: pd.DataFrame) -> str:
 
 @dataclass(frozen=True)
 class RedundancyTable:
-    """DR of every case, selection and delta."""
+    """DR of one measure, for every case, selection and delta."""
 
+    measure: str
     rows: list[dict[str, Any]]
     found: dict[tuple[str, str, float], Redundancy]
 
@@ -168,9 +169,9 @@ class RedundancyTable:
         rows = [{name: value for name, value in row.items() if name != "selection"} for row in self.rows if row["selection"] == selection]
         return shown_redundancy(rows) if rows else pd.DataFrame({"note": [f"{selection} was not asked for"]})
 
-    def results(self, measure: str, selection: str = "random") -> dict[str, float]:
+    def results(self, selection: str = "random") -> dict[str, float]:
         """Key numbers: DR by case and delta."""
-        return {f"DR({delta:g}) of {measure}, {case}": found.value for (case, name, delta), found in self.found.items() if name == selection}
+        return {f"DR({delta:g}) of {self.measure}, {case}": found.value for (case, name, delta), found in self.found.items() if name == selection}
 
 
 def redundancy_table(
@@ -194,7 +195,7 @@ def redundancy_table(
             rows += redundancy_rows(values, deltas, full=whole, d=d, sizes=steps, case=case, selection=selection, measure=measure)
             for delta in deltas:
                 found[case, selection, delta] = diffused_redundancy(values, delta, full=whole, d=d, sizes=steps)
-    return RedundancyTable(rows, found)
+    return RedundancyTable(measure, rows, found)
 
 
 def probe_fulls(layers: Layers, probe: str) -> dict[str, float]:
@@ -288,7 +289,7 @@ def redundancy_figure(table: RedundancyTable, deltas: Sequence[float], selection
         found = [table.found[case, selection, delta] for case in cases]
         value, low, high = (np.array([getattr(one, name) for one in found]) for name in ("value", "low", "high"))
         series.append((f"δ = {delta:g}", value, low, high))
-    return bars_figure(cases, series, "DR(δ): share of the layer that can be dropped")
+    return bars_figure(cases, series, f"DR(δ) of {table.measure}:\nshare of the layer that can be dropped")
 
 
 def read_redundancy(table: RedundancyTable, deltas: Sequence[float], selection: str = "random") -> str:
@@ -297,8 +298,8 @@ def read_redundancy(table: RedundancyTable, deltas: Sequence[float], selection: 
     found = {case: one for (case, name, at), one in table.found.items() if name == selection and at == delta}
     told = [f"{one.value:.0%} on {case}" for case, one in found.items() if one.k is not None]
     if not told:
-        return f"No size measured keeps {delta:.0%} of the full layer's accuracy."
-    return f"**What to see:** the share of neurons that can be dropped while {delta:.0%} of the accuracy is kept: {listed(told)}."
+        return f"No size measured keeps {delta:.0%} of the full layer's {table.measure}."
+    return f"**What to see:** the share of neurons that can be dropped while {delta:.0%} of {table.measure} is kept: {listed(told)}."
 
 
 def redundancy_by_net(table: RedundancyTable, study: Session, delta: float, selection: str = "random") -> dict[str, dict[str, Redundancy]]:

@@ -62,7 +62,7 @@ def a_fifth_within(ratios: Mapping[str, np.ndarray], loss: float) -> Verdict:
     return judge_with_doubt(passed, undecided, because)
 
 
-def tasks_differ(found: Mapping[str, Mapping[str, Redundancy]], most_told: int = 2) -> Verdict:
+def tasks_differ(found: Mapping[str, Mapping[str, Redundancy]], measure: str, most_told: int = 2) -> Verdict:
     """Claim 3: whether, for each net, DR of some two tasks have intervals that do not overlap; the first nets are told in full."""
     passed, told = [], []
     for network, every in found.items():
@@ -79,7 +79,7 @@ def tasks_differ(found: Mapping[str, Mapping[str, Redundancy]], most_told: int =
         )
     if not told:
         return Verdict("undecided", "It takes two tasks, with intervals over several seeds, to compare.")
-    because = f"DR({next(iter(next(iter(found.values())).values())).delta:g}) by task: {'; '.join(told[:most_told])}."
+    because = f"DR({next(iter(next(iter(found.values())).values())).delta:g}) of {measure} by task: {'; '.join(told[:most_told])}."
     if len(told) > most_told:
         because += f" Of all {len(told)} nets compared, {sum(passed)} have two tasks whose intervals do not overlap."
     return judge(passed, because)
