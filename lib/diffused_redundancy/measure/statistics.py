@@ -16,19 +16,17 @@ from torch import Tensor
 
 from ..devices import resolve_device
 from ..errors import InputError, check_whole
+from . import tiles
 from .arrays import as_labels, check_features, check_finite, count_classes, rows_of
 from .moments import Moments
 
-BLOCK_ROWS = 4096
-"""Rows multiplied at once: long enough for full speed, short enough that float32 sums within stay accurate."""
+BLOCK_ROWS = 4000
+"""Rows multiplied at once: long enough for full speed, short enough that float32 sums within stay accurate (and that 2,048 neurons stay under
+the 32 MiB up to which memory is kept for the next block, see :func:`..devices.keep_memory`)."""
 
 
 _STRIP = 256
 """Neurons whose products with one another are taken at once: smaller products are slow."""
-
-
-_CACHED_ROWS = 256
-"""Rows that a CPU centres and sums at once, so that they come from memory once."""
 
 
 LARGEST_EXPONENT = 200
@@ -50,9 +48,10 @@ def _full_float32() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def blocks(length: int, rows: int = BLOCK_ROWS) -> Iterator[slice]:
-    """Slices of so many rows."""
-    return (slice(start, start + rows) for start in range(0, length, rows))
+def blocks(length: int, rows: int | None = None) -> Iterator[slice]:
+    """Slices of so many rows; by default of as many as are multiplied at once."""
+    step = rows or BLOCK_ROWS
+    return (slice(start, start + step) for start in range(0, length, step))
 
 
 class _Sums:
@@ -81,14 +80,11 @@ class _Sums:
         if self.work is None or self.work.dtype != given.dtype or len(self.work) < len(given):
             self.work = torch.empty_like(given, memory_format=torch.contiguous_format)
         work = self.work[: len(given)]
-        total, squared, low, high = self._centred(given, work)
-        if not math.isfinite(high - low):
+        total, squared = self._centred(given, work)
+        unit = _unit(work, float(squared.max()))
+        if unit is None:
             check_finite(block.sum(0), block, "X", offset)
             raise InputError("features vary by more than their type can hold: scale them down")
-        exponent = math.frexp(max(high, -low))[1]
-        if abs(exponent) > LARGEST_EXPONENT:
-            raise InputError(f"features vary by about 2^{exponent}: scale them so that they vary by 2^-{LARGEST_EXPONENT} to 2^{LARGEST_EXPONENT}")
-        unit = 1.0 if abs(exponent) <= SAFE_EXPONENT else 2.0**exponent
         if unit != 1.0:  # in float64, since float32 cannot hold every such factor
             work = (work.double() / unit).to(work.dtype) if self.device.type != "mps" else (work.cpu().double() / unit).to(work.dtype).to(self.device)
             total, squared = column_sums(work, self.home), column_sums(work * work, self.home)
@@ -104,18 +100,13 @@ class _Sums:
                 self.class_sums.add_(_sums_by_class(work, labels.to(self.device), len(self.counts)).T.to(self.home), alpha=unit)
                 self.counts.add_(torch.bincount(labels, minlength=len(self.counts)).to(self.home))
 
-    def _centred(self, given: Tensor, work: Tensor) -> tuple[Tensor, Tensor, float, float]:
-        """Put rows less the centre into ``work``; the sums of its columns and of their squares, the least and the largest (or NaN)."""
+    def _centred(self, given: Tensor, work: Tensor) -> tuple[Tensor, Tensor]:
+        """Put rows less the centre into ``work``; the sums of its columns and of their squares."""
         centre = self.centre.to(self.device, given.dtype)
-        total, squared = torch.zeros_like(self.total), torch.zeros_like(self.total)
-        ends: list[Tensor] = []
-        for rows in blocks(len(given), _CACHED_ROWS if self.device.type == "cpu" else len(given)):
-            part = torch.sub(given[rows], centre, out=work[rows])
-            total += column_sums(part, self.home)
-            squared += column_sums(part * part, self.home)
-            ends += torch.aminmax(part)
-        low, high = torch.aminmax(torch.stack(ends))  # NaN and infinities come through
-        return total, squared, float(low), float(high)
+        if self.device.type == "cpu":
+            return tiles.centre(given, centre, work)
+        torch.sub(given, centre, out=work)
+        return column_sums(work, self.home), column_sums(work * work, self.home)
 
     def moments(self) -> tuple[Moments, Tensor]:
         """What was summed, about its own mean, and that mean less the centre (d,); nothing may be added any more."""
@@ -126,6 +117,22 @@ class _Sums:
         _mirror(self.second)
         _mirror(self.fourth)
         return Moments(self.n, self.total, self.second, self.third, self.fourth).recentred(shift), shift
+
+
+def _unit(work: Tensor, largest: float) -> float | None:
+    """The power of two to divide centred features by, 1 for all usual ones; None if they are not finite.
+
+    ``largest`` is the largest sum of squares of a column: where it tells that no feature is out of bounds, they need not be read again.
+    """
+    if len(work) * 4.0**-SAFE_EXPONENT <= largest < 4.0**SAFE_EXPONENT:
+        return 1.0
+    low, high = (float(end) for end in torch.aminmax(work))  # NaN and infinities come through
+    if not math.isfinite(high - low):
+        return None
+    exponent = math.frexp(max(high, -low))[1]
+    if abs(exponent) > LARGEST_EXPONENT:
+        raise InputError(f"features vary by about 2^{exponent}: scale them so that they vary by 2^-{LARGEST_EXPONENT} to 2^{LARGEST_EXPONENT}")
+    return 1.0 if abs(exponent) <= SAFE_EXPONENT else 2.0**exponent
 
 
 def _add_product(total: Tensor, block: Tensor, squared: Tensor, factor: float) -> None:
@@ -142,8 +149,11 @@ def _add_product(total: Tensor, block: Tensor, squared: Tensor, factor: float) -
 def _add_upper(total: Tensor, block: Tensor, factor: float) -> None:
     """Add the products of columns with those to their right: of the left half with the right, then the same within each half.
 
-    With 2,048 neurons that is 9/16 of the operations of the whole product, in squares, which multiply faster than strips.
+    With 2,048 neurons that is 9/16 of the operations of the whole product, in squares, which multiply faster than strips. CPUs do with half.
     """
+    if block.device.type == "cpu":
+        tiles.add_upper(total, block, factor)
+        return
     d = block.shape[1]
     half = d // 2 if d > _STRIP else 0
     if not half:
