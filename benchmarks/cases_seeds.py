@@ -23,7 +23,7 @@ def seeds(quick: bool) -> list[Row]:
     def accuracy(count: int) -> dr.Redundancy:
         statistics = dr.SufficientStatistics.from_features(train, labels, device="cpu")
         orders = dr.bases("random", statistics, range(1, count + 1))
-        return dr.diffused_redundancy([dr.ridge_curve(statistics, order, test, truth, penalty=0.01).accuracy for order in orders], 0.9)
+        return dr.ridge_redundancy(statistics, orders, test, truth, penalty=0.01)
 
     rows = []
     for what, measure, rounds, limit in (("CKA", similarity, 5, 5.0), ("ridge accuracy", accuracy, 1, None)):

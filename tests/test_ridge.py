@@ -8,6 +8,7 @@ import plain
 import pytest
 import torch
 from conftest import make_layer
+from diffused_redundancy.measure import ridge as module
 from diffused_redundancy.measure.probes import fold_of
 from diffused_redundancy.measure.ridge import ridge_accuracy, strength
 from sklearn.linear_model import RidgeClassifier, RidgeCV
@@ -234,3 +235,26 @@ def test_parts_of_the_test_images_are_judged_in_one_pass(parts):
     for number in range(3):
         alone = dr.ridge_curve(statistics, order, X_test[turn == number], y_test[turn == number], penalty=1e-2)
         assert np.array_equal(found.by_part[number], alone.per_class, equal_nan=True)
+
+
+@pytest.mark.parametrize("selection", ["random", "pca", "gaussian_projection"])
+@pytest.mark.parametrize("delta", [0.5, 0.9, 1.0])
+@pytest.mark.parametrize("seeds", [1, 7])
+def test_redundancy_of_curves_computed_as_far_as_needed(selection, delta, seeds, monkeypatch):
+    X, y = make_layer(n=900, d=200)
+    s = dr.SufficientStatistics.from_features(X[:600], y[:600])
+    orders = dr.bases(selection, s, range(1, seeds + 1))
+    whole = [dr.ridge_curve(s, order, X[600:], y[600:], penalty=0.01).accuracy for order in orders]
+    exact = dr.diffused_redundancy(whole, delta, d=200, full=ridge_accuracy(s, X[600:], y[600:], penalty=0.01))
+    sizes = []
+    monkeypatch.setattr(module, "_curve", lambda s, basis, *rest, own=module._curve: (sizes.append(basis.size), own(s, basis, *rest))[1])
+    found = dr.ridge_redundancy(s, orders, X[600:], y[600:], penalty=0.01, delta=delta)
+    assert found.k == exact.k and found.full == exact.full
+    assert np.allclose([found.value, found.low, found.high], [exact.value, exact.low, exact.high], equal_nan=True)
+    assert delta > 0.5 or max(sizes) < 100  # otherwise nothing was saved
+
+
+def test_redundancy_needs_a_basis(parts):
+    X, y, X_test, y_test = parts
+    with pytest.raises(dr.InputError, match="no bases"):
+        dr.ridge_redundancy(dr.SufficientStatistics.from_features(X, y), [], X_test, y_test, penalty=0.1)

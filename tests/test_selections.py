@@ -84,3 +84,18 @@ def test_errors(layer):
         dr.basis("random", s, -1)
     with pytest.raises(dr.InputError, match=r"k is 61: it must be 1 to 60 \(nearest: 60\)"):
         dr.basis("first", s).columns(torch.ones(2, 60), 61)
+
+
+@pytest.mark.parametrize("selection", dr.SELECTIONS)
+def test_the_first_of_a_basis(layer, selection):
+    """What is measured with a basis that ends early is the beginning of what is measured with all of it."""
+    X, y = layer
+    s = dr.SufficientStatistics.from_features(X, y)
+    orders = dr.bases(selection, s, [1, 2])
+    short = [order.first(17) for order in orders]
+    assert short[0].size == 17
+    assert np.allclose(dr.cka_curves(s, short), dr.cka_curves(s, orders)[:, :17], atol=1e-12)
+    whole, part = (dr.ridge_curve(s, one, X, y, penalty=0.1).accuracy for one in (orders[-1], short[-1]))
+    assert np.array_equal(part, whole[:17])
+    with pytest.raises(dr.InputError):
+        short[0].first(18)

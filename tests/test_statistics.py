@@ -11,8 +11,10 @@ import pytest
 import torch
 from conftest import make_layer
 from diffused_redundancy.measure import statistics as module
+from diffused_redundancy.measure import tiles
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 
 def relative(a: torch.Tensor, b: np.ndarray) -> float:
@@ -206,3 +208,44 @@ def test_the_diagonal_of_float32_features_is_summed_in_float64():
     s = dr.SufficientStatistics.from_features(X, device="cpu")
     exact = (plain.centred(X) ** 2).sum(0)
     assert float(np.abs(s.gram.diagonal().numpy() / exact - 1).max()) < 3e-7
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("n", "d"), [(1, 1), (37, 5), (1100, 130), (1500, 900)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tiles_are_those_of_the_whole_product(n, d, dtype, threads):
+    """Whatever part of rows and columns each thread has, nothing is left out or counted twice."""
+    X = np.random.default_rng(0).normal(3, 1, (n, d)).astype(dtype)
+    about = np.full(d, 3, dtype)
+    exact = X.astype(float) - 3
+    work = torch.empty(n, d, dtype=getattr(torch, dtype))
+    total, squared = tiles.centre(torch.from_numpy(X), torch.from_numpy(about), work)
+    limit = 1e-13 if dtype == "float64" else 3e-7
+    assert np.abs(work.numpy() - exact).max() < 10 * limit
+    assert np.allclose(total, exact.sum(0), rtol=0, atol=limit * n) and np.allclose(squared, (exact**2).sum(0), rtol=limit)
+    found = torch.ones(d, d, dtype=torch.float64)
+    blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    tiles.add_upper(found, work, 4.0)
+    above = np.triu_indices(d)
+    assert np.abs((found.numpy() - 1 - 4 * exact.T @ exact)[above]).max() < 20 * limit * n
+    assert [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"] == blas
+
+
+def test_tiles_do_not_depend_on_the_threads():
+    X, _ = make_layer(n=3000, d=300, dtype="float32")
+    grams = []
+    for count in (1, 2, 5):
+        before = torch.get_num_threads()
+        torch.set_num_threads(count)
+        try:
+            grams.append(dr.SufficientStatistics.from_features(X).gram)
+        finally:
+            torch.set_num_threads(before)
+    assert torch.equal(grams[1], grams[0]) and torch.equal(grams[2], grams[0])

@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = exports(
         ".measure.logistic": "LogisticCurve LogisticProbes choose_logistic_penalty",
         ".measure.probes": "LOGISTIC_GRID RIDGE_GRID PenaltyChoice",
         ".measure.redundancy": "Redundancy diffused_redundancy pareto_front",
-        ".measure.ridge": "RidgeCurve choose_ridge_penalty cross_validated_ridge ridge_accuracy ridge_curve",
+        ".measure.ridge": "RidgeCurve choose_ridge_penalty cross_validated_ridge ridge_accuracy ridge_curve ridge_redundancy",
         ".measure.selections": "PAPER_FRACTIONS SELECTIONS Basis bases basis sizes_of",
         ".measure.statistics": "SufficientStatistics",
         ".nets.zoo": "ZOO",

@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = exports(
         ".logistic": "LogisticCurve LogisticProbes choose_logistic_penalty",
         ".probes": "LOGISTIC_GRID RIDGE_GRID PenaltyChoice",
         ".redundancy": "Redundancy diffused_redundancy",
-        ".ridge": "RidgeCurve choose_ridge_penalty cross_validated_ridge ridge_accuracy ridge_curve",
+        ".ridge": "RidgeCurve choose_ridge_penalty cross_validated_ridge ridge_accuracy ridge_curve ridge_redundancy",
         ".selections": "PAPER_FRACTIONS SELECTIONS Basis bases basis sizes_of",
         ".statistics": "SufficientStatistics",
     },

@@ -34,7 +34,7 @@ def _block(d: int) -> int:
 
 
 def _prefix_blocks(matrix: Tensor, orders: Tensor) -> Tensor:
-    """Sums of ``matrix[S, S]`` over the first k of each order, for every k, for a symmetric matrix: (s, d) from (s, d).
+    """Sums of ``matrix[S, S]`` over the first k of each order, for every k, for a symmetric matrix: (s, r) from orders (s, r).
 
     Size k adds to size k - 1 a diagonal entry and twice the entries of the new row before it. Places are cut into blocks: one
     product of the matrix with indicators of "before this block" gives what every neuron adds with all earlier blocks, for all
@@ -47,17 +47,17 @@ def _prefix_blocks(matrix: Tensor, orders: Tensor) -> Tensor:
 
 
 def _prefix_batch(matrix: Tensor, orders: Tensor, block: int) -> Tensor:
-    s, d = orders.shape
-    count = -(-d // block)
-    place = torch.arange(d, device=orders.device)
-    rank = torch.empty_like(orders).scatter_(1, orders, place.expand(s, d))
-    starts = torch.arange(0, d, block, device=orders.device)
+    d, (s, size) = len(matrix), orders.shape
+    count = -(-size // block)
+    place = torch.arange(size, device=orders.device)
+    rank = orders.new_full((s, d), d).scatter_(1, orders, place.expand(s, size))
+    starts = torch.arange(0, size, block, device=orders.device)
     before = (rank.T[:, :, None] < starts).to(matrix.dtype).reshape(d, s * count)
     sums = (matrix @ before).view(d, s, count)
     added = 2 * sums[orders, torch.arange(s, device=orders.device)[:, None], place // block]
     flat = matrix.reshape(-1)
     few = max(1, _IN_CACHE // (8 * block**2)) if matrix.device.type == "cpu" else s
-    for start in range(0, d, block):
+    for start in range(0, size, block):
         for first in range(0, s, few):
             chosen = orders[first : first + few, start : start + block]
             place_in_flat = chosen[:, :, None] * d + chosen[:, None, :]

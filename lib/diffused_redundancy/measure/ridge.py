@@ -22,10 +22,14 @@ from torch import Tensor
 from ..errors import InputError
 from .arrays import as_features, as_labels, check_features, check_finite, count_classes, rows_of
 from .probes import RIDGE_GRID, PenaltyChoice, check_classes, check_penalty, choose, folded, per_class, together
+from .redundancy import Redundancy, diffused_redundancy
 from .selections import Basis, bases
 from .statistics import SufficientStatistics, blocks, cholesky, on_device
 
 _FLUSH = 64
+_PILOT = 64
+"""Neurons that the first curve is computed to at first, where only DR is wanted."""
+
 LEFT_OUT_AT_ONCE = 1 << 22
 """Numbers held at a time for rows that are left out: images times neurons."""
 
@@ -91,15 +95,26 @@ def ridge_curve(
     -------
     RidgeCurve
     """
-    cross, prior = _right_hand_side(statistics)
+    prior = _right_hand_side(statistics)[1]
     features, y = _test_set(statistics, X_test, y_test, len(prior))
+    return _curve(statistics, basis, features, y, penalty, parts)
 
+
+def _curve(
+    statistics: SufficientStatistics, basis: Basis, features: Tensor, y: Tensor, penalty: float, parts: np.ndarray | None = None
+) -> RidgeCurve:
+    """:func:`ridge_curve` of checked test features and labels."""
+    cross, prior = _right_hand_side(statistics)
     gram = basis.gram(statistics.gram)
     gram.diagonal().add_(strength(statistics, penalty))
     factor = cholesky(gram)
     right_hand = torch.empty(len(prior) + len(y), basis.size, dtype=cross.dtype, device=cross.device)  # transposed, as the solver wants it
     right_hand[: len(prior)] = basis.rows(cross).T
-    right_hand[len(prior) :] = basis.columns(on_device(features, cross.device).double() - statistics.mean)
+    given = on_device(features, cross.device)
+    if basis.order is not None:  # fewer numbers to convert
+        right_hand[len(prior) :] = basis.columns(given).double() - basis.columns(statistics.mean[None])
+    else:
+        right_hand[len(prior) :] = basis.columns(given.double() - statistics.mean)
     solved = torch.linalg.solve_triangular(factor, right_hand.T, upper=False, out=right_hand.T)
 
     # (C, m): classes first, so that the maximum runs along rows. A guess is right if the score of its class is the maximum, which
@@ -125,6 +140,55 @@ def ridge_curve(
         for number, some in enumerate(members):
             by_part[number, start:stop] = per_class(part[:, some], y[some], len(prior))
     return RidgeCurve(accuracy, by_class, penalty, by_part)
+
+
+def ridge_redundancy(
+    statistics: SufficientStatistics,
+    orders: Sequence[Basis],
+    X_test: Any,
+    y_test: Any,
+    *,
+    penalty: float,
+    delta: float = 0.9,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Redundancy:
+    """DR(delta) of ridge accuracy from many seeds: what :func:`diffused_redundancy` says of their whole curves, for a part of the time.
+
+    The full layer's accuracy is :func:`ridge_accuracy`'s.
+
+    Curves are computed only as far as DR and its interval need them: that of the first seed to twice as many neurons each time, until it
+    reaches delta times the full layer's accuracy; then those of all seeds a little further than there, or to twice as many neurons each
+    time, until their mean and as many of its resamples as the interval rests on have reached it.
+
+    Parameters
+    ----------
+    statistics, X_test, y_test, penalty
+        As for :func:`ridge_curve`.
+    orders : sequence of Basis
+        Of one size, such as the seeds of one selection.
+    delta, confidence, resamples, seed
+        As for :func:`diffused_redundancy`.
+    """
+    if not orders:
+        raise InputError("no bases were given: DR needs one at least")
+    prior = _right_hand_side(statistics)[1]
+    features, y = _test_set(statistics, X_test, y_test, len(prior))
+    full = ridge_accuracy(statistics, features, y, penalty=penalty)
+    largest = min(order.size for order in orders)
+
+    def reached(some: Sequence[Basis], k: int) -> tuple[Redundancy, int]:
+        while True:
+            k = k if 2 * k <= largest else largest
+            curves = [_curve(statistics, order.first(k), features, y, penalty).accuracy for order in some]
+            found = diffused_redundancy(curves, delta, full=full, d=statistics.d, confidence=confidence, resamples=resamples, seed=seed)
+            if k == largest or (found.k is not None and found.low != 0):  # 0: too many resamples are not there yet
+                return found, k if found.k is None else found.k
+            k *= 2
+
+    near = reached(orders[:1], _PILOT)[1] if len(orders) > 1 else _PILOT
+    return reached(orders, near * 5 // 4 + 1)[0]
 
 
 def ridge_accuracy(statistics: SufficientStatistics, X_test: Any, y_test: Any, *, penalty: float) -> float:

@@ -7,7 +7,7 @@ is computed for the whole basis once can be read off at every k.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,8 @@ class Basis:
         Its seed; 0 for a selection that draws nothing.
     d : int
         Number of neurons of the layer.
-    order : Tensor (d,), int64, or None
-        The permutation, for selections of neurons.
+    order : Tensor (r,), int64, or None
+        The permutation, for selections of neurons; r is d, or fewer after :meth:`first`.
     directions : Tensor (d, r), float64, or None
         The columns of Q otherwise; r may be below d (there are no more principal components than images).
     """
@@ -48,7 +48,14 @@ class Basis:
     @property
     def size(self) -> int:
         """The largest k there is."""
-        return self.d if self.directions is None else self.directions.shape[1]
+        return len(self.order) if self.order is not None else self.directions.shape[1]  # type: ignore[union-attr]
+
+    def first(self, k: int) -> Basis:
+        """The basis that ends after k neurons or directions."""
+        k = check_whole(k, "k", 1, self.size)
+        if self.order is not None:
+            return replace(self, order=self.order[:k])
+        return replace(self, directions=self.directions[:, :k])  # type: ignore[index]
 
     def rows(self, matrix: Tensor) -> Tensor:
         """Q' M for a matrix (d, m): (r, m). A permutation indexes; it does not multiply."""
@@ -67,8 +74,8 @@ class Basis:
         """H = Q' G Q: (r, r)."""
         if self.order is not None:
             order = self.order.to(gram.device)
-            permuted = torch.empty_like(gram)
-            for start in range(0, self.d, _ROWS):  # a whole matrix of rows in between would leave the caches
+            permuted = gram.new_empty(self.size, self.size)
+            for start in range(0, self.size, _ROWS):  # a whole matrix of rows in between would leave the caches
                 some = slice(start, start + _ROWS)
                 torch.index_select(gram.index_select(0, order[some]), 1, order, out=permuted[some])
             return permuted

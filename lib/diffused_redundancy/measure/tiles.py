@@ -26,7 +26,7 @@ _TILE = 416
 512 are slower."""
 
 _LEAST_TILE = 128
-"""Columns of a tile at least, however many threads there are: smaller products are slow."""
+"""Columns of a tile at least: smaller products are slow."""
 
 _SUMMED = 16
 """Rows summed in the type of the features; sums of these are float64."""
@@ -102,7 +102,7 @@ def add_upper(total: Tensor, block: Tensor, factor: float) -> None:
     sums, columns = total.numpy(), block.numpy()
     d, threads = columns.shape[1], torch.get_num_threads()
     rows = min(max(d, _FEWEST_ROWS), _MOST_ROWS) if columns.itemsize == 4 else len(columns)
-    width = max(_LEAST_TILE, min(_TILE, -(-d // (2 * threads))))  # a multiple of the threads many, so that each gets as much to do
+    width = max(_LEAST_TILE, min(_TILE, -(-d // 4)))  # whatever the threads, so that they change no digit
     starts = range(0, d, width)
     places = [(row, column) for row in starts for column in starts if column > row] + [(start, start) for start in starts]  # long ones first
     spare = [(np.empty(width**2, columns.dtype), np.empty(width**2)) for _ in range(threads)]
