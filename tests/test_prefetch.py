@@ -56,10 +56,8 @@ def test_one_that_cannot_be_had_does_not_stop_the_others(tmp_path, capsys, monke
 def played(processes, monkeypatch, program):
     """A run whose processes for features are a few lines of Python."""
 
-    def child(_words, **streams):
-        return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, stdin=streams["stdin"])
-
-    monkeypatch.setattr(processes, "_child", child)
+    popen = subprocess.Popen
+    monkeypatch.setattr(runner.subprocess, "Popen", lambda _, **streams: popen([sys.executable, "-c", program], **streams))
 
 
 def test_what_was_extracted_is_not_looked_at_again(tmp_path, monkeypatch):
@@ -72,6 +70,33 @@ def test_what_was_extracted_is_not_looked_at_again(tmp_path, monkeypatch):
     processes.extract(wanted)
     other = [job(tmp_path, IMAGES=50)]
     assert not prefetch.mark(prefetch.units(other)).exists()
+
+
+THREADS = """
+import json, os, sys, time
+for line in sys.stdin:
+    print("a warning that is none of this", file=sys.stderr)
+    print("net on task, train, batches: 3 of 8, 15 s", file=sys.stderr, flush=True)
+    time.sleep(0.5)
+    print(json.dumps("threads " + os.environ.get("OMP_NUM_THREADS", "all")), flush=True)
+"""
+
+
+@pytest.mark.parametrize(("count", "threads"), [(1, "all"), (2, "4"), (3, "2")])
+def test_processes_share_the_cores_and_tell_how_far_they_are(count, threads, tmp_path, monkeypatch, capsys):
+    """One pair of a net and a task has all cores, however many notebooks will run at a time."""
+    monkeypatch.setattr(runner.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(runner, "HEARTBEAT", 0.1)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    wanted = [job(tmp_path, NETS=[NET, "miniature_resnet.standard_s1", "miniature_resnet.standard_s2"][:count])]
+    processes = runner._Processes(wanted, 4, force=False)
+    played(processes, monkeypatch, THREADS)
+    answers = []
+    monkeypatch.setattr(runner.json, "loads", lambda text, own=json.loads: answers.append(own(text)) or answers[-1])
+    processes.extract(wanted)
+    assert answers == [f"threads {threads}"] * count
+    told = capsys.readouterr().err
+    assert f"0 of {count}, net on task, train, batches: 3 of 8, 15 s" in told and "warning" not in told
 
 
 DIES = "import sys; sys.exit(1)"

@@ -370,7 +370,7 @@ def features(
             passes: list[int | None] = list(range(views.views)) if many else [None]
             gathered: dict[str, np.ndarray] = {}
             for turn, view in enumerate(passes):
-                title = f"{network.name} on {task.title}, {part}" + (f", view {turn + 1}" if many else "")
+                title = f"{network.name} on {task.title}, {part}" + (f", view {turn + 1}" if many else "") + ", batches"
                 found = extract(network, split, layers=missing, device=device, compute=compute, view=view, title=title)
                 for name, values in found.items() if many else ():
                     room = gathered.setdefault(name, _room(len(passes) * len(split), values.shape[1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,8 +15,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from threading import Event
-from typing import Any
+from threading import Event, Thread
+from typing import IO, Any
 
 from ..store import make_folder, paths, write_json
 from ..store.cache import REFRESH_VARIABLE
@@ -26,6 +27,9 @@ from .jobs import Job, Outcome, length, wanted_layers
 
 NOISE = ("Kernel is running over TCP without encryption", "IProgress not found", "notebook_tqdm")
 
+
+PROGRESS = re.compile(r".+: \d+ of [\d?]+, \d+ s")
+"""A line of :func:`..progress.progress`."""
 
 HEARTBEAT = 30.0
 """Seconds between two lines that say that work goes on."""
@@ -60,7 +64,7 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
     workers = min(workers, max(1, len(stale)))  # so that one that is left has all cores
     processes = _Processes(jobs, workers, force)
     try:
-        if workers > 1 and stale:
+        if stale:
             processes.extract(stale)
         for outcome in processes.execute(stale):
             outcomes[outcome.notebook] = outcome
@@ -82,15 +86,23 @@ class _Processes:
         self.environment = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         self.environment.pop("JPY_SESSION_NAME", None)
         self.environment[LAYERS_VARIABLE] = json.dumps(wanted_layers(jobs))
-        if workers > 1:  # share the cores: more threads than cores would only wait for one another
-            threads = str(max(1, (os.cpu_count() or 1) // workers))
-            self.environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
         if force:
             self.environment[REFRESH_VARIABLE] = str(self.started)
 
-    def _child(self, words: Sequence[str], **extra: Any) -> subprocess.Popen[str]:
+    def _child(self, words: Sequence[str], beside: int, environment: Mapping[str, str] | None = None, **extra: Any) -> subprocess.Popen[str]:
+        """A process of the command line that is one of so many at a time."""
+        shared = {**self.environment, **(environment or {})}
+        if beside > 1:  # share the cores: more threads than cores would only wait for one another
+            threads = str(max(1, (os.cpu_count() or 1) // beside))
+            shared |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
         child = subprocess.Popen(
-            [sys.executable, "-m", "diffused_redundancy", *words], stdout=subprocess.PIPE, text=True, start_new_session=True, **extra
+            [sys.executable, "-m", "diffused_redundancy", *words],
+            env=shared,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            **extra,
         )
         self.children.append(child)
         return child
@@ -113,21 +125,29 @@ class _Processes:
             return
         left = deque(todo)
         errors: list[str] = []
+        latest: dict[int, str] = {}
+        workers = min(self.workers, len(todo))
 
         def one() -> None:
-            child = self._child(["features"], env=self.environment, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            assert child.stdin is not None and child.stdout is not None
+            child = self._child(["features"], workers, stdin=subprocess.PIPE)
+            assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+            follower = Thread(target=_follow, args=(child.stderr, latest, child.pid), daemon=True)
+            follower.start()
             with child.stdin, child.stdout, suppress(IndexError, BrokenPipeError):  # until nothing is left, or the process died
                 while not self.stopping.is_set():
                     child.stdin.write(json.dumps(asdict(left.popleft())) + "\n")
                     child.stdin.flush()
                     errors.append(json.loads(child.stdout.readline() or '"died"'))
+                    latest.pop(child.pid, None)
             child.wait()
+            follower.join()
 
-        say(f"features of {len(todo)} pairs of a net and a task: started")
-        workers = min(self.workers, len(todo))
+        def so_far() -> str:
+            return "".join(f", {told}" for told in (f"{len(errors)} of {len(todo)}", *latest.values()))
+
+        say(f"features of {len(todo)} {'pair' if len(todo) == 1 else 'pairs'} of a net and a task: started")
         tasks = {self.pool.submit(one): "features" for _ in range(workers)}
-        for future in self._finished(tasks, lambda: f", {len(errors)} of {len(todo)}"):
+        for future in self._finished(tasks, so_far):
             future.result()
         if len(errors) == len(todo) and not any(errors):
             prefetch.keep(mark)
@@ -143,7 +163,7 @@ class _Processes:
         inputs = freshness.inputs(job)  # before it starts: what changes meanwhile makes it stale
         task = json.dumps({"notebook": job.notebook, "parameters": job.values, "folder": str(job.folder), "preset": job.preset})
         say(f"{job.notebook}: started")
-        child = self._child(["execute", task], env={**self.environment, paths.REPORT_VARIABLE: str(job.folder)}, stderr=subprocess.PIPE)
+        child = self._child(["execute", task], self.workers, {paths.REPORT_VARIABLE: str(job.folder)})
         output, complaints = child.communicate()
         outcome = _read(job, output, child.returncode, complaints)
         if outcome.ok:
@@ -172,6 +192,13 @@ def _stop(child: subprocess.Popen[str]) -> None:
         return
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
+
+
+def _follow(lines: IO[str], latest: dict[int, str], key: int) -> None:
+    """Keep the latest line of progress that a process has written; read everything else too, or it would wait."""
+    for line in lines:
+        if PROGRESS.fullmatch(line.strip()):
+            latest[key] = line.strip()
 
 
 def _read(job: Job, output: str, status: int, complaints: str) -> Outcome:
