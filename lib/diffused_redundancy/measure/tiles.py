@@ -1,4 +1,4 @@
-"""Sums over rows on a CPU: columns centred, and multiplied with one another, by threads that each have parts of their own.
+"""Sums over rows of wide layers on a CPU: columns centred, and multiplied with one another, by threads that each have parts of their own.
 
 The product of a matrix with itself is symmetric, and half of its operations do. torch has no such product; NumPy sees that both sides are
 one matrix and calls BLAS's ``syrk``, once for each square of the result along its diagonal. Threads here are Python's, each with a BLAS of
@@ -21,12 +21,12 @@ from torch import Tensor
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+LEAST_COLUMNS = 1024
+"""Of fewer columns torch's own operations are as fast or faster, measured: what is done here in Python weighs more."""
+
 _TILE = 416
 """Columns of a tile at most: as much of the result as stays in a core's cache while 500 rows at a time are added to it. Measured: 256 and
 512 are slower."""
-
-_LEAST_TILE = 128
-"""Columns of a tile at least: smaller products are slow."""
 
 _SUMMED = 16
 """Rows summed in the type of the features; sums of these are float64."""
@@ -37,10 +37,9 @@ _CACHED = 128
 _ROWS = 8 * _CACHED
 """Rows that a thread centres before it takes others."""
 
-_FEWEST_ROWS, _MOST_ROWS = 125, 500
-"""Rows whose products are summed in float32: as many as there are neurons, within these bounds, since errors of many neurons cancel one
-another, and BLAS loses more digits than torch. Measured for 100 orders of 2,048 neurons, the largest error of CKA at any size: 8e-8, against
-1.6e-7 with 4,000 rows, which take a tenth less time."""
+_MULTIPLIED = 500
+"""Rows whose products are summed in float32: BLAS loses more digits than torch. Measured for 100 orders of 2,048 neurons, the largest error of
+CKA at any size: 8e-8, against 1.6e-7 with 4,000 rows, which take a tenth less time."""
 
 _lock = Lock()
 """BLAS's number of threads is one for the whole process: two limits at a time could leave the wrong one behind."""
@@ -101,8 +100,8 @@ def add_upper(total: Tensor, block: Tensor, factor: float) -> None:
     """
     sums, columns = total.numpy(), block.numpy()
     d, threads = columns.shape[1], torch.get_num_threads()
-    rows = min(max(d, _FEWEST_ROWS), _MOST_ROWS) if columns.itemsize == 4 else len(columns)
-    width = max(_LEAST_TILE, min(_TILE, -(-d // 4)))  # whatever the threads, so that they change no digit
+    rows = _MULTIPLIED if columns.itemsize == 4 else len(columns)
+    width = min(_TILE, -(-d // 4))  # whatever the threads, so that they change no digit
     starts = range(0, d, width)
     places = [(row, column) for row in starts for column in starts if column > row] + [(start, start) for start in starts]  # long ones first
     spare = [(np.empty(width**2, columns.dtype), np.empty(width**2)) for _ in range(threads)]
