@@ -10,8 +10,7 @@ import plain
 import pytest
 import torch
 from conftest import make_layer
-from diffused_redundancy.measure import statistics as module
-from diffused_redundancy.measure import tiles
+from diffused_redundancy.measure import statistics, sums, tiles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
@@ -57,7 +56,7 @@ def test_shards_of_any_size_merge_to_the_whole(cuts, debiased):
 def test_blocks_within_one_update(layer, monkeypatch):
     X, y = layer
     whole = dr.SufficientStatistics.from_features(X, y)
-    monkeypatch.setattr(module, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(sums, "BLOCK_ROWS", 7)
     pieces = dr.SufficientStatistics.from_features(X, y)
     assert relative(pieces.gram, whole.gram.numpy()) < 1e-13
 
@@ -123,8 +122,9 @@ def test_every_float_type(dtype, tolerance):
 def test_a_chip_without_float64_gives_the_same(layer, monkeypatch):
     """What MPS does: products and column sums in float32, sums of blocks in float64 on the CPU."""
     X, y = layer
-    monkeypatch.setattr(module, "on_device", lambda block, device: block.float())
-    monkeypatch.setattr(module, "column_sums", lambda block, home: block.float().sum(0).double())
+    for module in (statistics, sums):
+        monkeypatch.setattr(module, "on_device", lambda block, device: block.float())
+    monkeypatch.setattr(sums, "column_sums", lambda block, home: block.float().sum(0).double())
     rough = dr.SufficientStatistics.from_features(X, y)
     Xc = plain.centred(X)
     assert relative(rough.gram, Xc.T @ Xc) < 3e-6

@@ -19,7 +19,8 @@ from torch import Tensor
 from ..errors import InputError
 from .arrays import as_features
 from .selections import Basis
-from .statistics import BLOCK_ROWS, SufficientStatistics
+from .statistics import SufficientStatistics
+from .sums import BLOCK_ROWS
 
 _AT_ONCE = 1 << 27
 """Bytes of intermediate sums of one batch of orders."""

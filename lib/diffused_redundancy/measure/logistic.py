@@ -28,7 +28,8 @@ from .lbfgs import HISTORY, TOLERANCE
 from .probes import LOGISTIC_GRID, PenaltyChoice, check_classes, check_penalty, choose, folded, per_class
 from .problems import CURVATURE, Features, Group, Problems, grouped, inverse_factor
 from .selections import Basis, basis
-from .statistics import SufficientStatistics, blocks, on_device
+from .statistics import SufficientStatistics
+from .sums import blocks, on_device
 
 GATHERED_AT_ONCE = 1 << 30
 """Bytes of gathered features, preconditioners and the solver's vectors held at a time."""

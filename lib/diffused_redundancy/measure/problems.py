@@ -23,7 +23,8 @@ from torch import Tensor
 from ..devices import fast_bfloat16
 from .lbfgs import TOLERANCE, Minima, minimise
 from .selections import Basis
-from .statistics import blocks, cholesky
+from .statistics import cholesky
+from .sums import blocks
 
 CURVATURE = 0.1
 

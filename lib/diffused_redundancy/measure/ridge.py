@@ -24,7 +24,8 @@ from .arrays import as_features, as_labels, check_features, check_finite, count_
 from .probes import RIDGE_GRID, PenaltyChoice, check_classes, check_penalty, choose, folded, per_class, together
 from .redundancy import Redundancy, diffused_redundancy
 from .selections import Basis, bases
-from .statistics import SufficientStatistics, blocks, cholesky, on_device
+from .statistics import SufficientStatistics, cholesky
+from .sums import blocks, on_device
 
 _FLUSH = 64
 _PILOT = 64
