@@ -254,7 +254,10 @@ def test_redundancy_of_curves_computed_as_far_as_needed(selection, delta, seeds,
     assert delta > 0.5 or max(sizes) < 100  # otherwise nothing was saved
 
 
-def test_redundancy_needs_a_basis(parts):
+def test_redundancy_refuses_what_it_cannot_use(parts):
     X, y, X_test, y_test = parts
+    s = dr.SufficientStatistics.from_features(X, y)
     with pytest.raises(dr.InputError, match="no bases"):
-        dr.ridge_redundancy(dr.SufficientStatistics.from_features(X, y), [], X_test, y_test, penalty=0.1)
+        dr.ridge_redundancy(s, [], X_test, y_test, penalty=0.1)
+    with pytest.raises(dr.InputError, match="delta"):
+        dr.ridge_redundancy(s, dr.bases("random", s, [1]), X_test, y_test, penalty=0.1, delta=1.5)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, check_number
 from .arrays import as_features, as_labels, check_features, check_finite, count_classes, rows_of
 from .probes import RIDGE_GRID, PenaltyChoice, check_classes, check_penalty, choose, folded, per_class, together
 from .redundancy import Redundancy, diffused_redundancy
@@ -174,6 +174,7 @@ def ridge_redundancy(
     """
     if not orders:
         raise InputError("no bases were given: DR needs one at least")
+    check_number(delta, "delta", 0, 1, open_low=True)  # before any work
     prior = _right_hand_side(statistics)[1]
     features, y = _test_set(statistics, X_test, y_test, len(prior))
     full = ridge_accuracy(statistics, features, y, penalty=penalty)
