@@ -119,15 +119,16 @@ def test_leaving_one_out_against_scikit_learn(n, standardize):
     choice = dr.choose_ridge_penalty(X, y, grid=grid, standardize=standardize)
     scaled = X / X.std(0) if standardize else X
     s = dr.SufficientStatistics.from_features(scaled, y)
-    right = []
+    right, losses = [], []
     for penalty in grid:
         theirs = RidgeCV(alphas=[strength(s, penalty)], store_cv_results=True, scoring="neg_mean_squared_error")
         theirs.fit(scaled.astype(np.float64), np.eye(4)[y])
-        right.append(theirs.cv_results_[..., 0].argmax(1) == y)
+        predictions = theirs.cv_results_[..., 0]
+        right.append(predictions.argmax(1) == y)
+        losses.append(((predictions - np.eye(4)[y]) ** 2).sum(1).mean())
     assert choice.accuracy == pytest.approx(np.mean(right, 1), abs=1e-12)
-    best = int(np.mean(right, 1).argmax())
-    assert choice.error == pytest.approx(np.std(right[best], ddof=1) / np.sqrt(n)) and choice.folds == n
-    assert choice.penalty == max(p for p, a in zip(grid, choice.accuracy, strict=True) if a >= max(choice.accuracy) - choice.error)
+    assert choice.loss == pytest.approx(losses, rel=1e-6)
+    assert choice.penalty == grid[int(np.argmin(losses))] and choice.folds == n
 
 
 def test_groups_are_left_out_together():
@@ -143,13 +144,15 @@ def test_groups_are_left_out_together():
     grid = (1e-3, 0.1)
     choice = dr.choose_ridge_penalty(X, y, grid=grid, groups=groups)
     names = np.unique(groups)
-    for penalty, accuracy in zip(grid, choice.accuracy, strict=True):
-        shares = []
+    for penalty, loss, accuracy in zip(grid, choice.loss, choice.accuracy, strict=True):
+        shares, losses = [], []
         for name in names:
             out = groups == name
             scores = plain.ridge_scores(X[~out], y[~out], X[out], strength(s, penalty), 3)
             shares.append((scores.argmax(1) == y[out]).mean())
+            losses.append(((scores - np.eye(3)[y[out]]) ** 2).sum(1).mean())
         assert accuracy == pytest.approx(np.mean(shares), abs=1e-12)
+        assert loss == pytest.approx(np.mean(losses), rel=1e-6)
     assert choice.folds == len(names)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 
 import diffused_redundancy as dr
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import make_layer
 from diffused_redundancy.__main__ import main
-from diffused_redundancy.study import analysis, figures, html, session, tables, verdicts
+from diffused_redundancy.study import analysis, figures, html, penalties, session, tables, verdicts
 from diffused_redundancy.study.claims import interval_of_mean
 from diffused_redundancy.study.layer import Layer
 
@@ -148,6 +149,30 @@ def test_layer_curves_are_those_of_the_measures(measured):
     assert layer.seeds("pca", [1, 2, 3]) == [0] and layer.cka("pca", [1, 2, 3]).shape[0] == 1
     with pytest.raises(dr.InputError, match="needs labels"):
         _ = Layer(lambda: (X, None, None, None)).ridge_penalty
+
+
+def test_effects_of_penalties_are_those_of_the_probes(measured):
+    layer = measured["a case"]
+    table = penalties.penalty_effects(measured, [1, 2], {"a case": [12, 60]}).set_index("probe")
+    X, y, X_test, y_test = layer.arrays
+    k, orders = 12, dr.bases("random", layer.statistics, [1, 2])
+    for words, times in ((penalties.WEAKER, 0.1), (penalties.CHOSEN, 1), (penalties.STRONGER, 10)):
+        curves = [dr.ridge_curve(layer.statistics, one, X_test, y_test, penalty=times * layer.ridge_penalty.penalty).accuracy for one in orders]
+        assert table.loc["ridge", words] == pytest.approx(100 * np.mean([c[k - 1] for c in curves]) / curves[0][-1])
+        probes = dr.LogisticProbes(X, y, X_test, y_test, layer.statistics)
+        found = probes.curves(orders, [k, 60], penalty=times * layer.logistic_penalty.penalty)
+        assert table.loc["logistic", words] == pytest.approx(100 * np.mean([c.accuracy[0] / c.accuracy[1] for c in found]), abs=0.6)
+    text = penalties.read_penalty_effects(table.reset_index())
+    moved = (table[[penalties.WEAKER, penalties.STRONGER]].sub(table[penalties.CHOSEN], axis=0)).abs().max(axis=1)
+    assert f"ridge probe by at most {moved['ridge']:.1f} points" in text and f"logistic probe by at most {moved['logistic']:.1f} points" in text
+
+
+def test_penalties_at_the_edge_of_the_grid_are_marked(measured, monkeypatch):
+    layer = measured["a case"]
+    choice = layer.ridge_penalty
+    monkeypatch.setitem(layer.__dict__, "ridge_penalty", dataclasses.replace(choice, penalty=choice.grid[0]))
+    row = penalties.penalty_table(measured).iloc[0]
+    assert row["grid"].endswith("(at its edge)") and row["validation loss"] == choice.loss[0] and row["validation accuracy"] == choice.accuracy[0]
 
 
 def test_layer_is_cached_by_what_determines_it(tmp_path):

@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from ..devices import resolve_device
 from ..errors import InputError, check_whole
 from .arrays import as_features, as_labels, check_finite, count_classes
-from .lbfgs import HISTORY, TOLERANCE
-from .probes import LOGISTIC_GRID, PenaltyChoice, check_classes, check_penalty, choose, folded, per_class
+from .lbfgs import HISTORY
+from .probes import LOGISTIC_GRID, PenaltyChoice, check_classes, check_penalty, choose, folded, per_class, together
 from .problems import CURVATURE, Features, Group, Problems, grouped, inverse_factor
 from .selections import Basis, basis
 from .statistics import SufficientStatistics
@@ -40,8 +41,8 @@ HELD = 2 * HISTORY + 12
 NEAR = 0.15
 """Sizes solved together that are at least this share of a layer start from the whole layer's solution, others from the ridge solution."""
 
-CHOICE_TOLERANCE = 10 * TOLERANCE
-"""Where probes are fitted to choose a penalty. It takes half the time; accuracies near the best move by half a standard error at most."""
+RISEN = 1.05
+"""Times the least loss of images left out beyond which no weaker penalty is tried: the weakest take longest, and their losses rise on."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,8 @@ def choose_logistic_penalty(
 ) -> PenaltyChoice:
     """Choose the penalty of the full layer by cross-validation on the train set.
 
-    The folds are solved side by side, and walk the grid from strong to weak, each penalty starting from the solution before.
+    The folds are solved side by side, and walk the grid from strong to weak, each penalty starting from the solution before. They
+    end where the loss has risen clearly (see ``RISEN``): what was not tried is NaN in the choice.
 
     Parameters
     ----------
@@ -236,13 +238,21 @@ def choose_logistic_penalty(
     relative = torch.tensor([one.mean_variance / whole.mean_variance for one in trained]).to(ready.exact)
     every, group = [basis("first", whole, 0)] * folds, Group((whole.d,), False)
     gram = whole.gram.to(ready.exact) / (whole.n * whole.mean_variance)
-    accuracy = np.empty((folds, len(grid)))
+    loss, right = torch.full((2, len(features), len(grid)), torch.nan, dtype=torch.float64)
+    least = torch.inf
     start: Tensor | None = None
     for i in sorted(range(len(grid)), key=lambda i: -grid[i]):
         inverse = inverse_factor(gram, num_classes, check_penalty(grid[i]))
         probes = Problems(ready, truth, num_classes, every, group, relative * grid[i], [inverse] * folds, spans)
-        start = probes.fit(probes.from_smaller(start), tolerance=CHOICE_TOLERANCE).weights
+        start = probes.fit(probes.from_smaller(start)).weights
         for f, rows in enumerate(held):
-            guesses = (ready.exact[:, rows].T @ start[f]).argmax(1)
-            accuracy[f, i] = float((guesses == truth[rows]).sum()) / len(guesses)
-    return choose(grid, accuracy)
+            scores = ready.exact[:, rows].T @ start[f]
+            loss[order[rows], i] = cross_entropy(scores, truth[rows], reduction="none").double().cpu()
+            right[order[rows], i] = (scores.argmax(1) == truth[rows]).double().cpu()
+        mean = float(loss[:, i].mean())
+        least = min(least, mean)
+        if mean > RISEN * least:
+            break
+    images = together(labels, groups)
+    losses, hits = (torch.cat([values[rows].mean(1) for rows in images]).numpy() for values in (loss, right))
+    return choose(grid, losses, hits, folds)

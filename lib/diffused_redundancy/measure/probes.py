@@ -34,23 +34,30 @@ class PenaltyChoice:
     Attributes
     ----------
     penalty : float
-        The largest whose mean accuracy is within one standard error (over the parts left out) of the best (Breiman and
-        others 1984): small differences between penalties are noise, and the stronger penalty is the simpler probe.
-    error : float
-        The standard error of the best penalty's accuracy.
+        The one with the least loss: that which the probe minimises, on images left out. It varies smoothly with the penalty and
+        the features, so that rounding does not move the choice. Numbers of right guesses are nearly equal over decades of
+        penalties; on the default tasks the one with the most changed with the folds, and with features changed by a millionth.
     grid : tuple of float
-        All penalties tried.
+        All penalties offered.
+    loss : tuple of float
+        The mean loss of each on images left out: cross-entropy in nats for the logistic probe, squared error to one-hot labels for
+        the ridge probe. NaN for penalties not tried.
     accuracy : tuple of float
-        The mean validation accuracy of each.
+        The share of images left out that each guesses.
     folds : int
-        Parts left out in turn: as many as images where each is a part of its own.
+        Parts left out in turn: as many as images where each is left out alone.
     """
 
     penalty: float
-    error: float
     grid: tuple[float, ...]
+    loss: tuple[float, ...]
     accuracy: tuple[float, ...]
     folds: int
+
+    @property
+    def at(self) -> int:
+        """The place of the penalty in the grid."""
+        return self.grid.index(self.penalty)
 
 
 def check_penalty(penalty: float) -> float:
@@ -113,13 +120,10 @@ def together(labels: Tensor, groups: Any = None) -> list[Tensor]:
     return [rows[counts[home[rows]] == size].view(-1, int(size)) for size in counts.unique()]
 
 
-def choose(grid: tuple[float, ...], accuracy: np.ndarray) -> PenaltyChoice:
-    """The choice from accuracies (parts left out, penalties)."""
-    mean = accuracy.mean(0)
-    best = int(mean.argmax())
-    error = accuracy[:, best].std(ddof=1) / np.sqrt(len(accuracy))
-    chosen = max(penalty for penalty, value in zip(grid, mean, strict=True) if value >= mean[best] - error)
-    return PenaltyChoice(chosen, float(error), tuple(grid), tuple(float(a) for a in mean), len(accuracy))
+def choose(grid: tuple[float, ...], loss: np.ndarray, right: np.ndarray, folds: int) -> PenaltyChoice:
+    """The choice from (images, penalties): the loss of each image while it was left out, and whether it was guessed; means over its views."""
+    means, shares = loss.mean(0), right.mean(0)
+    return PenaltyChoice(grid[int(np.nanargmin(means))], tuple(grid), tuple(means.tolist()), tuple(shares.tolist()), folds)
 
 
 def per_class(right: Tensor, y: Tensor, num_classes: int) -> np.ndarray:

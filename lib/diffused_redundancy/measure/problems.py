@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ..devices import fast_bfloat16
-from .lbfgs import TOLERANCE, Minima, minimise
+from .lbfgs import Minima, minimise
 from .selections import Basis
 from .statistics import cholesky
 from .sums import blocks
@@ -301,9 +301,9 @@ class Problems:
         like = self.features.exact
         return torch.zeros(len(self.problems), self.largest + 1, self.num_classes, dtype=like.dtype, device=like.device)
 
-    def fit(self, start: Tensor, *, tolerance: float = TOLERANCE) -> Minima:
+    def fit(self, start: Tensor) -> Minima:
         """The minima, begun from weights (p, K + 1, C)."""
-        return minimise(self.evaluate, self.precondition, start, tolerance=tolerance, rough=self.features.rough is not self.features.exact)
+        return minimise(self.evaluate, self.precondition, start, rough=self.features.rough is not self.features.exact)
 
 
 def residuals(scores: Tensor, labels: Tensor) -> Tensor:

@@ -304,7 +304,7 @@ def choose_ridge_penalty(
     values, vectors = torch.linalg.eigh(train.gram)
     inverses = 1 / (values.clamp_min(0)[:, None] + torch.tensor([strength(train, penalty) for penalty in grid]).to(values))  # (d, penalties)
     weights = (inverses[:, :, None] * (vectors.T @ cross)[:, None]).flatten(1)
-    accuracy = []
+    losses, shares = [], []
     for grouping in groupings:
         size = grouping.shape[1]
         length = max(1, LEFT_OUT_AT_ONCE // (size * max(train.d, len(grid) * num_classes, size)))
@@ -324,5 +324,7 @@ def choose_ridge_penalty(
                     hat = (apart * inverses[:, number]) @ apart.mT + 1 / train.n
                     errors[:, :, number] = torch.linalg.solve(torch.eye(size).to(hat) - hat, errors[:, :, number])
             hits = (own[:, :, None] + prior - errors).argmax(3) == truth[:, :, None]
-            accuracy.append(hits.double().mean(1).cpu().numpy())
-    return choose(grid, np.concatenate(accuracy))
+            shares.append(hits.double().mean(1).cpu().numpy())
+            losses.append(errors.square().sum(3).mean(1).cpu().numpy())
+    right = np.concatenate(shares)
+    return choose(grid, np.concatenate(losses), right, len(right))

@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = exports(
     __name__,
     {
         ".analysis": (
-            "agreement beside_paper closed_form_errors curve_table debiased_rows panels paper_table penalty_table probe_fulls "
+            "agreement beside_paper closed_form_errors curve_table debiased_rows panels paper_table probe_fulls "
             "read_agreement read_cka read_debiased read_probes read_redundancy redundancy_by_net redundancy_figure redundancy_table shares_of_a_fifth"
         ),
         ".cells": "MEASURES Cell Cells cells_table grouped measure_cell measure_cells nets_table point results_of shown_cells",
@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = exports(
         ".classes": "",
         ".depth": "",
         ".nested": "",
+        ".penalties": "penalty_effects penalty_table read_penalty_effects",
         ".session": "Session begin markdown_table",
         ".verdicts": "a_fifth_within as_good_as_projections components_first every_subset_keeps tasks_differ",
     },

@@ -262,25 +262,6 @@ def read_agreement(table: pd.DataFrame) -> str:
     return text + "Where they differ, the logistic probe is the paper's."
 
 
-def penalty_table(layers: Layers) -> pd.DataFrame:
-    """The penalties that cross-validation chose, and whether they lie at an edge of the grid."""
-    rows = []
-    for case, layer in layers.items():
-        for name, choice in (("ridge", layer.ridge_penalty), ("logistic", layer.logistic_penalty)):
-            edge = choice.penalty in (choice.grid[0], choice.grid[-1])
-            rows.append(
-                {
-                    "case": case,
-                    "probe": name,
-                    "penalty": f"{choice.penalty:g}",
-                    "validation accuracy": max(choice.accuracy),
-                    "parts left out in turn": choice.folds,
-                    "grid": f"{choice.grid[0]:g} to {choice.grid[-1]:g}" + (" (at its edge)" if edge else ""),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
 def redundancy_figure(table: RedundancyTable, deltas: Sequence[float], selection: str = "random") -> Figure:
     """DR with its interval by case, one mark per delta."""
     cases = list(dict.fromkeys(case for case, name, _ in table.found if name == selection))

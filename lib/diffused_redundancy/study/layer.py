@@ -151,11 +151,12 @@ class Layer:
                 "penalty": np.array([choice.penalty]),
                 "accuracy": np.array(choice.accuracy),
                 "folds": np.array([choice.folds]),
-                "error": np.array([choice.error]),
+                "loss": np.array(choice.loss),
             }
 
         found = self._kept({"measure": f"{kind} penalty", "grid": list(grid), "standardize": self.standardize}, arrays)
-        return PenaltyChoice(float(found["penalty"][0]), float(found["error"][0]), grid, tuple(found["accuracy"].tolist()), int(found["folds"][0]))
+        loss, accuracy = tuple(found["loss"].tolist()), tuple(found["accuracy"].tolist())
+        return PenaltyChoice(float(found["penalty"][0]), grid, loss, accuracy, int(found["folds"][0]))
 
     @cached_property
     def ridge_penalty(self) -> PenaltyChoice:
