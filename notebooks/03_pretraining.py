@@ -229,7 +229,7 @@ study.say(
 # ## What the numbers say
 
 # %%
-by_net = {net.name: {task.title: cells.of(net, task).redundancy("accuracy", delta) for task in cells.tasks} for net in study.nets}
+by_net = {name: {task.title: cells.of(net, task).redundancy("accuracy", delta) for task in cells.tasks} for name, net in study.titles().items()}
 study.verdict(3, dr.study.tasks_differ(by_net, f"{PROBE} accuracy"))
 adversarial = [one for one in losses if one.group.startswith("adversarial")]
 study.verdict(4, dr.study.verdict_on(adversarial, "above", f"Adversarial against {by_loss.reference} training", delta))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from diffused_redundancy.measure.fairness import gini
+from diffused_redundancy.nets import names
 from diffused_redundancy.nets.networks import Net, Origin, Preprocessing
 from diffused_redundancy.study import cells as grid
 from diffused_redundancy.study import classes, comparison, depth, fronts, nested
@@ -160,8 +161,18 @@ def test_nets_are_called_so_that_no_two_are_alike():
     cells = grid.Cells([cell(one, task(), 10) for one in nets])
     assert [cells.label(one) for one in nets] == [one.name for one in nets]
     assert [grid.Cells(cells.all[1:]).label(one) for one in nets[1:]] == ["standard_s1", "mrl_s1"]
-    twice = grid.Cells([cell(net("a@/x"), task(), 10), cell(net("a@/y"), task(), 10)])
-    assert list(twice.labels.values()) == ["a (1)", "a (2)"]
+    for files, wanted in (("x y", ["a (x)", "a (y)"]), ("1/x 2/x", ["a (1)", "a (2)"]), ("x", ["a"])):
+        found = grid.Cells([cell(net(f"a@/{file}.pth"), task(), 10) for file in files.split()])
+        assert list(found.labels.values()) == wanted
+
+
+def test_nets_from_files_are_read_without_their_folders_but_never_taken_for_each_other():
+    far = net("a@/home/me/x.pth", loss="unknown")
+    assert far.title == "a@x.pth" and net("resnet.standard_s1").title == "resnet.standard_s1"
+    assert names.titles(["a@/1/x.pth", "a@/2/x.pth", "a@/2/y.pth", "b"]) == ["a@/1/x.pth", "a@/2/x.pth", "a@y.pth", "b"]
+    other = net("a@/home/you/x.pth", loss="unknown")
+    assert list(grid.grouped([far, other], "loss").groups.values()) == [[far], [other]]
+    assert list(grid.grouped([far, net("b@/home/me/y.pth", loss="unknown")], "loss").groups) == ["a@x.pth", "b@y.pth"]
 
 
 def test_the_front_of_one_width_and_who_leads_it(losses):

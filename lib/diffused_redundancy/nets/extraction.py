@@ -268,7 +268,7 @@ def extract(
 
     pictures = _pictures(split, lambda: runner.batch, workers_for(split, chip))
     total = -(-len(split) // runner.batch)
-    for start, chosen in progress(pictures, total=total, title=title or f"features of {network.name}"):
+    for start, chosen in progress(pictures, total=total, title=title or f"features of {network.title}"):
         for place, found in _features(runner, chosen, start, view):
             if waiting is not None:
                 keep(*waiting)  # the device works on this batch while the one before is fetched
@@ -370,7 +370,7 @@ def features(
             passes: list[int | None] = list(range(views.views)) if many else [None]
             gathered: dict[str, np.ndarray] = {}
             for turn, view in enumerate(passes):
-                title = f"{network.name} on {task.title}, {part}" + (f", view {turn + 1}" if many else "") + ", batches"
+                title = f"{network.title} on {task.title}, {part}" + (f", view {turn + 1}" if many else "") + ", batches"
                 found = extract(network, split, layers=missing, device=device, compute=compute, view=view, title=title)
                 for name, values in found.items() if many else ():
                     room = gathered.setdefault(name, _room(len(passes) * len(split), values.shape[1]))

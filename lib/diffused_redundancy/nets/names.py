@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -46,6 +46,26 @@ def expanded(given: Iterable[str]) -> list[str]:
             raise InputError(f"no net matches {name!r}: names are such as {', '.join([*list(ZOO)[:3], *list(published())[:2]])}")
         found += matched
     return list(dict.fromkeys(found))
+
+
+def title(name: str) -> str:
+    """A name for reading: of a net from a file without the folders, ``TAG@FILE``."""
+    tag, at, path = name.partition("@")
+    return tag + at + Path(path).name
+
+
+def titles(given: Sequence[str]) -> list[str]:
+    """Names for reading, no two alike: a file's folders stay where another has the same name."""
+    made = [title(name) for name in given]
+    return [short if made.count(short) == 1 else name for short, name in zip(made, given, strict=True)]
+
+
+def labels(given: Sequence[str]) -> list[str]:
+    """Short names for figures, no two alike: tags; with the file's name where a tag comes from several, or a number if that is the same too."""
+    made = [name.partition("@")[0] for name in given]
+    files = [Path(name.partition("@")[2]).stem for name in given]
+    apart = [f"{tag} ({file})" if file and made.count(tag) > 1 else tag for tag, file in zip(made, files, strict=True)]
+    return [one if apart.count(one) == 1 else f"{made[i]} ({i + 1})" for i, one in enumerate(apart)]
 
 
 def check_architecture(tag: str) -> None:

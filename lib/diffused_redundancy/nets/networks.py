@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, unknown
+from .names import title
 
 if TYPE_CHECKING:
     from torch import nn
@@ -122,6 +123,11 @@ class Net:
     license: str
     origin: Origin
     load: Callable[[], nn.Module] = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        """Its name for reading; see :func:`names.title`."""
+        return title(self.name)
 
     @cached_property
     def module(self) -> nn.Module:

@@ -253,11 +253,11 @@ def read_agreement(table: pd.DataFrame) -> str:
     worst, fifth = table["largest gap"].abs().max(), table["gap at a fifth"].abs().max()
     text = f"**What to see:** the two probes differ by up to {worst:.0f} points at some size"
     text += f", and by up to {fifth:.1f} points at a fifth of the layer. " if fifth == fifth else ". "
-    below = bool((table["largest gap"] < 0).all())
-    if below and worst > 2:
+    widest = table.loc[table["largest gap"].abs().idxmax()]
+    if widest["largest gap"] < -2:
         return text + (
-            "Where they differ most, the ridge probe is the lower one: it makes less of few neurons. So read the shape of its exact curves, and "
-            "take the levels from the logistic probe, which is the paper's."
+            f"Where they differ most, on {widest['case']} at k = {widest['at k']}, the ridge probe is the lower one: it makes less of few neurons. "
+            "So read the shape of its exact curves, and take the levels from the logistic probe, which is the paper's."
         )
     return text + "Where they differ, the logistic probe is the paper's."
 
@@ -285,7 +285,7 @@ def read_redundancy(table: RedundancyTable, deltas: Sequence[float], selection: 
 
 def redundancy_by_net(table: RedundancyTable, study: Session, delta: float, selection: str = "random") -> dict[str, dict[str, Redundancy]]:
     """DR at one delta by net and task title."""
-    return {network.name: {job.title: table.found[study.title(network, job), selection, delta] for job in study.tasks} for network in study.nets}
+    return {name: {job.title: table.found[study.title(one, job), selection, delta] for job in study.tasks} for name, one in study.titles().items()}
 
 
 PAPER_DR = (

@@ -17,6 +17,7 @@ import pandas as pd
 from ..errors import InputError
 from ..measure.redundancy import Redundancy, diffused_redundancy
 from ..measure.selections import sizes_of
+from ..nets.names import labels, titles
 from ..nets.networks import Net
 from ..tasks import Task
 from .figures import Point
@@ -106,7 +107,7 @@ def nets_table(nets: Sequence[Net]) -> pd.DataFrame:
     for net in nets:
         origin = net.origin
         row: dict[str, Any] = {
-            "net": net.name,
+            "net": net.title,
             "loss": origin.loss,
             "upstream": origin.upstream,
             "d": net.d,
@@ -150,7 +151,7 @@ def shown_cells(cells: Sequence[Cell], delta: float) -> pd.DataFrame:
     """For reading: one row a net, and by task the full layer's accuracy, DR of accuracy and DR of CKA of random neurons."""
     rows: dict[str, dict[str, Any]] = {}
     for cell in cells:
-        row = rows.setdefault(cell.net.name, {"net": cell.net.name, "d": cell.d})
+        row = rows.setdefault(cell.net.name, {"net": cell.net.title, "d": cell.d})
         row[f"{cell.task.title}: accuracy"] = f"{cell.full:.1%}"
         for measure, words in (("accuracy", "its DR"), ("cka", "DR of CKA")):
             found = cell.redundancy(measure, delta)
@@ -210,7 +211,7 @@ def grouped(nets: Sequence[Net], trait: str, *, free: Sequence[str] = ()) -> Gro
     for net in nets:
         if all(TRAITS[one](net) == TRAITS[one](nets[0]) for one in fixed):
             groups.setdefault(str(TRAITS[trait](net)), []).append(net)
-    return Grouping(trait, groups)
+    return Grouping(trait, dict(zip(titles(list(groups)), groups.values(), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -240,11 +241,9 @@ class Cells:
     @cached_property
     def labels(self) -> dict[str, str]:
         """What figures and tables call each net: its name without the architecture where these differ, else all of it."""
-        names = [net.name.partition("@")[0] for net in self.nets]
-        for made in ([name.partition(".")[2] or name for name in names], names):
-            if len(set(made)) == len(made):
-                return dict(zip([net.name for net in self.nets], made, strict=True))
-        return {net.name: f"{name} ({i})" for i, (net, name) in enumerate(zip(self.nets, names, strict=True), 1)}
+        names = [net.name for net in self.nets]
+        short = [name.partition("@")[0].partition(".")[2] or name.partition("@")[0] for name in names]
+        return dict(zip(names, short if len(set(short)) == len(short) else labels(names), strict=True))
 
     def label(self, net: Net) -> str:
         """What figures and tables call a net; see :attr:`labels`."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..measure.selections import random_order
+from ..nets.names import labels
 from ..nets.networks import Net
 from ..tasks import Task
 from .analysis import listed
@@ -142,6 +143,7 @@ def rows_of(depths: Depths, value: str, delta: float) -> list[tuple[str, list[Se
     """
     titles = list(dict.fromkeys(stages[0].whole.task.title for stages in depths))
     nets = list(dict.fromkeys(stages[0].whole.net.name for stages in depths))
+    named = dict(zip(nets, labels(nets), strict=True))
 
     def of(stage: Stage) -> Point:
         if value == "full":
@@ -154,7 +156,7 @@ def rows_of(depths: Depths, value: str, delta: float) -> list[tuple[str, list[Se
 
     def line(stages: Sequence[Stage]) -> Series:
         name = stages[0].whole.net.name
-        return Series(name, [float(stage.place) for stage in stages], [of(stage) for stage in stages], look=nets.index(name))
+        return Series(named[name], [float(stage.place) for stage in stages], [of(stage) for stage in stages], look=nets.index(name))
 
     return [(title, [line(stages) for stages in depths if stages[0].whole.task.title == title]) for title in titles]
 
@@ -193,7 +195,7 @@ def read(depths: Depths, delta: float) -> str:
         told.append(f"on {stages[0].whole.task.title} it {own} as the layers are, and {same} at {stages[0].equal[0].d} neurons each")
     if not told:
         return "There is only one layer: nothing to compare in depth."
-    return f"**What to see:** DR({delta:g}) of CKA from the first layer to the last ({first}): {'; '.join(told)}."
+    return f"**What to see:** DR({delta:g}) of CKA from the first layer to the last ({depths[0][0].whole.net.title}): {'; '.join(told)}."
 
 
 def read_use(depths: Depths, delta: float) -> str:

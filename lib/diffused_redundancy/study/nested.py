@@ -193,7 +193,7 @@ def leading_variance(study: Session, k: int) -> pd.DataFrame:
             layer = study.layer(net, study.tasks[0])
             variances = layer.arrays[0].var(0)
             share = float(variances[:k].sum() / variances.sum())
-            rows.append({"net": net.name, f"share of the first {k}": f"{share:.1%}", "if all were alike": f"{k / net.d:.1%}"})
+            rows.append({"net": net.title, f"share of the first {k}": f"{share:.1%}", "if all were alike": f"{k / net.d:.1%}"})
             layer.release()
     return pd.DataFrame(rows) if rows else pd.DataFrame({"note": ["no nested net among NETS"]})
 

@@ -21,7 +21,7 @@ from ..devices import keep_memory
 from ..errors import InputError, unknown
 from ..nets import PENULTIMATE, Net, features, net
 from ..nets.extraction import key_of
-from ..nets.names import expanded
+from ..nets.names import expanded, labels, titles
 from ..nets.protocols import protocol
 from ..store import Cache, atomic_path, make_folder, paths, provenance, write_json, write_text
 from ..tasks import Task, task
@@ -104,7 +104,11 @@ class Session:
         title = _distinct(job, self.tasks, [one.title for one in self.tasks])
         if len(self.nets) == 1:
             return title
-        return f"{title}, {_distinct(network, self.nets, [one.name.partition('@')[0] for one in self.nets])}"
+        return f"{title}, {labels([one.name for one in self.nets])[self.nets.index(network)]}"
+
+    def titles(self) -> dict[str, Net]:
+        """The nets by their names for reading."""
+        return dict(zip(titles([network.name for network in self.nets]), self.nets, strict=True))
 
     def figure(self, figure: Figure, name: str, alt: str) -> None:
         """Show a figure with its alternative text, and keep it as PNG and SVG."""
