@@ -95,6 +95,16 @@ def test_worker_processes_and_memory_that_runs_out(network, folder, monkeypatch)
     assert same(extraction.extract(network, part, device="cpu", batch=16), expected)
 
 
+def test_nets_and_tasks_may_be_named(tmp_path):
+    cache, names = dr.Cache(tmp_path), ("miniature_resnet_128.standard_s1", "digits")
+    one = dr.features(*names, device="cpu", cache=cache)
+    two = dr.features(dr.net(names[0]), dr.task(names[1]), device="cpu", cache=cache)
+    assert np.array_equal(one.X_train, two.X_train) and one.classes == two.classes
+    for wrong in (("miniature_resnet_128.standard_s9", "digits"), (names[0], "digit")):
+        with pytest.raises(dr.InputError, match="did you mean|nearest"):
+            dr.features(*wrong, cache=cache)
+
+
 def test_features_larger_than_memory_go_through_files(network, monkeypatch, tmp_path):
     job = dr.task("digits", images=60)
     plain = dr.features(network, job, device="cpu", cache=dr.Cache(tmp_path / "plain"))

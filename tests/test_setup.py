@@ -165,3 +165,11 @@ def test_freed_memory_is_kept_for_what_comes_next():
     )
     faults = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert faults < 10_000 or sys.platform != "linux", faults  # 50 arrays of 1,024 pages
+
+
+def test_the_ten_lines_of_the_readme_run():
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    cka, ridge = (float(value) for value in re.findall(r"value=([\d.]+)", done.stdout))
+    assert 0.5 < cka < 1 and 0.5 < ridge < 1

@@ -19,10 +19,12 @@ from ..errors import InputError, unknown
 from ..progress import progress
 from ..store import Cache, code_digest, make_folder, paths, versions
 from ..tasks import Split, Task
+from ..tasks import task as named_task
 from ..tasks.splits import ArrayImages
 from .networks import PENULTIMATE, Net
 from .preprocess import augmented, prepare
 from .protocols import COMPUTE, protocol
+from .registry import net
 
 CODE = (
     "nets.extraction", "nets.preprocess", "nets.protocols", "nets.networks", "nets.registry", "nets.weightfiles", "nets.published",
@@ -331,8 +333,8 @@ def key_of(network: Net, task: Task, *, device: str = "auto", protocol_name: str
 
 
 def features(
-    network: Net,
-    task: Task,
+    network: Net | str,
+    task: Task | str,
     *,
     layer: str = PENULTIMATE,
     device: str = "auto",
@@ -347,8 +349,9 @@ def features(
 
     Parameters
     ----------
-    network : Net
-    task : Task
+    network : Net or str
+    task : Task or str
+        Themselves, or their names.
     layer : str
         See :func:`forward`.
     device : str
@@ -359,18 +362,20 @@ def features(
     cache : Cache, optional
         By default the user's.
     """
+    network = net(network) if isinstance(network, str) else network
+    job = named_task(task) if isinstance(task, str) else task
     cache = cache or Cache()
     views = protocol(protocol_name)
-    common = key_of(network, task, device=device, protocol_name=protocol_name, compute=compute)
+    common = key_of(network, job, device=device, protocol_name=protocol_name, compute=compute)
 
     def compute_layers(missing: list[str]) -> dict[str, dict[str, np.ndarray]]:
         arrays: dict[str, dict[str, np.ndarray]] = {name: {} for name in missing}
-        for part, split in task.splits.items():
+        for part, split in job.splits.items():
             many = part == "train" and views.name != "clean"
             passes: list[int | None] = list(range(views.views)) if many else [None]
             gathered: dict[str, np.ndarray] = {}
             for turn, view in enumerate(passes):
-                title = f"{network.title} on {task.title}, {part}" + (f", view {turn + 1}" if many else "") + ", batches"
+                title = f"{network.title} on {job.title}, {part}" + (f", view {turn + 1}" if many else "") + ", batches"
                 found = extract(network, split, layers=missing, device=device, compute=compute, view=view, title=title)
                 for name, values in found.items() if many else ():
                     room = gathered.setdefault(name, _room(len(passes) * len(split), values.shape[1]))
@@ -384,4 +389,4 @@ def features(
     if found is None:
         keys = {name: {**common, "layer": name} for name in wanted_layers(network, layer)}
         found = cache.get_or_compute_all(keys, compute_layers, lock=common)[layer]
-    return Features(**found, classes=task.classes)
+    return Features(**found, classes=job.classes)
