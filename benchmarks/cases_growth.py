@@ -29,16 +29,15 @@ def growth(quick: bool) -> list[Row]:
     """Ten times the images at d = 512; twice the neurons from 256 to 8,192 (to 1,024 with ``quick``) at n = 4,000."""
     few, many = (1_000, 10_000) if quick else (40_000, 400_000)  # both more than the caches hold
     X, y = synthetic.layer(many, 512)
-    timed = interleaved(
-        {
-            "many": lambda: dr.SufficientStatistics.from_features(X, y, device="cpu"),
-            "few": lambda: dr.SufficientStatistics.from_features(X[:few], y[:few], device="cpu"),
-        },
-        5,
-    )
-    told = timed.told("many", "few")
+
+    def tenths() -> None:  # as long as the whole, on the same data: what else the machine does falls on both alike
+        for start in range(0, many, few):
+            dr.SufficientStatistics.from_features(X[start : start + few], y[start : start + few], device="cpu")
+
+    timed = interleaved({"many": lambda: dr.SufficientStatistics.from_features(X, y, device="cpu"), "tenths": tenths}, 7)
+    told = f"against ten passes over a tenth each: {timed.told('many', 'tenths')}"
     what = f"the pass at n = {many:,} over n = {few:,} (d = 512)"
-    rows = [Row(NAME, what, timed.ratio("many", "few"), "times", 10.5, judged=not quick, detail=told)]
+    rows = [Row(NAME, what, 10 * timed.ratio("many", "tenths"), "times", 10.5, judged=not quick, detail=told)]
     del X, y, timed
     before: dict[str, float] = {}
     d = 256

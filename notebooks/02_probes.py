@@ -139,9 +139,10 @@ study.say(dr.study.read_agreement(agreement))
 # %% [markdown]
 # ## What hangs on the penalty?
 #
-# A strong penalty asks for many neurons that say the same; a weak one can use directions in which few images differ. So
-# redundancy depends on the penalty too. Here is the share of the full layer's test accuracy that a random fifth keeps, in
-# percent, with penalties ten times weaker and ten times stronger than the chosen ones, for subset and full layer alike.
+# With a strong penalty weights are small, so that it takes many neurons to tell two classes clearly apart; with a weak one
+# few can, and directions of small variance count as well. So redundancy depends on the penalty too. Here is the share of
+# the full layer's test accuracy that a random fifth keeps, in percent, with penalties ten times weaker and ten times
+# stronger than the chosen ones, for subset and full layer alike.
 
 # %% papermill_description=other-penalties
 effects = dr.study.penalty_effects(layers, SEEDS, sizes)
