@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import make_layer
 from diffused_redundancy.measure import ridge as module
+from diffused_redundancy.measure.arrays import check_finite
 from diffused_redundancy.measure.probes import fold_of
 from diffused_redundancy.measure.ridge import ridge_accuracy, strength
 from sklearn.linear_model import RidgeClassifier, RidgeCV
@@ -264,3 +265,22 @@ def test_redundancy_refuses_what_it_cannot_use(parts):
         dr.ridge_redundancy(s, [], X_test, y_test, penalty=0.1)
     with pytest.raises(dr.InputError, match="delta"):
         dr.ridge_redundancy(s, dr.bases("random", s, [1]), X_test, y_test, penalty=0.1, delta=1.5)
+
+
+@pytest.mark.parametrize("where", [(0, 0), (255, 3), (256, 1), (299, 24)])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_what_is_not_finite_is_found_wherever_it_is(where, value, dtype):
+    X, y = make_layer(n=300, d=25, classes=3)
+    s = dr.SufficientStatistics.from_features(X, y)
+    bad = X.astype(dtype)
+    bad[where] = value
+    with pytest.raises(dr.InputError, match=rf"X_test\[{where[0]}, {where[1]}\] is {value}"):
+        dr.ridge_curve(s, dr.basis("first", s), bad, y, penalty=0.1)
+
+
+def test_large_finite_features_are_no_error():
+    """Sums of these leave their type; the features themselves do not."""
+    large = torch.full((600, 2), 3e38)
+    check_finite(large, "X")
+    check_finite(torch.full((600, 2), 6e4, dtype=torch.float16), "X")

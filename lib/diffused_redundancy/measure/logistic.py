@@ -94,7 +94,7 @@ class LogisticProbes:
         for name, features in (("X", train), ("X_test", test)):
             if features.shape[1] != statistics.d:
                 raise InputError(f"{name} has {features.shape[1]} neurons: the statistics are of {statistics.d}")
-            check_finite(features.sum(0, dtype=torch.float64), features, name)
+            check_finite(features, name)
         self.device = resolve_device(device)
         self.statistics = statistics
         self.labels, self.truth = labels.to(self.device), truth.to(self.device)

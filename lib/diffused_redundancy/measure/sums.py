@@ -81,7 +81,7 @@ class Sums:
         total, squared = self._centred(given, work)
         unit = _unit(work, float(squared.max()))
         if unit is None:
-            check_finite(block.sum(0), block, "X", offset)
+            check_finite(block, "X", offset)
             raise InputError("features vary by more than their type can hold: scale them down")
         if unit != 1.0:  # in float64, since float32 cannot hold every such factor
             work = (work.double() / unit).to(work.dtype) if self.device.type != "mps" else (work.cpu().double() / unit).to(work.dtype).to(self.device)
