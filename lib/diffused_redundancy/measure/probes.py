@@ -63,7 +63,7 @@ class PenaltyChoice:
 def check_penalty(penalty: float) -> float:
     """A penalty above 0, or InputError saying so."""
     if isinstance(penalty, bool) or not isinstance(penalty, (int, float, np.floating, np.integer)) or not 0 < penalty < np.inf:
-        raise InputError(f"penalty is {penalty!r}: it must be a number above 0, or 'cv' where cross-validation is offered")
+        raise InputError(f"penalty is {penalty!r}: it must be a number above 0")
     return float(penalty)
 
 
