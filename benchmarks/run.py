@@ -13,6 +13,7 @@ import cases_cifar
 import cases_cka
 import cases_cost
 import cases_extraction
+import cases_gpu
 import cases_growth
 import cases_logistic
 import cases_memory
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
     "peak_memory": cases_peaks.peaks,
     "real_features": cases_real.real,
     "extraction": cases_extraction.passes,
+    "gpu": cases_gpu.accelerator,
     "cifar_preset": cases_cifar.path,
     "whole_run": cases_run.whole,
 }
