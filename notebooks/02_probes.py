@@ -65,7 +65,8 @@ study.show_provenance()
 # Both are penalised by $\frac{\alpha v}{2} \lVert W \rVert_F^2$ ($v$: mean variance of the neurons), with $\alpha$ chosen
 # by cross-validation **on the train set, for the full layer**, and then kept for every subset: each image is left out in
 # turn for the ridge probe, which has a closed form, and a third of the images for the logistic one. The penalty with the
-# least loss on the images left out is taken, each probe's own loss. (The number of right guesses is no good guide: it is nearly
+# least loss on the images left out is taken, or a stronger one whose loss is as good: each probe's own loss, once its scores are
+# multiplied by the best common factor, on which no guess depends. (The number of right guesses is no good guide: it is nearly
 # the same over decades of penalties, so that chance would choose.) Test images decide nothing.
 
 # %% [markdown]
@@ -139,10 +140,9 @@ study.say(dr.study.read_agreement(agreement))
 # %% [markdown]
 # ## What hangs on the penalty?
 #
-# With a strong penalty weights are small, so that it takes many neurons to tell two classes clearly apart; with a weak one
-# few can, and directions of small variance count as well. So redundancy depends on the penalty too. Here is the share of
-# the full layer's test accuracy that a random fifth keeps, in percent, with penalties ten times weaker and ten times
-# stronger than the chosen ones, for subset and full layer alike.
+# The penalty is chosen for the full layer, and a subset might do better with another. So redundancy can depend on it. Here
+# is the share of the full layer's test accuracy that a random fifth keeps, in percent, with penalties ten times weaker and
+# ten times stronger than the chosen ones, for subset and full layer alike.
 
 # %% papermill_description=other-penalties
 effects = dr.study.penalty_effects(layers, SEEDS, sizes)

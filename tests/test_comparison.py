@@ -161,7 +161,7 @@ def test_nets_are_called_so_that_no_two_are_alike():
     cells = grid.Cells([cell(one, task(), 10) for one in nets])
     assert [cells.label(one) for one in nets] == [one.name for one in nets]
     assert [grid.Cells(cells.all[1:]).label(one) for one in nets[1:]] == ["standard_s1", "mrl_s1"]
-    for files, wanted in (("x y", ["a (x)", "a (y)"]), ("1/x 2/x", ["a (1)", "a (2)"]), ("x", ["a"])):
+    for files, wanted in (("x y", ["a (x)", "a (y)"]), ("A/1 B/1 A/2", ["a (1, net 1)", "a (1, net 2)", "a (2)"]), ("x", ["a"])):
         found = grid.Cells([cell(net(f"a@/{file}.pth"), task(), 10) for file in files.split()])
         assert list(found.labels.values()) == wanted
 

@@ -121,7 +121,7 @@ def count_classes(labels: Tensor) -> int:
 def check_finite(block: Tensor, name: str, offset: int = 0) -> None:
     """Raise InputError naming the first NaN or infinite entry of some rows, the first of which is number ``offset``.
 
-    Sums of columns tell that there is none. Over 256 rows in the features' own type they take 2% of the time of sums in float64.
+    Sums of columns tell that there is none. Over 256 rows in float32 or float64 they take a small part of the time of sums in float64 over all.
     """
     whole = len(block) // 256 * 256
     kind = torch.promote_types(block.dtype, torch.float32)

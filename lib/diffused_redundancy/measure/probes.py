@@ -34,14 +34,15 @@ class PenaltyChoice:
     Attributes
     ----------
     penalty : float
-        The one with the least loss: that which the probe minimises, on images left out. It varies smoothly with the penalty and
-        the features, so that rounding does not move the choice. Numbers of right guesses are nearly equal over decades of
-        penalties; on the default tasks the one with the most changed with the folds, and with features changed by a millionth.
+        The strongest whose loss is as good as the least: within 2% of it for the logistic probe, whose fits leave losses uncertain
+        by up to half a percent, and within 0.1% for the ridge probe.
     grid : tuple of float
-        All penalties offered.
+        All penalties tried.
     loss : tuple of float
-        The mean loss of each on images left out: cross-entropy in nats for the logistic probe, squared error to one-hot labels for
-        the ridge probe. NaN for penalties not tried.
+        The mean loss of each on images left out: what the probe minimises, cross-entropy in nats or squared error to one-hot labels,
+        once all scores are multiplied by the factor that makes it least. Guesses do not depend on that factor; the losses do, and would
+        lead to probes that guess at chance where few images are noisy. Numbers of right guesses, on the other hand, are nearly
+        equal over decades of penalties: the one with the most changed with the folds, and with features changed by a millionth.
     accuracy : tuple of float
         The share of images left out that each guesses.
     folds : int
@@ -120,10 +121,19 @@ def together(labels: Tensor, groups: Any = None) -> list[Tensor]:
     return [rows[counts[home[rows]] == size].view(-1, int(size)) for size in counts.unique()]
 
 
-def choose(grid: tuple[float, ...], loss: np.ndarray, right: np.ndarray, folds: int) -> PenaltyChoice:
-    """The choice from (images, penalties): the loss of each image while it was left out, and whether it was guessed; means over its views."""
-    means, shares = loss.mean(0), right.mean(0)
-    return PenaltyChoice(grid[int(np.nanargmin(means))], tuple(grid), tuple(means.tolist()), tuple(shares.tolist()), folds)
+def choose(grid: tuple[float, ...], loss: np.ndarray, accuracy: np.ndarray, folds: int, *, near: float) -> PenaltyChoice:
+    """The choice from the losses and accuracies (penalties) on images left out: the strongest up to ``near`` times the least loss.
+
+    Raises
+    ------
+    InputError
+        If no loss is finite.
+    """
+    least = min((value for value in loss if np.isfinite(value)), default=np.inf)
+    good = [penalty for penalty, value in zip(grid, loss, strict=True) if value <= near * least and np.isfinite(value)]
+    if not good:
+        raise InputError("no penalty gives finite scores: are all neurons constant?")
+    return PenaltyChoice(max(good), tuple(grid), tuple(loss.tolist()), tuple(accuracy.tolist()), folds)
 
 
 def per_class(right: Tensor, y: Tensor, num_classes: int) -> np.ndarray:

@@ -38,6 +38,10 @@ _TIE = 1e-13
 """Between the scores of two classes that are next to one another, so that no two are equal: beyond rounding, and far below any real difference."""
 
 
+AS_GOOD = 1.001
+"""Times the least loss of images left out up to which a stronger penalty is as good: far more than rounding."""
+
+
 @dataclass(frozen=True)
 class RidgeCurve:
     """Test accuracy of the ridge classifier on the first k neurons, for k = 1 ... r.
@@ -304,7 +308,8 @@ def choose_ridge_penalty(
     values, vectors = torch.linalg.eigh(train.gram)
     inverses = 1 / (values.clamp_min(0)[:, None] + torch.tensor([strength(train, penalty) for penalty in grid]).to(values))  # (d, penalties)
     weights = (inverses[:, :, None] * (vectors.T @ cross)[:, None]).flatten(1)
-    losses, shares = [], []
+    products, squares, right = np.zeros((3, len(grid)))
+    spread = 0.0
     for grouping in groupings:
         size = grouping.shape[1]
         length = max(1, LEFT_OUT_AT_ONCE // (size * max(train.d, len(grid) * num_classes, size)))
@@ -323,8 +328,13 @@ def choose_ridge_penalty(
                 for number in range(len(grid)):
                     hat = (apart * inverses[:, number]) @ apart.mT + 1 / train.n
                     errors[:, :, number] = torch.linalg.solve(torch.eye(size).to(hat) - hat, errors[:, :, number])
-            hits = (own[:, :, None] + prior - errors).argmax(3) == truth[:, :, None]
-            shares.append(hits.double().mean(1).cpu().numpy())
-            losses.append(errors.square().sum(3).mean(1).cpu().numpy())
-    right = np.concatenate(shares)
-    return choose(grid, np.concatenate(losses), right, len(right))
+            scores = own[:, :, None] - errors
+            hits = (scores + prior).argmax(3) == truth[:, :, None]
+            right += hits.double().mean(1).sum(0).cpu().numpy()
+            products += (scores * own[:, :, None]).sum(3).mean(1).sum(0).cpu().numpy()
+            squares += scores.square().sum(3).mean(1).sum(0).cpu().numpy()
+            spread += float(own.square().sum(2).mean(1).sum())
+    images = sum(len(grouping) for grouping in groupings)
+    with np.errstate(invalid="ignore", divide="ignore"):  # the squared error with the best factor, if that is above 0
+        loss = (spread - np.where(products > 0, products, 0) ** 2 / squares) / images
+    return choose(grid, loss, right / images, images, near=AS_GOOD)

@@ -61,11 +61,11 @@ def titles(given: Sequence[str]) -> list[str]:
 
 
 def labels(given: Sequence[str]) -> list[str]:
-    """Short names for figures, no two alike: tags; with the file's name where a tag comes from several, or a number if that is the same too."""
+    """Short names for figures, no two alike: tags; with the file's name where a tag comes from several, and its place if that is the same too."""
     made = [name.partition("@")[0] for name in given]
     files = [Path(name.partition("@")[2]).stem for name in given]
     apart = [f"{tag} ({file})" if file and made.count(tag) > 1 else tag for tag, file in zip(made, files, strict=True)]
-    return [one if apart.count(one) == 1 else f"{made[i]} ({i + 1})" for i, one in enumerate(apart)]
+    return [one if apart.count(one) == 1 else f"{made[i]} ({files[i]}, net {i + 1})" for i, one in enumerate(apart)]
 
 
 def check_architecture(tag: str) -> None:

@@ -256,7 +256,7 @@ def read_agreement(table: pd.DataFrame) -> str:
     widest = table.loc[table["largest gap"].abs().idxmax()]
     if widest["largest gap"] < -2:
         return text + (
-            f"Where they differ most, on {widest['case']} at k = {widest['at k']}, the ridge probe is the lower one: it makes less of few neurons. "
+            f"Where they differ most, on {widest['case']} at k = {widest['at k']}, the ridge probe is the lower one. "
             "So read the shape of its exact curves, and take the levels from the logistic probe, which is the paper's."
         )
     return text + "Where they differ, the logistic probe is the paper's."

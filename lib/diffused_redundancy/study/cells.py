@@ -104,10 +104,10 @@ def nets_table(nets: Sequence[Net]) -> pd.DataFrame:
     """What is known of each net's pre-training."""
     rows = []
     threats = list(dict.fromkeys(threat for net in nets for threat in net.origin.robust_top1))
-    for net in nets:
+    for name, net in zip(titles([net.name for net in nets]), nets, strict=True):
         origin = net.origin
         row: dict[str, Any] = {
-            "net": net.title,
+            "net": name,
             "loss": origin.loss,
             "upstream": origin.upstream,
             "d": net.d,
@@ -151,11 +151,13 @@ def shown_cells(cells: Sequence[Cell], delta: float) -> pd.DataFrame:
     """For reading: one row a net, and by task the full layer's accuracy, DR of accuracy and DR of CKA of random neurons."""
     rows: dict[str, dict[str, Any]] = {}
     for cell in cells:
-        row = rows.setdefault(cell.net.name, {"net": cell.net.title, "d": cell.d})
+        row = rows.setdefault(cell.net.name, {"net": cell.net.name, "d": cell.d})
         row[f"{cell.task.title}: accuracy"] = f"{cell.full:.1%}"
         for measure, words in (("accuracy", "its DR"), ("cka", "DR of CKA")):
             found = cell.redundancy(measure, delta)
             row[f"{cell.task.title}: {words}"] = "not reached" if found.k is None else f"{found.value:.3f}"
+    for row, name in zip(rows.values(), titles(list(rows)), strict=True):
+        row["net"] = name
     return pd.DataFrame(rows.values())
 
 
@@ -240,7 +242,7 @@ class Cells:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """What figures and tables call each net: its name without the architecture where these differ, else all of it."""
+        """What figures and tables call each net: its name without the architecture where these differ, else :func:`names.labels`."""
         names = [net.name for net in self.nets]
         short = [name.partition("@")[0].partition(".")[2] or name.partition("@")[0] for name in names]
         return dict(zip(names, short if len(set(short)) == len(short) else labels(names), strict=True))

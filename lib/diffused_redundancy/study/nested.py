@@ -188,12 +188,12 @@ def leading_variance(study: Session, k: int) -> pd.DataFrame:
     """The share of a layer's variance that its first k features hold, on train images of the first task: nested nets and the first other."""
     rows = []
     plain = next((net for net in study.nets if not is_nested(net) and not is_fixed(net)), None)
-    for net in study.nets:
+    for name, net in study.titles().items():
         if is_nested(net) or net is plain:
             layer = study.layer(net, study.tasks[0])
             variances = layer.arrays[0].var(0)
             share = float(variances[:k].sum() / variances.sum())
-            rows.append({"net": net.title, f"share of the first {k}": f"{share:.1%}", "if all were alike": f"{k / net.d:.1%}"})
+            rows.append({"net": name, f"share of the first {k}": f"{share:.1%}", "if all were alike": f"{k / net.d:.1%}"})
             layer.release()
     return pd.DataFrame(rows) if rows else pd.DataFrame({"note": ["no nested net among NETS"]})
 

@@ -80,5 +80,5 @@ def read_penalty_effects(table: pd.DataFrame) -> str:
         return "Every accuracy of a full layer is 0: there is nothing to compare."
     return (
         "**What to see:** a penalty ten times weaker or stronger moves what a fifth keeps " + ", and ".join(told) + ". "
-        "A difference between two results that is smaller than that may be the penalty's doing."
+        "Where two results for a task differ by less than its row moves, that may be the penalty's doing."
     )
