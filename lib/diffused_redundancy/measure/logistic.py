@@ -41,7 +41,6 @@ HELD = 2 * HISTORY + 12
 NEAR = 0.15
 """Sizes solved together that are at least this share of a layer start from the whole layer's solution, others from the ridge solution."""
 
-
 AS_GOOD = 1.02
 """Times the least loss of images left out up to which a stronger penalty is as good. Weak penalties leave the probes' losses uncertain by up to
 half a percent, measured; a step of the grid towards stronger ones makes 3% to 30%."""
@@ -261,19 +260,23 @@ def scaled_entropy(scores: Tensor, labels: Tensor, weight: Tensor) -> float:
 
     ``weight`` (n,) sums to 1. Less the score of the label, the entropy is the logarithm of a sum of exponentials: convex in the factor.
     """
-    apart = scores - scores.gather(1, labels[:, None])
-    kind = accumulator(apart)
-    factor, best = 1.0, math.log(scores.shape[1])  # what the factor 0 gives
-    if float((weight * apart.mean(1)).sum(dtype=kind)) >= 0:
-        return best
+    factor, best = 0.0, math.inf
     for _ in range(50):
-        probability = (factor * apart).softmax(1)
-        mean = (probability * apart).sum(1)
-        slope = float((weight * mean).sum(dtype=kind))
-        bend = float((weight * ((probability * apart * apart).sum(1) - mean * mean)).sum(dtype=kind))
-        best = min(best, float((weight * (factor * apart).logsumexp(1)).sum(dtype=kind)))
-        step = min(max(factor - slope / bend, factor / 4), factor * 4) if bend > 0 else factor * 4
-        if abs(step - factor) <= 1e-4 * factor or not 1e-6 < step < 1e6:
+        value = slope = bend = 0.0
+        for rows in blocks(len(scores)):
+            apart = scores[rows] - scores[rows].gather(1, labels[rows, None])
+            probability = (factor * apart).softmax(1)
+            mean = (probability * apart).sum(1)
+            spread = (probability * apart * apart).sum(1) - mean * mean
+            terms = (factor * apart).logsumexp(1), mean, spread
+            more = [float((weight[rows] * term).sum(dtype=accumulator(apart))) for term in terms]
+            value, slope, bend = value + more[0], slope + more[1], bend + more[2]
+        best = min(best, value)
+        if factor == 0 and (slope >= 0 or not bend > 0):  # the scores mislead, or are all alike
+            break
+        step = factor - slope / bend if bend > 0 else math.inf
+        step = min(max(step, factor / 4), factor * 4) if factor else step
+        if abs(step - factor) <= 1e-4 * step or best < 1e-9:
             break
         factor = step
     return best

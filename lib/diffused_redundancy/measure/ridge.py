@@ -336,5 +336,5 @@ def choose_ridge_penalty(
             spread += float(own.square().sum(2).mean(1).sum())
     images = sum(len(grouping) for grouping in groupings)
     with np.errstate(invalid="ignore", divide="ignore"):  # the squared error with the best factor, if that is above 0
-        loss = (spread - np.where(products > 0, products, 0) ** 2 / squares) / images
+        loss = np.maximum(0, spread - np.where(products > 0, products, 0) ** 2 / squares) / images  # rounding may lead below 0
     return choose(grid, loss, right / images, images, near=AS_GOOD)
