@@ -1,4 +1,6 @@
-"""CKA at every size of many selections, and on the authors' grid, against products of the features."""
+"""CKA at every size of many selections, and on the authors' grid, against products of the
+features.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ SAME = 1e-7
 
 
 def all_sizes(quick: bool) -> list[Row]:
-    """CKA at every size of 100 random selections, given the statistics, against one float32 product X'X."""
+    """CKA at every size of 100 random selections, given the statistics, against one float32 product
+    X'X.
+    """
     n, d, selections = (2_000, 512, 20) if quick else (10_000, 2_048, 100)
     X, _ = synthetic.layer(n, d)
     features = torch.from_numpy(X)
@@ -24,7 +28,7 @@ def all_sizes(quick: bool) -> list[Row]:
     seeds = range(1, selections + 1)
     timed = interleaved(
         {
-            "curves": lambda: dr.cka_curves(statistics, dr.bases("random", statistics, seeds)),
+            "curves": lambda: dr.cka_curves(statistics, dr.orderings("random", statistics, seeds)),
             "product": lambda: features.T @ features,
             "pass": lambda: dr.SufficientStatistics.from_features(X, device="cpu").gram,
         },
@@ -35,7 +39,11 @@ def all_sizes(quick: bool) -> list[Row]:
     exact = plain.cka(plain.centred(X, torch.float64), [order[:k] for order in ends for k in sizes])
     ours = timed.results["curves"][[0, -1]][:, np.array(sizes) - 1].ravel()
     twice = dr.SufficientStatistics.from_features(X.astype(np.float64), device="cpu")
-    everywhere = float(np.abs(timed.results["curves"] - dr.cka_curves(twice, dr.bases("random", twice, seeds))).max())
+    everywhere = float(
+        np.abs(
+            timed.results["curves"] - dr.cka_curves(twice, dr.orderings("random", twice, seeds))
+        ).max()
+    )
     name, at = "cka_all_sizes", f"n = {n:,}, d = {d:,}"
     return [
         Row(
@@ -56,18 +64,34 @@ def all_sizes(quick: bool) -> list[Row]:
             judged=not quick,
             detail=timed.told("pass", "product"),
         ),
-        Row(name, "largest error of CKA", _error(ours, exact), limit=SAME, detail=f"float64, seeds 1 and {selections}, k = {_listed(sizes)}"),
-        Row(name, f"the same at every size of all {selections} selections", everywhere, limit=SAME, detail="features in float64"),
+        Row(
+            name,
+            "largest error of CKA",
+            _error(ours, exact),
+            limit=SAME,
+            detail=f"float64, seeds 1 and {selections}, k = {_listed(sizes)}",
+        ),
+        Row(
+            name,
+            f"the same at every size of all {selections} selections",
+            everywhere,
+            limit=SAME,
+            detail="features in float64",
+        ),
     ]
 
 
 def subsets(quick: bool) -> list[Row]:
     """The authors' 75 subsets of a made-up layer."""
     n, d = (2_000, 512) if quick else (10_000, 2_048)
-    return compare_subsets("cka_75_subsets", synthetic.layer(n, d)[0], rounds=5, limit=25, judged=not quick)
+    return compare_subsets(
+        "cka_75_subsets", synthetic.layer(n, d)[0], rounds=5, limit=25, judged=not quick
+    )
 
 
-def compare_subsets(name: str, X: np.ndarray, *, rounds: int, limit: float | None = None, judged: bool = True) -> list[Row]:
+def compare_subsets(
+    name: str, X: np.ndarray, *, rounds: int, limit: float | None = None, judged: bool = True
+) -> list[Row]:
     """CKA of 15 fractions x 5 seeds from one Gram matrix, against float32 products of each subset.
 
     Parameters
@@ -88,7 +112,7 @@ def compare_subsets(name: str, X: np.ndarray, *, rounds: int, limit: float | Non
     statistics = dr.SufficientStatistics.from_features(X, device="cpu")
 
     def curves(of: dr.SufficientStatistics) -> np.ndarray:
-        return dr.cka_curves(of, dr.bases("random", of, SEEDS))[:, columns].ravel()
+        return dr.cka_curves(of, dr.orderings("random", of, SEEDS))[:, columns].ravel()
 
     timed = interleaved(
         {
@@ -106,14 +130,43 @@ def compare_subsets(name: str, X: np.ndarray, *, rounds: int, limit: float | Non
     def faster(what: str, slow: str, fast: str, least: float | None, bar: str = "") -> Row:
         quantity = f"{len(chosen)} subsets, {what} ({at})"
         told = timed.told(slow, fast)
-        return Row(name, quantity, timed.ratio(slow, fast), "times faster", least, at_least=True, judged=judged, detail=told, bar=bar)
+        return Row(
+            name,
+            quantity,
+            timed.ratio(slow, fast),
+            "times faster",
+            least,
+            at_least=True,
+            judged=judged,
+            detail=told,
+            bar=bar,
+        )
 
     return [
-        faster("pass over the features included", "plain", "with pass", limit, "feature space, subset by subset (float32)"),
+        faster(
+            "pass over the features included",
+            "plain",
+            "with pass",
+            limit,
+            "feature space, subset by subset (float32)",
+        ),
         faster("given the statistics", "plain", "curves", limit),
-        faster("pass included, if the plain loop slices Xs'Xs out of Xs'X", "sliced", "with pass", None),
-        Row(name, "largest error of CKA", _error(timed.results["with pass"][some], exact), limit=SAME, detail=f"float64, {len(some)} subsets"),
-        Row(name, "largest error of the plain float32 loop", _error(timed.results["plain"][some], exact), detail="the same subsets"),
+        faster(
+            "pass included, if the plain loop slices Xs'Xs out of Xs'X", "sliced", "with pass", None
+        ),
+        Row(
+            name,
+            "largest error of CKA",
+            _error(timed.results["with pass"][some], exact),
+            limit=SAME,
+            detail=f"float64, {len(some)} subsets",
+        ),
+        Row(
+            name,
+            "largest error of the plain float32 loop",
+            _error(timed.results["plain"][some], exact),
+            detail="the same subsets",
+        ),
     ]
 
 

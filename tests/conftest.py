@@ -1,4 +1,6 @@
-"""What several tests share: features that look like a layer's, a cache of their own, the real net and images."""
+"""What several tests share: features that look like a layer's, a cache of their own, the real net
+and images.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("DIFFUSED_REDUNDANCY_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
-def make_layer(n: int = 400, d: int = 60, classes: int = 5, seed: int = 0, dtype: str = "float64") -> tuple[np.ndarray, np.ndarray]:
+def make_layer(
+    n: int = 400, d: int = 60, classes: int = 5, seed: int = 0, dtype: str = "float64"
+) -> tuple[np.ndarray, np.ndarray]:
     """Features (n, d) of low rank plus noise, rectified, with class means; and labels (n,)."""
     rng = np.random.default_rng(seed)
     y = rng.integers(classes, size=n)
@@ -38,7 +42,9 @@ def layer() -> tuple[np.ndarray, np.ndarray]:
 def real() -> Path:
     """The folder of the real net and images."""
     if not (REAL / "resnet18_imagenet1k.safetensors").is_file():
-        pytest.skip(f"no real net at {REAL}: set DIFFUSED_REDUNDANCY_REAL to a folder that holds it")
+        pytest.skip(
+            f"no real net at {REAL}: set DIFFUSED_REDUNDANCY_REAL to a folder that holds it"
+        )
     return REAL
 
 

@@ -1,4 +1,6 @@
-"""Assets: mirrors are tried, hashes are recorded and checked, folders are taken in, and messages say what to do."""
+"""Assets: mirrors are tried, hashes are recorded and checked, folders are taken in, and messages
+say what to do.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,13 @@ def place(tmp_path, monkeypatch):
 
 
 def made(server, **changes):
-    entry = {"file": "net.pth", "urls": [f"{server.url}/dead", f"{server.url}/file"], "bytes": len(BODY), "source": "here", "license": "MIT"}
+    entry = {
+        "file": "net.pth",
+        "urls": [f"{server.url}/dead", f"{server.url}/file"],
+        "bytes": len(BODY),
+        "source": "here",
+        "license": "MIT",
+    }
     return assets._asset("weights", "some.net", {**entry, **changes})
 
 
@@ -27,7 +35,9 @@ def test_an_asset_is_fetched_from_a_mirror_and_recorded(server, place):
     assert [file.name for file in assets.missing(one)] == ["net.pth"]
     (path,) = assets.require(one, fetching=True)
     assert path == place / "weights" / "some.net" / "net.pth" and path.read_bytes() == BODY
-    assert assets.recorded()["weights/some.net/net.pth"]["sha256"] == sha(BODY) == assets.sha256(path)
+    assert (
+        assets.recorded()["weights/some.net/net.pth"]["sha256"] == sha(BODY) == assets.sha256(path)
+    )
     assert assets.missing(one) == [] and assets.verify(one) == {"net.pth": ""}
     assert [seen[1] for seen in server.seen] == ["/dead", "/file"]
     assets.require(one, fetching=True)
@@ -72,9 +82,17 @@ def test_what_cannot_be_had_names_links_and_the_way_by_hand(server, place):
     one = made(server, urls=[f"{server.url}/dead", f"{server.url}/gone"])
     with pytest.raises(dr.InputError) as caught:
         assets.fetch(one)
-    for words in ("/dead: 404", "/gone: 404", str(place / "weights" / "some.net"), "assets import FOLDER"):
+    for words in (
+        "/dead: 404",
+        "/gone: 404",
+        str(place / "weights" / "some.net"),
+        "assets import FOLDER",
+    ):
         assert words in str(caught.value)
-    with pytest.raises(dr.InputError, match=r"weights some.net is not here: run '.* assets fetch some.net' .2.3 MB.*/dead or "):
+    with pytest.raises(
+        dr.InputError,
+        match=r"weights some.net is not here: run '.* assets fetch some.net' .2.3 MB.*/dead or ",
+    ):
         assets.require(one, fetching=False)
     by_hand = made(server, urls=[], by_hand="Ask for it at example.org.")
     with pytest.raises(dr.InputError, match="Ask for it at example.org. Then put net.pth in"):
@@ -84,11 +102,16 @@ def test_what_cannot_be_had_names_links_and_the_way_by_hand(server, place):
 def test_each_file_is_named_with_its_own_links():
     told = assets.how_to_get(assets.asset("flowers102"))
     home = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102"
-    files = "; ".join(f"flowers-102/{name} from {home}/{name}" for name in ("102flowers.tgz", "imagelabels.mat", "setid.mat"))
+    files = "; ".join(
+        f"flowers-102/{name} from {home}/{name}"
+        for name in ("102flowers.tgz", "imagelabels.mat", "setid.mat")
+    )
     assert told.endswith(f"datasets/flowers102 {files}")
     told = assets.how_to_get(assets.asset("resnet18.tv_in1k"))
     assert "model.safetensors from https://huggingface.co/timm/" in told
-    assert told.endswith("; or resnet18-f37072fd.pth from https://download.pytorch.org/models/resnet18-f37072fd.pth")
+    assert told.endswith(
+        "; or resnet18-f37072fd.pth from https://download.pytorch.org/models/resnet18-f37072fd.pth"
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,14 +141,24 @@ def put(one, content=BODY):
 def test_a_file_put_there_is_checked_when_first_used_and_when_it_changes(server, monkeypatch):
     one = made(server, sha256=sha(BODY)[:8])
     path = put(one, BODY[::-1])
-    words = rf"net.pth is not net.pth of some.net: its sha256 is {sha(BODY[::-1])[:8]} instead of .* move it away. Then run '.*fetch some.net'"
+    words = (
+        rf"net.pth is not net.pth of some.net: its sha256 is {sha(BODY[::-1])[:8]} "
+        r"instead "
+        r"of .* move it away. Then run '.*fetch some.net'"
+    )
     with pytest.raises(dr.InputError, match=words):
         assets.require(one, fetching=True)
-    assert path.read_bytes() == BODY[::-1] and assets.recorded() == {} and server.seen == []  # kept, and nothing fetched over it
+    assert (
+        path.read_bytes() == BODY[::-1] and assets.recorded() == {} and server.seen == []
+    )  # kept, and nothing fetched over it
     put(one)
     assert assets.require(one, fetching=False) == [path]
     entry = assets.recorded()["weights/some.net/net.pth"]
-    assert (entry["sha256"], entry["bytes"], entry["changed"]) == (sha(BODY), len(BODY), path.stat().st_mtime_ns)
+    assert (entry["sha256"], entry["bytes"], entry["changed"]) == (
+        sha(BODY),
+        len(BODY),
+        path.stat().st_mtime_ns,
+    )
     with monkeypatch.context() as untouched:  # of the same size and time: not read again
         untouched.setattr(assets, "digest", lambda *given: pytest.fail("hashed again"))
         untouched.setattr(assets.Expected, "problem", lambda *given: pytest.fail("checked again"))
@@ -142,9 +175,13 @@ def test_what_was_fetched_may_not_change_but_the_user_s_own_may(server):
     fetched = made(server)
     assets.require(fetched, fetching=True)
     put(fetched, BODY[::-1])
-    with pytest.raises(dr.InputError, match="recorded was .* take its entry out of .*recorded.json"):
+    with pytest.raises(
+        dr.InputError, match="recorded was .* take its entry out of .*recorded.json"
+    ):
         assets.require(fetched, fetching=True)
-    own = assets._asset("weights", "own.net", {"file": "own.pth", "by_hand": "Ask.", "source": "", "license": ""})
+    own = assets._asset(
+        "weights", "own.net", {"file": "own.pth", "by_hand": "Ask.", "source": "", "license": ""}
+    )
     for content in (BODY, BODY[::-1]):  # nothing is published of it
         path = put(own, content)
         assert assets.require(own, fetching=False) == [path] and assets.sha256(path) == sha(content)
@@ -161,7 +198,17 @@ def test_a_folder_shared_for_reading_only_serves(server, monkeypatch):
     assert assets.require(one, fetching=False) == [path] and assets.recorded() == {}
 
 
-@pytest.mark.parametrize("text", ["", '{"a":', "[]", "\xff", '{"weights/some.net/net.pth": 1}', '{"weights/some.net/net.pth": {"sha256": "0"}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        '{"a":',
+        "[]",
+        "\xff",
+        '{"weights/some.net/net.pth": 1}',
+        '{"weights/some.net/net.pth": {"sha256": "0"}}',
+    ],
+)
 def test_a_broken_record_counts_as_none(server, place, capsys, text):
     one = made(server)
     (path,) = assets.fetch(one)
@@ -180,7 +227,9 @@ def test_weights_in_another_format_will_do(server):
     one = assets._asset("weights", "some.net", {"files": files, "source": "", "license": ""})
     assert [path.name for path in assets.fetch(one)] == ["net.pth"] and assets.missing(one) == []
     both = assets._asset("datasets", "some.set", {"files": files, "source": "", "license": ""})
-    with pytest.raises(dr.InputError, match="model.safetensors of some.set could not be fetched: .*gone: 404"):
+    with pytest.raises(
+        dr.InputError, match="model.safetensors of some.set could not be fetched: .*gone: 404"
+    ):
         assets.fetch(both)
     assert [file.name for file in assets.missing(both)] == ["model.safetensors", "net.pth"]
 
@@ -210,7 +259,10 @@ def test_a_wrong_file_in_a_folder_does_not_keep_others_out(server, tmp_path):
     (tmp_path / "stick" / "other.pth").write_bytes(BODY)
     taken, bad = imports.import_folder(tmp_path / "stick", [one, other])
     assert [(a.name, f.name) for a, f in taken] == [("other", "other.pth")]
-    assert len(bad) == 1 and f"net.pth is not net.pth of some.net: its sha256 is {sha(BODY)} instead of" in bad[0]
+    assert (
+        len(bad) == 1
+        and f"net.pth is not net.pth of some.net: its sha256 is {sha(BODY)} instead of" in bad[0]
+    )
     assert assets.missing(one) and list(one.place.parent.iterdir()) == [other.place]
     with pytest.raises(dr.InputError, match="no folder"):
         imports.import_folder(tmp_path / "none")

@@ -7,8 +7,10 @@ import os
 
 import numpy as np
 import pytest
-from diffused_redundancy.study import freshness, jobs, runner
-from diffused_redundancy.study.jobs import Outcome
+from diffused_redundancy.pipeline import plan as jobs
+from diffused_redundancy.pipeline import runner
+from diffused_redundancy.pipeline import staleness as freshness
+from diffused_redundancy.pipeline.plan import Outcome
 
 
 def of_a_new_run(job):
@@ -20,14 +22,29 @@ def of_a_new_run(job):
 @pytest.fixture
 def job(tmp_path):
     rng = np.random.default_rng(0)
-    np.savez(tmp_path / "images.npz", X_train=rng.integers(0, 255, (8, 4, 4), dtype=np.uint8), y_train=np.arange(8) % 2)
-    return jobs.Job("01_cka", {"TASKS": ["digits", f"npz:{tmp_path / 'images.npz'}"], "SEEDS": [1]}, tmp_path / "smoke", "smoke")
+    np.savez(
+        tmp_path / "images.npz",
+        X_train=rng.integers(0, 255, (8, 4, 4), dtype=np.uint8),
+        y_train=np.arange(8) % 2,
+    )
+    return jobs.Job(
+        "01_cka",
+        {"TASKS": ["digits", f"npz:{tmp_path / 'images.npz'}"], "SEEDS": [1]},
+        tmp_path / "smoke",
+        "smoke",
+    )
 
 
 @pytest.fixture
 def made(job):
     """A report as a run leaves it, recorded."""
-    for name in ("01_cka.html", "01_cka.ipynb", "results/01_cka.json", "figures/01_cka-curves.png", "tables/01_cka-curves.csv"):
+    for name in (
+        "01_cka.html",
+        "01_cka.ipynb",
+        "results/01_cka.json",
+        "figures/01_cka-curves.png",
+        "tables/01_cka-curves.csv",
+    ):
         (job.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (job.folder / name).write_text("{}" if name.endswith(".json") else name)
     outcome = Outcome("01_cka", "A title", True, 1.5, 0.5)
@@ -61,7 +78,12 @@ def test_code_and_weights_count(job, tmp_path, monkeypatch):
     monkeypatch.setattr(freshness, "__file__", str(code))
     weights = tmp_path / "weights.pt"
     weights.write_bytes(b"one")
-    own = jobs.Job("01_cka", {"NETS": [f"resnet18.tv_in1k@{weights}"], "TASKS": ["digits"]}, job.folder, job.preset)
+    own = jobs.Job(
+        "01_cka",
+        {"NETS": [f"resnet18.tv_in1k@{weights}"], "TASKS": ["digits"]},
+        job.folder,
+        job.preset,
+    )
     before = of_a_new_run(own)
     code.write_text("a = 2")
     changed = of_a_new_run(own)
@@ -70,7 +92,10 @@ def test_code_and_weights_count(job, tmp_path, monkeypatch):
     assert of_a_new_run(own) != changed
 
 
-@pytest.mark.parametrize("name", ["01_cka.html", "figures/01_cka-curves.png", "results/01_cka.json", "results/01_cka.made.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["01_cka.html", "figures/01_cka-curves.png", "results/01_cka.json", "results/01_cka.made.json"],
+)
 @pytest.mark.parametrize("how", ["changed", "gone"])
 def test_a_report_that_was_touched_is_not(job, made, name, how):
     if how == "gone":
@@ -81,7 +106,9 @@ def test_a_report_that_was_touched_is_not(job, made, name, how):
 
 
 def test_a_run_leaves_alone_what_is_up_to_date(job, made, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(runner.subprocess, "Popen", lambda *_, **__: pytest.fail("a notebook was started"))
+    monkeypatch.setattr(
+        runner.subprocess, "Popen", lambda *_, **__: pytest.fail("a notebook was started")
+    )
     assert runner.run([job], out=tmp_path) == [made]
     assert "01_cka: up to date" in capsys.readouterr().err and (tmp_path / "index.html").exists()
 

@@ -10,7 +10,8 @@ from dataclasses import asdict
 import diffused_redundancy as dr
 import pytest
 from diffused_redundancy.nets import extraction
-from diffused_redundancy.study import jobs, prefetch, runner
+from diffused_redundancy.pipeline import plan as jobs
+from diffused_redundancy.pipeline import prefetch, runner
 
 NET = "miniature_resnet_128.standard_s1"
 
@@ -21,7 +22,12 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def job(tmp_path, notebook="01_cka", **values):
-    return jobs.Job(notebook, {"NETS": [NET], "TASKS": ["digits"], "IMAGES": 60, **values}, tmp_path / "smoke", "smoke")
+    return jobs.Job(
+        notebook,
+        {"NETS": [NET], "TASKS": ["digits"], "IMAGES": 60, **values},
+        tmp_path / "smoke",
+        "smoke",
+    )
 
 
 def test_each_net_on_each_task_once_and_tasks_together(tmp_path):
@@ -48,7 +54,11 @@ def test_one_that_cannot_be_had_does_not_stop_the_others(tmp_path, capsys, monke
     prefetch.serve([json.dumps(bad), json.dumps(asdict(good))])
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert "no_such_net" in first and second == ""
-    monkeypatch.setattr(extraction, "extract", lambda *_, **__: pytest.fail("what was extracted is not in the cache"))
+    monkeypatch.setattr(
+        extraction,
+        "extract",
+        lambda *_, **__: pytest.fail("what was extracted is not in the cache"),
+    )
     found = dr.features(dr.net(NET), dr.task("digits", images=60))
     assert found.X_train.shape == (60, 128)
 
@@ -57,7 +67,11 @@ def played(processes, monkeypatch, program):
     """A run whose processes for features are a few lines of Python."""
 
     popen = subprocess.Popen
-    monkeypatch.setattr(runner.subprocess, "Popen", lambda _, **streams: popen([sys.executable, "-c", program], **streams))
+    monkeypatch.setattr(
+        runner.subprocess,
+        "Popen",
+        lambda _, **streams: popen([sys.executable, "-c", program], **streams),
+    )
 
 
 def test_what_was_extracted_is_not_looked_at_again(tmp_path, monkeypatch):
@@ -66,7 +80,9 @@ def test_what_was_extracted_is_not_looked_at_again(tmp_path, monkeypatch):
     played(processes, monkeypatch, "import sys\nfor line in sys.stdin: print('\"\"', flush=True)")
     processes.extract(wanted)
     assert prefetch.mark(prefetch.units(wanted)).exists()
-    monkeypatch.setattr(processes, "_child", lambda *_, **__: pytest.fail("a process was started for what is there"))
+    monkeypatch.setattr(
+        processes, "_child", lambda *_, **__: pytest.fail("a process was started for what is there")
+    )
     processes.extract(wanted)
     other = [job(tmp_path, IMAGES=50)]
     assert not prefetch.mark(prefetch.units(other)).exists()
@@ -83,20 +99,31 @@ for line in sys.stdin:
 
 
 @pytest.mark.parametrize(("count", "threads"), [(1, "all"), (2, "4"), (3, "2")])
-def test_processes_share_the_cores_and_tell_how_far_they_are(count, threads, tmp_path, monkeypatch, capsys):
+def test_processes_share_the_cores_and_tell_how_far_they_are(
+    count, threads, tmp_path, monkeypatch, capsys
+):
     """One pair of a net and a task has all cores, however many notebooks will run at a time."""
     monkeypatch.setattr(runner.os, "cpu_count", lambda: 8)
     monkeypatch.setattr(runner, "HEARTBEAT", 0.1)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    wanted = [job(tmp_path, NETS=[NET, "miniature_resnet.standard_s1", "miniature_resnet.standard_s2"][:count])]
+    wanted = [
+        job(
+            tmp_path,
+            NETS=[NET, "miniature_resnet.standard_s1", "miniature_resnet.standard_s2"][:count],
+        )
+    ]
     processes = runner._Processes(wanted, 4, force=False)
     played(processes, monkeypatch, THREADS)
     answers = []
-    monkeypatch.setattr(runner.json, "loads", lambda text, own=json.loads: answers.append(own(text)) or answers[-1])
+    monkeypatch.setattr(
+        runner.json, "loads", lambda text, own=json.loads: answers.append(own(text)) or answers[-1]
+    )
     processes.extract(wanted)
     assert answers == [f"threads {threads}"] * count
     told = capsys.readouterr().err
-    assert f"0 of {count}, net on task, train, batches: 3 of 8, 15 s" in told and "warning" not in told
+    assert (
+        f"0 of {count}, net on task, train, batches: 3 of 8, 15 s" in told and "warning" not in told
+    )
 
 
 DIES = "import sys; sys.exit(1)"
@@ -104,7 +131,12 @@ FAILS = "import sys\nfor line in sys.stdin: print('\"InputError\"', flush=True)"
 
 
 @pytest.mark.parametrize(
-    "program", ["import sys; sys.exit(1)", "import sys\nfor line in sys.stdin: print('\"InputError\"', flush=True)"], ids=["dies", "fails"]
+    "program",
+    [
+        "import sys; sys.exit(1)",
+        "import sys\nfor line in sys.stdin: print('\"InputError\"', flush=True)",
+    ],
+    ids=["dies", "fails"],
 )
 def test_a_failure_is_left_to_the_notebook(tmp_path, monkeypatch, program):
     wanted = [job(tmp_path, NETS=[NET, "miniature_resnet.standard_s1"])]

@@ -67,7 +67,9 @@ def test_same_curves_same_interval():
 
 @pytest.mark.parametrize("delta", [0, -1, 1.1, float("nan"), "a", True])
 def test_delta_out_of_range(delta):
-    with pytest.raises(dr.InputError, match="delta is .*: it must be (a number )?above 0 and at most 1"):
+    with pytest.raises(
+        dr.InputError, match="delta is .*: it must be (a number )?above 0 and at most 1"
+    ):
         dr.diffused_redundancy([[0.5, 1.0]], delta)
 
 

@@ -1,8 +1,9 @@
 """Exact measures of diffused redundancy in pre-trained representations.
 
-The measures are at the top: ``dr.SufficientStatistics``, ``dr.bases``, ``dr.cka_curves``, ``dr.ridge_curve``,
-``dr.LogisticProbes``, ``dr.diffused_redundancy``. ``dr.net``, ``dr.task`` and ``dr.features`` give features of the
-miniature world; ``dr.begin`` starts a notebook. Everything is imported when first used.
+The measures are at the top: ``dr.SufficientStatistics``, ``dr.orderings``, ``dr.cka_curves``,
+``dr.ridge_curve``, ``dr.LogisticProbes``, ``dr.diffused_redundancy``. ``dr.net``, ``dr.task`` and
+``dr.features`` give features of the miniature world; ``dr.begin`` starts a notebook. Everything is
+imported when first used.
 """
 
 from ._lazy import exports
@@ -13,12 +14,14 @@ __getattr__, __dir__, __all__ = exports(
     __name__,
     {
         ".measure.cka": "cka_curve cka_curves closed_form diagonal_share",
-        ".measure.fairness": "coefficient_of_variation expected_gini gini mean_agreement rank_correlation worst",
-        ".measure.logistic": "LogisticCurve LogisticProbes choose_logistic_penalty",
-        ".measure.probes": "LOGISTIC_GRID RIDGE_GRID PenaltyChoice",
+        ".measure.fairness": "coefficient_of_variation expected_gini gini mean_agreement "
+        "rank_correlation worst",
+        ".probes.logistic": "LogisticCurve LogisticProbes choose_logistic_penalty",
+        ".probes.cross_validation": "LOGISTIC_GRID RIDGE_GRID PenaltyChoice",
         ".measure.redundancy": "Redundancy diffused_redundancy pareto_front",
-        ".measure.ridge": "RidgeCurve choose_ridge_penalty cross_validated_ridge ridge_accuracy ridge_curve ridge_redundancy",
-        ".measure.selections": "PAPER_FRACTIONS SELECTIONS Basis bases basis sizes_of",
+        ".probes.ridge": "RidgeCurve choose_ridge_penalty cross_validated_ridge ridge_accuracy "
+        "ridge_curve ridge_redundancy",
+        ".measure.selections": "PAPER_FRACTIONS SELECTIONS Ordering orderings ordering sizes_of",
         ".measure.statistics": "SufficientStatistics",
         ".nets.zoo": "ZOO",
         ".nets.networks": "Net",
@@ -29,9 +32,11 @@ __getattr__, __dir__, __all__ = exports(
         ".tasks": "TASKS Task task",
         ".store.cache": "Cache",
         ".store.provenance": "provenance",
-        ".study.session": "begin",
+        ".session": "begin",
         ".devices": "keep_memory",
         ".errors": "InputError",
-        ".study": "",
+        ".findings": "",
+        ".report": "",
+        ".experiment": "",
     },
 )

@@ -1,4 +1,6 @@
-"""Names of a package that are imported when first used, so that a command pays only for what it needs."""
+"""Names of a package that are imported when first used, so that a command pays only for what it
+needs.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 
-def exports(package: str, homes: dict[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+def exports(
+    package: str, homes: dict[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """``__getattr__``, ``__dir__`` and ``__all__`` of a package.
 
     Parameters
@@ -15,10 +19,14 @@ def exports(package: str, homes: dict[str, str]) -> tuple[Callable[[str], Any], 
     package : str
         Its ``__name__``.
     homes : dict
-        From a submodule (relative, such as ``.cka``) to the names it holds, separated by blanks; without names the
-        submodule itself.
+        From a submodule (relative, such as ``.cka``) to the names it holds, separated by blanks;
+        without names the submodule itself.
     """
-    home = {name: module for module, names in homes.items() for name in (names.split() or [module.lstrip(".")])}
+    home = {
+        name: module
+        for module, names in homes.items()
+        for name in (names.split() or [module.lstrip(".")])
+    }
 
     def find(name: str) -> Any:
         if name not in home:

@@ -4,7 +4,8 @@ With G the Gram matrix of the centred neurons (section 3 of the paper; Kornblith
 
     CKA(S) = ||G[S, :]||_F^2 / (||G[S, S]||_F ||G||_F),
 
-and for nested subsets both norms are running sums, so all d sizes cost one pass over a d x d matrix.
+and for nested subsets both norms are running sums, so all d sizes cost one pass over a d x d
+matrix.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .arrays import as_features
-from .selections import Basis
+from .accumulation import BLOCK_ROWS
+from .selections import Ordering
 from .statistics import SufficientStatistics
-from .sums import BLOCK_ROWS
+from .validation import as_features
 
 _AT_ONCE = 1 << 27
 """Bytes of intermediate sums of one batch of orders."""
@@ -30,16 +31,20 @@ _IN_CACHE = 1 << 21
 
 
 def _block(d: int) -> int:
-    """Places that are summed together: larger blocks mean fewer products and more gathering. The fastest of the powers of 2, measured."""
+    """Places that are summed together: larger blocks mean fewer products and more gathering. The
+    fastest of the powers of 2, measured.
+    """
     return 128 if d < 4096 else 256
 
 
 def _prefix_blocks(matrix: Tensor, orders: Tensor) -> Tensor:
-    """Sums of ``matrix[S, S]`` over the first k of each order, for every k, for a symmetric matrix: (s, r) from orders (s, r).
+    """Sums of ``matrix[S, S]`` over the first k of each order, for every k, for a symmetric matrix:
+    (s, r) from orders (s, r).
 
-    Size k adds to size k - 1 a diagonal entry and twice the entries of the new row before it. Places are cut into blocks: one
-    product of the matrix with indicators of "before this block" gives what every neuron adds with all earlier blocks, for all
-    orders at once; what is left are small squares within the blocks.
+    Size k adds to size k - 1 a diagonal entry and twice the entries of the new row before it.
+    Places are cut into blocks: one product of the matrix with indicators of "before this block"
+    gives what every neuron adds with all earlier blocks, for all orders at once; what is left are
+    small squares within the blocks.
     """
     d = matrix.shape[0]
     block = _block(d)
@@ -63,7 +68,9 @@ def _prefix_batch(matrix: Tensor, orders: Tensor, block: int) -> Tensor:
             chosen = orders[first : first + few, start : start + block]
             place_in_flat = chosen[:, :, None] * d + chosen[:, None, :]
             corner = flat.index_select(0, place_in_flat.view(-1)).view(place_in_flat.shape)
-            added[first : first + few, start : start + block] += 2 * corner.tril(-1).sum(2) + corner.diagonal(dim1=1, dim2=2)
+            added[first : first + few, start : start + block] += 2 * corner.tril(-1).sum(
+                2
+            ) + corner.diagonal(dim1=1, dim2=2)
     return added.cumsum(1)
 
 
@@ -78,50 +85,69 @@ def _ratio(numerator: Tensor, block: Tensor, whole: Tensor) -> np.ndarray:
     return torch.where(scale > 0, numerator / scale, torch.zeros_like(scale)).cpu().numpy()
 
 
-def cka_curves(statistics: SufficientStatistics, bases: Sequence[Basis], *, debiased: bool = False, features: Any = None) -> np.ndarray:
+def cka_curves(
+    statistics: SufficientStatistics,
+    orderings: Sequence[Ordering],
+    *,
+    debiased: bool = False,
+    features: Any = None,
+) -> np.ndarray:
     """CKA between the first k neurons (or directions) and the whole layer, for k = 1, 2, ...
 
     Parameters
     ----------
     statistics : SufficientStatistics
         Of the features; with ``debiased``, made with ``debiased=True``.
-    bases : sequence of Basis
+    orderings : sequence of Ordering
         Of one size, such as the seeds of one selection.
     debiased : bool
-        Use the unbiased estimator HSIC_1 (Song et al. 2012) in place of the biased one. It can be slightly
-        negative, needs n > 3, and is NaN where the estimate of a subset's own HSIC is not positive.
+        Use the unbiased estimator HSIC_1 (Song et al. 2012) in place of the biased one. It can be
+        slightly negative, needs n > 3, and is NaN where the estimate of a subset's own HSIC is not
+        positive.
     features : array (n, d), optional
         The features themselves: only debiased CKA of directions (not neurons) needs them.
 
     Returns
     -------
-    ndarray (bases, r), float64
+    ndarray (orderings, r), float64
         Column k - 1 holds CKA at size k. A subset of constant neurons has CKA 0.
     """
     gram = statistics.gram
     if not bool((gram.diagonal() > 0).any()):
         raise InputError("CKA is undefined: every neuron is constant")
     if debiased:
-        return np.stack([_debiased_curve(statistics, basis, features) for basis in bases])
+        return np.stack([_debiased_curve(statistics, ordering, features) for ordering in orderings])
     squared = gram * gram
     rows, whole = squared.sum(1), squared.sum()
-    if all(basis.order is not None for basis in bases):
-        orders = torch.stack([basis.order for basis in bases if basis.order is not None]).to(gram.device)
+    if all(ordering.order is not None for ordering in orderings):
+        orders = torch.stack(
+            [ordering.order for ordering in orderings if ordering.order is not None]
+        ).to(gram.device)
         return _ratio(rows[orders].cumsum(1), _prefix_blocks(squared, orders), whole)
     curves = []
-    for basis in bases:
-        crossed = basis.rows(gram)
-        block = basis.rows(crossed.T)
-        curves.append(_ratio((crossed * crossed).sum(1).cumsum(0), _leading_blocks(block * block), whole))
+    for ordering in orderings:
+        crossed = ordering.rows(gram)
+        block = ordering.rows(crossed.T)
+        curves.append(
+            _ratio((crossed * crossed).sum(1).cumsum(0), _leading_blocks(block * block), whole)
+        )
     return np.stack(curves)
 
 
-def cka_curve(statistics: SufficientStatistics, basis: Basis, *, debiased: bool = False, features: Any = None) -> np.ndarray:
-    """CKA at every k of one basis, (r,); see :func:`cka_curves`."""
-    return cka_curves(statistics, [basis], debiased=debiased, features=features)[0]
+def cka_curve(
+    statistics: SufficientStatistics,
+    ordering: Ordering,
+    *,
+    debiased: bool = False,
+    features: Any = None,
+) -> np.ndarray:
+    """CKA at every k of one ordering, (r,); see :func:`cka_curves`."""
+    return cka_curves(statistics, [ordering], debiased=debiased, features=features)[0]
 
 
-def _debiased_curve(statistics: SufficientStatistics, basis: Basis, features: Any) -> np.ndarray:
+def _debiased_curve(
+    statistics: SufficientStatistics, ordering: Ordering, features: Any
+) -> np.ndarray:
     """Debiased CKA at every k.
 
     For centred features with squared norms a_i (of the subset) and b_i (of the whole),
@@ -130,64 +156,89 @@ def _debiased_curve(statistics: SufficientStatistics, basis: Basis, features: An
     n, gram = statistics.n, statistics.gram
     if n < 4:
         raise InputError(f"debiased CKA needs at least 4 images, not {n}")
-    if basis.order is not None:
+    if ordering.order is not None:
         fourth = statistics.fourth
-        order = basis.order.to(gram.device)
+        order = ordering.order.to(gram.device)
         crossed_squares = (gram * gram).sum(1)[order].cumsum(0)
-        own_squares, with_self = (_prefix_blocks(matrix, order[None])[0] for matrix in (gram * gram, fourth))
+        own_squares, with_self = (
+            _prefix_blocks(matrix, order[None])[0] for matrix in (gram * gram, fourth)
+        )
         variance = gram.diagonal()[order].cumsum(0)
         with_whole = fourth.sum(1)[order].cumsum(0)
     else:
         if features is None:
-            raise InputError(f"debiased CKA of {basis.selection!r} needs the features: pass features=X")
-        crossed = basis.rows(gram)
-        block = basis.rows(crossed.T)
+            raise InputError(
+                f"debiased CKA of {ordering.selection!r} needs the features: pass features=X"
+            )
+        crossed = ordering.rows(gram)
+        block = ordering.rows(crossed.T)
         crossed_squares = (crossed * crossed).sum(1).cumsum(0)
         own_squares = _leading_blocks(block * block)
         variance = block.diagonal().cumsum(0)
-        with_whole, with_self = _direction_moments(statistics, basis, features)
+        with_whole, with_self = _direction_moments(statistics, ordering, features)
         with_self = _leading_blocks(with_self)
     trace = gram.diagonal().sum()
 
     def hsic(squares: Tensor, product: Tensor, own: Tensor, other: Tensor) -> Tensor:
         return squares - n / (n - 2) * product + own * other / ((n - 1) * (n - 2))
 
-    if basis.order is not None:
+    if ordering.order is not None:
         fourth_whole = statistics.fourth.sum()
     else:
         fourth_whole = _whole_fourth(statistics, features)
     whole = hsic((gram * gram).sum(), fourth_whole, trace, trace)
     own = hsic(own_squares, with_self, variance, variance)
     cross = hsic(crossed_squares, with_whole, variance, trace)
-    return torch.where(own > 0, cross / (own.clamp_min(0).sqrt() * whole.clamp_min(0).sqrt()), torch.full_like(cross, torch.nan)).cpu().numpy()
+    return (
+        torch.where(
+            own > 0,
+            cross / (own.clamp_min(0).sqrt() * whole.clamp_min(0).sqrt()),
+            torch.full_like(cross, torch.nan),
+        )
+        .cpu()
+        .numpy()
+    )
 
 
 def _centred_blocks(statistics: SufficientStatistics, features: Any) -> Any:
     tensor = as_features(features)
     if tuple(tensor.shape) != (statistics.n, statistics.d):
-        raise InputError(f"features have shape {tuple(tensor.shape)}: the statistics are of {(statistics.n, statistics.d)}")
+        raise InputError(
+            f"features have shape {tuple(tensor.shape)}: the statistics are of "
+            f"{(statistics.n, statistics.d)}"
+        )
     for start in range(0, len(tensor), BLOCK_ROWS):
-        yield tensor[start : start + BLOCK_ROWS].to(statistics.gram.device).double() - statistics.mean
+        yield (
+            tensor[start : start + BLOCK_ROWS].to(statistics.gram.device).double() - statistics.mean
+        )
 
 
-def _direction_moments(statistics: SufficientStatistics, basis: Basis, features: Any) -> tuple[Tensor, Tensor]:
-    """For directions q: running sums over k of sum_i (x_i q_k)^2 ||x_i||^2, and sums of (x_i q_j)^2 (x_i q_k)^2."""
-    r = basis.size
+def _direction_moments(
+    statistics: SufficientStatistics, ordering: Ordering, features: Any
+) -> tuple[Tensor, Tensor]:
+    """For directions q: running sums over k of sum_i (x_i q_k)^2 ||x_i||^2, and sums of (x_i q_j)^2
+    (x_i q_k)^2.
+    """
+    r = ordering.size
     with_whole = torch.zeros(r, dtype=torch.float64, device=statistics.gram.device)
     with_self = torch.zeros(r, r, dtype=torch.float64, device=statistics.gram.device)
     for block in _centred_blocks(statistics, features):
-        squares = basis.columns(block) ** 2
+        squares = ordering.columns(block) ** 2
         with_whole += squares.T @ (block * block).sum(1)
         with_self += squares.T @ squares
     return with_whole.cumsum(0), with_self
 
 
 def _whole_fourth(statistics: SufficientStatistics, features: Any) -> Tensor:
-    return sum((((block * block).sum(1) ** 2).sum() for block in _centred_blocks(statistics, features)), torch.zeros(()))
+    return sum(
+        (((block * block).sum(1) ** 2).sum() for block in _centred_blocks(statistics, features)),
+        torch.zeros(()),
+    )
 
 
 def diagonal_share(statistics: SufficientStatistics) -> float:
-    """r = sum_i G_ii^2 / ||G||_F^2: the share of the squared Gram matrix on its diagonal, in (0, 1].
+    """r = sum_i G_ii^2 / ||G||_F^2: the share of the squared Gram matrix on its diagonal, in (0,
+    1].
 
     1 if all neurons are uncorrelated, 1/d if they are copies of one another.
     """

@@ -1,7 +1,8 @@
 """How unevenly accuracy is spread over classes, and whether the same classes suffer.
 
-Section 5 of the paper: dropping neurons costs some classes more than others. All functions take accuracy by class
-(..., C) in [0, 1], with NaN for classes that have no test images, and reduce the last axis.
+Section 5 of the paper: dropping neurons costs some classes more than others. All functions take
+accuracy by class (..., C) in [0, 1], with NaN for classes that have no test images, and reduce the
+last axis.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from ..errors import InputError, check_number, check_whole
 def _checked(values: Any) -> np.ndarray:
     by_class = np.asarray(values, dtype=float)
     if by_class.ndim < 1 or by_class.shape[-1] < 2 or not by_class.size:
-        raise InputError(f"accuracy by class of shape {by_class.shape} cannot be used: its last axis must hold at least two classes")
+        raise InputError(
+            f"accuracy by class of shape {by_class.shape} cannot be used: its last axis must "
+            "hold at least two classes"
+        )
     present = ~np.isnan(by_class)
     if (present != present.reshape(-1, by_class.shape[-1])[0]).any():
         raise InputError("the classes without test images (NaN) must be the same in every row")
@@ -32,10 +36,11 @@ def _checked(values: Any) -> np.ndarray:
 
 
 def gini(by_class: Any) -> np.ndarray:
-    """The Gini index over classes: 0 if all are equal, at most 1 - 1/C, where one class has everything.
+    """The Gini index over classes: 0 if all are equal, at most 1 - 1/C, where one class has
+    everything.
 
-    Half the mean absolute difference between two classes (with replacement), as a share of the mean. Where all
-    values are 0 it is 0.
+    Half the mean absolute difference between two classes (with replacement), as a share of the
+    mean. Where all values are 0 it is 0.
 
     Parameters
     ----------
@@ -49,25 +54,32 @@ def gini(by_class: Any) -> np.ndarray:
     count = values.shape[-1]
     total = values.sum(-1)
     weights = 2 * np.arange(1, count + 1) - count - 1
-    return np.divide((values * weights).sum(-1), count * total, out=np.zeros_like(total), where=total > 0)
+    return np.divide(
+        (values * weights).sum(-1), count * total, out=np.zeros_like(total), where=total > 0
+    )
 
 
 def coefficient_of_variation(by_class: Any) -> np.ndarray:
-    """The standard deviation over classes (of the population) as a share of their mean; 0 where all values are 0."""
+    """The standard deviation over classes (of the population) as a share of their mean; 0 where all
+    values are 0.
+    """
     values = _checked(by_class)
     mean = values.mean(-1)
     return np.divide(values.std(-1), mean, out=np.zeros_like(mean), where=mean > 0)
 
 
 def worst(by_class: Any, share: float = 0.0) -> np.ndarray:
-    """The mean over the worst ``share`` of the classes, at least one: accuracy of the worst class by default."""
+    """The mean over the worst ``share`` of the classes, at least one: accuracy of the worst class
+    by default.
+    """
     values = np.sort(_checked(by_class), axis=-1)
     share = check_number(share, "share", 0, 1)
     return values[..., : max(1, int(share * values.shape[-1] + 1e-9))].mean(-1)
 
 
 def rank_correlation(rows: Any, others: Any = None) -> np.ndarray:
-    """Spearman's rank correlations between rows (m, C), or of each row with each of some others (l, C).
+    """Spearman's rank correlations between rows (m, C), or of each row with each of some others (l,
+    C).
 
     Ties share their mean rank. A constant row has no order: its correlations are NaN.
 
@@ -79,7 +91,10 @@ def rank_correlation(rows: Any, others: Any = None) -> np.ndarray:
     def ranks(values: Any) -> np.ndarray:
         matrix = np.atleast_2d(np.asarray(values, dtype=float))
         if matrix.ndim != 2 or matrix.shape[1] < 2 or np.isnan(matrix).any():
-            raise InputError(f"rows of shape {matrix.shape} cannot be ranked: they must be (rows, classes), two classes or more, without NaN")
+            raise InputError(
+                f"rows of shape {matrix.shape} cannot be ranked: they must be (rows, classes), "
+                "two classes or more, without NaN"
+            )
         centred = rankdata(matrix, axis=1) - (matrix.shape[1] + 1) / 2
         norms = np.linalg.norm(centred, axis=1, keepdims=True)
         return np.divide(centred, norms, out=np.full_like(centred, np.nan), where=norms > 0)
@@ -87,23 +102,31 @@ def rank_correlation(rows: Any, others: Any = None) -> np.ndarray:
     ours = ranks(rows)
     theirs = ours if others is None else ranks(others)
     if ours.shape[1] != theirs.shape[1]:
-        raise InputError(f"rows of {ours.shape[1]} and of {theirs.shape[1]} classes cannot be compared")
+        raise InputError(
+            f"rows of {ours.shape[1]} and of {theirs.shape[1]} classes cannot be compared"
+        )
     return np.clip(ours @ theirs.T, -1, 1)
 
 
 def mean_agreement(rows: Any, others: Any = None) -> float:
-    """The mean rank correlation over pairs of different rows (m, C); NaN with fewer than two rows that have an order.
+    """The mean rank correlation over pairs of different rows (m, C); NaN with fewer than two rows
+    that have an order.
 
-    With ``others`` (m, C), such as the same values measured on other images, it is that of row i with other row j over i and j
-    that differ: what comes from sharing the images is left out.
+    With ``others`` (m, C), such as the same values measured on other images, it is that of row i
+    with other row j over i and j that differ: what comes from sharing the images is left out.
     """
     found = rank_correlation(rows, others)
-    pairs = found[np.triu_indices(len(found), 1)] if others is None else found[np.not_equal(*np.indices(found.shape))]
+    pairs = (
+        found[np.triu_indices(len(found), 1)]
+        if others is None
+        else found[np.not_equal(*np.indices(found.shape))]
+    )
     return float(np.nanmean(pairs)) if pairs.size and not np.isnan(pairs).all() else float("nan")
 
 
 def expected_gini(accuracy: Any, counts: Any, *, draws: int = 200, seed: int = 0) -> float:
-    """The mean Gini index of binomial counts of right guesses: with one accuracy, what chance alone gives were every class equally hard.
+    """The mean Gini index of binomial counts of right guesses: with one accuracy, what chance alone
+    gives were every class equally hard.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Sums of products of features, and how they change when the centre moves. Pure algebra in float64."""
+"""Sums of products of features, and how they change when the centre moves. Pure algebra in
+float64.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class Moments:
         )
 
     def recentred(self, shift: Tensor) -> Moments:
-        """The same sums of w = u - shift, exactly, by expanding the products. ``shift`` is (d,), float64."""
+        """The same sums of w = u - shift, exactly, by expanding the products. ``shift`` is (d,),
+        float64.
+        """
         total = self.total - self.n * shift
         # sum w_p w_q = sum u_p u_q - s_p shift_q - shift_p s_q + n shift_p shift_q
         second = torch.addr(self.second, self.total, shift, alpha=-1).addr_(shift, total, alpha=-1)

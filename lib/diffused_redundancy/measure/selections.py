@@ -1,7 +1,8 @@
-"""Selections: every way of keeping k of d neurons or directions is an ordered basis and its prefix.
+"""Selections: every way of keeping k of d neurons or directions is an ordered ordering and its
+prefix.
 
-"k neurons" always means the first k columns of a basis Q, so the subsets of one seed are nested, and whatever
-is computed for the whole basis once can be read off at every k.
+"k neurons" always means the first k columns of a ordering Q, so the subsets of one seed are nested,
+and whatever is computed for the whole ordering once can be read off at every k.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ _ROWS = 256
 
 
 @dataclass(frozen=True)
-class Basis:
-    """An ordered basis: a permutation of the neurons, or directions in the space of neurons.
+class Ordering:
+    """An ordered ordering: a permutation of the neurons, or directions in the space of neurons.
 
     Attributes
     ----------
@@ -36,7 +37,8 @@ class Basis:
     order : Tensor (r,), int64, or None
         The permutation, for selections of neurons; r is d, or fewer after :meth:`first`.
     directions : Tensor (d, r), float64, or None
-        The columns of Q otherwise; r may be below d (there are no more principal components than images).
+        The columns of Q otherwise; r may be below d (there are no more principal components than
+        images).
     """
 
     selection: str
@@ -50,8 +52,8 @@ class Basis:
         """The largest k there is."""
         return len(self.order) if self.order is not None else self.directions.shape[1]  # type: ignore[union-attr]
 
-    def first(self, k: int) -> Basis:
-        """The basis that ends after k neurons or directions."""
+    def first(self, k: int) -> Ordering:
+        """The ordering that ends after k neurons or directions."""
         k = check_whole(k, "k", 1, self.size)
         if self.order is not None:
             return replace(self, order=self.order[:k])
@@ -75,7 +77,9 @@ class Basis:
         if self.order is not None:
             order = self.order.to(gram.device)
             permuted = gram.new_empty(self.size, self.size)
-            for start in range(0, self.size, _ROWS):  # a whole matrix of rows in between would leave the caches
+            for start in range(
+                0, self.size, _ROWS
+            ):  # a whole matrix of rows in between would leave the caches
                 some = slice(start, start + _ROWS)
                 torch.index_select(gram.index_select(0, order[some]), 1, order, out=permuted[some])
             return permuted
@@ -83,7 +87,9 @@ class Basis:
 
 
 def random_order(d: int, seed: int) -> Tensor:
-    """The authors' subsets: what ``torch.manual_seed(seed); torch.randperm(d)`` gives, on the CPU, for any chip."""
+    """The authors' subsets: what ``torch.manual_seed(seed); torch.randperm(d)`` gives, on the CPU,
+    for any chip.
+    """
     return torch.randperm(d, generator=torch.Generator().manual_seed(seed))
 
 
@@ -96,14 +102,17 @@ def _first(statistics: SufficientStatistics, seed: int) -> dict[str, Tensor]:
 
 
 def principal_components(statistics: SufficientStatistics) -> Tensor:
-    """Eigenvectors of the train covariance by descending eigenvalue, (d, r), signs fixed by the largest entry.
+    """Eigenvectors of the train covariance by descending eigenvalue, (d, r), signs fixed by the
+    largest entry.
 
-    r is the numerical rank: at most n - 1 (centred images) and at most the neurons that vary. The directions
-    beyond have no variance and no order among them.
+    r is the numerical rank: at most n - 1 (centred images) and at most the neurons that vary. The
+    directions beyond have no variance and no order among them.
     """
     values, vectors = torch.linalg.eigh(statistics.gram)
     noise = statistics.d * torch.finfo(torch.float32).eps / 100 * values[-1]
-    rank = min(statistics.n - 1, statistics.d - len(statistics.constant), int((values > noise).sum()))
+    rank = min(
+        statistics.n - 1, statistics.d - len(statistics.constant), int((values > noise).sum())
+    )
     if rank < 1:
         raise InputError("there are no principal components: every neuron is constant")
     vectors = vectors.flip(1)[:, :rank]
@@ -157,21 +166,24 @@ SELECTIONS: dict[str, Selection] = {
     "first": Selection(_first, False, "first neurons (nested prefix)"),
     "pca": Selection(_pca, False, "top principal components"),
     "pca_least": Selection(_pca_least, False, "bottom principal components"),
-    "random_projection": Selection(_random_projection, True, "random projection (uniform in [0, 1), as the authors draw it)"),
+    "random_projection": Selection(
+        _random_projection, True, "random projection (uniform in [0, 1), as the authors draw it)"
+    ),
     "gaussian_projection": Selection(_gaussian_projection, True, "random projection (Gaussian)"),
 }
 """Selections by name."""
 
 
-def basis(selection: str, statistics: SufficientStatistics, seed: int = 0) -> Basis:
-    """The ordered basis of one selection and seed.
+def ordering(selection: str, statistics: SufficientStatistics, seed: int = 0) -> Ordering:
+    """The ordered ordering of one selection and seed.
 
     Parameters
     ----------
     selection : str
         A name in :data:`SELECTIONS`.
     statistics : SufficientStatistics
-        Of the train set: it gives d, and the covariance whose eigenvectors are the principal components.
+        Of the train set: it gives d, and the covariance whose eigenvectors are the principal
+        components.
     seed : int
         Of the draw; ignored by selections that draw nothing.
     """
@@ -179,17 +191,37 @@ def basis(selection: str, statistics: SufficientStatistics, seed: int = 0) -> Ba
         raise unknown("selection", selection, SELECTIONS)
     kind = SELECTIONS[selection]
     seed = check_whole(seed, "seed", 0) if kind.seeded else 0
-    return Basis(selection, seed, statistics.d, **kind.make(statistics, seed))
+    return Ordering(selection, seed, statistics.d, **kind.make(statistics, seed))
 
 
-def bases(selection: str, statistics: SufficientStatistics, seeds: Iterable[int]) -> list[Basis]:
-    """The bases of a selection for some seeds; a single one where the selection draws nothing."""
+def orderings(
+    selection: str, statistics: SufficientStatistics, seeds: Iterable[int]
+) -> list[Ordering]:
+    """The orderings of a selection for some seeds; a single one where the selection draws
+    nothing.
+    """
     if selection in SELECTIONS and not SELECTIONS[selection].seeded:
-        return [basis(selection, statistics)]
-    return [basis(selection, statistics, seed) for seed in seeds]
+        return [ordering(selection, statistics)]
+    return [ordering(selection, statistics, seed) for seed in seeds]
 
 
-PAPER_FRACTIONS = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0)
+PAPER_FRACTIONS = (
+    0.0005,
+    0.001,
+    0.002,
+    0.003,
+    0.004,
+    0.005,
+    0.01,
+    0.05,
+    0.1,
+    0.2,
+    0.3,
+    0.5,
+    0.8,
+    0.9,
+    1.0,
+)
 """The authors' grid of fractions of the layer."""
 
 
@@ -202,12 +234,18 @@ def sizes_of(fractions: Iterable[float], d: int, most: int | None = None) -> lis
     d : int
         Neurons of the layer.
     most : int, optional
-        Leave out larger sizes (a basis may have fewer directions than neurons).
+        Leave out larger sizes (a ordering may have fewer directions than neurons).
     """
     sizes: set[int] = set()
     for fraction in fractions:
-        if isinstance(fraction, bool) or not isinstance(fraction, (int, float, np.floating)) or not 0 < fraction <= 1:
-            raise InputError(f"fraction {_shown(fraction)} is out of range: fractions are above 0 and at most 1")
+        if (
+            isinstance(fraction, bool)
+            or not isinstance(fraction, (int, float, np.floating))
+            or not 0 < fraction <= 1
+        ):
+            raise InputError(
+                f"fraction {_shown(fraction)} is out of range: fractions are above 0 and at most 1"
+            )
         sizes.add(max(1, int(fraction * d)))
     return sorted(k for k in sizes if most is None or k <= most)
 

@@ -1,7 +1,9 @@
-"""Sufficient statistics of a layer: everything CKA and the ridge probe need to know of the train set.
+"""Sufficient statistics of a layer: everything CKA and the ridge probe need to know of the train
+set.
 
-One pass over the features in any number of pieces gives the mean, the Gram matrix of the centred neurons and
-the class sums. They add up over shards, so n is unlimited and memory is that of d x d matrices.
+One pass over the features in any number of pieces gives the mean, the Gram matrix of the centred
+neurons and the class sums. They add up over shards, so n is unlimited and memory is that of d x d
+matrices.
 """
 
 from __future__ import annotations
@@ -14,16 +16,17 @@ from torch import Tensor
 
 from ..devices import resolve_device
 from ..errors import InputError, check_whole
-from .arrays import as_labels, check_features, count_classes, rows_of
+from .accumulation import BLOCK_ROWS, Sums, blocks, on_device
 from .moments import Moments
-from .sums import BLOCK_ROWS, Sums, blocks, on_device
+from .validation import as_labels, check_features, count_classes, rows_of
 
 
 def cholesky(matrix: Tensor) -> Tensor:
     """The Cholesky factor of a Gram matrix plus a penalty.
 
-    Fewer images than neurons make a singular Gram matrix, and products in float32 can make that indefinite by their rounding, more than
-    a small penalty makes up for. Then as little is added to the diagonal, between 0.1 and 100 of that rounding, as lets it succeed.
+    Fewer images than neurons make a singular Gram matrix, and products in float32 can make that
+    indefinite by their rounding, more than a small penalty makes up for. Then as little is added to
+    the diagonal, between 0.1 and 100 of that rounding, as lets it succeed.
     """
     factor, failed = torch.linalg.cholesky_ex(matrix)
     rounding = torch.finfo(torch.float32).eps * torch.linalg.norm(matrix)
@@ -39,9 +42,10 @@ def cholesky(matrix: Tensor) -> Tensor:
 class SufficientStatistics:
     """Mean, centred Gram matrix and class sums of features, streamed and mergeable.
 
-    Products are taken in the precision of the features (half precision is up-cast to float32); every sum over
-    blocks is float64. Blocks are centred near the mean and scaled by a power of two first, so that large means or
-    scales cost no digits; shards are joined by the exact parallel formulas (Chan, Golub and LeVeque 1983).
+    Products are taken in the precision of the features (half precision is up-cast to float32);
+    every sum over blocks is float64. Blocks are centred near the mean and scaled by a power of two
+    first, so that large means or scales cost no digits; shards are joined by the exact parallel
+    formulas (Chan, Golub and LeVeque 1983).
 
     Parameters
     ----------
@@ -50,21 +54,33 @@ class SufficientStatistics:
     num_classes : int, optional
         Number of classes; without it no class sums are kept, and only CKA can be computed.
     debiased : bool
-        Also keep what debiased CKA needs: two more d x d sums, three products instead of one. (With the mean
-        known beforehand one more would do; the third moment is what lets shards with different means merge.)
+        Also keep what debiased CKA needs: two more d x d sums, three products instead of one. (With
+        the mean known beforehand one more would do; the third moment is what lets shards with
+        different means merge.)
     device : str
-        Where products are taken: ``auto``, ``cpu``, ``cuda`` or ``mps``. Sums live there too, except for MPS,
-        which has no float64: there they live on the CPU.
+        Where products are taken: ``auto``, ``cpu``, ``cuda`` or ``mps``. Sums live there too,
+        except for MPS, which has no float64: there they live on the CPU.
     """
 
-    def __init__(self, d: int, num_classes: int | None = None, *, debiased: bool = False, device: str = "auto") -> None:
+    def __init__(
+        self,
+        d: int,
+        num_classes: int | None = None,
+        *,
+        debiased: bool = False,
+        device: str = "auto",
+    ) -> None:
         self.d = check_whole(d, "d", 1)
-        self.num_classes = None if num_classes is None else check_whole(num_classes, "num_classes", 1)
+        self.num_classes = (
+            None if num_classes is None else check_whole(num_classes, "num_classes", 1)
+        )
         self.debiased = debiased
         self.device = resolve_device(device)
         self._home = torch.device("cpu") if self.device.type == "mps" else self.device
         square = self._zeros(1).expand(d, d)  # takes no memory
-        self._moments = Moments(0, self._zeros(d), square, square if debiased else None, square if debiased else None)
+        self._moments = Moments(
+            0, self._zeros(d), square, square if debiased else None, square if debiased else None
+        )
         self._mean = self._zeros(d)
         self._class_counts = None if num_classes is None else self._zeros(num_classes)
         self._class_sums = None if num_classes is None else self._zeros(d, num_classes)
@@ -78,7 +94,11 @@ class SufficientStatistics:
         if self._open is not None:
             sums, self._open = self._open, None
             moments, shift = sums.moments()
-            class_sums = None if sums.class_sums is None or sums.counts is None else sums.class_sums - torch.outer(shift, sums.counts)
+            class_sums = (
+                None
+                if sums.class_sums is None or sums.counts is None
+                else sums.class_sums - torch.outer(shift, sums.counts)
+            )
             self._join(moments, sums.centre + shift, class_sums, sums.counts)
         return self
 
@@ -129,13 +149,19 @@ class SufficientStatistics:
 
     @classmethod
     def from_features(
-        cls, X: Any, y: Any = None, *, num_classes: int | None = None, debiased: bool = False, device: str = "auto"
+        cls,
+        X: Any,
+        y: Any = None,
+        *,
+        num_classes: int | None = None,
+        debiased: bool = False,
+        device: str = "auto",
     ) -> SufficientStatistics:
         """The statistics of features held in memory.
 
         Parameters
         ----------
-        X : array (n, d) of float16, bfloat16, float32 or float64, or ``Rows`` that are read in slices
+        X : array (n, d) of float16, bfloat16, float32 or float64, or ``Rows`` read in slices
         y : array (n,) of int, optional
         num_classes : int, optional
             By default the largest label plus one.
@@ -145,13 +171,23 @@ class SufficientStatistics:
         features = check_features(X)
         if y is not None and num_classes is None:
             num_classes = count_classes(as_labels(y, len(features)))
-        return cls(features.shape[1], num_classes, debiased=debiased, device=device).update(features, y)
+        return cls(features.shape[1], num_classes, debiased=debiased, device=device).update(
+            features, y
+        )
 
     @classmethod
     def from_blocks(
-        cls, pairs: Iterable[tuple[Any, Any]], d: int, num_classes: int | None = None, *, debiased: bool = False, device: str = "auto"
+        cls,
+        pairs: Iterable[tuple[Any, Any]],
+        d: int,
+        num_classes: int | None = None,
+        *,
+        debiased: bool = False,
+        device: str = "auto",
     ) -> SufficientStatistics:
-        """The statistics of features that arrive as pairs (X, y) of consecutive rows; y is None without labels."""
+        """The statistics of features that arrive as pairs (X, y) of consecutive rows; y is None
+        without labels.
+        """
         statistics = cls(d, num_classes, debiased=debiased, device=device)
         for X, y in pairs:
             statistics.update(X, y)
@@ -163,37 +199,58 @@ class SufficientStatistics:
         Raises
         ------
         InputError
-            If the features have another width or type, are not finite, or labels are missing or do not match.
-            Nothing is added then.
+            If the features have another width or type, are not finite, or labels are missing or do
+            not match. Nothing is added then.
         """
         features = check_features(X)
         if features.shape[1] != self.d:
             raise InputError(f"X has {features.shape[1]} neurons: these statistics are of {self.d}")
         if (y is None) != (self.num_classes is None):
-            raise InputError("y is missing" if y is None else "y was given, but these statistics were made without num_classes")
+            raise InputError(
+                "y is missing"
+                if y is None
+                else "y was given, but these statistics were made without num_classes"
+            )
         labels = None if y is None else as_labels(y, len(features), classes=self.num_classes)
         if len(features) > BLOCK_ROWS:
-            self._settled()  # read once, and added to sums of their own, which are dropped if a block is bad
+            # read once, and added to sums of their own, which are dropped if a block is bad
+            self._settled()
         before = self._open
         try:
             for rows in blocks(len(features)):
                 block = rows_of(features, rows)
                 if self._open is None:
-                    some = block[:: -(-len(block) // 256)].to(self._home)  # near the mean is near enough
-                    centre = some.double().mean(0).to(on_device(some[:1], self.device).dtype).double()
-                    self._open = Sums(centre, self.num_classes, self.debiased, self.device, self._home)
+                    some = block[:: -(-len(block) // 256)].to(
+                        self._home
+                    )  # near the mean is near enough
+                    centre = (
+                        some.double().mean(0).to(on_device(some[:1], self.device).dtype).double()
+                    )
+                    self._open = Sums(
+                        centre, self.num_classes, self.debiased, self.device, self._home
+                    )
                 self._open.add(block, None if labels is None else labels[rows], self.n)
         except BaseException:
             self._open = before
             raise
         return self
 
-    def _join(self, moments: Moments, mean: Tensor, class_sums: Tensor | None, counts: Tensor | None) -> None:
+    def _join(
+        self, moments: Moments, mean: Tensor, class_sums: Tensor | None, counts: Tensor | None
+    ) -> None:
         """Take in moments and class sums about the mean of what they are of."""
         n = self._moments.n + moments.n
         joint = self._mean + (mean - self._mean) * (moments.n / n)
-        if class_sums is not None and counts is not None and self._class_sums is not None and self._class_counts is not None:
-            ours, theirs = torch.outer(self._mean - joint, self._class_counts), torch.outer(mean - joint, counts)
+        if (
+            class_sums is not None
+            and counts is not None
+            and self._class_sums is not None
+            and self._class_counts is not None
+        ):
+            ours, theirs = (
+                torch.outer(self._mean - joint, self._class_counts),
+                torch.outer(mean - joint, counts),
+            )
             self._class_sums = self._class_sums + ours + class_sums + theirs
             self._class_counts = self._class_counts + counts
         if self._moments.n:
@@ -207,16 +264,27 @@ class SufficientStatistics:
 
     def merge(self, other: SufficientStatistics) -> SufficientStatistics:
         """The statistics of both sets of images together; neither is changed."""
-        if (self.d, self.num_classes, self.debiased) != (other.d, other.num_classes, other.debiased):
+        if (self.d, self.num_classes, self.debiased) != (
+            other.d,
+            other.num_classes,
+            other.debiased,
+        ):
             raise InputError(
-                f"statistics of {other.d} neurons, {other.num_classes} classes, debiased={other.debiased} "
+                f"statistics of {other.d} neurons, {other.num_classes} classes, "
+                f"debiased={other.debiased} "
                 f"cannot join ones of {self.d}, {self.num_classes}, debiased={self.debiased}"
             )
         both = self._copy()
         if other.n:
             m = other._settled()._moments
-            here = [None if t is None else t.to(self._home) for t in (m.total, m.second, m.third, m.fourth)]
-            sums, counts = (None if t is None else t.to(self._home) for t in (other._class_sums, other._class_counts))
+            here = [
+                None if t is None else t.to(self._home)
+                for t in (m.total, m.second, m.third, m.fourth)
+            ]
+            sums, counts = (
+                None if t is None else t.to(self._home)
+                for t in (other._class_sums, other._class_counts)
+            )
             both._join(Moments(m.n, *here), other._mean.to(self._home), sums, counts)  # type: ignore[arg-type]
         return both
 
@@ -236,7 +304,9 @@ class SufficientStatistics:
         return result
 
     def unit_scale(self) -> Tensor:
-        """What to multiply each neuron by so that its variance is 1 (constant ones by 1): (d,), float64."""
+        """What to multiply each neuron by so that its variance is 1 (constant ones by 1): (d,),
+        float64.
+        """
         deviation = (self.gram.diagonal() / self.n).clamp_min(0).sqrt()
         deviation[self.constant] = 1
         return 1 / deviation

@@ -1,8 +1,10 @@
-"""Sums over rows of wide layers on a CPU: columns centred, and multiplied with one another, by threads that each have parts of their own.
+"""Sums over rows of wide layers on a CPU: columns centred, and multiplied with one another, by
+threads that each have parts of their own.
 
-The product of a matrix with itself is symmetric, and half of its operations do. torch has no such product; NumPy sees that both sides are
-one matrix and calls BLAS's ``syrk``, once for each square of the result along its diagonal. Threads here are Python's, each with a BLAS of
-one thread: those of BLAS, once called, wait for more in a busy loop, which slows what torch does next.
+The product of a matrix with itself is symmetric, and half of its operations do. torch has no such
+product; NumPy sees that both sides are one matrix and calls BLAS's ``syrk``, once for each square
+of the result along its diagonal. Threads here are Python's, each with a BLAS of one thread: those
+of BLAS, once called, wait for more in a busy loop, which slows what torch does next.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 LEAST_COLUMNS = 1024
-"""Of fewer columns torch's own operations are as fast or faster, measured: what is done here in Python weighs more."""
+"""Of fewer columns torch's own operations are as fast or faster, measured: what is done here in
+Python weighs more.
+"""
 
 _TILE = 416
-"""Columns of a tile at most: as much of the result as stays in a core's cache while some rows at a time are added to it. Measured: 256 and
-512 are slower."""
+"""Columns of a tile at most: as much of the result as stays in a core's cache while some rows at a
+time are added to it. Measured: 256 and 512 are slower.
+"""
 
 _SUMMED = 16
 """Rows summed in the type of the features; sums of these are float64."""
@@ -38,11 +43,14 @@ _ROWS = 8 * _CACHED
 """Rows that a thread centres before it takes others."""
 
 _MULTIPLIED = 1000
-"""Rows that BLAS multiplies at once: it loses digits where it sums more, measured. Products of several such parts of a block are summed in
-float32, which costs nearly none."""
+"""Rows that BLAS multiplies at once: it loses digits where it sums more, measured. Products of
+several such parts of a block are summed in float32, which costs nearly none.
+"""
 
 _lock = Lock()
-"""BLAS's number of threads is one for the whole process: two limits at a time could leave the wrong one behind."""
+"""BLAS's number of threads is one for the whole process: two limits at a time could leave the wrong
+one behind.
+"""
 
 
 @cache
@@ -78,7 +86,9 @@ def centre(given: Tensor, about: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
         total, squared = np.zeros(len(middle)), np.zeros(len(middle))
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(first, min(first + _ROWS, len(source)), _CACHED):
-                rows = np.subtract(source[start : start + _CACHED], middle, out=centred[start : start + _CACHED])
+                rows = np.subtract(
+                    source[start : start + _CACHED], middle, out=centred[start : start + _CACHED]
+                )
                 whole = len(rows) // _SUMMED * _SUMMED
                 for some in (rows[:whole].reshape(-1, _SUMMED, len(middle)), rows[None, whole:]):
                     total += some.sum(1).sum(0, dtype=np.float64)
@@ -91,7 +101,8 @@ def centre(given: Tensor, about: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def add_upper(total: Tensor, block: Tensor, factor: float) -> None:
-    """Add ``factor * block.T @ block`` to ``total`` on and above its diagonal; what is below may be anything.
+    """Add ``factor * block.T @ block`` to ``total`` on and above its diagonal; what is below may be
+    anything.
 
     Parameters
     ----------
@@ -103,7 +114,9 @@ def add_upper(total: Tensor, block: Tensor, factor: float) -> None:
     rows = _MULTIPLIED if columns.itemsize == 4 else len(columns)
     width = min(_TILE, -(-d // 4))  # whatever the threads, so that they change no digit
     starts = range(0, d, width)
-    places = [(row, column) for row in starts for column in starts if column > row] + [(start, start) for start in starts]  # long ones first
+    places = [(row, column) for row in starts for column in starts if column > row] + [
+        (start, start) for start in starts
+    ]  # long ones first
     spare = [np.empty((2, width**2), columns.dtype) for _ in range(threads)]
 
     def tile(place: tuple[int, int]) -> None:
@@ -114,7 +127,11 @@ def add_upper(total: Tensor, block: Tensor, factor: float) -> None:
         for start in range(0, len(columns), rows):
             some = columns[start : start + rows]
             left = some[:, row : row + width]
-            np.matmul(left.T, left if row == column else some[:, column : column + width], out=product if start else added)
+            np.matmul(
+                left.T,
+                left if row == column else some[:, column : column + width],
+                out=product if start else added,
+            )
             if start:
                 added += product
         here += added if factor == 1 else added.astype(np.float64) * factor

@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from . import checkpoints
 from .zoo import ZOO
 
-HEAD = "| net | d | loss | upstream | top-1 | under attack: L2 0.25, L2 0.5, Linf 0.0157 | images/s | size | trained in |"
+HEAD = (
+    "| net | d | loss | upstream | top-1 | under attack: L2 0.25, L2 0.5, Linf 0.0157 | "
+    "images/s | size | trained in |"
+)
 RULE = "|:---|---:|:---|:---|---:|:---|---:|---:|---:|"
 
 
@@ -20,7 +23,11 @@ def row(name: str) -> str:
     about = checkpoints.manifest(name)
     robust = ", ".join(f"{value:.1%}" for value in about.get("robust_top1", {}).values()) or "–"
     size, minutes = about["bytes"] / 1e6, about["minutes"]
-    return f"{what} {about['top1']:.1%} | {robust} | {about['features_per_second']:,} | {size:.1f} MB | {minutes:.0f} min |"
+    return (
+        f"{what} {about['top1']:.1%} | {robust} | {about['features_per_second']:,} | "
+        f"{size:.1f} MB | {minutes:.0f} "
+        "min |"
+    )
 
 
 def table(names: Iterable[str] | None = None) -> str:

@@ -1,12 +1,11 @@
-"""Features of a task's pictures at a layer of a net: one pass, kept in the cache."""
+"""Features of a task's images at a layer of a net: one pass, kept in the cache."""
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from ..devices import resolve_device
 from ..errors import InputError, unknown
+from ..measure.features import Features
 from ..progress import progress
 from ..store import Cache, code_digest, make_folder, paths, versions
 from ..tasks import Split, Task
@@ -27,41 +27,34 @@ from .protocols import COMPUTE, protocol
 from .registry import net
 
 CODE = (
-    "nets.extraction", "nets.preprocess", "nets.protocols", "nets.networks", "nets.registry", "nets.weightfiles", "nets.published",
-    "nets.architectures", "nets.upstream", "tasks",
-)  # fmt: skip
+    "nets.extraction",
+    "nets.preprocess",
+    "nets.protocols",
+    "nets.networks",
+    "nets.registry",
+    "nets.weightfiles",
+    "nets.published",
+    "nets.architectures",
+    "nets.upstream",
+    "tasks",
+)
 """The code that features depend on."""
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "matplotlib", "scikit-learn")
 """The packages they depend on: fonts and digits come with the last two."""
 
 IN_MEMORY = 2 << 30
-"""Bytes of features of one split and layer beyond which they are gathered in a file instead of in memory."""
+"""Bytes of features of one split and layer beyond which they are gathered in a file instead of in
+memory.
+"""
 
 LARGEST_BATCH = 2048
-"""Pictures at a time tried on a GPU, at most."""
+"""Images at a time tried on a GPU, at most."""
 
 
-@dataclass(frozen=True)
-class Features:
-    """The features of a task's two splits.
-
-    Attributes
-    ----------
-    X_train, X_test : ndarray (n, d) and (m, d), float32
-        In the augmented protocol the train images come once for each view, all images of a view together.
-    y_train, y_test : ndarray (n,) and (m,), int64
-    classes : tuple of str
-    """
-
-    X_train: np.ndarray = field(repr=False)
-    y_train: np.ndarray = field(repr=False)
-    X_test: np.ndarray = field(repr=False)
-    y_test: np.ndarray = field(repr=False)
-    classes: tuple[str, ...]
-
-
-def forward(module: nn.Module, batch: Tensor, layers: Sequence[str] = (PENULTIMATE,)) -> dict[str, Tensor]:
+def forward(
+    module: nn.Module, batch: Tensor, layers: Sequence[str] = (PENULTIMATE,)
+) -> dict[str, Tensor]:
     """The features of one batch at some layers, each (n, d), from one forward pass.
 
     Parameters
@@ -77,13 +70,20 @@ def forward(module: nn.Module, batch: Tensor, layers: Sequence[str] = (PENULTIMA
     caught: dict[str, Tensor] = {}
 
     def catch(name: str) -> Callable[..., None]:
-        # Averaged at once: what follows may write over a layer's output (ReLU and shortcuts often do).
-        return lambda _module, _inputs, output: caught.__setitem__(name, _pooled(module, name, output, len(batch)))
+        # Averaged at once: what follows may write over a layer's output (ReLU and shortcuts often
+        # do).
+        return lambda _module, _inputs, output: caught.__setitem__(
+            name, _pooled(module, name, output, len(batch))
+        )
 
     for layer in layers:
         if layer != PENULTIMATE and (not layer or layer not in modules):
             raise unknown("layer", layer, [PENULTIMATE, *(name for name in modules if name)])
-    hooks = [modules[layer].register_forward_hook(catch(layer)) for layer in layers if layer != PENULTIMATE]
+    hooks = [
+        modules[layer].register_forward_hook(catch(layer))
+        for layer in layers
+        if layer != PENULTIMATE
+    ]
     timm: Any = module
     try:
         penultimate = timm.forward_head(timm.forward_features(batch), pre_logits=True)
@@ -94,32 +94,49 @@ def forward(module: nn.Module, batch: Tensor, layers: Sequence[str] = (PENULTIMA
             hook.remove()
     for layer in layers:
         if layer != PENULTIMATE and layer not in caught:
-            raise InputError(f"layer {layer!r} is not run by this net: name one that is, such as the end of a block")
-    return {layer: penultimate.flatten(1) if layer == PENULTIMATE else caught[layer] for layer in layers}
+            raise InputError(
+                f"layer {layer!r} is not run by this net: name one that is, such as the end of "
+                "a block"
+            )
+    return {
+        layer: penultimate.flatten(1) if layer == PENULTIMATE else caught[layer] for layer in layers
+    }
 
 
 def _pooled(module: nn.Module, name: str, output: Any, images: int) -> Tensor:
     """What a layer gives, as one row an image: maps and tokens averaged over positions. A copy.
 
-    Which axis of a map holds the channels is seen from the two that are alike, the height and the width of square
-    pictures; where all three are alike, timm's note on the net decides.
+    Which axis of a map holds the channels is seen from the two that are alike, the height and the
+    width of square images; where all three are alike, timm's note on the net decides.
     """
     if not isinstance(output, Tensor) or len(output) != images or output.ndim not in (2, 3, 4):
         kind = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise InputError(f"layer {name!r} gives {kind} for {images} images: name one that gives one map, one set of tokens, or one row for each")
+        raise InputError(
+            f"layer {name!r} gives {kind} for {images} images: name one that gives one map, "
+            "one set of tokens, or one row for each"
+        )
     if output.ndim == 4:
         first, second, third = output.shape[1:]
         if first != third and first != second and second != third:
-            raise InputError(f"layer {name!r} gives maps of shape {tuple(output.shape[1:])}: which axis holds the channels cannot be seen")
-        last = first == second != third or (first == second == third and getattr(module, "output_fmt", "NCHW") == "NHWC")
+            raise InputError(
+                f"layer {name!r} gives maps of shape {tuple(output.shape[1:])}: which axis "
+                "holds the channels cannot be seen"
+            )
+        last = first == second != third or (
+            first == second == third and getattr(module, "output_fmt", "NCHW") == "NHWC"
+        )
         return output.mean((1, 2) if last else (2, 3))
     return output.mean(1) if output.ndim == 3 else output.clone()
 
 
-def _pictures(split: Split, sizes: Callable[[], int], workers: int) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Batches of pictures with the place of their first, decoded by worker processes where they come from files.
+def _batches(
+    split: Split, sizes: Callable[[], int], workers: int
+) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Batches of images with the place of their first, decoded by worker processes where they come
+    from files.
 
-    ``sizes`` says how large the next batch may be; worker processes look ahead and keep to what it said at first.
+    ``sizes`` says how large the next batch may be; worker processes look ahead and keep to what it
+    said at first.
     """
     if isinstance(split.images, ArrayImages) or workers == 0:
         start = 0
@@ -133,16 +150,18 @@ def _pictures(split: Split, sizes: Callable[[], int], workers: int) -> Iterator[
     ahead: Any = _Decoded(split)
     size = sizes()
     start = 0
-    for pictures in DataLoader(ahead, batch_size=size, num_workers=workers, collate_fn=list, prefetch_factor=4):
-        for part in range(0, len(pictures), sizes()):  # smaller after memory ran out
-            chosen = pictures[part : part + sizes()]
+    for images in DataLoader(
+        ahead, batch_size=size, num_workers=workers, collate_fn=list, prefetch_factor=4
+    ):
+        for part in range(0, len(images), sizes()):  # smaller after memory ran out
+            chosen = images[part : part + sizes()]
             yield start, chosen
             start += len(chosen)
 
 
 @dataclass(frozen=True)
 class _Decoded:
-    """A split's pictures as a data set of torch."""
+    """A split's images as a data set of torch."""
 
     split: Split
 
@@ -154,19 +173,32 @@ class _Decoded:
 
 
 def workers_for(split: Split, device: torch.device) -> int:
-    """Processes that decode pictures meanwhile: none for pictures in memory, or where the net needs the cores itself."""
-    return 0 if isinstance(split.images, ArrayImages) or device.type == "cpu" or len(split) < 1000 else min(16, (os.cpu_count() or 2) - 1)
+    """Processes that decode images meanwhile: none for images in memory, or where the net needs the
+    cores itself.
+    """
+    return (
+        0
+        if isinstance(split.images, ArrayImages) or device.type == "cpu" or len(split) < 1000
+        else min(16, (os.cpu_count() or 2) - 1)
+    )
 
 
 def cpu_batch(size: int) -> int:
-    """Pictures at a time on a CPU: as many as its caches like, 16 of 224 pixels and 128 of 32."""
+    """Images at a time on a CPU: as many as its caches like, 16 of 224 pixels and 128 of 32."""
     return min(128, max(16, 800_000 // size**2))
 
 
 class _Runner:
-    """A net on a device: how it is run, and how many pictures at a time."""
+    """A net on a device: how it is run, and how many images at a time."""
 
-    def __init__(self, network: Net, layers: Sequence[str], device: torch.device, compute: str, batch: int | None) -> None:
+    def __init__(
+        self,
+        network: Net,
+        layers: Sequence[str],
+        device: torch.device,
+        compute: str,
+        batch: int | None,
+    ) -> None:
         self.network, self.layers, self.device = network, layers, device
         self.half = compute.startswith("bf16")
         self.module = network.module.to(device).to(memory_format=torch.channels_last)
@@ -179,21 +211,31 @@ class _Runner:
         self.batch = batch or cpu_batch(network.preprocessing.size)
         self.fixed = batch is not None or device.type != "cuda"
 
-    def __call__(self, pictures: Tensor) -> dict[str, Tensor]:
-        """The features of a batch (n, 3, size, size), by layer, each (n, d) in float32, on the device."""
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        """The features of a batch (n, 3, size, size), by layer, each (n, d) in float32, on the
+        device.
+        """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            found = forward(self.module, pictures, self.layers)
+            found = forward(self.module, images, self.layers)
         return {layer: values.float() for layer, values in found.items()}
 
     def tune(self) -> None:
-        """Find the batch size by trial on a GPU: doubled while that makes the net at least 5% faster and memory lasts."""
+        """Find the batch size by trial on a GPU: doubled while that makes the net at least 5%
+        faster and memory lasts.
+        """
         if self.fixed:
             return
         self.fixed = True
         size, best, rate = 32, 32, 0.0
         while size <= LARGEST_BATCH:
             try:
-                pixels = torch.zeros(size, 3, self.network.preprocessing.size, self.network.preprocessing.size, device=self.device)
+                pixels = torch.zeros(
+                    size,
+                    3,
+                    self.network.preprocessing.size,
+                    self.network.preprocessing.size,
+                    device=self.device,
+                )
                 pixels = pixels.contiguous(memory_format=torch.channels_last)
                 self(pixels)
                 torch.cuda.synchronize()
@@ -211,9 +253,12 @@ class _Runner:
         self.batch = best
 
     def halve(self) -> None:
-        """Work with half as many pictures at a time, after memory ran out."""
+        """Work with half as many images at a time, after memory ran out."""
         if self.batch == 1:
-            raise InputError(f"{self.network.name} does not fit into the memory of {self.device} even with one picture at a time")
+            raise InputError(
+                f"{self.network.name} does not fit into the memory of {self.device} even with "
+                "one image at a time"
+            )
         self.batch = -(-self.batch // 2)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -231,7 +276,7 @@ def extract(
     view: int | None = None,
     title: str = "",
 ) -> dict[str, np.ndarray]:
-    """Features of every picture of a split, float32 (n, d), by layer.
+    """Features of every image of a split, float32 (n, d), by layer.
 
     Parameters
     ----------
@@ -241,7 +286,8 @@ def extract(
         See :func:`forward`.
     device : str
     batch : int, optional
-        Pictures at a time; by default found by trial on a GPU, and :func:`cpu_batch` elsewhere. Halved whenever memory runs out.
+        Images at a time; by default found by trial on a GPU, and :func:`cpu_batch` elsewhere.
+        Halved whenever memory runs out.
     compute : str
         One of :data:`COMPUTE`.
     view : int, optional
@@ -268,9 +314,11 @@ def extract(
                 out[layer] = _room(len(split), values.shape[1])
             out[layer][start : start + len(values)] = values.cpu().numpy()
 
-    pictures = _pictures(split, lambda: runner.batch, workers_for(split, chip))
+    images = _batches(split, lambda: runner.batch, workers_for(split, chip))
     total = -(-len(split) // runner.batch)
-    for start, chosen in progress(pictures, total=total, title=title or f"features of {network.title}"):
+    for start, chosen in progress(
+        images, total=total, title=title or f"features of {network.title}"
+    ):
         for place, found in _features(runner, chosen, start, view):
             if waiting is not None:
                 keep(*waiting)  # the device works on this batch while the one before is fetched
@@ -278,16 +326,25 @@ def extract(
     if waiting is not None:
         keep(*waiting)
     for layer, features in out.items():
-        if not all(np.isfinite(features[i : i + 65_536]).all() for i in range(0, len(features), 65_536)):
-            raise InputError(f"{network.name} gives features that are not finite at layer {layer!r}: its weights are damaged")
+        if not all(
+            np.isfinite(features[i : i + 65_536]).all() for i in range(0, len(features), 65_536)
+        ):
+            raise InputError(
+                f"{network.name} gives features that are not finite at layer {layer!r}: its "
+                "weights are damaged"
+            )
     return out
 
 
-def _features(runner: _Runner, pictures: list[np.ndarray], start: int, view: int | None) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """The features of some pictures, in smaller parts if memory runs out, each with the place of its first picture."""
+def _features(
+    runner: _Runner, images: list[np.ndarray], start: int, view: int | None
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """The features of some images, in smaller parts if memory runs out, each with the place of its
+    first image.
+    """
     done = 0
-    while done < len(pictures):
-        part = pictures[done : done + runner.batch]
+    while done < len(images):
+        part = images[done : done + runner.batch]
         how = runner.network.preprocessing
         try:
             if view is None:
@@ -310,13 +367,14 @@ def _room(n: int, d: int) -> np.ndarray:
         return np.memmap(file, np.float32, "w+", shape=(n, d))
 
 
-def wanted_layers(network: Net, layer: str) -> list[str]:
-    """The layers to take from one pass: the one asked for, and those the rest of the run will ask for."""
-    others = json.loads(os.environ.get(paths.LAYERS_VARIABLE, "{}")).get(network.name, [])
-    return list(dict.fromkeys([layer, *(name for other in others for name in network.layers(other))]))
-
-
-def key_of(network: Net, task: Task, *, device: str = "auto", protocol_name: str = "clean", compute: str = "float32") -> dict[str, Any]:
+def key_of(
+    network: Net,
+    task: Task,
+    *,
+    device: str = "auto",
+    protocol_name: str = "clean",
+    compute: str = "float32",
+) -> dict[str, Any]:
     """Everything that determines the features of a task, but the layer."""
     how = asdict(network.preprocessing)
     return {
@@ -337,15 +395,13 @@ def features(
     task: Task | str,
     *,
     layer: str = PENULTIMATE,
+    also: Sequence[str] = (),
     device: str = "auto",
     protocol_name: str = "clean",
     compute: str = "float32",
     cache: Cache | None = None,
 ) -> Features:
-    """Features of a task at a layer of a net, from the cache or by one pass over its pictures.
-
-    A pass also fills the cache with the other layers that the notebooks of one run want, so no run passes the same
-    pictures through the same net twice.
+    """Features of a task at a layer of a net, from the cache or by one pass over its images.
 
     Parameters
     ----------
@@ -354,6 +410,8 @@ def features(
         Themselves, or their names.
     layer : str
         See :func:`forward`.
+    also : sequence of str
+        Layers that will be asked for later: the same pass fills the cache with them.
     device : str
     protocol_name : str
         See :class:`protocols.Protocol`.
@@ -363,30 +421,47 @@ def features(
         By default the user's.
     """
     network = net(network) if isinstance(network, str) else network
-    job = named_task(task) if isinstance(task, str) else task
+    task = named_task(task) if isinstance(task, str) else task
     cache = cache or Cache()
     views = protocol(protocol_name)
-    common = key_of(network, job, device=device, protocol_name=protocol_name, compute=compute)
+    common = key_of(network, task, device=device, protocol_name=protocol_name, compute=compute)
 
     def compute_layers(missing: list[str]) -> dict[str, dict[str, np.ndarray]]:
         arrays: dict[str, dict[str, np.ndarray]] = {name: {} for name in missing}
-        for part, split in job.splits.items():
+        for part, split in task.splits.items():
             many = part == "train" and views.name != "clean"
             passes: list[int | None] = list(range(views.views)) if many else [None]
             gathered: dict[str, np.ndarray] = {}
             for turn, view in enumerate(passes):
-                title = f"{network.title} on {job.title}, {part}" + (f", view {turn + 1}" if many else "") + ", batches"
-                found = extract(network, split, layers=missing, device=device, compute=compute, view=view, title=title)
+                title = (
+                    f"{network.title} on {task.title}, {part}"
+                    + (f", view {turn + 1}" if many else "")
+                    + ", batches"
+                )
+                found = extract(
+                    network,
+                    split,
+                    layers=missing,
+                    device=device,
+                    compute=compute,
+                    view=view,
+                    title=title,
+                )
                 for name, values in found.items() if many else ():
-                    room = gathered.setdefault(name, _room(len(passes) * len(split), values.shape[1]))
+                    room = gathered.setdefault(
+                        name, _room(len(passes) * len(split), values.shape[1])
+                    )
                     room[turn * len(split) : (turn + 1) * len(split)] = values
             for name in missing:
-                arrays[name] |= {f"X_{part}": (gathered if many else found)[name], f"y_{part}": np.tile(split.labels, len(passes))}
+                arrays[name] |= {
+                    f"X_{part}": (gathered if many else found)[name],
+                    f"y_{part}": np.tile(split.labels, len(passes)),
+                }
         return arrays
 
     key = {**common, "layer": layer}
     found = cache.peek(key)
     if found is None:
-        keys = {name: {**common, "layer": name} for name in wanted_layers(network, layer)}
+        keys = {name: {**common, "layer": name} for name in dict.fromkeys([layer, *also])}
         found = cache.get_or_compute_all(keys, compute_layers, lock=common)[layer]
-    return Features(**found, classes=job.classes)
+    return Features(**found, classes=task.classes, views=views.views)

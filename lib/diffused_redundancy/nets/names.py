@@ -1,4 +1,6 @@
-"""Names of networks: which there are, what a pattern stands for, and which one was meant. Light: torch is not imported."""
+"""Names of networks: which there are, what a pattern stands for, and which one was meant. Light:
+torch is not imported.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ def names() -> list[str]:
 
 
 def expanded(given: Iterable[str]) -> list[str]:
-    """Names with patterns (``*``, ``?``, ``[...]``) put in place by the nets they match, without repeats.
+    """Names with patterns (``*``, ``?``, ``[...]``) put in place by the nets they match, without
+    repeats.
 
     A pattern stands for nets of the miniature zoo; where it matches none, for published ones.
 
@@ -41,9 +44,14 @@ def expanded(given: Iterable[str]) -> list[str]:
         if "@" in name or not any(sign in name for sign in "*?["):
             found.append(name)
             continue
-        matched = [one for one in ZOO if fnmatchcase(one, name)] or [one for one in published() if fnmatchcase(one, name)]
+        matched = [one for one in ZOO if fnmatchcase(one, name)] or [
+            one for one in published() if fnmatchcase(one, name)
+        ]
         if not matched:
-            raise InputError(f"no net matches {name!r}: names are such as {', '.join([*list(ZOO)[:3], *list(published())[:2]])}")
+            raise InputError(
+                f"no net matches {name!r}: names are such as "
+                f"{', '.join([*list(ZOO)[:3], *list(published())[:2]])}"
+            )
         found += matched
     return list(dict.fromkeys(found))
 
@@ -57,19 +65,31 @@ def title(name: str) -> str:
 def titles(given: Sequence[str]) -> list[str]:
     """Names for reading, no two alike: a file's folders stay where another has the same name."""
     made = [title(name) for name in given]
-    return [short if made.count(short) == 1 else name for short, name in zip(made, given, strict=True)]
+    return [
+        short if made.count(short) == 1 else name for short, name in zip(made, given, strict=True)
+    ]
 
 
 def labels(given: Sequence[str]) -> list[str]:
-    """Short names for figures, no two alike: tags; with the file's name where a tag comes from several, and its place if that is the same too."""
+    """Short names for figures, no two alike: tags; with the file's name where a tag comes from
+    several, and its place if that is the same too.
+    """
     made = [name.partition("@")[0] for name in given]
     files = [Path(name.partition("@")[2]).stem for name in given]
-    apart = [f"{tag} ({file})" if file and made.count(tag) > 1 else tag for tag, file in zip(made, files, strict=True)]
-    return [one if apart.count(one) == 1 else f"{made[i]} ({files[i]}, net {i + 1})" for i, one in enumerate(apart)]
+    apart = [
+        f"{tag} ({file})" if file and made.count(tag) > 1 else tag
+        for tag, file in zip(made, files, strict=True)
+    ]
+    return [
+        one if apart.count(one) == 1 else f"{made[i]} ({files[i]}, net {i + 1})"
+        for i, one in enumerate(apart)
+    ]
 
 
 def check_architecture(tag: str) -> None:
-    """Raise InputError, with the nearest name, if there is no architecture of this timm name or tag."""
+    """Raise InputError, with the nearest name, if there is no architecture of this timm name or
+    tag.
+    """
     if tag in BEYOND_TIMM:
         return
     import timm
@@ -87,7 +107,9 @@ def is_tag(name: str) -> bool:
 
 
 def check(name: str) -> None:
-    """Raise InputError if there is no net of this name, or no such weight file; nothing is loaded."""
+    """Raise InputError if there is no net of this name, or no such weight file; nothing is
+    loaded.
+    """
     tag, at, path = name.partition("@")
     if at:
         check_architecture(tag)
@@ -102,5 +124,8 @@ def check(name: str) -> None:
 
     near = difflib.get_close_matches(name, timm.list_models(pretrained=True), n=3, cutoff=0.7)
     if "/" in name or Path(name).suffix in (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".npz"):
-        raise InputError(f"{name!r} is a file: write TAG@{name}, with timm's tag of its architecture, such as resnet18.tv_in1k@{name}")
+        raise InputError(
+            f"{name!r} is a file: write TAG@{name}, with timm's tag of its architecture, such "
+            f"as resnet18.tv_in1k@{name}"
+        )
     raise unknown("net", name, [*near, "TIMM_TAG", "TIMM_TAG@PATH", *published(), *ZOO])

@@ -1,4 +1,6 @@
-"""What a network is here: a module with its preprocessing, its weights' fingerprint, and what is known of its pre-training."""
+"""What a network is here: a module with its preprocessing, its weights' fingerprint, and what is
+known of its pre-training.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,10 @@ STAGES = "stages"
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How pictures become input: resized, centre cropped, scaled to [0, 1], normalised.
+    """How images become input: resized, centre cropped, scaled to [0, 1], normalised.
 
-    With ``resize`` 0 this is the paper's test-time recipe: the shorter side becomes the net's own size, bilinear, and
-    the normalisation is that of the net's source data set.
+    With ``resize`` 0 this is the paper's test-time recipe: the shorter side becomes the net's own
+    size, bilinear, and the normalisation is that of the net's source data set.
 
     Attributes
     ----------
@@ -37,7 +39,7 @@ class Preprocessing:
     interpolation : str
         ``bilinear`` or ``bicubic``, antialiased.
     squash : bool
-        Whether both sides become ``resize``, whatever the picture's proportions.
+        Whether both sides become ``resize``, whatever the image's proportions.
     """
 
     size: int
@@ -51,9 +53,15 @@ class Preprocessing:
         def numbers(values: Iterable[float]) -> str:
             return ", ".join(f"{value:g}" for value in values)
 
-        crop = f"centre crop of {self.size} px" if self.resize not in (0, self.size) else "centre crop"
+        crop = (
+            f"centre crop of {self.size} px" if self.resize not in (0, self.size) else "centre crop"
+        )
         what = "both sides" if self.squash else "shorter side"
-        return f"{what} to {self.resize or self.size} px ({self.interpolation}), {crop}, mean ({numbers(self.mean)}), std ({numbers(self.std)})"
+        return (
+            f"{what} to {self.resize or self.size} px ({self.interpolation}), {crop}, mean "
+            f"({numbers(self.mean)}), std "
+            f"({numbers(self.std)})"
+        )
 
 
 @dataclass(frozen=True)
@@ -65,19 +73,20 @@ class Origin:
     family : str
         Of the architecture, whatever its width.
     loss, upstream : str
-        Pre-training loss with its strength, and upstream set, in words; "unknown" for weights in a local file.
+        Pre-training loss with its strength, and upstream set, in words; "unknown" for weights in a
+        local file.
     seed : int or None
         Of the pre-training: nets that differ in it only show how much chance there is.
     strength : float or None
         Of a loss that comes in strengths (dropout rate, DeCov weight, adversarial radius).
     top1 : float or None
-        Share in [0, 1] that the net's own head gets right of held-out upstream pictures.
+        Share in [0, 1] that the net's own head gets right of held-out upstream images.
     robust_top1 : mapping
         The same under attack, by threat (such as ``l2_0.25``).
     top1_by_prefix : mapping
         Of heads on leading features, by their number, for losses that train such heads.
     images : int or None
-        Upstream pictures it was trained on.
+        Upstream images it was trained on.
     speed : float or None
         Images a second of penultimate features on one core, as its manifest notes.
     """
@@ -135,7 +144,8 @@ class Net:
         return self.load().eval().requires_grad_(False)
 
     def layers(self, wanted: str) -> list[str]:
-        """The layers a name stands for: ``stages`` for the end of each stage, in order of depth; else itself.
+        """The layers a name stands for: ``stages`` for the end of each stage, in order of depth;
+        else itself.
 
         Raises
         ------
@@ -145,13 +155,21 @@ class Net:
         if wanted == PENULTIMATE:
             return [wanted]
         if wanted != STAGES:
-            known = sorted((name for name, _ in self.module.named_modules() if name), key=lambda name: name.count("."))
+            known = sorted(
+                (name for name, _ in self.module.named_modules() if name),
+                key=lambda name: name.count("."),
+            )
             if wanted not in known:
                 raise unknown(f"layer of {self.name}", wanted, [PENULTIMATE, STAGES, *known])
             return [wanted]
         modules = dict(self.module.named_modules())
-        stages = [str(one.get("module", "")) for one in getattr(self.module, "feature_info", None) or []]
+        stages = [
+            str(one.get("module", "")) for one in getattr(self.module, "feature_info", None) or []
+        ]
         stages = [name for name in stages if not name.startswith("act")]
         if not stages or any(not name or name not in modules for name in stages):
-            raise InputError(f"timm does not say where the stages of {self.name} end: name layers one by one, such as {', '.join([*modules][1:4])}")
+            raise InputError(
+                f"timm does not say where the stages of {self.name} end: name layers one by "
+                f"one, such as {', '.join([*modules][1:4])}"
+            )
         return stages

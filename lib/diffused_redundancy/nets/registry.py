@@ -1,4 +1,6 @@
-"""Networks by name: the miniature zoo, the paper's published nets, any timm tag, and weights in a local file."""
+"""Networks by name: the miniature zoo, the paper's published nets, any timm tag, and weights in a
+local file.
+"""
 
 from __future__ import annotations
 
@@ -31,15 +33,16 @@ def net(name: str, *, fetching: bool = True) -> Net:
     Parameters
     ----------
     name : str
-        A net of the miniature zoo; a published one of ``data/assets.toml``; a tag of timm, such as ``convnext_tiny.fb_in22k``;
-        or ``TAG@PATH`` for weights in a local file.
+        A net of the miniature zoo; a published one of ``data/assets.toml``; a tag of timm, such as
+        ``convnext_tiny.fb_in22k``; or ``TAG@PATH`` for weights in a local file.
     fetching : bool
         Whether to fetch weights that are not here.
 
     Raises
     ------
     InputError
-        If the name is unknown (with the nearest one), the weights cannot be had or used, or their keys do not match.
+        If the name is unknown (with the nearest one), the weights cannot be had or used, or their
+        keys do not match.
     """
     tag, at, path = str(name).partition("@")
     if at:
@@ -90,9 +93,23 @@ def _zoo(name: str) -> Net:
         images=known.images,
         speed=about["features_per_second"],
     )
-    source = f"pre-trained here ({known.loss_label} loss, seed {known.seed}, {known.upstream_label}, upstream top-1 {about['top1']:.1%})"
+    source = (
+        f"pre-trained here ({known.loss_label} loss, seed {known.seed}, "
+        f"{known.upstream_label}, "
+        "upstream top-1 "
+        f"{about['top1']:.1%})"
+    )
     fingerprint = f"{plan['architecture']}:{plan['features']}:{about['sha256']}"
-    return Net(name, plan["features"], Preprocessing(32, MEAN, STD), fingerprint, source, about["license"], origin, load)
+    return Net(
+        name,
+        plan["features"],
+        Preprocessing(32, MEAN, STD),
+        fingerprint,
+        source,
+        about["license"],
+        origin,
+        load,
+    )
 
 
 def _config(tag: str) -> Any:
@@ -104,14 +121,22 @@ def _config(tag: str) -> Any:
     try:
         config = timm.get_pretrained_cfg(tag, allow_unregistered=True)
     except RuntimeError as error:
-        raise unknown("timm tag", tag, [one for one in timm.list_models(pretrained=True) if one.startswith(tag.split(".")[0])]) from error
+        raise unknown(
+            "timm tag",
+            tag,
+            [one for one in timm.list_models(pretrained=True) if one.startswith(tag.split(".")[0])],
+        ) from error
     if config is None:
-        raise InputError(f"timm knows no weights of {tag!r}: give the full tag, such as resnet18.tv_in1k")
+        raise InputError(
+            f"timm knows no weights of {tag!r}: give the full tag, such as resnet18.tv_in1k"
+        )
     return config
 
 
 def preprocessing_of(tag: str, *, own: bool) -> Preprocessing:
-    """How pictures are prepared for a tag: as timm evaluates it (``own``), or with the paper's resize and crop."""
+    """How images are prepared for a tag: as timm evaluates it (``own``), or with the paper's resize
+    and crop.
+    """
     config = _config(tag)
     if config is None:
         return Preprocessing(224, *IMAGENET)
@@ -120,19 +145,30 @@ def preprocessing_of(tag: str, *, own: bool) -> Preprocessing:
     found = resolve_data_config({}, pretrained_cfg=config.to_dict())
     height, width = found["input_size"][1:]
     if height != width:
-        raise InputError(f"{tag} takes images of {height} x {width}: only square ones are prepared here")
+        raise InputError(
+            f"{tag} takes images of {height} x {width}: only square ones are prepared here"
+        )
     mean, std = (tuple(float(value) for value in found[key]) for key in ("mean", "std"))
     if not own:
         return Preprocessing(height, mean, std)  # type: ignore[arg-type]
     if found["crop_mode"] not in ("center", "squash"):
-        raise InputError(f"{tag} is evaluated with crop mode {found['crop_mode']!r}: only 'center' and 'squash' are prepared here")
-    interpolation = found["interpolation"] if found["interpolation"] in ("bilinear", "bicubic") else "bicubic"
+        raise InputError(
+            f"{tag} is evaluated with crop mode {found['crop_mode']!r}: only 'center' and "
+            "'squash' are prepared here"
+        )
+    interpolation = (
+        found["interpolation"] if found["interpolation"] in ("bilinear", "bicubic") else "bicubic"
+    )
     resize, squash = int(height / found["crop_pct"]), found["crop_mode"] == "squash"
-    return Preprocessing(height, mean, std, 0 if resize == height else resize, interpolation, squash)  # type: ignore[arg-type]
+    return Preprocessing(
+        height, mean, std, 0 if resize == height else resize, interpolation, squash
+    )  # type: ignore[arg-type]
 
 
 def skeleton(tag: str, classes: int | None = None) -> nn.Module:
-    """The architecture of a tag without weights, on the meta device; by default with as many classes as its weights have."""
+    """The architecture of a tag without weights, on the meta device; by default with as many
+    classes as its weights have.
+    """
     import torch
 
     with torch.device("meta"):
@@ -147,7 +183,11 @@ def _classes(tag: str) -> int:
 def _made(tag: str, classes: int) -> nn.Module:
     import timm
 
-    return PUBLISHED[tag](num_classes=classes) if tag in PUBLISHED else timm.create_model(tag, pretrained=False, num_classes=classes)
+    return (
+        PUBLISHED[tag](num_classes=classes)
+        if tag in PUBLISHED
+        else timm.create_model(tag, pretrained=False, num_classes=classes)
+    )
 
 
 def _classifier(tag: str) -> str:
@@ -161,14 +201,23 @@ def fitted(tag: str, state: Mapping[str, Any], source: str) -> nn.Module:
 
     The head has as many classes as the file's, or none if the file has none.
     """
-    state = weightfiles.nested_head(weightfiles.vgg_layout(state) if tag.startswith("vgg") else state)
+    state = weightfiles.nested_head(
+        weightfiles.vgg_layout(state) if tag.startswith("vgg") else state
+    )
     state = weightfiles.unwrapped(state, skeleton(tag).state_dict())
     key = f"{_classifier(tag)}.weight"
     head = state.get(key)
     net = _made(tag, 0 if head is None else len(head))
     wanted = net.state_dict()
-    if head is not None and tag == "resnet50_blurpool" and head.ndim == 2 and head.shape[1] < wanted[key].shape[1]:
-        state[key] = pad(head, (0, wanted[key].shape[1] - head.shape[1]))  # a fixed-feature baseline's head sees the first k
+    if (
+        head is not None
+        and tag == "resnet50_blurpool"
+        and head.ndim == 2
+        and head.shape[1] < wanted[key].shape[1]
+    ):
+        state[key] = pad(
+            head, (0, wanted[key].shape[1] - head.shape[1])
+        )  # a fixed-feature baseline's head sees the first k
     return weightfiles.load_into(net, state, source)
 
 
@@ -178,12 +227,18 @@ def _width(tag: str) -> int:
 
 
 def _local(tag: str, path: Path) -> Net:
-    """An architecture with the weights of a local file; the name of a published net stands for its architecture and normalisation."""
+    """An architecture with the weights of a local file; the name of a published net stands for its
+    architecture and normalisation.
+    """
     if not path.is_file():
         raise InputError(f"no weight file {path}")
     name, known, tag = f"{tag}@{path}", published().get(tag), architecture(tag)
     check_architecture(tag)
-    how = _preprocessing(known) if known is not None else preprocessing_of(tag, own=tag not in PUBLISHED)
+    how = (
+        _preprocessing(known)
+        if known is not None
+        else preprocessing_of(tag, own=tag not in PUBLISHED)
+    )
     return Net(
         name,
         _width(tag),
@@ -199,7 +254,11 @@ def _local(tag: str, path: Path) -> Net:
 def _preprocessing(one: Asset) -> Preprocessing:
     """The paper's resize and crop for a published net, with the normalisation of its source."""
     how = preprocessing_of(one.about["architecture"], own=False)
-    return Preprocessing(how.size, tuple(one.about["mean"]), tuple(one.about["std"])) if "mean" in one.about else how
+    return (
+        Preprocessing(how.size, tuple(one.about["mean"]), tuple(one.about["std"]))
+        if "mean" in one.about
+        else how
+    )
 
 
 def _published(one: Asset, fetching: bool) -> Net:
@@ -212,12 +271,23 @@ def _published(one: Asset, fetching: bool) -> Net:
         loss=about["loss"],
         upstream=about["upstream"],
         strength=about.get("strength"),
-        top1=about["top1"] / 100 if "top1" in about else None,  # the manifest has percent, as the sources print it
+        top1=about["top1"] / 100
+        if "top1" in about
+        else None,  # the manifest has percent, as the sources print it
         images=about.get("images"),
     )
     how = _preprocessing(one)
     fingerprint = f"{tag}:{assets.sha256(path)}"
-    return Net(one.name, _width(tag), how, fingerprint, one.source, one.license, origin, lambda: fitted(tag, weightfiles.read(path), one.name))
+    return Net(
+        one.name,
+        _width(tag),
+        how,
+        fingerprint,
+        one.source,
+        one.license,
+        origin,
+        lambda: fitted(tag, weightfiles.read(path), one.name),
+    )
 
 
 def _tag_asset(tag: str) -> Asset:
@@ -228,14 +298,29 @@ def _tag_asset(tag: str) -> Asset:
     prefix = re.search(r"-([0-9a-f]{8})\.", url)
     if config.hf_hub_id:
         file = config.hf_hub_filename or "model.safetensors"
-        repository = config.hf_hub_id if not config.hf_hub_id.endswith("/") else config.hf_hub_id + full
+        repository = (
+            config.hf_hub_id if not config.hf_hub_id.endswith("/") else config.hf_hub_id + full
+        )
         files = (File(file, (f"hf://{repository}/{file}",), Expected()),)
     elif url:
-        files = (File(url.rpartition("/")[2], (url,), Expected(sha256=prefix[1] if prefix else "")),)
+        files = (
+            File(url.rpartition("/")[2], (url,), Expected(sha256=prefix[1] if prefix else "")),
+        )
     else:
-        raise InputError(f"timm names no place to get the weights of {tag!r} from: load them from a file with {tag}@PATH")
+        raise InputError(
+            f"timm names no place to get the weights of {tag!r} from: load them from a file "
+            f"with {tag}@PATH"
+        )
     source = config.origin_url or "https://github.com/huggingface/pytorch-image-models"
-    return Asset(full, "weights", f"weights/{full}", files, source, config.license or "not stated", about={"architecture": full})
+    return Asset(
+        full,
+        "weights",
+        f"weights/{full}",
+        files,
+        source,
+        config.license or "not stated",
+        about={"architecture": full},
+    )
 
 
 def _timm(tag: str, fetching: bool) -> Net:
@@ -248,8 +333,21 @@ def _timm(tag: str, fetching: bool) -> Net:
     def load() -> nn.Module:
         state = weightfiles.read(path)
         with weightfiles.exactly(str(path)):
-            return timm.create_model(one.name, pretrained=True, pretrained_cfg_overlay={"state_dict": state, "custom_load": False})
+            return timm.create_model(
+                one.name,
+                pretrained=True,
+                pretrained_cfg_overlay={"state_dict": state, "custom_load": False},
+            )
 
     origin = Origin(one.name.split(".")[0], loss=one.name, upstream="of its tag")
     how = preprocessing_of(tag, own=True)
-    return Net(one.name, _width(tag), how, f"timm:{one.name}:{assets.sha256(path)}", one.source, one.license, origin, load)
+    return Net(
+        one.name,
+        _width(tag),
+        how,
+        f"timm:{one.name}:{assets.sha256(path)}",
+        one.source,
+        one.license,
+        origin,
+        load,
+    )

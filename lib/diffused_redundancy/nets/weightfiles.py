@@ -1,4 +1,6 @@
-"""Weight files of every kind as plain state dicts: safetensors, PyTorch, Lightning, JAX's .npz. Code is never unpickled."""
+"""Weight files of every kind as plain state dicts: safetensors, PyTorch, Lightning, JAX's .npz.
+Code is never unpickled.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ INNER = ("state_dict", "model", "model_state_dict", "net", "weights")
 """Under which a training script may keep the state dict, beside optimizer and epoch."""
 
 EXTRAS = re.compile(r"(^|\.)(attacker|normalizer|normalize)\.")
-"""Entries of adversarial training that are no part of the net: the attacker's copy of it, and input statistics."""
+"""Entries of adversarial training that are no part of the net: the attacker's copy of it, and input
+statistics.
+"""
 
 
 def read(path: Path, sha256: str | None = None) -> State:
@@ -48,14 +52,17 @@ def read(path: Path, sha256: str | None = None) -> State:
     Raises
     ------
     InputError
-        If the file is missing, unreadable, truncated, of another kind or of another hash, or would run code.
+        If the file is missing, unreadable, truncated, of another kind or of another hash, or would
+        run code.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no weight file {path}")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise InputError(f"{path}: weights are read from {', '.join(SUFFIXES)} files, not {path.suffix!r}")
+        raise InputError(
+            f"{path}: weights are read from {', '.join(SUFFIXES)} files, not {path.suffix!r}"
+        )
     if sha256 is not None and (found := sha256_of(path)) != sha256:
         raise InputError(f"{path} is damaged: its sha256 is {found}, its manifest says {sha256}")
     try:
@@ -66,28 +73,59 @@ def read(path: Path, sha256: str | None = None) -> State:
                 state = augreg({name: stored[name] for name in stored.files})
         else:
             state = _inner(_unpickled(path))
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, TypeError, LookupError, zipfile.BadZipFile) as error:
+    except (
+        SafetensorError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        zipfile.BadZipFile,
+    ) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} cannot be read: {error}") from error
-    if not isinstance(state, Mapping) or not state or not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
-        raise InputError(f"{path} is not a state dict: it must map names to tensors and hold nothing else, or hold one under {', '.join(INNER)}")
-    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    if (
+        not isinstance(state, Mapping)
+        or not state
+        or not all(
+            isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+        )
+    ):
+        raise InputError(
+            f"{path} is not a state dict: it must map names to tensors and hold nothing else, "
+            f"or hold one under {', '.join(INNER)}"
+        )
+    return {
+        name: value.float() if value.is_floating_point() else value for name, value in state.items()
+    }
 
 
 def _unpickled(path: Path) -> Any:
     """What a PyTorch file holds, if it is tensors, numbers and text only."""
     scalar: Any = np._core.multiarray.scalar  # type: ignore[attr-defined]
-    numbers = [scalar, np.dtype, type(np.dtype(np.float64)), type(np.dtype(np.float32)), type(np.dtype(np.int64))]
+    numbers = [
+        scalar,
+        np.dtype,
+        type(np.dtype(np.float64)),
+        type(np.dtype(np.float32)),
+        type(np.dtype(np.int64)),
+    ]
     try:
-        with torch.serialization.safe_globals(numbers):  # an accuracy or a learning rate noted as a NumPy number
+        with torch.serialization.safe_globals(
+            numbers
+        ):  # an accuracy or a learning rate noted as a NumPy number
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
         if named is None:
-            raise InputError(f"{path} cannot be read: it is no PyTorch file, or is damaged") from error
+            raise InputError(
+                f"{path} cannot be read: it is no PyTorch file, or is damaged"
+            ) from error
         raise InputError(
-            f"{path} holds an object of {named[1]}, which would have to run code to be read: refused. Where you trust the file, save its state "
+            f"{path} holds an object of {named[1]}, which would have to run code to be read: "
+            "refused. Where you trust the file, save its state "
             "dict anew with safetensors.torch.save_file"
         ) from error
 
@@ -101,10 +139,11 @@ def _inner(held: Any) -> Any:
 
 
 def augreg(arrays: Mapping[str, np.ndarray]) -> State:
-    """A vision transformer of the AugReg release (JAX, names such as ``Transformer/encoderblock_0``) in timm's names and layout.
+    """A vision transformer of the AugReg release (JAX, names such as
+    ``Transformer/encoderblock_0``) in timm's names and layout.
 
-    Steiner et al., "How to train your ViT?" (TMLR 2022). Arrays of another kind are given back as tensors under
-    their own names.
+    Steiner et al., "How to train your ViT?" (TMLR 2022). Arrays of another kind are given back as
+    tensors under their own names.
     """
     if "embedding/kernel" not in arrays:
         return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
@@ -141,11 +180,13 @@ def augreg(arrays: Mapping[str, np.ndarray]) -> State:
             elif attention is None:
                 state[name] = array
             elif attention[1] == "out":
-                state[f"{home}.attn.proj.{'weight' if kind == 'kernel' else 'bias'}"] = array.reshape(-1, width).T if kind == "kernel" else array
-            else:
-                parts.setdefault(f"{home}.attn.qkv.{'weight' if kind == 'kernel' else 'bias'}", {})[attention[1]] = (
-                    array.reshape(width, -1).T if kind == "kernel" else array.reshape(-1)
+                state[f"{home}.attn.proj.{'weight' if kind == 'kernel' else 'bias'}"] = (
+                    array.reshape(-1, width).T if kind == "kernel" else array
                 )
+            else:
+                parts.setdefault(f"{home}.attn.qkv.{'weight' if kind == 'kernel' else 'bias'}", {})[
+                    attention[1]
+                ] = array.reshape(width, -1).T if kind == "kernel" else array.reshape(-1)
     for name, three in parts.items():
         if set(three) == {"query", "key", "value"}:
             state[name] = np.concatenate([three[which] for which in ("query", "key", "value")])
@@ -153,10 +194,11 @@ def augreg(arrays: Mapping[str, np.ndarray]) -> State:
 
 
 def unwrapped(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> State:
-    """A state dict without the prefix that wrappers (data parallel, attackers, Lightning) put before every name.
+    """A state dict without the prefix that wrappers (data parallel, attackers, Lightning) put
+    before every name.
 
-    The prefix is the one under which most of the wanted names are found. What adversarial training adds besides
-    (:data:`EXTRAS`) is left out.
+    The prefix is the one under which most of the wanted names are found. What adversarial training
+    adds besides (:data:`EXTRAS`) is left out.
     """
     counts: dict[str, int] = {"": 0}
     for name in state:
@@ -175,16 +217,25 @@ def unwrapped(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Stat
             continue
         plain = name.removeprefix(prefix)
         if plain in found:
-            raise InputError(f"the weights hold {plain!r} twice, with the prefix {prefix!r} and without: which of them is meant cannot be seen")
+            raise InputError(
+                f"the weights hold {plain!r} twice, with the prefix {prefix!r} and without: "
+                "which of them is meant cannot be seen"
+            )
         found[plain] = value
     return found
 
 
 def vgg_layout(state: Mapping[str, Tensor]) -> State:
-    """torchvision's VGG (``classifier.0``) in timm's names, its fully connected layers as convolutions."""
+    """torchvision's VGG (``classifier.0``) in timm's names, its fully connected layers as
+    convolutions.
+    """
     found: State = {}
     for name, value in state.items():
-        for theirs, ours, side in (("classifier.0", "pre_logits.fc1", 7), ("classifier.3", "pre_logits.fc2", 1), ("classifier.6", "head.fc", 0)):
+        for theirs, ours, side in (
+            ("classifier.0", "pre_logits.fc1", 7),
+            ("classifier.3", "pre_logits.fc2", 1),
+            ("classifier.6", "head.fc", 0),
+        ):
             if (at := name.rfind(theirs + ".")) >= 0:
                 name = name[:at] + ours + name[at + len(theirs) :]
                 if name.endswith("weight") and side:
@@ -194,12 +245,17 @@ def vgg_layout(state: Mapping[str, Tensor]) -> State:
 
 
 def nested_head(state: Mapping[str, Tensor]) -> State:
-    """An MRL net (``fc.nesting_classifier_6.weight``) with the head of its whole layer alone, and FF heads widened by zeros.
+    """An MRL net (``fc.nesting_classifier_6.weight``) with the head of its whole layer alone, and
+    FF heads widened by zeros.
 
     The smaller heads of MRL are left out: what is measured are the features.
     """
     found: State = {}
-    heads = {int(match[1]) for name in state if (match := re.search(r"fc\.nesting_classifier_(\d+)\.weight$", name))}
+    heads = {
+        int(match[1])
+        for name in state
+        if (match := re.search(r"fc\.nesting_classifier_(\d+)\.weight$", name))
+    }
     for name, value in state.items():
         match = re.search(r"fc\.nesting_classifier_(\d+)\.(weight|bias)$", name)
         if match is None:
@@ -212,13 +268,14 @@ def nested_head(state: Mapping[str, Tensor]) -> State:
 def load_into(net: nn.Module, state: Mapping[str, Tensor], source: str) -> nn.Module:
     """Load a state dict whose keys and shapes match exactly.
 
-    Counters of batches in batch norm, which files from before 2018 lack, are the one thing that may be missing:
-    they are no weights and nothing here reads them.
+    Counters of batches in batch norm, which files from before 2018 lack, are the one thing that may
+    be missing: they are no weights and nothing here reads them.
 
     Raises
     ------
     InputError
-        Listing missing and unexpected keys, or tensors of another shape, instead of loading half a net.
+        Listing missing and unexpected keys, or tensors of another shape, instead of loading half a
+        net.
     """
     wanted = net.state_dict()
     shapes = [
@@ -226,22 +283,35 @@ def load_into(net: nn.Module, state: Mapping[str, Tensor], source: str) -> nn.Mo
         for key in wanted
         if key in state and state[key].shape != wanted[key].shape
     ]
-    _refuse(source, net, [key for key in wanted if key not in state], [key for key in state if key not in wanted], shapes)
+    _refuse(
+        source,
+        net,
+        [key for key in wanted if key not in state],
+        [key for key in state if key not in wanted],
+        shapes,
+    )
     net.load_state_dict({key: state.get(key, value) for key, value in wanted.items()}, strict=True)
     return net
 
 
-def _refuse(source: str, net: nn.Module, missing: list[str], unexpected: list[str], shapes: list[str]) -> None:
+def _refuse(
+    source: str, net: nn.Module, missing: list[str], unexpected: list[str], shapes: list[str]
+) -> None:
     missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     problems = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
-    told = [f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})" for what, keys in problems.items() if keys]
+    told = [
+        f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+        for what, keys in problems.items()
+        if keys
+    ]
     if told:
         raise InputError(f"{source} does not fit {type(net).__name__}: keys {'; '.join(told)}")
 
 
 @contextmanager
 def exactly(source: str) -> Iterator[None]:
-    """While timm loads weights itself, with the conversions it has for them: every key must fit, also where timm would let it pass.
+    """While timm loads weights itself, with the conversions it has for them: every key must fit,
+    also where timm would let it pass.
 
     timm loads some families with ``strict=False``; what does not fit is then only noted in its log.
     """

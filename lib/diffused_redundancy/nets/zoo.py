@@ -29,16 +29,17 @@ class Recipe:
     upstream : str
         A name in ``upstream.WORLDS``.
     images, held_out : int
-        Upstream pictures to train on and to report top-1 on.
+        Upstream images to train on and to report top-1 on.
     epochs, batch : int
-        Passes over the training pictures, and pictures a step. All nets of the zoo take the same number of steps but
-        the transformer, which needs more.
+        Passes over the training images, and images a step. All nets of the zoo take the same number
+        of steps but the transformer, which needs more.
     learning_rate, weight_decay : float
         Peak of the one-cycle schedule, and decoupled weight decay, of AdamW.
     precision : str
         ``bf16``: mixed precision, as torch.autocast does it; ``float32``: none.
     seed : int
-        Seed of the initial weights and of the order of the data. Nets of one upstream set see the same pictures.
+        Seed of the initial weights and of the order of the data. Nets of one upstream set see the
+        same images.
     """
 
     architecture: str = "miniature_resnet"
@@ -64,7 +65,9 @@ class Recipe:
         """The loss in words, with its strength; equal for nets that differ in other things only."""
         options = self.loss_options
         if self.loss == "adversarial":
-            return f"adversarial {'L2' if options['norm'] == 'l2' else 'Linf'} {options['radius']:g}"
+            return (
+                f"adversarial {'L2' if options['norm'] == 'l2' else 'Linf'} {options['radius']:g}"
+            )
         if self.loss == "mrl":
             return "MRL-E" if options.get("shared") else "MRL"
         names = {"dropout": "dropout {rate:g}", "decov": "DeCov {weight:g}", "ff": "FF {k}"}
@@ -73,7 +76,10 @@ class Recipe:
     @property
     def upstream_label(self) -> str:
         """The upstream set in words."""
-        return f"{self.images:,} {'letters' if self.upstream == 'letters' else 'letters of more kinds'}"
+        return (
+            f"{self.images:,} "
+            f"{'letters' if self.upstream == 'letters' else 'letters of more kinds'}"
+        )
 
 
 def _zoo() -> dict[str, Recipe]:
@@ -85,8 +91,17 @@ def _zoo() -> dict[str, Recipe]:
 
     resnet = "miniature_resnet"
     add(f"{resnet}.standard", 2)
-    for norm, radius, seeds in (("l2", 0.25, 2), ("l2", 0.5, 2), ("linf", 0.0157, 2)):  # 0.0157 is 4/255
-        add(f"{resnet}.adversarial_{norm}_{radius:g}", seeds, loss="adversarial", loss_options={"norm": norm, "radius": radius})
+    for norm, radius, seeds in (
+        ("l2", 0.25, 2),
+        ("l2", 0.5, 2),
+        ("linf", 0.0157, 2),
+    ):  # 0.0157 is 4/255
+        add(
+            f"{resnet}.adversarial_{norm}_{radius:g}",
+            seeds,
+            loss="adversarial",
+            loss_options={"norm": norm, "radius": radius},
+        )
     for rate in (0.2, 0.5, 0.8):
         add(f"{resnet}.dropout_{rate:g}", 1, loss="dropout", loss_options={"rate": rate})
     for weight in ("1e-4", "1e-3", "1e-2"):
@@ -101,12 +116,22 @@ def _zoo() -> dict[str, Recipe]:
         add(f"{resnet}_{features}.standard", 1, features=features)
     add("miniature_plain_resnet.standard", 1, architecture="miniature_plain_resnet", features=256)
     add("miniature_vgg.standard", 1, architecture="miniature_vgg", features=256)
-    add("miniature_vit.standard", 1, architecture="miniature_vit", features=128, epochs=12, batch=64, learning_rate=1e-3)
+    add(
+        "miniature_vit.standard",
+        1,
+        architecture="miniature_vit",
+        features=128,
+        epochs=12,
+        batch=64,
+        learning_rate=1e-3,
+    )
     return zoo
 
 
 ZOO: dict[str, Recipe] = _zoo()
-"""Recipes by name: architecture (and width, where it is not 512), what is special in pre-training, seed."""
+"""Recipes by name: architecture (and width, where it is not 512), what is special in pre-training,
+seed.
+"""
 
 
 def recipe(name: str) -> Recipe:

@@ -1,9 +1,10 @@
-"""Weight files and data sets of others: named in ``data/assets.toml``, fetched when asked for, checked by hash.
+"""Weight files and data sets of others: named in ``data/assets.toml``, fetched when asked for,
+checked by hash.
 
 An asset is a few files with their urls, hashes, sizes and terms. They live in the folder of
-:func:`paths.assets`, ``weights/NAME/FILE`` or ``datasets/FOLDER/FILE``. Where no sha256 was published, that of
-the first download is recorded there, and later downloads must agree with it. Files that were put there by other ways
-are checked when they are first used.
+:func:`paths.assets`, ``weights/NAME/FILE`` or ``datasets/FOLDER/FILE``. Where no sha256 was
+published, that of the first download is recorded there, and later downloads must agree with it.
+Files that were put there by other ways are checked when they are first used.
 """
 
 from __future__ import annotations
@@ -31,16 +32,24 @@ KINDS = {"weights": "weights", "datasets": "data set"}
 
 
 def _command() -> str:
-    """How this command is called here: with the interpreter that runs, which need not be the one that ``python`` finds."""
+    """How this command is called here: with the interpreter that runs, which need not be the one
+    that ``python`` finds.
+    """
     python = Path(sys.executable)
     here = Path.cwd()
-    return f"{python.relative_to(here) if python.is_relative_to(here) else python} -m diffused_redundancy assets".replace(str(Path.home()), "~")
+    return (
+        f"{python.relative_to(here) if python.is_relative_to(here) else python} -m "
+        "diffused_redundancy "
+        "assets"
+    ).replace(str(Path.home()), "~")
 
 
 COMMAND = _command()
 
 BY_HAND = "put there by hand"
-"""Origin of a file that was found in its place. Where nothing is published it is the user's own, who may change it."""
+"""Origin of a file that was found in its place. Where nothing is published it is the user's own,
+who may change it.
+"""
 
 
 @dataclass(frozen=True)
@@ -52,8 +61,8 @@ class File:
     name : str
         Relative to the asset's folder.
     urls : tuple of str
-        The first and its mirrors; ``hf://OWNER/REPOSITORY/FILE`` goes through the Hugging Face hub's client. None where
-        the file has to be got by hand.
+        The first and its mirrors; ``hf://OWNER/REPOSITORY/FILE`` goes through the Hugging Face
+        hub's client. None where the file has to be got by hand.
     expected : Expected
         Published hashes and size.
     """
@@ -101,7 +110,9 @@ class Asset:
     @property
     def bytes(self) -> int | None:
         """Of all files needed, or None where one is not known."""
-        return None if None in self._sizes else sum(size for size in self._sizes if size is not None)
+        return (
+            None if None in self._sizes else sum(size for size in self._sizes if size is not None)
+        )
 
     @property
     def _sizes(self) -> list[int | None]:
@@ -109,9 +120,15 @@ class Asset:
 
     @property
     def least_bytes(self) -> float:
-        """Of all files needed, as far as known: exact, else estimated from the entry's megabytes, else of the files whose size is known."""
+        """Of all files needed, as far as known: exact, else estimated from the entry's megabytes,
+        else of the files whose size is known.
+        """
         known = sum(size for size in self._sizes if size is not None)
-        return known if self.bytes is not None else float(self.about.get("megabytes", 0)) * 1e6 or known
+        return (
+            known
+            if self.bytes is not None
+            else float(self.about.get("megabytes", 0)) * 1e6 or known
+        )
 
     @property
     def size(self) -> str:
@@ -137,7 +154,12 @@ def _asset(kind: str, name: str, entry: Mapping[str, Any]) -> Asset:
     files = [dict(file) for file in values.pop("files", ())] or [values]
     made = []
     for one in files:
-        expected = Expected(*(one.pop(key, default) for key, default in (("sha256", ""), ("md5", ""), ("bytes", None))))
+        expected = Expected(
+            *(
+                one.pop(key, default)
+                for key, default in (("sha256", ""), ("md5", ""), ("bytes", None))
+            )
+        )
         made.append(File(one.pop("file"), tuple(one.pop("urls", ())), expected))
     folder = values.pop("folder", name)
     if (
@@ -146,7 +168,16 @@ def _asset(kind: str, name: str, entry: Mapping[str, Any]) -> Asset:
         or any(Path(file.name).is_absolute() or ".." in Path(file.name).parts for file in made)
     ):
         raise InputError(f"{name} of the assets names a path outside of the folder of assets")
-    return Asset(name, kind, f"{kind}/{folder}", tuple(made), values.pop("source"), values.pop("license"), values.pop("by_hand", ""), values)
+    return Asset(
+        name,
+        kind,
+        f"{kind}/{folder}",
+        tuple(made),
+        values.pop("source"),
+        values.pop("license"),
+        values.pop("by_hand", ""),
+        values,
+    )
 
 
 def read_manifest(path: Path) -> dict[str, Asset]:
@@ -212,8 +243,16 @@ def how_to_get(one: Asset) -> str:
     if one.by_hand:
         names = (" or " if one.any_one else ", ").join(file.name for file in gone)
         return f"{one.by_hand} Then put {names} in {place}, or run '{COMMAND} import FOLDER'"
-    linked = [f"{file.name} from {' or '.join(hub.page(url) for url in file.urls)}" if file.urls else file.name for file in gone]
-    return f"run '{COMMAND} fetch {one.name}' ({one.size}); or put into {place} {('; or ' if one.any_one else '; ').join(linked)}"
+    linked = [
+        f"{file.name} from {' or '.join(hub.page(url) for url in file.urls)}"
+        if file.urls
+        else file.name
+        for file in gone
+    ]
+    return (
+        f"run '{COMMAND} fetch {one.name}' ({one.size}); or put into {place} "
+        f"{('; or ' if one.any_one else '; ').join(linked)}"
+    )
 
 
 def _records() -> Path:
@@ -221,7 +260,8 @@ def _records() -> Path:
 
 
 def recorded() -> dict[str, dict[str, Any]]:
-    """What is known of files here, by their path relative to the folder of assets: sha256, bytes, time of change, origin.
+    """What is known of files here, by their path relative to the folder of assets: sha256, bytes,
+    time of change, origin.
 
     Entries that cannot be read are as none.
     """
@@ -234,7 +274,11 @@ def recorded() -> dict[str, dict[str, Any]]:
         _say_once(f"{path} cannot be read and counts as empty: {error}")
         return {}
     entries = held if isinstance(held, dict) else {}
-    found = {key: one for key, one in entries.items() if isinstance(one, dict) and {"sha256", "bytes", "changed"} <= one.keys()}
+    found = {
+        key: one
+        for key, one in entries.items()
+        if isinstance(one, dict) and {"sha256", "bytes", "changed"} <= one.keys()
+    }
     if found != held:
         _say_once(f"{path} is broken: entries that cannot be read count as none")
     return found
@@ -252,14 +296,23 @@ def _key(path: Path) -> str:
 def _unchanged(path: Path) -> dict[str, Any] | None:
     """What is recorded of a file that has the size and the time of change it had then."""
     known, about = recorded().get(_key(path)), path.stat()
-    return known if known and (known["bytes"], known["changed"]) == (about.st_size, about.st_mtime_ns) else None
+    return (
+        known
+        if known and (known["bytes"], known["changed"]) == (about.st_size, about.st_mtime_ns)
+        else None
+    )
 
 
 def record(path: Path, origin: str) -> None:
     """Note a file of an asset that was found to be what it should be, and where it is from."""
     with FileLock(str(_records()) + ".lock"):
         about = path.stat()
-        entry = {"sha256": digest(path), "bytes": about.st_size, "changed": about.st_mtime_ns, "from": origin}
+        entry = {
+            "sha256": digest(path),
+            "bytes": about.st_size,
+            "changed": about.st_mtime_ns,
+            "from": origin,
+        }
         entry["date"] = datetime.now(UTC).strftime("%Y-%m-%d")
         write_json(_records(), {**recorded(), _key(path): entry})
 
@@ -287,7 +340,9 @@ def problem(one: Asset, file: File, path: Path | None = None) -> str:
 
 
 def _take(one: Asset, file: File, origin: str) -> None:
-    """Accept a file that has come: it must be what was published and what was recorded, if anything was."""
+    """Accept a file that has come: it must be what was published and what was recorded, if anything
+    was.
+    """
     path = one.path(file)
     if found := problem(one, file):
         path.unlink()
@@ -302,7 +357,8 @@ def _check(one: Asset, file: File) -> None:
     Raises
     ------
     InputError
-        If it is not what was published or recorded. The file is kept: it may be the user's only one.
+        If it is not what was published or recorded. The file is kept: it may be the user's only
+        one.
     """
     path = one.path(file)
     known = _unchanged(path)
@@ -311,10 +367,23 @@ def _check(one: Asset, file: File) -> None:
     with explained("read", path):
         found = problem(one, file)
     if found:
-        again = f"Then run '{COMMAND} fetch {one.name}'." if any(each.urls for each in one.files) else one.by_hand
-        meant = f" If you changed it on purpose, take its entry out of {_records()}." if "recorded was" in found else ""
-        raise InputError(f"{path} is not {file.name} of {one.name}: {found}. It is left as it is: move it away. {again}{meant}")
-    with contextlib.suppress(OSError, InputError):  # in a folder shared for reading only, it is checked at every use
+        again = (
+            f"Then run '{COMMAND} fetch {one.name}'."
+            if any(each.urls for each in one.files)
+            else one.by_hand
+        )
+        meant = (
+            f" If you changed it on purpose, take its entry out of {_records()}."
+            if "recorded was" in found
+            else ""
+        )
+        raise InputError(
+            f"{path} is not {file.name} of {one.name}: {found}. It is left as it is: move it "
+            f"away. {again}{meant}"
+        )
+    with contextlib.suppress(
+        OSError, InputError
+    ):  # in a folder shared for reading only, it is checked at every use
         record(path, recorded().get(_key(path), {}).get("from", BY_HAND))
 
 
@@ -345,12 +414,17 @@ def fetch(one: Asset) -> list[Path]:
                 failed = f"no link gave it: {'; '.join(told)}" if told else "there is no link to it"
                 by_hand = one.by_hand or f"get it in some other way, put it in {one.place}"
                 names = " or ".join(each.name for each in wanted) if one.any_one else file.name
-                raise InputError(f"{names} of {one.name} could not be fetched: {failed}. By hand: {by_hand}, or run '{COMMAND} import FOLDER'")
+                raise InputError(
+                    f"{names} of {one.name} could not be fetched: {failed}. By hand: "
+                    f"{by_hand}, or run '{COMMAND} import FOLDER'"
+                )
     return [one.path(file) for file in present(one)]
 
 
 def _fetch(one: Asset, file: File) -> list[str]:
-    """Fetch one file from the first of its links that gives it; returns what went wrong with others."""
+    """Fetch one file from the first of its links that gives it; returns what went wrong with
+    others.
+    """
     told: list[str] = []
     for url in file.urls:
         try:
@@ -377,7 +451,8 @@ def require(one: Asset, *, fetching: bool) -> list[Path]:
     Raises
     ------
     InputError
-        If a file is missing and not to be fetched, with how to get it; or is not what was published or recorded.
+        If a file is missing and not to be fetched, with how to get it; or is not what was published
+        or recorded.
     """
     if missing(one):
         if not fetching or not any(file.urls for file in one.files):

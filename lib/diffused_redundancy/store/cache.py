@@ -1,7 +1,9 @@
-"""A content-addressed cache: a key says everything that determines a result, and the result is a few arrays.
+"""A content-addressed cache: a key says everything that determines a result, and the result is a
+few arrays.
 
-An entry is one safetensors file named after the sha256 of its key, holding the key itself and a checksum of
-its arrays. A corrupt entry is reported and rebuilt; two processes that want the same entry compute it once.
+An entry is one safetensors file named after the sha256 of its key, holding the key itself and a
+checksum of its arrays. A corrupt entry is reported and rebuilt; two processes that want the same
+entry compute it once.
 """
 
 from __future__ import annotations
@@ -50,9 +52,11 @@ def checksum(arrays: Mapping[str, np.ndarray]) -> str:
 
 @functools.cache
 def code_digest(*modules: str) -> str:
-    """A digest of the source of modules or packages of this library, by name relative to it (``measure``, ``nets.extraction``).
+    """A digest of the source of modules or packages of this library, by name relative to it
+    (``measure``, ``nets.extraction``).
 
-    As part of a key it makes sure that a change of the code is never answered from before the change.
+    As part of a key it makes sure that a change of the code is never answered from before the
+    change.
     """
     root = Path(__file__).resolve().parents[1]
     total = hashlib.sha256()
@@ -77,14 +81,17 @@ class Cache:
     folder : path, optional
         Where entries live; by default the folder of :func:`diffused_redundancy.store.paths.cache`.
     refresh_before : float, optional
-        Entries written before this time (seconds since 1970) are computed anew. The command line's ``--force``
-        sets it to the start of the run, so that the notebooks of one run still share what they make. By
-        default ``$DIFFUSED_REDUNDANCY_REFRESH_BEFORE``, else nothing is refreshed.
+        Entries written before this time (seconds since 1970) are computed anew. The command line's
+        ``--force`` sets it to the start of the run, so that the notebooks of one run still share
+        what they make. By default ``$DIFFUSED_REDUNDANCY_REFRESH_BEFORE``, else nothing is
+        refreshed.
     """
 
     def __init__(self, folder: Path | None = None, *, refresh_before: float | None = None) -> None:
         self.folder = make_folder(Path(folder) if folder is not None else paths.cache())
-        self.refresh_before = float(os.environ.get(REFRESH_VARIABLE, 0)) if refresh_before is None else refresh_before
+        self.refresh_before = (
+            float(os.environ.get(REFRESH_VARIABLE, 0)) if refresh_before is None else refresh_before
+        )
         self.hits = 0
         self.misses = 0
 
@@ -93,7 +100,9 @@ class Cache:
         return self.folder / str(key.get("kind", "entry")) / f"{digest(key)}.safetensors"
 
     def get(self, key: Mapping[str, Any]) -> Arrays | None:
-        """The arrays of a key, or None if there is no entry or it is corrupt (which is reported)."""
+        """The arrays of a key, or None if there is no entry or it is corrupt (which is
+        reported).
+        """
         path = self.path(key)
         if not path.exists():
             return None
@@ -103,7 +112,9 @@ class Cache:
             log.warning("cache entry %s cannot be read (%s): it is rebuilt", path, error)
             return None
         if notes.get("key") != canonical(key) or notes.get("checksum") != checksum(arrays):
-            log.warning("cache entry %s is corrupt (its checksum does not match): it is rebuilt", path)
+            log.warning(
+                "cache entry %s is corrupt (its checksum does not match): it is rebuilt", path
+            )
             return None
         return arrays
 
@@ -113,7 +124,9 @@ class Cache:
         with atomic_path(self.path(key)) as temporary:
             tensors.write(temporary, stored, {"key": canonical(key), "checksum": checksum(stored)})
 
-    def get_or_compute(self, key: Mapping[str, Any], compute: Callable[[], Mapping[str, np.ndarray]]) -> Arrays:
+    def get_or_compute(
+        self, key: Mapping[str, Any], compute: Callable[[], Mapping[str, np.ndarray]]
+    ) -> Arrays:
         """The arrays of a key, computed and stored if they are not there yet.
 
         Parameters
@@ -132,7 +145,8 @@ class Cache:
         *,
         lock: Mapping[str, Any],
     ) -> dict[str, Arrays]:
-        """The arrays of several keys that are computed together; those that are not there yet are computed and stored.
+        """The arrays of several keys that are computed together; those that are not there yet are
+        computed and stored.
 
         Parameters
         ----------
@@ -153,18 +167,25 @@ class Cache:
             if missing:
                 made = compute(missing)
                 if set(made) != set(missing):
-                    raise ValueError(f"asked for {', '.join(missing)}, compute gave {', '.join(made) or 'nothing'}")
+                    raise ValueError(
+                        f"asked for {', '.join(missing)}, compute gave "
+                        f"{', '.join(made) or 'nothing'}"
+                    )
                 for name, arrays in made.items():
                     found[name] = dict(arrays)
                     self.put(keys[name], arrays)
             return found
 
     def peek(self, key: Mapping[str, Any]) -> Arrays | None:
-        """The arrays of a key if they are there and need no refreshing; nothing is computed or waited for."""
+        """The arrays of a key if they are there and need no refreshing; nothing is computed or
+        waited for.
+        """
         found = self._fresh(key)
         self.hits += found is not None
         return found
 
     def _fresh(self, key: Mapping[str, Any]) -> Arrays | None:
         path = self.path(key)
-        return None if path.exists() and path.stat().st_mtime < self.refresh_before else self.get(key)
+        return (
+            None if path.exists() and path.stat().st_mtime < self.refresh_before else self.get(key)
+        )

@@ -1,4 +1,6 @@
-"""One file from the web: resumed where it stopped, tried again after a hiccup, checked, and moved into place whole."""
+"""One file from the web: resumed where it stopped, tried again after a hiccup, checked, and moved
+into place whole.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,14 @@ from .files import explained, write_json
 CHUNK = 1 << 20
 TIMEOUT = 30.0
 TRIES = 5
-"""How often in a row, without a byte more, a server that fails or a connection that breaks is tried; a file that is not there is asked for once."""
+"""How often in a row, without a byte more, a server that fails or a connection that breaks is
+tried; a file that is not there is asked for once.
+"""
 
 
 SILENT: set[str] = set()
-"""Hosts that did not answer at all, :data:`TRIES` times: another file of theirs is asked for once."""
+"""Hosts that did not answer at all, :data:`TRIES` times: another file of theirs is asked for once.
+"""
 
 
 class DeadLink(Exception):
@@ -32,7 +37,9 @@ class DeadLink(Exception):
 
 
 class Interrupted(Exception):
-    """A connection broke while the file was coming. No OSError, so that it is not taken for one of the disk."""
+    """A connection broke while the file was coming. No OSError, so that it is not taken for one of
+    the disk.
+    """
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,8 @@ class Expected:
     Attributes
     ----------
     sha256 : str
-        All of its hexadecimal digits or the first ones, as file names often carry; empty if unknown.
+        All of its hexadecimal digits or the first ones, as file names often carry; empty if
+        unknown.
     md5 : str
         Empty if unknown.
     size : int or None
@@ -66,7 +74,9 @@ class Expected:
 def digest(path: Path, kind: str = "sha256") -> str:
     """The ``sha256`` or ``md5`` of a file's bytes, in hexadecimal."""
     with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(
+            stream, lambda: hashlib.new(kind, usedforsecurity=False)
+        ).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -78,8 +88,9 @@ class Place:
     address : str
     expected : Expected
     version : str
-        Which content the address gives, in the words of whoever named it: what has come of a version is completed from
-        any other address of it. Empty if not known; then the server that began must say that the file is the same.
+        Which content the address gives, in the words of whoever named it: what has come of a
+        version is completed from any other address of it. Empty if not known; then the server that
+        began must say that the file is the same.
     headers : mapping
         To send along, such as an authorization.
     """
@@ -91,7 +102,9 @@ class Place:
 
 
 def download(url: str, path: Path, expected: Expected | None = None, *, title: str = "") -> None:
-    """Fetch a url to a path; see :func:`transfer`. If its hash is known, it completes what came from another url with that hash."""
+    """Fetch a url to a path; see :func:`transfer`. If its hash is known, it completes what came
+    from another url with that hash.
+    """
     known = expected or Expected()
     transfer(url, lambda: Place(url, known, known.sha256 or known.md5), path, title=title)
 
@@ -99,8 +112,8 @@ def download(url: str, path: Path, expected: Expected | None = None, *, title: s
 def transfer(name: str, locate: Callable[[], Place], path: Path, *, title: str = "") -> None:
     """Fetch a file to a path.
 
-    What has come is kept beside the path in ``NAME.part``; the next try or call goes on from there if the file is still
-    the same, and begins anew if not.
+    What has come is kept beside the path in ``NAME.part``; the next try or call goes on from there
+    if the file is still the same, and begins anew if not.
 
     Parameters
     ----------
@@ -116,7 +129,8 @@ def transfer(name: str, locate: Callable[[], Place], path: Path, *, title: str =
     Raises
     ------
     DeadLink
-        If the server does not have the file, what came is not what was expected, or :data:`TRIES` tries in a row brought nothing.
+        If the server does not have the file, what came is not what was expected, or :data:`TRIES`
+        tries in a row brought nothing.
     InputError
         If the file cannot be written.
     """
@@ -131,7 +145,9 @@ def transfer(name: str, locate: Callable[[], Place], path: Path, *, title: str =
         try:
             kept = _complete(name, place, part, about, title or path.name)
         except (Interrupted, OSError, HTTPException) as error:
-            if isinstance(error, urllib.error.HTTPError) and not _may_pass(error.code, signed=place.address != name):
+            if isinstance(error, urllib.error.HTTPError) and not _may_pass(
+                error.code, signed=place.address != name
+            ):
                 raise DeadLink(f"{name}: {error.code} {error.reason}") from error
             problem = str(getattr(error, "reason", error)) or type(error).__name__
             silent = not isinstance(error, (Interrupted, urllib.error.HTTPError))
@@ -159,7 +175,9 @@ def transfer(name: str, locate: Callable[[], Place], path: Path, *, title: str =
 
 
 def _may_pass(code: int, *, signed: bool) -> bool:
-    """Whether another try may succeed after an HTTP status; a signed address that is refused has expired, and the next one will not have."""
+    """Whether another try may succeed after an HTTP status; a signed address that is refused has
+    expired, and the next one will not have.
+    """
     return code >= 500 or code in (408, 416, 425, 429) or (signed and code == 403)
 
 
@@ -174,11 +192,22 @@ def _complete(name: str, place: Place, part: Path, about: Path, title: str) -> i
         If the part cannot be written.
     """
     known = _known(about)
-    same = known.get("version") == place.version if place.version else known.get("url") == name and known.get("validator")
+    same = (
+        known.get("version") == place.version
+        if place.version
+        else known.get("url") == name and known.get("validator")
+    )
     held = _size(part) if same else 0
     if held and held == place.expected.size:
         return held
-    request = urllib.request.Request(place.address, headers={"User-Agent": "diffused-redundancy", "Accept-Encoding": "identity", **place.headers})
+    request = urllib.request.Request(
+        place.address,
+        headers={
+            "User-Agent": "diffused-redundancy",
+            "Accept-Encoding": "identity",
+            **place.headers,
+        },
+    )
     if held:
         request.add_header("Range", f"bytes={held}-")
         if not place.version:
@@ -196,10 +225,16 @@ def _complete(name: str, place: Place, part: Path, about: Path, title: str) -> i
         goes_on = answer.status == 206
         length = answer.headers.get("Content-Length")
         tag = answer.headers.get("ETag", "")
-        validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
+        validator = (
+            tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
+        )
         with explained("write", part), open(part, "ab" if goes_on else "wb") as stream:
             write_json(about, {"url": name, "version": place.version, "validator": validator})
-            for block in progress(_blocks(answer), total=None if length is None else -(-int(length) // CHUNK), title=f"{title} (MB)"):
+            for block in progress(
+                _blocks(answer),
+                total=None if length is None else -(-int(length) // CHUNK),
+                title=f"{title} (MB)",
+            ):
                 stream.write(block)
     total = None if length is None else int(length) + (held if goes_on else 0)
     if total is not None and _size(part) < total:
@@ -221,7 +256,9 @@ def _known(about: Path) -> dict[str, Any]:
 
 
 def _blocks(answer: Any) -> Iterator[bytes]:
-    """What a server sends, a block at a time; Interrupted if the connection breaks or nothing comes for :data:`TIMEOUT` seconds."""
+    """What a server sends, a block at a time; Interrupted if the connection breaks or nothing comes
+    for :data:`TIMEOUT` seconds.
+    """
     while True:
         try:
             block = answer.read(CHUNK)

@@ -1,4 +1,6 @@
-"""Writing files so that nothing is ever half-written, and saying in one line why a file cannot be used."""
+"""Writing files so that nothing is ever half-written, and saying in one line why a file cannot be
+used.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +40,16 @@ def explained(action: str, path: Path) -> Iterator[None]:
         reason = _REASONS[errno.ENOSPC] if full else str(error)
         raise InputError(f"cannot {action} {path}: {reason}") from error
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0) or f"{error.strerror or error}; choose another folder"
+        reason = (
+            _REASONS.get(error.errno or 0) or f"{error.strerror or error}; choose another folder"
+        )
         raise InputError(f"cannot {action} {path}: {reason}") from error
 
 
 def make_folder(path: Path) -> Path:
-    """Create a folder and its parents, and check that it can be written to before any work is done."""
+    """Create a folder and its parents, and check that it can be written to before any work is
+    done.
+    """
     path = Path(path)
     with explained("write to", path):
         path.mkdir(parents=True, exist_ok=True)
@@ -54,7 +60,9 @@ def make_folder(path: Path) -> Path:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends well, and vanishes otherwise."""
+    """A temporary path beside ``path`` that takes its place when the block ends well, and vanishes
+    otherwise.
+    """
     path = Path(path)
     with explained("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +90,18 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def sha256_of(*parts: Path | bytes | str) -> str:
+    """The sha256 of the bytes of some files, texts and bytes, one after another, in hexadecimal.
+
+    >>> sha256_of("a", b"b") == sha256_of("ab")
+    True
+    """
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Path):
+            with open(part, "rb") as stream:
+                while block := stream.read(1 << 20):
+                    total.update(block)
+        else:
+            total.update(part.encode() if isinstance(part, str) else part)
+    return total.hexdigest()

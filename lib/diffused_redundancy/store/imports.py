@@ -14,11 +14,14 @@ from .files import atomic_path, explained
 Wanted = tuple[Asset, File]
 
 
-def import_folder(folder: Path, among: Iterable[Asset] | None = None) -> tuple[list[Wanted], list[str]]:
+def import_folder(
+    folder: Path, among: Iterable[Asset] | None = None
+) -> tuple[list[Wanted], list[str]]:
     """Copy the files of a folder that belong to assets, and are missing, to where they belong.
 
-    A file belongs to an asset if its path ends as one of the asset's links does, or as its place here, or if it is called
-    ``ASSET.SUFFIX``; so much of the end counts as no other asset shares. Or if its sha256 is a published one.
+    A file belongs to an asset if its path ends as one of the asset's links does, or as its place
+    here, or if it is called ``ASSET.SUFFIX``; so much of the end counts as no other asset shares.
+    Or if its sha256 is a published one.
 
     Parameters
     ----------
@@ -39,7 +42,11 @@ def import_folder(folder: Path, among: Iterable[Asset] | None = None) -> tuple[l
     folder = Path(folder).expanduser().resolve()
     if not folder.is_dir():
         raise InputError(f"no folder {folder}")
-    every = [(one, file) for one in (manifest().values() if among is None else among) for file in one.files]
+    every = [
+        (one, file)
+        for one in (manifest().values() if among is None else among)
+        for file in one.files
+    ]
     owners = _owners(every)
     matches: list[tuple[int, Path]] = []
     taken: list[Wanted] = []
@@ -53,7 +60,9 @@ def import_folder(folder: Path, among: Iterable[Asset] | None = None) -> tuple[l
             continue
         if which is not None:
             matches.append((which, path))
-    for which, path in sorted(matches):  # in the order of the manifest: of weights, the best file first
+    for which, path in sorted(
+        matches
+    ):  # in the order of the manifest: of weights, the best file first
         one, file = every[which]
         if file not in missing(one):
             continue
@@ -78,7 +87,11 @@ def _copy(one: Asset, file: File, path: Path) -> None:
 def _ends(one: Asset, file: File) -> set[tuple[str, ...]]:
     """Ends of paths that the file may lie under, as components."""
     name = PurePosixPath(file.name)
-    whole = [(one.name, name.name), (one.name + name.suffix,), PurePosixPath(one.folder, name).parts]
+    whole = [
+        (one.name, name.name),
+        (one.name + name.suffix,),
+        PurePosixPath(one.folder, name).parts,
+    ]
     whole += [tuple(url.partition("://")[2].split("/")) for url in file.urls]
     return {parts[i:] for parts in whole for i in range(len(parts))}
 
@@ -105,7 +118,10 @@ def _by_hash(path: Path, every: Sequence[Wanted]) -> int | None:
         like = [
             i
             for i, (one, file) in enumerate(every)
-            if file.expected.sha256 and PurePosixPath(file.name).suffix == path.suffix and file.expected.size in (None, size) and file in missing(one)
+            if file.expected.sha256
+            and PurePosixPath(file.name).suffix == path.suffix
+            and file.expected.size in (None, size)
+            and file in missing(one)
         ]
         found = digest(path) if like else ""
     return next((i for i in like if found.startswith(every[i][1].expected.sha256)), None)

@@ -1,4 +1,6 @@
-"""Where things live. Every path is absolute, so notebooks behave the same from any working directory."""
+"""Where things live. Every path is absolute, so notebooks behave the same from any working
+directory.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,15 @@ def repository() -> Path:
     Raises
     ------
     InputError
-        If the package was imported from elsewhere than a checkout's ``lib/`` (checkpoints and notebooks live
-        in the checkout, not in the package).
+        If the package was imported from elsewhere than a checkout's ``lib/`` (checkpoints and
+        notebooks live in the checkout, not in the package).
     """
     root = Path(__file__).resolve().parents[3]
     if not (root / "notebooks").is_dir() or not (root / "pyproject.toml").is_file():
-        raise InputError(f"{root} is not a checkout of the artifact: clone it and install with 'pip install -e .'")
+        raise InputError(
+            f"{root} is not a checkout of the artifact: clone it and install with 'pip install "
+            "-e .'"
+        )
     return root
 
 
@@ -42,18 +47,32 @@ def notebooks() -> Path:
 
 
 def cache() -> Path:
-    """The folder of cached features and curves: ``$DIFFUSED_REDUNDANCY_CACHE``, else the user's cache folder."""
+    """The folder of cached features and curves: ``$DIFFUSED_REDUNDANCY_CACHE``, else the user's
+    cache folder.
+    """
     given = os.environ.get(CACHE_VARIABLE)
-    return Path(given).expanduser().resolve() if given else Path(platformdirs.user_cache_dir("diffused-redundancy"))
+    return (
+        Path(given).expanduser().resolve()
+        if given
+        else Path(platformdirs.user_cache_dir("diffused-redundancy"))
+    )
 
 
 def assets() -> Path:
-    """The folder of downloaded weights and data sets: ``$DIFFUSED_REDUNDANCY_ASSETS``, else the user's data folder."""
+    """The folder of downloaded weights and data sets: ``$DIFFUSED_REDUNDANCY_ASSETS``, else the
+    user's data folder.
+    """
     given = os.environ.get(ASSETS_VARIABLE)
-    return Path(given).expanduser().resolve() if given else Path(platformdirs.user_data_dir("diffused-redundancy"))
+    return (
+        Path(given).expanduser().resolve()
+        if given
+        else Path(platformdirs.user_data_dir("diffused-redundancy"))
+    )
 
 
 def report() -> Path:
-    """The folder of the running report: set by the runner, else ``reports/interactive`` in the checkout."""
+    """The folder of the running report: set by the runner, else ``reports/interactive`` in the
+    checkout.
+    """
     given = os.environ.get(REPORT_VARIABLE)
     return Path(given) if given else repository() / "reports" / "interactive"

@@ -11,15 +11,29 @@ from typing import Any
 
 from . import paths
 
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pandas", "papermill", "nbconvert")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+    "papermill",
+    "nbconvert",
+)
 
 
 def commit() -> str:
-    """The git commit of the checkout, with ``+changes`` if files differ from it, or ``not a git checkout``."""
+    """The git commit of the checkout, with ``+changes`` if files differ from it, or ``not a git
+    checkout``.
+    """
     root = paths.repository()
 
     def git(*words: str) -> str:
-        answer = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True)
+        answer = subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, check=True
+        )
         return answer.stdout.strip()
 
     try:
@@ -62,7 +76,8 @@ def provenance() -> dict[str, Any]:
         "commit": commit(),
         "date (UTC)": datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": f"{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads in use",
+        "processor": f"{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} "
+        "threads in use",
         "GPU": gpu(),
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in PACKAGES},

@@ -1,7 +1,8 @@
 """The paper's downstream data sets, through torchvision with its official splits and checksums.
 
-Archives live in the folder of assets, ``datasets/NAME``; torchvision unpacks them there. The probes' penalties are
-chosen by cross-validation on the train split, so no validation part is split off.
+Archives live in the folder of assets, ``datasets/NAME``; torchvision unpacks them there. The
+probes' penalties are chosen by cross-validation on the train split, so no validation part is split
+off.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from .splits import ArrayImages, Images, Split, Task
 
 @dataclass(frozen=True)
 class DatasetImages:
-    """Pictures of a torchvision (or any indexable) data set, decoded when asked for.
+    """Images of a torchvision (or any indexable) data set, decoded when asked for.
 
     Attributes
     ----------
     source : sequence
-        Its items are ``(picture, ...)``, the picture a PIL image.
+        Its items are ``(image, ...)``, the image a PIL image.
     index : tuple of int
         Which of its items these are.
     """
@@ -41,11 +42,11 @@ class DatasetImages:
         return len(self.index)
 
     def batch(self, start: int, stop: int) -> list[np.ndarray]:
-        """Pictures start to stop."""
+        """Images start to stop."""
         return [as_rgb(self.source[i][0], f"image {i}") for i in self.index[start:stop]]
 
     def take(self, chosen: Sequence[int]) -> DatasetImages:
-        """Some of the pictures."""
+        """Some of the images."""
         return DatasetImages(self.source, tuple(self.index[i] for i in chosen))
 
 
@@ -63,7 +64,7 @@ class Known:
     ready : callable
         Whether the folder holds it unpacked.
     images, classes : tuple of int, and int
-        Pictures of the two parts, and classes, of the real set.
+        Images of the two parts, and classes, of the real set.
     """
 
     title: str
@@ -93,7 +94,9 @@ def _imagenet(root: str, split: str, download: bool = False) -> Any:
 def _places(root: str, split: str, download: bool = False) -> Any:
     from torchvision import datasets
 
-    found = datasets.Places365(root, split=split, small=True, download=False) if not download else None
+    found = (
+        datasets.Places365(root, split=split, small=True, download=False) if not download else None
+    )
     if found is None or not os.path.isdir(found.images_dir):
         if not download:
             raise RuntimeError("not unpacked")
@@ -102,12 +105,44 @@ def _places(root: str, split: str, download: bool = False) -> Any:
 
 
 DATASETS: dict[str, Known] = {
-    "cifar10": Known("CIFAR10", ({"train": True}, {"train": False}), _torchvision("CIFAR10"), (50_000, 10_000), 10),
-    "cifar100": Known("CIFAR100", ({"train": True}, {"train": False}), _torchvision("CIFAR100"), (50_000, 10_000), 100),
-    "flowers102": Known("Flowers102", ({"split": "train"}, {"split": "test"}), _torchvision("Flowers102"), (1_020, 6_149), 102),
-    "oxford_iiit_pet": Known("Oxford-IIIT-Pets", ({"split": "trainval"}, {"split": "test"}), _torchvision("OxfordIIITPet"), (3_680, 3_669), 37),
-    "places365": Known("Places365", ({"split": "train-standard"}, {"split": "val"}), _places, (1_803_460, 36_500), 365),
-    "imagenet": Known("ImageNet", ({"split": "train"}, {"split": "val"}), _imagenet, (1_281_167, 50_000), 1_000),
+    "cifar10": Known(
+        "CIFAR10",
+        ({"train": True}, {"train": False}),
+        _torchvision("CIFAR10"),
+        (50_000, 10_000),
+        10,
+    ),
+    "cifar100": Known(
+        "CIFAR100",
+        ({"train": True}, {"train": False}),
+        _torchvision("CIFAR100"),
+        (50_000, 10_000),
+        100,
+    ),
+    "flowers102": Known(
+        "Flowers102",
+        ({"split": "train"}, {"split": "test"}),
+        _torchvision("Flowers102"),
+        (1_020, 6_149),
+        102,
+    ),
+    "oxford_iiit_pet": Known(
+        "Oxford-IIIT-Pets",
+        ({"split": "trainval"}, {"split": "test"}),
+        _torchvision("OxfordIIITPet"),
+        (3_680, 3_669),
+        37,
+    ),
+    "places365": Known(
+        "Places365",
+        ({"split": "train-standard"}, {"split": "val"}),
+        _places,
+        (1_803_460, 36_500),
+        365,
+    ),
+    "imagenet": Known(
+        "ImageNet", ({"split": "train"}, {"split": "val"}), _imagenet, (1_281_167, 50_000), 1_000
+    ),
 }
 """By name, as torchvision writes it in small letters."""
 
@@ -124,7 +159,8 @@ def opened(name: str) -> tuple[Any, Any]:
     Raises
     ------
     InputError
-        If an archive is missing (with how to get it) or damaged, or the two parts have different classes.
+        If an archive is missing (with how to get it) or damaged, or the two parts have different
+        classes.
     """
     one = assets.asset(name)
     if not one.place.is_dir():
@@ -137,7 +173,10 @@ def opened(name: str) -> tuple[Any, Any]:
             found = _unpacked(name)
     train, test = (_classes(part) for part in found)
     if train != test:
-        raise InputError(f"data set {name} in {one.place} has {len(train)} classes to train on and {len(test)} others to test on: it is not whole")
+        raise InputError(
+            f"data set {name} in {one.place} has {len(train)} classes to train on and "
+            f"{len(test)} others to test on: it is not whole"
+        )
     return found
 
 
@@ -158,12 +197,16 @@ def _as_it_lies(name: str) -> tuple[Any, Any] | None:
 
 
 def _unpacked(name: str) -> tuple[Any, Any]:
-    """The two parts, from archives that are all here; what an unpacking that was interrupted left is made anew."""
+    """The two parts, from archives that are all here; what an unpacking that was interrupted left
+    is made anew.
+    """
     one = assets.asset(name)
     begun = one.place / BEGUN
     if begun.exists():
         kept = {file.name for file in one.files} | {BEGUN, _LOCK, ".lock"}
-        for path in sorted(one.place.rglob("*"), reverse=True):  # what lies inside of a folder comes before it
+        for path in sorted(
+            one.place.rglob("*"), reverse=True
+        ):  # what lies inside of a folder comes before it
             if path.is_dir() and not path.is_symlink():
                 if not any(path.iterdir()):
                     path.rmdir()
@@ -184,23 +227,31 @@ def _classes(source: Any) -> list[Any]:
 
 
 def _parts(known: Known, root: str, *, download: bool) -> tuple[Any, Any]:
-    train, test = (known.opened(root=root, download=download, **options) for options in known.splits)
+    train, test = (
+        known.opened(root=root, download=download, **options) for options in known.splits
+    )
     return train, test
 
 
 def _labels(source: Any) -> np.ndarray:
-    """Class indices, (n,), without decoding a picture."""
+    """Class indices, (n,), without decoding an image."""
     found = getattr(source, "targets", None)
     if found is None:
-        found = getattr(source, "_labels", None)  # torchvision keeps those of Flowers102 and of the pets here
+        found = getattr(
+            source, "_labels", None
+        )  # torchvision keeps those of Flowers102 and of the pets here
     if found is None:
         found = [source[i][1] for i in range(len(source))]
     return np.asarray(found, dtype=np.int64)
 
 
-def _pictures(source: Any) -> Images:
+def _images_of(source: Any) -> Images:
     held = getattr(source, "data", None)
-    return ArrayImages(held) if isinstance(held, np.ndarray) else DatasetImages(source, tuple(range(len(source))))
+    return (
+        ArrayImages(held)
+        if isinstance(held, np.ndarray)
+        else DatasetImages(source, tuple(range(len(source))))
+    )
 
 
 def dataset(name: str) -> Task:
@@ -215,29 +266,38 @@ def dataset(name: str) -> Task:
     parts = opened(name)
     named = getattr(parts[0], "classes", None) or [str(i) for i in range(known.classes)]
     classes = tuple(each if isinstance(each, str) else ", ".join(each) for each in named)
-    files = sorted(path for path in one.place.rglob("*") if path.is_file() and not path.name.startswith(".") and path.suffix != ".lock")
+    files = sorted(
+        path
+        for path in one.place.rglob("*")
+        if path.is_file() and not path.name.startswith(".") and path.suffix != ".lock"
+    )
     mark = f"{name}:{len(files)}:{stamp(files)}"
     counts, whole = tuple(len(part) for part in parts), known.images
     source = one.source
     if counts != whole:
-        source += f" (here {counts[0]:,} train and {counts[1]:,} test images, of {whole[0]:,} and {whole[1]:,})"
+        source += (
+            f" (here {counts[0]:,} train and {counts[1]:,} test images, of {whole[0]:,} "
+            f"and {whole[1]:,})"
+        )
 
     def load() -> tuple[Split, Split]:
-        train, test = (Split(_pictures(part), _labels(part)) for part in parts)
+        train, test = (Split(_images_of(part), _labels(part)) for part in parts)
         return train, test
 
     return Task(name, known.title, classes, mark, source, one.license, load)
 
 
 def hugging_face(where: str) -> Task:
-    """A task from a Hugging Face image data set on disk, as ``save_to_disk`` leaves it: one image and one class label column.
+    """A task from a Hugging Face image data set on disk, as ``save_to_disk`` leaves it: one image
+    and one class label column.
 
     Without a test part a fifth of each class is held out, by split seed 0.
 
     Raises
     ------
     InputError
-        If the package ``datasets`` is not installed, there is no data set, or it has no such columns.
+        If the package ``datasets`` is not installed, there is no data set, or it has no such
+        columns.
     """
     from .files import TEST_NAMES
     from .splits import HELD_OUT, stratified
@@ -246,53 +306,80 @@ def hugging_face(where: str) -> Task:
     try:
         import datasets
     except ImportError as error:
-        raise InputError("Hugging Face data sets need the package 'datasets': pip install 'diffused-redundancy[datasets]'") from error
+        raise InputError(
+            "Hugging Face data sets need the package 'datasets': pip install "
+            "'diffused-redundancy[datasets]'"
+        ) from error
     try:
         held = datasets.load_from_disk(str(path))
     except (OSError, ValueError, IndexError, KeyError) as error:  # the last two: parts without rows
-        raise InputError(f"{path} is no Hugging Face data set saved by save_to_disk: {error}") from error
+        raise InputError(
+            f"{path} is no Hugging Face data set saved by save_to_disk: {error}"
+        ) from error
     every = held if isinstance(held, dict) else {"train": held}
     if "train" not in every:
         raise InputError(f"{path} has the parts {', '.join(every)}: one must be called train")
     test_name = next((name for name in TEST_NAMES if name in every), None)
     features = every["train"].features
-    picture, label = (
-        next((name for name, kind in features.items() if isinstance(kind, wanted)), None) for wanted in (datasets.Image, datasets.ClassLabel)
+    image, label = (
+        next((name for name, kind in features.items() if isinstance(kind, wanted)), None)
+        for wanted in (datasets.Image, datasets.ClassLabel)
     )
-    if picture is None or label is None:
-        raise InputError(f"{path} has the columns {', '.join(features)}: one image and one class label are needed")
-    ours, theirs = (getattr(every[part].features.get(label), "names", None) for part in ("train", test_name or "train"))
+    if image is None or label is None:
+        raise InputError(
+            f"{path} has the columns {', '.join(features)}: one image and one class label are "
+            "needed"
+        )
+    ours, theirs = (
+        getattr(every[part].features.get(label), "names", None)
+        for part in ("train", test_name or "train")
+    )
     if ours != theirs:
-        raise InputError(f"the parts of {path} name or order their classes differently: {ours} and {theirs}")
+        raise InputError(
+            f"the parts of {path} name or order their classes differently: {ours} and {theirs}"
+        )
 
     def part(name: str) -> tuple[Images, np.ndarray]:
         rows = every[name]
         labels = np.asarray(rows[label], dtype=np.int64)
         if not len(labels) or labels.min() < 0:
             what = "rows without a label (-1)" if len(labels) else "no rows"
-            raise InputError(f"the part {name!r} of {path} has {what}: images with a label are needed")
-        return DatasetImages(_Column(rows, picture), tuple(range(len(rows)))), labels
+            raise InputError(
+                f"the part {name!r} of {path} has {what}: images with a label are needed"
+            )
+        return DatasetImages(_Column(rows, image), tuple(range(len(rows)))), labels
 
     def load() -> tuple[Split, Split]:
-        pictures, labels = part("train")
+        images, labels = part("train")
         if test_name is not None:
-            return Split(pictures, labels), Split(*part(test_name))
-        train, test = (Split(pictures.take(index.tolist()), labels[index]) for index in stratified(labels, HELD_OUT))
+            return Split(images, labels), Split(*part(test_name))
+        train, test = (
+            Split(images.take(index.tolist()), labels[index])
+            for index in stratified(labels, HELD_OUT)
+        )
         return train, test
 
     mark = stamp(sorted(file for file in path.rglob("*") if file.is_file()))
-    return Task(f"hf:{path}", path.name, tuple(features[label].names), f"hf:{mark}", str(path), "of its source", load)
+    return Task(
+        f"hf:{path}",
+        path.name,
+        tuple(features[label].names),
+        f"hf:{mark}",
+        str(path),
+        "of its source",
+        load,
+    )
 
 
 @dataclass(frozen=True)
 class _Column:
-    """The image column of a Hugging Face data set, as a sequence of ``(picture,)``."""
+    """The image column of a Hugging Face data set, as a sequence of ``(image,)``."""
 
     rows: Any
     name: str
 
     def __getitem__(self, i: int) -> tuple[Any]:
-        picture = self.rows[i][self.name]
-        if picture is None:
+        image = self.rows[i][self.name]
+        if image is None:
             raise InputError(f"row {i} has no image in its column {self.name!r}")
-        return (picture,)
+        return (image,)

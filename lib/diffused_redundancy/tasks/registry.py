@@ -18,7 +18,11 @@ TASKS: dict[str, Callable[[], Task]] = {
 }
 """Tasks that need nothing but their name."""
 
-SCHEMES: dict[str, Callable[[str], Task]] = {"folder": files.image_folder, "npz": files.npz_images, "hf": datasets.hugging_face}
+SCHEMES: dict[str, Callable[[str], Task]] = {
+    "folder": files.image_folder,
+    "npz": files.npz_images,
+    "hf": datasets.hugging_face,
+}
 """Tasks from a path, named ``scheme:path``."""
 
 

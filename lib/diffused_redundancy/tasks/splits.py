@@ -17,22 +17,22 @@ HELD_OUT = 0.2
 
 
 class Images(Protocol):
-    """A sequence of pictures that may live on disk."""
+    """A sequence of images that may live on disk."""
 
     def __len__(self) -> int: ...
 
     def batch(self, start: int, stop: int) -> list[np.ndarray]:
-        """Pictures start to stop, each uint8 (height, width, 3)."""
+        """Images start to stop, each uint8 (height, width, 3)."""
         ...
 
     def take(self, chosen: Sequence[int]) -> Images:
-        """Some of the pictures, by index."""
+        """Some of the images, by index."""
         ...
 
 
 @dataclass(frozen=True)
 class ArrayImages:
-    """Pictures of one size in memory: uint8 (n, height, width, 3)."""
+    """Images of one size in memory: uint8 (n, height, width, 3)."""
 
     array: np.ndarray
 
@@ -40,11 +40,11 @@ class ArrayImages:
         return len(self.array)
 
     def batch(self, start: int, stop: int) -> list[np.ndarray]:
-        """Pictures start to stop."""
+        """Images start to stop."""
         return list(self.array[start:stop])
 
     def take(self, chosen: Sequence[int]) -> ArrayImages:
-        """Some of the pictures."""
+        """Some of the images."""
         return ArrayImages(self.array[np.asarray(chosen, dtype=int)])
 
 
@@ -55,7 +55,7 @@ class Split:
     Attributes
     ----------
     images : Images
-        n pictures.
+        n images.
     labels : ndarray (n,), int64
         Class indices from 0.
     """
@@ -69,7 +69,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Task:
-    """A downstream task, loaded when its pictures are first asked for.
+    """A downstream task, loaded when its images are first asked for.
 
     Attributes
     ----------
@@ -80,9 +80,9 @@ class Task:
     classes : tuple of str
         Names of the classes, in the order of the labels.
     fingerprint : str
-        Changes whenever a picture or a label would; part of every cache key.
+        Changes whenever an image or a label would; part of every cache key.
     source, license : str
-        Where the pictures come from, and on what terms.
+        Where the images come from, and on what terms.
     load : callable
         Makes the train and the test split.
     """
@@ -103,7 +103,8 @@ class Task:
 
 
 def balanced(labels: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
-    """Indices, ascending, of ``n`` images with the classes as even as they can be, fixed by a seed; all if there are fewer.
+    """Indices, ascending, of ``n`` images with the classes as even as they can be, fixed by a seed;
+    all if there are fewer.
 
     Smaller choices are part of larger ones.
     """
@@ -126,7 +127,10 @@ def limited(task: Task, n: int) -> Task:
     if n == 0:
         return task
     if n < len(task.classes):
-        raise InputError(f"{n} images of {task.name} leave some of its {len(task.classes)} classes without one (nearest: {len(task.classes)})")
+        raise InputError(
+            f"{n} images of {task.name} leave some of its {len(task.classes)} classes without "
+            f"one (nearest: {len(task.classes)})"
+        )
 
     def part(split: Split) -> Split:
         chosen = balanced(split.labels, n)
@@ -136,22 +140,39 @@ def limited(task: Task, n: int) -> Task:
         train, test = task.load()
         return part(train), part(test)
 
-    return replace(task, fingerprint=f"{task.fingerprint}:at most {n}", source=f"{task.source}, at most {n:,} images a part", load=load)
+    return replace(
+        task,
+        fingerprint=f"{task.fingerprint}:at most {n}",
+        source=f"{task.source}, at most {n:,} images a part",
+        load=load,
+    )
 
 
-def stratified(labels: np.ndarray, held_out: float | int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def stratified(
+    labels: np.ndarray, held_out: float | int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Indices of a train and a test part with the classes in proportion, fixed by a seed.
 
     ``held_out`` is a share of the images (at least one of each class), or a number of images.
     """
     from sklearn.model_selection import train_test_split
 
-    size = max(math.ceil(held_out * len(labels)), len(np.unique(labels))) if isinstance(held_out, float) else held_out
-    train, test = train_test_split(np.arange(len(labels)), test_size=size, stratify=labels, random_state=seed)
+    size = (
+        max(math.ceil(held_out * len(labels)), len(np.unique(labels)))
+        if isinstance(held_out, float)
+        else held_out
+    )
+    train, test = train_test_split(
+        np.arange(len(labels)), test_size=size, stratify=labels, random_state=seed
+    )
     return np.sort(train), np.sort(test)
 
 
-def split_at(images: np.ndarray, labels: np.ndarray, parts: Sequence[np.ndarray]) -> tuple[Split, Split]:
+def split_at(
+    images: np.ndarray, labels: np.ndarray, parts: Sequence[np.ndarray]
+) -> tuple[Split, Split]:
     """The splits of images in memory at two index arrays."""
-    train, test = (Split(ArrayImages(images[part]), labels[part].astype(np.int64)) for part in parts)
+    train, test = (
+        Split(ArrayImages(images[part]), labels[part].astype(np.int64)) for part in parts
+    )
     return train, test

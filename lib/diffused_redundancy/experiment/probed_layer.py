@@ -1,0 +1,416 @@
+"""One layer of one network on one task, and every measure of it, each computed once and kept in the
+cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..measure.cka import cka_curves, closed_form, diagonal_share
+from ..measure.curves import Curve
+from ..measure.features import Features
+from ..measure.selections import SELECTIONS, orderings, sizes_of
+from ..measure.statistics import SufficientStatistics
+from ..measure.validation import as_features
+from ..probes.cross_validation import LOGISTIC_GRID, RIDGE_GRID, PenaltyChoice
+from ..probes.logistic import LogisticProbes, choose_logistic_penalty
+from ..probes.ridge import (
+    RidgeCurve,
+    choose_ridge_penalty,
+    cross_validated_ridge,
+    ridge_accuracy,
+    ridge_curve,
+)
+from ..progress import progress
+from ..store import Cache, code_digest, versions
+
+Arrays = dict[str, np.ndarray]
+
+
+class ProbedLayer:
+    """Features of a layer, and the measures of the paper on them.
+
+    Parameters
+    ----------
+    load : callable
+        Returns the features; called when they are first needed.
+    key : dict, optional
+        What determines the features; without it nothing is cached.
+    cache : Cache, optional
+    device : str
+    standardize : bool
+        Scale each neuron to unit variance over the train set before the ridge probe.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Features],
+        *,
+        key: dict[str, Any] | None = None,
+        cache: Cache | None = None,
+        device: str = "auto",
+        standardize: bool = False,
+    ) -> None:
+        self._load = load
+        self.key, self.cache, self.device, self.standardize = key, cache, device, standardize
+
+    @cached_property
+    def features(self) -> Features:
+        """The features, with labels."""
+        return self._load()
+
+    @cached_property
+    def statistics(self) -> SufficientStatistics:
+        """Of the train set, with labels if there are any."""
+        one = self.features
+        return SufficientStatistics.from_features(
+            one.X_train, one.y_train, num_classes=one.num_classes, device=self.device
+        )
+
+    @cached_property
+    def debiased_statistics(self) -> SufficientStatistics:
+        """Of the train set, with what debiased CKA needs."""
+        return SufficientStatistics.from_features(
+            self.features.X_train, debiased=True, device=self.device
+        )
+
+    def release(self) -> None:
+        """Let go of features and statistics; they come back when needed. What was measured stays in
+        the cache.
+        """
+        for name in ("features", "statistics", "debiased_statistics"):
+            self.__dict__.pop(name, None)
+
+    def narrowed(self, kept: np.ndarray, mark: Any) -> ProbedLayer:
+        """A layer made of some neurons of this one; ``mark`` says which, in its key."""
+        key = None if self.key is None else {**self.key, "narrowed": mark}
+        return ProbedLayer(
+            lambda: self.features.columns(kept),
+            key=key,
+            cache=self.cache,
+            device=self.device,
+            standardize=self.standardize,
+        )
+
+    def _cached(self, what: dict[str, Any], compute: Callable[[], Arrays]) -> Arrays:
+        if self.cache is None or self.key is None:
+            return compute()
+        key = {
+            "kind": "curves",
+            "code": code_digest("measure", "probes", "experiment.probed_layer"),
+            "versions": versions("torch", "numpy"),
+            **what,
+            "layer": self.key,
+        }
+        return self.cache.get_or_compute(key, compute)
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """n_train, n_test, d, classes, constant (neurons), and diagonal_share (r)."""
+
+        def compute() -> Arrays:
+            one, s = self.features, self.statistics
+            numbers = [
+                s.n,
+                0 if one.X_test is None else len(one.X_test),
+                s.d,
+                0 if one.y_train is None else len(np.unique(np.asarray(one.y_train))),
+                len(s.constant),
+                diagonal_share(s),
+            ]
+            return {"numbers": np.array(numbers, dtype=float)}
+
+        numbers = self._cached({"measure": "about"}, compute)["numbers"].tolist()
+        names = ("n_train", "n_test", "d", "classes", "constant")
+        return {**dict(zip(names, map(int, numbers), strict=False)), "diagonal_share": numbers[-1]}
+
+    @property
+    def d(self) -> int:
+        """Neurons of the layer."""
+        return int(self.about["d"])
+
+    def closed_form(self) -> np.ndarray:
+        """The predicted mean CKA curve of random neurons, (d,)."""
+        return closed_form(self.about["diagonal_share"], self.d)
+
+    def _curve(
+        self, measure: str, selection: str, seeds: Sequence[int], arrays: Arrays, full: float
+    ) -> Curve:
+        """The curve of cached arrays, ``accuracy`` or ``cka`` (seeds, s) among them."""
+        values = arrays["cka" if measure.endswith("cka") else "accuracy"]
+        return Curve(
+            measure,
+            selection,
+            tuple(_seeds(selection, seeds)),
+            arrays.get("sizes", np.arange(1, values.shape[1] + 1)),
+            values,
+            self.d,
+            full,
+            **{name: arrays.get(name) for name in ("per_class", "objective", "converged")},  # type: ignore[arg-type]
+        )
+
+    def cka(self, selection: str, seeds: Sequence[int], *, debiased: bool = False) -> Curve:
+        """CKA with the whole layer at every k."""
+
+        def compute() -> Arrays:
+            statistics = self.debiased_statistics if debiased else self.statistics
+            chosen = orderings(selection, statistics, seeds)
+            X = self.features.X_train if debiased else None
+            return {"cka": cka_curves(statistics, chosen, debiased=debiased, features=X)}
+
+        what = {
+            "measure": "cka",
+            "debiased": debiased,
+            "selection": selection,
+            "seeds": _seeds(selection, seeds),
+        }
+        measure = "debiased_cka" if debiased else "cka"
+        return self._curve(measure, selection, seeds, self._cached(what, compute), 1.0)
+
+    def _choice(
+        self, kind: str, compute: Callable[[], PenaltyChoice], grid: tuple[float, ...]
+    ) -> PenaltyChoice:
+        def arrays() -> Arrays:
+            return {name: np.array(value) for name, value in asdict(compute()).items()}
+
+        what = {"measure": f"{kind} penalty", "grid": list(grid), "standardize": self.standardize}
+        kept = self._cached(what, arrays)
+        return PenaltyChoice(
+            float(kept["penalty"]),
+            grid,
+            tuple(kept["loss"].tolist()),
+            tuple(kept["accuracy"].tolist()),
+            int(kept["folds"]),
+        )
+
+    @cached_property
+    def ridge_penalty(self) -> PenaltyChoice:
+        """Chosen for the whole layer by cross-validation on the train set."""
+
+        def compute() -> PenaltyChoice:
+            one = self.features.check_labelled()
+            return choose_ridge_penalty(
+                one.X_train,
+                one.y_train,
+                groups=one.groups,
+                standardize=self.standardize,
+                device=self.device,
+            )
+
+        return self._choice("ridge", compute, RIDGE_GRID)
+
+    @cached_property
+    def logistic_penalty(self) -> PenaltyChoice:
+        """Chosen for the whole layer by cross-validation on the train set."""
+
+        def compute() -> PenaltyChoice:
+            one = self.features.check_labelled()
+            return choose_logistic_penalty(
+                one.X_train, one.y_train, groups=one.groups, device=self.device
+            )
+
+        return self._choice("logistic", compute, LOGISTIC_GRID)
+
+    def penalty(self, probe: str) -> PenaltyChoice:
+        """That of the ``ridge`` or the ``logistic`` probe."""
+        return self.ridge_penalty if probe == "ridge" else self.logistic_penalty
+
+    def _ridge_part(self) -> tuple[SufficientStatistics, Any, Any]:
+        """Statistics of the train set, X_test and y_test, as the ridge probe takes them."""
+        one = self.features.check_labelled()
+        if not self.standardize:
+            return self.statistics, one.X_test, one.y_test
+        scale = self.statistics.unit_scale()
+        X_test = as_features(one.X_test, "X_test").double() * scale.cpu()
+        return self.statistics.scaled(scale), X_test, one.y_test
+
+    def _ridge_curves(
+        self,
+        selection: str,
+        seeds: Sequence[int],
+        penalty: float,
+        parts: np.ndarray | None = None,
+    ) -> list[RidgeCurve]:
+        statistics, X_test, y_test = self._ridge_part()
+        chosen = orderings(selection, statistics, seeds)
+        return [
+            ridge_curve(statistics, order, X_test, y_test, penalty=penalty, parts=parts)
+            for order in progress(chosen, title=f"ridge probes, {selection}")
+        ]
+
+    def _ridge_key(
+        self, measure: str, selection: str, seeds: Sequence[int], penalty: float
+    ) -> dict[str, Any]:
+        return {
+            "measure": measure,
+            "selection": selection,
+            "seeds": _seeds(selection, seeds),
+            "penalty": penalty,
+            "standardize": self.standardize,
+        }
+
+    def ridge(self, selection: str, seeds: Sequence[int], *, penalty: float | None = None) -> Curve:
+        """Test accuracy of the ridge probe at every k, overall and by class."""
+        alpha = self.ridge_penalty.penalty if penalty is None else penalty
+        arrays = self._cached(
+            self._ridge_key("ridge", selection, seeds, alpha),
+            lambda: _stacked(self._ridge_curves(selection, seeds, alpha)),
+        )
+        full = self.full("ridge", penalty=alpha)
+        return self._curve("ridge_accuracy", selection, seeds, arrays, full)
+
+    def ridge_validation(
+        self, seeds: Sequence[int], selection: str = "random"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Accuracy by class of the ridge probe on train images held out in turn, (seeds, r, C), and
+        the train images of each class, (C,).
+        """
+        alpha = self.ridge_penalty.penalty
+
+        def compute() -> Arrays:
+            one = self.features.check_labelled()
+            by_class, counts = cross_validated_ridge(
+                one.X_train,
+                one.y_train,
+                selection,
+                seeds,
+                penalty=alpha,
+                groups=one.groups,
+                device=self.device,
+            )
+            return {"per_class": by_class, "counts": counts}
+
+        what = {
+            "measure": "ridge validation",
+            "selection": selection,
+            "seeds": _seeds(selection, seeds),
+            "penalty": alpha,
+        }
+        kept = self._cached(what, compute)
+        return kept["per_class"], kept["counts"]
+
+    def ridge_halves(self, selection: str, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Accuracy by class of the ridge probe on two disjoint halves of the test images, every
+        second one of a class: (seeds, r, C) each.
+
+        The same pass gives :meth:`ridge`, which costs nothing if it is asked for afterwards.
+        """
+        alpha = self.ridge_penalty.penalty
+
+        def compute() -> Arrays:
+            labels = np.asarray(self.features.check_labelled().y_test)
+            turn = np.empty(len(labels), dtype=int)
+            for label in np.unique(labels):
+                turn[labels == label] = np.arange((labels == label).sum()) % 2
+            curves = self._ridge_curves(selection, seeds, alpha, turn)
+            self._cached(
+                self._ridge_key("ridge", selection, seeds, alpha), lambda: _stacked(curves)
+            )
+            return {
+                f"half_{half}": np.stack([curve.by_part[half] for curve in curves])
+                for half in (0, 1)
+            }
+
+        kept = self._cached(self._ridge_key("ridge halves", selection, seeds, alpha), compute)
+        return kept["half_0"], kept["half_1"]
+
+    def test_counts(self) -> np.ndarray:
+        """Test images of each class, (C,), of as many classes as a probe tells apart."""
+
+        def compute() -> Arrays:
+            one = self.features.check_labelled()
+            return {"counts": np.bincount(np.asarray(one.y_test), minlength=one.num_classes or 0)}
+
+        return self._cached({"measure": "test counts"}, compute)["counts"]
+
+    def _logistic_arrays(
+        self, selection: str, seeds: Sequence[int], sizes: Sequence[int], penalty: float
+    ) -> Arrays:
+        def compute() -> Arrays:
+            one = self.features.check_labelled()
+            probes = LogisticProbes(
+                one.X_train,
+                one.y_train,
+                one.X_test,
+                one.y_test,
+                self.statistics,
+                device=self.device,
+            )
+            chosen = orderings(selection, self.statistics, seeds)
+            steps = [k for k in sizes if k <= chosen[0].size]
+            if not steps:  # fewer components than the smallest size asked for
+                nothing = np.zeros((len(chosen), 0))
+                arrays = dict.fromkeys(("accuracy", "objective"), nothing)
+                return {"sizes": np.array([], dtype=int), **arrays, "converged": nothing > 0}
+            curves = [asdict(curve) for curve in probes.curves(chosen, steps, penalty=penalty)]
+            names = ("accuracy", "per_class", "objective", "converged")
+            stacked = {name: np.stack([curve[name] for curve in curves]) for name in names}
+            return {"sizes": np.array(steps), **stacked}
+
+        what = {
+            "measure": "logistic",
+            "selection": selection,
+            "seeds": _seeds(selection, seeds),
+            "sizes": list(sizes),
+            "penalty": penalty,
+        }
+        return self._cached(what, compute)
+
+    def logistic(
+        self,
+        selection: str,
+        seeds: Sequence[int],
+        sizes: Sequence[int],
+        *,
+        penalty: float | None = None,
+    ) -> Curve:
+        """Test accuracy of logistic probes at some sizes (ascending), overall and by class.
+
+        Sizes beyond the directions a selection has are left out.
+        """
+        alpha = self.logistic_penalty.penalty if penalty is None else penalty
+        arrays = self._logistic_arrays(selection, seeds, sizes, alpha)
+        full = self.full("logistic", penalty=alpha)
+        return self._curve("logistic_accuracy", selection, seeds, arrays, full)
+
+    def full(self, probe: str, *, penalty: float | None = None) -> float:
+        """The whole layer's test accuracy with the ``ridge`` or the ``logistic`` probe."""
+        alpha = self.penalty(probe).penalty if penalty is None else penalty
+        if probe == "logistic":
+            return float(self._logistic_arrays("first", [0], [self.d], alpha)["accuracy"][0, -1])
+
+        def compute() -> Arrays:
+            statistics, X_test, y_test = self._ridge_part()
+            return {
+                "accuracy": np.array([ridge_accuracy(statistics, X_test, y_test, penalty=alpha)])
+            }
+
+        key = self._ridge_key("ridge full", "first", [0], alpha)
+        return float(self._cached(key, compute)["accuracy"][0])
+
+    def probe(
+        self, kind: str, selection: str, seeds: Sequence[int], fractions: Sequence[float]
+    ) -> Curve:
+        """A probe's accuracy: the ``ridge`` probe's at every size, the ``logistic`` one's at
+        fractions of the layer.
+        """
+        if kind == "logistic":
+            return self.logistic(selection, seeds, sizes_of(fractions, self.d))
+        return self.ridge(selection, seeds)
+
+
+def _seeds(selection: str, seeds: Sequence[int]) -> list[int]:
+    """The seeds a selection makes use of; 0 alone for a deterministic one."""
+    return list(seeds) if SELECTIONS[selection].seeded else [0]
+
+
+def _stacked(curves: Sequence[RidgeCurve]) -> Arrays:
+    """Curves of several seeds as arrays."""
+    return {
+        name: np.stack([getattr(one, name) for one in curves]) for name in ("accuracy", "per_class")
+    }

@@ -1,0 +1,182 @@
+"""Networks that differ in one trait, such as the loss or the width, and tables of what is known of
+networks and of their DR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ..errors import InputError
+from ..experiment.measurements import COMPARED, Measurement, Measurements
+from ..nets.names import titles
+from ..nets.networks import Net
+from ..tasks import Task
+from .figure_data import Point, point
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Nets that differ in one trait (and seeds), by the trait's value; the first group is the
+    reference.
+
+    Attributes
+    ----------
+    trait : str
+    groups : mapping from a label to nets
+    """
+
+    trait: str
+    groups: Mapping[str, Sequence[Net]]
+
+    @property
+    def reference(self) -> str:
+        """The label of the reference group."""
+        return next(iter(self.groups))
+
+    @property
+    def others(self) -> list[str]:
+        """The other labels."""
+        return list(self.groups)[1:]
+
+
+TRAITS: dict[str, Callable[[Net], Any]] = {
+    "loss": lambda net: net.origin.loss if net.origin.loss != "unknown" else net.name,
+    "upstream": lambda net: net.origin.upstream,
+    "width": lambda net: net.d,
+    "family": lambda net: net.origin.family,
+}
+"""What nets are compared by."""
+
+
+def grouped(nets: Sequence[Net], trait: str, *, free: Sequence[str] = ()) -> Grouping:
+    """The nets that share all other traits with the first one, by the value of a trait.
+
+    Parameters
+    ----------
+    nets : sequence of Net
+        The first is the reference.
+    trait : str
+        A name in :data:`TRAITS`.
+    free : sequence of str
+        Further traits that may differ.
+    """
+    if trait not in TRAITS or not set(free) <= set(TRAITS):
+        raise InputError(f"traits are {', '.join(TRAITS)}, not {trait!r} and {list(free)!r}")
+    fixed = [one for one in TRAITS if one != trait and one not in free]
+    groups: dict[str, list[Net]] = {}
+    for net in nets:
+        if all(TRAITS[one](net) == TRAITS[one](nets[0]) for one in fixed):
+            groups.setdefault(str(TRAITS[trait](net)), []).append(net)
+    return Grouping(trait, dict(zip(titles(list(groups)), groups.values(), strict=True)))
+
+
+def points(
+    measurements: Measurements, nets: Sequence[Net], task: Task, measure: str, delta: float
+) -> list[Point]:
+    """DR of some networks on a task, with intervals."""
+    return [point(measurements.of(net, task).redundancy(measure, delta)) for net in nets]
+
+
+def group_panels(
+    measurements: Measurements, grouping: Grouping, measure: str, delta: float
+) -> list[tuple[str, list[tuple[str, list[Point]]]]]:
+    """What :func:`figures.groups_figure` draws."""
+    return [
+        (
+            task.title,
+            [
+                (label, points(measurements, nets, task, measure, delta))
+                for label, nets in grouping.groups.items()
+            ],
+        )
+        for task in measurements.tasks
+    ]
+
+
+def nets_table(nets: Sequence[Net]) -> pd.DataFrame:
+    """What is known of each net's pre-training."""
+    rows = []
+    threats = list(dict.fromkeys(threat for net in nets for threat in net.origin.robust_top1))
+    for name, net in zip(titles([net.name for net in nets]), nets, strict=True):
+        origin = net.origin
+        row: dict[str, Any] = {
+            "net": name,
+            "loss": origin.loss,
+            "upstream": origin.upstream,
+            "d": net.d,
+            "top-1": origin.top1 if origin.top1 is not None else float("nan"),
+        }
+        row |= {
+            f"under {threat.replace('_', ' ')}": origin.robust_top1.get(threat, float("nan"))
+            for threat in threats
+        }
+        rows.append({**row, "images/s": "–" if origin.speed is None else f"{origin.speed:.0f}"})
+    return pd.DataFrame(rows)
+
+
+def redundancy_table(measurements: Sequence[Measurement], deltas: Sequence[float]) -> pd.DataFrame:
+    """DR of every one, selection, measure and delta, with what is known of the net: one row
+    each.
+    """
+    rows = []
+    for one in measurements:
+        origin = one.net.origin
+        for selection in one.accuracy:
+            for measure in COMPARED:
+                for delta in deltas:
+                    found = one.redundancy(measure, delta, selection)
+                    rows.append(
+                        {
+                            "net": one.net.name,
+                            "task": one.task.title,
+                            "loss": origin.loss,
+                            "upstream": origin.upstream,
+                            "family": origin.family,
+                            "pretraining_seed": origin.seed,
+                            "d": one.d,
+                            "selection": selection,
+                            "measure": measure,
+                            "delta": delta,
+                            "DR": found.value,
+                            "low": found.low,
+                            "high": found.high,
+                            "k": found.k,
+                            "seeds": found.seeds,
+                            "full_accuracy": one.full,
+                            "r": one.about["diagonal_share"],
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+def results_of(measurements: Measurements, delta: float) -> dict[str, float]:
+    """Key numbers: DR by measure, net and task."""
+    return {
+        f"DR({delta:g}) of {measure}, {one.net.name}, {one.task.name}": one.redundancy(
+            measure, delta
+        ).value
+        for one in measurements.all
+        for measure in COMPARED
+    }
+
+
+def shown_redundancy(measurements: Sequence[Measurement], delta: float) -> pd.DataFrame:
+    """For reading: one row a net, and by task the full layer's accuracy, DR of accuracy and DR of
+    CKA of random neurons.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for one in measurements:
+        row = rows.setdefault(one.net.name, {"net": one.net.name, "d": one.d})
+        row[f"{one.task.title}: accuracy"] = f"{one.full:.1%}"
+        for measure, words in (("accuracy", "its DR"), ("cka", "DR of CKA")):
+            found = one.redundancy(measure, delta)
+            row[f"{one.task.title}: {words}"] = (
+                "not reached" if found.k is None else f"{found.value:.3f}"
+            )
+    for row, name in zip(rows.values(), titles(list(rows)), strict=True):
+        row["net"] = name
+    return pd.DataFrame(rows.values())

@@ -1,0 +1,160 @@
+"""What there is to run: notebooks with their values, made from a preset and what was typed, and
+checked before any work; and how each went.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import parameters, presets
+from ..errors import unknown
+from ..nets.names import expanded
+from ..nets.networks import PENULTIMATE, STAGES
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook to run: its name, the values that are not its defaults, the folder of the
+    report, and what was typed for the whole run.
+    """
+
+    notebook: str
+    values: dict[str, Any]
+    folder: Path
+    preset: str
+    typed: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All its parameters, defaults included."""
+        return {
+            name: one.default for name, one in parameters.declared(self.notebook).items()
+        } | self.values
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one notebook went.
+
+    Attributes
+    ----------
+    notebook : str
+    title : str
+    ok : bool
+    seconds : float
+    memory : float
+        Peak memory of the kernel, in GiB.
+    error : str
+        One line; empty if all went well.
+    """
+
+    notebook: str
+    title: str
+    ok: bool
+    seconds: float
+    memory: float
+    error: str = ""
+
+
+def plan(
+    preset: str, only: Sequence[str], overrides: Sequence[tuple[str, str]], out: Path
+) -> list[Job]:
+    """What to run, with every name and value checked before any work.
+
+    Parameters
+    ----------
+    preset : str
+    only : sequence of str
+        Notebooks to run; all if empty.
+    overrides : sequence of (name, text)
+        Values typed, for every chosen notebook that has the parameter; one of them has to.
+    out : path
+        The folder of all reports.
+    """
+    chosen = presets.preset(preset)
+    notebooks = list(only) or list(chosen.notebooks)
+    known = {name: parameters.declared(name) for name in notebooks}
+    every = {key for one in known.values() for key in one}
+    for key, _ in overrides:
+        if key not in every:
+            raise unknown(f"parameter of {' or '.join(notebooks)}", key, sorted(every))
+    jobs = []
+    for name in notebooks:
+        typed = {key: parameters.parse(key, text) for key, text in overrides if key in known[name]}
+        values = {
+            key: parameters.absolute(key, value)
+            for key, value in parameters.checked_all(name, {**chosen.of(name), **typed}).items()
+        }
+        defaults = {key: one.default for key, one in known[name].items()}
+        changed = {key: value for key, value in values.items() if value != defaults[key]}
+        folder = out / folder_name(chosen.name, overrides)
+        jobs.append(
+            Job(
+                name,
+                changed,
+                folder,
+                chosen.name,
+                {key: parameters.parse(key, text) for key, text in overrides},
+            )
+        )
+    return jobs
+
+
+def folder_name(preset: str, overrides: Sequence[tuple[str, str]]) -> str:
+    """The folder of a run's reports: the preset's name, with a mark of what was typed, so that runs
+    that differ do not mix.
+    """
+    if not overrides:
+        return preset
+    typed = json.dumps(
+        sorted((key, parameters.parse(key, text)) for key, text in overrides), sort_keys=True
+    )
+    return f"{preset}-custom-{hashlib.sha256(typed.encode()).hexdigest()[:6]}"
+
+
+def wanted_layers(jobs: Sequence[Job]) -> dict[str, list[str]]:
+    """The layers that some notebook of a run measures, by net, so that one pass over the images
+    serves them all.
+    """
+    wanted: dict[str, list[str]] = {}
+    for job in jobs:
+        values = job.parameters
+        layers = parameters.layers(values)
+        for net in expanded(values.get("NETS", [])):
+            wanted[net] = list(dict.fromkeys([*wanted.get(net, []), *layers]))
+    return wanted
+
+
+USUAL_STAGES = 5
+"""Layers that ``stages`` stands for in most nets."""
+
+
+def length(job: Job) -> float:
+    """About how long a job takes beside others, for the order they start in: seconds of one core
+    with nets as small as the miniature's.
+    """
+    values = job.parameters
+    pairs = len(expanded(values.get("NETS", []))) * len(values.get("TASKS", []))
+    layers = sum(USUAL_STAGES if layer == STAGES else 1 for layer in parameters.layers(values))
+    curves = len(values.get("SELECTIONS", [""])) * len(values.get("SEEDS", [0]))
+    logistic = "FRACTIONS" in values and values.get("PROBE") != "ridge"
+    return pairs * layers * (0.5 + 0.08 * curves + (4 + 0.5 * curves if logistic else 0))
+
+
+def check_layers(jobs: Sequence[Job]) -> None:
+    """Raise InputError if a net has no layer of a name that some job asks for, or none that can be
+    measured.
+    """
+    for job in jobs:
+        values = job.parameters
+        layers = parameters.layers(values)
+        for layer in set(layers) - {PENULTIMATE, STAGES}:
+            from ..nets.cost import shape_of  # brings torch: only where it is needed
+
+            for name in expanded(values.get("NETS", [])):
+                shape_of(name, layer)

@@ -1,0 +1,282 @@
+"""Run notebooks with a preset and write their reports: ``./run_all.sh``, ``python -m
+diffused_redundancy run``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from threading import Event, Thread
+from typing import IO, Any
+
+from ..store import make_folder, paths, write_json
+from ..store.cache import REFRESH_VARIABLE
+from ..store.paths import LAYERS_VARIABLE
+from . import prefetch
+from . import staleness as freshness
+from .index import write_index
+from .plan import Job, Outcome, length, wanted_layers
+
+NOISE = ("Kernel is running over TCP without encryption", "IProgress not found", "notebook_tqdm")
+
+
+PROGRESS = re.compile(r".+: \d+ of [\d?]+, \d+ s")
+"""A line of :func:`..progress.progress`."""
+
+HEARTBEAT = 30.0
+"""Seconds between two lines that say that work goes on."""
+
+
+def default_workers(count: int) -> int:
+    """How many notebooks to run at a time: a core each, at most four (each holds about 1 GiB); one
+    where they would share a GPU.
+    """
+    return 1 if Path("/dev/nvidiactl").exists() else max(1, min(count, os.cpu_count() or 1, 4))
+
+
+def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False) -> list[Outcome]:
+    """Run jobs, each in a process of its own, and write the index after each.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of the jobs. Ctrl-C stops them all; what they computed stays in the cache.
+    """
+    make_folder(out)
+    for job in jobs:
+        make_folder(job.folder)
+        write_json(job.folder / "run.json", {"preset": job.preset, "typed": job.typed})
+    outcomes: dict[str, Outcome] = {}
+    for job in [] if force else jobs:
+        made = freshness.current(job, freshness.inputs(job))
+        if made is not None:
+            outcomes[job.notebook] = made
+            say(f"{job.notebook}: up to date (--force makes it anew)")
+    if len(outcomes) == len(jobs):
+        write_index(out)
+    stale = [
+        job for job in sorted(jobs, key=length, reverse=True) if job.notebook not in outcomes
+    ]  # longest first: no core idles at the end
+    workers = min(workers, max(1, len(stale)))  # so that one that is left has all cores
+    processes = _Processes(jobs, workers, force)
+    try:
+        if stale:
+            processes.extract(stale)
+        for outcome in processes.execute(stale):
+            outcomes[outcome.notebook] = outcome
+            write_index(out)
+    except BaseException:
+        processes.stop()
+        raise
+    return [outcomes[job.notebook] for job in jobs]
+
+
+class _Processes:
+    """The processes of one run, as many at a time as there are workers."""
+
+    def __init__(self, jobs: Sequence[Job], workers: int, force: bool) -> None:
+        self.workers, self.force, self.started = workers, force, time.time()
+        self.children: list[subprocess.Popen[str]] = []
+        self.stopping = Event()
+        self.pool = ThreadPoolExecutor(max_workers=workers)
+        self.environment = {
+            **os.environ,
+            "JUPYTER_PREFER_ENV_PATH": "1",
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        }
+        self.environment.pop("JPY_SESSION_NAME", None)
+        self.environment[LAYERS_VARIABLE] = json.dumps(wanted_layers(jobs))
+        if force:
+            self.environment[REFRESH_VARIABLE] = str(self.started)
+
+    def _child(
+        self,
+        words: Sequence[str],
+        beside: int,
+        environment: Mapping[str, str] | None = None,
+        **extra: Any,
+    ) -> subprocess.Popen[str]:
+        """A process of the command line that is one of so many at a time."""
+        shared = {**self.environment, **(environment or {})}
+        if beside > 1:  # share the cores: more threads than cores would only wait for one another
+            threads = str(max(1, (os.cpu_count() or 1) // beside))
+            shared |= dict.fromkeys(
+                ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads
+            )
+        child = subprocess.Popen(
+            [sys.executable, "-m", "diffused_redundancy", *words],
+            env=shared,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            **extra,
+        )
+        self.children.append(child)
+        return child
+
+    def _finished(
+        self, some: Mapping[Future[Any], str], progress: Callable[[], str]
+    ) -> Iterator[Future[Any]]:
+        """Tasks as they end, with a line of progress whenever none has for a while."""
+        waiting = set(some)
+        while waiting:
+            done, waiting = wait(waiting, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
+            if not done:
+                running = ", ".join(
+                    dict.fromkeys(name for future, name in some.items() if future.running())
+                )
+                say(f"{running}: running{progress()}, {time.time() - self.started:.0f} s")
+            yield from done
+
+    def extract(self, jobs: Sequence[Job]) -> None:
+        """Fill the cache with the features that jobs need, unless it has been filled with them
+        before.
+        """
+        todo = prefetch.units(jobs)
+        mark = prefetch.mark(todo)
+        if not todo or (mark.exists() and not self.force):
+            return
+        left = deque(todo)
+        errors: list[str] = []
+        latest: dict[int, str] = {}
+        workers = min(self.workers, len(todo))
+
+        def one() -> None:
+            child = self._child(["features"], workers, stdin=subprocess.PIPE)
+            assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+            follower = Thread(target=_follow, args=(child.stderr, latest, child.pid), daemon=True)
+            follower.start()
+            with (
+                child.stdin,
+                child.stdout,
+                suppress(IndexError, BrokenPipeError),
+            ):  # until nothing is left, or the process died
+                while not self.stopping.is_set():
+                    child.stdin.write(json.dumps(asdict(left.popleft())) + "\n")
+                    child.stdin.flush()
+                    errors.append(json.loads(child.stdout.readline() or '"died"'))
+                    latest.pop(child.pid, None)
+            child.wait()
+            follower.join()
+
+        def so_far() -> str:
+            return "".join(
+                f", {told}" for told in (f"{len(errors)} of {len(todo)}", *latest.values())
+            )
+
+        say(
+            f"features of {len(todo)} {'pair' if len(todo) == 1 else 'pairs'} of a net and a "
+            "task: started"
+        )
+        tasks = {self.pool.submit(one): "features" for _ in range(workers)}
+        for future in self._finished(tasks, so_far):
+            future.result()
+        if len(errors) == len(todo) and not any(errors):
+            prefetch.keep(mark)
+        say(f"features: done in {time.time() - self.started:.0f} s")
+
+    def execute(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Run the notebooks of jobs; outcomes as they end."""
+        tasks = {self.pool.submit(self._notebook, job): job.notebook for job in jobs}
+        for future in self._finished(tasks, lambda: ""):
+            yield future.result()
+
+    def _notebook(self, job: Job) -> Outcome:
+        inputs = freshness.inputs(job)  # before it starts: what changes meanwhile makes it stale
+        task = json.dumps(
+            {
+                "notebook": job.notebook,
+                "parameters": job.values,
+                "folder": str(job.folder),
+                "preset": job.preset,
+            }
+        )
+        say(f"{job.notebook}: started")
+        child = self._child(
+            ["execute", task], self.workers, {paths.REPORT_VARIABLE: str(job.folder)}
+        )
+        output, complaints = child.communicate()
+        outcome = _read(job, output, child.returncode, complaints)
+        if outcome.ok:
+            freshness.record(job, inputs)
+        if self.stopping.is_set():
+            return outcome
+        took = f"{outcome.seconds:.0f} s, {outcome.memory:.1f} GiB"
+        say(
+            f"{job.notebook}: done in {took}"
+            if outcome.ok
+            else f"{job.notebook}: FAILED after {took}: {outcome.error}"
+        )
+        return outcome
+
+    def stop(self) -> None:
+        """End every process that runs, and start no other."""
+        self.stopping.set()
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        for child in self.children:
+            if child.poll() is None:
+                _stop(child)
+
+
+def _stop(child: subprocess.Popen[str]) -> None:
+    """End a child, which shuts its kernel down; a kernel whose parent is gone ends itself."""
+    try:
+        os.killpg(child.pid, signal.SIGTERM)
+        child.wait(timeout=5)
+    except ProcessLookupError:
+        return
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+def _follow(lines: IO[str], latest: dict[int, str], key: int) -> None:
+    """Keep the latest line of progress that a process has written; read everything else too, or it
+    would wait.
+    """
+    for line in lines:
+        if PROGRESS.fullmatch(line.strip()):
+            latest[key] = line.strip()
+
+
+def _read(job: Job, output: str, status: int, complaints: str) -> Outcome:
+    """The outcome a child printed, or one made from how it ended."""
+    try:
+        return Outcome(**json.loads(output.strip().splitlines()[-1]))
+    except (IndexError, ValueError, TypeError):
+        lines = [
+            line
+            for line in complaints.strip().splitlines()
+            if not any(noise in line for noise in NOISE)
+        ]
+        last = lines[-1] if lines else "no message"
+        return Outcome(
+            job.notebook,
+            job.notebook,
+            False,
+            0.0,
+            0.0,
+            f"its process ended with status {status}: {last}",
+        )
+
+
+def say(text: str) -> None:
+    """A line of progress, in one piece: several threads write them."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def default_out() -> Path:
+    """``reports`` in the checkout."""
+    return paths.repository() / "reports"

@@ -1,0 +1,1 @@
+"""Linear probes of nested subsets: ridge and logistic."""
