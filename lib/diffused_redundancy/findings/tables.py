@@ -134,9 +134,7 @@ class RedundancyTable:
                 "measure": self.measure,
                 "δ": delta,
                 "DR(δ)": one.value,
-                "95% interval": f"{one.low:.3f} to {one.high:.3f}"
-                if one.has_interval
-                else "one seed",
+                "95% interval": _interval(one),
                 "k*": "not reached" if one.k is None else str(one.k),
                 "d": one.d,
                 "full layer": one.full,
@@ -161,6 +159,12 @@ class RedundancyTable:
             for (case, name, delta), redundancy in self.entries.items()
             if name == selection
         }
+
+
+def _interval(one: Redundancy) -> str:
+    if one.has_interval:
+        return f"{one.low:.3f} to {one.high:.3f}"
+    return "one seed" if one.seeds == 1 else "–"
 
 
 def redundancy_table(curves: Curves, deltas: Sequence[float]) -> RedundancyTable:
