@@ -15,7 +15,7 @@ from ..measure.redundancy import Redundancy
 from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
-from .sentences import listed
+from .phrases import listed
 from .tables import Curves, RedundancyTable, of_selection
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from ..experiment.probed_layer import ProbedLayer
 from ..measure.curves import Curve, size_of
 from .figure_data import Band
-from .sentences import listed
+from .phrases import listed
 from .tables import Curves, of_selection
 
 WITHIN = 0.02
