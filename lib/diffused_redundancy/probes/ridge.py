@@ -139,7 +139,7 @@ class RidgeProbe(LinearProbe):
         return raw if self._scale is None else raw.scaled(self._scale)
 
     @cached_property
-    def _tests(self) -> tuple[Tensor, Tensor]:
+    def _ready_test_set(self) -> tuple[Tensor, Tensor]:
         """Test features (m, d), scaled as the train features are, and labels (m,)."""
         X, y = self._test_set
         if self._scale is not None:
@@ -172,7 +172,7 @@ class RidgeProbe(LinearProbe):
     @cached_property
     def full(self) -> float:
         """Test accuracy of the whole layer, in [0, 1]."""
-        statistics, (features, y) = self.statistics, self._tests
+        statistics, (features, y) = self.statistics, self._ready_test_set
         cross, prior = statistics.right_hand_side()
         gram = statistics.gram.clone()
         gram.diagonal().add_(ridge_alpha(statistics, self.penalty))
@@ -208,7 +208,7 @@ class RidgeProbe(LinearProbe):
         ordered = check_orderings(orderings, self.statistics.d)
         most = ordered[0].size
         steps = np.array(range(1, most + 1) if sizes is None else check_sizes(sizes, most))
-        tested = [self._test(one.first(int(steps[-1])), parts) for one in ordered]
+        tested = [self._nested(one.first(int(steps[-1])), parts) for one in ordered]
         columns = steps - 1
         arrays = {
             "sizes": steps,
@@ -219,9 +219,9 @@ class RidgeProbe(LinearProbe):
             arrays["by_part"] = np.stack([one.by_part for one in tested])[:, :, columns]
         return arrays
 
-    def _test(self, ordering: Ordering, parts: np.ndarray | None = None) -> _Tested:
+    def _nested(self, ordering: Ordering, parts: np.ndarray | None = None) -> _Tested:
         """Accuracy at every size of one ordering."""
-        statistics, (features, y) = self.statistics, self._tests
+        statistics, (features, y) = self.statistics, self._ready_test_set
         cross, prior = statistics.right_hand_side()
         gram = ordering.gram(statistics.gram)
         gram.diagonal().add_(ridge_alpha(statistics, self.penalty))
@@ -293,7 +293,7 @@ class RidgeProbe(LinearProbe):
         def reached(some: list[Ordering], k: int) -> tuple[Redundancy, int]:
             while True:
                 k = k if 2 * k <= largest else largest
-                values = np.stack([self._test(one.first(k)).accuracy for one in some])
+                values = np.stack([self._nested(one.first(k)).accuracy for one in some])
                 curve = Curve(
                     self.measure,
                     some[0].selection,
