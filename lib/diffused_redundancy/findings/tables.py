@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..measure.redundancy import diffused_redundancy
+from ..measure.redundancy import Redundancy, diffused_redundancy
 
 
 def tidy(
@@ -70,3 +70,13 @@ def shown_redundancy(rows: list[dict[str, Any]]) -> pd.DataFrame:
     frame["k*"] = ["not reached" if k is None or k != k else str(int(k)) for k in frame["k*"]]
     frame.insert(frame.columns.get_loc("low"), "95% interval", interval)
     return frame.drop(columns=["low", "high", "seeds"])
+
+
+def redundancy_columns(redundancy: Redundancy) -> dict[str, Any]:
+    """DR, its interval and k, as columns of a table."""
+    return {
+        "DR": redundancy.value,
+        "low": redundancy.low,
+        "high": redundancy.high,
+        "k": redundancy.k,
+    }
