@@ -25,7 +25,7 @@ from ..measure.fairness import (
 from ..nets.networks import Net
 from ..tasks import Task
 from .claims import Verdict, judge_with_doubt
-from .figure_data import LOOKS, STYLES, Line, Panel
+from .figure_data import Line, Panel
 
 Counts = Mapping[str, np.ndarray]
 """By the name of a task: images of each class, (C,)."""
@@ -110,19 +110,19 @@ def spread_panels(
                         selection,
                         curve.sizes[shown],
                         gini(by_class(curve))[:, shown],
-                        marked=len(curve.sizes) < 40,
+                        marked=not curve.exact,
                         name=f"{measurements.label(net)}, random" if named else "",
-                        look=LOOKS[(i + 4) % len(LOOKS)] if i else STYLES[selection],
+                        look=i + 4 if i else None,
                     )
                 )
         first = measurements.of(measurements.nets[0], task)
         wanted = np.unique(np.geomspace(min(least, first.d), first.d, 12).astype(int))
         sizes = wanted[np.isin(wanted, first.accuracy["random"].sizes)]
         expected = np.array([[gini_if_alike(first, counts[task.name], k) for k in sizes]])
-        name, look = "expected if all classes lost alike", (7, (0, (1, 1)), "")
-        lines.append(Line("random", sizes, expected, False, name, look))
+        name = "expected if all classes lost alike"
+        lines.append(Line("random", sizes, expected, name=name, look=8))
         d = max(measurements.of(net, task).d for net in measurements.nets)
-        drawn.append(Panel(task.title, d, lines))
+        drawn.append(Panel(task.title, d, lines, axis="Gini index over classes"))
     return drawn
 
 
@@ -135,13 +135,12 @@ def worst_panels(measurements: Measurements, net: Net, share: float, delta: floa
         measurement = measurements.of(net, task)
         curve = measurement.accuracy["random"]
         each = by_class(curve)
-        shown = {"mean over classes": (np.nanmean(each, -1), LOOKS[0])}
+        shown = {"mean over classes": (np.nanmean(each, -1), 0)}
         if share * each.shape[-1] >= 2:
-            shown[f"worst {share:.0%} of classes"] = (worst(each, share), LOOKS[1])
-        shown["worst class"] = (worst(each), LOOKS[3])
-        few = len(curve.sizes) < 40
+            shown[f"worst {share:.0%} of classes"] = (worst(each, share), 1)
+        shown["worst class"] = (worst(each), 3)
         lines = [
-            Line("random", curve.sizes, values, few, name, look)
+            Line("random", curve.sizes, values, not curve.exact, name, look)
             for name, (values, look) in shown.items()
         ]
         drawn.append(
@@ -151,6 +150,8 @@ def worst_panels(measurements: Measurements, net: Net, share: float, delta: floa
                 lines,
                 threshold=delta * measurement.full,
                 threshold_label=f"{delta:.0%} of the full layer",
+                axis="test accuracy",
+                percent=True,
             )
         )
     return drawn

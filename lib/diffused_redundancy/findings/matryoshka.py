@@ -15,18 +15,21 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.measurements import COMPARED, Measurements
-from ..measure.curves import Curve
+from ..measure.curves import MEASURES, Curve
 from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
 from .claims import Verdict, judge_with_doubt
-from .figure_data import LOOKS, Line, Panel
+from .figure_data import Line, Panel
 from .grouping import TRAITS, Grouping, alike, grouped
 from .phrases import listed
 from .pretraining import Difference, differences
 
 FIXED = "FF (a net for each k)"
 """The column of fixed-feature networks in tables."""
+
+FIXED_LOOK = 8
+"""The look of their points in figures."""
 
 
 def is_nested(net: Net) -> bool:
@@ -164,7 +167,7 @@ def panels(measurements: Measurements, measure: str) -> list[Panel]:
     """
     pooled = pooled_selections(measurements.nets)
     plain = _first_plain(pooled, "random") if measure == "accuracy" else None
-    drawn = []
+    panels = []
     for task in measurements.tasks:
         base = None if plain is None else plain.curve(measurements, task, measure)
         lines = []
@@ -172,16 +175,20 @@ def panels(measurements: Measurements, measure: str) -> list[Panel]:
             if plain is not None and one.plain and one.selection == "first":
                 continue
             curve = one.curve(measurements, task, measure)
-            sizes, values = _gained(curve.sizes, curve.values, base)
-            few = len(sizes) < 40
-            lines.append(Line(one.selection, sizes, values, few, one.label, LOOKS[i % len(LOOKS)]))
+            axis, percent = MEASURES[curve.measure].axis, MEASURES[curve.measure].percent
+            gained = _gained(curve.sizes, curve.values, base)
+            lines.append(
+                Line(one.selection, *gained, marked=not curve.exact, name=one.label, look=i)
+            )
         sizes, values = _gained(*fixed_points(measurements, task, measure), base)
         if len(sizes) and measure == "accuracy":  # their whole layer is not what they learned
-            name, look = "FF, trained at each size", (7, "", "X")
-            lines.append(Line("first", sizes, values, True, name, look, joined=False))
+            name = "FF, trained at each size"
+            lines.append(Line("first", sizes, values, True, name, FIXED_LOOK, joined=False))
+        if base is not None:
+            axis, percent = "accuracy gained, points", False
         d = max(one.d for one in measurements.all if one.task.name == task.name)
-        drawn.append(Panel(task.title, d, lines))
-    return drawn
+        panels.append(Panel(task.title, d, lines, axis=axis, percent=percent))
+    return panels
 
 
 def curves_table(measurements: Measurements) -> pd.DataFrame:
