@@ -410,10 +410,15 @@ def describe_strengths(
 def spaced_ticks(widths: Sequence[int], factor: float = 1.3) -> list[tuple[float, str]]:
     """Ticks for some widths on a log axis; of two closer than a factor the first only."""
     kept: list[int] = []
-    for width in sorted(set(widths)):
+    for width in sorted(widths):
         if not kept or width >= factor * kept[-1]:
             kept.append(width)
     return [(float(width), str(width)) for width in kept]
+
+
+def width_ticks(by_family: Grouping) -> list[tuple[float, str]]:
+    """Ticks for the widths of all networks; see :func:`spaced_ticks`."""
+    return spaced_ticks([net.d for net in by_family.nets])
 
 
 def common_accuracy(
