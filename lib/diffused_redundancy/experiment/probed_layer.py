@@ -181,11 +181,11 @@ class ProbedLayer:
         what = {"measure": f"{kind} penalty", "grid": list(grid), "standardize": self.standardize}
         kept = self._cached(what, arrays)
         return PenaltyChoice(
-            float(kept["penalty"]),
+            kept["penalty"].item(),  # the cache gives a number back as an array (1,)
             grid,
             tuple(kept["loss"].tolist()),
             tuple(kept["accuracy"].tolist()),
-            int(kept["folds"]),
+            kept["folds"].item(),
         )
 
     @cached_property
