@@ -319,7 +319,8 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
                 _seconds(values, views * n, m, d, classes, len(chosen), speed) for d in widths
             )
             work += [
-                Work(job.notebook, net, name, selection, seed, seconds) for selection, seed in chosen
+                Work(job.notebook, net, name, selection, seed, seconds)
+                for selection, seed in chosen
             ]
     missing = {asset.name: asset for asset in missing_assets(jobs).values()}
     return Estimate(

@@ -80,9 +80,7 @@ def execute(notebook: str, parameters: dict[str, Any], folder: Path, *, preset: 
     if error:
         body = failure(done, outcome, error, preset) + body
     footer = f"Preset {preset}; {seconds:.0f} s, peak memory {memory:.1f} GiB."
-    write_text(
-        folder / f"{notebook}.html", page(title, body, footer=footer, home="../index.html")
-    )
+    write_text(folder / f"{notebook}.html", page(title, body, footer=footer, home="../index.html"))
     write_json(folder / "results" / f"{notebook}.outcome.json", asdict(outcome))
     return outcome
 

@@ -66,7 +66,9 @@ def _preset_reports(folder: Path) -> PresetReports:
     """The notebooks of one preset that have run, with their outcomes and results."""
     reports = [_load(path) for path in sorted((folder / "results").glob("*.outcome.json"))]
     results = [
-        _load(folder / "results" / f"{report['notebook']}.json") for report in reports if report["ok"]
+        _load(folder / "results" / f"{report['notebook']}.json")
+        for report in reports
+        if report["ok"]
     ]
     verdicts: dict[int, list[dict[str, Any]]] = {}
     for verdict in (verdict for result in results for verdict in result.get("verdicts", [])):

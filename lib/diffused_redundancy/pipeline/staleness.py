@@ -105,7 +105,9 @@ def record_report(job: Job, digest: str) -> None:
     """Remember that the report of a job was made from inputs with a digest, taken before it
     began.
     """
-    files = {path.relative_to(job.folder).as_posix(): sha256_of(path) for path in _report_files(job)}
+    files = {
+        path.relative_to(job.folder).as_posix(): sha256_of(path) for path in _report_files(job)
+    }
     write_json(_record_path(job), {"inputs": digest, "files": files})
 
 
