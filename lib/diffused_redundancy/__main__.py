@@ -1,7 +1,7 @@
 """The command line: ``python -m diffused_redundancy COMMAND``.
 
-Each command is a module of ``commands/`` with ``add_arguments(parser)`` and ``run(options)``, and is
-imported only when it is asked for: a command pays only for what it needs.
+Each command is a module of ``commands/`` with ``add_arguments(parser)`` and ``run(options)``. It is
+imported only when asked for: a command pays only for what it needs.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ from .plan import Job
 from .requirements import missing_assets, nets_with_tasks
 
 FORWARD = {"cpu": 0.8, "cuda": 0.35, "mps": 0.35}
-"""Share of the matrix product's speed at which a network runs. Measured on two CPU cores at 224 pixels:
-ResNet50 0.74, ViT-S/16 0.85, VGG16-bn 0.87, ResNet18 0.94; the miniature networks run at about 0.6. On
-GPUs it is assumed.
+"""Share of the matrix product's speed at which a network runs. Measured on two CPU cores at 224
+pixels: ResNet50 0.74, ViT-S/16 0.85, VGG16-bn 0.87, ResNet18 0.94; the miniature networks run at
+about 0.6. On GPUs it is assumed.
 """
 
 SOLVERS = 0.25

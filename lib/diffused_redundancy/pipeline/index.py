@@ -73,8 +73,10 @@ def _preset_reports(folder: Path) -> PresetReports:
     verdicts: dict[int, list[dict[str, Any]]] = {}
     for verdict in (verdict for result in results for verdict in result.get("verdicts", [])):
         verdicts.setdefault(verdict["claim"], []).append(verdict)
-    made = next((result["provenance"] for result in results if result.get("provenance")), {})
-    machine = "; ".join(f"{name} {value}" for name, value in made.items())
+    provenances = [result["provenance"] for result in results if result.get("provenance")]
+    machine = "; ".join(
+        f"{name} {value}" for made in provenances[:1] for name, value in made.items()
+    )
     return PresetReports(
         folder.name, _about(folder), reports, dict(sorted(verdicts.items())), machine
     )
