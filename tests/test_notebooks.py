@@ -23,6 +23,8 @@ from diffused_redundancy.probes.ridge import strength
 
 pytestmark = pytest.mark.slow
 
+COMMAND = [sys.executable, "-m", "diffused_redundancy", "run"]
+
 NOTEBOOKS = parameters.available()
 SEEDS = [1, 2, 3]
 """The fewest that give a verdict: one more than the preset ``smoke`` has."""
@@ -32,8 +34,7 @@ FOLDER = folder_name("smoke", [("SEEDS", str(SEEDS))])
 def run(out: Path, cache: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """The command people use, with the preset ``smoke``."""
     done = subprocess.run(
-        [sys.executable, "-m", "diffused_redundancy", "run"]
-        + ["--preset", "smoke", "--out", str(out), *words],
+        [*COMMAND, "--preset", "smoke", "--out", str(out), *words],
         env={**os.environ, "DIFFUSED_REDUNDANCY_CACHE": str(cache)},
         capture_output=True,
         text=True,

@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -106,10 +105,8 @@ def test_a_run_writes_reports_and_the_next_has_nothing_to_do(checkout):
     assert 'href="miniature/01_small.html#what-the-numbers-say"' in index
     page = (reports / "miniature" / "01_small.html").read_text()
     assert 'id="what-the-numbers-say"' in page and "Network <code>" in page
-    started = time.perf_counter()
-    second = run(checkout)
-    assert time.perf_counter() - started < 5
-    assert second.stderr.splitlines()[0] == "01_small: up to date (--force makes it anew)"
+    second = run(checkout).stderr
+    assert second.startswith("01_small: up to date (--force makes it anew)\nReports: ")
     (reports / "miniature" / "01_small.html").write_text("")
     assert "01_small: done" in run(checkout).stderr
 

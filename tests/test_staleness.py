@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -123,3 +125,8 @@ def test_looking_at_a_data_set_does_not_make_reports_stale(tmp_path, monkeypatch
     assert digest_of_a_new_run(own) == before
     (folder / "archive").write_bytes(b"22")
     assert digest_of_a_new_run(own) != before
+
+
+def test_a_run_that_has_nothing_to_do_imports_no_torch():
+    code = "import sys, diffused_redundancy.pipeline.runner; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from .errors import InputError
 
@@ -33,7 +34,8 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, says in COMMANDS.items():
-        of_command = commands.add_parser(name, **({"help": says} if says else {}))
+        shown: dict[str, Any] = {"help": says} if says else {}  # without help it is not listed
+        of_command = commands.add_parser(name, **shown)
         if words and words[0] == name:
             module = importlib.import_module(f"{__package__}.commands.{name}")
             module.add_arguments(of_command)

@@ -272,6 +272,14 @@ def begin(notebook: str, namespace: Mapping[str, Any]) -> Session:
     ------
     InputError
         Naming the parameter, the value and what is allowed.
+
+    Examples
+    --------
+    In a notebook: ``study = dr.begin("01_cka", globals())``. A misspelt parameter is named:
+
+    >>> begin("01_cka", {"SEEDZ": [1, 2, 3]})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    diffused_redundancy.errors.InputError: unknown parameter of 01_cka 'SEEDZ': did you mean ...
     """
     keep_memory()
     known = parameters.declared(notebook)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import presets
 from ..findings.claims import CLAIMS
-from ..presets import preset, presets
 from ..report.html import page, rendered
 from ..store import write_text
 
@@ -55,8 +55,8 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _about(folder: Path) -> str:
     """What a run is: the description of its preset, or what was typed besides."""
-    if folder.name in presets():
-        return preset(folder.name).description
+    if folder.name in presets.presets():
+        return presets.preset(folder.name).description
     typed = _load(folder / "run.json").get("typed", {})
     values = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in typed.items()]
     return f"With {', '.join(values)}." if values else "A custom preset."
@@ -90,7 +90,7 @@ def write_index(out: Path) -> Path:
     )
     body = rendered(
         "index.html.j2",
-        presets=[found for folder in folders if (found := _preset_reports(folder)).reports],
+        presets=[preset for preset in map(_preset_reports, folders) if preset.reports],
         claims=CLAIMS,
         sources=SOURCES,
         word_class=WORD_CLASS,

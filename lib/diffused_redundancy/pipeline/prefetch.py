@@ -49,9 +49,9 @@ def units(jobs: Sequence[Job]) -> list[Unit]:
         for task in values.get("TASKS", []):
             for net in expanded(values.get("NETS", [])):
                 layers.setdefault((net, task, *how), []).extend(parameters.layers(values))
-    found = [Unit(*key, layers=tuple(dict.fromkeys(names))) for key, names in layers.items()]
-    tasks = list(dict.fromkeys(unit.task for unit in found))
-    return sorted(found, key=lambda unit: tasks.index(unit.task))
+    every = [Unit(*key, layers=tuple(dict.fromkeys(names))) for key, names in layers.items()]
+    tasks = list(dict.fromkeys(unit.task for unit in every))
+    return sorted(every, key=lambda unit: tasks.index(unit.task))
 
 
 def completion_mark(units: Sequence[Unit]) -> Path:

@@ -54,8 +54,8 @@ def with_anchors(body: str) -> tuple[str, list[dict[str, Any]]]:
     """Give every heading an anchor; returns the body and the entries of its table of contents."""
     contents: list[dict[str, Any]] = []
 
-    def heading(found: re.Match[str]) -> str:
-        level, inner = int(found.group(1)), found.group(3)
+    def heading(match: re.Match[str]) -> str:
+        level, inner = int(match.group(1)), match.group(3)
         text = html.unescape(re.sub(r"<[^>]+>", "", inner)).strip()
         slug = re.sub(r"[^\w]+", "-", text.lower()).strip("-") or "section"
         anchor = (
@@ -111,11 +111,8 @@ def notebook_body(notebook: nbformat.NotebookNode) -> str:
 def title_of(notebook: nbformat.NotebookNode, otherwise: str) -> str:
     """The first heading of a notebook."""
     for cell in notebook.cells:
-        found = (
-            re.search(r"^# (.+)$", cell.source, flags=re.MULTILINE)
-            if cell.cell_type == "markdown"
-            else None
-        )
-        if found:
-            return found.group(1).strip()
+        if cell.cell_type == "markdown":
+            heading = re.search(r"^# (.+)$", cell.source, flags=re.MULTILINE)
+            if heading:
+                return heading.group(1).strip()
     return otherwise
