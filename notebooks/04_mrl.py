@@ -201,23 +201,18 @@ session.result(**grouping.results_of(measurements, delta))
 # 1. **Choose the neurons at the far end.** Measure the *last* features of an MRL layer first. In a
 #    new cell:
 #    ```python
-#    layer = session.layer(session.nets[0], session.tasks[0])
-#    train, test = (X[:, ::-1].copy() for X in (layer.features.X_train, layer.features.X_test))
-#    turned = dr.SufficientStatistics.from_features(train, layer.features.y_train)
-#    curve = dr.ridge_curve(
-#        turned,
-#        dr.ordering("first", turned),
-#        test,
-#        layer.features.y_test,
-#        penalty=layer.ridge_penalty.penalty,
+#    features = session.layer(session.nets[0], session.tasks[0]).features
+#    train, test = (X[:, ::-1].copy() for X in (features.X_train, features.X_test))
+#    turned = dr.measure(
+#        train, features.y_train, test, features.y_test, selections=["first", "random"]
 #    )
-#    curve.accuracy[63]  # with the last 64 features
+#    turned.curve("ridge_accuracy", "first").at(64), turned.curve("ridge_accuracy", "random").at(64)
 #    ```
 #    Are they worse than 64 random ones? Why?
 # 2. **What does a nested head cost?** Compare the top-1 of the whole layer of MRL with that of the
 #    standard network. Is the difference larger than that between two seeds?
 # 3. **CKA of a prefix.** The CKA of the nested prefix can be high at $k = 8$. Explain it by the
-#    variance of the first features, and check with `layer.features.X_train.var(0)`.
+#    variance of the first features, and check with `features.X_train.var(0)`.
 
 # %%
 session.show_provenance()

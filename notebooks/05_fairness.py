@@ -203,10 +203,10 @@ session.result(**fairness.results_of(spread, agreements))
 #    resembles to your eye. Are they on the list too? (Test images of the last task:
 #    `session.tasks[-1].splits["test"].images.batch(0, 5)`, their classes in `.labels`.)
 # 2. **The index by hand.** Three classes have accuracies 1.0, 0.8 and 0.6. Compute their Gini index
-#    and coefficient of variation, and check with `dr.gini([1.0, 0.8, 0.6])` and
-#    `dr.coefficient_of_variation([1.0, 0.8, 0.6])`.
+#    and coefficient of variation, and check with `dr.fairness.gini([1.0, 0.8, 0.6])` and
+#    `dr.fairness.coefficient_of_variation([1.0, 0.8, 0.6])`.
 # 3. **Chance.** How large is the Gini index of ten classes that are all recognised in 90% of the
-#    cases, if each has 20 test images? And 2,000? Try `dr.expected_gini(0.9, [20] * 10)`.
+#    cases, if each has 20 test images? And 2,000? Try `dr.fairness.expected_gini(0.9, [20] * 10)`.
 
 # %%
 session.show_provenance()

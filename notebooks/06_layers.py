@@ -140,8 +140,9 @@ session.say(depth.describe_use(depths, delta))
 #    one of 512? Construct a layer whose DR grows although nothing is added to it. (Hint: copy every
 #    neuron.)
 # 2. **Before training.** What would the curves look like for a network with random weights? Write
-#    down a guess, then build one with `dr.build("miniature_resnet", 131, 512, seed=1)`, take
-#    features with `dr.forward(net.eval(), batch, ["layer1", "layer4"])`, and look.
+#    down a guess, then build one with `build("miniature_resnet", 131, 512, seed=1)` of
+#    `diffused_redundancy.nets.architectures`, take features with
+#    `dr.forward(net.eval(), batch, ["layer1", "layer4"])`, and look.
 # 3. **Inside a stage.** Set `LAYERS` to `["layer4.0", "layer4.1"]`. What does the second block add?
 
 # %%
