@@ -118,7 +118,7 @@ class Result:
     >>> X = rng.standard_normal((300, 4)) @ rng.standard_normal((4, 40))
     >>> result = dr.measure(X, seeds=3)
     >>> result.redundancy(0.9).k
-    5
+    9
     >>> result.curves[("cka", "random")].values.shape  # seeds, sizes
     (3, 40)
     >>> result.to_frame().columns.tolist()
@@ -230,6 +230,7 @@ class Result:
         random neurons comes with its closed form, accuracy with that of the whole layer.
         """
         from .findings.figure_data import Line, Panel
+        from .report.display import show_figures
         from .report.figures import curves_figure
 
         measure = self.curve(measure).measure
@@ -238,6 +239,7 @@ class Result:
             Line(curve.selection, curve.sizes, curve.values, marked=not curve.exact)
             for curve in curves
         ]
+        show_figures()
         predicted = measure == "cka" and any(curve.selection == "random" for curve in curves)
         panel = Panel(
             title,
@@ -315,7 +317,8 @@ def measure(
 
     Notes
     -----
-    Diffused redundancy is definition 1 of the paper, CKA its equation of section 2.
+    Diffused redundancy is definition 1 of the paper; top principal components are the baseline of
+    its section 3, random projections of its appendix.
 
     Examples
     --------
@@ -326,9 +329,13 @@ def measure(
     >>> hidden = rng.standard_normal((600, 8)) + 2 * np.eye(8)[y]
     >>> X = hidden @ rng.standard_normal((8, 64)) + rng.standard_normal((600, 64))
     >>> result = dr.measure(X, y, seeds=3)
-    >>> result
+    >>> result  # doctest: +NORMALIZE_WHITESPACE
+    9 of 64 neurons, chosen at random, keep 90% of the whole layer's ridge accuracy, 80.6% instead
+    of 89.2%: 86% can be dropped (95% interval over 3 seeds: 83% to 88%).
     >>> result.redundancy(0.9, measure="cka").k
+    21
     >>> result.notes
+    ('There was no test part: 120 of 600 images were held out (stratified, split seed 0).',)
     """
     options = Options(probe, selections, seeds, standardize, constant, penalty, device)
     features, notes = _prepared(X, y, X_test, y_test)
