@@ -266,10 +266,10 @@ class Session:
                 f"- Task `{_public(task.name)}`: {len(task.classes)} classes; "
                 f"{_public(task.source)}; licence: {task.license}."
             )
-        lines.append(
-            f"- Protocol {self.protocol}. Features computed in {self.parameters['COMPUTE']}."
-        )
-        if self.parameters["COMPUTE"] != "float32" and self.nets and self.tasks:
+        compute = self.parameters.get("COMPUTE", "float32")
+        if self.nets:
+            lines.append(f"- Protocol {self.protocol}. Features computed in {compute}.")
+        if compute != "float32" and self.nets and self.tasks:
             from .experiment.mixed_precision import effect
 
             measured = effect(

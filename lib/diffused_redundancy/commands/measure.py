@@ -19,7 +19,7 @@ import pandas as pd
 from ..api import Options, Result
 from ..api import measure as measured
 from ..devices import keep_memory
-from ..errors import InputError, check_number, check_whole
+from ..errors import InputError, check_number
 from ..measure.curves import MEASURES, Curve
 from ..measure.features import Features
 from ..measure.redundancy import Redundancy
@@ -121,7 +121,6 @@ class Request:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        check_whole(self.seeds, "--seeds", 1)
         deltas = {check_number(delta, "--delta", 0, 1, open_low=True) for delta in self.delta}
         object.__setattr__(self, "delta", tuple(sorted(deltas)) or (0.8, 0.9, 0.95))
         _ = self.options
@@ -256,7 +255,7 @@ def _shown(redundancies: Sequence[tuple[Curve, Redundancy]]) -> pd.DataFrame:
     """DR for reading."""
     rows = []
     for curve, redundancy in redundancies:
-        interval = "one seed" if SELECTIONS[curve.selection].seeded else "nothing drawn"
+        interval = "one seed" if SELECTIONS[curve.selection].seeded else "deterministic"
         if redundancy.has_interval:
             interval = f"{redundancy.low:.3f} to {redundancy.high:.3f}"
         rows.append(
