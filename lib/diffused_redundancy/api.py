@@ -202,9 +202,9 @@ class Result:
         if k is None:
             return f"No number of {label} that was measured keeps {kept}."
         if curve.selection == "random":
-            some = f"{k} of {d} neurons, chosen at random, keep"
+            some = f"{k} of {d} neurons, chosen at random,"
         else:
-            some = f"{k} of {d} dimensions ({label}) keep"
+            some = f"{k} of {d} dimensions ({label})"
         if curve.measure != "cka":
             kept += f", {curve.at(k).mean():.1%} instead of {curve.full:.1%}"
         interval = ""
@@ -213,7 +213,8 @@ class Result:
                 f" ({redundancy.confidence:.0%} interval over {redundancy.seeds} seeds: "
                 f"{redundancy.low:.0%} to {redundancy.high:.0%})"
             )
-        return f"{some} {kept}: {redundancy.value:.0%} can be dropped{interval}."
+        verb = "keeps" if k == 1 else "keep"
+        return f"{some} {verb} {kept}: {redundancy.value:.0%} can be dropped{interval}."
 
     def to_frame(self) -> pd.DataFrame:
         """Every value of every curve: columns measure, selection, seed, k, value."""
