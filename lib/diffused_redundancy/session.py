@@ -225,7 +225,7 @@ class Session:
 
     def show_provenance(self) -> None:
         """Show the parameters in force and what made this page."""
-        compute = self.parameters["COMPUTE"]
+        compute = self.parameters.get("COMPUTE", "float32")
         sentences = describe_inputs(self.nets, self.tasks, self.protocol, compute)
         if compute != "float32" and self.nets and self.tasks:
             from .experiment.mixed_precision import effect

@@ -4,6 +4,7 @@ cache.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -40,7 +41,7 @@ class ProbedLayer:
     load : callable
         Returns the features; called when they are first needed.
     key : dict, optional
-        What determines the features; without it nothing is cached.
+        What determines the features; without it results are kept in memory only.
     cache : Cache, optional
     device : str
     standardize : bool
@@ -58,6 +59,7 @@ class ProbedLayer:
     ) -> None:
         self._load = load
         self.key, self.cache, self.device, self.standardize = key, cache, device, standardize
+        self._in_memory: dict[str, Arrays] = {}
 
     @cached_property
     def features(self) -> Features:
@@ -99,7 +101,10 @@ class ProbedLayer:
 
     def _cached(self, what: dict[str, Any], compute: Callable[[], Arrays]) -> Arrays:
         if self.cache is None or self.key is None:
-            return compute()
+            name = json.dumps(what, sort_keys=True)
+            if name not in self._in_memory:
+                self._in_memory[name] = compute()
+            return self._in_memory[name]
         key = {
             "kind": "curves",
             "code": code_digest("measure", "probes", "experiment.probed_layer"),

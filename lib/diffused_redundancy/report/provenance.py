@@ -45,7 +45,8 @@ def describe_inputs(
         f"Task `{task.name}`: {len(task.classes)} classes; {task.source}; licence: {task.license}."
         for task in tasks
     ]
-    sentences.append(f"Protocol {protocol}. Features computed in {compute}.")
+    if nets:
+        sentences.append(f"Protocol {protocol}. Features computed in {compute}.")
     return [without_home(sentence) for sentence in sentences]
 
 
