@@ -69,7 +69,7 @@ def keep_memory() -> None:
 
     By default glibc hands the results of an operation back to the system when they are freed, and
     gets the memory for the next one anew, page by page and filled with zeros: measured, 30 to 40%
-    of the time of a small net on a CPU. Arrays above 32 MiB are still handed back. Does nothing
+    of the time of a small network on a CPU. Arrays above 32 MiB are still handed back. Does nothing
     where the C library is another. Notebooks, ``run_all.sh`` and ``measure`` call it.
     """
     if sys.platform == "linux":

@@ -2,7 +2,7 @@
 
 All take 32 x 32 images and speak timm's language (``forward_features``,
 ``forward_head(pre_logits=True)``, ``get_classifier``, ``feature_info``), so what works on them
-works on any timm net.
+works on any timm network.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _small_stem(net: Any) -> None:
 def miniature_resnet(num_classes: int, *, features: int = 512) -> nn.Module:
     """A bottleneck ResNet with two blocks a stage.
 
-    Only the representation's width depends on ``features``: all nets of this family share the first
+    Only the representation's width depends on ``features``: all networks of this family share the first
     three stages and the 96 inner channels of the last one, so that width is compared with nothing
     else changed. (timm's own ResNet widens every stage at once; at 2,048 features that is 14 M
     parameters.)
@@ -46,7 +46,7 @@ def miniature_resnet(num_classes: int, *, features: int = 512) -> nn.Module:
     num_classes : int
         Outputs of the head.
     features : int
-        Width of the penultimate layer, 32 to 6,144. With 512 the net has 0.75 M parameters.
+        Width of the penultimate layer, 32 to 6,144. With 512 the network has 0.75 M parameters.
     """
     from timm.models.resnet import Bottleneck, ResNet, downsample_conv
 
@@ -155,7 +155,7 @@ class MiniatureVGG(nn.Module):
 
 
 def miniature_vgg(num_classes: int, *, features: int = 256) -> nn.Module:
-    """A VGG-like net with batch norm: four stages of 32 to 192 channels, no shortcuts; see
+    """A VGG-like network with batch norm: four stages of 32 to 192 channels, no shortcuts; see
     :class:`MiniatureVGG`.
     """
     if features < 1:
@@ -169,7 +169,7 @@ def miniature_vit(num_classes: int, *, features: int = 128) -> nn.Module:
 
     Patches are embedded by three convolutions instead of one (Xiao et al., "Early convolutions help
     transformers see better", NeurIPS 2021); their receptive fields overlap. With the usual linear
-    embedding the net was still at chance after six epochs. (Ink is as often darker as lighter than
+    embedding the network was still at chance after six epochs. (Ink is as often darker as lighter than
     its background, so nothing linear in a patch tells letters apart.)
 
     ``features``, a multiple of 32, is the width of every token (heads of 32 dimensions).
@@ -205,7 +205,7 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
 
 
 def build(architecture: str, num_classes: int, features: int, *, seed: int) -> nn.Module:
-    """A freshly initialised net, the same for the same seed; torch's global generator is left as it
+    """A freshly initialised network, the same for the same seed; torch's global generator is left as it
     was.
     """
     if architecture not in ARCHITECTURES:

@@ -1,4 +1,4 @@
-"""What a net costs: operations for one image, and the widths of its layers, found without its
+"""What a network costs: operations for one image, and the widths of its layers, found without its
 weights.
 """
 
@@ -17,7 +17,7 @@ from .zoo import ZOO
 
 @dataclass(frozen=True)
 class Shape:
-    """What a net costs: operations for one image, and the widths of its layers."""
+    """What a network costs: operations for one image, and the widths of its layers."""
 
     flops: float
     widths: dict[str, int]
@@ -25,7 +25,7 @@ class Shape:
 
 @cache
 def shape_of(name: str, layer: str) -> Shape:
-    """The cost of a net, found without its weights.
+    """The cost of a network, found without its weights.
 
     Parameters
     ----------

@@ -107,7 +107,7 @@ def _pooled(module: nn.Module, name: str, output: Any, images: int) -> Tensor:
     """What a layer gives, as one row an image: maps and tokens averaged over positions. A copy.
 
     Which axis of a map holds the channels is seen from the two that are alike, the height and the
-    width of square images; where all three are alike, timm's note on the net decides.
+    width of square images; where all three are alike, timm's note on the network decides.
     """
     if not isinstance(output, Tensor) or len(output) != images or output.ndim not in (2, 3, 4):
         kind = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
@@ -173,7 +173,7 @@ class _Decoded:
 
 
 def workers_for(split: Split, device: torch.device) -> int:
-    """Processes that decode images meanwhile: none for images in memory, or where the net needs the
+    """Processes that decode images meanwhile: none for images in memory, or where the network needs the
     cores itself.
     """
     return (
@@ -189,7 +189,7 @@ def cpu_batch(size: int) -> int:
 
 
 class _Runner:
-    """A net on a device: how it is run, and how many images at a time."""
+    """A network on a device: how it is run, and how many images at a time."""
 
     def __init__(
         self,
@@ -220,7 +220,7 @@ class _Runner:
         return {layer: values.float() for layer, values in found.items()}
 
     def tune(self) -> None:
-        """Find the batch size by trial on a GPU: doubled while that makes the net at least 5%
+        """Find the batch size by trial on a GPU: doubled while that makes the network at least 5%
         faster and memory lasts.
         """
         if self.fixed:
@@ -401,7 +401,7 @@ def features(
     compute: str = "float32",
     cache: Cache | None = None,
 ) -> Features:
-    """Features of a task at a layer of a net, from the cache or by one pass over its images.
+    """Features of a task at a layer of a network, from the cache or by one pass over its images.
 
     Parameters
     ----------

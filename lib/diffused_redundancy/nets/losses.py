@@ -1,7 +1,7 @@
 """Pre-training losses: small interchangeable modules that the one training loop calls.
 
-A loss sees the net and one batch and returns the scalar to minimise. What it has to learn itself
-(heads of its own) are its parameters: trained with the net, and dropped afterwards.
+A loss sees the network and one batch and returns the scalar to minimise. What it has to learn itself
+(heads of its own) are its parameters: trained with the network, and dropped afterwards.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Heads = Mapping[int, tuple[Tensor, Tensor]]
 
 
 def penultimate(net: nn.Module, images: Tensor) -> Tensor:
-    """What the head of a timm net sees, (n, d), in float32."""
+    """What the head of a timm network sees, (n, d), in float32."""
     timm: Any = net
     return timm.forward_head(timm.forward_features(images), pre_logits=True).float()
 
 
 def head_of(net: nn.Module) -> nn.Linear:
-    """The linear head of a timm net."""
+    """The linear head of a timm network."""
     timm: Any = net
     return timm.get_classifier()
 
@@ -45,7 +45,7 @@ class CrossEntropy(nn.Module):
     """
 
     def prepare(self, net: nn.Module) -> None:
-        """Change a fresh net before training, and make what the loss learns itself; here
+        """Change a fresh network before training, and make what the loss learns itself; here
         nothing.
         """
 

@@ -15,24 +15,24 @@ from ..store.assets import Asset
 from .zoo import ZOO
 
 BEYOND_TIMM = ("resnet50_blurpool", "wide_resnet50_4")
-"""Architectures of published nets that timm does not have; see :mod:`published`."""
+"""Architectures of published networks that timm does not have; see :mod:`published`."""
 
 
 def published() -> dict[str, Asset]:
-    """The nets of ``data/assets.toml``, by name."""
+    """The networks of ``data/assets.toml``, by name."""
     return {name: one for name, one in assets.manifest().items() if one.kind == "weights"}
 
 
 def names() -> list[str]:
-    """Every net with a name of its own here; timm's tags come on top."""
+    """Every network with a name of its own here; timm's tags come on top."""
     return [*ZOO, *published()]
 
 
 def expanded(given: Iterable[str]) -> list[str]:
-    """Names with patterns (``*``, ``?``, ``[...]``) put in place by the nets they match, without
+    """Names with patterns (``*``, ``?``, ``[...]``) put in place by the networks they match, without
     repeats.
 
-    A pattern stands for nets of the miniature zoo; where it matches none, for published ones.
+    A pattern stands for networks of the miniature zoo; where it matches none, for published ones.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def expanded(given: Iterable[str]) -> list[str]:
         ]
         if not matched:
             raise InputError(
-                f"no net matches {name!r}: names are such as "
+                f"no network matches {name!r}: names are such as "
                 f"{', '.join([*list(ZOO)[:3], *list(published())[:2]])}"
             )
         found += matched
@@ -57,7 +57,7 @@ def expanded(given: Iterable[str]) -> list[str]:
 
 
 def title(name: str) -> str:
-    """A name for reading: of a net from a file without the folders, ``TAG@FILE``."""
+    """A name for reading: of a network from a file without the folders, ``TAG@FILE``."""
     tag, at, path = name.partition("@")
     return tag + at + Path(path).name
 
@@ -81,7 +81,7 @@ def labels(given: Sequence[str]) -> list[str]:
         for tag, file in zip(made, files, strict=True)
     ]
     return [
-        one if apart.count(one) == 1 else f"{made[i]} ({files[i]}, net {i + 1})"
+        one if apart.count(one) == 1 else f"{made[i]} ({files[i]}, network {i + 1})"
         for i, one in enumerate(apart)
     ]
 
@@ -107,7 +107,7 @@ def is_tag(name: str) -> bool:
 
 
 def check(name: str) -> None:
-    """Raise InputError if there is no net of this name, or no such weight file; nothing is
+    """Raise InputError if there is no network of this name, or no such weight file; nothing is
     loaded.
     """
     tag, at, path = name.partition("@")

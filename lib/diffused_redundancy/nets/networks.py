@@ -19,7 +19,7 @@ PENULTIMATE = "penultimate"
 """What the head sees."""
 
 STAGES = "stages"
-"""In place of a layer: the end of every stage of a net."""
+"""In place of a layer: the end of every stage of a network."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Preprocessing:
     Attributes
     ----------
     size : int
-        Of the square a net sees, in pixels.
+        Of the square a network sees, in pixels.
     mean, std : tuple of float
     resize : int
         What the shorter side becomes before the crop; 0 for ``size``.
@@ -66,7 +66,7 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Origin:
-    """How a net was pre-trained, as far as is known; by this nets are compared.
+    """How a network was pre-trained, as far as is known; by this networks are compared.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Origin:
         Pre-training loss with its strength, and upstream set, in words; "unknown" for weights in a
         local file.
     seed : int or None
-        Of the pre-training: nets that differ in it only show how much chance there is.
+        Of the pre-training: networks that differ in it only show how much chance there is.
     strength : float or None
         Of a loss that comes in strengths (dropout rate, DeCov weight, adversarial radius).
     top1 : float or None
@@ -150,7 +150,7 @@ class Net:
         Raises
         ------
         InputError
-            If the net has no such layer, with the nearest name.
+            If the network has no such layer, with the nearest name.
         """
         if wanted == PENULTIMATE:
             return [wanted]

@@ -1,4 +1,4 @@
-"""From images to what a net sees, on the device: resize, crop, normalise, and the views of the
+"""From images to what a network sees, on the device: resize, crop, normalise, and the views of the
 augmented protocol.
 """
 

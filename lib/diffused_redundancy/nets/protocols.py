@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..errors import InputError
 
 COMPUTE = ("float32", "bf16", "float32+compile", "bf16+compile")
-"""How a net is run: in float32 (TF32 off), or in mixed precision with bfloat16; ``+compile`` by
+"""How a network is run: in float32 (TF32 off), or in mixed precision with bfloat16; ``+compile`` by
 torch.compile, for long GPU runs at the penultimate layer (inner layers are caught by hooks, which
 break a compiled graph).
 """

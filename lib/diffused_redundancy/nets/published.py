@@ -33,7 +33,7 @@ class BlurPoolConv2d(nn.Module):
 
 
 def with_blurpool(net: nn.Module) -> nn.Module:
-    """A net with every strided convolution of at least 16 input channels blurred, the rule of MRL's
+    """A network with every strided convolution of at least 16 input channels blurred, the rule of MRL's
     training script.
     """
     for module in list(net.modules()):

@@ -1,4 +1,4 @@
-"""Networks by name: the miniature zoo, the paper's published nets, any timm tag, and weights in a
+"""Networks by name: the miniature zoo, the paper's published networks, any timm tag, and weights in a
 local file.
 """
 
@@ -24,7 +24,7 @@ from .upstream import MEAN, STD
 from .zoo import ZOO
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and deviation of ImageNet's pixels, for published nets that timm does not know."""
+"""Mean and deviation of ImageNet's pixels, for published networks that timm does not know."""
 
 
 def net(name: str, *, fetching: bool = True) -> Net:
@@ -33,7 +33,7 @@ def net(name: str, *, fetching: bool = True) -> Net:
     Parameters
     ----------
     name : str
-        A net of the miniature zoo; a published one of ``data/assets.toml``; a tag of timm, such as
+        A network of the miniature zoo; a published one of ``data/assets.toml``; a tag of timm, such as
         ``convnext_tiny.fb_in22k``; or ``TAG@PATH`` for weights in a local file.
     fetching : bool
         Whether to fetch weights that are not here.
@@ -63,7 +63,7 @@ def weights_of(name: str) -> Asset | None:
 
 
 def architecture(name: str) -> str:
-    """The timm tag, or the name in :data:`PUBLISHED`, of a net that is not of the zoo."""
+    """The timm tag, or the name in :data:`PUBLISHED`, of a network that is not of the zoo."""
     tag = name.partition("@")[0]
     return str(published()[tag].about["architecture"]) if tag in published() else tag
 
@@ -227,7 +227,7 @@ def _width(tag: str) -> int:
 
 
 def _local(tag: str, path: Path) -> Net:
-    """An architecture with the weights of a local file; the name of a published net stands for its
+    """An architecture with the weights of a local file; the name of a published network stands for its
     architecture and normalisation.
     """
     if not path.is_file():
@@ -252,7 +252,7 @@ def _local(tag: str, path: Path) -> Net:
 
 
 def _preprocessing(one: Asset) -> Preprocessing:
-    """The paper's resize and crop for a published net, with the normalisation of its source."""
+    """The paper's resize and crop for a published network, with the normalisation of its source."""
     how = preprocessing_of(one.about["architecture"], own=False)
     return (
         Preprocessing(how.size, tuple(one.about["mean"]), tuple(one.about["std"]))
@@ -262,7 +262,7 @@ def _preprocessing(one: Asset) -> Preprocessing:
 
 
 def _published(one: Asset, fetching: bool) -> Net:
-    """A net of the manifest."""
+    """A network of the manifest."""
     path = assets.require(one, fetching=fetching)[0]
     about = one.about
     tag = about["architecture"]

@@ -64,7 +64,7 @@ def perturb(net: nn.Module, images: Tensor, labels: Tensor, threat: Threat, step
     """Images changed within a threat so as to raise the net's cross-entropy: PGD from a random
     start.
 
-    The net works in evaluation mode meanwhile; every part of it is left in the mode it was in. Each
+    The network works in evaluation mode meanwhile; every part of it is left in the mode it was in. Each
     step is 2.5 radii over ``steps`` long, as is usual. Draws from torch's global generator.
 
     Parameters

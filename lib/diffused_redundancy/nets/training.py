@@ -66,7 +66,7 @@ def top1_by_prefix(
 def features_per_second(
     net: nn.Module, images: np.ndarray, device: torch.device, batch: int = 500
 ) -> float:
-    """Images whose penultimate features the net gives in a second: the best of three passes,
+    """Images whose penultimate features the network gives in a second: the best of three passes,
     batches made beforehand.
     """
     net.eval()
@@ -89,7 +89,7 @@ all.
 """
 
 THREATS = (Threat("l2", 0.25), Threat("l2", 0.5), Threat("linf", 0.0157))
-"""Under which robust accuracy is reported: the radii the zoo's adversarial nets are trained at."""
+"""Under which robust accuracy is reported: the radii the zoo's adversarial networks are trained at."""
 
 
 def pretrain(
@@ -101,16 +101,16 @@ def pretrain(
     images: int | None = None,
     compiled: str | None = None,
 ) -> Path:
-    """Pre-train one net of the zoo and write its checkpoint, manifest and log.
+    """Pre-train one network of the zoo and write its checkpoint, manifest and log.
 
     Training stops and goes on between epochs: what is needed to resume is kept in
     ``name.resume.pt`` beside the checkpoint until the checkpoint is written. A resumed run gives
-    the same net as an uninterrupted one.
+    the same network as an uninterrupted one.
 
     Parameters
     ----------
     name : str
-        A net of the zoo.
+        A network of the zoo.
     where : path, optional
         The folder to write to; the shipped one by default.
     device : str
@@ -216,7 +216,7 @@ class _Trainer:
             )
             self._log()
             self._keep()
-        # What ships is float16, so what is measured is the net read back from float16.
+        # What ships is float16, so what is measured is the network read back from float16.
         rounded = {
             key: value.float() if value.is_floating_point() else value
             for key, value in checkpoints.half(self.net.state_dict()).items()
@@ -339,9 +339,9 @@ class _Trainer:
 def measure_speeds(
     names: Sequence[str], *, device: str = "auto", rounds: int = 3
 ) -> dict[str, int]:
-    """Images a second of some shipped nets, measured in turn, and noted in their manifests.
+    """Images a second of some shipped networks, measured in turn, and noted in their manifests.
 
-    Speeds taken while nets were trained, each at another hour, cannot be compared; these can. On a
+    Speeds taken while networks were trained, each at another hour, cannot be compared; these can. On a
     CPU one thread is used.
 
     Parameters

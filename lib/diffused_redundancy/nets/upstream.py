@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 UPSTREAM_SEED = 20230601
 MEAN = (0.5, 0.5, 0.5)
 STD = (0.25, 0.25, 0.25)
-"""How every net of the zoo normalises images in [0, 1]."""
+"""How every network of the zoo normalises images in [0, 1]."""
 
 WORLDS: dict[str, list[str]] = {"letters": UPSTREAM_CLASSES, "extended": EXTENDED_CLASSES}
 """Classes of each upstream set: Latin, Greek and Cyrillic letters; the same with accented and

@@ -169,7 +169,7 @@ def augreg(arrays: Mapping[str, np.ndarray]) -> State:
         elif name == "head/kernel":
             state["head.weight"] = array.T
         elif block is None:
-            state[name] = array  # what a net has no place for is found later
+            state[name] = array  # what a network has no place for is found later
         else:
             home, part, kind = f"blocks.{block[1]}", block[2], block[3]
             attention = re.fullmatch(r"MultiHeadDotProductAttention_1/(query|key|value|out)", part)
@@ -245,7 +245,7 @@ def vgg_layout(state: Mapping[str, Tensor]) -> State:
 
 
 def nested_head(state: Mapping[str, Tensor]) -> State:
-    """An MRL net (``fc.nesting_classifier_6.weight``) with the head of its whole layer alone, and
+    """An MRL network (``fc.nesting_classifier_6.weight``) with the head of its whole layer alone, and
     FF heads widened by zeros.
 
     The smaller heads of MRL are left out: what is measured are the features.
@@ -275,7 +275,7 @@ def load_into(net: nn.Module, state: Mapping[str, Tensor], source: str) -> nn.Mo
     ------
     InputError
         Listing missing and unexpected keys, or tensors of another shape, instead of loading half a
-        net.
+        network.
     """
     wanted = net.state_dict()
     shapes = [

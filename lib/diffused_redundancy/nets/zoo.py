@@ -9,12 +9,12 @@ from typing import Any
 from ..errors import unknown
 
 NESTING = (8, 16, 32, 64, 128, 256, 512)
-"""Sizes of the nested representations of the zoo's MRL nets and of its fixed-feature baselines."""
+"""Sizes of the nested representations of the zoo's MRL networks and of its fixed-feature baselines."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one net of the miniature zoo is pre-trained.
+    """How one network of the miniature zoo is pre-trained.
 
     Attributes
     ----------
@@ -31,14 +31,14 @@ class Recipe:
     images, held_out : int
         Upstream images to train on and to report top-1 on.
     epochs, batch : int
-        Passes over the training images, and images a step. All nets of the zoo take the same number
+        Passes over the training images, and images a step. All networks of the zoo take the same number
         of steps but the transformer, which needs more.
     learning_rate, weight_decay : float
         Peak of the one-cycle schedule, and decoupled weight decay, of AdamW.
     precision : str
         ``bf16``: mixed precision, as torch.autocast does it; ``float32``: none.
     seed : int
-        Seed of the initial weights and of the order of the data. Nets of one upstream set see the
+        Seed of the initial weights and of the order of the data. Networks of one upstream set see the
         same images.
     """
 
@@ -62,7 +62,7 @@ class Recipe:
 
     @property
     def loss_label(self) -> str:
-        """The loss in words, with its strength; equal for nets that differ in other things only."""
+        """The loss in words, with its strength; equal for networks that differ in other things only."""
         options = self.loss_options
         if self.loss == "adversarial":
             return (
@@ -108,7 +108,7 @@ def _zoo() -> dict[str, Recipe]:
         add(f"{resnet}.decov_{weight}", 1, loss="decov", loss_options={"weight": float(weight)})
     add(f"{resnet}.mrl", 2, loss="mrl")
     add(f"{resnet}.mrl_e", 1, loss="mrl", loss_options={"shared": True})
-    for k in NESTING[:-1]:  # the standard net is the baseline of all features
+    for k in NESTING[:-1]:  # the standard network is the baseline of all features
         add(f"{resnet}.ff_{k}", 1, loss="ff", loss_options={"k": k})
     add(f"{resnet}.tenth", 1, images=4_000, epochs=60)
     add(f"{resnet}.extended", 1, images=120_000, epochs=2, upstream="extended")
@@ -135,7 +135,7 @@ seed.
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe of a net of the zoo; an unknown name raises InputError with the nearest one."""
+    """The recipe of a network of the zoo; an unknown name raises InputError with the nearest one."""
     if name not in ZOO:
         raise unknown("net of the miniature zoo", name, ZOO)
     return ZOO[name]

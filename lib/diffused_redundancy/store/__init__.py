@@ -1,4 +1,4 @@
-"""Files, cache and provenance: what tasks, nets and the study share about the disk."""
+"""Files, cache and provenance: what tasks, networks and the study share about the disk."""
 
 from . import paths
 from .cache import Cache, code_digest, versions

@@ -1,6 +1,6 @@
 """The letters of the miniature world, and which of them look alike.
 
-Letters of different scripts can share one glyph (Latin A, Greek Alpha, Cyrillic A). No net can tell
+Letters of different scripts can share one glyph (Latin A, Greek Alpha, Cyrillic A). No network can tell
 such letters apart, so they are one class. Capitals and small letters of one shape (O, o) differ in
 size and stay apart: the renderer's random scale (at most 12%) is smaller than their difference
 (about 33%). :func:`find_look_alikes` computes the groups from the fonts; the result for the DejaVu

@@ -2,7 +2,7 @@
 
 - ``digits``: scikit-learn's 1,797 real handwritten digits; 1,297 train, 500 test, stratified, split
   seed 0.
-- ``armenian``: 75 classes of Armenian letters (a script no net saw upstream); 40 train and 40 test
+- ``armenian``: 75 classes of Armenian letters (a script no network saw upstream); 40 train and 40 test
   renderings a class.
 - ``georgian``: 33 Georgian letters; 80 train and 80 test renderings a class.
 - ``font_style``: which of twelve faces a Latin letter is set in; 2,400 train, 2,400 test.
