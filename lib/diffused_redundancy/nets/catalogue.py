@@ -25,8 +25,7 @@ def row(name: str) -> str:
     size, minutes = about["bytes"] / 1e6, about["minutes"]
     return (
         f"{what} {about['top1']:.1%} | {robust} | {about['features_per_second']:,} | "
-        f"{size:.1f} MB | {minutes:.0f} "
-        "min |"
+        f"{size:.1f} MB | {minutes:.0f} min |"
     )
 
 
