@@ -1,5 +1,5 @@
-"""Nets: the shipped checkpoint is what its manifest says, training is exact to resume, wrong
-weights are refused.
+"""Networks: shipped checkpoints are what their manifests say, training resumes exactly, and weights
+that do not fit are refused.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 
 import diffused_redundancy as dr
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from diffused_redundancy.nets import (
@@ -21,6 +22,7 @@ from diffused_redundancy.nets import (
 )
 from diffused_redundancy.nets.architectures import build
 from diffused_redundancy.store import sha256_of
+from diffused_redundancy.tasks.splits import ArrayImages, Split
 from safetensors.torch import load_file, save_file
 
 NAME = "miniature_resnet.standard_s1"
@@ -46,8 +48,8 @@ def test_shipped_checkpoint_is_what_its_manifest_says(name):
     measured = training.top1(dr.net(name).module, images, labels, torch.device("cpu"))
     assert measured == pytest.approx(about["top1"], abs=0.03)
     assert about["top1"] >= (0.85 if about["recipe"]["images"] >= 40_000 else 0.4)
-    rows = training.read_log(path.with_suffix(".csv"))
-    assert [row["epoch"] for row in rows] == list(range(1, about["recipe"]["epochs"] + 1))
+    log = pd.read_csv(path.with_suffix(".csv"))
+    assert log["epoch"].tolist() == list(range(1, about["recipe"]["epochs"] + 1))
 
 
 def test_penultimate_features_are_what_the_head_sees():
@@ -58,22 +60,18 @@ def test_penultimate_features_are_what_the_head_sees():
         torch.device("cpu"),
     )
     with torch.inference_mode():
-        found = extraction.forward(network.module, batch, ("penultimate", "layer4", "layer2", "fc"))
-        features = found["penultimate"]
-        assert features.shape == (8, network.d)
-        assert torch.allclose(network.module.fc(features), network.module(batch), atol=1e-5)
-        assert torch.allclose(found["layer4"], features, atol=1e-5) and found["layer2"].shape == (
-            8,
-            128,
-        )
-        assert torch.allclose(found["fc"], network.module(batch), atol=1e-5)
+        by_layer = dr.forward(network.module, batch, ("penultimate", "layer4", "layer2", "fc"))
+        features, logits = by_layer["penultimate"], network.module(batch)
+        assert features.shape == (8, network.d) and by_layer["layer2"].shape == (8, 128)
+        assert torch.allclose(network.module.fc(features), logits, atol=1e-5)
+        assert torch.allclose(by_layer["layer4"], features, atol=1e-5)
+        assert torch.allclose(by_layer["fc"], logits, atol=1e-5)
         with pytest.raises(dr.InputError, match="unknown layer 'layer5': did you mean 'layer"):
             extraction.forward(network.module, batch, ["layer5"])
 
 
 def test_features_do_not_depend_on_batch_or_neighbours():
-    network, job = dr.net(NAME), dr.task("digits")
-    part = job.splits["test"]
+    network, part = dr.net(NAME), dr.task("digits").splits["test"]
     one, two = (
         extraction.extract(network, part, batch=size, device="cpu")["penultimate"]
         for size in (500, 37)
@@ -83,9 +81,9 @@ def test_features_do_not_depend_on_batch_or_neighbours():
 
 def test_features_are_cached(tmp_path):
     cache = dr.Cache(tmp_path)
-    network, job = dr.net(NAME), dr.task("digits")
-    one = dr.features(network, job, cache=cache)
-    two = dr.features(network, job, cache=cache)
+    network, task = dr.net(NAME), dr.task("digits")
+    one = dr.features(network, task, cache=cache)
+    two = dr.features(network, task, cache=cache)
     assert (cache.misses, cache.hits) == (1, 1)
     assert np.array_equal(one.X_train, two.X_train) and one.X_train.shape == (1297, 512)
 
@@ -188,8 +186,8 @@ def test_training_learns_and_resumes_exactly(tmp_path, monkeypatch):
     assert not (stopped / "tiny.resume.pt").exists()
     about = json.loads(resumed.with_suffix(".json").read_text())
     assert about["recipe"]["images"] == 1048 and 0 <= about["top1"] <= 1
-    rows = training.read_log(resumed.with_suffix(".csv"))
-    assert rows[1]["train_loss"] < rows[0]["train_loss"]
+    losses = pd.read_csv(resumed.with_suffix(".csv"))["train_loss"]
+    assert losses[1] < losses[0]
 
 
 def test_training_leaves_the_global_generator_alone():
@@ -253,7 +251,7 @@ def test_code_in_a_checkpoint_is_never_run(tmp_path, capsys):
     assert "unpickled" not in capsys.readouterr().out
 
 
-def test_local_weights_of_a_timm_net(tmp_path):
+def test_local_weights_of_a_timm_network(tmp_path):
     import timm
 
     path = tmp_path / "weights.safetensors"
@@ -273,10 +271,10 @@ def test_local_weights_of_a_timm_net(tmp_path):
         _ = dr.net(f"resnet34.tv_in1k@{path}").module
 
 
-def test_unknown_nets_and_recipes(tmp_path):
+def test_unknown_networks_and_recipes(tmp_path):
     with pytest.raises(dr.InputError, match=f"did you mean '{NAME}'"):
         dr.net("miniature_resnet.standard_s1x")
-    with pytest.raises(dr.InputError, match="unknown net of the miniature zoo"):
+    with pytest.raises(dr.InputError, match="unknown network of the miniature zoo"):
         dr.pretrain("resnet50", tmp_path)
     with pytest.raises(dr.InputError, match="at least 1 epoch"):
         dr.pretrain(NAME, tmp_path, images=5)
@@ -307,7 +305,7 @@ def test_the_zoo_fits_in_a_repository():
     )
 
 
-def test_adversarial_nets_are_robust_and_nested_prefixes_good():
+def test_adversarial_networks_are_robust_and_nested_prefixes_good():
     """The checks without which the notebooks would compare names only."""
     about = {name: checkpoints.manifest(name) for name in dr.ZOO}
     plain = [
@@ -330,26 +328,19 @@ def test_adversarial_nets_are_robust_and_nested_prefixes_good():
     assert sorted(fixed) == [8, 16, 32, 64, 128, 256]
 
 
-def test_a_nested_prefix_beats_that_of_a_standard_net():
+def test_a_nested_prefix_beats_that_of_a_standard_network():
     images, labels = upstream.upstream(3000)
     held_out, truth = upstream.upstream(2000, held_out=True)
     accuracy = {}
     for name in ("miniature_resnet.mrl_s1", "miniature_resnet.standard_s1"):
-        from diffused_redundancy.nets.losses import penultimate
-
-        module = dr.net(name).module
-        with torch.inference_mode():
-            X, Z = (
-                torch.cat(
-                    [
-                        penultimate(
-                            module, upstream.to_batch(part[i : i + 500], torch.device("cpu"))
-                        )
-                        for i in range(0, len(part), 500)
-                    ]
-                )
-                for part in (images, held_out)
-            )
+        part, held_out_part = (
+            Split(ArrayImages(images), labels),
+            Split(ArrayImages(held_out), truth),
+        )
+        X, Z = (
+            extraction.extract(dr.net(name), split, device="cpu")["penultimate"]
+            for split in (part, held_out_part)
+        )
         statistics = dr.SufficientStatistics.from_features(X, labels)
         accuracy[name] = dr.ridge_curve(
             statistics, dr.ordering("first", statistics), Z, truth, penalty=1e-3
@@ -359,7 +350,7 @@ def test_a_nested_prefix_beats_that_of_a_standard_net():
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
-def test_a_compiled_net_trains_as_any(tmp_path, monkeypatch):
+def test_a_compiled_network_trains_as_any(tmp_path, monkeypatch):
     monkeypatch.setitem(
         dr.ZOO,
         "tiny",
