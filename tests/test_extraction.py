@@ -12,7 +12,6 @@ from diffused_redundancy.experiment.mixed_precision import effect
 from diffused_redundancy.nets import extraction, preprocess
 from diffused_redundancy.nets.networks import Preprocessing
 from diffused_redundancy.nets.protocols import protocol
-from diffused_redundancy.probes.cross_validation import fold_of, folded
 from diffused_redundancy.store import tensors
 from diffused_redundancy.tasks.splits import ArrayImages, Split
 from PIL import Image
@@ -132,11 +131,8 @@ def test_features_larger_than_memory_go_through_files(network, monkeypatch, tmp_
             features.y_test, plain.y_test
         )
     statistics = dr.SufficientStatistics.from_features(again.X_train, again.y_train)
-    assert np.isfinite(
-        dr.ridge_curve(
-            statistics, dr.ordering("first", statistics), again.X_test, again.y_test, penalty=0.1
-        ).accuracy
-    ).all()
+    curve = dr.RidgeProbe(again, penalty=0.1).curve(dr.ordering("first", statistics))
+    assert np.isfinite(curve.values).all()
 
 
 @pytest.mark.parametrize(
@@ -229,29 +225,16 @@ def test_augmented_features(network, tmp_path):
     assert not np.allclose(many.X_train[:40], many.X_train[40:80]) and cache.misses == 2
 
 
-def test_views_of_an_image_share_a_fold():
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 3, 50)
-    groups = np.tile(np.arange(50), 4)
-    _, classes, fold = folded(np.tile(y, 4), 200, 5, 0, groups)
-    assert classes == 3 and all(len(set(fold[groups == i].tolist())) == 1 for i in range(50))
-    assert torch.equal(fold[:50], fold_of(torch.from_numpy(y), 5, 0))
-    with pytest.raises(dr.InputError, match="groups has 3 entries for 200 rows"):
-        folded(np.tile(y, 4), 200, 5, 0, [0, 1, 2])
-    with pytest.raises(dr.InputError, match="share a label"):
-        folded(np.tile(y, 4), 200, 5, 0, np.zeros(200, int))
-
-
-def test_copies_of_an_image_do_not_leak_into_its_validation():
-    """With copies apart, cross-validation of a memorising probe looks perfect; with groups it is at
-    chance.
+def test_views_of_an_image_do_not_leak_into_its_validation():
+    """Left out one by one, copies let a memorising probe look perfect; left out together they do
+    not.
     """
     rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((60, 80)), rng.integers(0, 2, 60)
-    apart = dr.choose_ridge_penalty(np.tile(X, (4, 1)), np.tile(y, 4), grid=(1e-6,)).accuracy[0]
-    together = dr.choose_ridge_penalty(
-        np.tile(X, (4, 1)), np.tile(y, 4), grid=(1e-6,), groups=np.tile(np.arange(60), 4)
-    ).accuracy[0]
+    X, y = np.tile(rng.standard_normal((60, 80)), (4, 1)), np.tile(rng.integers(0, 2, 60), 4)
+    apart, together = (
+        dr.RidgeProbe(dr.Features(X, y, views=views)).choose_penalty(grid=(1e-6,)).accuracy[0]
+        for views in (1, 4)
+    )
     assert apart > 0.95 and together < 0.75
 
 

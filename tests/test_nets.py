@@ -21,6 +21,8 @@ from diffused_redundancy.nets import (
     weightfiles,
 )
 from diffused_redundancy.nets.architectures import build
+from diffused_redundancy.nets.training import pretrain
+from diffused_redundancy.nets.zoo import ZOO, Recipe
 from diffused_redundancy.store import sha256_of
 from diffused_redundancy.tasks.splits import ArrayImages, Split
 from safetensors.torch import load_file, save_file
@@ -33,12 +35,12 @@ def held_out(world: str) -> tuple[np.ndarray, np.ndarray]:
     return upstream.upstream(1500, world=world, held_out=True)
 
 
-@pytest.mark.parametrize("name", dr.ZOO)
+@pytest.mark.parametrize("name", ZOO)
 def test_shipped_checkpoint_is_what_its_manifest_says(name):
     about = checkpoints.manifest(name)
     path = checkpoints.folder() / about["file"]
     assert about["sha256"] == sha256_of(path) and about["bytes"] == path.stat().st_size
-    assert about["recipe"] == dr.ZOO[name].as_dict() and about["is_the_zoo_recipe"]
+    assert about["recipe"] == ZOO[name].as_dict() and about["is_the_zoo_recipe"]
     assert all(
         tensor.dtype == torch.float16
         for tensor in load_file(path).values()
@@ -163,11 +165,11 @@ def test_squashed_batches():
 
 def test_training_learns_and_resumes_exactly(tmp_path, monkeypatch):
     monkeypatch.setitem(
-        dr.ZOO,
+        ZOO,
         "tiny",
-        type(dr.ZOO[NAME])(features=32, images=1048, held_out=131, epochs=2, batch=64),
+        Recipe(features=32, images=1048, held_out=131, epochs=2, batch=64),
     )
-    whole = dr.pretrain("tiny", tmp_path / "whole", device="cpu")
+    whole = pretrain("tiny", tmp_path / "whole", device="cpu")
     stopped = tmp_path / "stopped"
     original = training._Trainer._epoch
 
@@ -178,10 +180,10 @@ def test_training_learns_and_resumes_exactly(tmp_path, monkeypatch):
 
     monkeypatch.setattr(training._Trainer, "_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        dr.pretrain("tiny", stopped, device="cpu")
+        pretrain("tiny", stopped, device="cpu")
     assert not (stopped / "tiny.safetensors").exists() and (stopped / "tiny.resume.pt").exists()
     monkeypatch.setattr(training._Trainer, "_epoch", original)
-    resumed = dr.pretrain("tiny", stopped, device="cpu")
+    resumed = pretrain("tiny", stopped, device="cpu")
     assert sha256_of(resumed) == sha256_of(whole)
     assert not (stopped / "tiny.resume.pt").exists()
     about = json.loads(resumed.with_suffix(".json").read_text())
@@ -275,13 +277,13 @@ def test_unknown_networks_and_recipes(tmp_path):
     with pytest.raises(dr.InputError, match=f"did you mean '{NAME}'"):
         dr.net("miniature_resnet.standard_s1x")
     with pytest.raises(dr.InputError, match="unknown network of the miniature zoo"):
-        dr.pretrain("resnet50", tmp_path)
+        pretrain("resnet50", tmp_path)
     with pytest.raises(dr.InputError, match="at least 1 epoch"):
-        dr.pretrain(NAME, tmp_path, images=5)
+        pretrain(NAME, tmp_path, images=5)
     with pytest.raises(dr.InputError, match="at least 1 epoch"):
-        dr.pretrain(NAME, tmp_path, epochs=0)
+        pretrain(NAME, tmp_path, epochs=0)
     with pytest.raises(dr.InputError, match="would replace the shipped checkpoint"):
-        dr.pretrain(NAME, epochs=1)
+        pretrain(NAME, epochs=1)
     with pytest.raises(dr.InputError, match="miniature_resnet takes 32, .*nearest: 32"):
         build("miniature_resnet", 5, 33, seed=0)
 
@@ -307,7 +309,7 @@ def test_the_zoo_fits_in_a_repository():
 
 def test_adversarial_networks_are_robust_and_nested_prefixes_good():
     """The checks without which the notebooks would compare names only."""
-    about = {name: checkpoints.manifest(name) for name in dr.ZOO}
+    about = {name: checkpoints.manifest(name) for name in ZOO}
     plain = [
         value
         for name, value in about.items()
@@ -329,37 +331,26 @@ def test_adversarial_networks_are_robust_and_nested_prefixes_good():
 
 
 def test_a_nested_prefix_beats_that_of_a_standard_network():
-    images, labels = upstream.upstream(3000)
-    held_out, truth = upstream.upstream(2000, held_out=True)
-    accuracy = {}
+    parts = upstream.upstream(3000), upstream.upstream(2000, held_out=True)
+    train, test = (Split(ArrayImages(images), labels) for images, labels in parts)
+    task = dr.Task("upstream", "Upstream", (), "upstream", "", "", lambda: (train, test))
+    curves = []
     for name in ("miniature_resnet.mrl_s1", "miniature_resnet.standard_s1"):
-        part, held_out_part = (
-            Split(ArrayImages(images), labels),
-            Split(ArrayImages(held_out), truth),
-        )
-        X, Z = (
-            extraction.extract(dr.net(name), split, device="cpu")["penultimate"]
-            for split in (part, held_out_part)
-        )
-        statistics = dr.SufficientStatistics.from_features(X, labels)
-        accuracy[name] = dr.ridge_curve(
-            statistics, dr.ordering("first", statistics), Z, truth, penalty=1e-3
-        ).accuracy
-    nested, plain = accuracy.values()
-    assert all(nested[k - 1] > plain[k - 1] + 0.05 for k in (8, 16))
+        probe = dr.RidgeProbe(dr.features(name, task), penalty=1e-3)
+        curves.append(probe.curve(dr.ordering("first", probe.statistics)))
+    nested, plain = curves
+    assert all(nested.at(k) > plain.at(k) + 0.05 for k in (8, 16))
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
 def test_a_compiled_network_trains_as_any(tmp_path, monkeypatch):
     monkeypatch.setitem(
-        dr.ZOO,
+        ZOO,
         "tiny",
-        type(dr.ZOO[NAME])(
-            features=32, images=262, held_out=131, epochs=1, batch=64, precision="float32"
-        ),
+        Recipe(features=32, images=262, held_out=131, epochs=1, batch=64, precision="float32"),
     )
-    plain = dr.pretrain("tiny", tmp_path / "plain", device="cpu")
-    compiled = dr.pretrain("tiny", tmp_path / "compiled", device="cpu", compiled="eager")
+    plain = pretrain("tiny", tmp_path / "plain", device="cpu")
+    compiled = pretrain("tiny", tmp_path / "compiled", device="cpu", compiled="eager")
     a, b = load_file(plain), load_file(compiled)
     assert list(a) == list(b) and all(
         torch.allclose(a[key].float(), b[key].float(), atol=1e-3) for key in a

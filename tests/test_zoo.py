@@ -18,15 +18,15 @@ from diffused_redundancy.nets import checkpoints, extraction, preprocess, traini
 from diffused_redundancy.nets.architectures import ARCHITECTURES, build
 from diffused_redundancy.nets.losses import LOSSES, make_loss, penultimate
 from diffused_redundancy.nets.names import expanded
-from diffused_redundancy.nets.zoo import NESTING
+from diffused_redundancy.nets.training import pretrain
+from diffused_redundancy.nets.zoo import NESTING, ZOO, Recipe
 from diffused_redundancy.store import sha256_of
 from diffused_redundancy.tasks.splits import ArrayImages, Split
 from torch import nn
 
 NAME = "miniature_resnet.standard_s1"
-Recipe = type(dr.ZOO[NAME])
 SHAPES = sorted(
-    {(one.architecture, one.features) for one in dr.ZOO.values()}
+    {(one.architecture, one.features) for one in ZOO.values()}
     | {(name, 64) for name in ARCHITECTURES}
 )
 STAGES = {
@@ -48,9 +48,9 @@ LEARNED = {
 # Recipes
 
 
-@pytest.mark.parametrize("name", dr.ZOO)
+@pytest.mark.parametrize("name", ZOO)
 def test_every_recipe_can_be_made(name):
-    one = dr.ZOO[name]
+    one = ZOO[name]
     assert (
         one.architecture in ARCHITECTURES and one.loss in LOSSES and one.upstream in upstream.WORLDS
     )
@@ -64,25 +64,25 @@ def test_every_recipe_can_be_made(name):
     assert json.loads(json.dumps(one.as_dict())) == one.as_dict() and Recipe(**one.as_dict()) == one
 
 
-@pytest.mark.parametrize("name", dr.ZOO)
+@pytest.mark.parametrize("name", ZOO)
 def test_names_say_architecture_width_and_seed(name):
-    one = dr.ZOO[name]
+    one = ZOO[name]
     family, what, seed = re.fullmatch(r"(\w+)\.(\S+)_s(\d+)", name).groups()
     assert int(seed) == one.seed and family in (
         one.architecture,
         f"{one.architecture}_{one.features}",
     )
     assert what.startswith(one.loss) or what in ("tenth", "extended")
-    first = dr.ZOO[f"{family}.{what}_s1"]
+    first = ZOO[f"{family}.{what}_s1"]
     assert replace(one, seed=1) == first
 
 
 def test_no_two_recipes_are_the_same():
-    assert all(a != b for a, b in combinations(dr.ZOO.values(), 2))
+    assert all(a != b for a, b in combinations(ZOO.values(), 2))
 
 
 def test_labels_are_equal_exactly_where_loss_and_upstream_set_are():
-    for a, b in combinations(dr.ZOO.values(), 2):
+    for a, b in combinations(ZOO.values(), 2):
         assert (a.loss_label == b.loss_label) is (
             (a.loss, a.loss_options) == (b.loss, b.loss_options)
         )
@@ -98,7 +98,7 @@ def test_labels_are_equal_exactly_where_loss_and_upstream_set_are():
 
 
 def test_labels_in_words():
-    labels = {one.loss_label for one in dr.ZOO.values()}
+    labels = {one.loss_label for one in ZOO.values()}
     assert {
         "standard",
         "adversarial L2 0.25",
@@ -109,16 +109,16 @@ def test_labels_in_words():
         "MRL-E",
         "FF 8",
     } <= labels
-    assert {one.upstream_label for one in dr.ZOO.values()} == {
+    assert {one.upstream_label for one in ZOO.values()} == {
         "40,000 letters",
         "4,000 letters",
         "120,000 letters of more kinds",
     }
 
 
-@pytest.mark.parametrize("name", [name for name in dr.ZOO if not name.startswith("miniature_vit")])
+@pytest.mark.parametrize("name", [name for name in ZOO if not name.startswith("miniature_vit")])
 def test_every_network_but_the_transformer_takes_as_many_steps(name):
-    one, first = dr.ZOO[name], dr.ZOO[NAME]
+    one, first = ZOO[name], ZOO[NAME]
     assert one.batch == first.batch
     assert one.images // one.batch * one.epochs == pytest.approx(
         first.images // first.batch * first.epochs, rel=0.02
@@ -131,7 +131,7 @@ def test_patterns_stand_for_the_networks_they_match():
         "miniature_resnet.standard_s2",
         "resnet18.tv_in1k@/a/[b]*.pt",
     ]
-    assert expanded(["*"]) == list(dr.ZOO) and expanded([]) == []
+    assert expanded(["*"]) == list(ZOO) and expanded([]) == []
     assert expanded(["miniature_resnet.ff_*"]) == [
         f"miniature_resnet.ff_{k}_s1" for k in NESTING[:-1]
     ]
@@ -243,7 +243,7 @@ def tiny(monkeypatch):
             }
             | how
         )
-        monkeypatch.setitem(dr.ZOO, "tiny", one)
+        monkeypatch.setitem(ZOO, "tiny", one)
 
     return put
 
@@ -273,7 +273,7 @@ def test_every_loss_is_trained_and_its_manifest_tells_the_truth(
         "features_per_second",
         lambda net, *rest: measured.extend(net.state_dict().values()) or original(net, *rest),
     )
-    path = dr.pretrain("tiny", tmp_path, device="cpu")
+    path = pretrain("tiny", tmp_path, device="cpu")
     about = json.loads(path.with_suffix(".json").read_text())
     assert sorted(one.name for one in tmp_path.iterdir()) == [
         "tiny.csv",
@@ -340,7 +340,7 @@ def test_resumed_training_gives_the_same_network_where_the_loss_draws_or_learns(
     loss, tiny, tmp_path, monkeypatch
 ):
     tiny(loss=loss, loss_options=LEARNED[loss], epochs=2, images=160)
-    whole = dr.pretrain("tiny", tmp_path / "whole", device="cpu")
+    whole = pretrain("tiny", tmp_path / "whole", device="cpu")
     original = training._Trainer._epoch
 
     def interrupted(self, epoch):
@@ -351,7 +351,7 @@ def test_resumed_training_gives_the_same_network_where_the_loss_draws_or_learns(
     with monkeypatch.context() as patch:
         patch.setattr(training._Trainer, "_epoch", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            dr.pretrain("tiny", tmp_path / "stopped", device="cpu")
+            pretrain("tiny", tmp_path / "stopped", device="cpu")
     kept = torch.load(tmp_path / "stopped" / "tiny.resume.pt", weights_only=True)
     assert set(kept["loss"]) == (
         {f"own.{k}.{part}" for k in (8, 16) for part in ("weight", "bias")}
@@ -359,7 +359,7 @@ def test_resumed_training_gives_the_same_network_where_the_loss_draws_or_learns(
         else set()
     )
     torch.rand(7)  # another state of the global generator
-    resumed = dr.pretrain("tiny", tmp_path / "stopped", device="cpu")
+    resumed = pretrain("tiny", tmp_path / "stopped", device="cpu")
     assert sha256_of(resumed) == sha256_of(whole)
     one, other = (json.loads(path.with_suffix(".json").read_text()) for path in (whole, resumed))
     assert one.get("top1_by_prefix") == other.get("top1_by_prefix")
