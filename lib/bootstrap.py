@@ -2,7 +2,7 @@
 
 ``python bootstrap.py`` prints the path of a Python that satisfies ``requirements.lock``: the one of
 the active virtual or conda environment if it does, else that of ``.venv`` in the checkout, which is
-made if need be. Two processes may call it at once, and it goes on after an interruption.
+made if need be. Two processes may call it at once, and after an interruption it resumes.
 
 Environment variables
 ---------------------
@@ -39,10 +39,9 @@ def say(text: str) -> None:
 
 def lines(*, cuda: bool = True) -> list[str]:
     """The requirements of the lock, one a line, without comments."""
-    found = [
-        line.partition("#")[0].strip() for line in LOCK.read_text(encoding="utf-8").splitlines()
-    ]
-    return [line for line in found if line and (cuda or not CUDA_ONLY.match(line))]
+    text = LOCK.read_text(encoding="utf-8")
+    requirements = [line.partition("#")[0].strip() for line in text.splitlines()]
+    return [line for line in requirements if line and (cuda or not CUDA_ONLY.match(line))]
 
 
 def satisfied() -> bool:
@@ -95,23 +94,18 @@ def works(python: Path) -> bool:
 
 
 def run(command: list[str], what: str) -> None:
-    """Run a command of the set-up; its output goes to standard error, and a failure ends the
-    set-up.
-    """
+    """Run a command of the set-up, its output on standard error; a failure ends the set-up."""
     if subprocess.run(command, stdout=sys.stderr.fileno()).returncode:
         raise SystemExit(
-            f"error: {what} failed; see the lines above. Running the same command again goes "
-            "on from here."
+            f"error: {what} failed; see the lines above. The same command resumes from here."
         )
 
 
 def make(python: Path) -> None:
     """Make ``.venv`` and install the lock and this package into it."""
     stamp, choice = VENV / ".lock-sha256", VENV / ".torch"
-    chosen_before = choice.read_text(encoding="utf-8") if choice.exists() else ""
-    cpu = (
-        os.environ.get("DIFFUSED_REDUNDANCY_TORCH", chosen_before) == "cpu"
-    )  # chosen once, it stays
+    remembered = choice.read_text(encoding="utf-8") if choice.exists() else ""
+    cpu = os.environ.get("DIFFUSED_REDUNDANCY_TORCH", remembered) == "cpu"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     wanted = hashlib.sha256(LOCK.read_bytes() + f"{cpu}".encode()).hexdigest()
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted and works(python):
@@ -123,31 +117,16 @@ def make(python: Path) -> None:
             [sys.executable, "-m", "venv", str(VENV)],
             "making a virtual environment (on Debian and Ubuntu it needs the package python3-venv)",
         )
-    uv = next(line for line in lines() if line.startswith("uv=="))
-    run(
-        [
-            str(python),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            uv.partition(";")[0].strip(),
-        ],
-        "installing uv",
-    )
+    uv = next(line for line in lines() if line.startswith("uv==")).partition(";")[0].strip()
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run([*pip, uv], "installing uv")
     chosen = VENV / "requirements.txt"
     chosen.write_text("\n".join(lines(cuda=not cpu)) + "\n", encoding="utf-8")
     install = [str(python), "-m", "uv", "pip", "install", "--quiet", "--python", str(python)]
-    # Compiled now: where Python may not or does not keep compiled modules, every notebook would
-    # compile them again (4 s each).
-    packages = [
-        *install,
-        "--compile-bytecode",
-        *(["--torch-backend", "cpu"] if cpu else []),
-        "-r",
-        str(chosen),
-    ]
+    backend = ["--torch-backend", "cpu"] if cpu else []
+    # Compiled now: where Python does not keep compiled modules, every notebook would compile them
+    # again (4 s each).
+    packages = [*install, "--compile-bytecode", *backend, "-r", str(chosen)]
     run(packages, "installing the packages of requirements.lock")
     run(
         [*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)],
@@ -175,7 +154,7 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         raise SystemExit(
-            "stopped while setting up the environment; the same command goes on from here"
+            "stopped while setting up the environment; the same command resumes from here"
         ) from None
     except OSError as error:
         raise SystemExit(f"error: the environment cannot be set up: {error}") from None

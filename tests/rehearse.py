@@ -50,7 +50,7 @@ def networks(preset: str) -> list[str]:
 
 
 def random_net(tag: str) -> dict[str, Tensor]:
-    """The state of a net of an architecture with random weights, and batch statistics that are not
+    """The state of a network with random weights, and batch statistics that are not
     those of a fresh one.
     """
     net = registry.skeleton(tag, 1000).to_empty(device="cpu")

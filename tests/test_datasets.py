@@ -114,7 +114,7 @@ def flowers(place, monkeypatch, name):
         "valid": np.arange(2, 307, 3),
         "tstid": np.arange(3, 307, 3),
     }
-    found = {
+    files = {
         "image": ("102flowers.tgz", write(place, f"{name}/flowers-102/102flowers.tgz", packed)),
         "label": (
             "imagelabels.mat",
@@ -122,7 +122,7 @@ def flowers(place, monkeypatch, name):
         ),
         "setid": ("setid.mat", write(place, f"{name}/flowers-102/setid.mat", matlab(**parts))),
     }
-    monkeypatch.setattr(torchvision.datasets.Flowers102, "_file_dict", found)
+    monkeypatch.setattr(torchvision.datasets.Flowers102, "_file_dict", files)
     return 102, 102, (labels[parts["tstid"] - 1] - 1).tolist(), None
 
 
@@ -271,9 +271,9 @@ FORMATS = {
 def test_each_data_set_in_its_own_format(name, place, monkeypatch):
     train, test, labels, image = FORMATS[name](place, monkeypatch, name)
     assert not datasets.is_unpacked(name)
-    job = dr.task(name)
+    task = dr.task(name)
     assert datasets.is_unpacked(name) and inventory.state(assets.asset(name)) == "here"
-    parts = job.splits
+    parts = task.splits
     assert (len(parts["train"]), len(parts["test"])) == (train, test)
     assert parts["test"].labels.tolist() == labels and parts["train"].labels.dtype == np.int64
     first, second = parts["test"].images.batch(0, 2)
@@ -286,9 +286,10 @@ def test_each_data_set_in_its_own_format(name, place, monkeypatch):
     if image is not None:
         assert np.array_equal(first, image)
     assert (
-        max(parts["test"].labels) < len(job.classes) and job.title == datasets.DATASETS[name].title
+        max(parts["test"].labels) < len(task.classes)
+        and task.title == datasets.DATASETS[name].title
     )
-    assert dr.task(name).fingerprint == job.fingerprint
+    assert dr.task(name).fingerprint == task.fingerprint
     for file in place.rglob("*.tar*"):  # unpacked, the archives may go
         file.unlink()
     assert len(dr.task(name).splits["train"]) == train
@@ -378,14 +379,14 @@ def test_a_hugging_face_data_set_on_disk(tmp_path, parts):
     rows = {"pixels": images, "kind": [0, 1] * 5, "note": [""] * 10}
     made = {part: hf.Dataset.from_dict(rows, features=features) for part in parts}
     (hf.DatasetDict(made) if len(parts) > 1 else made["train"]).save_to_disk(str(tmp_path / "set"))
-    job = dr.task(f"hf:{tmp_path / 'set'}")
-    assert job.classes == ("cat", "dog")
+    task = dr.task(f"hf:{tmp_path / 'set'}")
+    assert task.classes == ("cat", "dog")
     sizes = (10, 10) if len(parts) > 1 else (8, 2)
-    assert (len(job.splits["train"]), len(job.splits["test"])) == sizes
+    assert (len(task.splits["train"]), len(task.splits["test"])) == sizes
     if len(parts) > 1:
         assert (
-            np.array_equal(job.splits["train"].images.batch(3, 4)[0], np.asarray(images[3]))
-            and job.splits["test"].labels.tolist() == [0, 1] * 5
+            np.array_equal(task.splits["train"].images.batch(3, 4)[0], np.asarray(images[3]))
+            and task.splits["test"].labels.tolist() == [0, 1] * 5
         )
     with pytest.raises(dr.InputError, match="no Hugging Face data set"):
         dr.task(f"hf:{tmp_path}")
@@ -414,8 +415,8 @@ def test_an_unpacking_that_was_interrupted_is_made_anew(place, monkeypatch):
         and inventory.state(assets.asset("flowers102")) == "here"
     )  # the archives are
     monkeypatch.setattr(FLOWERS, "download_and_extract_archive", unpack)
-    job = dr.task("flowers102")
-    assert job.splits["train"].images.batch(0, 102)[-1].shape == (30, 40, 3) and kind is not None
+    task = dr.task("flowers102")
+    assert task.splits["train"].images.batch(0, 102)[-1].shape == (30, 40, 3) and kind is not None
     assert not list(place.rglob(datasets.BEGUN))
 
 

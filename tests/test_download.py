@@ -173,9 +173,9 @@ def test_a_hub_that_does_not_answer_is_asked_patiently_only_once(tmp_path, monke
 
 def free_port() -> int:
     """A port of this machine that nothing listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 # The hub

@@ -12,7 +12,6 @@ from diffused_redundancy.experiment.mixed_precision import effect
 from diffused_redundancy.nets import extraction, preprocess
 from diffused_redundancy.nets.networks import Preprocessing
 from diffused_redundancy.nets.protocols import protocol
-from diffused_redundancy.probes.cross_validation import fold_of, folded
 from diffused_redundancy.store import tensors
 from diffused_redundancy.tasks.splits import ArrayImages, Split
 from PIL import Image
@@ -38,8 +37,8 @@ def plain(network, split):
     return extraction.extract(network, split, layers=["penultimate", "layer2"], device="cpu")
 
 
-def same(found, plain):
-    return all(np.allclose(found[layer], plain[layer], rtol=1e-4, atol=1e-4) for layer in plain)
+def same(features, plain):
+    return all(np.allclose(features[layer], plain[layer], rtol=1e-4, atol=1e-4) for layer in plain)
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +67,10 @@ def test_memory_that_runs_out_halves_the_batch(network, split, plain, monkeypatc
         return original(module, batch, layers)
 
     monkeypatch.setattr(extraction, "forward", limited)
-    found = extraction.extract(
+    features = extraction.extract(
         network, split, layers=["penultimate", "layer2"], device="cpu", batch=64
     )
-    assert same(found, plain) and sizes[:3] == [64, 32, 16] and max(sizes[3:]) == 16
+    assert same(features, plain) and sizes[:3] == [64, 32, 16] and max(sizes[3:]) == 16
     monkeypatch.setattr(
         extraction,
         "forward",
@@ -107,7 +106,7 @@ def test_worker_processes_and_memory_that_runs_out(network, folder, monkeypatch)
     assert same(extraction.extract(network, part, device="cpu", batch=16), expected)
 
 
-def test_nets_and_tasks_may_be_named(tmp_path):
+def test_networks_and_tasks_may_be_named(tmp_path):
     cache, names = dr.Cache(tmp_path), ("miniature_resnet_128.standard_s1", "digits")
     one = dr.features(*names, device="cpu", cache=cache)
     two = dr.features(dr.net(names[0]), dr.task(names[1]), device="cpu", cache=cache)
@@ -118,25 +117,22 @@ def test_nets_and_tasks_may_be_named(tmp_path):
 
 
 def test_features_larger_than_memory_go_through_files(network, monkeypatch, tmp_path):
-    job = dr.task("digits", images=60)
-    plain = dr.features(network, job, device="cpu", cache=dr.Cache(tmp_path / "plain"))
+    task = dr.task("digits", images=60)
+    plain = dr.features(network, task, device="cpu", cache=dr.Cache(tmp_path / "plain"))
     monkeypatch.setattr(extraction, "IN_MEMORY", 1000)
     monkeypatch.setattr(tensors, "MAPPED", 1000)
     monkeypatch.setattr(tensors.read, "__kwdefaults__", {"mapped": 1000})
     cache = dr.Cache(tmp_path / "mapped")
-    first = dr.features(network, job, device="cpu", cache=cache)
-    again = dr.features(network, job, device="cpu", cache=cache)
+    first = dr.features(network, task, device="cpu", cache=cache)
+    again = dr.features(network, task, device="cpu", cache=cache)
     assert isinstance(first.X_train, np.memmap) and isinstance(again.X_train, np.memmap)
-    for found in (first, again):
-        assert np.array_equal(found.X_train, plain.X_train) and np.array_equal(
-            found.y_test, plain.y_test
+    for features in (first, again):
+        assert np.array_equal(features.X_train, plain.X_train) and np.array_equal(
+            features.y_test, plain.y_test
         )
     statistics = dr.SufficientStatistics.from_features(again.X_train, again.y_train)
-    assert np.isfinite(
-        dr.ridge_curve(
-            statistics, dr.ordering("first", statistics), again.X_test, again.y_test, penalty=0.1
-        ).accuracy
-    ).all()
+    curve = dr.RidgeProbe(again, penalty=0.1).curve(dr.ordering("first", statistics))
+    assert np.isfinite(curve.values).all()
 
 
 @pytest.mark.parametrize(
@@ -156,11 +152,11 @@ def test_arrays_are_written_as_the_package_reads_them(tmp_path, dtype):
         ours, notes = tensors.read(tmp_path / "a", mapped=mapped)
         assert notes == {"key": "ä"}
         for name, array in arrays.items():
-            for found in (ours[name], theirs[name]):
+            for read in (ours[name], theirs[name]):
                 assert (
-                    np.array_equal(found, array)
-                    and found.dtype == array.dtype
-                    and found.shape == array.shape
+                    np.array_equal(read, array)
+                    and read.dtype == array.dtype
+                    and read.shape == array.shape
                 )
     with pytest.raises(TypeError, match="complex128"):
         tensors.write(tmp_path / "b", {"a": np.zeros(2, complex)}, {})
@@ -218,10 +214,10 @@ def test_views_crop_flip_turn_and_colour():
 
 
 def test_augmented_features(network, tmp_path):
-    job = dr.task("digits", images=40)
+    task = dr.task("digits", images=40)
     cache = dr.Cache(tmp_path)
-    clean = dr.features(network, job, device="cpu", cache=cache)
-    many = dr.features(network, job, device="cpu", protocol_name="augmented:3", cache=cache)
+    clean = dr.features(network, task, device="cpu", cache=cache)
+    many = dr.features(network, task, device="cpu", protocol_name="augmented:3", cache=cache)
     assert many.X_train.shape == (120, network.d) and np.array_equal(
         many.y_train, np.tile(clean.y_train, 3)
     )
@@ -229,29 +225,16 @@ def test_augmented_features(network, tmp_path):
     assert not np.allclose(many.X_train[:40], many.X_train[40:80]) and cache.misses == 2
 
 
-def test_views_of_an_image_share_a_fold():
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 3, 50)
-    groups = np.tile(np.arange(50), 4)
-    _, classes, fold = folded(np.tile(y, 4), 200, 5, 0, groups)
-    assert classes == 3 and all(len(set(fold[groups == i].tolist())) == 1 for i in range(50))
-    assert torch.equal(fold[:50], fold_of(torch.from_numpy(y), 5, 0))
-    with pytest.raises(dr.InputError, match="groups has 3 entries for 200 rows"):
-        folded(np.tile(y, 4), 200, 5, 0, [0, 1, 2])
-    with pytest.raises(dr.InputError, match="share a label"):
-        folded(np.tile(y, 4), 200, 5, 0, np.zeros(200, int))
-
-
-def test_copies_of_an_image_do_not_leak_into_its_validation():
-    """With copies apart, cross-validation of a memorising probe looks perfect; with groups it is at
-    chance.
+def test_views_of_an_image_do_not_leak_into_its_validation():
+    """Left out one by one, copies let a memorising probe look perfect; left out together they do
+    not.
     """
     rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((60, 80)), rng.integers(0, 2, 60)
-    apart = dr.choose_ridge_penalty(np.tile(X, (4, 1)), np.tile(y, 4), grid=(1e-6,)).accuracy[0]
-    together = dr.choose_ridge_penalty(
-        np.tile(X, (4, 1)), np.tile(y, 4), grid=(1e-6,), groups=np.tile(np.arange(60), 4)
-    ).accuracy[0]
+    X, y = np.tile(rng.standard_normal((60, 80)), (4, 1)), np.tile(rng.integers(0, 2, 60), 4)
+    apart, together = (
+        dr.RidgeProbe(dr.Features(X, y, views=views)).choose_penalty(grid=(1e-6,)).accuracy[0]
+        for views in (1, 4)
+    )
     assert apart > 0.95 and together < 0.75
 
 
@@ -259,10 +242,10 @@ def test_copies_of_an_image_do_not_leak_into_its_validation():
 
 
 def test_bf16_is_close_and_said_to_be(network, split, plain):
-    found = extraction.extract(network, split, device="cpu", compute="bf16")["penultimate"]
+    features = extraction.extract(network, split, device="cpu", compute="bf16")["penultimate"]
     exact = plain["penultimate"]
-    assert found.dtype == np.float32 and not np.array_equal(found, exact)
-    assert np.linalg.norm(found - exact) / np.linalg.norm(exact) < 0.03
+    assert features.dtype == np.float32 and not np.array_equal(features, exact)
+    assert np.linalg.norm(features - exact) / np.linalg.norm(exact) < 0.03
     measured = effect(network, dr.task("digits", images=200), "bf16", device="cpu")
     assert (
         0 < measured.error < 0.1
@@ -281,11 +264,11 @@ def test_bf16_is_close_and_said_to_be(network, split, plain):
     )
 
 
-def test_a_compiled_net_gives_the_same_features(split, plain, monkeypatch):
+def test_a_compiled_network_gives_the_same_features(split, plain, monkeypatch):
     original = torch.compile
     monkeypatch.setattr(torch, "compile", lambda f: original(f, backend="eager"))
-    found = extraction.extract(dr.net(NAME), split, device="cpu", compute="float32+compile")
-    assert np.allclose(found["penultimate"], plain["penultimate"], atol=1e-4)
+    features = extraction.extract(dr.net(NAME), split, device="cpu", compute="float32+compile")
+    assert np.allclose(features["penultimate"], plain["penultimate"], atol=1e-4)
 
 
 def test_no_way_to_compute(network, split):
@@ -293,7 +276,7 @@ def test_no_way_to_compute(network, split):
         extraction.extract(network, split, compute="fp16")
 
 
-def test_pictures_in_memory_need_no_workers(split, folder):
+def test_images_in_memory_need_no_workers(split, folder):
     assert extraction.workers_for(split, torch.device("cuda")) == 0
     large = Split(folder.splits["train"].images.take([0] * 2000), np.zeros(2000, int))
     assert (
@@ -328,9 +311,9 @@ def test_a_layer_is_what_it_gave_before_others_wrote_over_it(name):
     for hook in hooks:
         hook.remove()
     layers = [key for key, value in copies.items() if value.ndim == 4]
-    found = dr.forward(net, images, layers)
+    by_layer = dr.forward(net, images, layers)
     assert len(layers) > 25
-    assert all(torch.allclose(found[key], copies[key].mean((2, 3)), atol=1e-6) for key in layers)
+    assert all(torch.allclose(by_layer[key], copies[key].mean((2, 3)), atol=1e-6) for key in layers)
 
 
 @pytest.mark.parametrize(
@@ -348,8 +331,10 @@ def test_stages_have_the_channels_that_timm_says(name, size):
 
     net = timm.create_model(name, num_classes=5).eval()
     stages = [one for one in net.feature_info if not one["module"].startswith("act")]
-    found = dr.forward(net, torch.randn(2, 3, size, size), [one["module"] for one in stages])
-    assert [found[one["module"]].shape for one in stages] == [(2, one["num_chs"]) for one in stages]
+    by_layer = dr.forward(net, torch.randn(2, 3, size, size), [one["module"] for one in stages])
+    assert [by_layer[one["module"]].shape for one in stages] == [
+        (2, one["num_chs"]) for one in stages
+    ]
 
 
 def test_layers_that_give_nothing_to_measure_are_refused():
@@ -357,7 +342,7 @@ def test_layers_that_give_nothing_to_measure_are_refused():
 
     net = timm.create_model("vit_tiny_patch16_224", num_classes=5).eval()
     with pytest.raises(
-        dr.InputError, match="layer 'blocks.0.attn.attn_drop' is not run by this net"
+        dr.InputError, match="layer 'blocks.0.attn.attn_drop' is not run by this network"
     ):
         dr.forward(net, torch.randn(2, 3, 224, 224), ["blocks.0.attn.attn_drop"])
 

@@ -32,9 +32,7 @@ OPTIONS = {
 
 
 def upstream_images(n: int = 12, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Bars of five orientations and offsets on noise, and which it is: classes that a tiny net can
-    tell apart.
-    """
+    """Bars at five offsets on noise, and which it is: classes a tiny network can tell apart."""
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % 5
     images = rng.integers(0, 60, (n, 32, 32, 3))
@@ -56,7 +54,7 @@ def net() -> torch.nn.Module:
 
 @pytest.fixture(scope="module")
 def trained() -> torch.nn.Module:
-    """A tiny net that tells the images apart, in evaluation mode."""
+    """A tiny network that tells the images apart, in evaluation mode."""
     net = build("miniature_resnet", 5, 32, seed=1)
     train(net, make_loss("standard"), 25)
     return net.eval()
@@ -103,7 +101,7 @@ def logits_of(features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) 
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_the_head_of_the_penultimate_features_is_the_net(name, batch):
+def test_the_head_of_the_penultimate_features_is_the_network(name, batch):
     width = 64 if name == "miniature_vit" else 32
     net = build(name, 7, width, seed=3).eval()
     with torch.inference_mode():
@@ -118,7 +116,7 @@ def test_the_head_of_the_penultimate_features_is_the_net(name, batch):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_gives_a_scalar_and_logits_and_reaches_the_net(name, net, batch):
+def test_every_loss_gives_a_scalar_and_logits_and_reaches_the_network(name, net, batch):
     loss = make_loss(name, OPTIONS.get(name))
     loss.prepare(net)
     value, logits = loss(net, *batch, 0.0)
@@ -188,7 +186,7 @@ def test_the_decov_penalty_is_taken_in_float32_under_autocast(net, batch):
 def test_mrl_is_the_mean_cross_entropy_over_the_nesting(shared, net, batch):
     loss = make_loss(
         "mrl", {"shared": shared, "nesting": [4, 16, 32, 64]}
-    )  # 64 is more than the net has
+    )  # 64 is more than the network has
     loss.prepare(net)
     heads = loss.heads(net)
     assert list(heads) == [4, 16, 32]
@@ -294,8 +292,8 @@ def test_dropout_at_rate_zero_or_in_evaluation_is_the_standard_loss(net, batch):
     expected, logits = make_loss("standard")(net, *batch)
     for rate, mode in ((0.0, True), (0.0, False), (0.9, False)):
         net.train(mode)
-        value, found = make_loss("dropout", {"rate": rate}).of_features(net, features, batch[1])
-        assert torch.equal(value, expected) and torch.equal(found, logits)
+        value, dropped = make_loss("dropout", {"rate": rate}).of_features(net, features, batch[1])
+        assert torch.equal(value, expected) and torch.equal(dropped, logits)
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.5, 0.8])
@@ -326,8 +324,8 @@ def test_dropout_zeroes_its_share_and_keeps_the_expectation(rate, net):
 
 def test_the_radius_grows_after_a_clean_start():
     loss = make_loss("adversarial", {"norm": "l2", "radius": 2.0})
-    found = [loss.radius(done) for done in (0, 0.1, 0.25, 0.25 + 0.375 / 4, 0.4375, 0.625, 0.9, 1)]
-    assert found == pytest.approx([0, 0, 0, 0.5, 1, 2, 2, 2])
+    radii = [loss.radius(done) for done in (0, 0.1, 0.25, 0.25 + 0.375 / 4, 0.4375, 0.625, 0.9, 1)]
+    assert radii == pytest.approx([0, 0, 0, 0.5, 1, 2, 2, 2])
     other = make_loss("adversarial", {"norm": "l2", "radius": 2.0, "clean": 0, "ramp": 0.5})
     assert [other.radius(done) for done in (0, 0.25, 0.5, 1)] == pytest.approx([0, 1, 2, 2])
 
@@ -367,9 +365,9 @@ deltas = st.lists(
 @given(deltas, st.sampled_from(THREATS), st.integers(0, 2**31))
 def test_projection_gives_the_nearest_point_within_the_radius(rows, threat, seed):
     delta = torch.tensor(rows, dtype=torch.float64).reshape(-1, 1, 2, 3)
-    found = threat.project(delta)
-    assert max(sizes(found, threat.norm)) <= threat.radius * (1 + 1e-9)
-    for one, size, before in zip(found, sizes(delta, threat.norm), delta, strict=True):
+    projected = threat.project(delta)
+    assert max(sizes(projected, threat.norm)) <= threat.radius * (1 + 1e-9)
+    for one, size, before in zip(projected, sizes(delta, threat.norm), delta, strict=True):
         if size <= threat.radius:
             assert torch.allclose(one, before, atol=1e-12, rtol=0)
     # Convex: a point is the nearest one if and only if no other point of the ball lies beyond it,
@@ -379,7 +377,9 @@ def test_projection_gives_the_nearest_point_within_the_radius(rows, threat, seed
         rng.standard_normal((200, 6)) if threat.norm == "l2" else rng.choice([-1.0, 1.0], (200, 6))
     )
     others *= threat.radius / np.array(sizes(torch.from_numpy(others), threat.norm))[:, None]
-    for one, before in zip(found.reshape(-1, 6).numpy(), delta.reshape(-1, 6).numpy(), strict=True):
+    for one, before in zip(
+        projected.reshape(-1, 6).numpy(), delta.reshape(-1, 6).numpy(), strict=True
+    ):
         assert np.linalg.norm(before - one) <= np.linalg.norm(before - others, axis=1).min() + 1e-9
         assert ((others - one) @ (before - one) <= 1e-7).all()
 
@@ -389,11 +389,13 @@ def test_steepest_direction_is_of_unit_size_and_beats_all_others(threat):
     gradient = torch.randn(
         3, 1, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
     )
-    found = threat.steepest(gradient)
-    assert sizes(found, threat.norm) == pytest.approx([1] * 3)
+    direction = threat.steepest(gradient)
+    assert sizes(direction, threat.norm) == pytest.approx([1] * 3)
     others = np.random.default_rng(0).standard_normal((500, 6))
     others /= np.array(sizes(torch.from_numpy(others), threat.norm))[:, None]
-    for one, slope in zip(found.reshape(3, 6).numpy(), gradient.reshape(3, 6).numpy(), strict=True):
+    for one, slope in zip(
+        direction.reshape(3, 6).numpy(), gradient.reshape(3, 6).numpy(), strict=True
+    ):
         assert one @ slope >= (others @ slope).max()
 
 
@@ -401,16 +403,16 @@ def test_steepest_direction_is_of_unit_size_and_beats_all_others(threat):
 def test_random_starts_lie_within_the_radius_and_fill_it(threat):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        found = (
+        lengths = (
             np.array(sizes(threat.start(torch.zeros(400, 3, 2, 2)), threat.norm)) / threat.radius
         )
-    assert found.max() <= 1 + 1e-6 and found.max() > 0.98
-    assert found.min() < (0.05 if threat.norm == "l2" else 0.9)
+    assert lengths.max() <= 1 + 1e-6 and lengths.max() > 0.98
+    assert lengths.min() < (0.05 if threat.norm == "l2" else 0.9)
 
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("threat", THREATS, ids=str)
-def test_perturbed_pictures_stay_pictures_within_the_radius(threat, training, trained, batch):
+def test_perturbed_images_stay_images_within_the_radius(threat, training, trained, batch):
     images, labels = batch
     trained.train(training)
     state = {name: value.clone() for name, value in trained.state_dict().items()}
@@ -428,8 +430,8 @@ def test_perturbed_pictures_stay_pictures_within_the_radius(threat, training, tr
     assert all(torch.equal(value, state[name]) for name, value in trained.state_dict().items())
     pixels, before = attacked * 0.25 + 0.5, images * 0.25 + 0.5
     assert pixels.min() >= -1e-6 and pixels.max() <= 1 + 1e-6
-    found = sizes(pixels - before, threat.norm)
-    assert max(found) <= threat.radius * (1 + 1e-5) + 1e-7 and min(found) > 0.5 * threat.radius
+    lengths = sizes(pixels - before, threat.norm)
+    assert max(lengths) <= threat.radius * (1 + 1e-5) + 1e-7 and min(lengths) > 0.5 * threat.radius
     with torch.inference_mode():
         clean, raised = (cross_entropy(trained(x), labels).item() for x in (images, attacked))
         noise = threat.project(
@@ -452,7 +454,7 @@ def test_parts_in_another_mode_are_left_in_it(trained, batch):
         trained.eval()
 
 
-def test_an_attack_on_a_linear_net_is_the_worst_there_is():
+def test_an_attack_on_a_linear_network_is_the_worst_there_is():
     """Logits (w x, 0): the worst perturbation within the radius is known."""
     weight = torch.randn(3 * 32 * 32, generator=torch.Generator().manual_seed(0))
 
@@ -478,12 +480,12 @@ def test_an_attack_on_a_linear_net_is_the_worst_there_is():
 def test_robust_accuracy_is_at_most_the_clean_one_and_falls_with_the_radius(trained):
     images, labels = upstream_images(60, seed=2)
     clean = top1(trained, images, labels, CPU)
-    found = [
+    accuracies = [
         robust_top1(trained, images, labels, Threat("l2", radius), CPU, steps=4)
         for radius in (1e-6, 0.5, 2, 8)
     ]
-    assert clean >= 0.9 and found[0] == clean
-    assert all(a >= b for a, b in pairwise(found)) and found[-1] < 0.3
+    assert clean >= 0.9 and accuracies[0] == clean
+    assert all(a >= b for a, b in pairwise(accuracies)) and accuracies[-1] < 0.3
 
 
 def test_robust_accuracy_is_the_same_for_the_same_seed_and_leaves_the_global_generator_alone(
@@ -503,12 +505,12 @@ def test_robust_accuracy_is_the_same_for_the_same_seed_and_leaves_the_global_gen
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Threat, "start", noted)
         torch.manual_seed(0)
-        found = [
+        accuracies = [
             robust_top1(trained, images, labels, threat, CPU, steps=2, seed=seed)
             for seed in (4, 4, 5)
         ]
         assert torch.equal(torch.rand(3), expected)
-    assert found[0] == found[1]
+    assert accuracies[0] == accuracies[1]
     assert torch.equal(starts[0], starts[1]) and not torch.equal(starts[0], starts[2])
 
 

@@ -107,8 +107,8 @@ def test_a_corrupt_entry_is_reported_and_rebuilt(tmp_path, caplog, harm):
         cache.put({**KEY, "a": 3}, expected)
         content = bytearray(cache.path({**KEY, "a": 3}).read_bytes())
     path.write_bytes(bytes(content))
-    found = cache.get_or_compute(KEY, lambda: expected)
-    assert np.array_equal(found["x"], expected["x"])
+    arrays = cache.get_or_compute(KEY, lambda: expected)
+    assert np.array_equal(arrays["x"], expected["x"])
     assert "it is rebuilt" in caplog.text
     assert cache.misses == 1
     assert cache.get(KEY) is not None
@@ -164,16 +164,16 @@ def test_feature_files_in_slices(tmp_path, suffix, whole_below):
         from safetensors.numpy import save_file
 
         save_file({"X_train": X, "y_train": np.arange(1000)}, path)
-    found = read_features(path, ("X_train", "y_train", "X_test"), whole_below=whole_below)
-    assert set(found) == {"X_train", "y_train"}
+    arrays = read_features(path, ("X_train", "y_train", "X_test"), whole_below=whole_below)
+    assert set(arrays) == {"X_train", "y_train"}
     for rows in (
         slice(0, 10),
         slice(500, 600),
         slice(20, 30),
         slice(990, 1000),
     ):  # forwards and back
-        assert np.array_equal(np.asarray(found["X_train"][rows]), X[rows])
-    a = dr.SufficientStatistics.from_features(found["X_train"]).gram
+        assert np.array_equal(np.asarray(arrays["X_train"][rows]), X[rows])
+    a = dr.SufficientStatistics.from_features(arrays["X_train"]).gram
     assert np.allclose(a, dr.SufficientStatistics.from_features(X).gram)
 
 

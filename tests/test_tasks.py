@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import diffused_redundancy as dr
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ from diffused_redundancy.tasks import alphabets, letters
 from diffused_redundancy.tasks.datasets import DATASETS
 from diffused_redundancy.tasks.splits import stratified
 from PIL import Image
+from safetensors.numpy import save_file
 
 
 def test_look_alikes_are_those_found_in_the_fonts():
@@ -19,8 +18,8 @@ def test_look_alikes_are_those_found_in_the_fonts():
         alphabets.ARMENIAN,
         alphabets.GEORGIAN,
     ):
-        found = [group for group in alphabets.find_look_alikes(world) if len(group) > 1]
-        assert found == [group for group in alphabets.LOOK_ALIKES if group[0] in world]
+        groups = [group for group in alphabets.find_look_alikes(world) if len(group) > 1]
+        assert groups == [group for group in alphabets.LOOK_ALIKES if group[0] in world]
     assert len(alphabets.UPSTREAM_CLASSES) == 131
     assert "AΑА" in alphabets.UPSTREAM_CLASSES and "Λ" in alphabets.UPSTREAM_CLASSES
 
@@ -50,31 +49,28 @@ def test_rendering_is_balanced_legible_and_varied():
 
 @pytest.mark.parametrize("name", sorted(dr.TASKS.keys() - DATASETS.keys()))
 def test_what_every_embedded_task_obeys(name):
-    job = dr.task(name)
-    train, test = job.splits["train"], job.splits["test"]
+    task = dr.task(name)
+    train, test = task.splits["train"], task.splits["test"]
     for part in (train, test):
         assert len(part) == len(part.images) == len(part.labels)
         assert part.labels.dtype == np.int64
-        assert set(part.labels) == set(range(len(job.classes)))
+        assert set(part.labels) == set(range(len(task.classes)))
         images = part.images.batch(0, 3)
         assert all(
             image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 for image in images
         )
-    seen = {hashlib.sha256(image.tobytes()).digest() for image in train.images.batch(0, len(train))}
-    assert not any(
-        hashlib.sha256(image.tobytes()).digest() in seen
-        for image in test.images.batch(0, len(test))
-    )
-    assert dr.task(name).fingerprint == job.fingerprint
-    assert job.source and job.license and job.title
+    seen = {image.tobytes() for image in train.images.batch(0, len(train))}
+    assert not any(image.tobytes() in seen for image in test.images.batch(0, len(test)))
+    assert dr.task(name).fingerprint == task.fingerprint
+    assert task.source and task.license and task.title
 
 
 def test_digits_are_scikit_learns():
     from sklearn.datasets import load_digits
 
-    job = dr.task("digits")
-    assert (len(job.splits["train"]), len(job.splits["test"])) == (1297, 500)
-    labels = np.concatenate([part.labels for part in job.splits.values()])
+    task = dr.task("digits")
+    assert (len(task.splits["train"]), len(task.splits["test"])) == (1297, 500)
+    labels = np.concatenate([part.labels for part in task.splits.values()])
     assert np.array_equal(np.bincount(labels), np.bincount(load_digits().target))
 
 
@@ -101,17 +97,17 @@ def write_folder(root, parts, size=(8, 6), per_class=5):
 @pytest.mark.parametrize("test_name", ["test", "val"])
 def test_image_folder_with_parts(tmp_path, test_name):
     write_folder(tmp_path, ["train", test_name])
-    job = dr.task(f"folder:{tmp_path}")
-    assert job.classes == ("cat", "dog")
-    assert (len(job.splits["train"]), len(job.splits["test"])) == (10, 10)
-    assert job.splits["train"].images.batch(0, 1)[0].shape == (8, 6, 3)
+    task = dr.task(f"folder:{tmp_path}")
+    assert task.classes == ("cat", "dog")
+    assert (len(task.splits["train"]), len(task.splits["test"])) == (10, 10)
+    assert task.splits["train"].images.batch(0, 1)[0].shape == (8, 6, 3)
 
 
 def test_image_folder_without_parts_holds_out_a_fifth(tmp_path):
     write_folder(tmp_path, [""])
-    job = dr.task(f"folder:{tmp_path}")
-    assert np.bincount(job.splits["test"].labels).tolist() == [1, 1]
-    before = job.fingerprint
+    task = dr.task(f"folder:{tmp_path}")
+    assert np.bincount(task.splits["test"].labels).tolist() == [1, 1]
+    before = task.fingerprint
     Image.new("RGB", (5, 5)).save(tmp_path / "cat" / "0.png")
     assert dr.task(f"folder:{tmp_path}").fingerprint != before
 
@@ -143,20 +139,23 @@ def test_npz_images(tmp_path):
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (20, 8, 8), dtype=np.uint8), np.repeat([0, 1], 10)
     np.savez(tmp_path / "a.npz", X_train=X, y_train=y)
-    job = dr.task(f"npz:{tmp_path / 'a.npz'}")
-    assert (len(job.splits["train"]), len(job.splits["test"])) == (16, 4)
-    assert job.splits["train"].images.batch(0, 1)[0].shape == (8, 8, 3)
+    task = dr.task(f"npz:{tmp_path / 'a.npz'}")
+    assert (len(task.splits["train"]), len(task.splits["test"])) == (16, 4)
+    assert task.splits["train"].images.batch(0, 1)[0].shape == (8, 8, 3)
     np.savez(
         tmp_path / "b.npz", X_train=X, y_train=y, X_test=X[:3], y_test=y[:3], classes=["no", "yes"]
     )
     other = dr.task(f"npz:{tmp_path / 'b.npz'}")
     assert other.classes == ("no", "yes") and len(other.splits["test"]) == 3
+    save_file({"X_train": X, "y_train": y}, tmp_path / "c.safetensors")
+    assert dr.task(f"npz:{tmp_path / 'c.safetensors'}").fingerprint == task.fingerprint
 
 
 @pytest.mark.parametrize(
     "arrays, words",
     [
         ({"y_train": np.zeros(3, int)}, "has no array 'X_train'"),
+        ({"X_train": np.zeros((0, 4, 4), np.uint8), "y_train": np.zeros(0, int)}, "at least two"),
         ({"X_train": np.zeros((3, 4, 4)), "y_train": np.zeros(3, int)}, "images are uint8"),
         (
             {"X_train": np.zeros((3, 4, 4), np.uint8), "y_train": np.zeros(2, int)},
@@ -187,10 +186,10 @@ def test_npz_files_that_cannot_be_read(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, X_train=np.zeros((50, 8, 8), np.uint8), y_train=np.repeat([0, 1], 25))
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(dr.InputError, match="cannot be read as .npz"):
+    with pytest.raises(dr.InputError, match="cannot be read .truncated, or not a .npz file"):
         dr.task(f"npz:{path}")
     np.savez(path, X_train=np.array([{}], dtype=object), y_train=np.zeros(1, int))
-    with pytest.raises(dr.InputError, match="cannot be read"):
+    with pytest.raises(dr.InputError, match="X_train of .* holds Python objects"):
         dr.task(f"npz:{path}")
 
 
@@ -210,8 +209,8 @@ def test_unknown_tasks(name, words):
 def test_look_alikes_of_the_extended_set_are_those_found_in_the_fonts():
     world = alphabets.LATIN + alphabets.GREEK + alphabets.CYRILLIC + alphabets.EXTENDED
     assert len(set(world)) == len(world)
-    found = [group for group in alphabets.find_look_alikes(world) if len(group) > 1]
-    assert sorted(found) == sorted(alphabets.EXTENDED_LOOK_ALIKES)
+    groups = [group for group in alphabets.find_look_alikes(world) if len(group) > 1]
+    assert sorted(groups) == sorted(alphabets.EXTENDED_LOOK_ALIKES)
     assert len(alphabets.EXTENDED_CLASSES) == 421 and not set(
         "".join(alphabets.EXTENDED_CLASSES)
     ) & set(alphabets.ARMENIAN + alphabets.GEORGIAN)
@@ -238,7 +237,7 @@ def test_grey_of_sixteen_bits_is_scaled(tmp_path):
     )
 
 
-def test_pictures_that_cannot_be_had_in_eight_bits(tmp_path):
+def test_images_of_floating_point_numbers_are_refused(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         for i in range(2):
@@ -247,7 +246,7 @@ def test_pictures_that_cannot_be_had_in_eight_bits(tmp_path):
         dr.task(f"folder:{tmp_path}").splits["train"].images.batch(0, 1)
 
 
-def test_a_picture_too_large_to_be_true(tmp_path, monkeypatch):
+def test_an_image_that_is_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
     write_folder(tmp_path, [""])
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(dr.InputError, match="cannot be read as an image: .*decompression bomb"):
@@ -256,15 +255,15 @@ def test_a_picture_too_large_to_be_true(tmp_path, monkeypatch):
 
 def test_parts_are_found_whatever_their_capitals(tmp_path):
     write_folder(tmp_path, ["Train", "Test"])
-    job = dr.task(f"folder:{tmp_path}")
-    assert job.classes == ("cat", "dog") or len(job.classes) >= 2
-    assert "Train" not in job.classes and len(job.splits["test"]) == len(job.splits["train"])
+    task = dr.task(f"folder:{tmp_path}")
+    assert task.classes == ("cat", "dog")
+    assert len(task.splits["test"]) == len(task.splits["train"])
 
 
 def test_as_few_images_as_can_be_split(tmp_path):
     images = [Image.fromarray(np.full((4, 4, 3), i * 20, np.uint8)) for i in range(10)]
     save_class_folders(tmp_path, {f"class {i}": images[2 * i : 2 * i + 2] for i in range(5)})
-    job = dr.task(f"folder:{tmp_path}")
+    task = dr.task(f"folder:{tmp_path}")
     assert (
-        sorted(job.splits["train"].labels) == sorted(job.splits["test"].labels) == [0, 1, 2, 3, 4]
+        sorted(task.splits["train"].labels) == sorted(task.splits["test"].labels) == [0, 1, 2, 3, 4]
     )

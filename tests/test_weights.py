@@ -1,5 +1,5 @@
 """Weight files in the true formats of their publishers, written here: each loads, gives the outputs
-of an independent net, or is refused.
+of an independent network, or is refused.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def place(tmp_path, monkeypatch):
 
 @functools.cache
 def original(name: str, **options) -> nn.Module:
-    """A torchvision net with weights and batch statistics that are not those of a fresh one."""
+    """A torchvision network with weights and batch statistics that are not those of a fresh one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         net = getattr(torchvision.models, name)(weights=None, **options)
@@ -70,8 +70,8 @@ def put(name: str, content, which: int = 0) -> None:
 
 
 def robust(state, level="module.model."):
-    """As MadryLab's training script saves: the net twice, the second time inside the attacker, with
-    two normalisers and the optimizer.
+    """As MadryLab's training script saves: the network twice, the second time inside the attacker,
+    with two normalisers and the optimizer.
     """
     model = {
         "module.normalizer.new_mean": torch.zeros(3, 1, 1),
@@ -122,9 +122,9 @@ def test_a_robust_vgg_with_one_or_two_wrappers(level):
     network = dr.net("vgg16_bn.robust_l2_3", fetching=False)
     assert network.d == 4096 and same_outputs(network.module, theirs)
     with torch.inference_mode():
-        found = dr.forward(network.module, IMAGES)["penultimate"]
+        ours = dr.forward(network.module, IMAGES)["penultimate"]
         hidden = theirs.classifier[:6](torch.flatten(theirs.avgpool(theirs.features(IMAGES)), 1))
-    assert torch.allclose(found, hidden, rtol=1e-3, atol=1e-4)
+    assert torch.allclose(ours, hidden, rtol=1e-3, atol=1e-4)
 
 
 class Blurred(nn.Module):
@@ -355,7 +355,7 @@ def test_a_file_without_a_head(tmp_path):
         ("other", "1 of another"),
     ],
 )
-def test_half_a_net_is_not_loaded(tmp_path, change, words):
+def test_half_a_network_is_not_loaded(tmp_path, change, words):
     state = dict(original("resnet18").state_dict())
     if change == "less":
         del state["layer1.0.conv1.weight"]
@@ -403,7 +403,7 @@ WIDTHS = {
 
 
 @pytest.mark.parametrize("name", names.published())
-def test_every_published_net_has_an_architecture(name):
+def test_every_published_network_has_an_architecture(name):
     one = names.published()[name]
     shape = registry.skeleton(one.about["architecture"], 10)
     assert shape.head_hidden_size == WIDTHS.get(name.split(".")[0], 384)
@@ -448,14 +448,14 @@ def test_any_tag_of_timm(hub, tmp_path, tag, layer, width):
     network = dr.net(tag)
     assert same_outputs(network.module, theirs)
     with torch.inference_mode():
-        found = dr.forward(network.module, IMAGES, ["penultimate", layer])
+        by_layer = dr.forward(network.module, IMAGES, ["penultimate", layer])
         seen = {}
         theirs.get_classifier().register_forward_pre_hook(
             lambda module, given: seen.update(head=given[0])
         )
         theirs(IMAGES)
-        assert torch.equal(found["penultimate"], seen["head"])  # what the classifier is given
-    assert found["penultimate"].shape == (2, network.d) and found[layer].shape == (2, width)
+        assert torch.equal(by_layer["penultimate"], seen["head"])  # what the classifier is given
+    assert by_layer["penultimate"].shape == (2, network.d) and by_layer[layer].shape == (2, width)
     own = timm.data.resolve_model_data_config(theirs)
     assert (
         network.preprocessing.interpolation == own["interpolation"]
@@ -507,7 +507,7 @@ def test_a_weight_held_twice_is_refused(tmp_path):
         _ = dr.net(f"resnet18.tv_in1k@{tmp_path / 'w.pt'}").module
 
 
-def test_the_name_of_a_published_net_stands_for_its_architecture(tmp_path):
+def test_the_name_of_a_published_network_stands_for_its_architecture(tmp_path):
     theirs = original("resnet18")
     torch.save(robust(theirs.state_dict()), tmp_path / "robust.ckpt")
     network = dr.net(f"resnet18.robust_l2_3@{tmp_path / 'robust.ckpt'}")
@@ -526,17 +526,17 @@ def test_a_tag_that_cannot_be_had(hub):
         dr.net("mobilenetv3_small_050.lamb_in1k", fetching=False)
     with pytest.raises(
         dr.InputError,
-        match="unknown net 'convnext_tiny.fb_in23k': did you mean 'convnext_tiny.fb_in22k'",
+        match="unknown network 'convnext_tiny.fb_in23k': did you mean 'convnext_tiny.fb_in22k'",
     ):
         dr.net("convnext_tiny.fb_in23k")
 
 
-def test_patterns_reach_published_nets():
+def test_patterns_reach_published_networks():
     assert names.expanded(["resnet50.ff_1*"]) == [
         "resnet50.ff_16",
         "resnet50.ff_128",
         "resnet50.ff_1024",
     ]
     assert names.expanded(["*.standard_s1"])[0] == "miniature_resnet.standard_s1"
-    with pytest.raises(dr.InputError, match="no net matches 'nothing_"):
+    with pytest.raises(dr.InputError, match="no network matches 'nothing_"):
         names.expanded(["nothing_*"])

@@ -1,4 +1,4 @@
-"""The zoo: recipes that fit together, nets as wide as they say, every loss trained and resumed,
+"""The zoo: recipes that fit together, networks as wide as they say, every loss trained and resumed,
 layers shared in one pass.
 """
 
@@ -18,15 +18,15 @@ from diffused_redundancy.nets import checkpoints, extraction, preprocess, traini
 from diffused_redundancy.nets.architectures import ARCHITECTURES, build
 from diffused_redundancy.nets.losses import LOSSES, make_loss, penultimate
 from diffused_redundancy.nets.names import expanded
-from diffused_redundancy.nets.zoo import NESTING
+from diffused_redundancy.nets.training import pretrain
+from diffused_redundancy.nets.zoo import NESTING, ZOO, Recipe
 from diffused_redundancy.store import sha256_of
 from diffused_redundancy.tasks.splits import ArrayImages, Split
 from torch import nn
 
 NAME = "miniature_resnet.standard_s1"
-Recipe = type(dr.ZOO[NAME])
 SHAPES = sorted(
-    {(one.architecture, one.features) for one in dr.ZOO.values()}
+    {(one.architecture, one.features) for one in ZOO.values()}
     | {(name, 64) for name in ARCHITECTURES}
 )
 STAGES = {
@@ -48,9 +48,9 @@ LEARNED = {
 # Recipes
 
 
-@pytest.mark.parametrize("name", dr.ZOO)
+@pytest.mark.parametrize("name", ZOO)
 def test_every_recipe_can_be_made(name):
-    one = dr.ZOO[name]
+    one = ZOO[name]
     assert (
         one.architecture in ARCHITECTURES and one.loss in LOSSES and one.upstream in upstream.WORLDS
     )
@@ -64,48 +64,41 @@ def test_every_recipe_can_be_made(name):
     assert json.loads(json.dumps(one.as_dict())) == one.as_dict() and Recipe(**one.as_dict()) == one
 
 
-@pytest.mark.parametrize("name", dr.ZOO)
+@pytest.mark.parametrize("name", ZOO)
 def test_names_say_architecture_width_and_seed(name):
-    one = dr.ZOO[name]
+    one = ZOO[name]
     family, what, seed = re.fullmatch(r"(\w+)\.(\S+)_s(\d+)", name).groups()
     assert int(seed) == one.seed and family in (
         one.architecture,
         f"{one.architecture}_{one.features}",
     )
     assert what.startswith(one.loss) or what in ("tenth", "extended")
-    first = dr.ZOO[f"{family}.{what}_s1"]
+    first = ZOO[f"{family}.{what}_s1"]
     assert replace(one, seed=1) == first
 
 
 def test_no_two_recipes_are_the_same():
-    assert all(a != b for a, b in combinations(dr.ZOO.values(), 2))
+    assert all(a != b for a, b in combinations(ZOO.values(), 2))
 
 
 def test_labels_are_equal_exactly_where_loss_and_upstream_set_are():
-    for a, b in combinations(dr.ZOO.values(), 2):
+    for a, b in combinations(ZOO.values(), 2):
         assert (a.loss_label == b.loss_label) is (
             (a.loss, a.loss_options) == (b.loss, b.loss_options)
         )
         assert (a.upstream_label == b.upstream_label) is (
             (a.upstream, a.images) == (b.upstream, b.images)
         )
-        if (a.loss_label, a.upstream_label) == (
-            b.loss_label,
-            b.upstream_label,
-        ):  # no more than net, seed and what the architecture needs
-            own = (
-                {"learning_rate": b.learning_rate, "epochs": b.epochs, "batch": b.batch}
-                if a.architecture != b.architecture
-                else {}
-            )
-            assert (
-                replace(a, architecture=b.architecture, features=b.features, seed=b.seed, **own)
-                == b
-            )
+        if (a.loss_label, a.upstream_label) == (b.loss_label, b.upstream_label):
+            # they differ in no more than network, seed and what the architecture needs
+            allowed = ["architecture", "features", "seed"]
+            if a.architecture != b.architecture:
+                allowed += ["learning_rate", "epochs", "batch"]
+            assert replace(a, **{name: getattr(b, name) for name in allowed}) == b
 
 
 def test_labels_in_words():
-    labels = {one.loss_label for one in dr.ZOO.values()}
+    labels = {one.loss_label for one in ZOO.values()}
     assert {
         "standard",
         "adversarial L2 0.25",
@@ -116,33 +109,33 @@ def test_labels_in_words():
         "MRL-E",
         "FF 8",
     } <= labels
-    assert {one.upstream_label for one in dr.ZOO.values()} == {
+    assert {one.upstream_label for one in ZOO.values()} == {
         "40,000 letters",
         "4,000 letters",
         "120,000 letters of more kinds",
     }
 
 
-@pytest.mark.parametrize("name", [name for name in dr.ZOO if not name.startswith("miniature_vit")])
-def test_every_net_but_the_transformer_takes_as_many_steps(name):
-    one, first = dr.ZOO[name], dr.ZOO[NAME]
+@pytest.mark.parametrize("name", [name for name in ZOO if not name.startswith("miniature_vit")])
+def test_every_network_but_the_transformer_takes_as_many_steps(name):
+    one, first = ZOO[name], ZOO[NAME]
     assert one.batch == first.batch
     assert one.images // one.batch * one.epochs == pytest.approx(
         first.images // first.batch * first.epochs, rel=0.02
     )
 
 
-def test_patterns_stand_for_the_nets_they_match():
+def test_patterns_stand_for_the_networks_they_match():
     assert expanded(["miniature_resnet.standard_s?", NAME, "resnet18.tv_in1k@/a/[b]*.pt"]) == [
         NAME,
         "miniature_resnet.standard_s2",
         "resnet18.tv_in1k@/a/[b]*.pt",
     ]
-    assert expanded(["*"]) == list(dr.ZOO) and expanded([]) == []
+    assert expanded(["*"]) == list(ZOO) and expanded([]) == []
     assert expanded(["miniature_resnet.ff_*"]) == [
         f"miniature_resnet.ff_{k}_s1" for k in NESTING[:-1]
     ]
-    with pytest.raises(dr.InputError, match=r"no net matches 'resnet_\*'"):
+    with pytest.raises(dr.InputError, match=r"no network matches 'resnet_\*'"):
         expanded(["resnet_*"])
 
 
@@ -150,15 +143,15 @@ def test_patterns_stand_for_the_nets_they_match():
 
 
 @pytest.mark.parametrize("architecture, width", SHAPES)
-def test_nets_and_their_stages_are_as_wide_as_they_say(architecture, width):
+def test_networks_and_their_stages_are_as_wide_as_they_say(architecture, width):
     net = build(architecture, 7, width, seed=1).eval()
     stages = {one["module"]: one["num_chs"] for one in net.feature_info if one["module"] != "act1"}
     assert list(stages) == STAGES[architecture]
     batch = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        found = extraction.forward(net, batch, ["penultimate", *stages])
-        assert {name: found[name].shape[1] for name in stages} == stages
-        assert found["penultimate"].shape == (2, width) and net.head_hidden_size == width
+        by_layer = extraction.forward(net, batch, ["penultimate", *stages])
+        assert {name: by_layer[name].shape[1] for name in stages} == stages
+        assert by_layer["penultimate"].shape == (2, width) and net.head_hidden_size == width
         assert net.get_classifier().in_features == width and net.get_classifier().out_features == 7
         assert (
             net.forward_features(batch).shape[-1 if architecture == "miniature_vit" else 1]
@@ -250,7 +243,7 @@ def tiny(monkeypatch):
             }
             | how
         )
-        monkeypatch.setitem(dr.ZOO, "tiny", one)
+        monkeypatch.setitem(ZOO, "tiny", one)
 
     return put
 
@@ -280,7 +273,7 @@ def test_every_loss_is_trained_and_its_manifest_tells_the_truth(
         "features_per_second",
         lambda net, *rest: measured.extend(net.state_dict().values()) or original(net, *rest),
     )
-    path = dr.pretrain("tiny", tmp_path, device="cpu")
+    path = pretrain("tiny", tmp_path, device="cpu")
     about = json.loads(path.with_suffix(".json").read_text())
     assert sorted(one.name for one in tmp_path.iterdir()) == [
         "tiny.csv",
@@ -317,9 +310,9 @@ def test_every_loss_is_trained_and_its_manifest_tells_the_truth(
     def by_hand(k: int) -> float:
         return share_right(features[:, :k] @ head.weight[:, :k].T + head.bias, labels)
 
-    one_picture = 0.0101  # convolutions in another memory format round differently
+    one_image = 0.0101  # convolutions in another memory format round differently
     assert (
-        about["top1"] == pytest.approx(by_hand(32), abs=one_picture)
+        about["top1"] == pytest.approx(by_hand(32), abs=one_image)
         and network.origin.top1 == about["top1"]
     )
     assert ("top1_by_prefix" in about) is (loss in ("mrl", "ff"))
@@ -328,7 +321,7 @@ def test_every_loss_is_trained_and_its_manifest_tells_the_truth(
         assert list(by_prefix) == ["8", "16", "32"] and by_prefix["32"] == about["top1"]
         assert list(network.origin.top1_by_prefix) == [8, 16, 32]
         for k in (8, 16) if options.get("shared") else ():
-            assert by_prefix[str(k)] == pytest.approx(by_hand(k), abs=one_picture)
+            assert by_prefix[str(k)] == pytest.approx(by_hand(k), abs=one_image)
     elif loss == "ff":
         assert about["top1_by_prefix"] == {"8": about["top1"]} and by_hand(8) == by_hand(32)
         assert (head.weight[:, 8:] == 0).all() and (head.weight[:, :8] != 0).any()
@@ -343,11 +336,11 @@ def test_every_loss_is_trained_and_its_manifest_tells_the_truth(
 
 
 @pytest.mark.parametrize("loss", ["dropout", "mrl"])
-def test_resumed_training_gives_the_same_net_where_the_loss_draws_or_learns(
+def test_resumed_training_gives_the_same_network_where_the_loss_draws_or_learns(
     loss, tiny, tmp_path, monkeypatch
 ):
     tiny(loss=loss, loss_options=LEARNED[loss], epochs=2, images=160)
-    whole = dr.pretrain("tiny", tmp_path / "whole", device="cpu")
+    whole = pretrain("tiny", tmp_path / "whole", device="cpu")
     original = training._Trainer._epoch
 
     def interrupted(self, epoch):
@@ -358,7 +351,7 @@ def test_resumed_training_gives_the_same_net_where_the_loss_draws_or_learns(
     with monkeypatch.context() as patch:
         patch.setattr(training._Trainer, "_epoch", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            dr.pretrain("tiny", tmp_path / "stopped", device="cpu")
+            pretrain("tiny", tmp_path / "stopped", device="cpu")
     kept = torch.load(tmp_path / "stopped" / "tiny.resume.pt", weights_only=True)
     assert set(kept["loss"]) == (
         {f"own.{k}.{part}" for k in (8, 16) for part in ("weight", "bias")}
@@ -366,7 +359,7 @@ def test_resumed_training_gives_the_same_net_where_the_loss_draws_or_learns(
         else set()
     )
     torch.rand(7)  # another state of the global generator
-    resumed = dr.pretrain("tiny", tmp_path / "stopped", device="cpu")
+    resumed = pretrain("tiny", tmp_path / "stopped", device="cpu")
     assert sha256_of(resumed) == sha256_of(whole)
     one, other = (json.loads(path.with_suffix(".json").read_text()) for path in (whole, resumed))
     assert one.get("top1_by_prefix") == other.get("top1_by_prefix")
@@ -433,9 +426,9 @@ def test_a_layer_is_the_mean_over_positions_of_its_module(architecture, layer):
         lambda _module, _inputs, output: outputs.append(output.numpy())
     )
     with torch.inference_mode():
-        found = extraction.forward(net, torch.randn(3, 3, 32, 32), [layer])[layer].numpy()
+        rows = extraction.forward(net, torch.randn(3, 3, 32, 32), [layer])[layer].numpy()
     assert len(outputs) == 1
-    for values, row in zip(outputs[0], found, strict=True):
+    for values, row in zip(outputs[0], rows, strict=True):
         tokens = (
             values.T if architecture == "miniature_vit" else values.reshape(len(values), -1)
         )  # features, positions
@@ -444,27 +437,17 @@ def test_a_layer_is_the_mean_over_positions_of_its_module(architecture, layer):
         )
 
 
-def test_one_pass_fills_the_cache_with_all_layers_a_run_wants(few, tmp_path, monkeypatch):
-    monkeypatch.setenv(
-        "DIFFUSED_REDUNDANCY_LAYERS", json.dumps({NAME: ["stages"], "another.net": ["blocks.0"]})
-    )
+def test_one_pass_fills_the_cache_with_all_layers_a_run_wants(few, tmp_path):
     cache, network = dr.Cache(tmp_path), dr.net(NAME)
     calls = counted(network.module.conv1)
-    whole = dr.features(network, few, cache=cache)
+    whole = dr.features(network, few, also=network.layers("stages"), cache=cache)
     assert calls == [40, 20] and (cache.misses, cache.hits) == (5, 0)
     widths = {"penultimate": 512, "layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}
     for layer, width in widths.items():
-        found = dr.features(network, few, layer=layer, cache=cache)
-        assert (
-            found.X_train.shape == (40, width)
-            and found.X_test.shape == (20, width)
-            and found.X_train.dtype == np.float32
-        )
-        assert found.y_train.tolist() == [i % 3 for i in range(40)] and found.classes == (
-            "a",
-            "b",
-            "c",
-        )
+        features = dr.features(network, few, layer=layer, cache=cache)
+        assert features.X_train.shape == (40, width) and features.X_test.shape == (20, width)
+        assert features.X_train.dtype == np.float32 and features.classes == ("a", "b", "c")
+        assert features.y_train.tolist() == [i % 3 for i in range(40)]
     assert calls == [40, 20] and cache.hits == 5
     again = extraction.extract(network, few.splits["test"], layers=["layer2"], device="cpu")[
         "layer2"
@@ -478,7 +461,6 @@ def test_one_pass_fills_the_cache_with_all_layers_a_run_wants(few, tmp_path, mon
 def test_a_run_that_wants_one_layer_passes_for_it_alone_and_later_for_what_is_missing(
     few, tmp_path, monkeypatch
 ):
-    monkeypatch.delenv("DIFFUSED_REDUNDANCY_LAYERS", raising=False)
     cache, network = dr.Cache(tmp_path), dr.net(NAME)
     asked = []
     original = extraction.forward
@@ -488,8 +470,7 @@ def test_a_run_that_wants_one_layer_passes_for_it_alone_and_later_for_what_is_mi
         lambda module, batch, layers: asked.append(list(layers)) or original(module, batch, layers),
     )
     dr.features(network, few, layer="layer2", cache=cache)
-    monkeypatch.setenv("DIFFUSED_REDUNDANCY_LAYERS", json.dumps({NAME: ["stages"]}))
-    dr.features(network, few, cache=cache)
+    dr.features(network, few, also=network.layers("stages"), cache=cache)
     assert asked == [["layer2"]] * 2 + [["penultimate", "layer1", "layer3", "layer4"]] * 2
 
 
@@ -514,15 +495,15 @@ class Work:
 def test_only_missing_results_are_computed_and_each_is_stored_under_its_own_key(tmp_path):
     cache, work, keys = dr.Cache(tmp_path), Work(), keys_of("abc")
     cache.put(keys["b"], {"x": np.array([5])})
-    found = cache.get_or_compute_all(keys, work, lock={"kind": "test"})
+    results = cache.get_or_compute_all(keys, work, lock={"kind": "test"})
     assert work.asked == [["a", "c"]] and (cache.hits, cache.misses) == (1, 2)
-    assert {name: arrays["x"].tolist() for name, arrays in found.items()} == {
+    assert {name: arrays["x"].tolist() for name, arrays in results.items()} == {
         "a": [97] * 3,
         "b": [5],
         "c": [99] * 3,
     }
     for name, key in keys.items():
-        assert cache.get(key)["x"].tolist() == found[name]["x"].tolist()
+        assert cache.get(key)["x"].tolist() == results[name]["x"].tolist()
     assert len(list(tmp_path.rglob("*.safetensors"))) == 3
     again = cache.get_or_compute_all(keys_of("cb"), work, lock={"kind": "test"})
     assert len(work.asked) == 1 and again.keys() == {"b", "c"} and cache.hits == 3

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.server
 import re
 import socket
 import struct
 import threading
 
+from diffused_redundancy.store import sha256_of as sha
+
 BODY = bytes(range(256)) * 9000  # 2.3 MB: three blocks
-
-
-def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 class Server:

@@ -1,4 +1,4 @@
-"""Which chip to compute on, and how its memory is had."""
+"""The device to compute on, and memory allocation."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 @cache
 def fast_bfloat16(device: torch.device) -> bool:
-    """Whether products of bfloat16 are faster than those of float32: on processors with
-    instructions for them, as Linux lists them.
+    """Whether products of bfloat16 are faster than of float32: on CPUs with instructions for them.
 
-    Where there are none they are imitated, and slower. Chips other than CPUs say no: not tried.
+    They are read from Linux's list; without them bfloat16 is emulated, and slower. Not tried on
+    other devices.
     """
     if device.type != "cpu":
         return False
@@ -61,16 +61,16 @@ def fast_bfloat16(device: torch.device) -> bool:
 
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""Numbers of glibc's mallopt."""
+"""Parameters of glibc's mallopt."""
 
 
 def keep_memory() -> None:
-    """Let this process keep up to 1 GiB that it has freed for what it needs next.
+    """Let this process keep up to 1 GiB of freed memory for reuse.
 
-    By default glibc hands the results of an operation back to the system when they are freed, and
-    gets the memory for the next one anew, page by page and filled with zeros: measured, 30 to 40%
-    of the time of a small net on a CPU. Arrays above 32 MiB are still handed back. Does nothing
-    where the C library is another. Notebooks, ``run_all.sh`` and ``measure`` call it.
+    By default glibc returns freed memory to the system, and gets it again page by page, filled with
+    zeros: measured, 30 to 40% of the time of a small network on a CPU. Arrays above 32 MiB are
+    still returned. Does nothing with other C libraries. Notebooks, ``run_all.sh`` and ``measure``
+    call it.
     """
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):

@@ -4,6 +4,7 @@ cache.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -32,7 +33,7 @@ class ProbedLayer:
     load : callable
         Returns the features; called when they are first needed.
     key : dict, optional
-        What determines the features; without it nothing is cached.
+        What determines the features; without it results are kept in memory only.
     cache : Cache, optional
     device : str
     standardize : bool
@@ -57,6 +58,7 @@ class ProbedLayer:
     ) -> None:
         self._load = load
         self.key, self.cache, self.device, self.standardize = key, cache, device, standardize
+        self._in_memory: dict[str, Arrays] = {}
 
     @cached_property
     def features(self) -> Features:
@@ -98,7 +100,10 @@ class ProbedLayer:
 
     def _cached(self, what: dict[str, Any], compute: Callable[[], Arrays]) -> Arrays:
         if self.cache is None or self.key is None:
-            return compute()
+            name = json.dumps(what, sort_keys=True)
+            if name not in self._in_memory:
+                self._in_memory[name] = compute()
+            return self._in_memory[name]
         key = {
             "kind": "curves",
             "code": code_digest("measure", "probes", "experiment.probed_layer"),
@@ -173,11 +178,11 @@ class ProbedLayer:
         what = {"measure": f"{kind} penalty", "grid": list(grid), "standardize": self.standardize}
         kept = self._cached(what, arrays)
         return PenaltyChoice(
-            float(kept["penalty"]),
+            kept["penalty"].item(),  # the cache gives a number back as an array (1,)
             grid,
             tuple(kept["loss"].tolist()),
             tuple(kept["accuracy"].tolist()),
-            int(kept["folds"]),
+            kept["folds"].item(),
         )
 
     @cached_property

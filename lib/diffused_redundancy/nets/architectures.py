@@ -1,8 +1,8 @@
-"""The architectures of the miniature zoo, put together from timm's building blocks.
+"""The architectures of the miniature zoo, made of timm's building blocks.
 
-All take 32 x 32 images and speak timm's language (``forward_features``,
+All take 32 x 32 images and have the interface of timm's models (``forward_features``,
 ``forward_head(pre_logits=True)``, ``get_classifier``, ``feature_info``), so what works on them
-works on any timm net.
+works on any timm network.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ IMAGE_SIZE = 32
 
 
 def _small_stem(net: Any) -> None:
-    """Replace the 7 x 7 stem and its max-pool by one 3 x 3 convolution of stride 2: the first stage
-    sees 16 x 16.
+    """Replace the 7 x 7 stem and its max-pool by one 3 x 3 convolution of stride 2.
 
     Every stage then works at twice the resolution that timm noted for it.
     """
@@ -36,17 +35,17 @@ def _small_stem(net: Any) -> None:
 def miniature_resnet(num_classes: int, *, features: int = 512) -> nn.Module:
     """A bottleneck ResNet with two blocks a stage.
 
-    Only the representation's width depends on ``features``: all nets of this family share the first
-    three stages and the 96 inner channels of the last one, so that width is compared with nothing
-    else changed. (timm's own ResNet widens every stage at once; at 2,048 features that is 14 M
-    parameters.)
+    Only the representation's width depends on ``features``: all networks of this family share the
+    first three stages and the 96 inner channels of the last one, so that width is compared with
+    nothing else changed. (timm's own ResNet widens every stage at once; at 2,048 features that is
+    14 M parameters.)
 
     Parameters
     ----------
     num_classes : int
         Outputs of the head.
     features : int
-        Width of the penultimate layer, 32 to 6,144. With 512 the net has 0.75 M parameters.
+        Width of the penultimate layer, 32 to 6,144. With 512 the network has 0.75 M parameters.
     """
     from timm.models.resnet import Bottleneck, ResNet, downsample_conv
 
@@ -91,22 +90,16 @@ def miniature_plain_resnet(num_classes: int, *, features: int = 256) -> nn.Modul
             f"miniature_plain_resnet takes a multiple of 32 features, not {features} (nearest: "
             f"{max(32, round(features / 32) * 32)})"
         )
-    net: Any = ResNet(
-        BasicBlock,
-        (1, 1, 1, 1),
-        num_classes=num_classes,
-        channels=tuple(features // 2**i for i in (3, 2, 1, 0)),
-    )  # type: ignore[arg-type]
+    widths = tuple(features // 2**i for i in (3, 2, 1, 0))
+    net: Any = ResNet(BasicBlock, (1, 1, 1, 1), num_classes=num_classes, channels=widths)  # type: ignore[arg-type]
     _small_stem(net)
     return net
 
 
 class MiniatureVGG(nn.Module):
-    """Stages of 3 x 3 convolutions and max-pooling, without shortcuts, then VGG's two-layer head as
-    convolutions.
+    """Stages of 3 x 3 convolutions and max-pooling, then VGG's two-layer head as convolutions.
 
-    As in VGG the penultimate layer is a rectified fully connected one. ``stages`` holds the
-    convolutions.
+    There are no shortcuts, and as in VGG the penultimate layer is a rectified fully connected one.
     """
 
     def __init__(self, num_classes: int, widths: tuple[int, ...], features: int) -> None:
@@ -118,11 +111,9 @@ class MiniatureVGG(nn.Module):
         before = 3
         self.feature_info: list[dict[str, Any]] = []
         for i, width in enumerate(widths):
-            first = (
-                1 if i == 0 else 2
-            )  # convolutions of a stage; the first one works at full size and is kept cheap
+            count = 1 if i == 0 else 2  # the first stage works at full size and is kept cheap
             convolutions = [
-                ConvNormAct(before if j == 0 else width, width, 3) for j in range(first)
+                ConvNormAct(before if j == 0 else width, width, 3) for j in range(count)
             ]
             stages.append(nn.Sequential(*convolutions, nn.MaxPool2d(2)))
             self.feature_info.append(
@@ -155,7 +146,7 @@ class MiniatureVGG(nn.Module):
 
 
 def miniature_vgg(num_classes: int, *, features: int = 256) -> nn.Module:
-    """A VGG-like net with batch norm: four stages of 32 to 192 channels, no shortcuts; see
+    """A VGG-like network with batch norm: four stages of 32 to 192 channels, no shortcuts; see
     :class:`MiniatureVGG`.
     """
     if features < 1:
@@ -164,13 +155,13 @@ def miniature_vgg(num_classes: int, *, features: int = 256) -> nn.Module:
 
 
 def miniature_vit(num_classes: int, *, features: int = 128) -> nn.Module:
-    """A vision transformer: patches of 4 x 4, 64 tokens and a class token, four blocks; features
-    are its class token.
+    """A vision transformer: patches of 4 x 4, 64 tokens and a class token, four blocks.
 
-    Patches are embedded by three convolutions instead of one (Xiao et al., "Early convolutions help
-    transformers see better", NeurIPS 2021); their receptive fields overlap. With the usual linear
-    embedding the net was still at chance after six epochs. (Ink is as often darker as lighter than
-    its background, so nothing linear in a patch tells letters apart.)
+    Features are its class token. Patches are embedded by three convolutions instead of one (Xiao et
+    al., "Early convolutions help transformers see better", NeurIPS 2021), whose receptive fields
+    overlap. With the usual linear embedding the network was still at chance after six epochs. (Ink
+    is as often darker as lighter than its background, so nothing linear in a patch tells letters
+    apart.)
 
     ``features``, a multiple of 32, is the width of every token (heads of 32 dimensions).
     """
@@ -205,8 +196,9 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
 
 
 def build(architecture: str, num_classes: int, features: int, *, seed: int) -> nn.Module:
-    """A freshly initialised net, the same for the same seed; torch's global generator is left as it
-    was.
+    """A freshly initialised network, the same for the same seed.
+
+    torch's global generator is left as it was.
     """
     if architecture not in ARCHITECTURES:
         raise unknown("architecture", architecture, ARCHITECTURES)

@@ -1,6 +1,4 @@
-"""Checkpoints of the zoo: float16 safetensors beside a manifest that says what they are and how
-they were made.
-"""
+"""Checkpoints of the zoo: float16 safetensors, each beside a manifest of how it was made."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What a net costs: operations for one image, and the widths of its layers, found without its
-weights.
-"""
+"""What a network costs, found without its weights."""
 
 from __future__ import annotations
 
@@ -17,7 +15,15 @@ from .zoo import ZOO
 
 @dataclass(frozen=True)
 class Shape:
-    """What a net costs: operations for one image, and the widths of its layers."""
+    """What a network costs.
+
+    Attributes
+    ----------
+    flops : float
+        Floating-point operations for one image.
+    widths : dict
+        Features of each layer, by its name.
+    """
 
     flops: float
     widths: dict[str, int]
@@ -25,14 +31,7 @@ class Shape:
 
 @cache
 def shape_of(name: str, layer: str) -> Shape:
-    """The cost of a net, found without its weights.
-
-    Parameters
-    ----------
-    name : str
-    layer : str
-        As the parameters LAYER and LAYERS name it.
-    """
+    """The cost of a network of a name, up to a layer as the parameters LAYER and LAYERS name it."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.device("meta"):
@@ -42,19 +41,11 @@ def shape_of(name: str, layer: str) -> Shape:
             tag = registry.architecture(name)
             module, size = registry.skeleton(tag), registry.preprocessing_of(tag, own=False).size
         module.eval()
-        plain = Net(
-            name,
-            0,
-            Preprocessing(size, (0, 0, 0), (1, 1, 1)),
-            "",
-            "",
-            "",
-            Origin(""),
-            lambda: module,
-        )
-        layers = plain.layers(layer)
+        how = Preprocessing(size, (0, 0, 0), (1, 1, 1))
+        layers = Net(name, 0, how, "", "", "", Origin(""), lambda: module).layers(layer)
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-            found = extraction.forward(
+            features = extraction.forward(
                 module, torch.zeros(1, 3, size, size), list(dict.fromkeys([PENULTIMATE, *layers]))
             )
-    return Shape(float(counter.get_total_flops()), {one: found[one].shape[1] for one in layers})
+    widths = {layer: features[layer].shape[1] for layer in layers}
+    return Shape(float(counter.get_total_flops()), widths)

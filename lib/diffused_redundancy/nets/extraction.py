@@ -1,4 +1,4 @@
-"""Features of a task's images at a layer of a net: one pass, kept in the cache."""
+"""Features of a task's images at a layer of a network: one pass, kept in the cache."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..tasks import task as named_task
 from ..tasks.splits import ArrayImages
 from .networks import PENULTIMATE, Net
 from .preprocess import augmented, prepare
-from .protocols import COMPUTE, protocol
+from .protocols import COMPUTE, Protocol, protocol
 from .registry import net
 
 CODE = (
@@ -44,9 +44,7 @@ PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "matplotlib", "sc
 """The packages they depend on: fonts and digits come with the last two."""
 
 IN_MEMORY = 2 << 30
-"""Bytes of features of one split and layer beyond which they are gathered in a file instead of in
-memory.
-"""
+"""Bytes of features of one split and layer beyond which they go to a file instead of memory."""
 
 LARGEST_BATCH = 2048
 """Images at a time tried on a GPU, at most."""
@@ -65,6 +63,25 @@ def forward(
     layers : sequence of str
         ``penultimate`` (what the head sees: pooled, or a ViT's normalised class token), or names of
         submodules, whose maps are averaged over positions.
+
+    Returns
+    -------
+    dict from a layer to a Tensor (n, d)
+
+    Raises
+    ------
+    InputError
+        If the network has no such layer (with the nearest name), does not run it, or the layer
+        gives neither rows, tokens nor maps.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from diffused_redundancy.nets.architectures import build
+    >>> module = build("miniature_resnet", num_classes=10, features=64, seed=0).eval()
+    >>> by_layer = forward(module, torch.zeros(2, 3, 32, 32), ["penultimate", "layer2"])
+    >>> {layer: tuple(X.shape) for layer, X in by_layer.items()}
+    {'penultimate': (2, 64), 'layer2': (2, 128)}
     """
     modules = dict(module.named_modules())
     caught: dict[str, Tensor] = {}
@@ -95,8 +112,8 @@ def forward(
     for layer in layers:
         if layer != PENULTIMATE and layer not in caught:
             raise InputError(
-                f"layer {layer!r} is not run by this net: name one that is, such as the end of "
-                "a block"
+                f"layer {layer!r} is not run by this network: name one that is, such as the end "
+                "of a block"
             )
     return {
         layer: penultimate.flatten(1) if layer == PENULTIMATE else caught[layer] for layer in layers
@@ -107,7 +124,7 @@ def _pooled(module: nn.Module, name: str, output: Any, images: int) -> Tensor:
     """What a layer gives, as one row an image: maps and tokens averaged over positions. A copy.
 
     Which axis of a map holds the channels is seen from the two that are alike, the height and the
-    width of square images; where all three are alike, timm's note on the net decides.
+    width of square images; where all three are alike, timm's note on the network decides.
     """
     if not isinstance(output, Tensor) or len(output) != images or output.ndim not in (2, 3, 4):
         kind = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
@@ -132,11 +149,10 @@ def _pooled(module: nn.Module, name: str, output: Any, images: int) -> Tensor:
 def _batches(
     split: Split, sizes: Callable[[], int], workers: int
 ) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Batches of images with the place of their first, decoded by worker processes where they come
-    from files.
+    """Batches of images, each with the index of its first one; files are decoded by worker
+    processes.
 
-    ``sizes`` says how large the next batch may be; worker processes look ahead and keep to what it
-    said at first.
+    ``sizes`` gives the size of the next batch. Worker processes look ahead and use its first value.
     """
     if isinstance(split.images, ArrayImages) or workers == 0:
         start = 0
@@ -173,7 +189,7 @@ class _Decoded:
 
 
 def workers_for(split: Split, device: torch.device) -> int:
-    """Processes that decode images meanwhile: none for images in memory, or where the net needs the
+    """Processes that decode images: none for images in memory, or where the network needs the
     cores itself.
     """
     return (
@@ -184,12 +200,12 @@ def workers_for(split: Split, device: torch.device) -> int:
 
 
 def cpu_batch(size: int) -> int:
-    """Images at a time on a CPU: as many as its caches like, 16 of 224 pixels and 128 of 32."""
+    """Images at a time on a CPU: as many as fit its caches, 16 of 224 pixels and 128 of 32."""
     return min(128, max(16, 800_000 // size**2))
 
 
 class _Runner:
-    """A net on a device: how it is run, and how many images at a time."""
+    """A network on a device: how it is run, and how many images at a time."""
 
     def __init__(
         self,
@@ -216,26 +232,22 @@ class _Runner:
         device.
         """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            found = forward(self.module, images, self.layers)
-        return {layer: values.float() for layer, values in found.items()}
+            features = forward(self.module, images, self.layers)
+        return {layer: X.float() for layer, X in features.items()}
 
     def tune(self) -> None:
-        """Find the batch size by trial on a GPU: doubled while that makes the net at least 5%
+        """Find the batch size by trial on a GPU: doubled while that makes the network at least 5%
         faster and memory lasts.
         """
         if self.fixed:
             return
         self.fixed = True
-        size, best, rate = 32, 32, 0.0
+        side = self.network.preprocessing.size
+        size, rate = 32, 0.0
+        self.batch = size
         while size <= LARGEST_BATCH:
             try:
-                pixels = torch.zeros(
-                    size,
-                    3,
-                    self.network.preprocessing.size,
-                    self.network.preprocessing.size,
-                    device=self.device,
-                )
+                pixels = torch.zeros(size, 3, side, side, device=self.device)
                 pixels = pixels.contiguous(memory_format=torch.channels_last)
                 self(pixels)
                 torch.cuda.synchronize()
@@ -243,14 +255,13 @@ class _Runner:
                 self(pixels)
                 self(pixels)
                 torch.cuda.synchronize()
-                found = 2 * size / (time.perf_counter() - started)
+                measured = 2 * size / (time.perf_counter() - started)
             except torch.OutOfMemoryError:
                 torch.cuda.empty_cache()
                 break
-            if found < 1.05 * rate:
+            if measured < 1.05 * rate:
                 break
-            size, best, rate = 2 * size, size, found
-        self.batch = best
+            self.batch, size, rate = size, 2 * size, measured
 
     def halve(self) -> None:
         """Work with half as many images at a time, after memory ran out."""
@@ -293,12 +304,18 @@ def extract(
     view : int, optional
         The number of a random view, in place of the clean one.
     title : str
-        What the progress is of.
+        Of the progress bar.
 
     Returns
     -------
-    dict from a layer to an ndarray
-        Backed by a file without a name where it would take more than :data:`IN_MEMORY` bytes.
+    dict from a layer to an ndarray (n, d)
+        Backed by an unnamed file where it would take more than :data:`IN_MEMORY` bytes.
+
+    Raises
+    ------
+    InputError
+        If a layer or a way to compute is unknown, memory does not suffice for one image, or
+        features are not finite.
     """
     if compute not in COMPUTE:
         raise unknown("way to compute features", compute, COMPUTE)
@@ -308,27 +325,25 @@ def extract(
     out: dict[str, np.ndarray] = {}
     waiting: tuple[int, dict[str, Tensor]] | None = None
 
-    def keep(start: int, found: dict[str, Tensor]) -> None:
-        for layer, values in found.items():
+    def store(start: int, features: dict[str, Tensor]) -> None:
+        for layer, X in features.items():
             if layer not in out:
-                out[layer] = _room(len(split), values.shape[1])
-            out[layer][start : start + len(values)] = values.cpu().numpy()
+                out[layer] = _empty(len(split), X.shape[1])
+            out[layer][start : start + len(X)] = X.cpu().numpy()
 
-    images = _batches(split, lambda: runner.batch, workers_for(split, chip))
+    batches = _batches(split, lambda: runner.batch, workers_for(split, chip))
     total = -(-len(split) // runner.batch)
-    for start, chosen in progress(
-        images, total=total, title=title or f"features of {network.title}"
+    for first, images in progress(
+        batches, total=total, title=title or f"features of {network.title}"
     ):
-        for place, found in _features(runner, chosen, start, view):
+        for start, features in _features(runner, images, first, view):
             if waiting is not None:
-                keep(*waiting)  # the device works on this batch while the one before is fetched
-            waiting = (place, found)
+                store(*waiting)  # the device works on this batch while the one before is fetched
+            waiting = (start, features)
     if waiting is not None:
-        keep(*waiting)
-    for layer, features in out.items():
-        if not all(
-            np.isfinite(features[i : i + 65_536]).all() for i in range(0, len(features), 65_536)
-        ):
+        store(*waiting)
+    for layer, X in out.items():
+        if not all(np.isfinite(X[i : i + 65_536]).all() for i in range(0, len(X), 65_536)):
             raise InputError(
                 f"{network.name} gives features that are not finite at layer {layer!r}: its "
                 "weights are damaged"
@@ -339,8 +354,8 @@ def extract(
 def _features(
     runner: _Runner, images: list[np.ndarray], start: int, view: int | None
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """The features of some images, in smaller parts if memory runs out, each with the place of its
-    first image.
+    """The features of some images, in smaller batches if memory runs out, each with the index of
+    its first image.
     """
     done = 0
     while done < len(images):
@@ -348,19 +363,19 @@ def _features(
         how = runner.network.preprocessing
         try:
             if view is None:
-                ready = prepare(part, how, runner.device)
+                batch = prepare(part, how, runner.device)
             else:
-                ready = augmented(part, how, runner.device, view=view, start=start + done)
-            found = runner(ready)
+                batch = augmented(part, how, runner.device, view=view, start=start + done)
+            features = runner(batch)
         except torch.OutOfMemoryError:
             runner.halve()
             continue
-        yield start + done, found
+        yield start + done, features
         done += len(part)
 
 
-def _room(n: int, d: int) -> np.ndarray:
-    """An array for features, (n, d) float32."""
+def _empty(n: int, d: int) -> np.ndarray:
+    """An array for features, (n, d) float32, in memory or backed by a file."""
     if n * d * 4 <= IN_MEMORY:
         return np.empty((n, d), np.float32)
     with TemporaryFile(dir=make_folder(paths.cache())) as file:  # it vanishes with the array
@@ -401,7 +416,7 @@ def features(
     compute: str = "float32",
     cache: Cache | None = None,
 ) -> Features:
-    """Features of a task at a layer of a net, from the cache or by one pass over its images.
+    """Features of a task at a layer of a network, from the cache or by one pass over its images.
 
     Parameters
     ----------
@@ -413,55 +428,74 @@ def features(
     also : sequence of str
         Layers that will be asked for later: the same pass fills the cache with them.
     device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
     protocol_name : str
-        See :class:`protocols.Protocol`.
+        ``clean``, ``augmented`` or ``augmented:N``; see :class:`protocols.Protocol`.
     compute : str
         One of :data:`COMPUTE`.
     cache : Cache, optional
         By default the user's.
+
+    Returns
+    -------
+    Features
+        float32 features of the train and the test images, with their labels.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown (with the nearest one), weights or images cannot be had, or the network
+        has no such layer.
+
+    Examples
+    --------
+    >>> import diffused_redundancy as dr
+    >>> few = dr.task("digits", images=20)
+    >>> features = dr.features("miniature_resnet_128.standard_s1", few)
+    >>> features.X_train.shape, features.y_train.shape, features.classes[:3]
+    ((20, 128), (20,), ('0', '1', '2'))
     """
     network = net(network) if isinstance(network, str) else network
     task = named_task(task) if isinstance(task, str) else task
     cache = cache or Cache()
     views = protocol(protocol_name)
     common = key_of(network, task, device=device, protocol_name=protocol_name, compute=compute)
-
-    def compute_layers(missing: list[str]) -> dict[str, dict[str, np.ndarray]]:
-        arrays: dict[str, dict[str, np.ndarray]] = {name: {} for name in missing}
-        for part, split in task.splits.items():
-            many = part == "train" and views.name != "clean"
-            passes: list[int | None] = list(range(views.views)) if many else [None]
-            gathered: dict[str, np.ndarray] = {}
-            for turn, view in enumerate(passes):
-                title = (
-                    f"{network.title} on {task.title}, {part}"
-                    + (f", view {turn + 1}" if many else "")
-                    + ", batches"
-                )
-                found = extract(
-                    network,
-                    split,
-                    layers=missing,
-                    device=device,
-                    compute=compute,
-                    view=view,
-                    title=title,
-                )
-                for name, values in found.items() if many else ():
-                    room = gathered.setdefault(
-                        name, _room(len(passes) * len(split), values.shape[1])
-                    )
-                    room[turn * len(split) : (turn + 1) * len(split)] = values
-            for name in missing:
-                arrays[name] |= {
-                    f"X_{part}": (gathered if many else found)[name],
-                    f"y_{part}": np.tile(split.labels, len(passes)),
-                }
-        return arrays
-
-    key = {**common, "layer": layer}
-    found = cache.peek(key)
-    if found is None:
+    arrays = cache.peek({**common, "layer": layer})
+    if arrays is None:
         keys = {name: {**common, "layer": name} for name in dict.fromkeys([layer, *also])}
-        found = cache.get_or_compute_all(keys, compute_layers, lock=common)[layer]
-    return Features(**found, classes=task.classes, views=views.views)
+        how = {"device": device, "compute": compute}
+        arrays = cache.get_or_compute_all(
+            keys, lambda missing: _both_parts(network, task, views, missing, **how), lock=common
+        )[layer]
+    return Features(**arrays, classes=task.classes, views=views.views)
+
+
+def _both_parts(
+    network: Net, task: Task, views: Protocol, layers: list[str], *, device: str, compute: str
+) -> dict[str, dict[str, np.ndarray]]:
+    """Features and labels of a task, by layer; of train images one view after the other."""
+    arrays: dict[str, dict[str, np.ndarray]] = {layer: {} for layer in layers}
+    for part, split in task.splits.items():
+        augmented_part = part == "train" and views.name != "clean"
+        numbers: list[int | None] = list(range(views.views)) if augmented_part else [None]
+        for turn, view in enumerate(numbers):
+            which = part if view is None else f"{part}, view {view + 1}"
+            features = extract(
+                network,
+                split,
+                layers=layers,
+                device=device,
+                compute=compute,
+                view=view,
+                title=f"{network.title} on {task.title}, {which}, batches",
+            )
+            for layer, X in features.items():
+                if turn == 0:
+                    whole = X if len(numbers) == 1 else _empty(len(numbers) * len(X), X.shape[1])
+                    arrays[layer] |= {
+                        f"X_{part}": whole,
+                        f"y_{part}": np.tile(split.labels, len(numbers)),
+                    }
+                if len(numbers) > 1:
+                    arrays[layer][f"X_{part}"][turn * len(X) : (turn + 1) * len(X)] = X
+    return arrays

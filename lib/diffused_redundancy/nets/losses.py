@@ -1,7 +1,7 @@
-"""Pre-training losses: small interchangeable modules that the one training loop calls.
+"""Pre-training losses: interchangeable modules that the training loop calls.
 
-A loss sees the net and one batch and returns the scalar to minimise. What it has to learn itself
-(heads of its own) are its parameters: trained with the net, and dropped afterwards.
+A loss sees the network and one batch and returns the scalar to minimise. What it learns itself
+(heads of its own) are its parameters: trained with the network, and dropped afterwards.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Heads = Mapping[int, tuple[Tensor, Tensor]]
 
 
 def penultimate(net: nn.Module, images: Tensor) -> Tensor:
-    """What the head of a timm net sees, (n, d), in float32."""
+    """What the head of a timm network sees, (n, d), in float32."""
     timm: Any = net
     return timm.forward_head(timm.forward_features(images), pre_logits=True).float()
 
 
 def head_of(net: nn.Module) -> nn.Linear:
-    """The linear head of a timm net."""
+    """The linear head of a timm network."""
     timm: Any = net
     return timm.get_classifier()
 
@@ -41,26 +41,23 @@ def _slice(head: nn.Linear, k: int) -> tuple[Tensor, Tensor]:
 class CrossEntropy(nn.Module):
     """The standard loss: mean cross-entropy of the head's logits.
 
-    Other losses are made from it by overriding a step.
+    Other losses override one of its steps.
     """
 
     def prepare(self, net: nn.Module) -> None:
-        """Change a fresh net before training, and make what the loss learns itself; here
-        nothing.
-        """
+        """Change a fresh network before training, and make the loss's own parameters."""
 
     def input(self, net: nn.Module, images: Tensor, labels: Tensor, done: float) -> Tensor:
-        """The images to train on: normalised (n, 3, height, width), as they come in. ``done`` is
-        the share of the training behind us.
+        """The images to train on, from normalised ones (n, 3, height, width).
+
+        ``done`` is the finished share of the training.
         """
         return images
 
     def of_features(
         self, net: nn.Module, features: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The scalar and the logits (n, classes), from penultimate features (n, d) and labels,
-        int64 (n,).
-        """
+        """The scalar and the logits (n, classes) of features (n, d) and labels, int64 (n,)."""
         logits = head_of(net)(features).float()
         return cross_entropy(logits, labels), logits
 
@@ -68,14 +65,11 @@ class CrossEntropy(nn.Module):
         self, net: nn.Module, images: Tensor, labels: Tensor, done: float = 1.0
     ) -> tuple[Tensor, Tensor]:
         """The scalar to minimise and the logits (n, classes) of one batch."""
-        return self.of_features(
-            net, penultimate(net, self.input(net, images, labels, done)), labels
-        )
+        features = penultimate(net, self.input(net, images, labels, done))
+        return self.of_features(net, features, labels)
 
     def heads(self, net: nn.Module) -> Heads:
-        """The heads on leading features that this loss trained, besides the net's own; here
-        none.
-        """
+        """The heads on leading features that this loss trained; none by default."""
         return {}
 
 
@@ -95,7 +89,7 @@ class Dropout(CrossEntropy):
     def of_features(
         self, net: nn.Module, features: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """As of :class:`CrossEntropy`, on features thinned out at random."""
+        """As of :class:`CrossEntropy`, after dropout."""
         return super().of_features(net, dropout(features, self.rate, training=net.training), labels)
 
 
@@ -132,7 +126,7 @@ class Matryoshka(CrossEntropy):
 
     Kusupati et al., "Matryoshka representation learning" (NeurIPS 2022), with equal weights; the
     mean in place of their sum leaves the minimiser as it is, and the training loop's bound on the
-    gradient means the same for every loss. The head of the whole layer is the net's own.
+    gradient means the same for every loss. The head of the whole layer is the network's own.
 
     Parameters
     ----------
@@ -163,12 +157,12 @@ class Matryoshka(CrossEntropy):
             )
 
     def heads(self, net: nn.Module) -> Heads:
-        """The heads below the layer's width, and the net's own."""
+        """The heads below the layer's width, and the network's own."""
         head = head_of(net)
         if self.shared:
             return {k: _slice(head, k) for k in (*self.nesting, head.in_features)}
         own: dict[str, Any] = dict(self.own.items())
-        return {int(k): (one.weight, one.bias) for k, one in own.items()} | {
+        return {int(k): (layer.weight, layer.bias) for k, layer in own.items()} | {
             head.in_features: _slice(head, head.in_features)
         }
 
@@ -177,16 +171,14 @@ class Matryoshka(CrossEntropy):
     ) -> tuple[Tensor, Tensor]:
         """The mean over the nesting, and the logits of the whole layer."""
         logits = {k: linear(features[:, :k], *head).float() for k, head in self.heads(net).items()}
-        losses = torch.stack([cross_entropy(one, labels) for one in logits.values()])
+        losses = torch.stack([cross_entropy(of_k, labels) for of_k in logits.values()])
         return losses.mean(), logits[max(logits)]
 
 
 class FixedFeatures(CrossEntropy):
-    """Cross-entropy of a head that sees the first k features only: the fixed-feature (FF) baseline
-    of MRL.
+    """Cross-entropy of a head on the first k features: the fixed-feature (FF) baseline of MRL.
 
-    The other weights of the net's head start at zero; no gradient ever reaches them, so they stay
-    there.
+    The other weights of the network's head are zero and get no gradient.
     """
 
     def __init__(self, k: int) -> None:
@@ -236,13 +228,11 @@ class Adversarial(CrossEntropy):
         super().__init__()
         self.threat = Threat(norm, radius)
         self.steps = check_whole(steps, "steps of the descent", 1)
-        self.clean, self.ramp = (
-            check_number(clean, "clean share", 0, 1),
-            check_number(ramp, "ramp", 0, 1),
-        )
+        self.clean = check_number(clean, "clean share", 0, 1)
+        self.ramp = check_number(ramp, "ramp", 0, 1)
 
     def radius(self, done: float) -> float:
-        """The radius when a share ``done`` of the training is behind us."""
+        """The radius after a share ``done`` of the training."""
         if self.ramp == 0:
             return self.threat.radius * (done >= self.clean)
         return self.threat.radius * min(max((done - self.clean) / self.ramp, 0.0), 1.0)
@@ -250,11 +240,9 @@ class Adversarial(CrossEntropy):
     def input(self, net: nn.Module, images: Tensor, labels: Tensor, done: float) -> Tensor:
         """The images, perturbed."""
         radius = self.radius(done)
-        return (
-            images
-            if radius == 0
-            else perturb(net, images, labels, Threat(self.threat.norm, radius), self.steps)
-        )
+        if radius == 0:
+            return images
+        return perturb(net, images, labels, Threat(self.threat.norm, radius), self.steps)
 
 
 LOSSES: dict[str, Callable[..., CrossEntropy]] = {

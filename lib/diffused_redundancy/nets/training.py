@@ -1,10 +1,7 @@
-"""The one training loop of the miniature zoo: deterministic from its seed, resumable, with a
-log.
-"""
+"""The training loop of the miniature zoo: deterministic from its seed, resumable, logged."""
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -33,7 +30,7 @@ from .zoo import Recipe, recipe
 def top1(
     net: nn.Module, images: np.ndarray, labels: np.ndarray, device: torch.device, batch: int = 500
 ) -> float:
-    """The share of images whose highest logit is that of their class, in [0, 1]."""
+    """Top-1 accuracy on images, uint8 (n, 32, 32, 3), in [0, 1]."""
     net.eval()
     right = 0
     for start in range(0, len(images), batch):
@@ -51,7 +48,7 @@ def top1_by_prefix(
     device: torch.device,
     batch: int = 500,
 ) -> dict[int, float]:
-    """Top-1 of each head on the first k penultimate features, by k, in [0, 1]."""
+    """Top-1 accuracy of each head on the first k penultimate features, by k, in [0, 1]."""
     net.eval()
     right = dict.fromkeys(heads, 0)
     for start in range(0, len(images), batch):
@@ -66,9 +63,7 @@ def top1_by_prefix(
 def features_per_second(
     net: nn.Module, images: np.ndarray, device: torch.device, batch: int = 500
 ) -> float:
-    """Images whose penultimate features the net gives in a second: the best of three passes,
-    batches made beforehand.
-    """
+    """Throughput of penultimate features in images/s: the best of three passes."""
     net.eval()
     batches = [
         to_batch(images[start : start + batch], device) for start in range(0, len(images), batch)
@@ -76,20 +71,20 @@ def features_per_second(
     best = float("inf")
     for _ in range(3):
         started = time.perf_counter()
-        for one in batches:
-            features = penultimate(net, one)
-        float(features.sum())  # a GPU answers only now
+        for images_on_device in batches:
+            features = penultimate(net, images_on_device)
+        float(features.sum())  # waits for a GPU
         best = min(best, time.perf_counter() - started)
     return len(images) / best
 
 
 CHECKED = 2_000
-"""Held-out images looked at after each epoch and under attack; the manifest's clean top-1 is of
-all.
+"""Held-out images for the top-1 after each epoch and under attack; the manifest's clean top-1 is of
+all of them.
 """
 
 THREATS = (Threat("l2", 0.25), Threat("l2", 0.5), Threat("linf", 0.0157))
-"""Under which robust accuracy is reported: the radii the zoo's adversarial nets are trained at."""
+"""Attacks that robust accuracy is reported under: those the zoo's adversarial networks train on."""
 
 
 def pretrain(
@@ -101,16 +96,16 @@ def pretrain(
     images: int | None = None,
     compiled: str | None = None,
 ) -> Path:
-    """Pre-train one net of the zoo and write its checkpoint, manifest and log.
+    """Pre-train one network of the zoo and write its checkpoint, manifest and log.
 
-    Training stops and goes on between epochs: what is needed to resume is kept in
-    ``name.resume.pt`` beside the checkpoint until the checkpoint is written. A resumed run gives
-    the same net as an uninterrupted one.
+    Training is resumable: after each epoch its state is written to ``name.resume.pt`` beside the
+    checkpoint, which replaces it in the end. A resumed run gives the same network as an
+    uninterrupted one.
 
     Parameters
     ----------
     name : str
-        A net of the zoo.
+        A name in :data:`ZOO`.
     where : path, optional
         The folder to write to; the shipped one by default.
     device : str
@@ -118,21 +113,23 @@ def pretrain(
     epochs, images : int, optional
         In place of the recipe's, for a quick trial; the manifest says so.
     compiled : str, optional
-        A backend of torch.compile (``inductor`` is the usual one) for the net's forward pass. None
-        by default: on two CPU cores it was slower (890 images/s a core instead of 1,130) after half
-        a minute of compiling; for GPUs.
+        A backend of torch.compile (``inductor`` is the usual one) for the network's forward pass,
+        for GPUs. On two CPU cores it was slower (890 images/s a core instead of 1,130) after half a
+        minute of compiling.
 
     Returns
     -------
     path
         The checkpoint.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown (with the nearest one), there is less than an epoch or a batch to
+        train on, or a trial would replace the shipped checkpoint.
     """
-    plan = recipe(name)
-    plan = replace(
-        plan,
-        epochs=plan.epochs if epochs is None else epochs,
-        images=plan.images if images is None else images,
-    )
+    changes: dict[str, Any] = {"epochs": epochs, "images": images}
+    plan = replace(recipe(name), **{key: n for key, n in changes.items() if n is not None})
     if plan.epochs < 1 or plan.images < plan.batch:
         raise InputError(
             f"pretrain takes at least 1 epoch and {plan.batch} images, not {plan.epochs} and "
@@ -144,13 +141,11 @@ def pretrain(
             "another folder with --out"
         )
     where = make_folder(where or checkpoints.folder())
-    chip = resolve_device(device)
-    trainer = _Trainer(name, plan, where, chip, compiled)
-    return trainer.run()
+    return _Trainer(name, plan, where, resolve_device(device), compiled).run()
 
 
 class _Trainer:
-    """The state of one training run and what happens to it in an epoch."""
+    """The state of one training run."""
 
     def __init__(
         self,
@@ -201,9 +196,8 @@ class _Trainer:
         for epoch in range(len(self.rows), self.plan.epochs):
             started = time.perf_counter()
             loss, accuracy = self._epoch(epoch)
-            held_out = top1(
-                self.net, self.held_out[0][:CHECKED], self.held_out[1][:CHECKED], self.device
-            )
+            images, labels = (part[:CHECKED] for part in self.held_out)
+            held_out = top1(self.net, images, labels, self.device)
             self.seconds += time.perf_counter() - started
             self.rows.append(
                 {
@@ -215,13 +209,9 @@ class _Trainer:
                 }
             )
             self._log()
-            self._keep()
-        # What ships is float16, so what is measured is the net read back from float16.
-        rounded = {
-            key: value.float() if value.is_floating_point() else value
-            for key, value in checkpoints.half(self.net.state_dict()).items()
-        }
-        self.net.load_state_dict({key: value.to(self.device) for key, value in rounded.items()})
+            self._save_state()
+        # What ships is float16, so that is measured; loading converts back to float32.
+        self.net.load_state_dict(checkpoints.half(self.net.state_dict()))
         path = checkpoints.save(self.net, self.name, self._manifest(), self.where)
         self.resume_file.unlink(missing_ok=True)
         return path
@@ -244,9 +234,8 @@ class _Trainer:
         mixed = torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.plan.precision == "bf16"
         )
-        with (
-            torch.random.fork_rng()
-        ):  # dropout and attacks draw from the global generator: the same in a resumed run
+        with torch.random.fork_rng():
+            # dropout and attacks draw from the global generator: the same in a resumed run
             torch.manual_seed(self.plan.seed * 1_000_003 + epoch)
             for step, (images, labels) in enumerate(
                 progress(self._batches(epoch), total=self.steps, title=title)
@@ -264,7 +253,7 @@ class _Trainer:
                 right += (logits.detach().argmax(1) == labels).sum()
         return float(total) / self.steps, float(right) / (self.steps * self.plan.batch)
 
-    def _keep(self) -> None:
+    def _save_state(self) -> None:
         state = {
             "recipe": self.plan.as_dict(),
             "net": self.net.state_dict(),
@@ -339,17 +328,17 @@ class _Trainer:
 def measure_speeds(
     names: Sequence[str], *, device: str = "auto", rounds: int = 3
 ) -> dict[str, int]:
-    """Images a second of some shipped nets, measured in turn, and noted in their manifests.
+    """Throughputs of shipped networks in images/s, measured in turn and noted in their manifests.
 
-    Speeds taken while nets were trained, each at another hour, cannot be compared; these can. On a
-    CPU one thread is used.
+    Speeds taken while networks were trained, each at another hour, cannot be compared; these can.
+    On a CPU one thread is used.
 
     Parameters
     ----------
     names : sequence of str
     device : str
     rounds : int
-        The best of so many interleaved measurements counts.
+        Interleaved measurements, of which the best counts.
     """
     chip = resolve_device(device)
     nets = {
@@ -373,11 +362,3 @@ def measure_speeds(
             {**about, "features_per_second": round(speed), "features_per_second_of": of},
         )
     return {name: round(speed) for name, speed in best.items()}
-
-
-def read_log(path: Path) -> list[dict[str, float]]:
-    """The rows of a training log."""
-    with open(path, encoding="utf-8", newline="") as stream:
-        return [
-            {name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)
-        ]

@@ -1,12 +1,5 @@
 """Linear probes of nested subsets: ridge and logistic, with one interface."""
 
-from .._lazy import exports
+import lazy_loader
 
-__getattr__, __dir__, __all__ = exports(
-    __name__,
-    {
-        ".cross_validation": "LOGISTIC_GRID RIDGE_GRID PenaltyChoice",
-        ".logistic": "LogisticProbe",
-        ".ridge": "RidgeProbe",
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

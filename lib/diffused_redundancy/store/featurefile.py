@@ -1,6 +1,4 @@
-"""Embeddings in a file: arrays of an .npz or .safetensors file, the large ones read in slices of
-rows.
-"""
+"""Arrays of an .npz or .safetensors file; large ones are read in slices of rows."""
 
 from __future__ import annotations
 
@@ -107,7 +105,7 @@ def read_features(
     names : tuple of str
         Which arrays.
     whole_below : int
-        Larger arrays (bytes) are given as objects that are read in slices of rows.
+        Arrays of as many bytes or more become objects that are read in slices of rows.
 
     Raises
     ------
@@ -121,7 +119,7 @@ def read_features(
         raise InputError(f"no file {path}")
     if path.suffix not in SUFFIXES:
         raise InputError(
-            f"{path}: features are read from {' or '.join(SUFFIXES)} files, not "
+            f"{path}: arrays are read from {' or '.join(SUFFIXES)} files, not "
             f"{path.suffix or 'a file without suffix'!r}"
         )
     try:
@@ -147,11 +145,9 @@ def _arrays(path: Path, names: tuple[str, ...], whole_below: int) -> Any:
         if name not in present:
             continue
         rows = NpzRows(path, name) if path.suffix == ".npz" else SafetensorsRows(path, name)
-        if isinstance(rows, NpzRows) and (
-            rows.dtype.hasobject or rows.fortran or len(rows.shape) < 1
-        ):
-            if rows.dtype.hasobject:
-                raise InputError(f"{name} of {path} holds Python objects: it must hold numbers")
+        if isinstance(rows, NpzRows) and rows.dtype.hasobject:
+            raise InputError(f"{name} of {path} holds Python objects: it must hold numbers")
+        if isinstance(rows, NpzRows) and (rows.fortran or not rows.shape):
             with np.load(path, allow_pickle=False) as whole:
                 yield name, whole[name]
         else:

@@ -1,8 +1,7 @@
 """The paper's downstream data sets, through torchvision with its official splits and checksums.
 
-Archives live in the folder of assets, ``datasets/NAME``; torchvision unpacks them there. The
-probes' penalties are chosen by cross-validation on the train split, so no validation part is split
-off.
+Archives live in the folder of assets, as ``datasets/NAME``; torchvision unpacks them there. There
+is no validation part: the probes' penalties are chosen by cross-validation on the train split.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from filelock import FileLock
 
 from ..errors import InputError
 from ..store import assets
-from .files import as_rgb, stamp
-from .splits import ArrayImages, Images, Split, Task
+from .files import TEST_NAMES, as_rgb, stamp
+from .splits import HELD_OUT, ArrayImages, Images, Split, Task, stratified
 
 
 @dataclass(frozen=True)
 class DatasetImages:
-    """Images of a torchvision (or any indexable) data set, decoded when asked for.
+    """Images of a torchvision (or any indexable) data set, decoded on demand.
 
     Attributes
     ----------
@@ -58,11 +57,9 @@ class Known:
     ----------
     title : str
     splits : tuple of two mappings
-        What its class is made with for the train and the test part.
+        Options of its class for the train and the test part.
     opened : callable
         From the class's options to the data set; ``download`` unpacks archives that are there.
-    ready : callable
-        Whether the folder holds it unpacked.
     images, classes : tuple of int, and int
         Images of the two parts, and classes, of the real set.
     """
@@ -94,14 +91,10 @@ def _imagenet(root: str, split: str, download: bool = False) -> Any:
 def _places(root: str, split: str, download: bool = False) -> Any:
     from torchvision import datasets
 
-    found = (
-        datasets.Places365(root, split=split, small=True, download=False) if not download else None
-    )
-    if found is None or not os.path.isdir(found.images_dir):
-        if not download:
-            raise RuntimeError("not unpacked")
-        found = datasets.Places365(root, split=split, small=True, download=True)
-    return found
+    places = datasets.Places365(root, split=split, small=True, download=download)
+    if not os.path.isdir(places.images_dir):
+        raise RuntimeError("not unpacked")
+    return places
 
 
 DATASETS: dict[str, Known] = {
@@ -148,7 +141,7 @@ DATASETS: dict[str, Known] = {
 
 
 BEGUN = ".unpacking-begun"
-"""Lies in a data set's folder from when its archives begin to be unpacked until all of them are."""
+"""A file in a data set's folder while its archives are being unpacked."""
 
 _LOCK = ".unpacking.lock"
 
@@ -162,67 +155,66 @@ def opened(name: str) -> tuple[Any, Any]:
         If an archive is missing (with how to get it) or damaged, or the two parts have different
         classes.
     """
-    one = assets.asset(name)
-    if not one.place.is_dir():
-        raise InputError(f"data set {name} is not here: {assets.how_to_get(one)}")
-    with FileLock(str(one.place / _LOCK)) if os.access(one.place, os.W_OK) else nullcontext():
-        found = _as_it_lies(name)
-        if found is None:
-            if assets.missing(one):
-                raise InputError(f"data set {name} is not here: {assets.how_to_get(one)}")
-            found = _unpacked(name)
-    train, test = (_classes(part) for part in found)
+    asset = assets.asset(name)
+    place = asset.place
+    parts = None
+    if place.is_dir():
+        with FileLock(str(place / _LOCK)) if os.access(place, os.W_OK) else nullcontext():
+            parts = _if_unpacked(asset)
+            if parts is None and not assets.missing(asset):
+                parts = _unpacked(asset)
+    if parts is None:
+        raise InputError(f"data set {name} is not here: {assets.how_to_get(asset)}")
+    train, test = (_classes(part) for part in parts)
     if train != test:
         raise InputError(
-            f"data set {name} in {one.place} has {len(train)} classes to train on and "
+            f"data set {name} in {place} has {len(train)} classes to train on and "
             f"{len(test)} others to test on: it is not whole"
         )
-    return found
+    return parts
 
 
 def is_unpacked(name: str) -> bool:
-    """Whether torchvision can open a data set as it lies here."""
-    return assets.asset(name).place.is_dir() and _as_it_lies(name) is not None
+    """Whether torchvision can open a data set without unpacking anything."""
+    asset = assets.asset(name)
+    return asset.place.is_dir() and _if_unpacked(asset) is not None
 
 
-def _as_it_lies(name: str) -> tuple[Any, Any] | None:
+def _if_unpacked(asset: assets.Asset) -> tuple[Any, Any] | None:
     """The two parts, if they are all unpacked."""
-    one = assets.asset(name)
-    if (one.place / BEGUN).exists():
+    if (asset.place / BEGUN).exists():
         return None
     try:
-        return _parts(DATASETS[name], str(one.place), download=False)
+        return _parts(DATASETS[asset.name], str(asset.place), download=False)
     except (RuntimeError, OSError):
         return None
 
 
-def _unpacked(name: str) -> tuple[Any, Any]:
-    """The two parts, from archives that are all here; what an unpacking that was interrupted left
-    is made anew.
+def _unpacked(asset: assets.Asset) -> tuple[Any, Any]:
+    """The two parts, unpacked from archives that are all here, after deleting what an interrupted
+    unpacking left.
     """
-    one = assets.asset(name)
-    begun = one.place / BEGUN
+    place = asset.place
+    begun = place / BEGUN
     if begun.exists():
-        kept = {file.name for file in one.files} | {BEGUN, _LOCK, ".lock"}
-        for path in sorted(
-            one.place.rglob("*"), reverse=True
-        ):  # what lies inside of a folder comes before it
+        kept = {file.name for file in asset.files} | {BEGUN, _LOCK, ".lock"}
+        for path in sorted(place.rglob("*"), reverse=True):  # a folder comes after its contents
             if path.is_dir() and not path.is_symlink():
                 if not any(path.iterdir()):
                     path.rmdir()
-            elif path.relative_to(one.place).as_posix() not in kept:
+            elif path.relative_to(place).as_posix() not in kept:
                 path.unlink()
     begun.touch()
     try:
-        found = _parts(DATASETS[name], str(one.place), download=True)
+        parts = _parts(DATASETS[asset.name], str(place), download=True)
     except (RuntimeError, OSError, EOFError, ValueError, IndexError) as error:
-        raise InputError(f"data set {name} in {one.place} cannot be unpacked: {error}") from error
+        raise InputError(f"data set {asset.name} in {place} cannot be unpacked: {error}") from error
     begun.unlink()
-    return found
+    return parts
 
 
 def _classes(source: Any) -> list[Any]:
-    """The classes of a part: their names, or else the numbers that occur."""
+    """The classes of a part: their names, or else the labels that occur."""
     return list(getattr(source, "classes", None) or sorted(set(_labels(source).tolist())))
 
 
@@ -235,23 +227,19 @@ def _parts(known: Known, root: str, *, download: bool) -> tuple[Any, Any]:
 
 def _labels(source: Any) -> np.ndarray:
     """Class indices, (n,), without decoding an image."""
-    found = getattr(source, "targets", None)
-    if found is None:
-        found = getattr(
-            source, "_labels", None
-        )  # torchvision keeps those of Flowers102 and of the pets here
-    if found is None:
-        found = [source[i][1] for i in range(len(source))]
-    return np.asarray(found, dtype=np.int64)
+    labels = getattr(source, "targets", None)
+    if labels is None:
+        labels = getattr(source, "_labels", None)  # of Flowers102 and the pets
+    if labels is None:
+        labels = [source[i][1] for i in range(len(source))]
+    return np.asarray(labels, dtype=np.int64)
 
 
 def _images_of(source: Any) -> Images:
-    held = getattr(source, "data", None)
-    return (
-        ArrayImages(held)
-        if isinstance(held, np.ndarray)
-        else DatasetImages(source, tuple(range(len(source))))
-    )
+    array = getattr(source, "data", None)
+    if isinstance(array, np.ndarray):
+        return ArrayImages(array)
+    return DatasetImages(source, tuple(range(len(source))))
 
 
 def dataset(name: str) -> Task:
@@ -262,18 +250,18 @@ def dataset(name: str) -> Task:
     InputError
         If the data set is not here, with what to fetch, how large it is, and where to put it.
     """
-    known, one = DATASETS[name], assets.asset(name)
+    known, asset = DATASETS[name], assets.asset(name)
     parts = opened(name)
-    named = getattr(parts[0], "classes", None) or [str(i) for i in range(known.classes)]
-    classes = tuple(each if isinstance(each, str) else ", ".join(each) for each in named)
+    names = getattr(parts[0], "classes", None) or [str(i) for i in range(known.classes)]
+    classes = tuple(each if isinstance(each, str) else ", ".join(each) for each in names)
     files = sorted(
         path
-        for path in one.place.rglob("*")
+        for path in asset.place.rglob("*")
         if path.is_file() and not path.name.startswith(".") and path.suffix != ".lock"
     )
-    mark = f"{name}:{len(files)}:{stamp(files)}"
+    fingerprint = f"{name}:{len(files)}:{stamp(files)}"
     counts, whole = tuple(len(part) for part in parts), known.images
-    source = one.source
+    source = asset.source
     if counts != whole:
         source += (
             f" (here {counts[0]:,} train and {counts[1]:,} test images, of {whole[0]:,} "
@@ -284,14 +272,14 @@ def dataset(name: str) -> Task:
         train, test = (Split(_images_of(part), _labels(part)) for part in parts)
         return train, test
 
-    return Task(name, known.title, classes, mark, source, one.license, load)
+    return Task(name, known.title, classes, fingerprint, source, asset.license, load)
 
 
 def hugging_face(where: str) -> Task:
-    """A task from a Hugging Face image data set on disk, as ``save_to_disk`` leaves it: one image
-    and one class label column.
+    """A task from a Hugging Face image data set on disk, as ``save_to_disk`` writes it.
 
-    Without a test part a fifth of each class is held out, by split seed 0.
+    It needs one image and one class label column. Without a test part a fifth of each class is held
+    out, by split seed 0.
 
     Raises
     ------
@@ -299,9 +287,6 @@ def hugging_face(where: str) -> Task:
         If the package ``datasets`` is not installed, there is no data set, or it has no such
         columns.
     """
-    from .files import TEST_NAMES
-    from .splits import HELD_OUT, stratified
-
     path = Path(where).expanduser().resolve()
     try:
         import datasets
@@ -311,16 +296,16 @@ def hugging_face(where: str) -> Task:
             "'diffused-redundancy[datasets]'"
         ) from error
     try:
-        held = datasets.load_from_disk(str(path))
+        stored = datasets.load_from_disk(str(path))
     except (OSError, ValueError, IndexError, KeyError) as error:  # the last two: parts without rows
         raise InputError(
             f"{path} is no Hugging Face data set saved by save_to_disk: {error}"
         ) from error
-    every = held if isinstance(held, dict) else {"train": held}
-    if "train" not in every:
-        raise InputError(f"{path} has the parts {', '.join(every)}: one must be called train")
-    test_name = next((name for name in TEST_NAMES if name in every), None)
-    features = every["train"].features
+    parts = stored if isinstance(stored, dict) else {"train": stored}
+    if "train" not in parts:
+        raise InputError(f"{path} has the parts {', '.join(parts)}: one must be called train")
+    test_name = next((name for name in TEST_NAMES if name in parts), None)
+    features = parts["train"].features
     image, label = (
         next((name for name, kind in features.items() if isinstance(kind, wanted)), None)
         for wanted in (datasets.Image, datasets.ClassLabel)
@@ -331,7 +316,7 @@ def hugging_face(where: str) -> Task:
             "needed"
         )
     ours, theirs = (
-        getattr(every[part].features.get(label), "names", None)
+        getattr(parts[part].features.get(label), "names", None)
         for part in ("train", test_name or "train")
     )
     if ours != theirs:
@@ -340,12 +325,12 @@ def hugging_face(where: str) -> Task:
         )
 
     def part(name: str) -> tuple[Images, np.ndarray]:
-        rows = every[name]
+        rows = parts[name]
         labels = np.asarray(rows[label], dtype=np.int64)
         if not len(labels) or labels.min() < 0:
-            what = "rows without a label (-1)" if len(labels) else "no rows"
+            fault = "rows without a label (-1)" if len(labels) else "no rows"
             raise InputError(
-                f"the part {name!r} of {path} has {what}: images with a label are needed"
+                f"the part {name!r} of {path} has {fault}: images with a label are needed"
             )
         return DatasetImages(_Column(rows, image), tuple(range(len(rows)))), labels
 
@@ -359,12 +344,12 @@ def hugging_face(where: str) -> Task:
         )
         return train, test
 
-    mark = stamp(sorted(file for file in path.rglob("*") if file.is_file()))
+    fingerprint = stamp(sorted(file for file in path.rglob("*") if file.is_file()))
     return Task(
         f"hf:{path}",
         path.name,
         tuple(features[label].names),
-        f"hf:{mark}",
+        f"hf:{fingerprint}",
         str(path),
         "of its source",
         load,

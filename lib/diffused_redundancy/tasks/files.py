@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..store import sha256_of
+from ..store.featurefile import read_features
 from .splits import HELD_OUT, Split, Task, split_at, stratified
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".tif", ".tiff", ".webp")
@@ -51,8 +52,8 @@ def _decoded(path: Path) -> np.ndarray:
 def as_rgb(image: Any, name: str) -> np.ndarray:
     """A PIL image as uint8 (height, width, 3).
 
-    As by torchvision's loader, transparency is dropped and a camera's note on its orientation is
-    not followed. Grey of 16 bits is scaled to 8; Pillow would cut it off.
+    As by torchvision's loader, transparency is dropped and EXIF orientation is ignored. Grey of 16
+    bits is scaled to 8; Pillow would clip it.
     """
     if image.mode.startswith("I"):
         values = np.asarray(image)
@@ -70,7 +71,7 @@ def as_rgb(image: Any, name: str) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
-def _batches(folder: Path) -> list[Path]:
+def _image_files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
@@ -84,35 +85,32 @@ def _class_folders(folder: Path) -> list[Path]:
     )
 
 
-def _files(folder: Path, classes: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
-    found = [
-        (path, label) for label, name in enumerate(classes) for path in _batches(folder / name)
-    ]
-    return [path for path, _ in found], np.array([label for _, label in found], dtype=np.int64)
+def _labelled_files(folder: Path, classes: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
+    """Image files and their labels."""
+    files = [_image_files(folder / name) for name in classes]
+    labels = np.repeat(np.arange(len(classes)), [len(of_class) for of_class in files])
+    return [path for of_class in files for path in of_class], labels
 
 
 def stamp(paths: Iterable[Path]) -> str:
-    """A digest of names, sizes and times of change: fast for a million files, and different when
-    one is touched.
-    """
-    total = hashlib.sha256()
-    for path in paths:
+    """A digest of names, sizes and times of change: fast for a million files."""
+
+    def line(path: Path) -> str:
         about = path.stat()
-        total.update(f"{path}|{about.st_size}|{about.st_mtime_ns}\n".encode())
-    return total.hexdigest()[:32]
+        return f"{path}|{about.st_size}|{about.st_mtime_ns}\n"
+
+    return sha256_of(*map(line, paths))[:32]
 
 
 def image_folder(where: str) -> Task:
-    """A task from ``FOLDER/train/CLASS/*`` and ``FOLDER/test/CLASS/*`` (or val), or from
-    ``FOLDER/CLASS/*``.
+    """A task from ``train/CLASS/*`` and ``test/CLASS/*`` (or val) of a folder, or from ``CLASS/*``.
 
     Without a test part a fifth of each class is held out, by split seed 0.
 
     Raises
     ------
     InputError
-        If there is no such folder, it has fewer than two classes, or a class of one part is missing
-        in the other.
+        If there is no such folder, it has fewer than two classes, or the parts have different ones.
     """
     root = Path(where).expanduser().resolve()
     if not root.is_dir():
@@ -130,7 +128,7 @@ def image_folder(where: str) -> Task:
             f"{train_folder} has {len(classes)} folders of images: a task needs one for each "
             "of at least two classes"
         )
-    paths, labels = _files(train_folder, classes)
+    paths, labels = _labelled_files(train_folder, classes)
     empty = [name for label, name in enumerate(classes) if label not in labels]
     if empty:
         raise InputError(
@@ -143,7 +141,7 @@ def image_folder(where: str) -> Task:
                 f"{test_folder} and {train_folder} have different classes: "
                 f"{sorted(others ^ set(classes))}"
             )
-        test_paths, test_labels = _files(test_folder, classes)
+        test_paths, test_labels = _labelled_files(test_folder, classes)
         if not test_paths:
             raise InputError(f"{test_folder} holds no image: allowed are {', '.join(SUFFIXES)}")
         parts = [(paths, labels), (test_paths, test_labels)]
@@ -164,39 +162,23 @@ def image_folder(where: str) -> Task:
     )
 
 
-def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Some arrays of an .npz file, without unpickling anything; names that are absent are left out.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, truncated, or holds Python objects.
-    """
-    if not path.is_file():
-        raise InputError(f"no file {path}")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            if not hasattr(stored, "files"):
-                raise InputError(
-                    f"{path} holds a single array: an .npz file with named arrays is needed"
-                )
-            return {name: stored[name] for name in names if name in stored.files}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} cannot be read as .npz: {error}") from error
-
-
 def npz_images(where: str) -> Task:
     """A task from an .npz file with ``X_train``, ``y_train`` and optionally ``X_test``, ``y_test``,
     ``classes``.
 
     Images are uint8, (n, height, width, 3) or, in grey, (n, height, width). Without a test part a
     fifth of each class is held out, by split seed 0.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, lacks an array, or holds arrays of other types or shapes.
     """
     path = Path(where).expanduser().resolve()
-    stored = read_npz(path, ("X_train", "y_train", "X_test", "y_test", "classes"))
-    for name in ("X_train", "y_train"):
+    names = ("X_train", "y_train", "X_test", "y_test", "classes")
+    arrays = read_features(path, names, whole_below=sys.maxsize)
+    stored = {name: np.asarray(array) for name, array in arrays.items()}
+    for name in names[:2]:
         if name not in stored:
             raise InputError(
                 f"{path} has no array {name!r}: it needs X_train and y_train, and may have "
@@ -237,11 +219,9 @@ def npz_images(where: str) -> Task:
     if "X_test" in stored:
         test_images = part("X_test")
         test_target = labels("y_test", len(test_images))
-        images, target = (
-            np.concatenate([images, test_images]),
-            np.concatenate([target, test_target]),
-        )
-        cut = len(stored["X_train"])
+        cut = len(images)
+        images = np.concatenate([images, test_images])
+        target = np.concatenate([target, test_target])
         parts = (np.arange(cut), np.arange(cut, len(images)))
     else:
         if len(target) < 2 or min(np.bincount(target)[np.unique(target)]) < 2:
@@ -255,17 +235,16 @@ def npz_images(where: str) -> Task:
             f"the labels of {path} go up to {count - 1} for {len(target)} images: number the "
             "classes from 0 without gaps"
         )
-    names = tuple(str(name) for name in stored.get("classes", np.arange(count)))
-    if len(names) < count:
+    classes = tuple(str(name) for name in stored.get("classes", np.arange(count)))
+    if len(classes) < count:
         raise InputError(
-            f"classes of {path} names {len(names)} classes: the labels go up to {count - 1}"
+            f"classes of {path} names {len(classes)} classes: the labels go up to {count - 1}"
         )
-    stamp = hashlib.sha256(images.tobytes() + target.tobytes()).hexdigest()[:32]
     return Task(
         f"npz:{path}",
         path.stem,
-        names,
-        f"npz:{stamp}",
+        classes,
+        f"npz:{sha256_of(images.tobytes(), target.tobytes())[:32]}",
         str(path),
         "the user's",
         lambda: split_at(images, target, parts),

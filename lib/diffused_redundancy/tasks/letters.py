@@ -2,8 +2,7 @@
 
 Each image is one letter in one of twelve faces under a random affine map, in random colours of
 sufficient contrast on a background with a gradient, with noise. Images are made in chunks of fixed
-size, each from a random stream of its own, so the result does not depend on how many threads share
-the work.
+size, each from its own random stream, so the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class Rendering:
     rotation : float
         Largest angle, in degrees.
     scale : float
-        Largest relative change of size; below what tells a capital from its small letter (see
+        Largest relative change of size; less than between capitals and small letters (see
         ``alphabets``).
     aspect, shear : float
         Largest relative change of width against height, and of horizontal shear.
@@ -59,7 +58,7 @@ class Rendering:
 
 @dataclass(frozen=True)
 class Letters:
-    """Rendered images with everything that is known about them.
+    """Rendered images with their labels.
 
     Attributes
     ----------
@@ -187,9 +186,7 @@ def _affine_maps(n: int, how: Rendering, rng: np.random.Generator) -> np.ndarray
 def _colours(
     n: int, how: Rendering, rng: np.random.Generator, tries: int = 8
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ink and background colours, each float32 (n, 3) in [0, 1]: the first of some tries with
-    enough contrast.
-    """
+    """Ink and background colours, each float32 (n, 3) in [0, 1], of enough contrast if found."""
     background = rng.random((n, 3))
     candidates = rng.random((n, tries, 3))
     contrast = np.abs(candidates @ _LUMINANCE - (background @ _LUMINANCE)[:, None])

@@ -2,8 +2,8 @@
 
 - ``digits``: scikit-learn's 1,797 real handwritten digits; 1,297 train, 500 test, stratified, split
   seed 0.
-- ``armenian``: 75 classes of Armenian letters (a script no net saw upstream); 40 train and 40 test
-  renderings a class.
+- ``armenian``: 75 classes of Armenian letters (a script no network saw upstream); 40 train and 40
+  test renderings a class.
 - ``georgian``: 33 Georgian letters; 80 train and 80 test renderings a class.
 - ``font_style``: which of twelve faces a Latin letter is set in; 2,400 train, 2,400 test.
 """
@@ -32,9 +32,7 @@ def _rendered(
     seed: int,
     label_of: Callable[[Letters], np.ndarray],
 ) -> Task:
-    """A task of rendered letters: streams 0 and 1 of its seed are train and test, ``n`` images
-    each.
-    """
+    """A task of rendered letters: streams 0 and 1 of its seed are train and test, n images each."""
 
     def load() -> tuple[Split, Split]:
         parts = [render(letters, n, seed=seed, stream=stream) for stream in (0, 1)]
@@ -87,9 +85,7 @@ def font_style() -> Task:
 
 
 def _digit_images(pixels: np.ndarray) -> np.ndarray:
-    """Digits (n, 8, 8) with values 0 to 16 as images (n, 32, 32, 3): 24 pixels high, with a margin,
-    as letters are.
-    """
+    """Digits (n, 8, 8), values 0 to 16, as images (n, 32, 32, 3): 24 pixels high, like letters."""
     from PIL import Image
 
     side = 24

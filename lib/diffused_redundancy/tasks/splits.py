@@ -1,4 +1,4 @@
-"""What a downstream task is: images and labels, split once and for all."""
+"""Downstream tasks: images and labels with a fixed split."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ class Split:
 
 @dataclass(frozen=True)
 class Task:
-    """A downstream task, loaded when its images are first asked for.
+    """A downstream task, its images loaded when first used.
+
+    Made by name with :func:`task`; make one directly to use images of your own.
 
     Attributes
     ----------
@@ -85,6 +87,17 @@ class Task:
         Where the images come from, and on what terms.
     load : callable
         Makes the train and the test split.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> pixels, labels = rng.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8), np.arange(30) % 2
+    >>> noise = Task(
+    ...     "noise", "Noise", ("even", "odd"), "noise:0", "drawn here", "none",
+    ...     load=lambda: split_at(pixels, labels, stratified(labels, 0.2)),
+    ... )
+    >>> {part: split.labels.tolist() for part, split in noise.splits.items()}["test"]
+    [0, 0, 1, 1, 0, 1]
     """
 
     name: str
@@ -103,10 +116,9 @@ class Task:
 
 
 def balanced(labels: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
-    """Indices, ascending, of ``n`` images with the classes as even as they can be, fixed by a seed;
-    all if there are fewer.
+    """Indices, ascending, of ``n`` images (or all) with classes as balanced as they can be.
 
-    Smaller choices are part of larger ones.
+    Fixed by a seed, and nested: smaller choices are part of larger ones.
     """
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
@@ -117,7 +129,7 @@ def balanced(labels: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
 
 
 def limited(task: Task, n: int) -> Task:
-    """A task with at most ``n`` images in each of its parts, classes :func:`balanced`; 0 means all.
+    """A task with at most ``n`` images in each part, classes :func:`balanced`; 0 means all.
 
     Raises
     ------
@@ -157,11 +169,9 @@ def stratified(
     """
     from sklearn.model_selection import train_test_split
 
-    size = (
-        max(math.ceil(held_out * len(labels)), len(np.unique(labels)))
-        if isinstance(held_out, float)
-        else held_out
-    )
+    size = held_out
+    if isinstance(held_out, float):
+        size = max(math.ceil(held_out * len(labels)), len(np.unique(labels)))
     train, test = train_test_split(
         np.arange(len(labels)), test_size=size, stratify=labels, random_state=seed
     )
