@@ -30,25 +30,12 @@
 # Change them here, or from the command line: `./run_all.sh --only 01_cka -p SEEDS '[1, 2, 3]'`.
 
 # %% tags=["parameters"]
-NETS: list[str] = [
-    "miniature_resnet.standard_s1"
-]  # Networks: of the zoo, published, tags of timm, or TAG@PATH for weights in a file
-TASKS: list[str] = [
-    "digits",
-    "armenian",
-    "georgian",
-    "font_style",
-]  # Downstream tasks; also folder:PATH, npz:PATH, hf:PATH
+NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: names, timm tags, or TAG@PATH
+TASKS: list[str] = ["digits", "armenian", "georgian", "font_style"]  # Tasks; or folder|npz|hf:PATH
 IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
-SELECTIONS: list[str] = [
-    "random",
-    "pca",
-    "gaussian_projection",
-    "random_projection",
-    "pca_least",
-]  # Ways of choosing neurons or directions
+SELECTIONS: list[str] = ["random", "pca", "gaussian_projection", "random_projection", "pca_least"]  # Ways of choosing neurons or directions
 SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
 REPEATS: int = 100  # Random orders for the test of the closed form (seeds 1, 2, 3, ...)
 DELTAS: list[float] = [0.8, 0.9, 0.95]  # Shares of the full layer's similarity to be kept
@@ -57,11 +44,8 @@ COMPUTE: str = "float32"  # How features are computed: float32, bf16, either wit
 
 # %%
 import diffused_redundancy as dr
-from diffused_redundancy.findings import probing, verdicts
-from diffused_redundancy.report import display, figures
 
-study = dr.begin("01_cka", globals())
-study.show_provenance()
+session = dr.begin("01_cka", globals())
 
 # %% [markdown]
 # ## The measure
@@ -100,53 +84,60 @@ study.show_provenance()
 # ## Data
 
 # %% papermill_description=features
-import numpy as np
-import pandas as pd
+from diffused_redundancy.findings import similarity
 
-layers = {study.title(net, task): layer for net, task, layer in study.layers()}
-about = pd.DataFrame({"case": title, **layer.about()} for title, layer in layers.items())
-study.table(about.rename(columns={"diagonal_share": "r", "constant": "constant neurons"}), "layers")
+layers = {session.title(net, task): layer for net, task, layer in session.layers()}
+session.table(similarity.layers_table(layers), "layers")
 
 # %% [markdown]
 # ## CKA at every subset size
 
 # %% papermill_description=cka
-curves = {
-    title: {name: layer.cka(name, SEEDS) for name in SELECTIONS} for title, layer in layers.items()
-}
-study.table(probing.curve_table(curves, layers, SEEDS, measure="cka"), "curves", show=False)
+from diffused_redundancy.findings import tables
+
+curves = similarity.cka_curves(layers, SELECTIONS, SEEDS)
+session.table(tables.curve_table(curves), "curves", show=False)
 
 # %%
-study.figure(
-    figures.curves_figure(
-        probing.panels(curves, layers, predicted=True, threshold=0.9), "CKA with the whole layer"
-    ),
+from diffused_redundancy.report import figures
+
+predicted = similarity.closed_forms(layers)
+panels = tables.curve_panels(curves, threshold=0.9, predicted=predicted)
+session.figure(
+    figures.curves_figure(panels),
     "curves",
     alt="CKA between a subset and the whole layer against the number of neurons or directions "
-    "kept, one plot per task, "
-    "for each way of choosing them, with the closed form laid over the curve of random neurons.",
+    "kept, one plot per task, for each way of choosing them, with the closed form laid over the "
+    "curve of random neurons.",
 )
-study.say(probing.describe_cka(curves, layers))
+session.say(similarity.describe_cka(curves))
 
 # %% [markdown]
-# Bands reach from the smallest to the largest value over the seeds of a selection; selections that
-# draw nothing (principal components) have none. The dotted line is at 0.9.
+# Bands reach from the smallest to the largest value over the seeds of a selection; deterministic
+# selections (principal components) have none. The dotted line is at 0.9.
 
 # %% [markdown]
 # ## Does one number predict the curve?
 
 # %% papermill_description=closed-form
-many = {title: layer.cka("random", range(1, REPEATS + 1)) for title, layer in layers.items()}
-errors = probing.closed_form_errors(many, layers)
-study.figure(
-    figures.errors_figure(errors.lines, "closed form less measured mean", limit=0.02),
+many = similarity.cka_curves(layers, ["random"], range(1, REPEATS + 1))
+beside = similarity.closed_form_curves(tables.of_selection(many), predicted)
+session.table(beside, "closed-form-curves", show=False)
+
+# %%
+session.figure(
+    figures.errors_figure(
+        similarity.closed_form_bands(beside), "closed form less measured mean", limit=0.02
+    ),
     "closed-form",
     alt="The closed form's error, against the number of neurons kept, one line per task, with "
     "a band of twice the standard error over seeds.",
 )
-study.table(errors.table, "closed-form")
-study.table(errors.curves, "closed-form-curves", show=False)
-study.say(errors.sentence)
+
+# %%
+errors = similarity.closed_form_errors(beside, layers)
+session.table(errors, "closed-form")
+session.say(similarity.describe_closed_form(errors))
 
 # %% [markdown]
 # Here the mean is over many more random orders than above, since CKA at every size costs so little.
@@ -163,11 +154,12 @@ study.say(errors.sentence)
 # biased one. If the two curves lie on each other, the number of images is large enough.
 
 # %% papermill_description=debiased
-if "random" in SELECTIONS:
-    debiased = {title: layer.cka("random", SEEDS, debiased=True) for title, layer in layers.items()}
-    rows = probing.debiased_rows({title: curves[title]["random"] for title in layers}, debiased)
-    study.table(rows, "debiased")
-    study.say(probing.describe_debiased(rows))
+random = tables.of_selection(curves)
+if random:
+    debiased = similarity.cka_curves(layers, ["random"], SEEDS, debiased=True)
+    differences = similarity.debiased_table(random, tables.of_selection(debiased))
+    session.table(differences, "debiased")
+    session.say(similarity.describe_debiased(differences))
 
 # %% [markdown]
 # ## Diffused redundancy of similarity
@@ -184,31 +176,23 @@ if "random" in SELECTIONS:
 # narrow.
 
 # %%
-redundancy = probing.redundancy_table(curves, layers, DELTAS, measure="cka")
-study.table(redundancy.tidy, "redundancy", show=False)
-study.say(display.markdown_table(redundancy.shown("random")))
+from diffused_redundancy.report import display
+
+redundancy = tables.redundancy_table(curves, DELTAS)
+session.table(redundancy.tidy, "redundancy", show=False)
+session.say(display.markdown_table(redundancy.shown()))
 
 # %% [markdown]
 # ## What the numbers say
 
 # %%
-if "random" in SELECTIONS:
-    random_curves = {title: curves[title]["random"] for title in layers}
-    study.verdict(
-        2,
-        verdicts.every_subset_keeps(
-            random_curves, {title: 1.0 for title in layers}, 0.9, "similarity"
-        ),
-    )
+from diffused_redundancy.findings import verdicts
 
-study.result(
-    **{
-        f"cka at 20%, {title}": float(np.mean(found["random"][:, layers[title].at(0.2)]))
-        for title, found in curves.items()
-        if "random" in found
-    },
-    **redundancy.results(),
-)
+if random:
+    session.verdict(2, verdicts.every_subset_keeps(random, 0.9, "similarity"))
+
+# %%
+session.result(**similarity.results_of(curves), **redundancy.results())
 
 # %% [markdown]
 # ## What to take away
@@ -234,5 +218,9 @@ study.result(
 #    components depends on the eigenvalues of $G$ alone, and write it down. What does that say of
 #    the spectrum of these layers?
 
+# %% [markdown]
+# ## What made this page
+
 # %%
-study.finish()
+session.show_provenance()
+session.finish()

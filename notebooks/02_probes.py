@@ -33,55 +33,23 @@
 # Change them here, or from the command line: `./run_all.sh --only 02_probes -p TASKS '[digits]'`.
 
 # %% tags=["parameters"]
-NETS: list[str] = [
-    "miniature_resnet.standard_s1"
-]  # Networks: of the zoo, published, tags of timm, or TAG@PATH for weights in a file
-TASKS: list[str] = [
-    "digits",
-    "armenian",
-    "georgian",
-    "font_style",
-]  # Downstream tasks; also folder:PATH, npz:PATH, hf:PATH
+NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: names, timm tags, or TAG@PATH
+TASKS: list[str] = ["digits", "armenian", "georgian", "font_style"]  # Tasks; or folder|npz|hf:PATH
 IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
-SELECTIONS: list[str] = [
-    "random",
-    "pca",
-    "gaussian_projection",
-    "random_projection",
-    "pca_least",
-]  # Ways of choosing, random among them
+SELECTIONS: list[str] = ["random", "pca", "gaussian_projection", "random_projection", "pca_least"]  # Ways of choosing, random among them
 SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
-FRACTIONS: list[float] = [
-    0.0005,
-    0.001,
-    0.002,
-    0.003,
-    0.004,
-    0.005,
-    0.01,
-    0.05,
-    0.1,
-    0.2,
-    0.3,
-    0.5,
-    0.8,
-    0.9,
-    1.0,
-]  # Sizes of the logistic probes
+FRACTIONS: list[float] = [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0]  # Sizes of the logistic probes
 DELTAS: list[float] = [0.8, 0.9, 0.95]  # Shares of the full layer's accuracy to be kept
 DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
 COMPUTE: str = "float32"  # How features are computed: float32, bf16, either with +compile
 
 # %%
 import diffused_redundancy as dr
-from diffused_redundancy.findings import penalties, probing, verdicts
-from diffused_redundancy.report import display, figures
 
-study = dr.begin("02_probes", globals())
-study.need("SELECTIONS", "random")
-study.show_provenance()
+session = dr.begin("02_probes", globals())
+session.need("SELECTIONS", "random")
 
 # %% [markdown]
 # ## Two probes
@@ -110,41 +78,33 @@ study.show_provenance()
 # ## Data
 
 # %% papermill_description=features
-import numpy as np
-
-layers = {study.title(net, task): layer for net, task, layer in study.layers()}
-sizes = {title: dr.sizes_of(FRACTIONS, layer.d) for title, layer in layers.items()}
-every = {title: list(range(1, layer.d + 1)) for title, layer in layers.items()}
+layers = {session.title(net, task): layer for net, task, layer in session.layers()}
 
 # %% papermill_description=penalties
-study.table(penalties.penalty_table(layers), "penalties")
+from diffused_redundancy.findings import penalties
+
+session.table(penalties.penalty_table(layers), "penalties")
 
 # %% [markdown]
 # ## Ridge probes at every size
 
 # %% papermill_description=ridge
-ridge = {
-    title: {name: layer.ridge(name, SEEDS)["accuracy"] for name in SELECTIONS}
-    for title, layer in layers.items()
-}
-ridge_full = probing.probe_fulls(layers, "ridge")
-study.table(
-    probing.curve_table(ridge, layers, SEEDS, measure="ridge_accuracy"), "ridge", show=False
-)
+from diffused_redundancy.findings import probing, tables
+
+ridge = probing.probe_curves(layers, "ridge", SELECTIONS, SEEDS)
+session.table(tables.curve_table(ridge), "ridge", show=False)
 
 # %%
-study.figure(
-    figures.curves_figure(
-        probing.panels(ridge, layers, full=ridge_full, threshold=0.9),
-        "test accuracy, ridge probe",
-        percent=True,
-    ),
+from diffused_redundancy.report import figures
+
+session.figure(
+    figures.curves_figure(tables.curve_panels(ridge, threshold=0.9)),
     "ridge",
     alt="Test accuracy of the ridge probe against the number of neurons or directions kept, "
-    "one plot per task, for each way of "
-    "choosing them, with the full layer's accuracy and 90% of it.",
+    "one plot per task, for each way of choosing them, with the full layer's accuracy and 90% of "
+    "it.",
 )
-study.say(probing.describe_probes(ridge, layers, ridge_full, every))
+session.say(probing.describe_probes(ridge))
 
 # %% [markdown]
 # Bands reach from the smallest to the largest value over seeds.
@@ -153,40 +113,18 @@ study.say(probing.describe_probes(ridge, layers, ridge_full, every))
 # ## Logistic probes at the paper's fractions
 
 # %% papermill_description=logistic
-fits = {
-    title: {name: layer.logistic(name, SEEDS, sizes[title]) for name in SELECTIONS}
-    for title, layer in layers.items()
-}
-logistic = {
-    title: {name: fit["accuracy"] for name, fit in found.items()} for title, found in fits.items()
-}
-logistic_full = probing.probe_fulls(layers, "logistic")
-unfinished = sum(
-    int((~fit["converged"]).sum()) for found in fits.values() for fit in found.values()
-)
-study.table(
-    probing.curve_table(logistic, layers, SEEDS, measure="logistic_accuracy", sizes=sizes),
-    "logistic",
-    show=False,
-)
-study.say(
-    f"{sum(fit['converged'].size for found in fits.values() for fit in found.values())} probes "
-    f"were fitted; {unfinished} did not reach the tolerance."
-)
+logistic = probing.probe_curves(layers, "logistic", SELECTIONS, SEEDS, FRACTIONS)
+session.table(tables.curve_table(logistic), "logistic", show=False)
+session.say(probing.describe_convergence(logistic))
 
 # %%
-study.figure(
-    figures.curves_figure(
-        probing.panels(logistic, layers, sizes=sizes, full=logistic_full, threshold=0.9),
-        "test accuracy, logistic probe",
-        percent=True,
-    ),
+session.figure(
+    figures.curves_figure(tables.curve_panels(logistic, threshold=0.9)),
     "logistic",
     alt="Test accuracy of logistic probes at the paper's fractions, one plot per task, for "
-    "each way of choosing neurons or "
-    "directions, with the full layer's accuracy and 90% of it.",
+    "each way of choosing neurons or directions, with the full layer's accuracy and 90% of it.",
 )
-study.say(probing.describe_probes(logistic, layers, logistic_full, sizes))
+session.say(probing.describe_probes(logistic))
 
 # %% [markdown]
 # ## Do the two probes agree?
@@ -195,9 +133,9 @@ study.say(probing.describe_probes(logistic, layers, logistic_full, sizes))
 # two are. The gap is ridge less logistic accuracy, in points, for random neurons.
 
 # %%
-agreement = probing.agreement(ridge, logistic, layers, sizes)
-study.table(agreement, "agreement")
-study.say(probing.describe_agreement(agreement))
+agreement = probing.agreement(ridge, logistic)
+session.table(agreement, "agreement")
+session.say(probing.describe_agreement(agreement))
 
 # %% [markdown]
 # ## What hangs on the penalty?
@@ -208,9 +146,9 @@ study.say(probing.describe_agreement(agreement))
 # subset and full layer alike.
 
 # %% papermill_description=other-penalties
-effects = penalties.penalty_effects(layers, SEEDS, sizes)
-study.table(effects, "penalty-effects")
-study.say(penalties.describe_penalty_effects(effects))
+effects = penalties.penalty_effects(layers, ridge, logistic)
+session.table(effects, "penalty-effects")
+session.say(penalties.describe_penalty_effects(effects))
 
 # %% [markdown]
 # ## Diffused redundancy of accuracy
@@ -221,91 +159,70 @@ study.say(penalties.describe_penalty_effects(effects))
 # paper, so DR is a lower bound, and its intervals move in steps.
 
 # %%
-by_ridge = probing.redundancy_table(
-    ridge, layers, DELTAS, measure="ridge accuracy", full=ridge_full
-)
-by_logistic = probing.redundancy_table(
-    logistic, layers, DELTAS, measure="logistic accuracy", full=logistic_full, sizes=sizes
-)
-study.table(by_ridge.tidy, "redundancy-ridge", show=False)
-study.table(by_logistic.tidy, "redundancy-logistic", show=False)
-study.say(
-    display.markdown_table(by_ridge.shown("random"))
-    + "\n\n"
-    + display.markdown_table(by_logistic.shown("random"))
-)
+from diffused_redundancy.report import display
+
+by_ridge = tables.redundancy_table(ridge, DELTAS)
+session.table(by_ridge.tidy, "redundancy-ridge", show=False)
+session.say(display.markdown_table(by_ridge.shown()))
+
+# %%
+by_logistic = tables.redundancy_table(logistic, DELTAS)
+session.table(by_logistic.tidy, "redundancy-logistic", show=False)
+session.say(display.markdown_table(by_logistic.shown()))
 
 # %% papermill_description=DR-figure
-study.figure(
-    probing.redundancy_figure(by_ridge, DELTAS),
+session.figure(
+    figures.points_figure(
+        *by_ridge.series(), "DR(δ) of ridge accuracy:\nshare of the layer that can be dropped"
+    ),
     "redundancy",
     alt="Diffused redundancy of ridge accuracy with intervals over seeds, for each task, one "
     "mark per delta.",
 )
-study.say(probing.describe_redundancy(by_ridge, DELTAS))
+session.say(probing.describe_redundancy(by_ridge))
 
 # %% [markdown]
 # ## Beside the paper
 #
 # The paper's table 1 (ICLR version; $\delta = 0.9$, logistic probes on the coarse grid) gives, for
-# three of its nets:
+# three of its networks:
 
 # %%
-study.table(probing.paper_table(), "paper")
-study.say(probing.beside_paper(by_logistic))
+session.table(probing.paper_table(), "paper")
+session.say(probing.beside_paper(by_logistic))
 
 # %% [markdown]
-# The paper's probes see whole data sets, in views drawn anew in each epoch. Where nets or images
-# are others here, the numbers need not agree.
+# The paper's probes see whole data sets, in views drawn anew in each epoch. Where networks or
+# images are others here, the numbers need not agree.
 
 # %% [markdown]
 # ## What the numbers say
 
 # %%
-shares = probing.shares_of_a_fifth(logistic, layers, logistic_full, sizes)
-study.verdict(1, verdicts.a_fifth_within(shares, 0.05))
-study.verdict(
-    2,
-    verdicts.every_subset_keeps(
-        {title: ridge[title]["random"] for title in layers}, ridge_full, 0.9, "ridge accuracy"
-    ),
-)
-study.verdict(
-    3,
-    verdicts.tasks_differ(
-        probing.redundancy_by_net(by_ridge, study, 0.9 if 0.9 in DELTAS else DELTAS[0]),
-        by_ridge.measure,
-    ),
-)
+from diffused_redundancy.findings import verdicts
+
+session.verdict(1, verdicts.a_fifth_within(probing.shares_of_a_fifth(logistic), 0.05))
 
 # %%
-means = {name: {title: logistic[title][name].mean(0) for title in layers} for name in SELECTIONS}
-if {"pca", "pca_least"} <= set(SELECTIONS):
-    study.verdict(
-        5,
-        verdicts.components_first(
-            sizes,
-            {t: layer.d for t, layer in layers.items()},
-            means["pca"],
-            means["pca_least"],
-            means["random"],
-        ),
-    )
-for name in ("gaussian_projection", "random_projection"):
-    if name in SELECTIONS:
-        ours, theirs = (
-            {title: logistic[title][kind] for title in layers} for kind in ("random", name)
-        )
-        study.verdict(
-            6, verdicts.as_good_as_projections(sizes, ours, theirs, dr.SELECTIONS[name].label)
-        )
+session.verdict(2, verdicts.every_subset_keeps(tables.of_selection(ridge), 0.9))
 
-study.result(
-    **{f"share at 20%, {title}": float(np.mean(share)) for title, share in shares.items()},
-    **{f"full layer, ridge, {title}": value for title, value in ridge_full.items()},
-    **{f"full layer, logistic, {title}": value for title, value in logistic_full.items()},
-    **by_ridge.results(),
-    **by_logistic.results(),
+# %%
+cases = {session.title(net, task): (net, task) for net, task, _ in session.layers()}
+by_net = probing.redundancy_by_net(by_ridge, cases)
+session.verdict(3, verdicts.tasks_differ(by_net, by_ridge.measure))
+
+# %%
+if {"pca", "pca_least"} <= set(SELECTIONS):
+    session.verdict(5, verdicts.components_first(logistic))
+
+# %%
+for projection in ("gaussian_projection", "random_projection"):
+    if projection in SELECTIONS:
+        session.verdict(6, verdicts.as_good_as_projections(logistic, projection))
+
+# %%
+session.result(
+    **probing.results_of(ridge, logistic), **by_ridge.results(), **by_logistic.results()
 )
 
 # %% [markdown]
@@ -332,9 +249,13 @@ study.result(
 #    the logistic figure. With all $d$ directions nothing is lost but conditioning: why can accuracy
 #    still be below the full layer's? (Hint: what does the penalty see?)
 # 3. **Choose the penalty badly.** In a cell below, take the first task's layer, `layer =
-#    next(iter(layers.values()))`, compute `curves = layer.ridge("random", SEEDS, penalty=100 *
-#    layer.ridge_penalty.penalty)["accuracy"]`, then `dr.diffused_redundancy(curves, 0.9)`. Why must
-#    the penalty be fixed before one looks at test images?
+#    next(iter(layers.values()))`, compute `curve = layer.ridge("random", SEEDS, penalty=100 *
+#    layer.ridge_penalty.penalty)`, then `curve.redundancy(0.9)`. Why must the penalty be fixed
+#    before one looks at test images?
+
+# %% [markdown]
+# ## What made this page
 
 # %%
-study.finish()
+session.show_provenance()
+session.finish()

@@ -18,10 +18,10 @@
 # thing each: the loss they were trained with, the images they saw, or the width of the layer.
 # Families of architectures differ in more. The paper says that loss and data set of pre-training
 # largely govern redundancy; a summary of it adds that adversarial training and larger data sets
-# raise it (claim 4), and that wider layers are more redundant (claim 9). Its code also trains nets
-# with dropout and with DeCov, a penalty on correlated neurons; what came of that we ask ourselves
-# (claim 8). And what is left of the accuracy when neurons go depends on the task: a front that none
-# of the networks gets past (claim 3).
+# raise it (claim 4), and that wider layers are more redundant (claim 9). Its code also trains
+# networks with dropout and with DeCov, a penalty on correlated neurons; what came of that we ask
+# ourselves (claim 8). And what is left of the accuracy when neurons go depends on the task: a front
+# that none of the networks gets past (claim 3).
 #
 # **Cost** of the default run on two CPU cores: a minute or two beside another notebook, after the
 # features.
@@ -31,59 +31,27 @@
 #
 # Change them here, or from the command line: `./run_all.sh --only 03_pretraining -p TASKS
 # '[digits]'`. The first network is the reference that others are compared with. Names may hold `*`:
-# `miniature_resnet.dropout_*` is every dropout net.
+# `miniature_resnet.dropout_*` is every network trained with dropout.
 
 # %% tags=["parameters"]
-NETS: list[str] = [
-    "miniature_resnet.standard_*",
-    "miniature_resnet.[!f]*",
-    "*.standard_*",
-]  # Networks, the reference first; patterns are allowed
-TASKS: list[str] = [
-    "digits",
-    "armenian",
-    "font_style",
-]  # Downstream tasks; also folder:PATH, npz:PATH, hf:PATH
+NETS: list[str] = ["miniature_resnet.standard_*", "miniature_resnet.[!f]*", "*.standard_*"]  # Networks, the reference first; patterns are allowed
+TASKS: list[str] = ["digits", "armenian", "font_style"]  # Tasks; or folder|npz|hf:PATH
 IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
 SELECTIONS: list[str] = ["random"]  # Ways of choosing neurons or directions, random among them
 SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
 PROBE: str = "ridge"  # Linear probe: ridge (exact at every size) or logistic (at FRACTIONS)
-FRACTIONS: list[float] = [
-    0.0005,
-    0.001,
-    0.002,
-    0.003,
-    0.004,
-    0.005,
-    0.01,
-    0.05,
-    0.1,
-    0.2,
-    0.3,
-    0.5,
-    0.8,
-    0.9,
-    1.0,
-]  # Sizes of logistic probes
-DELTAS: list[float] = [
-    0.9,
-    0.8,
-    0.95,
-]  # Shares of the full layer's value to be kept; figures show the first
+FRACTIONS: list[float] = [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0]  # Sizes of logistic probes
+DELTAS: list[float] = [0.9, 0.8, 0.95]  # Shares of the full value to keep; figures show the first
 DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
 COMPUTE: str = "float32"  # How features are computed: float32, bf16, either with +compile
 
 # %%
 import diffused_redundancy as dr
-from diffused_redundancy.experiment import measurements
-from diffused_redundancy.findings import pareto, pretraining, probing, verdicts
-from diffused_redundancy.report import figures
 
-study = dr.begin("03_pretraining", globals())
-study.need("SELECTIONS", "random")
-study.show_provenance()
+session = dr.begin("03_pretraining", globals())
+session.need("SELECTIONS", "random")
 
 # %% [markdown]
 # ## The networks
@@ -96,7 +64,9 @@ study.show_provenance()
 # The speed is of one core, all networks measured in turn.
 
 # %%
-study.table(measurements.nets_table(study.nets), "nets")
+from diffused_redundancy.findings import grouping
+
+session.table(grouping.nets_table(session.nets), "nets")
 
 # %% [markdown]
 # ## Measuring them all
@@ -106,14 +76,16 @@ study.table(measurements.nets_table(study.nets), "nets")
 # layer that can be dropped while $\delta$ of the full layer's value is kept.
 
 # %% papermill_description=measures
-delta = DELTAS[0]
-cells = measurements.Cells(
-    measurements.measure_cells(
-        study, probe=PROBE, selections=SELECTIONS, seeds=SEEDS, fractions=FRACTIONS
-    )
+from diffused_redundancy.experiment.measurements import COMPARED, measured_all
+
+measurements = measured_all(
+    session.layers(), probe=PROBE, selections=SELECTIONS, seeds=SEEDS, fractions=FRACTIONS
 )
-study.table(measurements.cells_table(cells.all, DELTAS), "redundancy", show=False)
-study.table(measurements.shown_cells(cells.all, delta), "redundancy-shown")
+
+# %%
+delta = DELTAS[0]
+session.table(grouping.redundancy_table(measurements.all, DELTAS), "redundancy", show=False)
+session.table(grouping.shown_redundancy(measurements.all, delta), "redundancy-shown")
 
 # %% [markdown]
 # Intervals are 95% bootstrap percentiles over the seeds of the *selection*: how much the value
@@ -123,36 +95,35 @@ study.table(measurements.shown_cells(cells.all, delta), "redundancy-shown")
 # comparisons are made, so that a few clear ones among many open ones may be chance.
 
 # %%
-study.say(pretraining.describe_seed_pairs(cells, delta))
+from diffused_redundancy.findings import pretraining
+
+session.say(pretraining.describe_seed_pairs(measurements, delta))
 
 # %% [markdown]
 # ## By loss
 
 # %%
-by_loss = measurements.grouped(study.nets, "loss")
-for measure in measurements.MEASURES:
-    study.figure(
-        figures.groups_figure(
-            cells.panels(by_loss, measure, delta),
-            f"DR({delta:g}) of {measurements.MEASURES[measure]}",
-            reference=by_loss.reference,
-        ),
+from diffused_redundancy.report import figures
+
+by_loss = grouping.grouped(session.nets, "loss")
+for measure, name in COMPARED.items():
+    panels = grouping.group_panels(measurements, by_loss, measure, delta)
+    session.figure(
+        figures.groups_figure(panels, f"DR({delta:g}) of {name}", reference=by_loss.reference),
         f"loss-{measure}",
-        alt=f"Diffused redundancy of {measurements.MEASURES[measure]} for networks of each "
-        "pre-training loss, one plot per task; one point per "
-        "network with its interval over selections; a band marks the reference loss.",
+        alt=f"Diffused redundancy of {name} for networks of each pre-training loss, one plot per "
+        "task; one point per network with its interval over selections; a band marks the "
+        "reference loss.",
     )
-    study.say(pretraining.describe_groups(cells, by_loss, measure, delta))
+    session.say(pretraining.describe_groups(measurements, by_loss, measure, delta))
 
 # %% [markdown]
 # The band is the range of the reference networks, intervals included. A group differs clearly where
 # the intervals of all its networks lie outside of the band on one side.
 
 # %%
-losses = pretraining.differences(
-    cells, by_loss, [(label, by_loss.reference) for label in by_loss.others], delta
-)
-study.table(pretraining.differences_table(losses), "differences-loss")
+losses = pretraining.loss_differences(measurements, by_loss, delta)
+session.table(pretraining.differences_table(losses), "differences-loss")
 
 # %% [markdown]
 # ## Dropout and DeCov in strengths
@@ -163,31 +134,15 @@ study.table(pretraining.differences_table(losses), "differences-loss")
 # points are the reference networks.
 
 # %%
-for prefix, words in (("dropout", "dropout rate"), ("DeCov", "weight of the DeCov penalty")):
-    labels = [label for label in by_loss.groups if label.startswith(prefix)]
-    if not labels:
-        continue
-    labels.sort(key=lambda label: by_loss.groups[label][0].origin.strength or 0.0)
-    ticks = [
-        (0.0, by_loss.reference),
-        *((float(i + 1), label.split()[-1]) for i, label in enumerate(labels)),
-    ]
-    rows = [
-        pretraining.strength_series(cells, by_loss, prefix, measure, delta)
-        for measure in measurements.MEASURES
-    ]
-    study.figure(
+for strength in pretraining.strength_figures(measurements, by_loss, delta):
+    session.figure(
         figures.series_figure(
-            rows,
-            words,
-            [f"DR({delta:g}) of {name}" for name in measurements.MEASURES.values()],
-            ticks=ticks,
+            strength.rows, strength.xlabel, strength.ylabels, ticks=strength.ticks
         ),
-        prefix.lower(),
-        alt=f"Diffused redundancy of accuracy and of CKA against the {words}, one column per "
-        "task, with the reference networks at the left.",
+        strength.name,
+        alt=strength.alt,
     )
-    study.say(pretraining.describe_strengths(cells, by_loss, prefix, delta))
+    session.say(strength.sentence)
 
 # %% [markdown]
 # ## By upstream data
@@ -196,10 +151,10 @@ for prefix, words in (("dropout", "dropout rate"), ("DeCov", "weight of the DeCo
 # ten times as often), and on three times as many of more kinds of letters.
 
 # %%
-by_data = measurements.grouped(study.nets, "upstream")
-study.figure(
+by_data = grouping.grouped(session.nets, "upstream")
+session.figure(
     figures.groups_figure(
-        cells.panels(by_data, "accuracy", delta),
+        grouping.group_panels(measurements, by_data, "accuracy", delta),
         f"DR({delta:g}) of accuracy",
         reference=by_data.reference,
     ),
@@ -207,14 +162,13 @@ study.figure(
     alt="Diffused redundancy of accuracy for networks of each upstream set, one plot per task, "
     "one point per network with its interval.",
 )
-study.say(pretraining.describe_groups(cells, by_data, "accuracy", delta))
-study.say(pretraining.describe_levels(cells, by_data))
-ordered = pretraining.by_size(by_data)
-larger = pretraining.differences(
-    cells, by_data, list(zip(ordered[1:], ordered[:-1], strict=True)), delta
-)
+session.say(pretraining.describe_groups(measurements, by_data, "accuracy", delta))
+session.say(pretraining.describe_levels(measurements, by_data))
+
+# %%
+larger = pretraining.upstream_differences(measurements, by_data, delta)
 if larger:
-    study.table(pretraining.differences_table(larger), "differences-upstream")
+    session.table(pretraining.differences_table(larger), "differences-upstream")
 
 # %% [markdown]
 # ## By width and family
@@ -227,44 +181,27 @@ if larger:
 # is redundant for it. (Its bars are the range over seeds of the selection.)
 
 # %%
-by_family = measurements.grouped(study.nets, "family", free=["width"])
-rows = [
-    pretraining.width_series(
-        cells, by_family, lambda cell, task: measurements.point(cell.redundancy("accuracy", delta))
-    ),
-    pretraining.width_series(
-        cells, by_family, lambda cell, task: measurements.point(cell.redundancy("cka", delta))
-    ),
-    pretraining.width_series(
-        cells,
-        by_family,
-        lambda cell, task: pretraining.neurons_for(
-            pretraining.common_bar(cells, by_family, task, delta)
-        )(cell),
-    ),
-]
-widths = sorted({net.d for nets in by_family.groups.values() for net in nets})
-study.figure(
+by_family = grouping.grouped(session.nets, "family", free=["width"])
+by_width = grouping.grouped(session.nets, "width")
+session.figure(
     figures.series_figure(
-        rows,
+        pretraining.width_rows(measurements, by_family, delta),
         "width of the layer, d",
         [f"DR({delta:g}), accuracy", f"DR({delta:g}), CKA", "neurons, one accuracy"],
-        ticks=pretraining.spaced_ticks(widths),
+        ticks=pretraining.width_ticks(by_family),
         log=True,
     ),
     "width",
-    alt="Diffused redundancy of accuracy and of CKA, and the number of neurons needed for one "
-    "and the same accuracy, against the width of "
-    "the layer, one column per task, one line per family of architecture.",
+    alt="Diffused redundancy of accuracy and of CKA, and the number of neurons needed for one and "
+    "the same accuracy, against the width of the layer, one column per task, one line per family "
+    "of architecture.",
 )
-by_width = measurements.grouped(study.nets, "width")
-study.say(pretraining.describe_widths(cells, by_width, delta, by_family))
-steps = sorted(by_width.groups, key=int)
-widths_apart = pretraining.differences(
-    cells, by_width, list(zip(steps[1:], steps[:-1], strict=True)), delta
-)
-if widths_apart:
-    study.table(pretraining.differences_table(widths_apart), "differences-width")
+session.say(pretraining.describe_widths(measurements, by_width, delta, by_family))
+
+# %%
+wider = pretraining.width_differences(measurements, by_width, delta)
+if wider:
+    session.table(pretraining.differences_table(wider), "differences-width")
 
 # %% [markdown]
 # ## Beside the paper
@@ -274,8 +211,10 @@ if widths_apart:
 # agree:
 
 # %%
-study.table(probing.paper_table(), "paper")
-study.say(pretraining.describe_families(cells, by_family, delta))
+from diffused_redundancy.findings import probing
+
+session.table(probing.paper_table(), "paper")
+session.say(pretraining.describe_families(measurements, by_family, delta))
 
 # %% [markdown]
 # ## What can be dropped, and what is left
@@ -285,76 +224,58 @@ study.say(pretraining.describe_families(cells, by_family, delta))
 # up to the task: the first figure shows the same for DR, one row a task, one point a network.
 
 # %%
-by_task = [(task.title, cells.points(study.nets, task, "accuracy", delta)) for task in cells.tasks]
-study.figure(
-    figures.groups_figure([("all networks", by_task)], f"DR({delta:g}) of accuracy"),
+session.figure(
+    figures.groups_figure(
+        grouping.task_panel(measurements, "accuracy", delta), f"DR({delta:g}) of accuracy"
+    ),
     "tasks",
     alt="Diffused redundancy of accuracy by task: one row per task, one point per network with "
     "its interval, on one axis.",
 )
-fronts = [pareto.front(cells, task) for task in cells.tasks]
-same_width = [pareto.front(cells, task, width=study.nets[0].d) for task in cells.tasks]
-named = {
-    net.name: label
-    for label, nets in by_loss.groups.items()
-    if label == by_loss.reference or label.startswith("adversarial")
-    for net in nets
-}
-named |= {name: label for name, label in pareto.leading(fronts, cells).items() if name not in named}
-study.figure(
+
+# %%
+from diffused_redundancy.findings import pareto
+
+fronts = pareto.all_fronts(measurements)
+coloured = pareto.highlighted(measurements, fronts, by_loss)
+session.figure(
     figures.trade_figure(
-        pareto.fronts_figure_data(cells, fronts, named), "share of neurons dropped", "test accuracy"
+        pareto.trade_panels(measurements, fronts, coloured),
+        "share of neurons dropped",
+        "test accuracy",
     ),
     "pareto",
-    alt="Test accuracy against the share of neurons dropped at random, one plot per task: a "
-    "thin line per network and, drawn bold, the front "
-    "that none of them gets past.",
+    alt="Test accuracy against the share of neurons dropped at random, one plot per task: a thin "
+    "line per network and, drawn bold, the front that none of them gets past.",
 )
-study.table(pareto.fronts_table(fronts), "pareto", show=False)
-study.say(pareto.describe_fronts(fronts))
-study.say(
-    f"{pareto.describe_leading(fronts, cells)}. As shares favour wide layers, take those of "
-    f"{study.nets[0].d} neurons alone: "
-    f"{pareto.describe_leading(same_width, cells).replace('Most', 'most')}."
-)
+session.table(pareto.fronts_table(fronts), "pareto", show=False)
+session.say(pareto.describe_fronts(fronts))
+
+# %%
+width = session.nets[0].d
+narrow = pareto.all_fronts(measurements, width=width)
+session.say(pareto.describe_leaders(measurements, fronts, narrow, width))
 
 # %% [markdown]
 # ## What the numbers say
 
 # %%
-by_net = {
-    name: {task.title: cells.of(net, task).redundancy("accuracy", delta) for task in cells.tasks}
-    for name, net in study.titles().items()
-}
-study.verdict(3, verdicts.tasks_differ(by_net, f"{PROBE} accuracy"))
-adversarial = [one for one in losses if one.group.startswith("adversarial")]
-study.verdict(
-    4,
-    pretraining.verdict_on(
-        adversarial, "above", f"Adversarial against {by_loss.reference} training", delta
-    ),
-)
-study.verdict(
+from diffused_redundancy.findings import verdicts
+
+by_net = grouping.redundancy_by_task(measurements, "accuracy", delta)
+session.verdict(3, verdicts.tasks_differ(by_net, f"{PROBE} accuracy"))
+session.verdict(4, pretraining.verdict_on_loss(losses, by_loss, "adversarial", "above", delta))
+session.verdict(
     4, pretraining.verdict_on(larger, "above", "Larger against smaller upstream sets", delta)
 )
 
 # %%
-dropout = [one for one in losses if one.group.startswith("dropout")]
-decov = [one for one in losses if one.group.startswith("DeCov")]
-study.verdict(
-    8,
-    pretraining.verdict_on(
-        dropout, "above", f"Dropout against {by_loss.reference} training", delta
-    ),
+session.verdict(8, pretraining.verdict_on_loss(losses, by_loss, "dropout", "above", delta))
+session.verdict(8, pretraining.verdict_on_loss(losses, by_loss, "DeCov", "below", delta))
+session.verdict(
+    9, pretraining.verdict_on(wider, "above", "Each width against the next smaller one", delta)
 )
-study.verdict(
-    8, pretraining.verdict_on(decov, "below", f"DeCov against {by_loss.reference} training", delta)
-)
-study.verdict(
-    9,
-    pretraining.verdict_on(widths_apart, "above", "Each width against the next smaller one", delta),
-)
-study.result(**measurements.results_of(cells, delta))
+session.result(**grouping.results_of(measurements, delta))
 
 # %% [markdown]
 # ## What to take away
@@ -383,4 +304,5 @@ study.result(**measurements.results_of(cells, delta))
 #    in, `git checkout lib` takes the change back.
 
 # %%
-study.finish()
+session.show_provenance()
+session.finish()

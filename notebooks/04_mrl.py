@@ -31,45 +31,25 @@
 # Change them here, or from the command line: `./run_all.sh --only 04_mrl -p TASKS '[digits]'`.
 
 # %% tags=["parameters"]
-NETS: list[str] = [
-    "*t.mrl_*",
-    "miniature_resnet.standard_s?",
-    "*t.adversarial_l2_0.25_s?",
-    "*t.ff_*",
-]  # Networks, known by their loss
-TASKS: list[str] = [
-    "digits",
-    "armenian",
-    "font_style",
-]  # Downstream tasks; also folder:PATH, npz:PATH, hf:PATH
+NETS: list[str] = ["*t.mrl_*", "miniature_resnet.standard_s?", "*t.adversarial_l2_0.25_s?", "*t.ff_*"]  # Networks, known by their loss
+TASKS: list[str] = ["digits", "armenian", "font_style"]  # Tasks; or folder|npz|hf:PATH
 IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
-SELECTIONS: list[str] = [
-    "random",
-    "first",
-]  # Ways of choosing neurons: random and first (the nested prefix) among them
+SELECTIONS: list[str] = ["random", "first"]  # Both are needed: first is the nested prefix
 SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
 PROBE: str = "ridge"  # Linear probe: ridge (exact at every size) or logistic (at FRACTIONS)
 FRACTIONS: list[float] = [0.0157, 0.0313, 0.0625, 0.125, 0.25, 0.5, 1.0]  # Sizes of logistic probes
-DELTAS: list[float] = [
-    0.9,
-    0.8,
-    0.95,
-]  # Shares of the full layer's value to be kept; the verdict uses the first
+DELTAS: list[float] = [0.9, 0.8, 0.95]  # Shares of the full value to keep; verdicts use the first
 DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
 COMPUTE: str = "float32"  # How features are computed: float32, bf16, either with +compile
 
 # %%
 import diffused_redundancy as dr
-from diffused_redundancy.experiment import measurements
-from diffused_redundancy.findings import matryoshka, pretraining
-from diffused_redundancy.report import display, figures
 
-study = dr.begin("04_mrl", globals())
-study.need("SELECTIONS", "random")
-study.need("SELECTIONS", "first")
-study.show_provenance()
+session = dr.begin("04_mrl", globals())
+session.need("SELECTIONS", "random")
+session.need("SELECTIONS", "first")
 
 # %% [markdown]
 # ## The networks
@@ -81,7 +61,9 @@ study.show_provenance()
 # - Networks of other losses, for comparison.
 
 # %%
-study.table(measurements.nets_table(study.nets), "nets")
+from diffused_redundancy.findings import grouping
+
+session.table(grouping.nets_table(session.nets), "nets")
 
 # %% [markdown]
 # ## Upstream: what the networks' own heads reach
@@ -89,33 +71,38 @@ study.table(measurements.nets_table(study.nets), "nets")
 # Top-1 on held-out upstream images of heads on the first $k$ features, as measured after training.
 
 # %%
-study.table(matryoshka.prefix_table(study.nets), "upstream-prefixes")
+from diffused_redundancy.findings import matryoshka
+
+session.table(matryoshka.prefix_table(session.nets), "upstream-prefixes")
 
 # %% [markdown]
 # ## Downstream: linear probes on prefixes and on random neurons
 
 # %% papermill_description=measures
-delta = DELTAS[0]
-cells = measurements.Cells(
-    measurements.measure_cells(
-        study, probe=PROBE, selections=SELECTIONS, seeds=SEEDS, fractions=FRACTIONS
-    )
+from diffused_redundancy.experiment.measurements import COMPARED, measured_all
+
+measurements = measured_all(
+    session.layers(), probe=PROBE, selections=SELECTIONS, seeds=SEEDS, fractions=FRACTIONS
 )
-study.table(matryoshka.curves_table(cells), "curves", show=False)
-study.table(measurements.cells_table(cells.all, DELTAS), "redundancy", show=False)
 
 # %%
-study.figure(
-    figures.curves_figure(matryoshka.panels(cells, "accuracy"), "accuracy gained, points"),
+delta = DELTAS[0]
+session.table(matryoshka.curves_table(measurements), "curves", show=False)
+session.table(grouping.redundancy_table(measurements.all, DELTAS), "redundancy", show=False)
+
+# %%
+from diffused_redundancy.report import figures
+
+session.figure(
+    figures.curves_figure(matryoshka.panels(measurements, "accuracy")),
     "accuracy",
-    alt="Test accuracy, in points above that of random neurons of the first network that is "
-    "not nested, against the number of neurons "
-    "kept, one plot per task: the nested prefix and random neurons of MRL layers, random "
-    "neurons of adversarial layers, and networks trained for "
-    "one size each.",
+    alt="Test accuracy, in points above that of random neurons of the first network that is not "
+    "nested, against the number of neurons kept, one plot per task: the nested prefix and random "
+    "neurons of MRL layers, random neurons of adversarial layers, and networks trained for one "
+    "size each.",
 )
-approach = matryoshka.approach(cells)
-study.say(matryoshka.describe_approach(approach))
+approach = matryoshka.approach(measurements)
+session.say(matryoshka.describe_approach(approach))
 
 # %% [markdown]
 # The zero line is the mean accuracy of random neurons of the first kind of network that is not
@@ -124,8 +111,10 @@ study.say(matryoshka.describe_approach(approach))
 # is one set of neurons, so its band shows networks only.
 
 # %%
-study.table(approach, "approach", show=False)
-study.say(display.markdown_table(matryoshka.in_points(approach)))
+from diffused_redundancy.report import display
+
+session.table(approach, "approach", show=False)
+session.say(display.markdown_table(matryoshka.in_points(approach)))
 
 # %% [markdown]
 # ## Does nesting make the prefix better?
@@ -134,23 +123,23 @@ study.say(display.markdown_table(matryoshka.in_points(approach)))
 # other loss. In the latter, the order of the neurons means nothing. In points.
 
 # %%
-gains = matryoshka.prefix_gain(cells, [8, 16, 32, 64, 128, 256])
-study.table(gains, "prefix-gain", show=False)
-study.say(display.markdown_table(matryoshka.in_points(gains)))
-study.say(matryoshka.describe_prefix_gain(gains))
+gains = matryoshka.prefix_gain(measurements, [8, 16, 32, 64, 128, 256])
+session.table(gains, "prefix-gain", show=False)
+session.say(display.markdown_table(matryoshka.in_points(gains)))
+session.say(matryoshka.describe_prefix_gain(gains))
 
 # %% [markdown]
 # ## Similarity to the whole layer
 
 # %%
-study.figure(
-    figures.curves_figure(matryoshka.panels(cells, "cka"), "CKA with the whole layer"),
+session.figure(
+    figures.curves_figure(matryoshka.panels(measurements, "cka")),
     "cka",
     alt="CKA with the whole layer against the number of neurons kept, one plot per task: the "
-    "nested prefix and random neurons of MRL layers, and "
-    "random neurons of standard and adversarial layers.",
+    "nested prefix and random neurons of MRL layers, and random neurons of standard and "
+    "adversarial layers.",
 )
-study.say(matryoshka.describe_similarity(cells, delta))
+session.say(matryoshka.describe_similarity(measurements, delta))
 
 # %% [markdown]
 # ## Diffused redundancy by loss
@@ -159,43 +148,42 @@ study.say(matryoshka.describe_similarity(cells, delta))
 # loss lie above those of all networks of the other.
 
 # %%
-by_loss = measurements.grouped([net for net in study.nets if not matryoshka.is_fixed(net)], "loss")
-for measure in measurements.MEASURES:
-    study.figure(
-        figures.groups_figure(
-            cells.panels(by_loss, measure, delta),
-            f"DR({delta:g}) of {measurements.MEASURES[measure]}",
-            reference=by_loss.reference,
-        ),
+from diffused_redundancy.findings import pretraining
+
+by_loss = matryoshka.grouped_by_loss(session.nets)
+for measure, name in COMPARED.items():
+    panels = grouping.group_panels(measurements, by_loss, measure, delta)
+    session.figure(
+        figures.groups_figure(panels, f"DR({delta:g}) of {name}", reference=by_loss.reference),
         f"redundancy-{measure}",
-        alt=f"Diffused redundancy of {measurements.MEASURES[measure]} of random neurons, by "
-        "loss, one plot per task, one point per network.",
+        alt=f"Diffused redundancy of {name} of random neurons, by loss, one plot per task, one "
+        "point per network.",
     )
-    study.say(pretraining.describe_groups(cells, by_loss, measure, delta))
+    session.say(pretraining.describe_groups(measurements, by_loss, measure, delta))
 
 # %%
-nested = [label for label, nets in by_loss.groups.items() if matryoshka.is_nested(nets[0])]
-plain = [label for label in by_loss.groups if label not in nested]
-apart = pretraining.differences(
-    cells, by_loss, [(ours, theirs) for ours in nested for theirs in plain], delta
-)
-if apart:
-    study.table(pretraining.differences_table(apart), "differences")
+differences = matryoshka.nested_differences(measurements, by_loss, delta)
+if differences:
+    session.table(pretraining.differences_table(differences), "differences")
 
 # %% [markdown]
 # How large are the first features? Their share of the layer's variance, on train images of the
 # first task:
 
 # %%
-variances = matryoshka.leading_variance(study, 8)
-study.table(variances, "leading-variance")
+from diffused_redundancy.experiment.measurements import neuron_variances
+
+task = session.tasks[0]
+compared = matryoshka.nested_and_plain(session.nets)
+variances = neuron_variances((net, task, session.layer(net, task)) for net in compared)
+session.table(matryoshka.leading_variance(variances, 8), "leading-variance")
 
 # %% [markdown]
 # ## What the numbers say
 
 # %%
-study.verdict(7, matryoshka.still_redundant(cells, apart, delta))
-study.result(**measurements.results_of(cells, delta))
+session.verdict(7, matryoshka.still_redundant(measurements, differences, delta))
+session.result(**grouping.results_of(measurements, delta))
 
 # %% [markdown]
 # ## What to take away
@@ -211,15 +199,21 @@ study.result(**measurements.results_of(cells, delta))
 # ## Exercises
 #
 # 1. **Choose the neurons at the far end.** Measure the *last* features of an MRL layer first. In a
-#    new cell: ```python layer = study.layer(study.nets[0], study.tasks[0]) X, y, X_test, y_test =
-#    layer.arrays turned = dr.SufficientStatistics.from_features(X[:, ::-1].copy(), y) curve =
-#    dr.ridge_curve(turned, dr.ordering("first", turned), X_test[:, ::-1].copy(), y_test,
-#    penalty=layer.ridge_penalty.penalty) curve.accuracy[63]  # with the last 64 features ``` Are
-#    they worse than 64 random ones? Why?
+#    new cell:
+#    ```python
+#    features = session.layer(session.nets[0], session.tasks[0]).features
+#    train, test = (X[:, ::-1].copy() for X in (features.X_train, features.X_test))
+#    turned = dr.measure(
+#        train, features.y_train, test, features.y_test, selections=["first", "random"]
+#    )
+#    turned.curve("ridge_accuracy", "first").at(64), turned.curve("ridge_accuracy", "random").at(64)
+#    ```
+#    Are they worse than 64 random ones? Why?
 # 2. **What does a nested head cost?** Compare the top-1 of the whole layer of MRL with that of the
 #    standard network. Is the difference larger than that between two seeds?
 # 3. **CKA of a prefix.** The CKA of the nested prefix can be high at $k = 8$. Explain it by the
-#    variance of the first features, and check with `layer.arrays[0].var(0)`.
+#    variance of the first features, and check with `features.X_train.var(0)`.
 
 # %%
-study.finish()
+session.show_provenance()
+session.finish()

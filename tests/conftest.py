@@ -1,18 +1,34 @@
-"""What several tests share: features that look like a layer's, a cache of their own, the real net
-and images.
+"""What several tests share: features that look like a layer's, a cache of their own, the CPU for
+all but those of GPUs, the real network and images.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import diffused_redundancy as dr
 import numpy as np
 import pytest
+import torch
 from webserver import BODY, Server
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = Path(os.environ.get("DIFFUSED_REDUNDANCY_REAL", ROOT.parent / "shared" / "real"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """The device "auto" is the CPU in a test, its fixtures and its processes, unless it is marked
+    ``gpu``.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if item.get_closest_marker("gpu") is None:
+            for backend in (torch.cuda, torch.backends.mps):
+                patch.setattr(backend, "is_available", lambda: False)
+            patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        return (yield)
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +47,12 @@ def make_layer(
     hidden = rng.standard_normal((n, 12)) + 1.5 * rng.standard_normal((classes, 12))[y]
     X = hidden @ rng.standard_normal((12, d)) + rng.standard_normal((n, d)) + 1
     return np.maximum(X, 0).astype(dtype), y
+
+
+def features_of(parts: tuple[np.ndarray, ...], **kind: object) -> dr.Features:
+    """Features of (X, y, X_test, y_test)."""
+    X, y, X_test, y_test = parts
+    return dr.Features(X, y, X_test, y_test, **kind)
 
 
 @pytest.fixture

@@ -276,12 +276,6 @@ def test_no_way_to_compute(network, split):
         extraction.extract(network, split, compute="fp16")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_on_a_gpu_features_are_those_of_the_cpu(network, split, plain):
-    features = extraction.extract(network, split, layers=["penultimate", "layer2"], device="cuda")
-    assert same(features, plain)
-
-
 def test_images_in_memory_need_no_workers(split, folder):
     assert extraction.workers_for(split, torch.device("cuda")) == 0
     large = Split(folder.splits["train"].images.take([0] * 2000), np.zeros(2000, int))

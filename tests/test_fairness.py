@@ -1,6 +1,4 @@
-"""Fairness over classes and Pareto fronts: against plain loops and SciPy, and by what must not
-change them.
-"""
+"""Fairness over classes: against plain loops and SciPy, and by what must not change it."""
 
 from __future__ import annotations
 
@@ -18,7 +16,6 @@ from diffused_redundancy.measure.fairness import (
     rank_correlation,
     worst,
 )
-from diffused_redundancy.measure.redundancy import pareto_front
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr, variation
@@ -46,19 +43,6 @@ def plain_spearman(a: list[float], b: list[float]) -> float:
     mean = (len(a) + 1) / 2
     product = sum((x - mean) * (y - mean) for x, y in zip(p, q, strict=True))
     return product / math.sqrt(sum((x - mean) ** 2 for x in p) * sum((y - mean) ** 2 for y in q))
-
-
-def plain_front(points: list[tuple[float, float]]) -> list[int]:
-    """Positions that no other point beats, the first of equal ones, by rising gain."""
-
-    def beaten(i: int) -> bool:
-        x, y = points[i]
-        return any(
-            (a >= x and b >= y and (a > x or b > y)) or (j < i and (a, b) == (x, y))
-            for j, (a, b) in enumerate(points)
-        )
-
-    return sorted((i for i in range(len(points)) if not beaten(i)), key=lambda i: points[i][0])
 
 
 @settings(deadline=None)
@@ -256,39 +240,6 @@ def test_what_has_no_expected_gini():
         expected_gini(0.5, [5, 0])
     with pytest.raises(dr.InputError, match=r"draws is 0: it must be at least 1 \(nearest: 1\)"):
         expected_gini(0.5, [5, 5], draws=0)
-
-
-small = st.integers(0, 4).map(float)  # few values: many ties and duplicates
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(small, small), min_size=1, max_size=25))
-def test_front_is_what_comparing_all_pairs_gives(points):
-    assert pareto_front(*zip(*points, strict=True)).tolist() == plain_front(points)
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max_size=25))
-def test_front_of_any_points(points):
-    gains, values = np.array(points).T
-    front = pareto_front(gains, values)
-    assert front.tolist() == plain_front(points)
-    assert (np.diff(gains[front]) > 0).all() and (np.diff(values[front]) < 0).all()
-
-
-def test_front_of_points_on_a_trade_off_and_of_one_that_beats_all():
-    assert pareto_front([0.3, 0.1, 0.2], [0.7, 0.9, 0.8]).tolist() == [1, 2, 0]
-    assert pareto_front([0.3, 0.1, 0.5], [0.7, 0.9, 0.9]).tolist() == [2]
-    assert pareto_front([1, 1, 1], [2, 2, 2]).tolist() == [0]
-
-
-@pytest.mark.parametrize(
-    "gains, values",
-    [([], []), ([1, 2], [1]), ([1, NAN], [1, 2]), ([1, 2], [NAN, 2]), ([[1, 2]], [[1, 2]])],
-)
-def test_what_has_no_front(gains, values):
-    with pytest.raises(dr.InputError, match="give two arrays of equal length, without NaN"):
-        pareto_front(gains, values)
 
 
 def test_a_share_of_the_classes_is_not_lost_to_rounding():

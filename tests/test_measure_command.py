@@ -1,4 +1,4 @@
-"""``measure``: anyone's embeddings in, summary, curves and a page out; every wrong file is one
+"""``measure``: anyone's command in, summary, curves and a page out; every wrong file is one
 line.
 """
 
@@ -69,7 +69,7 @@ def test_files_say_what_was_asked(tmp_path, capsys, arrays, suffix):
         every.groupby(["measure", "seed"])["k"].agg(list).map(lambda k: k == list(range(1, 61)))
     ).all()
     assert len(summary["DR"]) == 3 * 2 * 2
-    assert "dimensions" in said and "can be dropped" in said
+    assert "of 60 neurons, chosen at random, keep" in said and "can be dropped" in said
     page = (out / "report.html").read_text()
     assert page.count("<figure>") == 3 and "http" not in page.replace("http://www.w3.org", "")
 
@@ -139,7 +139,7 @@ def test_without_a_test_part_a_fifth_is_held_out(tmp_path, capsys, arrays):
 
 def test_standardising_makes_scale_irrelevant(tmp_path, arrays):
     scale = np.geomspace(1e-3, 1e3, 60).astype("float32")
-    found = []
+    accuracies = []
     for i, factor in enumerate((1, scale)):
         folder = tmp_path / str(i)
         folder.mkdir()
@@ -152,18 +152,18 @@ def test_standardising_makes_scale_irrelevant(tmp_path, arrays):
             == 0
         )
         curves = pd.read_csv(folder / "out" / "curves.csv")
-        found.append(curves[curves["measure"] == "ridge_accuracy"]["value"].to_numpy())
-    assert np.array_equal(*found)
+        accuracies.append(curves[curves["measure"] == "ridge_accuracy"]["value"].to_numpy())
+    assert np.array_equal(*accuracies)
 
 
 def test_larger_than_memory_files_give_the_same(tmp_path, arrays, monkeypatch):
-    from diffused_redundancy.commands import measure as embeddings
+    from diffused_redundancy.commands import measure as command
 
     path = save(tmp_path, arrays)
     assert main(["measure", path, "--out", str(tmp_path / "a"), "--seeds", "2"]) == 0
-    original = embeddings.read_features
+    original = command.read_features
     monkeypatch.setattr(
-        embeddings, "read_features", lambda path, names: original(path, names, whole_below=0)
+        command, "read_features", lambda path, names: original(path, names, whole_below=0)
     )
     assert main(["measure", path, "--out", str(tmp_path / "b"), "--seeds", "2"]) == 0
     assert (tmp_path / "a" / "curves.csv").read_text() == (
@@ -179,7 +179,7 @@ def test_constant_neurons_need_a_decision(tmp_path, capsys, arrays):
     path = save(tmp_path, arrays)
     assert main(["measure", path, "--out", str(tmp_path / "a")]) == 2
     assert (
-        "2 of 62 neurons are constant (index 60, 61): choose --constant keep"
+        "2 of 62 neurons are constant (index 60, 61): choose constant 'keep'"
         in capsys.readouterr().err
     )
     assert main(["measure", path, "--out", str(tmp_path / "b"), "--constant", "keep"]) == 0
@@ -233,7 +233,7 @@ def broken(name, value):
         (lambda arrays: {name: arrays[name] for name in ("X_train", "X_test")}, "but no y_train"),
         (
             lambda arrays: {name: arrays[name] for name in ("X_train", "y_train", "X_test")},
-            "has X_test alone",
+            "there is X_test alone",
         ),
     ],
 )
@@ -250,7 +250,7 @@ def test_bad_files(tmp_path, capsys, arrays, change, words):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["--seeds", "0"], "--seeds is 0: it must be 1 to 100000 (nearest: 1)"),
+        (["--seeds", "0"], "seeds is 0: it must be 1 to 100000 (nearest: 1)"),
         (["--delta", "1.5"], "--delta is 1.5"),
         (["--selection", "pcaa"], "did you mean 'pca'"),
         (["--probe", "rigde"], "did you mean 'ridge'"),

@@ -9,7 +9,7 @@ import sys
 import diffused_redundancy as dr
 import pytest
 from conftest import ROOT
-from diffused_redundancy import parameters
+from diffused_redundancy import parameters, presets
 from diffused_redundancy.__main__ import main
 
 
@@ -33,12 +33,12 @@ def test_declared_parameters_are_valid_and_understood_by_papermill(notebook):
     assert all(theirs[name].help for name in known)
 
 
-@pytest.mark.parametrize("name", parameters.presets())
+@pytest.mark.parametrize("name", presets.presets())
 def test_presets_are_valid(name):
-    found = parameters.preset(name)
-    assert found.description
+    preset = presets.preset(name)
+    assert preset.description
     for notebook in parameters.available():
-        parameters.checked_all(notebook, found.of(notebook))
+        parameters.checked_all(notebook, preset.of(notebook))
 
 
 @pytest.mark.parametrize(
@@ -134,14 +134,29 @@ def test_help_needs_no_environment():
     imported.
     """
     code = (
-        "import sys; sys.path.insert(0, 'lib'); from diffused_redundancy.__main__ import "
-        "main; main(['run', "
-        "'--help'])"
+        "import sys; sys.path.insert(0, 'lib'); "
+        "from diffused_redundancy.__main__ import main; main(['run', '--help'])"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code], cwd=ROOT, capture_output=True, text=True
     )
-    assert done.returncode == 0 and "--preset" in done.stdout
+    assert done.returncode == 0 and "--preset" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["assets", "--help"], ["run", "--list"]])
+def test_what_computes_nothing_imports_no_torch(words):
+    code = (
+        "import sys\nfrom diffused_redundancy.__main__ import main\n"
+        f"try: main({words!r})\nexcept SystemExit: pass\nsys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["measure", "pretrain", "assets", "execute", "features"])
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as done:
+        main([command, "--help"])
+    assert done.value.code == 0 and "usage:" in capsys.readouterr().out
 
 
 def test_patterns_stand_for_the_nets_they_match():
@@ -159,14 +174,6 @@ def test_patterns_stand_for_the_nets_they_match():
     assert parameters.checked("NETS", ["*.mrl_*"]) == ["*.mrl_*"]
     with pytest.raises(dr.InputError, match="did you mean 'logistic'"):
         parameters.checked("PROBE", "logistics")
-
-
-def test_a_run_knows_the_layers_its_notebooks_want(tmp_path):
-    from diffused_redundancy.pipeline import plan as jobs
-
-    wanted = jobs.wanted_layers(jobs.plan("smoke", ["03_pretraining", "06_layers"], [], tmp_path))
-    assert wanted["miniature_resnet.standard_s1"] == ["penultimate", "stages"]
-    assert wanted["miniature_resnet_128.standard_s1"] == ["penultimate"]
 
 
 def test_parameters_of_all_notebooks_are_found():

@@ -89,8 +89,8 @@ def test_errors(layer):
 
 
 @pytest.mark.parametrize("selection", dr.SELECTIONS)
-def test_the_first_of_a_basis(layer, selection):
-    """What is measured with a ordering that ends early is the beginning of what is measured with
+def test_the_first_of_an_ordering(layer, selection):
+    """What is measured with an ordering that ends early is the beginning of what is measured with
     all of it.
     """
     X, y = layer
@@ -98,10 +98,10 @@ def test_the_first_of_a_basis(layer, selection):
     orders = dr.orderings(selection, s, [1, 2])
     short = [order.first(17) for order in orders]
     assert short[0].size == 17
-    assert np.allclose(dr.cka_curves(s, short), dr.cka_curves(s, orders)[:, :17], atol=1e-12)
-    whole, part = (
-        dr.ridge_curve(s, one, X, y, penalty=0.1).accuracy for one in (orders[-1], short[-1])
-    )
-    assert np.array_equal(part, whole[:17])
+    whole, part = (dr.cka_curve(s, some).values for some in (orders, short))
+    assert np.allclose(part, whole[:, :17], atol=1e-12)
+    probe = dr.RidgeProbe(dr.Features(X, y, X, y), penalty=0.1, statistics=s)
+    whole, part = (probe.curve(some).values for some in (orders, short))
+    assert np.array_equal(part, whole[:, :17])
     with pytest.raises(dr.InputError):
         short[0].first(18)

@@ -1,42 +1,27 @@
 """Exact measures of diffused redundancy in pre-trained representations.
 
-The measures are at the top: ``dr.SufficientStatistics``, ``dr.orderings``, ``dr.cka_curves``,
-``dr.ridge_curve``, ``dr.LogisticProbes``, ``dr.diffused_redundancy``. ``dr.net``, ``dr.task`` and
-``dr.features`` give features of the miniature world; ``dr.begin`` starts a notebook. Everything is
-imported when first used.
+``dr.measure`` measures any matrix of features; its parts are here too: ``dr.SufficientStatistics``,
+``dr.orderings``, ``dr.cka_curve``, ``dr.RidgeProbe``, ``dr.LogisticProbe``,
+``dr.diffused_redundancy``. ``dr.net``, ``dr.task`` and ``dr.features`` give features of networks on
+tasks; ``dr.begin`` starts a notebook. The stub beside this file lists all names; each is imported
+when first used.
 """
 
-from ._lazy import exports
+import sys
+from types import ModuleType
+
+import lazy_loader
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = exports(
-    __name__,
-    {
-        ".measure.cka": "cka_curve cka_curves closed_form diagonal_share",
-        ".measure.fairness": "coefficient_of_variation expected_gini gini mean_agreement "
-        "rank_correlation worst",
-        ".probes.logistic": "LogisticCurve LogisticProbes choose_logistic_penalty",
-        ".probes.cross_validation": "LOGISTIC_GRID RIDGE_GRID PenaltyChoice",
-        ".measure.redundancy": "Redundancy diffused_redundancy pareto_front",
-        ".probes.ridge": "RidgeCurve choose_ridge_penalty cross_validated_ridge ridge_accuracy "
-        "ridge_curve ridge_redundancy",
-        ".measure.selections": "PAPER_FRACTIONS SELECTIONS Ordering orderings ordering sizes_of",
-        ".measure.statistics": "SufficientStatistics",
-        ".nets.zoo": "ZOO",
-        ".nets.networks": "Net",
-        ".nets.registry": "net",
-        ".nets.architectures": "build",
-        ".nets.extraction": "Features features forward",
-        ".nets.training": "pretrain",
-        ".tasks": "TASKS Task task",
-        ".store.cache": "Cache",
-        ".store.provenance": "provenance",
-        ".session": "begin",
-        ".devices": "keep_memory",
-        ".errors": "InputError",
-        ".findings": "",
-        ".report": "",
-        ".experiment": "",
-    },
-)
+
+class _Package(ModuleType):
+    """A package whose ``measure`` stays the function when the room of that name is imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "measure" or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -53,10 +53,7 @@ def _one_of(kind: str, names: Any, schemes: Any = ()) -> Callable[[str], None]:
         if colon and scheme in schemes:
             _exists(path)
         elif value not in names:
-            raise nearest(value)
-
-    def nearest(value: str) -> InputError:
-        return unknown(kind, value, [*names, *(f"{scheme}:PATH" for scheme in schemes)])
+            raise unknown(kind, value, [*names, *(f"{scheme}:PATH" for scheme in schemes)])
 
     return check
 
@@ -67,9 +64,7 @@ def _exists(path: str) -> None:
 
 
 def _selection(value: str) -> None:
-    from .measure.selections import (
-        SELECTIONS,
-    )  # brings torch: imported only where a selection is given
+    from .measure.selections import SELECTIONS  # brings torch
 
     _one_of("selection", SELECTIONS)(value)
 
@@ -87,6 +82,10 @@ def _between(low: float, high: float, *, open_low: bool = False) -> Callable[[fl
     return check
 
 
+def _anything(value: Any) -> None:
+    """Layers are checked against the networks, by :meth:`Net.layers`."""
+
+
 def _net(value: str) -> None:
     if nets.expanded([value]) == [value]:
         nets.check(value)
@@ -100,11 +99,11 @@ PARAMETERS: dict[str, Parameter] = {
     "LAYERS": Parameter(
         str,
         True,
-        lambda value: None,
-        "stages (the end of every stage of a net), penultimate, or names of submodules",
+        _anything,
+        "stages (the end of every stage of a network), penultimate, or names of submodules",
     ),
     "PROBE": Parameter(str, False, _one_of("probe", ("ridge", "logistic")), "a probe"),
-    "LAYER": Parameter(str, False, lambda value: None, "penultimate, or the name of a submodule"),
+    "LAYER": Parameter(str, False, _anything, "penultimate, or the name of a submodule"),
     "SELECTIONS": Parameter(str, True, _selection, "names of selections"),
     "SEEDS": Parameter(int, True, _between(0, 2**31), "whole numbers from 0"),
     "REPEATS": Parameter(int, False, _between(2, 10_000), "a whole number from 2 to 10000"),
@@ -123,6 +122,7 @@ PARAMETERS: dict[str, Parameter] = {
 }
 """Every parameter a notebook may declare."""
 
+_EXAMPLES = {str: '"..."', int: "1, 2, 3", float: "0.1, 0.9"}
 _WORDS = {str: "text", int: "a whole number", float: "a number"}
 
 
@@ -139,7 +139,8 @@ def checked(name: str, value: Any) -> Any:
         return _entry(name, rule, value)
     if isinstance(value, str) or not isinstance(value, (list, tuple)):
         raise InputError(
-            f"{name} is {value!r}: it must be a list, such as [{_example(rule)}] ({rule.allowed})"
+            f"{name} is {value!r}: it must be a list, such as [{_EXAMPLES[rule.kind]}] "
+            f"({rule.allowed})"
         )
     if not value:
         raise InputError(f"{name} is empty: it must hold at least one entry ({rule.allowed})")
@@ -150,17 +151,12 @@ def checked(name: str, value: Any) -> Any:
     return entries
 
 
-def _example(rule: Parameter) -> str:
-    return {str: '"..."', int: "1, 2, 3", float: "0.1, 0.9"}[rule.kind]
-
-
 def _entry(name: str, rule: Parameter, value: Any) -> Any:
     number = (
         isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     )
-    fits = {str: isinstance(value, str), int: number and value == int(value), float: number}[
-        rule.kind
-    ]
+    whole = number and value == int(value)
+    fits = {str: isinstance(value, str), int: whole, float: number}[rule.kind]
     if not fits:
         raise InputError(
             f"{name} holds {value!r}: each entry must be {_WORDS[rule.kind]} ({rule.allowed})"
@@ -178,14 +174,13 @@ def absolute(name: str, value: Any) -> Any:
     in another folder.
     """
     sign = {"NETS": "@", "TASKS": ":"}.get(name)
-
-    def whole(entry: Any) -> Any:
-        head, found, path = (
-            entry.partition(sign) if sign and isinstance(entry, str) else ("", "", "")
-        )
-        return f"{head}{found}{Path(path).expanduser().absolute()}" if path else entry
-
-    return [whole(entry) for entry in value] if isinstance(value, list) else value
+    if sign is None or not isinstance(value, list):
+        return value
+    parts = [entry.partition(sign) for entry in value]
+    return [
+        f"{head}{sign}{Path(path).expanduser().absolute()}" if path else head + found
+        for head, found, path in parts
+    ]
 
 
 def parse(name: str, text: str) -> Any:
@@ -244,7 +239,7 @@ def declared(notebook: str) -> dict[str, Declared]:
     cells = re.split(r"^# %%", text, flags=re.MULTILINE)
     cell = next((cell for cell in cells if '"parameters"' in cell.partition("\n")[0]), "")
     body = cell.partition("\n")[2]
-    found = {}
+    parameters = {}
     for node in ast.parse(body).body:
         if (
             isinstance(node, ast.AnnAssign)
@@ -252,10 +247,10 @@ def declared(notebook: str) -> dict[str, Declared]:
             and node.value is not None
         ):
             line = body.splitlines()[node.lineno - 1]
-            found[node.target.id] = Declared(
+            parameters[node.target.id] = Declared(
                 node.target.id, ast.literal_eval(node.value), line.partition("# ")[2].strip()
             )
-    return found
+    return parameters
 
 
 def checked_all(notebook: str, values: Mapping[str, Any]) -> dict[str, Any]:

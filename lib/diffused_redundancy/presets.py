@@ -1,4 +1,4 @@
-"""Presets: values of parameters by name, in ``notebooks/presets`` or a YAML file of one's own."""
+"""Presets: values of parameters by name, in ``notebooks/presets`` or a custom YAML file."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def preset(name: str) -> Preset:
     notebooks = content.get("notebooks") or parameters.available()
     for notebook in notebooks:
         parameters.source(notebook)
-    found = Preset(
+    return Preset(
         name,
         content.get("description", ""),
         content.get("cost", ""),
@@ -95,4 +95,3 @@ def preset(name: str) -> Preset:
             if notebook in content
         },
     )
-    return found

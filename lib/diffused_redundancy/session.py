@@ -10,7 +10,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,20 @@ from .nets.extraction import key_of
 from .nets.names import expanded, labels, titles
 from .nets.protocols import protocol
 from .report.display import display, markdown_table, png, rounded, with_palette
+from .report.provenance import (
+    describe_inputs,
+    describe_machine,
+    describe_parameters,
+    without_home,
+)
 from .store import Cache, atomic_path, make_folder, paths, provenance, write_json, write_text
 from .tasks import Task
 from .tasks import task as named_task
 
-warnings.filterwarnings(
-    "ignore", message="IProgress not found"
-)  # no widgets here: they would not survive in a report
+# No widgets here: they would not survive in a report.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
-
-MANY = 5
-"""More nets than this are listed by name only; their notebook has a table of them."""
-
+SOURCES = {"P": "the paper", "S": "a summary of the paper", "C": "our question"}
 
 FEWEST_SEEDS, FEWEST_IMAGES = 3, 100
 """Seeds of the selection, and test images of each task, below which no verdict is given."""
@@ -89,13 +91,13 @@ class Session:
             )
 
     def layers(self) -> Iterator[tuple[Net, Task, ProbedLayer]]:
-        """Every net with every task, and the layer to measure."""
+        """Every network with every task, and the layer to measure."""
         for network in self.nets:
             for task in self.tasks:
                 yield network, task, self.layer(network, task)
 
     def layer(self, network: Net, task: Task, name: str | None = None) -> ProbedLayer:
-        """A layer of one net on one task, by default that of the parameter LAYER; features are
+        """A layer of one network on one task, by default that of the parameter LAYER; features are
         extracted when first needed.
         """
         name = name or self.parameters.get("LAYER", PENULTIMATE)
@@ -106,18 +108,17 @@ class Session:
         }
 
         def load() -> Features:
-            wanted = [
-                one for layer in parameters.layers(self.parameters) for one in network.layers(layer)
-            ]
-            return features(network, task, layer=name, also=wanted, cache=self.cache, **how)
+            names = parameters.layers(self.parameters)
+            also = [layer for one in names for layer in network.layers(one)]
+            return features(network, task, layer=name, also=also, cache=self.cache, **how)
 
         key = {**key_of(network, task, **how), "layer": name}
-        made = ProbedLayer(load, key=key, cache=self.cache, device=how["device"])
-        return self._layers.setdefault((network.name, task.name, name), made)
+        layer = ProbedLayer(load, key=key, cache=self.cache, device=how["device"])
+        return self._layers.setdefault((network.name, task.name, name), layer)
 
     def title(self, network: Net, task: Task) -> str:
-        """The title of a plot of one net and task: the net is named only where there are several;
-        no two are alike.
+        """The title of a plot of one network and task: the network is named only where there are
+        several; no two are alike.
         """
         title = _distinct(task, self.tasks, [one.title for one in self.tasks])
         if len(self.nets) == 1:
@@ -125,15 +126,13 @@ class Session:
         return f"{title}, {labels([one.name for one in self.nets])[self.nets.index(network)]}"
 
     def titles(self) -> dict[str, Net]:
-        """The nets by their names for reading."""
+        """The networks by their names for reading."""
         return dict(zip(titles([network.name for network in self.nets]), self.nets, strict=True))
 
     def figure(self, figure: Figure, name: str, alt: str) -> None:
         """Show a figure with its alternative text, and keep it as PNG and SVG."""
         drawn = png(figure)
-        figure.set_layout_engine(
-            "none"
-        )  # it has been laid out: doing that again takes as long as drawing
+        figure.set_layout_engine("none")  # it has been laid out; again takes as long as drawing
         with atomic_path(self._place("figures", f"{name}.png")) as temporary:
             temporary.write_bytes(drawn)
         with atomic_path(self._place("figures", f"{name}.svg")) as temporary:
@@ -178,10 +177,11 @@ class Session:
         """Show what the numbers say of one claim of the paper, and hand it to the index."""
         if claim not in CLAIMS:
             raise InputError(f"there is no claim {claim}: claims are {', '.join(map(str, CLAIMS))}")
-        if (lacking := self._too_little()) and verdict.word != "undecided":
-            verdict = Verdict(
-                "undecided", f"{lacking}. What there is says: {verdict.word}. {verdict.because}"
-            )
+        seeds = len(self.parameters.get("SEEDS", range(FEWEST_SEEDS)))
+        doubt = _too_little(seeds, self._test_images())
+        if doubt and verdict.word != "undecided":
+            because = f"{doubt}. What there is says: {verdict.word}. {verdict.because}"
+            verdict = Verdict("undecided", because)
         self._verdicts.append(
             {
                 "claim": claim,
@@ -190,32 +190,16 @@ class Session:
                 "notebook": self.notebook,
             }
         )
-        source = {"P": "the paper", "S": "a summary of the paper", "C": "our question"}[
-            CLAIMS[claim].source
-        ]
+        source = SOURCES[CLAIMS[claim].source]
         self.say(
-            f"**Claim {claim}** ({source}). "
-            f"{CLAIMS[claim].text}\n\n**{verdict.word.capitalize()}.** {verdict.because}"
+            f"**Claim {claim}** ({source}). {CLAIMS[claim].text}\n\n"
+            f"**{verdict.word.capitalize()}.** {verdict.because}"
         )
 
-    def _too_little(self) -> str:
-        """Why these numbers cannot carry a verdict; empty if they can."""
-        seeds = len(self.parameters.get("SEEDS", range(FEWEST_SEEDS)))
-        if seeds < FEWEST_SEEDS:
-            return (
-                f"A verdict needs at least {FEWEST_SEEDS} seeds of the selection, and "
-                "there "
-                f"{'is one' if seeds == 1 else f'are {seeds}'}"
-            )
+    def _test_images(self) -> Iterator[tuple[str, int]]:
+        """Each task's title and number of test images."""
         for task in self.tasks:
-            images = int(self.layer(self.nets[0], task).about["n_test"])
-            if images < FEWEST_IMAGES:
-                return (
-                    f"A verdict needs at least {FEWEST_IMAGES} test images, and "
-                    f"{task.title} "
-                    f"has {images}"
-                )
-        return ""
+            yield task.title, int(self.layer(self.nets[0], task).about["n_test"])
 
     def finish(self) -> None:
         """Write the results, and remove figures and tables that an earlier run left and this one
@@ -241,64 +225,36 @@ class Session:
 
     def show_provenance(self) -> None:
         """Show the parameters in force and what made this page."""
-        rows = [
-            (f"`{name}`", f"`{json.dumps(value, ensure_ascii=False)}`")
-            for name, value in self.parameters.items()
-        ]
-        self.say(markdown_table(pd.DataFrame(rows, columns=["parameter", "value"])))
-        lines = []
-        many = len(self.nets) > MANY
-        if many:
-            names = ", ".join(f"`{_public(network.name)}`" for network in self.nets)
-            kinds = dict.fromkeys(
-                f"{network.preprocessing}; licence: {network.license}" for network in self.nets
-            )
-            lines.append(f"- {len(self.nets)} nets: {names}. {'; or '.join(kinds)}.")
-        for network in [] if many else self.nets:
-            about = (
-                f"{network.d} neurons; {network.preprocessing}; {network.source}; "
-                "licence: "
-                f"{network.license}"
-            )
-            lines.append(f"- Net `{_public(network.name)}`: {_public(about)}.")
-        for task in self.tasks:
-            lines.append(
-                f"- Task `{_public(task.name)}`: {len(task.classes)} classes; "
-                f"{_public(task.source)}; licence: {task.license}."
-            )
-        lines.append(
-            f"- Protocol {self.protocol}. Features computed in {self.parameters['COMPUTE']}."
-        )
-        if self.parameters["COMPUTE"] != "float32" and self.nets and self.tasks:
+        compute = self.parameters.get("COMPUTE", "float32")
+        sentences = describe_inputs(self.nets, self.tasks, self.protocol, compute)
+        if compute != "float32" and self.nets and self.tasks:
             from .experiment.mixed_precision import effect
 
-            measured = effect(
-                self.nets[0],
-                self.tasks[0],
-                self.parameters["COMPUTE"],
-                device=self.parameters["DEVICE"],
+            network, task = self.nets[0], self.tasks[0]
+            measured = effect(network, task, compute, device=self.parameters["DEVICE"])
+            sentences.append(
+                f"{measured.sentence(compute)}: {without_home(network.name)}, {task.title}."
             )
-            lines.append(
-                f"- {measured.sentence(self.parameters['COMPUTE'])}: "
-                f"{_public(self.nets[0].name)}, {self.tasks[0].title}."
-            )
-        lines.append(
-            "- Made by "
-            + "; ".join(f"{name} {value}" for name, value in provenance().items())
-            + "."
-        )
-        self.say("\n".join(lines))
+        sentences.append(describe_machine(provenance()))
+        self.say(describe_parameters(self.parameters))
+        self.say("\n".join(f"- {sentence}" for sentence in sentences))
+
+
+def _too_little(seeds: int, test_images: Iterable[tuple[str, int]]) -> str:
+    """Why so many seeds, and test images by task, cannot carry a verdict; empty if they can."""
+    if seeds < FEWEST_SEEDS:
+        there = "there is one" if seeds == 1 else f"there are {seeds}"
+        return f"A verdict needs at least {FEWEST_SEEDS} seeds of the selection, and {there}"
+    for title, images in test_images:
+        if images < FEWEST_IMAGES:
+            return f"A verdict needs at least {FEWEST_IMAGES} test images, and {title} has {images}"
+    return ""
 
 
 def _distinct(item: Any, items: list[Any], names: list[str]) -> str:
     """The name of an item, with its place in the list where another has the same name."""
     place = next(i for i, one in enumerate(items) if one is item)
     return names[place] if names.count(names[place]) == 1 else f"{names[place]} ({place + 1})"
-
-
-def _public(text: str) -> str:
-    """A text with the user's home folder written as ~."""
-    return text.replace(str(Path.home()), "~")
 
 
 def begin(notebook: str, namespace: Mapping[str, Any]) -> Session:
@@ -316,13 +272,19 @@ def begin(notebook: str, namespace: Mapping[str, Any]) -> Session:
     ------
     InputError
         Naming the parameter, the value and what is allowed.
+
+    Examples
+    --------
+    In a notebook: ``study = dr.begin("01_cka", globals())``. A misspelt parameter is named:
+
+    >>> begin("01_cka", {"SEEDZ": [1, 2, 3]})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    diffused_redundancy.errors.InputError: unknown parameter of 01_cka 'SEEDZ': did you mean ...
     """
     keep_memory()
     known = parameters.declared(notebook)
     given = {name: value for name, value in namespace.items() if parameters.NAME.match(name)}
-    interactive = os.environ.get(
-        "JPY_SESSION_NAME"
-    )  # there a name in capitals may be somebody's own variable
+    interactive = os.environ.get("JPY_SESSION_NAME")  # there it may be somebody's own variable
     for name in given:
         if name not in known and (
             not interactive or difflib.get_close_matches(name, known, cutoff=0.7)

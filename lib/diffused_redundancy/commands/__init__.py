@@ -1,1 +1,1 @@
-"""The commands beside the running of notebooks."""
+"""The commands of the command line, one a module: their arguments, and what they call."""

@@ -4,6 +4,8 @@ a folder.
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,6 +15,46 @@ from ..nets import names
 from ..store import assets, imports, paths
 from ..store.assets import Asset
 from ..tasks import datasets
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what may be typed."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    says = {
+        "ls": "list what there is, what is here, and on what terms",
+        "fetch": "download, resuming an earlier download, and check",
+        "verify": "check what is here against published and recorded hashes",
+    }
+    for name, help in says.items():
+        actions.add_parser(name, help=help).add_argument(
+            "names",
+            nargs="+" if name == "fetch" else "*",
+            metavar="NAME",
+            help="assets, or patterns such as 'resnet50.*'; tags of timm",
+        )
+    actions.add_parser(
+        "import",
+        help="take files from a folder, for work without a network (of a tag of timm, as TAG/FILE)",
+    ).add_argument("folder", type=Path, metavar="FOLDER")
+
+
+def run(options: argparse.Namespace) -> int:
+    """List, fetch, verify or import; the exit status is 1 if anything is wrong."""
+    if options.action == "import":
+        lines, errors = take(options.folder)
+        print("".join(f"{line}\n" for line in lines), end="")
+    elif options.action == "fetch":
+        errors = fetch(chosen(options.names))
+    elif options.action == "verify":
+        lines, good = verify(chosen(options.names))
+        print("\n".join(lines))
+        return 0 if good else 1
+    else:
+        print(listing(chosen(options.names)))
+        return 0
+    for error in errors:
+        print(f"error: {error}", file=sys.stderr)
+    return 1 if errors else 0
 
 
 def chosen(names: Sequence[str]) -> list[Asset]:
@@ -27,7 +69,7 @@ def chosen(names: Sequence[str]) -> list[Asset]:
     known = assets.manifest()
     if not names:
         return list(known.values())
-    found: dict[str, Asset] = {}
+    assets_by_name: dict[str, Asset] = {}
     for name in names:
         if any(sign in name for sign in "*?["):
             matched = [one for one in known.values() if fnmatchcase(one.name, name)]
@@ -35,12 +77,10 @@ def chosen(names: Sequence[str]) -> list[Asset]:
                 raise InputError(
                     f"no asset matches {name!r}: names are such as {', '.join(list(known)[:3])}"
                 )
-            found |= {one.name: one for one in matched}
-        elif name in known:
-            found[name] = known[name]
+            assets_by_name |= {one.name: one for one in matched}
         else:
-            found[name] = _tag(name)
-    return list(found.values())
+            assets_by_name[name] = known[name] if name in known else _tag(name)
+    return list(assets_by_name.values())
 
 
 def _tag(name: str) -> Asset:
@@ -58,29 +98,19 @@ def _tag(name: str) -> Asset:
 
 def state(one: Asset) -> str:
     """``here``, ``missing``, or how many of its files are here."""
-    gone = assets.missing(one)
-    if not gone or (one.kind == "datasets" and datasets.is_unpacked(one.name)):
+    missing = assets.missing(one)
+    if not missing or (one.kind == "datasets" and datasets.is_unpacked(one.name)):
         return "here"
-    return (
-        "missing"
-        if len(gone) == len(one.files)
-        else f"{len(one.files) - len(gone)} of {len(one.files)} files"
-    )
+    here, files = len(one.files) - len(missing), len(one.files)
+    return f"{here} of {files} files" if here else "missing"
 
 
 def listing(some: Sequence[Asset]) -> str:
     """A table: one line an asset."""
     rows = [("name", "what", "state", "size", "licence")]
     for one in some:
-        rows.append(
-            (
-                one.name,
-                assets.KINDS[one.kind],
-                state(one),
-                one.size,
-                one.license + (" (by hand)" if one.by_hand else ""),
-            )
-        )
+        terms = one.license + (" (by hand)" if one.by_hand else "")
+        rows.append((one.name, assets.KINDS[one.kind], state(one), one.size, terms))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = [
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]])
@@ -137,10 +167,8 @@ def take(folder: Path) -> tuple[list[str], list[str]]:
         bad += wrong
     lines = [f"{one.name}: {one.path(file)}" for one, file in taken]
     none = (
-        f"{folder}: no file here is missing, by its name or by its hash; '{assets.COMMAND} "
-        "ls' lists the names, and a "
-        "tag of timm goes by "
-        "TAG/FILE"
+        f"{folder}: no file here is missing, by its name or by its hash; '{assets.COMMAND} ls' "
+        "lists the names, and a tag of timm goes by TAG/FILE"
     )
     return lines or ([] if bad else [none]), bad
 

@@ -7,12 +7,22 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from ..measure.curves import Curve
 from ..measure.redundancy import Redundancy
 from ..nets.names import labels
 from ..nets.networks import Net
 from ..tasks import Task
 from .probed_layer import ProbedLayer
+
+NetTaskLayer = tuple[Net, Task, ProbedLayer]
+"""What is measured: one layer of a network on a task."""
+
+Halves = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]
+"""By names of network and task: accuracy by class on two disjoint halves of the test images,
+(seeds, d, C) each.
+"""
 
 COMPARED = {"accuracy": "accuracy", "cka": "CKA"}
 """The two curves of a measurement by name, and what sentences call them."""
@@ -62,7 +72,7 @@ class Measurements:
 
     @cached_property
     def _index(self) -> dict[tuple[str, str], Measurement]:
-        return {(one.net.name, one.task.name): one for one in self.all}
+        return {(item.net.name, item.task.name): item for item in self.all}
 
     def of(self, net: Net, task: Task) -> Measurement:
         """That of a network on a task."""
@@ -71,12 +81,12 @@ class Measurements:
     @cached_property
     def tasks(self) -> list[Task]:
         """The tasks, in order."""
-        return list({one.task.name: one.task for one in self.all}.values())
+        return list({item.task.name: item.task for item in self.all}.values())
 
     @cached_property
     def nets(self) -> list[Net]:
         """The networks, in order."""
-        return list({one.net.name: one.net for one in self.all}.values())
+        return list({item.net.name: item.net for item in self.all}.values())
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -105,15 +115,20 @@ def measured(
     seeds: Sequence[int],
     fractions: Sequence[float],
 ) -> Measurement:
-    """Measure one network on one task, and let go of its features.
+    """Measure one network on one task, and release its features.
 
     Parameters
     ----------
+    net, task
+    layer : ProbedLayer
+        Of the network on the task.
     probe : str
         ``ridge``, at every size, or ``logistic``, at ``fractions`` of the layer.
     selections : sequence of str
     seeds : sequence of int
         Of the selections.
+    fractions : sequence of float
+        In (0, 1]; the ridge probe ignores them.
     """
     accuracy = {name: layer.probe(probe, name, seeds, fractions) for name in selections}
     cka = {name: layer.cka(name, seeds) for name in selections}
@@ -122,6 +137,39 @@ def measured(
     return Measurement(net, task, accuracy, cka, about)
 
 
-def measured_all(layers: Iterable[tuple[Net, Task, ProbedLayer]], **how: Any) -> Measurements:
-    """Every layer measured; see :func:`measured` for how."""
-    return Measurements([measured(*one, **how) for one in layers])
+def measured_all(layers: Iterable[NetTaskLayer], **how: Any) -> Measurements:
+    """Every layer measured; see :func:`measured` for how.
+
+    Examples
+    --------
+    ``measured_all(session.layers(), probe="ridge", selections=["random"], seeds=[1, 2, 3],
+    fractions=[1.0])``
+    """
+    return Measurements([measured(*layer, **how) for layer in layers])
+
+
+def measured_halves(layers: Iterable[NetTaskLayer], seeds: Sequence[int]) -> Halves:
+    """Ridge probes on random neurons, tested on two disjoint halves of the test images.
+
+    Measure these first: the probes of :func:`measured` come with them at no cost.
+
+    Parameters
+    ----------
+    layers : iterable of (Net, Task, ProbedLayer)
+    seeds : sequence of int
+        Of the random selections.
+    """
+    halves = {}
+    for net, task, layer in layers:
+        halves[net.name, task.name] = layer.ridge_halves("random", seeds)
+        layer.release()
+    return halves
+
+
+def neuron_variances(layers: Iterable[NetTaskLayer]) -> dict[str, np.ndarray]:
+    """The variance of each neuron over the train images, (d,), by the name of the network."""
+    variances = {}
+    for net, _, layer in layers:
+        variances[net.name] = layer.features.X_train.var(0)
+        layer.release()
+    return variances

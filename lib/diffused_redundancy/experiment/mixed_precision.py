@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..measure.curves import Curve
+from ..measure.features import Features
 from ..measure.selections import ordering
-from ..measure.statistics import SufficientStatistics
 from ..nets.extraction import extract
 from ..nets.networks import Net
-from ..probes.ridge import choose_ridge_penalty, ridge_curve
+from ..probes.ridge import RidgeProbe
 from ..tasks import Task
 from ..tasks.splits import balanced
 
@@ -72,30 +71,23 @@ def effect(network: Net, task: Task, compute: str, *, device: str = "auto") -> E
     for name, split in task.splits.items():
         chosen = balanced(split.labels, IMAGES)
         parts[name] = type(split)(split.images.take(chosen.tolist()), split.labels[chosen])
-    found = [
+    features = [
         [
             extract(network, part, device=device, compute=how)["penultimate"].astype(np.float64)
             for part in parts.values()
         ]
         for how in ("float32", compute)
     ]
-    exact, other = (train - train.mean(0) for train, _ in found)
+    exact, other = (train - train.mean(0) for train, _ in features)
     cross, own, theirs = (
         np.linalg.norm(a.T @ b) for a, b in ((exact, other), (exact, exact), (other, other))
     )
     accuracy, redundancy = [], []
     y_train, y_test = (part.labels for part in parts.values())
-    for train, test in found:
-        statistics = SufficientStatistics.from_features(
-            train, y_train, num_classes=int(max(y_train.max(), y_test.max())) + 1, device="cpu"
-        )
-        penalty = choose_ridge_penalty(train, y_train, device="cpu").penalty
-        found = ridge_curve(
-            statistics, ordering("random", statistics, seed=1), test, y_test, penalty=penalty
-        ).accuracy
-        d, full = len(found), float(found[-1])
-        curve = Curve("ridge_accuracy", "random", (1,), range(1, d + 1), found[None], d, full)
-        accuracy.append(full)
+    for train, test in features:
+        probe = RidgeProbe(Features(train, y_train, test, y_test), device="cpu")
+        curve = probe.curve(ordering("random", probe.statistics, seed=1))
+        accuracy.append(curve.full)
         redundancy.append(curve.redundancy(0.9).value)
     return Effect(
         images=sum(len(part) for part in parts.values()),

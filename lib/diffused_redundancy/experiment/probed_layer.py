@@ -4,6 +4,7 @@ cache.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -11,25 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from ..measure.cka import cka_curves, closed_form, diagonal_share
+from ..measure.cka import cka_curve, closed_form, diagonal_share
 from ..measure.curves import Curve
 from ..measure.features import Features
 from ..measure.selections import SELECTIONS, orderings, sizes_of
 from ..measure.statistics import SufficientStatistics
-from ..measure.validation import as_features
 from ..probes.cross_validation import LOGISTIC_GRID, RIDGE_GRID, PenaltyChoice
-from ..probes.logistic import LogisticProbes, choose_logistic_penalty
-from ..probes.ridge import (
-    RidgeCurve,
-    choose_ridge_penalty,
-    cross_validated_ridge,
-    ridge_accuracy,
-    ridge_curve,
-)
+from ..probes.logistic import LogisticProbe
+from ..probes.probe import Arrays
+from ..probes.ridge import RidgeProbe
 from ..progress import progress
 from ..store import Cache, code_digest, versions
-
-Arrays = dict[str, np.ndarray]
 
 
 class ProbedLayer:
@@ -40,11 +33,18 @@ class ProbedLayer:
     load : callable
         Returns the features; called when they are first needed.
     key : dict, optional
-        What determines the features; without it nothing is cached.
+        What determines the features; without it results are kept in memory only.
     cache : Cache, optional
     device : str
     standardize : bool
         Scale each neuron to unit variance over the train set before the ridge probe.
+
+    Examples
+    --------
+    >>> X, y = np.random.default_rng(0).standard_normal((60, 5)), np.arange(60) % 2
+    >>> layer = ProbedLayer(lambda: Features(X[:40], y[:40], X[40:], y[40:]), device="cpu")
+    >>> layer.cka("random", [1, 2]).values.shape
+    (2, 5)
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class ProbedLayer:
     ) -> None:
         self._load = load
         self.key, self.cache, self.device, self.standardize = key, cache, device, standardize
+        self._in_memory: dict[str, Arrays] = {}
 
     @cached_property
     def features(self) -> Features:
@@ -80,8 +81,8 @@ class ProbedLayer:
         )
 
     def release(self) -> None:
-        """Let go of features and statistics; they come back when needed. What was measured stays in
-        the cache.
+        """Free features and statistics; they come back when needed. What was measured stays in the
+        cache.
         """
         for name in ("features", "statistics", "debiased_statistics"):
             self.__dict__.pop(name, None)
@@ -99,7 +100,10 @@ class ProbedLayer:
 
     def _cached(self, what: dict[str, Any], compute: Callable[[], Arrays]) -> Arrays:
         if self.cache is None or self.key is None:
-            return compute()
+            name = json.dumps(what, sort_keys=True)
+            if name not in self._in_memory:
+                self._in_memory[name] = compute()
+            return self._in_memory[name]
         key = {
             "kind": "curves",
             "code": code_digest("measure", "probes", "experiment.probed_layer"),
@@ -141,17 +145,9 @@ class ProbedLayer:
     def _curve(
         self, measure: str, selection: str, seeds: Sequence[int], arrays: Arrays, full: float
     ) -> Curve:
-        """The curve of cached arrays, ``accuracy`` or ``cka`` (seeds, s) among them."""
-        values = arrays["cka" if measure.endswith("cka") else "accuracy"]
+        """The curve of cached arrays, under the names of :class:`Curve`."""
         return Curve(
-            measure,
-            selection,
-            tuple(_seeds(selection, seeds)),
-            arrays.get("sizes", np.arange(1, values.shape[1] + 1)),
-            values,
-            self.d,
-            full,
-            **{name: arrays.get(name) for name in ("per_class", "objective", "converged")},  # type: ignore[arg-type]
+            measure, selection, tuple(_seeds(selection, seeds)), d=self.d, full=full, **arrays
         )
 
     def cka(self, selection: str, seeds: Sequence[int], *, debiased: bool = False) -> Curve:
@@ -161,7 +157,8 @@ class ProbedLayer:
             statistics = self.debiased_statistics if debiased else self.statistics
             chosen = orderings(selection, statistics, seeds)
             X = self.features.X_train if debiased else None
-            return {"cka": cka_curves(statistics, chosen, debiased=debiased, features=X)}
+            curve = cka_curve(statistics, chosen, debiased=debiased, features=X)
+            return {"sizes": curve.sizes, "values": curve.values}
 
         what = {
             "measure": "cka",
@@ -181,67 +178,56 @@ class ProbedLayer:
         what = {"measure": f"{kind} penalty", "grid": list(grid), "standardize": self.standardize}
         kept = self._cached(what, arrays)
         return PenaltyChoice(
-            float(kept["penalty"]),
+            kept["penalty"].item(),  # the cache gives a number back as an array (1,)
             grid,
             tuple(kept["loss"].tolist()),
             tuple(kept["accuracy"].tolist()),
-            int(kept["folds"]),
+            kept["folds"].item(),
         )
 
     @cached_property
     def ridge_penalty(self) -> PenaltyChoice:
         """Chosen for the whole layer by cross-validation on the train set."""
 
-        def compute() -> PenaltyChoice:
-            one = self.features.check_labelled()
-            return choose_ridge_penalty(
-                one.X_train,
-                one.y_train,
-                groups=one.groups,
-                standardize=self.standardize,
-                device=self.device,
-            )
-
-        return self._choice("ridge", compute, RIDGE_GRID)
+        return self._choice("ridge", lambda: self._ridge_probe().choice, RIDGE_GRID)
 
     @cached_property
     def logistic_penalty(self) -> PenaltyChoice:
         """Chosen for the whole layer by cross-validation on the train set."""
 
-        def compute() -> PenaltyChoice:
-            one = self.features.check_labelled()
-            return choose_logistic_penalty(
-                one.X_train, one.y_train, groups=one.groups, device=self.device
-            )
-
-        return self._choice("logistic", compute, LOGISTIC_GRID)
+        return self._choice("logistic", lambda: self._logistic_probe().choice, LOGISTIC_GRID)
 
     def penalty(self, probe: str) -> PenaltyChoice:
         """That of the ``ridge`` or the ``logistic`` probe."""
         return self.ridge_penalty if probe == "ridge" else self.logistic_penalty
 
-    def _ridge_part(self) -> tuple[SufficientStatistics, Any, Any]:
-        """Statistics of the train set, X_test and y_test, as the ridge probe takes them."""
-        one = self.features.check_labelled()
-        if not self.standardize:
-            return self.statistics, one.X_test, one.y_test
-        scale = self.statistics.unit_scale()
-        X_test = as_features(one.X_test, "X_test").double() * scale.cpu()
-        return self.statistics.scaled(scale), X_test, one.y_test
+    def _ridge_probe(self, penalty: float | None = None) -> RidgeProbe:
+        return RidgeProbe(
+            self.features.check_labelled(),
+            penalty=penalty,
+            statistics=self.statistics,
+            standardize=self.standardize,
+        )
 
-    def _ridge_curves(
+    def _logistic_probe(self, penalty: float | None = None) -> LogisticProbe:
+        features = self.features.check_labelled()
+        return LogisticProbe(features, penalty=penalty, statistics=self.statistics)
+
+    def _ridge_arrays(
         self,
         selection: str,
         seeds: Sequence[int],
         penalty: float,
         parts: np.ndarray | None = None,
-    ) -> list[RidgeCurve]:
-        statistics, X_test, y_test = self._ridge_part()
-        chosen = orderings(selection, statistics, seeds)
-        return [
-            ridge_curve(statistics, order, X_test, y_test, penalty=penalty, parts=parts)
-            for order in progress(chosen, title=f"ridge probes, {selection}")
+    ) -> Arrays:
+        probe = self._ridge_probe(penalty)
+        chosen = orderings(selection, probe.statistics, seeds)
+        rows = [
+            probe.evaluate(one, parts=parts)
+            for one in progress(chosen, title=f"ridge probes, {selection}")
         ]
+        sizes = {"sizes": rows[0].pop("sizes")}
+        return sizes | {name: np.concatenate([one[name] for one in rows]) for name in rows[0]}
 
     def _ridge_key(
         self, measure: str, selection: str, seeds: Sequence[int], penalty: float
@@ -259,7 +245,7 @@ class ProbedLayer:
         alpha = self.ridge_penalty.penalty if penalty is None else penalty
         arrays = self._cached(
             self._ridge_key("ridge", selection, seeds, alpha),
-            lambda: _stacked(self._ridge_curves(selection, seeds, alpha)),
+            lambda: self._ridge_arrays(selection, seeds, alpha),
         )
         full = self.full("ridge", penalty=alpha)
         return self._curve("ridge_accuracy", selection, seeds, arrays, full)
@@ -273,23 +259,15 @@ class ProbedLayer:
         alpha = self.ridge_penalty.penalty
 
         def compute() -> Arrays:
-            one = self.features.check_labelled()
-            by_class, counts = cross_validated_ridge(
-                one.X_train,
-                one.y_train,
-                selection,
-                seeds,
-                penalty=alpha,
-                groups=one.groups,
-                device=self.device,
-            )
-            return {"per_class": by_class, "counts": counts}
+            per_class, counts = self._ridge_probe(alpha).cross_validated(selection, seeds)
+            return {"per_class": per_class, "counts": counts}
 
         what = {
             "measure": "ridge validation",
             "selection": selection,
             "seeds": _seeds(selection, seeds),
             "penalty": alpha,
+            "standardize": self.standardize,
         }
         kept = self._cached(what, compute)
         return kept["per_class"], kept["counts"]
@@ -307,14 +285,10 @@ class ProbedLayer:
             turn = np.empty(len(labels), dtype=int)
             for label in np.unique(labels):
                 turn[labels == label] = np.arange((labels == label).sum()) % 2
-            curves = self._ridge_curves(selection, seeds, alpha, turn)
-            self._cached(
-                self._ridge_key("ridge", selection, seeds, alpha), lambda: _stacked(curves)
-            )
-            return {
-                f"half_{half}": np.stack([curve.by_part[half] for curve in curves])
-                for half in (0, 1)
-            }
+            arrays = self._ridge_arrays(selection, seeds, alpha, turn)
+            by_half = arrays.pop("by_part")
+            self._cached(self._ridge_key("ridge", selection, seeds, alpha), lambda: arrays)
+            return {f"half_{half}": by_half[:, half] for half in (0, 1)}
 
         kept = self._cached(self._ridge_key("ridge halves", selection, seeds, alpha), compute)
         return kept["half_0"], kept["half_1"]
@@ -332,25 +306,13 @@ class ProbedLayer:
         self, selection: str, seeds: Sequence[int], sizes: Sequence[int], penalty: float
     ) -> Arrays:
         def compute() -> Arrays:
-            one = self.features.check_labelled()
-            probes = LogisticProbes(
-                one.X_train,
-                one.y_train,
-                one.X_test,
-                one.y_test,
-                self.statistics,
-                device=self.device,
-            )
             chosen = orderings(selection, self.statistics, seeds)
             steps = [k for k in sizes if k <= chosen[0].size]
             if not steps:  # fewer components than the smallest size asked for
                 nothing = np.zeros((len(chosen), 0))
-                arrays = dict.fromkeys(("accuracy", "objective"), nothing)
+                arrays = dict.fromkeys(("values", "objective"), nothing)
                 return {"sizes": np.array([], dtype=int), **arrays, "converged": nothing > 0}
-            curves = [asdict(curve) for curve in probes.curves(chosen, steps, penalty=penalty)]
-            names = ("accuracy", "per_class", "objective", "converged")
-            stacked = {name: np.stack([curve[name] for curve in curves]) for name in names}
-            return {"sizes": np.array(steps), **stacked}
+            return self._logistic_probe(penalty).evaluate(chosen, steps)
 
         what = {
             "measure": "logistic",
@@ -382,16 +344,10 @@ class ProbedLayer:
         """The whole layer's test accuracy with the ``ridge`` or the ``logistic`` probe."""
         alpha = self.penalty(probe).penalty if penalty is None else penalty
         if probe == "logistic":
-            return float(self._logistic_arrays("first", [0], [self.d], alpha)["accuracy"][0, -1])
-
-        def compute() -> Arrays:
-            statistics, X_test, y_test = self._ridge_part()
-            return {
-                "accuracy": np.array([ridge_accuracy(statistics, X_test, y_test, penalty=alpha)])
-            }
-
+            return float(self._logistic_arrays("first", [0], [self.d], alpha)["values"][0, -1])
         key = self._ridge_key("ridge full", "first", [0], alpha)
-        return float(self._cached(key, compute)["accuracy"][0])
+        arrays = self._cached(key, lambda: {"full": np.array([self._ridge_probe(alpha).full])})
+        return float(arrays["full"][0])
 
     def probe(
         self, kind: str, selection: str, seeds: Sequence[int], fractions: Sequence[float]
@@ -407,10 +363,3 @@ class ProbedLayer:
 def _seeds(selection: str, seeds: Sequence[int]) -> list[int]:
     """The seeds a selection makes use of; 0 alone for a deterministic one."""
     return list(seeds) if SELECTIONS[selection].seeded else [0]
-
-
-def _stacked(curves: Sequence[RidgeCurve]) -> Arrays:
-    """Curves of several seeds as arrays."""
-    return {
-        name: np.stack([getattr(one, name) for one in curves]) for name in ("accuracy", "per_class")
-    }

@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 
 @dataclass(frozen=True)
 class Claim:
@@ -86,17 +84,3 @@ def judge_with_doubt(passed: Sequence[bool], undecided: int, because: str) -> Ve
     if not any(passed):
         return Verdict("does not hold" if len(passed) else "undecided", because)
     return Verdict("holds in part", because)
-
-
-def interval_of_mean(
-    values: np.ndarray, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Bootstrap percentile interval of a mean over seeds: values (seeds,); NaN with a single
-    seed.
-    """
-    values = np.asarray(values, dtype=float)
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    draws = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
-    low, high = np.quantile(values[draws].mean(1), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)

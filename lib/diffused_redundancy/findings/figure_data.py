@@ -1,5 +1,6 @@
-"""What a figure shows, before it is drawn: points with intervals, lines, panels. Findings make
-them, the report draws them.
+"""What a figure shows, before it is drawn. Findings make it, :mod:`report.figures` draws it.
+
+A ``look`` is a place among the looks of lines in :mod:`report.figures`: colour, dashes and marker.
 """
 
 from __future__ import annotations
@@ -10,42 +11,33 @@ from typing import Any
 
 import numpy as np
 
+from ..measure.curves import Curve
 from ..measure.redundancy import Redundancy
 from ..measure.selections import SELECTIONS
 
-Look = tuple[int, Any, str]
-"""Index in seaborn's colour-blind palette, dashes, marker."""
-
-STYLES: dict[str, Look] = {
-    "random": (0, "-", "o"),
-    "pca": (1, (0, (5, 1)), "s"),
-    "random_projection": (2, (0, (3, 1, 1, 1)), "D"),
-    "pca_least": (3, (0, (1, 1)), "v"),
-    "gaussian_projection": (4, (0, (5, 1, 1, 1, 1, 1)), "^"),
-    "first": (8, (0, (2, 2)), "P"),
+_NAMES = {
+    "random_projection": "random projection, uniform",
+    "gaussian_projection": "random projection, Gaussian",
 }
-"""The look of each selection in every figure."""
-
-LOOKS: tuple[Look, ...] = (
-    (0, "-", "o"),
-    (1, (0, (5, 1)), "s"),
-    (2, (0, (3, 1, 1, 1)), "D"),
-    (3, (0, (1, 1)), "v"),
-    (4, (0, (5, 1, 1, 1, 1, 1)), "^"),
-    (5, (0, (2, 2)), "P"),
-    (8, (0, (7, 2)), "X"),
-    (9, (0, (4, 1, 1, 1)), "<"),
-    (7, (0, (1, 2)), ">"),
-)
-"""Looks for lines of other kinds, in turn."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line: ``values`` is (seeds, sizes), drawn as its mean with a band from its smallest to
-    its largest.
+    """A line against k: the mean of ``values`` (seeds, s) with a band from least to largest.
 
-    It is named and drawn as its selection is, unless ``name`` and ``look`` say otherwise.
+    It is named and looks as its selection does, unless ``name`` and ``look`` say otherwise.
+
+    Attributes
+    ----------
+    selection : str
+    sizes : ndarray (s,)
+    values : ndarray (seeds, s)
+    marked : bool
+        Whether each point has a marker.
+    name : str
+    look : int, optional
+    joined : bool
+        Whether points are joined.
     """
 
     selection: str
@@ -53,31 +45,40 @@ class Line:
     values: np.ndarray
     marked: bool = False
     name: str = ""
-    look: Look | None = None
+    look: int | None = None
     joined: bool = True
 
-    @property
-    def style(self) -> Look:
-        """Colour, dashes and marker."""
-        return self.look or STYLES[self.selection]
+    @classmethod
+    def of(cls, curve: Curve, **how: Any) -> Line:
+        """The line of a curve; its points are marked unless every size was measured."""
+        return cls(curve.selection, curve.sizes, curve.values, **{"marked": not curve.exact, **how})
 
     @property
     def label(self) -> str:
         """How the legend names it."""
-        if self.name:
-            return self.name
-        if self.selection in ("gaussian_projection", "random_projection"):
-            return (
-                "random projection, "
-                f"{'Gaussian' if self.selection == 'gaussian_projection' else 'uniform'}"
-            )
-        return SELECTIONS[self.selection].label.partition(" (")[0]
+        short = _NAMES.get(self.selection) or SELECTIONS[self.selection].label.partition(" (")[0]
+        return self.name or short
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot of small multiples: curves, an optional prediction (d,), and the full layer's
-    value.
+    """One plot against k.
+
+    Attributes
+    ----------
+    title : str
+    d : int
+        Where the axis of k ends.
+    curves : sequence of Line
+    full : float, optional
+        The full layer's value.
+    predicted : ndarray (d,), optional
+    threshold : float, optional
+    threshold_label : str
+    axis : str
+        Label of the y axis.
+    percent : bool
+        Whether values in [0, 1] are shown as percentages.
     """
 
     title: str
@@ -87,6 +88,17 @@ class Panel:
     predicted: np.ndarray | None = None
     threshold: float | None = None
     threshold_label: str = "threshold"
+    axis: str = ""
+    percent: bool = False
+
+
+@dataclass(frozen=True)
+class Band:
+    """A value at every k, (d,), plus or minus a half-width, (d,)."""
+
+    label: str
+    center: np.ndarray
+    half: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -119,6 +131,6 @@ class Trade:
     look: int | None = None
 
 
-def point(found: Redundancy) -> Point:
+def point(redundancy: Redundancy) -> Point:
     """DR with its interval."""
-    return Point(found.value, found.low, found.high)
+    return Point(redundancy.value, redundancy.low, redundancy.high)

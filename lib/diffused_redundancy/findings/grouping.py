@@ -12,21 +12,23 @@ import pandas as pd
 
 from ..errors import InputError
 from ..experiment.measurements import COMPARED, Measurement, Measurements
+from ..measure.redundancy import Redundancy
 from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
 from .figure_data import Point, point
+from .tables import redundancy_columns
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """Nets that differ in one trait (and seeds), by the trait's value; the first group is the
+    """Networks that differ in one trait (and seeds), by the trait's value; the first group is the
     reference.
 
     Attributes
     ----------
     trait : str
-    groups : mapping from a label to nets
+    groups : mapping from a label to networks
     """
 
     trait: str
@@ -42,6 +44,11 @@ class Grouping:
         """The other labels."""
         return list(self.groups)[1:]
 
+    @property
+    def nets(self) -> list[Net]:
+        """All networks, group by group."""
+        return [net for nets in self.groups.values() for net in nets]
+
 
 TRAITS: dict[str, Callable[[Net], Any]] = {
     "loss": lambda net: net.origin.loss if net.origin.loss != "unknown" else net.name,
@@ -49,11 +56,16 @@ TRAITS: dict[str, Callable[[Net], Any]] = {
     "width": lambda net: net.d,
     "family": lambda net: net.origin.family,
 }
-"""What nets are compared by."""
+"""What networks are compared by."""
+
+
+def alike(one: Net, other: Net, *, but: Sequence[str] = ()) -> bool:
+    """Whether two networks share all traits, ``but`` for some that may differ."""
+    return all(of(one) == of(other) for trait, of in TRAITS.items() if trait not in but)
 
 
 def grouped(nets: Sequence[Net], trait: str, *, free: Sequence[str] = ()) -> Grouping:
-    """The nets that share all other traits with the first one, by the value of a trait.
+    """The networks that share all other traits with the first one, by the value of a trait.
 
     Parameters
     ----------
@@ -63,13 +75,17 @@ def grouped(nets: Sequence[Net], trait: str, *, free: Sequence[str] = ()) -> Gro
         A name in :data:`TRAITS`.
     free : sequence of str
         Further traits that may differ.
+
+    Raises
+    ------
+    InputError
+        If there is no such trait.
     """
     if trait not in TRAITS or not set(free) <= set(TRAITS):
         raise InputError(f"traits are {', '.join(TRAITS)}, not {trait!r} and {list(free)!r}")
-    fixed = [one for one in TRAITS if one != trait and one not in free]
     groups: dict[str, list[Net]] = {}
     for net in nets:
-        if all(TRAITS[one](net) == TRAITS[one](nets[0]) for one in fixed):
+        if alike(net, nets[0], but=[trait, *free]):
             groups.setdefault(str(TRAITS[trait](net)), []).append(net)
     return Grouping(trait, dict(zip(titles(list(groups)), groups.values(), strict=True)))
 
@@ -84,7 +100,7 @@ def points(
 def group_panels(
     measurements: Measurements, grouping: Grouping, measure: str, delta: float
 ) -> list[tuple[str, list[tuple[str, list[Point]]]]]:
-    """What :func:`figures.groups_figure` draws."""
+    """What :func:`figures.groups_figure` draws: DR by group, one plot a task."""
     return [
         (
             task.title,
@@ -97,8 +113,19 @@ def group_panels(
     ]
 
 
+def task_panel(
+    measurements: Measurements, measure: str, delta: float
+) -> list[tuple[str, list[tuple[str, list[Point]]]]]:
+    """What :func:`figures.groups_figure` draws: DR by task, all networks on one plot."""
+    by_task = [
+        (task.title, points(measurements, measurements.nets, task, measure, delta))
+        for task in measurements.tasks
+    ]
+    return [("all networks", by_task)]
+
+
 def nets_table(nets: Sequence[Net]) -> pd.DataFrame:
-    """What is known of each net's pre-training."""
+    """What is known of each network's pre-training."""
     rows = []
     threats = list(dict.fromkeys(threat for net in nets for threat in net.origin.robust_top1))
     for name, net in zip(titles([net.name for net in nets]), nets, strict=True):
@@ -119,42 +146,39 @@ def nets_table(nets: Sequence[Net]) -> pd.DataFrame:
 
 
 def redundancy_table(measurements: Sequence[Measurement], deltas: Sequence[float]) -> pd.DataFrame:
-    """DR of every one, selection, measure and delta, with what is known of the net: one row
-    each.
+    """DR of every measurement, selection, measure and delta, with what is known of the network: one
+    row each.
     """
     rows = []
-    for one in measurements:
-        origin = one.net.origin
-        for selection in one.accuracy:
+    for measurement in measurements:
+        origin = measurement.net.origin
+        for selection in measurement.accuracy:
             for measure in COMPARED:
                 for delta in deltas:
-                    found = one.redundancy(measure, delta, selection)
+                    redundancy = measurement.redundancy(measure, delta, selection)
                     rows.append(
                         {
-                            "net": one.net.name,
-                            "task": one.task.title,
+                            "net": measurement.net.name,
+                            "task": measurement.task.title,
                             "loss": origin.loss,
                             "upstream": origin.upstream,
                             "family": origin.family,
                             "pretraining_seed": origin.seed,
-                            "d": one.d,
+                            "d": measurement.d,
                             "selection": selection,
                             "measure": measure,
                             "delta": delta,
-                            "DR": found.value,
-                            "low": found.low,
-                            "high": found.high,
-                            "k": found.k,
-                            "seeds": found.seeds,
-                            "full_accuracy": one.full,
-                            "r": one.about["diagonal_share"],
+                            **redundancy_columns(redundancy),
+                            "seeds": redundancy.seeds,
+                            "full_accuracy": measurement.full,
+                            "r": measurement.about["diagonal_share"],
                         }
                     )
     return pd.DataFrame(rows)
 
 
 def results_of(measurements: Measurements, delta: float) -> dict[str, float]:
-    """Key numbers: DR by measure, net and task."""
+    """Key numbers: DR by measure, network and task."""
     return {
         f"DR({delta:g}) of {measure}, {one.net.name}, {one.task.name}": one.redundancy(
             measure, delta
@@ -164,19 +188,32 @@ def results_of(measurements: Measurements, delta: float) -> dict[str, float]:
     }
 
 
+def redundancy_by_task(
+    measurements: Measurements, measure: str, delta: float
+) -> dict[str, dict[str, Redundancy]]:
+    """DR of each network on each task, by their titles."""
+    names = titles([net.name for net in measurements.nets])
+    return {
+        name: {
+            task.title: measurements.of(net, task).redundancy(measure, delta)
+            for task in measurements.tasks
+        }
+        for name, net in zip(names, measurements.nets, strict=True)
+    }
+
+
 def shown_redundancy(measurements: Sequence[Measurement], delta: float) -> pd.DataFrame:
-    """For reading: one row a net, and by task the full layer's accuracy, DR of accuracy and DR of
-    CKA of random neurons.
+    """For reading: one row a network, and by task the full layer's accuracy, DR of accuracy and DR
+    of CKA of random neurons.
     """
     rows: dict[str, dict[str, Any]] = {}
     for one in measurements:
         row = rows.setdefault(one.net.name, {"net": one.net.name, "d": one.d})
         row[f"{one.task.title}: accuracy"] = f"{one.full:.1%}"
         for measure, words in (("accuracy", "its DR"), ("cka", "DR of CKA")):
-            found = one.redundancy(measure, delta)
-            row[f"{one.task.title}: {words}"] = (
-                "not reached" if found.k is None else f"{found.value:.3f}"
-            )
+            redundancy = one.redundancy(measure, delta)
+            reached = "not reached" if redundancy.k is None else f"{redundancy.value:.3f}"
+            row[f"{one.task.title}: {words}"] = reached
     for row, name in zip(rows.values(), titles(list(rows)), strict=True):
         row["net"] = name
     return pd.DataFrame(rows.values())

@@ -1,343 +1,100 @@
-"""What the notebooks do between measuring and showing: tables, panels, and sentences that follow
-from numbers.
-
-Throughout, a *case* is a net on a task, named as figures name it; ``curves[case][selection]`` is an
-array (seeds, sizes) and ``layers[case]`` the layer measured.
+"""How useful parts of a layer are: accuracies of probes, how far the two probes agree, and what the
+paper printed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from ..experiment.probed_layer import Layer
-from ..measure.redundancy import Redundancy, diffused_redundancy
-from ..report.figures import bars_figure
-from .figure_data import Line, Panel
-from .tables import redundancy_rows, shown_redundancy, tidy
-
-if TYPE_CHECKING:
-    from ..session import Session
-
-Curves = Mapping[str, Mapping[str, np.ndarray]]
-Layers = Mapping[str, Layer]
+from ..experiment.probed_layer import ProbedLayer
+from ..measure.curves import size_of
+from ..measure.redundancy import Redundancy
+from ..nets.names import titles
+from ..nets.networks import Net
+from ..tasks import Task
+from .phrases import listed
+from .tables import Curves, RedundancyTable, of_selection
 
 
-def curve_table(
-    curves: Curves,
-    layers: Layers,
+def probe_curves(
+    layers: Mapping[str, ProbedLayer],
+    probe: str,
+    selections: Sequence[str],
     seeds: Sequence[int],
-    *,
-    measure: str,
-    sizes: Mapping[str, Sequence[int]] | None = None,
-) -> pd.DataFrame:
-    """Every value of every curve: columns measure, case, selection, seed, k, value."""
-    frames = []
-    for case, found in curves.items():
-        for selection, values in found.items():
-            steps = (
-                np.arange(1, values.shape[1] + 1)
-                if sizes is None
-                else np.asarray(sizes[case])[: values.shape[1]]
-            )
-            frames.append(
-                tidy(
-                    values,
-                    steps,
-                    layers[case].seeds(selection, seeds),
-                    measure=measure,
-                    case=case,
-                    selection=selection,
-                )
-            )
-    return pd.concat(frames, ignore_index=True)
-
-
-def panels(
-    curves: Curves,
-    layers: Layers,
-    *,
-    sizes: Mapping[str, Sequence[int]] | None = None,
-    full: Mapping[str, float] | None = None,
-    predicted: bool = False,
-    threshold: float | None = None,
-) -> list[Panel]:
-    """One plot a case. ``threshold`` is relative to the full layer where that is given."""
-    drawn = []
-    for case, found in curves.items():
-        d = layers[case].d
-        lines = []
-        for selection, values in found.items():
-            if not values.shape[1]:
-                continue
-            steps = (
-                np.arange(1, values.shape[1] + 1)
-                if sizes is None
-                else np.asarray(sizes[case])[: values.shape[1]]
-            )
-            lines.append(Line(selection, steps, values, marked=sizes is not None))
-        whole = None if full is None else full[case]
-        level = None if threshold is None else threshold * (1.0 if whole is None else whole)
-        form = layers[case].closed_form() if predicted and "random" in found else None
-        label = (
-            ""
-            if threshold is None
-            else f"{threshold:g}"
-            if whole is None
-            else f"{threshold:.0%} of the full layer"
-        )
-        drawn.append(Panel(case, d, lines, whole, form, level, label))
-    return drawn
-
-
-def listed(parts: Sequence[str]) -> str:
-    """Parts as a phrase: a; a and b; a, b and c."""
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
-
-
-def describe_cka(curves: Curves, layers: Layers) -> str:
-    """One sentence on what the CKA figure shows."""
-    told = []
-    for case, found in curves.items():
-        if "random" not in found:
-            continue
-        k = layers[case].at(0.1) + 1
-        values = found["random"][:, k - 1]
-        told.append(f"{values.mean():.2f} on {case} ({values.min():.2f} to {values.max():.2f})")
-    if not told:
-        return "No random neurons were asked for."
-    return (
-        "**What to see:** with a tenth of the neurons, chosen at random, CKA with the "
-        "whole layer is "
-        f"{listed(told)}; it can be at "
-        "most 1."
-    )
-
-
-@dataclass(frozen=True)
-class ClosedFormErrors:
-    """How far the closed form is from measured means: lines for a figure and their data, a table,
-    and a sentence.
+    fractions: Sequence[float] = (),
+) -> Curves:
+    """Test accuracy by case and selection: of the ``ridge`` probe at every k, of the ``logistic``
+    one at fractions of the layer.
     """
-
-    lines: list[tuple[str, int, np.ndarray, np.ndarray]]
-    table: pd.DataFrame
-    sentence: str
-    curves: pd.DataFrame
-
-
-def closed_form_errors(random: Mapping[str, np.ndarray], layers: Layers) -> ClosedFormErrors:
-    """Compare the closed form with the mean of random curves (seeds, d)."""
-    lines, rows, curves = [], [], []
-    for case, values in random.items():
-        predicted = layers[case].closed_form()
-        error = predicted - values.mean(0)
-        spread = (
-            values.std(0, ddof=1) / np.sqrt(len(values))
-            if len(values) > 1
-            else np.full(values.shape[1], np.nan)
-        )
-        lines.append((case, values.shape[1], error, 2 * np.nan_to_num(spread)))
-        k = np.arange(1, values.shape[1] + 1)
-        curves.append(
-            pd.DataFrame(
-                {
-                    "case": case,
-                    "k": k,
-                    "closed_form": predicted,
-                    "mean": values.mean(0),
-                    "standard_error": spread,
-                }
-            )
-        )
-        late = layers[case].at(0.1)
-        far = np.flatnonzero(np.abs(error) > 0.02)
-        rows.append(
-            {
-                "case": case,
-                "r": layers[case].about()["diagonal_share"],
-                "largest error, all k": float(np.abs(error).max()),
-                "at k": int(np.abs(error).argmax()) + 1,
-                "largest error, k ≥ 10%": float(np.abs(error[late:]).max()),
-                "within 0.02 from k": int(far[-1]) + 2 if len(far) else 1,
-            }
-        )
-    table = pd.DataFrame(rows)
-    worst, late_worst = table["largest error, all k"].max(), table["largest error, k ≥ 10%"].max()
-    sentence = (
-        "**What to see:** from a tenth of the neurons on, the prediction is within "
-        f"{late_worst:.3f} of the measured mean in every case; "
-        f"over all sizes the largest error is {worst:.3f} (at k = "
-        f"{int(table.loc[table['largest error, all k'].idxmax(), 'at k'])})."
-    )
-    return ClosedFormErrors(lines, table, sentence, pd.concat(curves, ignore_index=True))
+    return {
+        case: {name: layer.probe(probe, name, seeds, fractions) for name in selections}
+        for case, layer in layers.items()
+    }
 
 
-def debiased_rows(
-    plain: Mapping[str, np.ndarray], debiased: Mapping[str, np.ndarray]
-) -> pd.DataFrame:
-    """The mean difference of plain and debiased CKA over seeds, by case."""
-    rows = []
-    for case, values in plain.items():
-        gap = (values - debiased[case]).mean(0)
-        d = len(gap)
-        at = max(int(0.1 * d), 1) - 1
-        rows.append(
-            {
-                "case": case,
-                "plain at 10%": float(values[:, at].mean()),
-                "debiased at 10%": float(debiased[case][:, at].mean()),
-                "largest difference": float(np.nanmax(np.abs(gap))),
-                "at k": int(np.nanargmax(np.abs(gap))) + 1,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def describe_debiased(rows: pd.DataFrame) -> str:
-    """One sentence on the difference of plain and debiased CKA."""
-    worst = rows["largest difference"].max()
-    verdict = (
-        "the number of images is large enough"
-        if worst < 0.01
-        else "with these few images plain CKA is visibly biased"
-    )
-    return f"**What to see:** the two differ by at most {worst:.4f} at any size: {verdict}."
-
-
-@dataclass(frozen=True)
-class RedundancyTable:
-    """DR of one measure, for every case, selection and delta."""
-
-    measure: str
-    rows: list[dict[str, Any]]
-    found: dict[tuple[str, str, float], Redundancy]
-
-    @property
-    def tidy(self) -> pd.DataFrame:
-        """Every row, as numbers."""
-        return pd.DataFrame(self.rows)
-
-    def shown(self, selection: str) -> pd.DataFrame:
-        """For reading: one selection."""
-        rows = [
-            {name: value for name, value in row.items() if name != "selection"}
-            for row in self.rows
-            if row["selection"] == selection
+def describe_convergence(logistic: Curves) -> str:
+    """One sentence on how many logistic probes were fitted, and how many did not converge."""
+    converged = np.concatenate(
+        [
+            curve.converged.ravel()
+            for kinds in logistic.values()
+            for curve in kinds.values()
+            if curve.converged is not None
         ]
-        return (
-            shown_redundancy(rows)
-            if rows
-            else pd.DataFrame({"note": [f"{selection} was not asked for"]})
-        )
-
-    def results(self, selection: str = "random") -> dict[str, float]:
-        """Key numbers: DR by case and delta."""
-        return {
-            f"DR({delta:g}) of {self.measure}, {case}": found.value
-            for (case, name, delta), found in self.found.items()
-            if name == selection
-        }
+    )
+    return (
+        f"{converged.size} probes were fitted; {int((~converged).sum())} did not reach the "
+        "tolerance."
+    )
 
 
-def redundancy_table(
-    curves: Curves,
-    layers: Layers,
-    deltas: Sequence[float],
-    *,
-    measure: str,
-    full: Mapping[str, float] | None = None,
-    sizes: Mapping[str, Sequence[int]] | None = None,
-) -> RedundancyTable:
-    """DR by case, selection and delta; without ``full`` the full layer's value is 1, as for CKA."""
-    rows, found = [], {}
-    for case, kinds in curves.items():
-        d = layers[case].d
-        whole = 1.0 if full is None else full[case]
-        for selection, values in kinds.items():
-            if not values.shape[1]:
-                continue
-            steps = None if sizes is None else np.asarray(sizes[case])[: values.shape[1]]
-            rows += redundancy_rows(
-                values,
-                deltas,
-                full=whole,
-                d=d,
-                sizes=steps,
-                case=case,
-                selection=selection,
-                measure=measure,
-            )
-            for delta in deltas:
-                found[case, selection, delta] = diffused_redundancy(
-                    values, delta, full=whole, d=d, sizes=steps
-                )
-    return RedundancyTable(measure, rows, found)
-
-
-def probe_fulls(layers: Layers, probe: str) -> dict[str, float]:
-    """The full layer's accuracy of each case with the ``ridge`` or the ``logistic`` probe."""
-    return {case: layer.full(probe) for case, layer in layers.items()}
-
-
-def describe_probes(
-    curves: Curves, layers: Layers, full: Mapping[str, float], sizes: Mapping[str, Sequence[int]]
-) -> str:
-    """One sentence on what the figure of probes shows."""
-    told = []
-    for case, found in curves.items():
-        k = layers[case].at(0.2) + 1
-        if k in list(sizes[case]):
-            values = found["random"][:, list(sizes[case]).index(k)].mean()
-            told.append(f"{values:.1%} against {full[case]:.1%} on {case}")
-    if not told:
+def describe_probes(curves: Curves) -> str:
+    """One sentence on what the figure of a probe shows."""
+    sentences = [
+        f"{curve.at_fraction(0.2).mean():.1%} against {curve.full:.1%} on {case}"
+        for case, curve in of_selection(curves).items()
+        if curve.column(size_of(0.2, curve.d)) is not None
+    ]
+    if not sentences:
         return "A fifth of the neurons is not among the sizes measured."
     return (
-        "**What to see:** with a fifth of the neurons, chosen at random, the probe's "
-        "accuracy, against the full "
-        "layer's, is "
-        f"{listed(told)}."
+        "**What to see:** with a fifth of the neurons, chosen at random, the probe's accuracy, "
+        f"against the full layer's, is {listed(sentences)}."
     )
 
 
-def shares_of_a_fifth(
-    curves: Curves, layers: Layers, full: Mapping[str, float], sizes: Mapping[str, Sequence[int]]
-) -> dict[str, np.ndarray]:
+def shares_of_a_fifth(curves: Curves) -> dict[str, np.ndarray]:
     """Accuracy of a random fifth as a share of the full layer's, (seeds,) by case; cases without
     that size are left out.
     """
-    shares = {}
-    for case, found in curves.items():
-        k = layers[case].at(0.2) + 1
-        if k in list(sizes[case]) and full[case] > 0:
-            shares[case] = found["random"][:, list(sizes[case]).index(k)] / full[case]
-    return shares
+    return {
+        case: curve.at_fraction(0.2) / curve.full
+        for case, curve in of_selection(curves).items()
+        if curve.column(size_of(0.2, curve.d)) is not None and curve.full > 0
+    }
 
 
-def agreement(
-    ridge: Curves, logistic: Curves, layers: Layers, sizes: Mapping[str, Sequence[int]]
-) -> pd.DataFrame:
-    """How far the two probes are apart, over the sizes both have, for random neurons."""
+def agreement(ridge: Curves, logistic: Curves) -> pd.DataFrame:
+    """How far the two probes are apart (ridge less logistic, in points), for random neurons, over
+    the sizes of the logistic one.
+    """
     rows = []
-    for case, found in logistic.items():
-        steps = np.asarray(sizes[case])
-        gap = ridge[case]["random"][:, steps - 1].mean(0) - found["random"].mean(0)
+    for case, theirs in of_selection(logistic).items():
+        ours = ridge[case]["random"]
+        gap = 100 * (ours.mean[np.searchsorted(ours.sizes, theirs.sizes)] - theirs.mean)
         widest = int(np.abs(gap).argmax())
+        fifth = theirs.column(size_of(0.2, theirs.d))
         rows.append(
             {
                 "case": case,
-                "ridge, full layer": layers[case].full("ridge"),
-                "logistic, full layer": layers[case].full("logistic"),
-                "largest gap": 100 * float(gap[widest]),
-                "at k": int(steps[widest]),
-                "gap at a fifth": 100 * float(gap[list(steps).index(layers[case].at(0.2) + 1)])
-                if layers[case].at(0.2) + 1 in steps
-                else float("nan"),
+                "ridge, full layer": ours.full,
+                "logistic, full layer": theirs.full,
+                "largest gap": float(gap[widest]),
+                "at k": int(theirs.sizes[widest]),
+                "gap at a fifth": float("nan") if fifth is None else float(gap[fifth]),
             }
         )
     return pd.DataFrame(rows)
@@ -351,63 +108,53 @@ def describe_agreement(table: pd.DataFrame) -> str:
         f", and by up to {fifth:.1f} points at a fifth of the layer. " if fifth == fifth else ". "
     )
     widest = table.loc[table["largest gap"].abs().idxmax()]
-    if widest["largest gap"] < -2:
-        return text + (
-            f"Where they differ most, on {widest['case']} at k = {widest['at k']}, the ridge "
-            "probe is the lower one. "
-            "So read the shape of its exact curves, and take the levels from the logistic "
-            "probe, which is the paper's."
-        )
-    return text + "Where they differ, the logistic probe is the paper's."
-
-
-def redundancy_figure(
-    table: RedundancyTable, deltas: Sequence[float], selection: str = "random"
-) -> Figure:
-    """DR with its interval by case, one mark per delta."""
-    cases = list(dict.fromkeys(case for case, name, _ in table.found if name == selection))
-    series = []
-    for delta in deltas:
-        found = [table.found[case, selection, delta] for case in cases]
-        value, low, high = (
-            np.array([getattr(one, name) for one in found]) for name in ("value", "low", "high")
-        )
-        series.append((f"δ = {delta:g}", value, low, high))
-    return bars_figure(
-        cases, series, f"DR(δ) of {table.measure}:\nshare of the layer that can be dropped"
+    if widest["largest gap"] >= -2:
+        return text + "Where they differ, the logistic probe is the paper's."
+    return text + (
+        f"Where they differ most, on {widest['case']} at k = {widest['at k']}, the ridge probe is "
+        "the lower one. So read the shape of its exact curves, and take the levels from the "
+        "logistic probe, which is the paper's."
     )
 
 
-def describe_redundancy(
-    table: RedundancyTable, deltas: Sequence[float], selection: str = "random"
-) -> str:
-    """One sentence on the figure of DR."""
-    delta = 0.9 if 0.9 in deltas else deltas[0]
-    found = {
-        case: one
-        for (case, name, at), one in table.found.items()
-        if name == selection and at == delta
-    }
-    told = [f"{one.value:.0%} on {case}" for case, one in found.items() if one.k is not None]
-    if not told:
-        return f"No size measured keeps {delta:.0%} of the full layer's {table.measure}."
+def describe_redundancy(table: RedundancyTable) -> str:
+    """One sentence on DR of random neurons."""
+    sentences = [
+        f"{redundancy.value:.0%} on {case}"
+        for case, redundancy in table.of("random", table.delta).items()
+        if redundancy.k is not None
+    ]
+    if not sentences:
+        return f"No size measured keeps {table.delta:.0%} of the full layer's {table.measure}."
     return (
-        f"**What to see:** the share of neurons that can be dropped while {delta:.0%} of "
-        f"{table.measure} is kept: "
-        f"{listed(told)}."
+        f"**What to see:** the share of neurons that can be dropped while {table.delta:.0%} of "
+        f"{table.measure} is kept: {listed(sentences)}."
     )
 
 
 def redundancy_by_net(
-    table: RedundancyTable, study: Session, delta: float, selection: str = "random"
+    table: RedundancyTable, cases: Mapping[str, tuple[Net, Task]]
 ) -> dict[str, dict[str, Redundancy]]:
-    """DR at one delta by net and task title."""
+    """DR of random neurons by network and title of the task; ``cases`` says what each case is."""
+    nets = list(dict.fromkeys(net.name for net, _ in cases.values()))
+    redundancies = table.of("random", table.delta)
     return {
-        name: {
-            task.title: table.found[study.title(one, task), selection, delta]
-            for task in study.tasks
+        title: {
+            task.title: redundancies[case]
+            for case, (net, task) in cases.items()
+            if net.name == name
         }
-        for name, one in study.titles().items()
+        for name, title in zip(nets, titles(nets), strict=True)
+    }
+
+
+def results_of(ridge: Curves, logistic: Curves) -> dict[str, float]:
+    """Key numbers: what a random fifth keeps, and the full layers' accuracies."""
+    shares = shares_of_a_fifth(logistic).items()
+    return {f"share at 20%, {case}": float(np.mean(share)) for case, share in shares} | {
+        f"full layer, {probe}, {case}": curve.full
+        for probe, curves in (("ridge", ridge), ("logistic", logistic))
+        for case, curve in of_selection(curves).items()
     }
 
 
@@ -416,37 +163,27 @@ PAPER_DR = (
     ("ViT S-32", 384, 0.5573, 0.70, 0.50, 0.50, 0.70),
     ("ResNet18", 512, 0.6923, 0.80, 0.50, 0.50, 0.90),
 )
-"""Table 1 of the ICLR version: net, d, ImageNet top-1, DR(0.9) on CIFAR10, CIFAR100, Flowers, Pets.
+"""Table 1 of the ICLR version: network, d, ImageNet top-1, DR(0.9) on CIFAR10, CIFAR100, Flowers,
+Pets.
 """
 
 
 def paper_table() -> pd.DataFrame:
     """The printed values to compare with."""
-    columns = [
-        "net",
-        "d",
-        "ImageNet top-1",
-        "DR, CIFAR10",
-        "DR, CIFAR100",
-        "DR, Flowers",
-        "DR, Pets",
-    ]
+    tasks = ("CIFAR10", "CIFAR100", "Flowers", "Pets")
+    columns = ["net", "d", "ImageNet top-1", *(f"DR, {task}" for task in tasks)]
     return pd.DataFrame(PAPER_DR, columns=columns)
 
 
-def beside_paper(table: RedundancyTable, selection: str = "random", delta: float = 0.9) -> str:
-    """One sentence that sets this run's DR beside the printed range."""
-    ours = [
-        one.value
-        for (_, name, at), one in table.found.items()
-        if name == selection and at == delta and one.k is not None
-    ]
-    if not ours:
+def beside_paper(table: RedundancyTable, delta: float = 0.9) -> str:
+    """One sentence that sets this run's DR of random neurons beside the printed range."""
+    reached = [one.value for one in table.of("random", delta).values() if one.k is not None]
+    if not reached:
         return f"This run did not measure DR({delta:g})."
     printed = [value for row in PAPER_DR for value in row[3:]]
     return (
-        f"In the paper DR({delta:g}) of these nets goes from {min(printed):.2f} to "
-        f"{max(printed):.2f} over four tasks; in this run, for "
-        f"logistic probes at the fractions above, from {min(ours):.2f} to {max(ours):.2f} over "
-        f"{len(ours)} case{'s' if len(ours) > 1 else ''}."
+        f"In the paper DR({delta:g}) of these networks goes from {min(printed):.2f} to "
+        f"{max(printed):.2f} over four tasks; in this run, for logistic probes at the fractions "
+        f"above, from {min(reached):.2f} to {max(reached):.2f} over {len(reached)} "
+        f"case{'s' if len(reached) > 1 else ''}."
     )

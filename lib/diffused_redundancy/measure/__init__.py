@@ -1,13 +1,5 @@
 """The measures: pure mathematics on arrays. No files, no plots, no data sets."""
 
-from .._lazy import exports
+import lazy_loader
 
-__getattr__, __dir__, __all__ = exports(
-    __name__,
-    {
-        ".cka": "cka_curve cka_curves closed_form diagonal_share",
-        ".redundancy": "Redundancy diffused_redundancy",
-        ".selections": "PAPER_FRACTIONS SELECTIONS Ordering orderings ordering sizes_of",
-        ".statistics": "SufficientStatistics",
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

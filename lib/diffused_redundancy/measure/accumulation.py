@@ -1,6 +1,4 @@
-"""Sums of features over rows and of their products, a block at a time, and how blocks are taken and
-put on a device.
-"""
+"""Sums of features over rows and of their products, a block at a time."""
 
 from __future__ import annotations
 
@@ -17,25 +15,24 @@ from .moments import Moments
 from .validation import check_finite
 
 BLOCK_ROWS = 4000
-"""Rows multiplied at once: long enough for full speed, short enough that float32 sums within stay
-accurate (and that 2,048 neurons stay under the 32 MiB up to which memory is kept for the next
-block, see :func:`..devices.keep_memory`).
+"""Rows of a block: long enough for full speed, short enough that float32 sums within stay accurate
+(and that 2,048 neurons stay under the 32 MiB up to which memory is kept for the next block, see
+:func:`..devices.keep_memory`).
 """
 
+PRODUCT_ROWS = 1000
+"""Rows of a float32 product on a GPU, which sums them in float32: 4,000 cost a digit, measured."""
 
 _CACHED_ROWS = 256
 """Rows that a CPU centres and sums at once, so that they come from memory once."""
 
-
 _STRIP = 256
 """Neurons whose products with one another are taken at once: smaller products are slow."""
-
 
 LARGEST_EXPONENT = 200
 """Features that vary by more than 2^200 or less than 2^-200 (1e60 and 1e-60) are refused: their
 fourth powers leave float64.
 """
-
 
 SAFE_EXPONENT = 24
 """Up to here fourth powers of float32 features, and their sums over a block, stay well within
@@ -45,9 +42,7 @@ float32.
 
 @contextmanager
 def _full_float32() -> Iterator[None]:
-    """Products in true float32 (no TF32), whatever the caller's setting, which is put back
-    afterwards.
-    """
+    """Products in true float32 (no TF32), whatever the caller's setting."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
@@ -57,14 +52,13 @@ def _full_float32() -> Iterator[None]:
 
 
 def blocks(length: int, rows: int | None = None) -> Iterator[slice]:
-    """Slices of so many rows; by default of as many as are multiplied at once."""
+    """Slices of so many rows; by default of a block's."""
     step = rows or BLOCK_ROWS
     return (slice(start, start + step) for start in range(0, length, step))
 
 
 class Sums:
-    """Sums in progress, about a fixed centre near the mean (that of the first block), added to in
-    place.
+    """Sums in progress, about a fixed centre near the mean, added to in place.
 
     The centre is representable in the features' precision, so subtracting it loses nothing that
     centring by the exact mean would keep. Blocks are scaled by a power of two, which is exact, so
@@ -99,9 +93,7 @@ class Sums:
         self.work: Tensor | None = None
 
     def add(self, block: Tensor, labels: Tensor | None, offset: int) -> None:
-        """Add a block whose first row is number ``offset``; nothing is added if it holds what is
-        not finite.
-        """
+        """Add a block whose first row is number ``offset``, unless it is not all finite."""
         given = on_device(block, self.device)
         if self.work is None or self.work.dtype != given.dtype or len(self.work) < len(given):
             self.work = torch.empty_like(given, memory_format=torch.contiguous_format)
@@ -124,7 +116,7 @@ class Sums:
             _add_product(self.second, work, squared, unit**2)
             if self.third is not None and self.fourth is not None:
                 squares = work * work
-                self.third.add_((squares.T @ work).to(self.home), alpha=unit**3)
+                self.third.add_(_product(squares, work).to(self.home), alpha=unit**3)
                 _add_product(
                     self.fourth, squares, column_sums(squares * squares, self.home), unit**4
                 )
@@ -148,9 +140,7 @@ class Sums:
         return total, squared
 
     def moments(self) -> tuple[Moments, Tensor]:
-        """What was summed, about its own mean, and that mean less the centre (d,); nothing may be
-        added any more.
-        """
+        """The moments about the mean, and the mean less the centre (d,). Ends the sums."""
         shift = self.total / self.n
         if self.third is None or self.fourth is None:
             _mirror(self.second, self.total, shift)
@@ -167,12 +157,8 @@ def _tiled(block: Tensor) -> bool:
 
 
 def _unit(work: Tensor, largest: float) -> float | None:
-    """The power of two to divide centred features by, 1 for all usual ones; None if they are not
-    finite.
-
-    ``largest`` is the largest sum of squares of a column: where it tells that no feature is out of
-    bounds, they need not be read again.
-    """
+    """The power of two to divide centred features by: 1 for usual ones, None for any not finite."""
+    # The largest sum of squares of a column often shows that no feature is out of bounds.
     if len(work) * 4.0**-SAFE_EXPONENT <= largest < 4.0**SAFE_EXPONENT:
         return 1.0
     low, high = (float(end) for end in torch.aminmax(work))  # NaN and infinities come through
@@ -188,12 +174,9 @@ def _unit(work: Tensor, largest: float) -> float | None:
 
 
 def _add_product(total: Tensor, block: Tensor, squared: Tensor, factor: float) -> None:
-    """Add ``factor * block.T @ block`` to ``total``, on and above the diagonal only (and in some
-    squares along it).
-
-    The diagonal, whose errors CKA of a few neurons shows most, comes from ``squared``, the sums of
-    squares of the columns in float64: that makes CKA eight times as exact.
-    """
+    """Add ``factor * block.T @ block`` to ``total``, on and above the diagonal only."""
+    # Errors on the diagonal show most in CKA of few neurons: it comes from the float64 sums of
+    # squares of the columns, which makes CKA eight times as exact.
     exact = torch.add(total.diagonal(), squared, alpha=factor)
     _add_upper(total, block, factor)
     total.diagonal().copy_(exact)
@@ -202,28 +185,41 @@ def _add_product(total: Tensor, block: Tensor, squared: Tensor, factor: float) -
 def _add_upper(total: Tensor, block: Tensor, factor: float) -> None:
     """Add the products of columns with those to their right: of the left half with the right, then
     the same within each half.
-
-    With 512 neurons that is 3/4 of the operations of the whole product, with 2,048 it is 9/16, in
-    squares, which multiply faster than strips. For wide layers on CPUs there is a way with half of
-    them.
     """
+    # 3/4 of the operations of the whole product with 512 neurons, 9/16 with 2,048, and in squares,
+    # which multiply faster than strips.
     if _tiled(block):
         tiles.add_upper(total, block, factor)
         return
     d = block.shape[1]
     half = d // 2 if d > _STRIP else 0
     if not half:
-        total.add_((block.T @ block).to(total.device), alpha=factor)
+        total.add_(_product(block, block).to(total.device), alpha=factor)
         return
     left, right = block[:, :half], block[:, half:]
-    total[:half, half:].add_((left.T @ right).to(total.device), alpha=factor)
+    total[:half, half:].add_(_product(left, right).to(total.device), alpha=factor)
     _add_upper(total[:half, :half], left, factor)
     _add_upper(total[half:, half:], right, factor)
 
 
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    """left' right for (n, p) and (n, q): (p, q), in their type, of so many rows at a time."""
+    rows = _product_rows(left)
+    product = left[:rows].T @ right[:rows]
+    for start in range(rows, len(left), rows):
+        product.addmm_(left[start : start + rows].T, right[start : start + rows])
+    return product
+
+
+def _product_rows(block: Tensor) -> int:
+    """The rows of a block that one product may sum."""
+    exact = block.device.type == "cpu" or block.dtype == torch.float64
+    return len(block) if exact else PRODUCT_ROWS
+
+
 def _mirror(square: Tensor, left: Tensor | None = None, right: Tensor | None = None) -> None:
-    """Copy what is above the diagonal to below it, in strips; first take away the outer product of
-    two vectors (d,), if given.
+    """Subtract the outer product of two vectors (d,), if given, above the diagonal, and copy what
+    is there to below it, in strips.
     """
     for start in range(0, len(square), _STRIP):
         stop = start + _STRIP
@@ -235,22 +231,20 @@ def _mirror(square: Tensor, left: Tensor | None = None, right: Tensor | None = N
 
 
 def _sums_by_class(work: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """The sum of the rows of each class, (C, d). On GPUs by a product, since their indexed sums
-    depend on the order of threads.
-    """
+    """The sum of the rows of each class, (C, d)."""
     if work.device.type == "cpu":
         return torch.zeros(classes, work.shape[1], dtype=work.dtype).index_add_(0, labels, work)
-    return torch.nn.functional.one_hot(labels, classes).to(work.dtype).T @ work
+    # a product: on GPUs indexed sums depend on the order of threads
+    return _product(torch.nn.functional.one_hot(labels, classes).to(work.dtype), work)
 
 
 def on_device(block: Tensor, device: torch.device) -> Tensor:
     """Features where they are multiplied: half precision up-cast, and on MPS, which has no float64,
     as float32.
     """
-    kind = (
-        torch.float32 if device.type == "mps" else torch.promote_types(block.dtype, torch.float32)
-    )
-    return block.to(kind).to(device) if device.type == "mps" else block.to(device).to(kind)
+    if device.type == "mps":
+        return block.to(torch.float32).to(device)
+    return block.to(device).to(torch.promote_types(block.dtype, torch.float32))
 
 
 def column_sums(block: Tensor, home: torch.device) -> Tensor:

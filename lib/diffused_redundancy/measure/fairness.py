@@ -36,11 +36,10 @@ def _checked(values: Any) -> np.ndarray:
 
 
 def gini(by_class: Any) -> np.ndarray:
-    """The Gini index over classes: 0 if all are equal, at most 1 - 1/C, where one class has
-    everything.
+    """The Gini index over classes, from 0 (all equal) to 1 - 1/C (one class has everything).
 
     Half the mean absolute difference between two classes (with replacement), as a share of the
-    mean. Where all values are 0 it is 0.
+    mean; 0 where all values are 0.
 
     Parameters
     ----------
@@ -49,6 +48,11 @@ def gini(by_class: Any) -> np.ndarray:
     Returns
     -------
     ndarray (...)
+
+    Examples
+    --------
+    >>> gini([[0.5, 0.5], [0.0, 1.0]])
+    array([0. , 0.5])
     """
     values = np.sort(_checked(by_class), axis=-1)
     count = values.shape[-1]
@@ -60,8 +64,21 @@ def gini(by_class: Any) -> np.ndarray:
 
 
 def coefficient_of_variation(by_class: Any) -> np.ndarray:
-    """The standard deviation over classes (of the population) as a share of their mean; 0 where all
-    values are 0.
+    """The standard deviation over classes (of the population) as a share of their mean.
+
+    Parameters
+    ----------
+    by_class : array (..., C)
+
+    Returns
+    -------
+    ndarray (...)
+        0 where all values are 0.
+
+    Examples
+    --------
+    >>> coefficient_of_variation([[0.5, 0.5], [0.0, 1.0]])
+    array([0., 1.])
     """
     values = _checked(by_class)
     mean = values.mean(-1)
@@ -69,8 +86,22 @@ def coefficient_of_variation(by_class: Any) -> np.ndarray:
 
 
 def worst(by_class: Any, share: float = 0.0) -> np.ndarray:
-    """The mean over the worst ``share`` of the classes, at least one: accuracy of the worst class
-    by default.
+    """The mean accuracy of the worst classes: of the single worst one by default.
+
+    Parameters
+    ----------
+    by_class : array (..., C)
+    share : float in [0, 1]
+        Of the classes, rounded down to whole ones, at least one.
+
+    Returns
+    -------
+    ndarray (...)
+
+    Examples
+    --------
+    >>> float(worst([0.5, 0.25, 0.75, 1.0])), float(worst([0.5, 0.25, 0.75, 1.0], 0.5))
+    (0.25, 0.375)
     """
     values = np.sort(_checked(by_class), axis=-1)
     share = check_number(share, "share", 0, 1)
@@ -78,14 +109,23 @@ def worst(by_class: Any, share: float = 0.0) -> np.ndarray:
 
 
 def rank_correlation(rows: Any, others: Any = None) -> np.ndarray:
-    """Spearman's rank correlations between rows (m, C), or of each row with each of some others (l,
-    C).
+    """Spearman's rank correlations of each row with each other one, or with each of some others.
 
-    Ties share their mean rank. A constant row has no order: its correlations are NaN.
+    Parameters
+    ----------
+    rows : array (m, C)
+    others : array (l, C), optional
 
     Returns
     -------
     ndarray (m, m) or (m, l)
+        Ties share their mean rank. A constant row has no order: its correlations are NaN.
+
+    Examples
+    --------
+    >>> rank_correlation([[0.1, 0.2, 0.3], [0.9, 0.8, 0.7]]).round(2)
+    array([[ 1., -1.],
+           [-1.,  1.]])
     """
 
     def ranks(values: Any) -> np.ndarray:
@@ -109,33 +149,50 @@ def rank_correlation(rows: Any, others: Any = None) -> np.ndarray:
 
 
 def mean_agreement(rows: Any, others: Any = None) -> float:
-    """The mean rank correlation over pairs of different rows (m, C); NaN with fewer than two rows
-    that have an order.
+    """The mean rank correlation over pairs of different rows.
 
-    With ``others`` (m, C), such as the same values measured on other images, it is that of row i
-    with other row j over i and j that differ: what comes from sharing the images is left out.
+    Parameters
+    ----------
+    rows : array (m, C)
+    others : array (m, C), optional
+        The same values measured on other images, say. Then pairs are of row i with other row j, for
+        i and j that differ: what comes from sharing the images is left out.
+
+    Returns
+    -------
+    float
+        NaN with fewer than two rows that have an order.
+
+    Examples
+    --------
+    >>> round(mean_agreement([[0.1, 0.2, 0.3], [0.2, 0.4, 0.6], [0.1, 0.3, 0.2]]), 3)
+    0.667
     """
-    found = rank_correlation(rows, others)
-    pairs = (
-        found[np.triu_indices(len(found), 1)]
-        if others is None
-        else found[np.not_equal(*np.indices(found.shape))]
-    )
+    correlations = rank_correlation(rows, others)
+    if others is None:
+        pairs = correlations[np.triu_indices(len(correlations), 1)]
+    else:
+        pairs = correlations[np.not_equal(*np.indices(correlations.shape))]
     return float(np.nanmean(pairs)) if pairs.size and not np.isnan(pairs).all() else float("nan")
 
 
 def expected_gini(accuracy: Any, counts: Any, *, draws: int = 200, seed: int = 0) -> float:
-    """The mean Gini index of binomial counts of right guesses: with one accuracy, what chance alone
-    gives were every class equally hard.
+    """The mean Gini index of binomial counts of right guesses: what chance alone gives.
 
     Parameters
     ----------
     accuracy : float or array (C,)
-        Of every class, or of each, in [0, 1].
+        Of every class, were all equally hard, or of each; in [0, 1].
     counts : array of int (C,)
         Test images of each class; classes without any are left out.
     draws, seed : int
         Of the simulation; draws are at least 1.
+
+    Examples
+    --------
+    >>> few, many = expected_gini(0.8, [10, 10, 10]), expected_gini(0.8, [1000, 1000, 1000])
+    >>> round(few, 2), round(many, 3)
+    (0.06, 0.006)
     """
     tests, draws = np.asarray(counts, dtype=int), check_whole(draws, "draws", 1)
     if np.ndim(accuracy) == 0:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..errors import InputError
+from .validation import as_labels, count_classes
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,9 @@ class Features:
     Examples
     --------
     >>> import numpy as np
-    >>> features = Features(np.random.randn(100, 8))
-    >>> features.d, features.labelled
-    (8, False)
+    >>> features = Features(np.ones((4, 8)), [0, 1, 0, 1], np.ones((2, 8)), [0, 2])
+    >>> features.d, features.labelled, features.num_classes
+    (8, True, 3)
     """
 
     X_train: Any = field(repr=False)
@@ -49,14 +51,14 @@ class Features:
     @property
     def labelled(self) -> bool:
         """Whether a probe can be fitted and tested."""
-        return self.y_train is not None and self.y_test is not None
+        return all(part is not None for part in (self.y_train, self.X_test, self.y_test))
 
     @property
     def num_classes(self) -> int | None:
         """One more than the largest label of either part; None without labels."""
-        if self.y_train is None:
-            return None
-        return int(max(np.max(y) for y in (self.y_train, self.y_test) if y is not None)) + 1
+        parts = {"y_train": self.y_train, "y_test": self.y_test}
+        labels = [as_labels(y, len(y), name) for name, y in parts.items() if y is not None]
+        return count_classes(torch.cat(labels)) if labels else None
 
     @property
     def groups(self) -> np.ndarray | None:

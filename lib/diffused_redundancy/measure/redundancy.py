@@ -44,6 +44,14 @@ class Redundancy:
         How many curves it rests on.
     full : float
         T of the whole layer.
+
+    Examples
+    --------
+    >>> from diffused_redundancy.measure.curves import Curve
+    >>> curve = Curve("cka", "first", [0], [1, 2, 3, 4], [[0.5, 0.8, 0.95, 1]], d=4, full=1)
+    >>> redundancy = curve.redundancy(0.9)
+    >>> redundancy.value, redundancy.k, redundancy.has_interval
+    (0.25, 3, False)
     """
 
     delta: float
@@ -63,12 +71,8 @@ class Redundancy:
 
 
 def smallest_sufficient(values: np.ndarray, threshold: float, sizes: np.ndarray) -> np.ndarray:
-    """The first size at which each row of values (rows, s) reaches the threshold; NaN where none
-    does.
-    """
-    reached = values >= threshold - 1e-12 * abs(
-        threshold
-    )  # a tie to within rounding has reached it
+    """The first size at which each row of values (rows, s) reaches the threshold, or NaN."""
+    reached = values >= threshold - 1e-12 * abs(threshold)  # so does a tie to within rounding
     first = sizes[reached.argmax(1)].astype(float)
     first[~reached.any(1)] = np.nan
     return first
@@ -82,7 +86,7 @@ def diffused_redundancy(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Redundancy:
-    """DR(delta) of a curve.
+    """DR(delta) of a curve: definition 1 of the paper.
 
     Parameters
     ----------
@@ -94,6 +98,10 @@ def diffused_redundancy(
         Bootstrap resamples of the seeds.
     seed : int
         Of the bootstrap.
+
+    Returns
+    -------
+    Redundancy
 
     Raises
     ------
@@ -111,14 +119,16 @@ def diffused_redundancy(
     >>> from diffused_redundancy.measure.curves import Curve
     >>> values = [[0.2, 0.7, 0.9, 0.9], [0.3, 0.8, 0.9, 0.9]]
     >>> curve = Curve("ridge_accuracy", "random", (1, 2), [1, 2, 3, 4], values, d=4, full=0.9)
-    >>> found = diffused_redundancy(curve, delta=0.9)
-    >>> found.k, found.value
+    >>> redundancy = diffused_redundancy(curve, delta=0.9)
+    >>> redundancy.k, redundancy.value
     (3, 0.25)
+    >>> redundancy.low, redundancy.high
+    (0.25, 0.25)
     """
     if not hasattr(curve, "sizes"):
         raise InputError(
-            f"curve is {type(curve).__name__}: DR is of a Curve, as the measures give it; "
-            "make one of your own values by Curve(measure, selection, seeds, sizes, values, d, full)"
+            f"curve is {type(curve).__name__}: DR is of a Curve, as the measures give it; make one "
+            "of other values by Curve(measure, selection, seeds, sizes, values, d, full)"
         )
     delta = check_number(delta, "delta", 0, 1, open_low=True)
     if not curve.values.size or np.isnan(curve.values).any():
@@ -137,6 +147,6 @@ def diffused_redundancy(
         resampled = np.where(np.isnan(resampled), d, resampled)  # nothing can be dropped
         most, least = percentile_interval(resampled, confidence, method="inverted_cdf")[::-1]
         low, high = 1 - most / d, 1 - least / d
-    found = None if np.isnan(k) else int(k)
+    smallest = None if np.isnan(k) else int(k)
     seeds = len(curve.seeds)
-    return Redundancy(delta, 1 - k / d, found, d, low, high, confidence, seeds, curve.full)
+    return Redundancy(delta, 1 - k / d, smallest, d, low, high, confidence, seeds, curve.full)

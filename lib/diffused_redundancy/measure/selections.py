@@ -1,22 +1,21 @@
-"""Selections: every way of keeping k of d neurons or directions is an ordered ordering and its
-prefix.
+"""Selections: every way of keeping k of d neurons or directions is an ordering and its prefix.
 
-"k neurons" always means the first k columns of a ordering Q, so the subsets of one seed are nested,
-and whatever is computed for the whole ordering once can be read off at every k.
+"k neurons" always means the first k columns of a matrix Q, so the subsets of one seed are nested,
+and what is computed once for the whole ordering can be read off at every k.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InputError, check_whole, unknown
-from .statistics import SufficientStatistics
+from ..errors import InputError, check_number, check_whole, unknown
+from .curves import size_of
+from .statistics import SufficientStatistics, check_statistics
 
 _ROWS = 256
 """Rows of a Gram matrix that are permuted at a time."""
@@ -24,21 +23,29 @@ _ROWS = 256
 
 @dataclass(frozen=True)
 class Ordering:
-    """An ordered ordering: a permutation of the neurons, or directions in the space of neurons.
+    """A permutation of the neurons, or a sequence of directions in the space of neurons.
 
     Attributes
     ----------
     selection : str
         The name of the selection it came from.
     seed : int
-        Its seed; 0 for a selection that draws nothing.
+        Its seed; 0 for a deterministic selection.
     d : int
-        Number of neurons of the layer.
+        Neurons of the layer.
     order : Tensor (r,), int64, or None
         The permutation, for selections of neurons; r is d, or fewer after :meth:`first`.
     directions : Tensor (d, r), float64, or None
         The columns of Q otherwise; r may be below d (there are no more principal components than
         images).
+
+    Examples
+    --------
+    >>> reverse = Ordering("reverse", seed=0, d=3, order=torch.tensor([2, 1, 0]))
+    >>> reverse.size
+    3
+    >>> reverse.columns(torch.tensor([[1.0, 2.0, 3.0]]), 2)
+    tensor([[3., 2.]])
     """
 
     selection: str
@@ -53,7 +60,7 @@ class Ordering:
         return len(self.order) if self.order is not None else self.directions.shape[1]  # type: ignore[union-attr]
 
     def first(self, k: int) -> Ordering:
-        """The ordering that ends after k neurons or directions."""
+        """The same ordering, ended after k neurons or directions."""
         k = check_whole(k, "k", 1, self.size)
         if self.order is not None:
             return replace(self, order=self.order[:k])
@@ -77,9 +84,8 @@ class Ordering:
         if self.order is not None:
             order = self.order.to(gram.device)
             permuted = gram.new_empty(self.size, self.size)
-            for start in range(
-                0, self.size, _ROWS
-            ):  # a whole matrix of rows in between would leave the caches
+            # a whole matrix of rows in between would leave the caches
+            for start in range(0, self.size, _ROWS):
                 some = slice(start, start + _ROWS)
                 torch.index_select(gram.index_select(0, order[some]), 1, order, out=permuted[some])
             return permuted
@@ -87,9 +93,7 @@ class Ordering:
 
 
 def random_order(d: int, seed: int) -> Tensor:
-    """The authors' subsets: what ``torch.manual_seed(seed); torch.randperm(d)`` gives, on the CPU,
-    for any chip.
-    """
+    """The authors' subsets, ``torch.manual_seed(seed); torch.randperm(d)``, on any device."""
     return torch.randperm(d, generator=torch.Generator().manual_seed(seed))
 
 
@@ -102,11 +106,16 @@ def _first(statistics: SufficientStatistics, seed: int) -> dict[str, Tensor]:
 
 
 def principal_components(statistics: SufficientStatistics) -> Tensor:
-    """Eigenvectors of the train covariance by descending eigenvalue, (d, r), signs fixed by the
-    largest entry.
+    """Eigenvectors of the train covariance by descending eigenvalue, (d, r); the largest entry of
+    each is positive.
 
-    r is the numerical rank: at most n - 1 (centred images) and at most the neurons that vary. The
-    directions beyond have no variance and no order among them.
+    r is the numerical rank, at most n - 1 and at most the neurons that vary. The directions beyond
+    have no variance and no order among them.
+
+    Raises
+    ------
+    InputError
+        If every neuron is constant.
     """
     values, vectors = torch.linalg.eigh(statistics.gram)
     noise = statistics.d * torch.finfo(torch.float32).eps / 100 * values[-1]
@@ -175,7 +184,7 @@ SELECTIONS: dict[str, Selection] = {
 
 
 def ordering(selection: str, statistics: SufficientStatistics, seed: int = 0) -> Ordering:
-    """The ordered ordering of one selection and seed.
+    """The ordering of one selection and seed.
 
     Parameters
     ----------
@@ -185,8 +194,24 @@ def ordering(selection: str, statistics: SufficientStatistics, seed: int = 0) ->
         Of the train set: it gives d, and the covariance whose eigenvectors are the principal
         components.
     seed : int
-        Of the draw; ignored by selections that draw nothing.
+        Of the draw; ignored by deterministic selections.
+
+    Raises
+    ------
+    InputError
+        If the selection is unknown, or the seed is not a whole number from 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).standard_normal((20, 5))
+    >>> statistics = SufficientStatistics.from_features(X, device="cpu")
+    >>> ordering("random", statistics, seed=1).order
+    tensor([0, 4, 2, 3, 1])
+    >>> ordering("pca", statistics).directions.shape
+    torch.Size([5, 5])
     """
+    check_statistics(statistics)
     if selection not in SELECTIONS:
         raise unknown("selection", selection, SELECTIONS)
     kind = SELECTIONS[selection]
@@ -197,31 +222,54 @@ def ordering(selection: str, statistics: SufficientStatistics, seed: int = 0) ->
 def orderings(
     selection: str, statistics: SufficientStatistics, seeds: Iterable[int]
 ) -> list[Ordering]:
-    """The orderings of a selection for some seeds; a single one where the selection draws
-    nothing.
+    """The orderings of a selection for some seeds; a single one if it is deterministic.
+
+    Parameters
+    ----------
+    selection, statistics
+        As for :func:`ordering`.
+    seeds : iterable of int
+
+    Examples
+    --------
+    >>> statistics = SufficientStatistics.from_features(torch.rand(20, 5), device="cpu")
+    >>> [one.seed for one in orderings("random", statistics, [1, 2, 3])]
+    [1, 2, 3]
+    >>> len(orderings("first", statistics, [1, 2, 3]))
+    1
     """
     if selection in SELECTIONS and not SELECTIONS[selection].seeded:
         return [ordering(selection, statistics)]
     return [ordering(selection, statistics, seed) for seed in seeds]
 
 
-PAPER_FRACTIONS = (
-    0.0005,
-    0.001,
-    0.002,
-    0.003,
-    0.004,
-    0.005,
-    0.01,
-    0.05,
-    0.1,
-    0.2,
-    0.3,
-    0.5,
-    0.8,
-    0.9,
-    1.0,
-)
+def check_orderings(given: Any, d: int) -> list[Ordering]:
+    """Orderings of one selection and size, of d neurons, as a list; InputError for anything else.
+
+    A single one makes a list of one.
+    """
+    listed = [given] if isinstance(given, Ordering) else given
+    if not isinstance(listed, Sequence) or not all(isinstance(one, Ordering) for one in listed):
+        raise InputError(
+            f"orderings is {type(given).__name__}: make them with "
+            "orderings(selection, statistics, seeds)"
+        )
+    if not listed:
+        raise InputError("no orderings were given: one at least is needed")
+    if any(one.d != d for one in listed):
+        raise InputError(
+            f"orderings of {next(one.d for one in listed if one.d != d)} neurons cannot be used "
+            f"on a layer of {d}"
+        )
+    if len({(one.selection, one.size) for one in listed}) > 1:
+        raise InputError(
+            "orderings of several selections or sizes make no curve: give those of one at a time"
+        )
+    return list(listed)
+
+
+_SMALL_FRACTIONS = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05)
+PAPER_FRACTIONS = (*_SMALL_FRACTIONS, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0)
 """The authors' grid of fractions of the layer."""
 
 
@@ -234,21 +282,18 @@ def sizes_of(fractions: Iterable[float], d: int, most: int | None = None) -> lis
     d : int
         Neurons of the layer.
     most : int, optional
-        Leave out larger sizes (a ordering may have fewer directions than neurons).
+        Leave out larger sizes (an ordering may have fewer directions than neurons).
+
+    Raises
+    ------
+    InputError
+        If a fraction is out of range.
+
+    Examples
+    --------
+    >>> sizes_of([0.001, 0.2, 1], 512)
+    [1, 102, 512]
     """
-    sizes: set[int] = set()
-    for fraction in fractions:
-        if (
-            isinstance(fraction, bool)
-            or not isinstance(fraction, (int, float, np.floating))
-            or not 0 < fraction <= 1
-        ):
-            raise InputError(
-                f"fraction {_shown(fraction)} is out of range: fractions are above 0 and at most 1"
-            )
-        sizes.add(max(1, int(fraction * d)))
+    checked = (check_number(fraction, "fraction", 0, 1, open_low=True) for fraction in fractions)
+    sizes = {size_of(fraction, d) for fraction in checked}
     return sorted(k for k in sizes if most is None or k <= most)
-
-
-def _shown(value: Any) -> str:
-    return repr(value) if not isinstance(value, float) else f"{value:g}"

@@ -1,14 +1,11 @@
-"""Sufficient statistics of a layer: everything CKA and the ridge probe need to know of the train
-set.
+"""Sufficient statistics of a layer: all that CKA and the ridge probe need to know of the train set.
 
-One pass over the features in any number of pieces gives the mean, the Gram matrix of the centred
-neurons and the class sums. They add up over shards, so n is unlimited and memory is that of d x d
-matrices.
+One pass over the features gives the mean, the Gram matrix of the centred neurons and the class
+sums. They add up over shards, so n is unlimited and memory is that of d x d matrices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -22,12 +19,10 @@ from .validation import as_labels, check_features, count_classes, rows_of
 
 
 def cholesky(matrix: Tensor) -> Tensor:
-    """The Cholesky factor of a Gram matrix plus a penalty.
-
-    Fewer images than neurons make a singular Gram matrix, and products in float32 can make that
-    indefinite by their rounding, more than a small penalty makes up for. Then as little is added to
-    the diagonal, between 0.1 and 100 of that rounding, as lets it succeed.
-    """
+    """The Cholesky factor of a Gram matrix plus a penalty."""
+    # Fewer images than neurons make a singular Gram matrix, and the rounding of float32 products
+    # can make that indefinite, more than a small penalty makes up for. Then as little is added to
+    # the diagonal, between 0.1 and 100 of that rounding, as lets it succeed.
     factor, failed = torch.linalg.cholesky_ex(matrix)
     rounding = torch.finfo(torch.float32).eps * torch.linalg.norm(matrix)
     for share in (0.1, 1.0, 10.0, 100.0):
@@ -42,17 +37,12 @@ def cholesky(matrix: Tensor) -> Tensor:
 class SufficientStatistics:
     """Mean, centred Gram matrix and class sums of features, streamed and mergeable.
 
-    Products are taken in the precision of the features (half precision is up-cast to float32);
-    every sum over blocks is float64. Blocks are centred near the mean and scaled by a power of two
-    first, so that large means or scales cost no digits; shards are joined by the exact parallel
-    formulas (Chan, Golub and LeVeque 1983).
-
     Parameters
     ----------
     d : int
-        Number of neurons.
+        Neurons.
     num_classes : int, optional
-        Number of classes; without it no class sums are kept, and only CKA can be computed.
+        Classes; without it no class sums are kept, and only CKA can be computed.
     debiased : bool
         Also keep what debiased CKA needs: two more d x d sums, three products instead of one. (With
         the mean known beforehand one more would do; the third moment is what lets shards with
@@ -60,6 +50,26 @@ class SufficientStatistics:
     device : str
         Where products are taken: ``auto``, ``cpu``, ``cuda`` or ``mps``. Sums live there too,
         except for MPS, which has no float64: there they live on the CPU.
+
+    Notes
+    -----
+    Products are taken in the precision of the features (half precision is up-cast to float32);
+    every sum over blocks is float64. Blocks are centred near the mean and scaled by a power of two
+    first, so that large means or scales cost no digits. Shards are joined by the exact parallel
+    formulas of Chan, Golub and LeVeque (1983).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[1.0, 2.0], [3.0, 2.0], [5.0, 8.0]])
+    >>> statistics = SufficientStatistics.from_features(X, [0, 0, 1], device="cpu")
+    >>> statistics.n, statistics.d, statistics.num_classes
+    (3, 2, 2)
+    >>> statistics.gram.numpy()
+    array([[ 8., 12.],
+           [12., 24.]])
+    >>> (statistics + statistics).n
+    6
     """
 
     def __init__(
@@ -90,7 +100,7 @@ class SufficientStatistics:
         return torch.zeros(*shape, dtype=torch.float64, device=self._home)
 
     def _settled(self) -> SufficientStatistics:
-        """Self, once the sums in progress are joined to the finished ones."""
+        """Itself, once the sums in progress are joined to the finished ones."""
         if self._open is not None:
             sums, self._open = self._open, None
             moments, shift = sums.moments()
@@ -127,6 +137,14 @@ class SufficientStatistics:
         """R = Xc' Y: float64 (d, C), or None without labels."""
         return self._settled()._class_sums
 
+    def right_hand_side(self) -> tuple[Tensor, Tensor]:
+        """R, (d, C), and the mean of Y, (C,); InputError without labels."""
+        if self.class_sums is None or self.class_counts is None:
+            raise InputError(
+                "the ridge probe needs labels: make the statistics with y and num_classes"
+            )
+        return self.class_sums, self.class_counts / self.n
+
     @property
     def fourth(self) -> Tensor:
         """(Xc o Xc)' (Xc o Xc), float64 (d, d); InputError unless made with ``debiased=True``."""
@@ -157,16 +175,22 @@ class SufficientStatistics:
         debiased: bool = False,
         device: str = "auto",
     ) -> SufficientStatistics:
-        """The statistics of features held in memory.
+        """The statistics of features that are all there; see :meth:`update` for others.
 
         Parameters
         ----------
         X : array (n, d) of float16, bfloat16, float32 or float64, or ``Rows`` read in slices
-        y : array (n,) of int, optional
+        y : array of int (n,), optional
+            Classes, from 0.
         num_classes : int, optional
             By default the largest label plus one.
         debiased, device
             As for the class.
+
+        Raises
+        ------
+        InputError
+            As for :meth:`update`.
         """
         features = check_features(X)
         if y is not None and num_classes is None:
@@ -175,26 +199,14 @@ class SufficientStatistics:
             features, y
         )
 
-    @classmethod
-    def from_blocks(
-        cls,
-        pairs: Iterable[tuple[Any, Any]],
-        d: int,
-        num_classes: int | None = None,
-        *,
-        debiased: bool = False,
-        device: str = "auto",
-    ) -> SufficientStatistics:
-        """The statistics of features that arrive as pairs (X, y) of consecutive rows; y is None
-        without labels.
-        """
-        statistics = cls(d, num_classes, debiased=debiased, device=device)
-        for X, y in pairs:
-            statistics.update(X, y)
-        return statistics
-
     def update(self, X: Any, y: Any = None) -> SufficientStatistics:
-        """Add images; returns self.
+        """Add images; returns itself.
+
+        Parameters
+        ----------
+        X : array (m, d), or ``Rows`` read in slices
+        y : array of int (m,)
+            If and only if the statistics were made with ``num_classes``.
 
         Raises
         ------
@@ -212,20 +224,16 @@ class SufficientStatistics:
                 else "y was given, but these statistics were made without num_classes"
             )
         labels = None if y is None else as_labels(y, len(features), classes=self.num_classes)
-        if len(features) > BLOCK_ROWS:
-            # read once, and added to sums of their own, which are dropped if a block is bad
+        if len(features) > BLOCK_ROWS:  # to sums of their own, which are dropped if a block is bad
             self._settled()
         before = self._open
         try:
             for rows in blocks(len(features)):
                 block = rows_of(features, rows)
                 if self._open is None:
-                    some = block[:: -(-len(block) // 256)].to(
-                        self._home
-                    )  # near the mean is near enough
-                    centre = (
-                        some.double().mean(0).to(on_device(some[:1], self.device).dtype).double()
-                    )
+                    some = block[:: -(-len(block) // 256)].to(self._home)  # near the mean will do
+                    kind = on_device(some[:1], self.device).dtype
+                    centre = some.double().mean(0).to(kind).double()
                     self._open = Sums(
                         centre, self.num_classes, self.debiased, self.device, self._home
                     )
@@ -263,7 +271,14 @@ class SufficientStatistics:
         return copy
 
     def merge(self, other: SufficientStatistics) -> SufficientStatistics:
-        """The statistics of both sets of images together; neither is changed."""
+        """The statistics of both sets of images together; neither is changed.
+
+        Raises
+        ------
+        InputError
+            If they differ in neurons, classes or ``debiased``.
+        """
+        check_statistics(other, "other")
         if (self.d, self.num_classes, self.debiased) != (
             other.d,
             other.num_classes,
@@ -291,7 +306,7 @@ class SufficientStatistics:
     __add__ = merge
 
     def scaled(self, scale: Tensor) -> SufficientStatistics:
-        """The statistics of the features multiplied by ``scale``, (d,), neuron by neuron."""
+        """The statistics of features whose neurons are multiplied by ``scale``, (d,)."""
         s = scale.to(self._home, torch.float64)
         result = self._copy()
         m = result._moments
@@ -304,9 +319,17 @@ class SufficientStatistics:
         return result
 
     def unit_scale(self) -> Tensor:
-        """What to multiply each neuron by so that its variance is 1 (constant ones by 1): (d,),
-        float64.
-        """
+        """Factors that give each neuron variance 1, and 1 for constant neurons: float64 (d,)."""
         deviation = (self.gram.diagonal() / self.n).clamp_min(0).sqrt()
         deviation[self.constant] = 1
         return 1 / deviation
+
+
+def check_statistics(given: Any, name: str = "statistics") -> SufficientStatistics:
+    """What was given, or InputError if it is something else, such as the features."""
+    if not isinstance(given, SufficientStatistics):
+        raise InputError(
+            f"{name} is {type(given).__name__}: make them with "
+            "SufficientStatistics.from_features(X)"
+        )
+    return given

@@ -13,6 +13,8 @@ from ..errors import InputError
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
+_KNOWN_TO_TORCH = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1"}
+
 
 class Rows(Protocol):
     """Features that are read in slices of rows, such as a file larger than memory.
@@ -85,22 +87,11 @@ def as_features(features: Any, name: str = "X") -> Tensor:
 
 def _from_numpy(values: Any, name: str) -> Tensor:
     array = np.asarray(values)
-    if array.dtype.kind not in "fiub" or array.dtype.str[1:] not in (
-        "f2",
-        "f4",
-        "f8",
-        "i1",
-        "i2",
-        "i4",
-        "i8",
-        "u1",
-        "b1",
-    ):
+    if array.dtype.str[1:] not in _KNOWN_TO_TORCH:
         raise InputError(f"{name} holds {array.dtype}: features must be {', '.join(FLOATS)}")
     if any(stride < 0 for stride in array.strides) or not array.dtype.isnative:
-        array = np.ascontiguousarray(
-            array, dtype=array.dtype.newbyteorder("=")
-        )  # torch takes neither
+        # torch takes neither
+        array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
     with warnings.catch_warnings():  # features are only read, so a read-only array will do
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
@@ -159,10 +150,9 @@ def count_classes(labels: Tensor) -> int:
 def check_finite(block: Tensor, name: str, offset: int = 0) -> None:
     """Raise InputError naming the first NaN or infinite entry of some rows, the first of which is
     number ``offset``.
-
-    Sums of columns tell that there is none. Over 256 rows in float32 or float64 they take a small
-    part of the time of sums in float64 over all.
     """
+    # Finite sums of columns show that there is none. Over 256 rows in float32 they take a small
+    # part of the time of float64 sums over all.
     whole = len(block) // 256 * 256
     kind = torch.promote_types(block.dtype, torch.float32)
     parts = (

@@ -1,5 +1,5 @@
-"""What a run will do, before it does anything: every cell with its time, memory and disk, and what
-is missing.
+"""What a run will do, before it does anything: every ordering that will be measured with its time,
+memory and disk, and what is missing.
 
 Times are estimates from counts of floating-point operations and the speed of this machine's matrix
 product, measured when asked. They are meant to tell minutes from days.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
@@ -26,12 +26,12 @@ from ..store.assets import Asset
 from ..tasks import task
 from ..tasks.datasets import DATASETS, is_unpacked
 from .plan import Job
-from .requirements import absent, pairs
+from .requirements import missing_assets, nets_with_tasks
 
 FORWARD = {"cpu": 0.8, "cuda": 0.35, "mps": 0.35}
-"""Share of the matrix product's speed at which a net runs. Measured on two CPU cores at 224 pixels:
-ResNet50 0.74, ViT-S/16 0.85, VGG16-bn 0.87, ResNet18 0.94; the miniature nets run at about 0.6. On
-GPUs it is assumed.
+"""Share of the matrix product's speed at which a network runs. Measured on two CPU cores at 224
+pixels: ResNet50 0.74, ViT-S/16 0.85, VGG16-bn 0.87, ResNet18 0.94; the miniature networks run at
+about 0.6. On GPUs it is assumed.
 """
 
 SOLVERS = 0.25
@@ -49,8 +49,8 @@ LOGISTIC_STEPS = 20
 """Passes over the features that one logistic probe takes, typically."""
 
 GPU = 50e12
-"""Operations a second, in float32, of the GPU that long runs are also forecast for: about those of
-a data centre's.
+"""Operations a second, in float32, of the GPU that long runs are also estimated for: about those
+of a data centre's.
 """
 
 PROCESS = 0.9e9
@@ -63,13 +63,14 @@ cores, everything in the cache.
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One net on one task in one notebook, with a selection and a seed.
+class Work:
+    """One ordering to measure: one network, task, selection and seed in one notebook.
 
     Attributes
     ----------
     seconds : float
-        Of the measures; features are counted once for a net and a task, see :class:`Pass`.
+        Of the measures; features are counted once for a network and a task, see
+        :class:`ExtractionPass`.
     """
 
     notebook: str
@@ -81,11 +82,12 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Pass:
-    """The features of one task at the layers of one net: one pass over its images.
+class ExtractionPass:
+    """The features of one task at the layers of one network: one pass over its images.
 
     Attributes
     ----------
+    images, layers : int
     seconds : float
     disk, memory : float
         Bytes in the cache, and of the largest arrays at work.
@@ -101,32 +103,37 @@ class Pass:
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """Cells and passes of a run, what is missing, and the speed that times were estimated with."""
+class Estimate:
+    """What a run takes: its work and passes, what is missing, and the speed that times were
+    estimated with.
+    """
 
-    cells: tuple[Cell, ...]
-    passes: tuple[Pass, ...]
+    work: tuple[Work, ...]
+    passes: tuple[ExtractionPass, ...]
     missing: tuple[Asset, ...]
     speed: float
     device: str
 
     @property
+    def _starting(self) -> float:
+        return START * len({one.notebook for one in self.work})
+
+    @property
+    def _measuring(self) -> float:
+        return sum(one.seconds for one in self.work)
+
+    @property
+    def _extracting(self) -> float:
+        return sum(one.seconds for one in self.passes)
+
+    @property
     def seconds(self) -> float:
         """All of it, one notebook at a time."""
-        notebooks = len({cell.notebook for cell in self.cells})
-        return (
-            START * notebooks
-            + sum(cell.seconds for cell in self.cells)
-            + sum(one.seconds for one in self.passes)
-        )
+        return self._starting + self._measuring + self._extracting
 
-    def _on_gpu(self) -> float:
-        features = sum(one.seconds for one in self.passes) * FORWARD["cpu"] / FORWARD["cuda"]
-        notebooks = len({cell.notebook for cell in self.cells})
-        return (
-            START * notebooks
-            + (features + sum(cell.seconds for cell in self.cells)) * self.speed / GPU
-        )
+    def _seconds_on_gpu(self) -> float:
+        extracting = self._extracting * FORWARD["cpu"] / FORWARD["cuda"]
+        return self._starting + (extracting + self._measuring) * self.speed / GPU
 
     @property
     def disk(self) -> float:
@@ -139,68 +146,66 @@ class Forecast:
         return max((one.memory for one in self.passes), default=0.0)
 
     def table(self) -> pd.DataFrame:
-        """Every cell, one a row."""
-        return pd.DataFrame([vars(cell) for cell in self.cells])
+        """Every ordering that will be measured, one a row."""
+        return pd.DataFrame([asdict(one) for one in self.work])
 
     def lines(self) -> list[str]:
-        """For reading: a line for each notebook, net and task, then the sums and what is
+        """For reading: a line for each notebook, network and task, then the sums and what is
         missing.
         """
-        told = []
-        cells = self.table()
-        if len(cells):
-            for (notebook, net, job), rows in cells.groupby(
-                ["notebook", "net", "task"], sort=False
-            ):
-                found = next(one for one in self.passes if (one.net, one.task) == (net, job))
-                counts = rows.groupby("selection", sort=False)["seed"].nunique()
-                chosen = ", ".join(
-                    f"{name} ({n} seed{'s' if n > 1 else ''})" for name, n in counts.items()
-                )
-                told.append(
-                    f"{notebook}: {net} on {job}: {chosen}; {found.images:,} images; "
-                    f"{_duration(rows['seconds'].sum())}"
-                )
-        taken = (
-            _duration(sum(one.seconds for one in self.passes)),
-            _duration(sum(cell.seconds for cell in self.cells)),
-        )
-        told.append(
-            f"{len(self.cells)} cells; features {taken[0]} in {len(self.passes)} passes, "
-            f"measures {taken[1]}: about {_duration(self.seconds)} in all "
-            f"on {self.device}, one notebook at a time"
-        )
-        told.append(
+        return [*self._work_lines(), *self._sum_lines(), *self._missing_lines()]
+
+    def _work_lines(self) -> list[str]:
+        if not self.work:
+            return []
+        images = {(one.net, one.task): one.images for one in self.passes}
+        lines = []
+        for (notebook, net, name), rows in self.table().groupby(
+            ["notebook", "net", "task"], sort=False
+        ):
+            seeds = rows.groupby("selection", sort=False)["seed"].nunique()
+            chosen = ", ".join(
+                f"{selection} ({n} seed{'s' if n > 1 else ''})" for selection, n in seeds.items()
+            )
+            lines.append(
+                f"{notebook}: {net} on {name}: {chosen}; {images[net, name]:,} images; "
+                f"{_duration(rows['seconds'].sum())}"
+            )
+        return lines
+
+    def _sum_lines(self) -> list[str]:
+        lines = [
+            f"{len(self.work)} orderings; features {_duration(self._extracting)} in "
+            f"{len(self.passes)} passes, measures {_duration(self._measuring)}: about "
+            f"{_duration(self.seconds)} in all on {self.device}, one notebook at a time",
             f"estimated in float32 from a matrix product of {self.speed / 1e9:,.0f} GFLOP/s, "
             "measured now (less while something else runs here); "
-            "what the cache holds already is not taken off"
-        )
+            "what the cache holds already is not taken off",
+        ]
         if self.device == "cpu" and self.seconds > 12 * 3_600:
-            told.append(
+            lines.append(
                 f"on a GPU with {GPU / 1e12:.0f} TFLOP/s in float32 about "
-                f"{_duration(self._on_gpu())} by the same count (not measured)"
+                f"{_duration(self._seconds_on_gpu())} by the same count (not measured)"
             )
-        told.append(
+        lines.append(
             f"memory about {assets.readable(self.memory + PROCESS)} a notebook, cache about "
             f"{assets.readable(self.disk)}"
         )
-        if self.missing:
-            told.append(
-                f"missing: {len(self.missing)} assets, at least "
-                f"{assets.readable(sum(one.least_bytes for one in self.missing))}"
+        return lines
+
+    def _missing_lines(self) -> list[str]:
+        if not self.missing:
+            return []
+        least = assets.readable(sum(one.least_bytes for one in self.missing))
+        lines = [f"missing: {len(self.missing)} assets, at least {least}"]
+        linked = [one for one in self.missing if any(file.urls for file in one.files)]
+        if linked:
+            lines += [f"  {one.name}: {one.size}, {one.license}" for one in linked]
+            lines.append(
+                f"  all of these: {assets.COMMAND} fetch {' '.join(one.name for one in linked)}"
             )
-            linked = [one for one in self.missing if any(file.urls for file in one.files)]
-            if linked:
-                told += [f"  {one.name}: {one.size}, {one.license}" for one in linked]
-                told.append(
-                    f"  all of these: {assets.COMMAND} fetch {' '.join(one.name for one in linked)}"
-                )
-            told += [
-                f"  {one.name}: by hand. {assets.how_to_get(one)}"
-                for one in self.missing
-                if one not in linked
-            ]
-        return told
+        by_hand = [one for one in self.missing if one not in linked]
+        return lines + [f"  {one.name}: by hand. {assets.how_to_get(one)}" for one in by_hand]
 
 
 def _duration(seconds: float) -> str:
@@ -238,8 +243,8 @@ def images_of(name: str, images: int) -> tuple[int, int, int]:
         known = DATASETS[name]
         train, test = (min(n, images) if images else n for n in known.images)
         return train, test, known.classes
-    job = task(name, images=images)
-    return len(job.splits["train"]), len(job.splits["test"]), len(job.classes)
+    here = task(name, images=images)
+    return len(here.splits["train"]), len(here.splits["test"]), len(here.classes)
 
 
 def _seeds(selection: str, seeds: Sequence[int]) -> Sequence[int]:
@@ -267,59 +272,57 @@ def _seconds(
     return seconds
 
 
-def forecast(jobs: Sequence[Job]) -> Forecast:
-    """What jobs will do.
+def _extraction_pass(
+    values: dict[str, Any], net: str, name: str, speed: float, device: str
+) -> tuple[ExtractionPass, list[int]]:
+    """The pass of one network over one task's images, and the widths of its layers."""
+    n, m, _ = images_of(name, values.get("IMAGES", 0))
+    shapes = [shape_of(net, layer) for layer in parameters.layers(values)]
+    widths = list({layer: d for shape in shapes for layer, d in shape.widths.items()}.values())
+    views = protocol(values.get("PROTOCOL", "clean")).views
+    rows, widest = views * n + m, max(widths)
+    memory = 4.0 * rows * widest + 8.0 * 6 * widest**2
+    if _probes_logistic(values):  # centred and scaled features, and those of some subsets
+        memory += 4.0 * views * n * widest + GATHERED_AT_ONCE
+    seconds = rows * shapes[-1].flops / (speed * FORWARD[device])
+    disk = 4.0 * rows * sum(widths)
+    return ExtractionPass(net, name, rows, len(widths), seconds, disk, memory), widths
+
+
+def estimate(jobs: Sequence[Job]) -> Estimate:
+    """What jobs will do and take.
 
     Raises
     ------
     InputError
         If a layer, a task's folder, or an architecture does not exist.
     """
-    every = [(job, job.parameters) for job in jobs]
-    device = resolve_device(every[0][1]["DEVICE"] if every else "auto")
+    device = resolve_device(jobs[0].parameters["DEVICE"] if jobs else "auto")
     speed = matrix_speed(device.type)
-    cells: list[Cell] = []
-    passes: dict[tuple[str, str], Pass] = {}
-    lacking: dict[str, Asset] = {}
-    for job, values in every:
-        for net, name in pairs(values):
-            n, m, classes = images_of(name, values.get("IMAGES", 0))
-            lacking |= {one.name: one for one in absent(net, name)}
-            widths: dict[str, int] = {}
-            flops = 0.0
-            for layer in parameters.layers(values):
-                shape = shape_of(net, layer)
-                widths |= shape.widths
-                flops = shape.flops
-            views = protocol(values.get("PROTOCOL", "clean")).views
-            rows = views * n + m
-            width = max(widths.values())
-            memory = 4.0 * rows * width + 8.0 * 6 * width**2
-            if _probes_logistic(values):  # centred and scaled features, and those of some subsets
-                memory += 4.0 * views * n * width + GATHERED_AT_ONCE
-            found = Pass(
-                net,
-                name,
-                rows,
-                len(widths),
-                rows * flops / (speed * FORWARD[device.type]),
-                4.0 * rows * sum(widths.values()),
-                memory,
-            )
+    work: list[Work] = []
+    passes: dict[tuple[str, str], ExtractionPass] = {}
+    for job in jobs:
+        values = job.parameters
+        chosen = [
+            (selection, seed)
+            for selection in values["SELECTIONS"]
+            for seed in _seeds(selection, values["SEEDS"])
+        ]
+        for net, name in nets_with_tasks(values):
+            one, widths = _extraction_pass(values, net, name, speed, device.type)
             before = passes.get((net, name))
-            if before is None or found.disk > before.disk:
-                passes[net, name] = found
-            chosen = [
-                (selection, seed)
-                for selection in values["SELECTIONS"]
-                for seed in _seeds(selection, values["SEEDS"])
+            if before is None or one.disk > before.disk:
+                passes[net, name] = one
+            n, m, classes = images_of(name, values.get("IMAGES", 0))
+            views = protocol(values.get("PROTOCOL", "clean")).views
+            seconds = sum(
+                _seconds(values, views * n, m, d, classes, len(chosen), speed) for d in widths
+            )
+            work += [
+                Work(job.notebook, net, name, selection, seed, seconds)
+                for selection, seed in chosen
             ]
-            for selection, seed in chosen:
-                seconds = sum(
-                    _seconds(values, views * n, m, d, classes, len(chosen), speed)
-                    for d in widths.values()
-                )
-                cells.append(Cell(job.notebook, net, name, selection, seed, seconds))
-    return Forecast(
-        tuple(cells), tuple(passes.values()), tuple(lacking.values()), speed, str(device)
+    missing = {asset.name: asset for asset in missing_assets(jobs).values()}
+    return Estimate(
+        tuple(work), tuple(passes.values()), tuple(missing.values()), speed, str(device)
     )

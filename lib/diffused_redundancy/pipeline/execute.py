@@ -6,16 +6,16 @@ error, how much memory was used, what the likely cause is, and which smaller pre
 
 from __future__ import annotations
 
-import html
 import resource
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..parameters import source
-from ..report.html import notebook_body, page, title_of
+from ..report.html import notebook_body, page, rendered, title_of
 from ..store import atomic_path, make_folder, sha256_of, write_json, write_text
 from .notebook_format import nbformat
 from .plan import Outcome
@@ -51,14 +51,7 @@ def likely_cause(error: str) -> str:
     )
 
 
-def execute(
-    notebook: str,
-    parameters: dict[str, Any],
-    folder: Path,
-    *,
-    preset: str,
-    home: str = "../index.html",
-) -> Outcome:
+def execute(notebook: str, parameters: dict[str, Any], folder: Path, *, preset: str) -> Outcome:
     """Run a notebook with papermill and write ``NAME.ipynb`` and ``NAME.html`` to a folder.
 
     Parameters
@@ -68,29 +61,45 @@ def execute(
     parameters : dict
         Values to inject, already checked.
     folder : path
-        Of the report.
+        Of the report; the index is beside it.
     preset : str
         Its name, for the page of a failure.
-    home : str
-        Link from the page to the index.
     """
     import jupytext
-    import papermill
 
     make_folder(folder)
-    script = source(notebook)
-    title = title_of(jupytext.read(script), notebook)
+    script = jupytext.read(source(notebook))
+    title = title_of(script, notebook)
     started = time.perf_counter()
+    done, error = _run(script, parameters, folder)
+    with atomic_path(folder / f"{notebook}.ipynb") as kept:
+        nbformat.write(done, kept)
+    seconds, memory = time.perf_counter() - started, peak_memory()
+    outcome = Outcome(notebook, title, not error, seconds, memory, _one_line(done, error))
+    body = notebook_body(done)
+    if error:
+        body = failure(done, outcome, error, preset) + body
+    footer = f"Preset {preset}; {seconds:.0f} s, peak memory {memory:.1f} GiB."
+    write_text(folder / f"{notebook}.html", page(title, body, footer=footer, home="../index.html"))
+    write_json(folder / "results" / f"{notebook}.outcome.json", asdict(outcome))
+    return outcome
+
+
+def _run(
+    script: nbformat.NotebookNode, parameters: dict[str, Any], folder: Path
+) -> tuple[nbformat.NotebookNode, str]:
+    """A notebook as papermill leaves it, and what stopped it, if anything did."""
+    import papermill
+
+    script.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     error = ""
     with tempfile.TemporaryDirectory(prefix=".running-", dir=folder) as scratch:
         plain, executed = Path(scratch) / "source.ipynb", Path(scratch) / "executed.ipynb"
-        ready = jupytext.read(script)
-        ready.metadata["kernelspec"] = {
-            "name": "python3",
-            "display_name": "Python 3",
-            "language": "python",
-        }
-        nbformat.write(nbformat.from_dict(ready), plain)
+        nbformat.write(nbformat.from_dict(script), plain)
         try:
             papermill.execute_notebook(
                 str(plain),
@@ -101,31 +110,10 @@ def execute(
                 log_output=False,
                 cwd=str(folder),
             )
-        except (
-            Exception
-        ) as caught:  # whatever stopped it, the page says so and the exit status follows
+        except Exception as caught:  # whatever it is, the page says so and the exit status follows
             error = f"{type(caught).__name__}: {caught}"
-        done = cleaned(nbformat.read(executed if executed.exists() else plain, as_version=4))
-    with atomic_path(folder / f"{notebook}.ipynb") as kept:
-        nbformat.write(done, kept)
-    outcome = Outcome(
-        notebook,
-        title,
-        not error,
-        time.perf_counter() - started,
-        peak_memory(),
-        _one_line(done, error),
-    )
-    body = notebook_body(done)
-    if error:
-        body = failure(done, outcome, error, preset) + body
-    took = f"{outcome.seconds:.0f} s, peak memory {outcome.memory:.1f} GiB"
-    write_text(
-        folder / f"{notebook}.html",
-        page(title, body, footer=f"Preset {preset}; {took}.", home=home),
-    )
-    write_json(folder / "results" / f"{notebook}.outcome.json", outcome.__dict__)
-    return outcome
+        done = nbformat.read(executed if executed.exists() else plain, as_version=4)
+    return cleaned(done), error
 
 
 def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -190,22 +178,13 @@ def _one_line(notebook: nbformat.NotebookNode, error: str) -> str:
 
 
 def failure(notebook: nbformat.NotebookNode, outcome: Outcome, error: str, preset: str) -> str:
-    """The part of a failed page that says what happened and what to try."""
+    """The part of a failed page that says what happened and what to try, as HTML."""
     number, cell = _failed_cell(notebook)
-    where = "before the first cell" if cell is None else f"in code cell {number}"
-    smaller = SMALLER.get(preset)
-    advice = (
-        f"To try a smaller run: <code>./run_all.sh --preset {smaller} --only "
-        f"{outcome.notebook}</code>. "
-        if smaller
-        else ""
-    )
-    start = f"<pre>{html.escape(cell.source[:600])}</pre>" if cell is not None else ""
-    return (
-        f'<section class="failure"><h2>This notebook did not finish</h2><p>It stopped {where}, '
-        f"after {outcome.seconds:.0f} s, with a "
-        f"peak memory of {outcome.memory:.1f} "
-        f"GiB.</p><p><code>{html.escape(outcome.error)}</code></p><p>{likely_cause(error)} {advice}"
-        "What was computed before is in the cache: the next run goes on from "
-        f"there.</p>{start}</section>"
+    return rendered(
+        "failure.html.j2",
+        number=number,
+        cell=cell,
+        outcome=outcome,
+        cause=likely_cause(error),
+        smaller=SMALLER.get(preset),
     )

@@ -4,7 +4,6 @@ checked before any work; and how each went.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from .. import parameters, presets
 from ..errors import unknown
 from ..nets.names import expanded
 from ..nets.networks import PENULTIMATE, STAGES
+from ..store import sha256_of
 
 
 @dataclass(frozen=True)
@@ -78,30 +78,26 @@ def plan(
     """
     chosen = presets.preset(preset)
     notebooks = list(only) or list(chosen.notebooks)
-    known = {name: parameters.declared(name) for name in notebooks}
-    every = {key for one in known.values() for key in one}
+    declared = {name: parameters.declared(name) for name in notebooks}
+    known = {key for of_notebook in declared.values() for key in of_notebook}
     for key, _ in overrides:
-        if key not in every:
-            raise unknown(f"parameter of {' or '.join(notebooks)}", key, sorted(every))
+        if key not in known:
+            raise unknown(f"parameter of {' or '.join(notebooks)}", key, sorted(known))
+    typed = {key: parameters.parse(key, text) for key, text in overrides}
+    folder = out / folder_name(chosen.name, overrides)
     jobs = []
     for name in notebooks:
-        typed = {key: parameters.parse(key, text) for key, text in overrides if key in known[name]}
+        of_notebook = {key: value for key, value in typed.items() if key in declared[name]}
         values = {
             key: parameters.absolute(key, value)
-            for key, value in parameters.checked_all(name, {**chosen.of(name), **typed}).items()
+            for key, value in parameters.checked_all(
+                name, {**chosen.of(name), **of_notebook}
+            ).items()
         }
-        defaults = {key: one.default for key, one in known[name].items()}
-        changed = {key: value for key, value in values.items() if value != defaults[key]}
-        folder = out / folder_name(chosen.name, overrides)
-        jobs.append(
-            Job(
-                name,
-                changed,
-                folder,
-                chosen.name,
-                {key: parameters.parse(key, text) for key, text in overrides},
-            )
-        )
+        changed = {
+            key: value for key, value in values.items() if value != declared[name][key].default
+        }
+        jobs.append(Job(name, changed, folder, chosen.name, typed))
     return jobs
 
 
@@ -111,32 +107,17 @@ def folder_name(preset: str, overrides: Sequence[tuple[str, str]]) -> str:
     """
     if not overrides:
         return preset
-    typed = json.dumps(
-        sorted((key, parameters.parse(key, text)) for key, text in overrides), sort_keys=True
-    )
-    return f"{preset}-custom-{hashlib.sha256(typed.encode()).hexdigest()[:6]}"
-
-
-def wanted_layers(jobs: Sequence[Job]) -> dict[str, list[str]]:
-    """The layers that some notebook of a run measures, by net, so that one pass over the images
-    serves them all.
-    """
-    wanted: dict[str, list[str]] = {}
-    for job in jobs:
-        values = job.parameters
-        layers = parameters.layers(values)
-        for net in expanded(values.get("NETS", [])):
-            wanted[net] = list(dict.fromkeys([*wanted.get(net, []), *layers]))
-    return wanted
+    typed = sorted((key, parameters.parse(key, text)) for key, text in overrides)
+    return f"{preset}-custom-{sha256_of(json.dumps(typed, sort_keys=True))[:6]}"
 
 
 USUAL_STAGES = 5
-"""Layers that ``stages`` stands for in most nets."""
+"""Layers that ``stages`` stands for in most networks."""
 
 
-def length(job: Job) -> float:
+def rough_duration(job: Job) -> float:
     """About how long a job takes beside others, for the order they start in: seconds of one core
-    with nets as small as the miniature's.
+    with networks as small as the miniature's.
     """
     values = job.parameters
     pairs = len(expanded(values.get("NETS", []))) * len(values.get("TASKS", []))
@@ -147,8 +128,8 @@ def length(job: Job) -> float:
 
 
 def check_layers(jobs: Sequence[Job]) -> None:
-    """Raise InputError if a net has no layer of a name that some job asks for, or none that can be
-    measured.
+    """Raise InputError if a network has no layer of a name that some job asks for, or none that can
+    be measured.
     """
     for job in jobs:
         values = job.parameters

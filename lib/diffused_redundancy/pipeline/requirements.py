@@ -15,137 +15,134 @@ from ..tasks.datasets import DATASETS, is_unpacked
 from .plan import Job
 
 
-def pairs(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every net with every task."""
+def nets_with_tasks(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every network of a notebook's parameters with every task."""
     for net in expanded(values.get("NETS", [])):
-        for name in values.get("TASKS", []):
-            yield net, name
+        for task in values.get("TASKS", []):
+            yield net, task
 
 
-def _of_net(net: str) -> Asset | None:
-    """The weights that a net lacks here."""
+def missing_weights(net: str) -> Asset | None:
+    """The weights of a network, if they are not here."""
     if net in ZOO or "@" in net:
         return None
     from ..nets import registry  # brings torch
 
-    one = registry.weights_of(net)
-    return one if one is not None and assets.missing(one) else None
+    weights = registry.weights_of(net)
+    return weights if weights is not None and assets.missing(weights) else None
 
 
-def _of_task(name: str) -> Asset | None:
-    """The data set that a task lacks here."""
-    if name not in DATASETS:
+def missing_dataset(task: str) -> Asset | None:
+    """The data set of a task, if it is not here."""
+    if task not in DATASETS:
         return None
-    one = assets.asset(name)
-    return one if assets.missing(one) and not is_unpacked(name) else None
+    dataset = assets.asset(task)
+    return dataset if assets.missing(dataset) and not is_unpacked(task) else None
 
 
-def absent(net: str, name: str) -> Iterator[Asset]:
-    """What a net and a task lack here."""
-    yield from (one for one in (_of_net(net), _of_task(name)) if one is not None)
+def missing_assets(jobs: Sequence[Job]) -> dict[str, Asset]:
+    """All that some jobs need and is not here, by the network or the task that needs it."""
+    pairs = [pair for job in jobs for pair in nets_with_tasks(job.parameters)]
+    needed = {net: missing_weights(net) for net in dict.fromkeys(net for net, _ in pairs)}
+    needed |= {task: missing_dataset(task) for task in dict.fromkeys(task for _, task in pairs)}
+    return {name: asset for name, asset in needed.items() if asset is not None}
 
 
-def lacking(jobs: Sequence[Job]) -> dict[str, Asset]:
-    """All that some jobs lack here, by the net or the task that needs it."""
-    every = [pair for job in jobs for pair in pairs(job.parameters)]
-    found = {net: _of_net(net) for net in dict.fromkeys(net for net, _ in every)}
-    found |= {name: _of_task(name) for name in dict.fromkeys(name for _, name in every)}
-    return {name: one for name, one in found.items() if one is not None}
-
-
-def _stuck(one: Asset, data: bool) -> str:
+def _why_not_fetched(asset: Asset, datasets: bool) -> str:
     """Why a run may not or cannot fetch an asset; empty if it may."""
-    if not any(file.urls for file in one.files):
+    if not any(file.urls for file in asset.files):
         return "it has to be got by hand"
-    return "a data set, which --fetch downloads" if one.kind == "datasets" and not data else ""
+    unwanted = asset.kind == "datasets" and not datasets
+    return "a data set, which --fetch downloads" if unwanted else ""
 
 
-def _fetched(some: Iterable[tuple[str, Asset]]) -> dict[str, str]:
-    """Fetch assets; returns what went wrong, by the net or the task."""
-    failed = {}
-    for name, one in some:
+def _fetch(needed: Iterable[tuple[str, Asset]]) -> dict[str, str]:
+    """Fetch assets; returns what went wrong, by the network or the task."""
+    errors = {}
+    for name, asset in needed:
         try:
-            assets.fetch(one)
+            assets.fetch(asset)
         except InputError as error:
-            failed[name] = str(error)
-    return failed
+            errors[name] = str(error)
+    return errors
 
 
-def _counted(some: Mapping[str, str]) -> str:
-    return "1 asset" if len(some) == 1 else f"{len(some)} assets"
+def _counted(names: Mapping[str, str]) -> str:
+    return "1 asset" if len(names) == 1 else f"{len(names)} assets"
 
 
-def prepared(jobs: Sequence[Job], *, data: bool, skip: bool) -> tuple[list[Job], dict[str, str]]:
-    """Jobs with all that they need: what they lack is fetched.
+def fetch_missing(
+    jobs: Sequence[Job], *, datasets: bool, skip: bool
+) -> tuple[list[Job], dict[str, str]]:
+    """Fetch what some jobs need and is not here.
 
     Parameters
     ----------
     jobs : sequence of Job
-    data : bool
+    datasets : bool
         Whether to fetch data sets too.
     skip : bool
-        Whether to leave out the nets and tasks for which something cannot be had.
+        Whether to leave out the networks and tasks for which something is unavailable.
 
     Returns
     -------
     (list of Job, dict)
-        The jobs, and the nets and tasks that were left out, with the reason.
+        The jobs that can run, and why networks and tasks were left out of them, by name.
 
     Raises
     ------
     InputError
-        If something cannot be had and is not to be left out, or if nothing else is left: all of it
+        If something is unavailable and is not to be left out, or if nothing else is left: all of it
         in one message, and before anything is fetched where that can be known.
     """
-    found = lacking(jobs)
-    stuck = {name: why for name, one in found.items() if (why := _stuck(one, data))}
-    if stuck and not skip:
-        told = "; ".join(
-            f"{assets.KINDS[found[name].kind]} {name}: {assets.how_to_get(found[name])}"
-            for name in stuck
+    missing = missing_assets(jobs)
+    unavailable = {
+        name: why for name, asset in missing.items() if (why := _why_not_fetched(asset, datasets))
+    }
+    if unavailable and not skip:
+        remedies = "; ".join(
+            f"{assets.KINDS[missing[name].kind]} {name}: {assets.how_to_get(missing[name])}"
+            for name in unavailable
         )
-        linked = any(file.urls for name in stuck for file in found[name].files)
+        linked = any(file.urls for name in unavailable for file in missing[name].files)
         more = ". With --fetch the run downloads what has links" if linked else ""
         raise InputError(
-            f"this run lacks {_counted(stuck)} that it may not or cannot fetch. {told}{more}. "
-            "With --skip-missing it goes on without"
+            f"this run lacks {_counted(unavailable)} that it may not or cannot fetch. "
+            f"{remedies}{more}. With --skip-missing it goes on without"
         )
-    left = without(jobs, stuck)
-    failed = _fetched(lacking(left).items())
+    left = leave_out(jobs, unavailable)
+    failed = _fetch(missing_assets(left).items())
     if failed and not skip:
-        told = "; ".join(failed.values())
         raise InputError(
-            f"this run lacks {_counted(failed)} that could not be fetched. {told}. With "
-            "--skip-missing it goes on without"
+            f"this run lacks {_counted(failed)} that could not be fetched. "
+            f"{'; '.join(failed.values())}. With --skip-missing it goes on without"
         )
-    return without(left, failed), stuck | failed
+    return leave_out(left, failed), unavailable | failed
 
 
-def without(jobs: Sequence[Job], gone: Mapping[str, str]) -> list[Job]:
-    """Jobs without some nets and tasks, given with the reasons; a job that has none left is left
-    out.
+def leave_out(jobs: Sequence[Job], unavailable: Mapping[str, str]) -> list[Job]:
+    """Jobs without some networks and tasks, given with the reasons; a job that has none left is
+    left out.
 
     Raises
     ------
     InputError
         If no job is left.
     """
-    if not gone:
+    if not unavailable:
         return list(jobs)
     kept = []
     for job in jobs:
         values = job.parameters
-        left: dict[str, Any] = {
-            key: [one for one in expanded(values.get(key, [])) if one not in gone]
+        available: dict[str, Any] = {
+            key: [name for name in expanded(values.get(key, [])) if name not in unavailable]
             for key in ("NETS", "TASKS")
             if key in values
         }
-        if all(left.values()):
-            changed = {key: one for key, one in left.items() if one != values[key]}
+        if all(available.values()):
+            changed = {key: names for key, names in available.items() if names != values[key]}
             kept.append(replace(job, values={**job.values, **changed}))
     if not kept:
-        raise InputError(
-            "nothing is left to run without "
-            f"{'; '.join(f'{name} ({why})' for name, why in gone.items())}"
-        )
+        reasons = "; ".join(f"{name} ({why})" for name, why in unavailable.items())
+        raise InputError(f"nothing is left to run without {reasons}")
     return kept

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -20,19 +19,14 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import IO, Any
 
+from ..progress import JSON_VARIABLE, Progress
 from ..store import make_folder, paths, write_json
 from ..store.cache import REFRESH_VARIABLE
-from ..store.paths import LAYERS_VARIABLE
-from . import prefetch
-from . import staleness as freshness
+from . import prefetch, staleness
 from .index import write_index
-from .plan import Job, Outcome, length, wanted_layers
+from .plan import Job, Outcome, rough_duration
 
 NOISE = ("Kernel is running over TCP without encryption", "IProgress not found", "notebook_tqdm")
-
-
-PROGRESS = re.compile(r".+: \d+ of [\d?]+, \d+ s")
-"""A line of :func:`..progress.progress`."""
 
 HEARTBEAT = 30.0
 """Seconds between two lines that say that work goes on."""
@@ -59,17 +53,16 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
         write_json(job.folder / "run.json", {"preset": job.preset, "typed": job.typed})
     outcomes: dict[str, Outcome] = {}
     for job in [] if force else jobs:
-        made = freshness.current(job, freshness.inputs(job))
-        if made is not None:
-            outcomes[job.notebook] = made
+        outcome = staleness.up_to_date_outcome(job, staleness.digest_of_inputs(job))
+        if outcome is not None:
+            outcomes[job.notebook] = outcome
             say(f"{job.notebook}: up to date (--force makes it anew)")
     if len(outcomes) == len(jobs):
         write_index(out)
-    stale = [
-        job for job in sorted(jobs, key=length, reverse=True) if job.notebook not in outcomes
-    ]  # longest first: no core idles at the end
+    stale = [job for job in jobs if job.notebook not in outcomes]
+    stale.sort(key=rough_duration, reverse=True)  # longest first: no core idles at the end
     workers = min(workers, max(1, len(stale)))  # so that one that is left has all cores
-    processes = _Processes(jobs, workers, force)
+    processes = _Processes(workers, force)
     try:
         if stale:
             processes.extract(stale)
@@ -85,7 +78,7 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
 class _Processes:
     """The processes of one run, as many at a time as there are workers."""
 
-    def __init__(self, jobs: Sequence[Job], workers: int, force: bool) -> None:
+    def __init__(self, workers: int, force: bool) -> None:
         self.workers, self.force, self.started = workers, force, time.time()
         self.children: list[subprocess.Popen[str]] = []
         self.stopping = Event()
@@ -94,9 +87,9 @@ class _Processes:
             **os.environ,
             "JUPYTER_PREFER_ENV_PATH": "1",
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            JSON_VARIABLE: "1",
         }
         self.environment.pop("JPY_SESSION_NAME", None)
-        self.environment[LAYERS_VARIABLE] = json.dumps(wanted_layers(jobs))
         if force:
             self.environment[REFRESH_VARIABLE] = str(self.started)
 
@@ -126,16 +119,16 @@ class _Processes:
         self.children.append(child)
         return child
 
-    def _finished(
-        self, some: Mapping[Future[Any], str], progress: Callable[[], str]
+    def _as_completed(
+        self, names: Mapping[Future[Any], str], progress: Callable[[], str]
     ) -> Iterator[Future[Any]]:
-        """Tasks as they end, with a line of progress whenever none has for a while."""
-        waiting = set(some)
+        """Futures as they end, with a line of progress whenever none has for a while."""
+        waiting = set(names)
         while waiting:
             done, waiting = wait(waiting, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
             if not done:
                 running = ", ".join(
-                    dict.fromkeys(name for future, name in some.items() if future.running())
+                    dict.fromkeys(name for future, name in names.items() if future.running())
                 )
                 say(f"{running}: running{progress()}, {time.time() - self.started:.0f} s")
             yield from done
@@ -144,16 +137,16 @@ class _Processes:
         """Fill the cache with the features that jobs need, unless it has been filled with them
         before.
         """
-        todo = prefetch.units(jobs)
-        mark = prefetch.mark(todo)
-        if not todo or (mark.exists() and not self.force):
+        units = prefetch.units(jobs)
+        mark = prefetch.completion_mark(units)
+        if not units or (mark.exists() and not self.force):
             return
-        left = deque(todo)
+        left = deque(units)
         errors: list[str] = []
-        latest: dict[int, str] = {}
-        workers = min(self.workers, len(todo))
+        latest: dict[int, Progress] = {}
+        workers = min(self.workers, len(units))
 
-        def one() -> None:
+        def serve_units() -> None:
             child = self._child(["features"], workers, stdin=subprocess.PIPE)
             assert child.stdin is not None and child.stdout is not None and child.stderr is not None
             follower = Thread(target=_follow, args=(child.stderr, latest, child.pid), daemon=True)
@@ -172,30 +165,27 @@ class _Processes:
             follower.join()
 
         def so_far() -> str:
-            return "".join(
-                f", {told}" for told in (f"{len(errors)} of {len(todo)}", *latest.values())
-            )
+            steps = [f"{len(errors)} of {len(units)}", *map(str, list(latest.values()))]
+            return "".join(f", {step}" for step in steps)
 
-        say(
-            f"features of {len(todo)} {'pair' if len(todo) == 1 else 'pairs'} of a net and a "
-            "task: started"
-        )
-        tasks = {self.pool.submit(one): "features" for _ in range(workers)}
-        for future in self._finished(tasks, so_far):
+        pairs = "pair" if len(units) == 1 else "pairs"
+        say(f"features of {len(units)} {pairs} of a network and a task: started")
+        futures = {self.pool.submit(serve_units): "features" for _ in range(workers)}
+        for future in self._as_completed(futures, so_far):
             future.result()
-        if len(errors) == len(todo) and not any(errors):
-            prefetch.keep(mark)
+        if len(errors) == len(units) and not any(errors):
+            write_json(mark, {"written": time.time()})
         say(f"features: done in {time.time() - self.started:.0f} s")
 
     def execute(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Run the notebooks of jobs; outcomes as they end."""
-        tasks = {self.pool.submit(self._notebook, job): job.notebook for job in jobs}
-        for future in self._finished(tasks, lambda: ""):
+        futures = {self.pool.submit(self._notebook, job): job.notebook for job in jobs}
+        for future in self._as_completed(futures, lambda: ""):
             yield future.result()
 
     def _notebook(self, job: Job) -> Outcome:
-        inputs = freshness.inputs(job)  # before it starts: what changes meanwhile makes it stale
-        task = json.dumps(
+        digest = staleness.digest_of_inputs(job)  # what changes from here on makes it stale
+        request = json.dumps(
             {
                 "notebook": job.notebook,
                 "parameters": job.values,
@@ -205,12 +195,12 @@ class _Processes:
         )
         say(f"{job.notebook}: started")
         child = self._child(
-            ["execute", task], self.workers, {paths.REPORT_VARIABLE: str(job.folder)}
+            ["execute", request], self.workers, {paths.REPORT_VARIABLE: str(job.folder)}
         )
         output, complaints = child.communicate()
-        outcome = _read(job, output, child.returncode, complaints)
+        outcome = _outcome(job, output, child.returncode, complaints)
         if outcome.ok:
-            freshness.record(job, inputs)
+            staleness.record_report(job, digest)
         if self.stopping.is_set():
             return outcome
         took = f"{outcome.seconds:.0f} s, {outcome.memory:.1f} GiB"
@@ -241,16 +231,15 @@ def _stop(child: subprocess.Popen[str]) -> None:
         os.killpg(child.pid, signal.SIGKILL)
 
 
-def _follow(lines: IO[str], latest: dict[int, str], key: int) -> None:
-    """Keep the latest line of progress that a process has written; read everything else too, or it
-    would wait.
-    """
+def _follow(lines: IO[str], latest: dict[int, Progress], key: int) -> None:
+    """Keep the latest progress of a process; read everything else too, or it would wait."""
     for line in lines:
-        if PROGRESS.fullmatch(line.strip()):
-            latest[key] = line.strip()
+        step = Progress.from_json(line)
+        if step is not None:
+            latest[key] = step
 
 
-def _read(job: Job, output: str, status: int, complaints: str) -> Outcome:
+def _outcome(job: Job, output: str, status: int, complaints: str) -> Outcome:
     """The outcome a child printed, or one made from how it ended."""
     try:
         return Outcome(**json.loads(output.strip().splitlines()[-1]))
@@ -258,17 +247,11 @@ def _read(job: Job, output: str, status: int, complaints: str) -> Outcome:
         lines = [
             line
             for line in complaints.strip().splitlines()
-            if not any(noise in line for noise in NOISE)
+            if not any(noise in line for noise in NOISE) and Progress.from_json(line) is None
         ]
         last = lines[-1] if lines else "no message"
-        return Outcome(
-            job.notebook,
-            job.notebook,
-            False,
-            0.0,
-            0.0,
-            f"its process ended with status {status}: {last}",
-        )
+        error = f"its process ended with status {status}: {last}"
+        return Outcome(job.notebook, job.notebook, False, 0.0, 0.0, error)
 
 
 def say(text: str) -> None:

@@ -1,9 +1,8 @@
-"""What every linear probe shares: the folds of cross-validation, the choice of a penalty, accuracy
-by class.
+"""Folds of cross-validation, and the choice of a penalty by it.
 
-A penalty ``alpha`` is dimensionless and means the same for every probe: the objective is
+A penalty is dimensionless and means the same for every probe: the objective is
 
-    mean loss + alpha * v / 2 * ||W||_F^2,
+    mean loss + penalty * v / 2 * ||W||_F^2,
 
 with v the mean variance of the neurons over the train set, and no penalty on the intercept. So it
 does not change with the scale of the features or the number of images.
@@ -19,7 +18,6 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..measure.validation import as_labels, count_classes
 
 RIDGE_GRID = tuple(float(f"{10 ** (e / 2):.3g}") for e in range(-12, 5))
 """Penalties tried for the ridge probe: 1e-6 to 100, two a decade."""
@@ -41,16 +39,25 @@ class PenaltyChoice:
     grid : tuple of float
         All penalties tried.
     loss : tuple of float
-        The mean loss of each on images left out: what the probe minimises, cross-entropy in nats or
+        The mean loss of each on held-out images: what the probe minimises, cross-entropy in nats or
         squared error to one-hot labels, once all scores are multiplied by the factor that makes it
-        least. Guesses do not depend on that factor; the losses do, and would lead to probes that
-        guess at chance where few images are noisy. Numbers of right guesses, on the other hand, are
-        nearly equal over decades of penalties: the one with the most changed with the folds, and
-        with features changed by a millionth.
+        least.
     accuracy : tuple of float
-        The share of images left out that each guesses.
+        The accuracy of each on held-out images.
     folds : int
-        Parts left out in turn: as many as images where each is left out alone.
+        As many as images for leave-one-out.
+
+    Notes
+    -----
+    Guesses do not depend on the factor; losses do, and without it lead to probes that guess at
+    chance where few images are noisy. Accuracy decides nothing: it is nearly equal over decades of
+    penalties, and the best one changed with the folds, and with features changed by a millionth.
+
+    Examples
+    --------
+    >>> choice = PenaltyChoice(0.1, (0.01, 0.1), (0.9, 0.9), (0.7, 0.7), folds=3)
+    >>> choice.at
+    1
     """
 
     penalty: float
@@ -77,7 +84,7 @@ def check_penalty(penalty: float) -> float:
 
 
 def check_classes(y: Tensor) -> None:
-    """At least two classes must be present, or there is nothing to probe."""
+    """InputError unless two classes at least are present."""
     present = y.unique()
     if len(present) < 2:
         raise InputError(
@@ -85,10 +92,8 @@ def check_classes(y: Tensor) -> None:
         )
 
 
-def fold_of(y: Tensor, folds: int, seed: int = 0) -> Tensor:
-    """The fold of each image, (n,) int64: classes spread evenly over the folds, at random within a
-    class.
-    """
+def stratified_folds(y: Tensor, folds: int, seed: int = 0) -> Tensor:
+    """The fold of each image, (n,) int64: each class is spread evenly over the folds, at random."""
     if folds < 2 or folds > len(y):
         raise InputError(f"folds is {folds}: it must be 2 to the number of images, {len(y)}")
     shuffled = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
@@ -98,78 +103,66 @@ def fold_of(y: Tensor, folds: int, seed: int = 0) -> Tensor:
     return fold
 
 
-def folded(y: Any, n: int, folds: int, seed: int, groups: Any = None) -> tuple[Tensor, int, Tensor]:
-    """Checked labels (n,), the number of classes, and the fold of each row; fewer folds where
-    images are fewer.
+def folds_of(labels: Tensor, folds: int, seed: int, groups: Any = None) -> Tensor:
+    """The fold of each row, (n,) int64; fewer folds where images are fewer.
 
-    Rows of one group, such as the views of one image, share a fold: none is judged by a probe that
-    saw another.
+    Rows of one group, such as the views of one image, share a fold.
     """
-    labels = as_labels(y, n)
-    check_classes(labels)
-    if groups is None:
-        return (
-            labels,
-            count_classes(labels),
-            fold_of(labels, min(folds, n) if folds > 1 else folds, seed),
-        )
-    first, home = _homes(labels, groups)
-    fold = fold_of(labels[first], min(folds, len(first)) if folds > 1 else folds, seed)
-    return labels, count_classes(labels), fold[home]
+    if groups is not None:
+        first, group = _groups(labels, groups)
+        return folds_of(labels[first], folds, seed)[group]
+    return stratified_folds(labels, min(folds, len(labels)) if folds > 1 else folds, seed)
 
 
-def _homes(labels: Tensor, groups: Any) -> tuple[Tensor, Tensor]:
+def _groups(labels: Tensor, groups: Any) -> tuple[Tensor, Tensor]:
     """The first row of each group, and the group of each row."""
     names = np.asarray(groups)
-    _, first, home = np.unique(names, return_index=True, return_inverse=True)
-    if len(names) != len(labels) or not np.array_equal(labels.numpy()[first][home], labels.numpy()):
+    _, first, group = np.unique(names, return_index=True, return_inverse=True)
+    if len(names) != len(labels) or not np.array_equal(
+        labels.numpy()[first][group], labels.numpy()
+    ):
         raise InputError(
             f"groups has {len(names)} entries for {len(labels)} rows: it must name the group "
             "of each row, and the rows of a group share a label"
         )
-    return torch.from_numpy(first), torch.from_numpy(home)
+    return torch.from_numpy(first), torch.from_numpy(group)
 
 
-def together(labels: Tensor, groups: Any = None) -> list[Tensor]:
-    """The rows left out at a time, (groups, rows of a group): a tensor for each number of rows that
-    groups have; each row alone by default.
+def rows_left_out(labels: Tensor, groups: Any = None) -> list[Tensor]:
+    """The rows that are left out together, (groups, rows of a group): a tensor for each size of
+    group; each row alone by default.
     """
     if groups is None:
         return [torch.arange(len(labels))[:, None]]
-    _, home = _homes(labels, groups)
-    counts = torch.bincount(home)
-    rows = torch.sort(home, stable=True).indices
-    return [rows[counts[home[rows]] == size].view(-1, int(size)) for size in counts.unique()]
+    _, group = _groups(labels, groups)
+    counts = torch.bincount(group)
+    rows = torch.sort(group, stable=True).indices
+    return [rows[counts[group[rows]] == size].view(-1, int(size)) for size in counts.unique()]
 
 
-def choose(
-    grid: tuple[float, ...], loss: np.ndarray, accuracy: np.ndarray, folds: int, *, near: float
+def strongest_penalty(
+    grid: tuple[float, ...], loss: np.ndarray, accuracy: np.ndarray, folds: int, *, within: float
 ) -> PenaltyChoice:
-    """The choice from the losses and accuracies (penalties) on images left out: the strongest up to
-    ``near`` times the least loss.
+    """The strongest penalty whose held-out loss is at most ``within`` times the least.
+
+    Parameters
+    ----------
+    grid : tuple of float (g,)
+    loss, accuracy : ndarray (g,)
+        On held-out images.
+    folds : int
+    within : float
 
     Raises
     ------
     InputError
         If no loss is finite.
     """
-    least = min((value for value in loss if np.isfinite(value)), default=np.inf)
-    good = [
-        penalty
-        for penalty, value in zip(grid, loss, strict=True)
-        if value <= near * least and np.isfinite(value)
-    ]
-    if not good:
+    finite = np.isfinite(loss)
+    good = finite & (loss <= within * loss[finite].min(initial=np.inf))
+    if not good.any():
         raise InputError("no penalty gives finite scores: are all neurons constant?")
+    penalty = max(np.asarray(grid)[good].tolist())
     return PenaltyChoice(
-        max(good), tuple(grid), tuple(loss.tolist()), tuple(accuracy.tolist()), folds
+        penalty, tuple(grid), tuple(loss.tolist()), tuple(accuracy.tolist()), folds
     )
-
-
-def per_class(right: Tensor, y: Tensor, num_classes: int) -> np.ndarray:
-    """The share of right guesses by class, (..., C), from right (..., n) of 0 and 1; NaN for
-    classes not in y.
-    """
-    one_hot = torch.nn.functional.one_hot(y, num_classes).to(right.device, torch.float32)
-    counts = one_hot.sum(0)
-    return (right.float() @ one_hot / counts).cpu().double().numpy()

@@ -7,34 +7,27 @@ have learned something, and its overall scale does not matter. It takes a third 
 evaluations that no preconditioner takes, and costs little: it is a block of the Gram matrix that is
 there already, and one Cholesky factor serves all nested sizes.
 
-A product with the scores of 10 classes runs at a third of a processor's speed, one with those of 10
-probes at nine tenths: probes of large subsets are taken as the whole layer with weights of zero,
-and those of small ones may share the largest of them. Early iterations take products in bfloat16,
-with sums in float32, on processors with instructions for that; the last ones are in float32.
+Early iterations take products in bfloat16, with sums in float32, on processors with instructions
+for that; the last ones are in float32.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..devices import fast_bfloat16
 from ..measure.accumulation import blocks
 from ..measure.selections import Ordering
 from ..measure.statistics import cholesky
+from .design import DesignMatrix, rounded
+from .groups import Group, filled_width
 from .lbfgs import Minima, minimise
 
 CURVATURE = 0.1
-
-WIDTH = 8
-"""Columns of a product are filled up to a multiple of this, and to two of it: matrix products of
-other widths can be four times as slow.
-"""
 
 SCORES_AT_ONCE = 1 << 20
 """Scores (images x probes x classes) held at a time."""
@@ -42,128 +35,28 @@ SCORES_AT_ONCE = 1 << 20
 
 def _filled(matrix: Tensor) -> Tensor:
     """A matrix (..., m) with columns of zeros up to a width that is multiplied fast."""
-    missing = _width(matrix.shape[-1]) - matrix.shape[-1]
+    missing = filled_width(matrix.shape[-1]) - matrix.shape[-1]
     return torch.nn.functional.pad(matrix, (0, missing)) if missing else matrix
-
-
-def _width(columns: int) -> int:
-    return max(2 * WIDTH, columns + -columns % WIDTH)
-
-
-ROUGH_AT_MOST = 1 << 30
-"""Bytes that features in bfloat16 may take, besides those in float32."""
-
-ROUND = 5e7
-"""What a round of a group's solver costs besides products, in the units of ``_cost``: about 1 ms on
-two CPU cores.
-"""
-
-
-def _cost(n: int, rows: int, columns: int) -> float:
-    """The time of a product of features (rows, n) with so many columns of scores, in units that
-    cancel.
-
-    On two CPU cores 16 columns run at 0.5 of the speed of a square product, 32 at 0.65, 64 at 0.8,
-    128 at 0.95.
-    """
-    return float(n) * rows * (_width(columns) + 16)
-
-
-@dataclass(frozen=True)
-class Group:
-    """Sizes whose probes share a product: as the whole layer with weights of zero, or as the
-    largest of these sizes.
-    """
-
-    sizes: tuple[int, ...]
-    whole: bool
-
-
-def grouped(sizes: Sequence[int], count: int, n: int, d: int, num_classes: int) -> list[Group]:
-    """The cheapest partition of ascending sizes into groups of neighbours, for probes of ``count``
-    orderings on n images and d neurons.
-    """
-    best: list[tuple[float, list[Group]]] = [(0.0, [])]
-    for stop in range(1, len(sizes) + 1):
-        ways = []
-        for start in range(stop):
-            some, columns = tuple(sizes[start:stop]), (stop - start) * num_classes
-            worse = 1.15 if len(some) > 1 else 1.0  # they start from further away
-            before, groups = best[start]
-            ways.append(
-                (
-                    before + worse * (ROUND + count * _cost(n, some[-1], columns)),
-                    [*groups, Group(some, False)],
-                )
-            )
-            ways.append(
-                (
-                    before + worse * (ROUND + _cost(n, d, count * columns)),
-                    [*groups, Group(some, True)],
-                )
-            )
-        best.append(min(ways, key=lambda way: way[0]))
-    return best[-1][1]
-
-
-@dataclass(frozen=True)
-class Features:
-    """Features of images, centred and scaled, with a row of ones: (k + 1, n).
-
-    Attributes
-    ----------
-    exact : Tensor, float32
-    rough : Tensor
-        The same in bfloat16 where the processor multiplies that two to four times as fast, for
-        early iterations; else ``exact`` itself.
-    """
-
-    exact: Tensor
-    rough: Tensor
-
-    @classmethod
-    def of(cls, exact: Tensor) -> Features:
-        """Features in both precisions."""
-        return cls(exact, _rough(exact))
-
-    def gathered(self, ordering: Ordering, k: int) -> Features:
-        """The first directions of a ordering and the row of ones, (k + 1, n)."""
-        if ordering.order is None:
-            directions = ordering.directions[:, :k].to(self.exact)  # type: ignore[index]
-            return Features.of(torch.cat([directions.T @ self.exact[:-1], self.exact[-1:]]))
-        if ordering.selection == "first" and k == ordering.d:
-            return self
-        rows = torch.cat([ordering.order[:k], torch.tensor([ordering.d])]).to(self.exact.device)
-        exact = self.exact[rows]
-        return Features(exact, exact if self.rough is self.exact else self.rough[rows])
-
-
-def _rough(exact: Tensor) -> Tensor:
-    return (
-        exact.bfloat16()
-        if fast_bfloat16(exact.device) and 2 * exact.numel() <= ROUGH_AT_MOST
-        else exact
-    )
 
 
 class Problems:
     """The probes of some orderings on some numbers of their first directions: objectives,
     gradients, preconditioners.
 
-    A problem is one ordering and one size. The weights of a problem are kept in its ordering, (K +
-    1, C) with K the largest size, with zeros beyond its own size and the intercept last.
+    A problem is one ordering and one size. Its weights are those of the directions of its ordering,
+    (K + 1, C) with K the largest size, with zeros beyond its own size and the intercept last.
 
     Parameters
     ----------
-    features : Features (d + 1, n)
+    features : DesignMatrix (d + 1, n)
     labels : Tensor (n,), int64
     num_classes : int
     orderings : sequence of Ordering
     group : Group
     penalties : Tensor (b,)
-        One a ordering.
+        One for each ordering.
     inverses : sequence of Tensor, (at least K, at least K)
-        Inverse Cholesky factors of the approximate Hessians, one a ordering.
+        Inverse Cholesky factors of the approximate Hessians, one for each ordering.
     spans : sequence of sequences of slice, optional
         The images that the problems of each ordering are trained on; all by default. Not with
         ``group.whole``.
@@ -171,7 +64,7 @@ class Problems:
 
     def __init__(
         self,
-        features: Features,
+        features: DesignMatrix,
         labels: Tensor,
         num_classes: int,
         orderings: Sequence[Ordering],
@@ -180,13 +73,8 @@ class Problems:
         inverses: Sequence[Tensor],
         spans: Sequence[Sequence[slice]] | None = None,
     ) -> None:
-        self.features, self.labels, self.num_classes, self.orderings, self.group = (
-            features,
-            labels,
-            num_classes,
-            list(orderings),
-            group,
-        )
+        self.features, self.labels, self.num_classes = features, labels, num_classes
+        self.orderings, self.group = list(orderings), group
         self.largest = k = group.sizes[-1]
         self.problems = [(b, size) for b in range(len(orderings)) for size in group.sizes]
         self.inverses = [one[:k, :k] for one in inverses]
@@ -202,18 +90,18 @@ class Problems:
         self.gathered = (
             [features] if group.whole else [features.gathered(one, k) for one in self.orderings]
         )
-        self.rough_inverses = [_rough(one) for one in self.inverses]
+        self.rough_inverses = [rounded(one) for one in self.inverses]
 
     def _places(self, active: Sequence[int]) -> list[tuple[int, slice]]:
         """The orderings of some problems, in order, each with the places of its problems among
         them.
         """
-        found, start = [], 0
+        places, start = [], 0
         for b, some in itertools.groupby(active, lambda number: self.problems[number][0]):
             stop = start + len(list(some))
-            found.append((b, slice(start, stop)))
+            places.append((b, slice(start, stop)))
             start = stop
-        return found
+        return places
 
     def evaluate(
         self, weights: Tensor, active: list[int], rough: bool = False
@@ -226,14 +114,14 @@ class Problems:
             entropy, gradient = self._entropy(
                 features[0], self.in_neurons(weights, active), self.spans[0]
             )
-            gradient = self.in_bases(gradient, active)
+            gradient = self.in_orderings(gradient, active)
         else:
             entropy, gradient = np.empty(len(active)), torch.empty_like(weights)
             for b, places in self._places(active):
-                entropy[places], found = self._entropy(
+                entropy[places], slope = self._entropy(
                     features[b], weights[places].transpose(0, 1), self.spans[b]
                 )
-                gradient[places] = found.transpose(0, 1)
+                gradient[places] = slope.transpose(0, 1)
         counts, penalties = self.counts[active], self.penalties[active].view(-1, 1, 1)
         gradient /= torch.from_numpy(counts).to(gradient).view(-1, 1, 1)
         inner = weights[:, :-1]
@@ -296,9 +184,8 @@ class Problems:
             )
             return torch.cat([inner[..., : self.num_classes].to(gradient), intercept], 1)
         parts = []
-        for b, places in self._places(
-            active
-        ):  # the inverse factors of all sizes are blocks of one: its product serves them all
+        # the inverse factors of all sizes are blocks of one: its product serves them all
+        for b, places in self._places(active):
             some = gradient[places, :-1].transpose(0, 1)
             half = _lower(inverses[b], _filled(some.flatten(1)).to(inverses[b]))[
                 :, : some[0].numel()
@@ -329,21 +216,21 @@ class Problems:
         spread[-1] = weights[:, -1]
         return spread
 
-    def in_bases(self, gradient: Tensor, active: Sequence[int]) -> Tensor:
+    def in_orderings(self, gradient: Tensor, active: Sequence[int]) -> Tensor:
         """Gradients with respect to all neurons, (d + 1, p, C), as ones with respect to the
         weights, (p, K + 1, C).
         """
-        found = gradient.new_empty(len(active), self.largest + 1, self.num_classes)
+        turned = gradient.new_empty(len(active), self.largest + 1, self.num_classes)
         for b, places in self._places(active):
             inner = gradient[:-1, places]
-            found[places, :-1] = (
+            turned[places, :-1] = (
                 self.orderings[b]
                 .rows(inner.flatten(1))[: self.largest]
                 .unflatten(1, inner.shape[1:])
                 .transpose(0, 1)
             )
-        found[:, -1] = gradient[-1]
-        return found
+        turned[:, -1] = gradient[-1]
+        return turned
 
     def guesses(self, features: Tensor, weights: Tensor) -> Tensor:
         """The likeliest classes, (m, p), of all features (d + 1, m) at the weights of all
@@ -353,9 +240,7 @@ class Problems:
         return (features.T @ spread.flatten(1)).unflatten(1, spread.shape[1:]).argmax(2)
 
     def from_ridge(self) -> Tensor:
-        """Where to start without knowing anything: the multiple of a ridge solution with the least
-        objective on some of the images.
-        """
+        """A start from nothing: the multiple of a ridge solution that is best on some images."""
         start = self._zero()
         every = list(range(len(start)))
         for i, (b, _) in enumerate(self.problems):
@@ -380,8 +265,7 @@ class Problems:
         return start + direction * lengths[torch.stack(values).argmin(0)][:, None, None]
 
     def from_whole(self, pulled: Tensor, intercept: Tensor) -> Tensor:
-        """Where to start if the solution of the whole layer is known: the scores nearest to its
-        own.
+        """A start from the solution of the whole layer: the scores nearest to its own.
 
         ``pulled`` (d, C) is the approximate Hessian, without its penalty, times the weights.
         """
@@ -394,7 +278,7 @@ class Problems:
         return start
 
     def from_smaller(self, weights: Tensor | None) -> Tensor:
-        """Where to start from the solutions (b, j + 1, C) of fewer directions; zero without."""
+        """A start from the solutions (b, j + 1, C) of fewer directions; zero without."""
         start = self._zero()
         if weights is not None:
             for i, (b, _) in enumerate(self.problems):
@@ -424,11 +308,10 @@ class Problems:
 def residuals(scores: Tensor, labels: Tensor) -> Tensor:
     """The cross-entropies (p, n) of scores (p, C, n) with labels (n,); scores become probabilities
     less one for the label.
-
-    On a CPU a softmax over a few classes takes as long as a product with hundreds of neurons. Less
-    the score of the label the sum of exponentials needs no maximum, as long as no label is less
-    likely than e^-80, and the logarithm loses no digits where it is near 0.
     """
+    # On a CPU a softmax over a few classes takes as long as a product with hundreds of neurons.
+    # Less the score of the label the sum of exponentials needs no maximum, as long as no label is
+    # less likely than e^-80, and the logarithm loses no digits where it is near 0.
     index = labels.expand(len(scores), 1, -1)
     right = scores.gather(1, index)
     if scores.device.type == "cpu":
@@ -489,7 +372,7 @@ def _inverse(factor: Tensor) -> Tensor:
         )
     half = len(factor) // 2
     first, last = _inverse(factor[:half, :half]), _inverse(factor[half:, half:])
-    found = torch.zeros_like(factor)
-    found[:half, :half], found[half:, half:] = first, last
-    found[half:, :half] = (last @ (factor[half:, :half] @ first)).neg_()
-    return found
+    inverse = torch.zeros_like(factor)
+    inverse[:half, :half], inverse[half:, half:] = first, last
+    inverse[half:, :half] = (last @ (factor[half:, :half] @ first)).neg_()
+    return inverse

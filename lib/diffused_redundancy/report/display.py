@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from typing import Any
 
 import numpy as np
@@ -79,3 +80,12 @@ def display(data: dict[str, str], metadata: dict[str, Any] | None = None) -> Non
     from IPython.display import display as show
 
     show(data, metadata=metadata or {}, raw=True)
+
+
+def show_figures() -> None:
+    """Let a notebook show a figure that ends a cell, as it does for figures of pyplot."""
+    if "IPython" not in sys.modules:
+        return
+    shell = sys.modules["IPython"].get_ipython()
+    if shell is not None:
+        shell.display_formatter.formatters["image/png"].for_type(Figure, png)

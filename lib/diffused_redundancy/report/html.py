@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from traitlets.config import Config
 
@@ -43,25 +43,19 @@ def markdown(text: str) -> str:
         def inline_math(self, body: str) -> str:
             return mathml(body, block=False)
 
-    rendered = MarkdownWithMath(renderer=Renderer(escape=False, exclude_anchor_links=True)).render(
-        text
-    )
-    return _scrollable(rendered)
+        def table(self, text: str) -> str:  # scrolls within itself instead of widening the page
+            return f'<div class="table"><table>\n{text}</table></div>\n'
 
-
-def _scrollable(page: str) -> str:
-    """Wide tables scroll within themselves instead of widening the page."""
-    return page.replace("<table>", '<div class="table"><table>').replace(
-        "</table>", "</table></div>"
-    )
+    renderer = Renderer(escape=False, exclude_anchor_links=True)
+    return MarkdownWithMath(renderer=renderer).render(text)
 
 
 def with_anchors(body: str) -> tuple[str, list[dict[str, Any]]]:
     """Give every heading an anchor; returns the body and the entries of its table of contents."""
     contents: list[dict[str, Any]] = []
 
-    def heading(found: re.Match[str]) -> str:
-        level, inner = int(found.group(1)), found.group(3)
+    def heading(match: re.Match[str]) -> str:
+        level, inner = int(match.group(1)), match.group(3)
         text = html.unescape(re.sub(r"<[^>]+>", "", inner)).strip()
         slug = re.sub(r"[^\w]+", "-", text.lower()).strip("-") or "section"
         anchor = (
@@ -75,15 +69,24 @@ def with_anchors(body: str) -> tuple[str, list[dict[str, Any]]]:
     return re.sub(r"<h([123])(\s[^>]*)?>(.*?)</h\1>", heading, body, flags=re.DOTALL), contents
 
 
+def rendered(template: str, **values: Any) -> str:
+    """A template of ``report/templates`` with its values, which are escaped unless they are
+    Markup.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template(template).render(**values)
+
+
 def page(title: str, body: str, *, footer: str = "", home: str = "", contents: bool = True) -> str:
     """A whole page around a body of HTML."""
     body, entries = with_anchors(body)
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
-    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    return environment.get_template("page.html.j2").render(
+    return rendered(
+        "page.html.j2",
         title=title,
         body=Markup(body),
-        style=Markup(style),
+        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         contents=entries if contents else [],
         footer=footer,
         home=home,
@@ -108,11 +111,8 @@ def notebook_body(notebook: nbformat.NotebookNode) -> str:
 def title_of(notebook: nbformat.NotebookNode, otherwise: str) -> str:
     """The first heading of a notebook."""
     for cell in notebook.cells:
-        found = (
-            re.search(r"^# (.+)$", cell.source, flags=re.MULTILINE)
-            if cell.cell_type == "markdown"
-            else None
-        )
-        if found:
-            return found.group(1).strip()
+        if cell.cell_type == "markdown":
+            heading = re.search(r"^# (.+)$", cell.source, flags=re.MULTILINE)
+            if heading:
+                return heading.group(1).strip()
     return otherwise

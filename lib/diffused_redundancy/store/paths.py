@@ -12,8 +12,6 @@ from ..errors import InputError
 ASSETS_VARIABLE = "DIFFUSED_REDUNDANCY_ASSETS"
 CACHE_VARIABLE = "DIFFUSED_REDUNDANCY_CACHE"
 REPORT_VARIABLE = "DIFFUSED_REDUNDANCY_REPORT"
-LAYERS_VARIABLE = "DIFFUSED_REDUNDANCY_LAYERS"
-"""Layers that other notebooks of the same run want, by net, as JSON; the runner sets it."""
 
 
 def repository() -> Path:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from diffused_redundancy.pipeline import plan as jobs
-from diffused_redundancy.pipeline import runner
-from diffused_redundancy.pipeline import staleness as freshness
-from diffused_redundancy.pipeline.plan import Outcome
+from diffused_redundancy.pipeline import runner, staleness
+from diffused_redundancy.pipeline.plan import Job, Outcome
 
 
-def of_a_new_run(job):
+def digest_of_a_new_run(job):
     """The digest of a job's inputs as a run that begins now finds them."""
-    freshness.installed.cache_clear()
-    return freshness.inputs(job)
+    staleness.code_and_packages.cache_clear()
+    return staleness.digest_of_inputs(job)
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def job(tmp_path):
         X_train=rng.integers(0, 255, (8, 4, 4), dtype=np.uint8),
         y_train=np.arange(8) % 2,
     )
-    return jobs.Job(
+    return Job(
         "01_cka",
         {"TASKS": ["digits", f"npz:{tmp_path / 'images.npz'}"], "SEEDS": [1]},
         tmp_path / "smoke",
@@ -49,47 +49,47 @@ def made(job):
         (job.folder / name).write_text("{}" if name.endswith(".json") else name)
     outcome = Outcome("01_cka", "A title", True, 1.5, 0.5)
     (job.folder / "results" / "01_cka.outcome.json").write_text(json.dumps(outcome.__dict__))
-    freshness.record(job, of_a_new_run(job))
+    staleness.record_report(job, digest_of_a_new_run(job))
     return outcome
 
 
 def test_an_untouched_report_is_up_to_date(job, made):
-    assert freshness.current(job, of_a_new_run(job)) == made
+    assert staleness.up_to_date_outcome(job, digest_of_a_new_run(job)) == made
 
 
 def test_what_a_report_depends_on(job, tmp_path, monkeypatch):
-    before = of_a_new_run(job)
-    assert of_a_new_run(job) == before
-    other = jobs.Job(job.notebook, {**job.values, "SEEDS": [2]}, job.folder, job.preset)
-    assert of_a_new_run(other) != before
+    before = digest_of_a_new_run(job)
+    assert digest_of_a_new_run(job) == before
+    other = Job(job.notebook, {**job.values, "SEEDS": [2]}, job.folder, job.preset)
+    assert digest_of_a_new_run(other) != before
     images = tmp_path / "images.npz"
     about = images.stat()
     os.utime(images, ns=(about.st_atime_ns, about.st_mtime_ns + 1000))
-    touched = of_a_new_run(job)
+    touched = digest_of_a_new_run(job)
     assert touched != before
-    monkeypatch.setattr(freshness.metadata, "distributions", lambda: [])
-    assert of_a_new_run(job) != touched
+    monkeypatch.setattr(staleness.metadata, "distributions", lambda: [])
+    assert digest_of_a_new_run(job) != touched
 
 
 def test_code_and_weights_count(job, tmp_path, monkeypatch):
-    (tmp_path / "package" / "study").mkdir(parents=True)
-    code = tmp_path / "package" / "study" / "one.py"
+    (tmp_path / "package" / "pipeline").mkdir(parents=True)
+    code = tmp_path / "package" / "pipeline" / "one.py"
     code.write_text("a = 1")
-    monkeypatch.setattr(freshness, "__file__", str(code))
+    monkeypatch.setattr(staleness, "__file__", str(code))
     weights = tmp_path / "weights.pt"
     weights.write_bytes(b"one")
-    own = jobs.Job(
+    own = Job(
         "01_cka",
         {"NETS": [f"resnet18.tv_in1k@{weights}"], "TASKS": ["digits"]},
         job.folder,
         job.preset,
     )
-    before = of_a_new_run(own)
+    before = digest_of_a_new_run(own)
     code.write_text("a = 2")
-    changed = of_a_new_run(own)
+    changed = digest_of_a_new_run(own)
     assert changed != before
     weights.write_bytes(b"longer")
-    assert of_a_new_run(own) != changed
+    assert digest_of_a_new_run(own) != changed
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_report_that_was_touched_is_not(job, made, name, how):
         (job.folder / name).unlink()
     else:
         (job.folder / name).write_text("other")
-    assert freshness.current(job, of_a_new_run(job)) is None
+    assert staleness.up_to_date_outcome(job, digest_of_a_new_run(job)) is None
 
 
 def test_a_run_leaves_alone_what_is_up_to_date(job, made, tmp_path, capsys, monkeypatch):
@@ -119,9 +119,14 @@ def test_looking_at_a_data_set_does_not_make_reports_stale(tmp_path, monkeypatch
     folder = tmp_path / "datasets" / "cifar10"
     folder.mkdir(parents=True)
     (folder / "archive").write_bytes(b"1")
-    own = jobs.Job("01_cka", {"TASKS": ["cifar10"]}, tmp_path / "smoke", "smoke")
-    before = of_a_new_run(own)
+    own = Job("01_cka", {"TASKS": ["cifar10"]}, tmp_path / "smoke", "smoke")
+    before = digest_of_a_new_run(own)
     (folder / ".unpacking.lock").touch()
-    assert of_a_new_run(own) == before
+    assert digest_of_a_new_run(own) == before
     (folder / "archive").write_bytes(b"22")
-    assert of_a_new_run(own) != before
+    assert digest_of_a_new_run(own) != before
+
+
+def test_a_run_that_has_nothing_to_do_imports_no_torch():
+    code = "import sys, diffused_redundancy.pipeline.runner; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,17 +1,16 @@
-"""What a run needs: forecasts list every cell, missing assets are found before any work, presets of
-one's own, the command assets.
+"""What a run needs: missing assets are found before any work, custom presets, the command
+assets.
 """
 
 from __future__ import annotations
 
-import csv
+import json
 
 import diffused_redundancy as dr
 import pytest
-from diffused_redundancy import parameters
+from diffused_redundancy import parameters, presets
 from diffused_redundancy.__main__ import main
-from diffused_redundancy.pipeline import estimate as forecast
-from diffused_redundancy.pipeline import requirements as needs
+from diffused_redundancy.pipeline import requirements
 from diffused_redundancy.pipeline.plan import plan
 from diffused_redundancy.store import assets
 
@@ -24,79 +23,14 @@ def place(tmp_path, monkeypatch):
 
 
 def planned(tmp_path, preset="miniature", only=("01_cka",), **values):
-    import json
-
     return plan(
         preset, list(only), [(name, json.dumps(value)) for name, value in values.items()], tmp_path
     )
 
 
-def test_every_cell_of_a_run_is_listed(tmp_path, capsys):
-    words = ["run", "--dry-run", "--only", "01_cka", "--only", "06_layers", "--out", str(tmp_path)]
-    words += [
-        "-p",
-        "NETS",
-        str(NETS).replace("'", '"'),
-        "-p",
-        "TASKS",
-        '["digits"]',
-        "-p",
-        "SELECTIONS",
-        '["random", "pca"]',
-        "-p",
-        "SEEDS",
-        "[1, 2, 3]",
-    ]
-    assert main(words) == 0
-    told = capsys.readouterr().out
-    with open(tmp_path / "plan.csv", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    assert len(rows) == 2 * len(NETS) * (
-        3 + 1
-    )  # two notebooks; random with three seeds, principal components with one
-    assert {(row["net"], row["selection"], row["seed"]) for row in rows} >= {
-        (NETS[0], "random", "2"),
-        (NETS[1], "pca", "0"),
-    }
-    assert (
-        f"01_cka: {NETS[0]} on digits: random (3 seeds), pca (1 seed); 1,797 images" in told
-        and "16 cells" in told
-    )
-    assert not list(tmp_path.glob("miniature-custom*"))  # nothing was run
-
-
-def test_a_forecast_grows_with_what_it_is_of(tmp_path):
-    small, large = (
-        forecast.forecast(planned(tmp_path, NETS=NETS[:1], TASKS=["digits"], IMAGES=n))
-        for n in (100, 400)
-    )
-    assert large.passes[0].images == 4 * small.passes[0].images == 800
-    assert (
-        large.disk == 4 * small.disk == 800 * 128 * 4
-        and large.memory > small.memory
-        and small.seconds > 0
-    )
-    deep = forecast.forecast(
-        planned(tmp_path, only=("06_layers",), NETS=NETS[:1], TASKS=["digits"])
-    )
-    assert deep.passes[0].layers == 4 and deep.passes[0].disk == 1797 * 4 * (64 + 128 + 256 + 128)
-
-
-def test_operations_of_a_net_are_those_known():
-    assert forecast.shape_of("resnet18.tv_in1k", "penultimate").flops == pytest.approx(
-        2 * 1.82e9, rel=0.02
-    )
-    assert forecast.shape_of("resnet18.tv_in1k", "stages").widths == {
-        "layer1": 64,
-        "layer2": 128,
-        "layer3": 256,
-        "layer4": 512,
-    }
-
-
 def test_the_paper_s_plan_finds_all_that_is_missing(tmp_path, monkeypatch):
     jobs = plan("paper", [], [], tmp_path)
-    gone = needs.lacking(jobs)
+    missing = requirements.missing_assets(jobs)
     assert {
         "cifar10",
         "cifar100",
@@ -105,26 +39,26 @@ def test_the_paper_s_plan_finds_all_that_is_missing(tmp_path, monkeypatch):
         "resnet50.mrl",
         "resnet50.ff_2048",
         "resnet50.decov_1e-9",
-    } <= set(gone)
+    } <= set(missing)
     assert {
         "vit_small_patch32_224.augreg_light1_in21k",
         "wide_resnet50_4.robust_l2_3",
         "vgg16_bn.robust_l2_3",
-    } <= set(gone)
+    } <= set(missing)
     with pytest.raises(
         dr.InputError,
         match=r"this run lacks 21 assets that it may not or cannot fetch.*releases "
         r"of.*--skip-missing",
     ):
-        needs.prepared(jobs, data=False, skip=False)
+        requirements.fetch_missing(jobs, datasets=False, skip=False)
     monkeypatch.setattr(assets, "fetch", lambda one: [])
-    kept, left_out = needs.prepared(jobs, data=True, skip=True)
+    kept, left_out = requirements.fetch_missing(jobs, datasets=True, skip=True)
     assert len(left_out) == 17 and all("dropout" in name or "decov" in name for name in left_out)
     assert set(left_out.values()) == {"it has to be got by hand"}
     nets = next(job for job in kept if job.notebook == "03_pretraining").values["NETS"]
     assert "resnet50.robust_l2_3" in nets and not any("decov" in name for name in nets)
     with pytest.raises(dr.InputError, match="nothing is left to run without"):
-        needs.prepared(planned(tmp_path, "cifar"), data=False, skip=True)
+        requirements.fetch_missing(planned(tmp_path, "cifar"), datasets=False, skip=True)
 
 
 @pytest.fixture
@@ -150,9 +84,9 @@ def test_what_fails_to_come_is_left_out_and_named(tmp_path, failing):
         match="this run lacks 3 assets that could not be fetched. resnet50.mrl "
         "could.*resnet50.mrl_e could.*flowers102 could",
     ):
-        needs.prepared(jobs, data=True, skip=False)
+        requirements.fetch_missing(jobs, datasets=True, skip=False)
     failing.clear()
-    (job,), left_out = needs.prepared(jobs, data=True, skip=True)
+    (job,), left_out = requirements.fetch_missing(jobs, datasets=True, skip=True)
     assert job.values["NETS"] == ["resnet50.ff_8", "convnext_tiny"] and job.values["TASKS"] == [
         "cifar10",
         "digits",
@@ -166,22 +100,22 @@ def test_what_fails_to_come_is_left_out_and_named(tmp_path, failing):
         dr.InputError,
         match="nothing is left to run without resnet50.mrl .resnet50.mrl could not be fetched",
     ):
-        needs.prepared(
-            planned(tmp_path, NETS=["resnet50.mrl"], TASKS=["digits"]), data=True, skip=True
+        requirements.fetch_missing(
+            planned(tmp_path, NETS=["resnet50.mrl"], TASKS=["digits"]), datasets=True, skip=True
         )
 
 
 def test_nothing_is_fetched_for_what_is_left_out(tmp_path, failing):
-    (job,), left_out = needs.prepared(
-        planned(tmp_path, NETS=[NETS[0]], TASKS=["cifar10", "digits"]), data=False, skip=True
+    (job,), left_out = requirements.fetch_missing(
+        planned(tmp_path, NETS=[NETS[0]], TASKS=["cifar10", "digits"]), datasets=False, skip=True
     )
     assert job.values["TASKS"] == ["digits"] and list(left_out) == ["cifar10"] and failing == []
     with pytest.raises(
         dr.InputError,
         match="nothing is left to run without cifar10 .a data set, which --fetch downloads",
     ):
-        needs.prepared(
-            planned(tmp_path, NETS=["resnet50.ff_8"], TASKS=["cifar10"]), data=False, skip=True
+        requirements.fetch_missing(
+            planned(tmp_path, NETS=["resnet50.ff_8"], TASKS=["cifar10"]), datasets=False, skip=True
         )
     assert failing == []
 
@@ -260,22 +194,23 @@ def test_a_run_without_its_data_set_stops_before_any_work(tmp_path, capsys):
         str(tmp_path),
     ]
     assert main(words) == 2
-    told = capsys.readouterr().err
+    said = capsys.readouterr().err
     assert (
-        "data set cifar10: run " in told
-        and "assets fetch cifar10' (170 MB)" in told
-        and "--fetch" in told
+        "data set cifar10: run " in said
+        and "assets fetch cifar10' (170 MB)" in said
+        and "--fetch" in said
     )
     assert main([*words, "--dry-run"]) == 1
 
 
-@pytest.mark.parametrize("name", parameters.presets())
+@pytest.mark.parametrize("name", presets.presets())
 def test_presets_say_what_they_cost(name):
-    found = parameters.preset(name)
-    assert found.description and found.cost and set(found.notebooks) <= set(parameters.available())
+    preset = presets.preset(name)
+    assert preset.description and preset.cost
+    assert set(preset.notebooks) <= set(parameters.available())
 
 
-def test_a_preset_of_one_s_own(tmp_path):
+def test_a_custom_preset(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("notebooks: [01_cka]\neverywhere:\n  TASKS: [digits]\n  IMAGES: 50\n")
     (job,) = plan(str(path), [], [], tmp_path)
@@ -288,9 +223,9 @@ def test_a_preset_of_one_s_own(tmp_path):
     for text, words in wrong.items():
         path.write_text(text)
         with pytest.raises(dr.InputError, match=words):
-            parameters.preset(str(path))
+            presets.preset(str(path))
     with pytest.raises(dr.InputError, match="there is no preset file"):
-        parameters.preset(str(tmp_path / "other.yaml"))
+        presets.preset(str(tmp_path / "other.yaml"))
 
 
 def test_values_typed_reach_every_notebook_that_has_them(tmp_path):
@@ -370,9 +305,9 @@ def test_a_layer_that_is_not_there_is_found_before_any_notebook_starts(tmp_path,
         "LAYERS",
     ]
     assert main([*words, '["layer9"]']) == 2
-    told = capsys.readouterr().err
+    said = capsys.readouterr().err
     assert (
-        "unknown layer of miniature_resnet.standard_s1 'layer9': did you mean 'layer" in told
-        and "started" not in told
+        "unknown layer of miniature_resnet.standard_s1 'layer9': did you mean 'layer" in said
+        and "started" not in said
     )
     assert not (tmp_path / "reports").exists()

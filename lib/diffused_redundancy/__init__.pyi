@@ -1,0 +1,35 @@
+from . import zoo as zoo
+from .api import Result as Result
+from .api import measure as measure
+from .errors import InputError as InputError
+from .measure import fairness as fairness
+from .measure.cka import cka_curve as cka_curve
+from .measure.cka import closed_form as closed_form
+from .measure.cka import diagonal_share as diagonal_share
+from .measure.curves import MEASURES as MEASURES
+from .measure.curves import Curve as Curve
+from .measure.features import Features as Features
+from .measure.redundancy import Redundancy as Redundancy
+from .measure.redundancy import diffused_redundancy as diffused_redundancy
+from .measure.selections import PAPER_FRACTIONS as PAPER_FRACTIONS
+from .measure.selections import SELECTIONS as SELECTIONS
+from .measure.selections import Ordering as Ordering
+from .measure.selections import ordering as ordering
+from .measure.selections import orderings as orderings
+from .measure.selections import sizes_of as sizes_of
+from .measure.statistics import SufficientStatistics as SufficientStatistics
+from .nets.extraction import features as features
+from .nets.extraction import forward as forward
+from .nets.networks import Net as Net
+from .nets.registry import net as net
+from .probes.cross_validation import PenaltyChoice as PenaltyChoice
+from .probes.logistic import LogisticProbe as LogisticProbe
+from .probes.ridge import RidgeProbe as RidgeProbe
+from .session import begin as begin
+from .store.cache import Cache as Cache
+from .store.provenance import provenance as provenance
+from .tasks.registry import TASKS as TASKS
+from .tasks.registry import task as task
+from .tasks.splits import Task as Task
+
+__version__: str
