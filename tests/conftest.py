@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import diffused_redundancy as dr
@@ -26,7 +27,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
     with pytest.MonkeyPatch.context() as patch:
         if item.get_closest_marker("gpu") is None:
             for backend in (torch.cuda, torch.backends.mps):
-                patch.setattr(backend, "is_available", lambda: False)
+                # torch._dynamo, when it is imported, wants what torch has here: a cached function
+                patch.setattr(backend, "is_available", cache(lambda: False))
             patch.setenv("CUDA_VISIBLE_DEVICES", "")
         return (yield)
 
