@@ -26,10 +26,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
     """
     with pytest.MonkeyPatch.context() as patch:
         if item.get_closest_marker("gpu") is None:
-            for backend in (
-                torch.cuda,
-                torch.backends.mps,
-            ):  # cached: torch looks at what is wrapped
+            for backend in (torch.cuda, torch.backends.mps):
+                # torch._dynamo, when it is imported, wants what torch has here: a cached function
                 patch.setattr(backend, "is_available", cache(lambda: False))
             patch.setenv("CUDA_VISIBLE_DEVICES", "")
         return (yield)

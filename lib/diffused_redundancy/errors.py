@@ -18,10 +18,11 @@ class InputError(ValueError):
     Examples
     --------
     >>> import diffused_redundancy as dr
-    >>> dr.task("digit", images=50)
-    Traceback (most recent call last):
-    ...
-    diffused_redundancy.errors.InputError: unknown task 'digit': did you mean 'digits'? Allowed: ...
+    >>> try:
+    ...     dr.task("digits", images=3)
+    ... except dr.InputError as error:
+    ...     print(error)
+    3 images of digits leave some of its 10 classes without one (nearest: 10)
     """
 
     def __init__(self, message: str) -> None:
