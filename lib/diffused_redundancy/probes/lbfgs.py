@@ -20,10 +20,18 @@ import torch
 from torch import Tensor
 
 HISTORY = 8
+"""Steps that a problem remembers."""
+
 ENOUGH_HISTORY = 3
+"""Steps before the quadratic model is believed."""
+
 TOLERANCE = 2e-5
+"""The share of the objective left to gain at which a problem ends."""
+
 MAX_ITERATIONS = 500
+
 LONGEST_SEARCH = 20
+"""Trials of one line search."""
 
 ROUGH_TOLERANCE = 2e-4
 """The share of the objective left to gain at which a problem leaves a rough objective."""
@@ -79,14 +87,14 @@ class _History:
         return max(map(len, self.slots), default=0)
 
     def keep(self, some: list[int]) -> None:
-        """Go on with some of the problems only."""
+        """Keep some of the problems only."""
         self.steps, self.changes = self.steps[some], self.changes[some]
         self.step_change, self.change_change = self.step_change[some], self.change_change[some]
         self.along_steps, self.along_changes = self.along_steps[some], self.along_changes[some]
         self.slots = [self.slots[i] for i in some]
 
     def look(self, gradient: Tensor) -> None:
-        """Take the products with the gradient (p, length) where the problems are now."""
+        """Take the products with the gradient (p, length) at the current weights."""
         self.along_steps[:, : self.used] = _host(_times(self.steps[:, : self.used], gradient))
         self.along_changes[:, : self.used] = _host(_times(self.changes[:, : self.used], gradient))
 
@@ -122,18 +130,14 @@ class _History:
         """-H g, (p, length), for some problems, from P g; of the others -P g."""
         used = self.used
         factors = np.ones(len(preconditioned))
-        of_steps, of_changes = (
-            np.zeros((len(preconditioned), used)),
-            np.zeros((len(preconditioned), used)),
-        )
+        of_steps, of_changes = np.zeros((2, len(preconditioned), used))
         for i in some:
             slots = self.slots[i]
             if not slots:
                 continue
             last = slots[-1]
-            factor = factors[i] = (
-                self.step_change[i, last, last] / self.change_change[i, last, last]
-            )
+            factor = self.step_change[i, last, last] / self.change_change[i, last, last]
+            factors[i] = factor
             square = np.ix_(slots, slots)
             upper = np.triu(self.step_change[i][square])
             inner = np.linalg.solve(upper, self.along_steps[i, slots])
@@ -146,11 +150,11 @@ class _History:
         def device(values: np.ndarray) -> Tensor:
             return torch.from_numpy(values).to(preconditioned)
 
-        found = preconditioned * device(factors)[:, None]
+        direction = preconditioned * device(factors)[:, None]
         if used:
-            found += (device(of_steps)[:, None] @ self.steps[:, :used])[:, 0]
-            found += (device(of_changes)[:, None] @ self.changes[:, :used])[:, 0]
-        return found.neg_()
+            direction += (device(of_steps)[:, None] @ self.steps[:, :used])[:, 0]
+            direction += (device(of_changes)[:, None] @ self.changes[:, :used])[:, 0]
+        return direction.neg_()
 
     def forget(self, i: int) -> None:
         """Drop the history of one problem."""
@@ -180,10 +184,8 @@ class _Search:
     def accepts(
         self, value: float, trial_value: float, slope: float, trial_slope: float, noise: float
     ) -> bool:
-        """Whether a trial is good enough (Wolfe's conditions, or no tries left); otherwise the
-        length has changed.
-
-        Values that differ by less than ``noise`` are the same; there the slope decides.
+        """Whether a trial meets Wolfe's conditions (or no tries are left); if not, the length has
+        changed. Values that differ by less than ``noise`` are equal: there the slope decides.
         """
         self.tries += 1
         if self.tries >= LONGEST_SEARCH:
@@ -226,13 +228,16 @@ def minimise(
     start : Tensor (P, k, C)
     tolerance : float
         A problem ends when the quadratic model says that less than this share of its objective is
-        left to gain. (A bound on the gradient would not do: with a small penalty and separable
-        classes the gradient is tiny long before the minimum, and the result would depend on where
-        one began.)
+        left to gain.
     max_iterations : int
-        A problem stops here in any case; it then says ``converged=False``.
+        A problem stops here in any case, with ``converged=False``.
     rough : bool
         Begin with rough answers.
+
+    Notes
+    -----
+    A bound on the gradient would not do: with a small penalty and separable classes the gradient is
+    tiny long before the minimum, and the result would depend on the start.
     """
     run = _Run(evaluate, precondition, start, max_iterations)
     if rough and tolerance < ROUGH_TOLERANCE:
@@ -251,11 +256,8 @@ class _Run:
     def __init__(
         self, evaluate: Evaluate, precondition: Precondition, start: Tensor, max_iterations: int
     ) -> None:
-        self.evaluate, self.precondition, self.max_iterations = (
-            evaluate,
-            precondition,
-            max_iterations,
-        )
+        self.evaluate, self.precondition = evaluate, precondition
+        self.max_iterations = max_iterations
         count, self.shape = len(start), start.shape[1:]
         self.held = list(range(count))
         self.weights = start.flatten(1)
@@ -265,7 +267,7 @@ class _Run:
         self.iterations, self.evaluations = np.zeros(count, dtype=int), np.zeros(count, dtype=int)
 
     def descend(self, tolerance: float, *, rough: bool) -> None:
-        """Go on with all problems until each has less than ``tolerance`` to gain."""
+        """Descend with all problems until each has less than ``tolerance`` to gain."""
         active = list(range(len(self.held)))
         self.value, self.gradient, self.preconditioned = self._evaluated(
             self.weights, active, rough
@@ -302,30 +304,17 @@ class _Run:
                 continue
             if rough:  # a step that gained as little as this was led by rounding
                 still = {i for i in fresh if self.value[i] - value[i] <= tolerance * self.value[i]}
-            step, change, turned = (
-                trial - self.weights,
-                gradient - self.gradient,
-                preconditioned - self.preconditioned,
-            )
-            curvature, size, whitened = (
-                _dots(step, change),
-                _dots(change, change),
-                _dots(change, turned),
-            )
+            step, change = trial - self.weights, gradient - self.gradient
+            turned = preconditioned - self.preconditioned
+            curvature, size = _dots(step, change), _dots(change, change)
+            whitened = _dots(change, turned)
             if len(fresh) == len(self.held):
-                self.weights, self.value, self.gradient, self.preconditioned = (
-                    trial,
-                    value,
-                    gradient,
-                    preconditioned,
-                )
+                self.weights, self.value = trial, value
+                self.gradient, self.preconditioned = gradient, preconditioned
             else:
-                self.value[fresh] = value[fresh]
-                self.weights[fresh], self.gradient[fresh], self.preconditioned[fresh] = (
-                    trial[fresh],
-                    gradient[fresh],
-                    preconditioned[fresh],
-                )
+                self.weights[fresh], self.value[fresh] = trial[fresh], value[fresh]
+                self.gradient[fresh] = gradient[fresh]
+                self.preconditioned[fresh] = preconditioned[fresh]
             useful = [i for i in fresh if curvature[i] > 1e-12 * size[i] and whitened[i] > 0]
             self.history.add(useful, step, turned, self.gradient, curvature, whitened)
             for i in fresh:
@@ -335,46 +324,35 @@ class _Run:
     def _evaluated(
         self, weights: Tensor, active: list[int], rough: bool
     ) -> tuple[np.ndarray, Tensor, Tensor]:
-        """Values, gradients and preconditioned gradients of the active rows; of the others those
-        they have.
-        """
+        """Values, gradients and preconditioned gradients: new for the active rows, else as kept."""
         every = len(active) == len(self.held)
         numbers = [self.held[i] for i in active]
         self.evaluations[numbers] += 1
-        value, gradient = self.evaluate(
-            (weights if every else weights[active]).view(-1, *self.shape), numbers, rough
-        )
-        preconditioned, gradient = (
-            self.precondition(gradient, numbers, rough).flatten(1),
-            gradient.flatten(1),
-        )
+        some = weights if every else weights[active]
+        value, gradient = self.evaluate(some.view(-1, *self.shape), numbers, rough)
+        preconditioned = self.precondition(gradient, numbers, rough).flatten(1)
+        gradient = gradient.flatten(1)
         if every:
             return value, gradient, preconditioned
-        values, gradients, all_preconditioned = (
-            self.value.copy(),
-            self.gradient.clone(),
-            self.preconditioned.clone(),
-        )
-        values[active], gradients[active], all_preconditioned[active] = (
-            value,
-            gradient,
-            preconditioned,
-        )
+        values, gradients = self.value.copy(), self.gradient.clone()
+        all_preconditioned = self.preconditioned.clone()
+        values[active], gradients[active] = value, gradient
+        all_preconditioned[active] = preconditioned
         return values, gradients, all_preconditioned
 
     def _turn(self, fresh: list[int]) -> None:
-        """Give rows that have arrived somewhere their next directions."""
-        found = self.history.descent(self.preconditioned, fresh)
-        slopes = _dots(found, self.gradient)
+        """The next directions of rows whose last search is over."""
+        direction = self.history.descent(self.preconditioned, fresh)
+        slopes = _dots(direction, self.gradient)
         for i in fresh:
-            if slopes[i] >= 0:  # lost to rounding: begin again from the preconditioner
+            if slopes[i] >= 0:  # lost to rounding: restart from the preconditioner
                 self.history.forget(i)
-                found[i] = -self.preconditioned[i]
-                slopes[i] = float(_dots(found[i : i + 1], self.gradient[i : i + 1])[0])
+                direction[i] = -self.preconditioned[i]
+                slopes[i] = float(_dots(direction[i : i + 1], self.gradient[i : i + 1])[0])
         if len(fresh) == len(self.held):
-            self.direction, self.slope = found, slopes
+            self.direction, self.slope = direction, slopes
         else:
-            self.direction[fresh], self.slope[fresh] = found[fresh], slopes[fresh]
+            self.direction[fresh], self.slope[fresh] = direction[fresh], slopes[fresh]
 
     def _share(self, i: int) -> float:
         """What the quadratic model says is left to gain, as a share of the objective."""
@@ -389,23 +367,13 @@ class _Run:
 
     def _note(self, i: int) -> None:
         number = self.held[i]
-        self.end[number], self.objective[number], self.left[number] = (
-            self.weights[i].view(self.shape),
-            self.value[i],
-            self._share(i),
-        )
+        self.end[number] = self.weights[i].view(self.shape)
+        self.objective[number], self.left[number] = self.value[i], self._share(i)
 
     def _keep(self, some: list[int]) -> None:
-        """Go on with some rows only: the others are done."""
+        """Keep some rows only: the others are done."""
         self.held = [self.held[i] for i in some]
-        self.weights, self.gradient, self.preconditioned = (
-            self.weights[some],
-            self.gradient[some],
-            self.preconditioned[some],
-        )
-        self.direction, self.value, self.slope = (
-            self.direction[some],
-            self.value[some],
-            self.slope[some],
-        )
+        self.weights, self.gradient = self.weights[some], self.gradient[some]
+        self.preconditioned, self.direction = self.preconditioned[some], self.direction[some]
+        self.value, self.slope = self.value[some], self.slope[some]
         self.history.keep(some)

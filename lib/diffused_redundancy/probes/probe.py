@@ -87,7 +87,7 @@ class LinearProbe(ABC):
 
     @cached_property
     def num_classes(self) -> int:
-        """Classes that are told apart."""
+        """Classes that the probe knows."""
         return self._raw_statistics.num_classes or self.features.num_classes or 0
 
     @cached_property

@@ -28,6 +28,7 @@ from .groups import Group, filled_width
 from .lbfgs import Minima, minimise
 
 CURVATURE = 0.1
+"""Of the approximate Hessian, times the number of classes."""
 
 SCORES_AT_ONCE = 1 << 20
 """Scores (images x probes x classes) held at a time."""
