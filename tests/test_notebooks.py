@@ -19,7 +19,7 @@ import pytest
 from diffused_redundancy import parameters, presets
 from diffused_redundancy.measure.selections import random_order
 from diffused_redundancy.pipeline.plan import folder_name
-from diffused_redundancy.probes.ridge import strength
+from diffused_redundancy.probes.ridge import ridge_alpha
 
 pytestmark = pytest.mark.slow
 
@@ -110,7 +110,7 @@ def test_probes_read_back(reports, digits):
         "value"
     ]
     penalties = table(reports, "02_probes-penalties").set_index(["case", "probe"])["penalty"]
-    alpha = strength(statistics, float(penalties["Handwritten digits", "ridge"]))
+    alpha = ridge_alpha(statistics, float(penalties["Handwritten digits", "ridge"]))
     order = random_order(512, 2).numpy()
     for k in (10, 102):
         theirs = RidgeClassifier(alpha=alpha).fit(
@@ -165,7 +165,7 @@ def plain_ridge_by_class(statistics, found, columns: np.ndarray, penalty: float)
     """Accuracy by class (C,) of scikit-learn's ridge classifier on some neurons."""
     from sklearn.linear_model import RidgeClassifier
 
-    probe = RidgeClassifier(alpha=strength(statistics, penalty)).fit(
+    probe = RidgeClassifier(alpha=ridge_alpha(statistics, penalty)).fit(
         found.X_train[:, columns].astype(float), found.y_train
     )
     right = probe.predict(found.X_test[:, columns].astype(float)) == found.y_test
@@ -200,7 +200,7 @@ def test_nested_prefixes_read_back(reports):
         dr.net("miniature_resnet.mrl_s1"), small_digits(), cache=dr.Cache(reports / "cache")
     )
     statistics = dr.SufficientStatistics.from_features(found.X_train, found.y_train)
-    penalty = dr.choose_ridge_penalty(found.X_train, found.y_train).penalty
+    penalty = dr.RidgeProbe(found).penalty
     curves = table(reports, "04_mrl-curves")
     prefix = curves[
         (curves["line"] == "MRL, nested prefix") & (curves["measure"] == "accuracy")
