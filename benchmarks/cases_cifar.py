@@ -61,7 +61,7 @@ def path(quick: bool) -> list[Row]:
         if answer.returncode:
             raise RuntimeError(f"the run failed: {answer.stderr.strip()}")
         results = next(Path(scratch).glob("cifar-custom-*/results"))
-        told = json.loads((results / "02_probes.json").read_text(encoding="utf-8"))["results"]
+        values = json.loads((results / "02_probes.json").read_text(encoding="utf-8"))["results"]
         outcomes = [
             json.loads(one.read_text(encoding="utf-8"))
             for one in sorted(results.glob("*.outcome.json"))
@@ -73,7 +73,7 @@ def path(quick: bool) -> list[Row]:
             value,
             detail="all of CIFAR10 there",
         )
-        for name, value in told.items()
+        for name, value in values.items()
         if name.startswith("DR(0.9) of")
     ]
     each = ", ".join(f"{one['notebook']} {one['seconds']:.0f} s" for one in outcomes)

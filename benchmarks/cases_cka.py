@@ -4,6 +4,8 @@ features.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import diffused_redundancy as dr
 import numpy as np
 import plain
@@ -17,6 +19,11 @@ SAME = 1e-7
 """How far CKA from float32 products may be from plain float64."""
 
 
+def curves(statistics: dr.SufficientStatistics, seeds: Iterable[int]) -> np.ndarray:
+    """CKA at every size of random selections, (seeds, d)."""
+    return dr.cka_curve(statistics, dr.orderings("random", statistics, seeds)).values
+
+
 def all_sizes(quick: bool) -> list[Row]:
     """CKA at every size of 100 random selections, given the statistics, against one float32 product
     X'X.
@@ -28,7 +35,7 @@ def all_sizes(quick: bool) -> list[Row]:
     seeds = range(1, selections + 1)
     timed = interleaved(
         {
-            "curves": lambda: dr.cka_curves(statistics, dr.orderings("random", statistics, seeds)),
+            "curves": lambda: curves(statistics, seeds),
             "product": lambda: features.T @ features,
             "pass": lambda: dr.SufficientStatistics.from_features(X, device="cpu").gram,
         },
@@ -39,11 +46,7 @@ def all_sizes(quick: bool) -> list[Row]:
     exact = plain.cka(plain.centred(X, torch.float64), [order[:k] for order in ends for k in sizes])
     ours = timed.results["curves"][[0, -1]][:, np.array(sizes) - 1].ravel()
     twice = dr.SufficientStatistics.from_features(X.astype(np.float64), device="cpu")
-    everywhere = float(
-        np.abs(
-            timed.results["curves"] - dr.cka_curves(twice, dr.orderings("random", twice, seeds))
-        ).max()
-    )
+    everywhere = _error(timed.results["curves"], curves(twice, seeds))
     name, at = "cka_all_sizes", f"n = {n:,}, d = {d:,}"
     return [
         Row(
@@ -53,7 +56,7 @@ def all_sizes(quick: bool) -> list[Row]:
             "times",
             limit=20,
             judged=not quick,
-            detail=timed.told("curves", "product"),
+            detail=timed.summary("curves", "product"),
         ),
         Row(
             name,
@@ -62,7 +65,7 @@ def all_sizes(quick: bool) -> list[Row]:
             "times",
             limit=1.2,
             judged=not quick,
-            detail=timed.told("pass", "product"),
+            detail=timed.summary("pass", "product"),
         ),
         Row(
             name,
@@ -111,15 +114,17 @@ def compare_subsets(
     chosen = [plain.order(d, seed)[: column + 1] for seed in SEEDS for column in columns]
     statistics = dr.SufficientStatistics.from_features(X, device="cpu")
 
-    def curves(of: dr.SufficientStatistics) -> np.ndarray:
-        return dr.cka_curves(of, dr.orderings("random", of, SEEDS))[:, columns].ravel()
+    def subset_values(of: dr.SufficientStatistics) -> np.ndarray:
+        return curves(of, SEEDS)[:, columns].ravel()
 
     timed = interleaved(
         {
             "plain": lambda: plain.cka(plain.centred(X, torch.float32), chosen),
             "sliced": lambda: plain.cka(plain.centred(X, torch.float32), chosen, slice_block=True),
-            "with pass": lambda: curves(dr.SufficientStatistics.from_features(X, device="cpu")),
-            "curves": lambda: curves(statistics),
+            "with pass": lambda: subset_values(
+                dr.SufficientStatistics.from_features(X, device="cpu")
+            ),
+            "curves": lambda: subset_values(statistics),
         },
         rounds,
     )
@@ -129,7 +134,6 @@ def compare_subsets(
 
     def faster(what: str, slow: str, fast: str, least: float | None, bar: str = "") -> Row:
         quantity = f"{len(chosen)} subsets, {what} ({at})"
-        told = timed.told(slow, fast)
         return Row(
             name,
             quantity,
@@ -138,7 +142,7 @@ def compare_subsets(
             least,
             at_least=True,
             judged=judged,
-            detail=told,
+            detail=timed.summary(slow, fast),
             bar=bar,
         )
 
@@ -170,8 +174,8 @@ def compare_subsets(
     ]
 
 
-def _error(found: np.ndarray, exact: np.ndarray) -> float:
-    return float(np.abs(found - exact).max())
+def _error(ours: np.ndarray, exact: np.ndarray) -> float:
+    return float(np.abs(ours - exact).max())
 
 
 def _listed(sizes: list[int]) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 import plain
 import synthetic
 import torch
-from diffused_redundancy.probes.ridge import strength
+from cases_cka import curves as cka_curves
+from diffused_redundancy.probes.ridge import ridge_alpha
 from sklearn.linear_model import RidgeClassifier
 from table import Row
 from timing import interleaved
@@ -31,7 +32,7 @@ def curves(quick: bool) -> list[Row]:
     train, labels, test, truth = X[:n], y[:n], X[n:], y[n:]
     order = plain.order(d, 1)
     sizes = np.unique(np.rint(np.geomspace(1, d, COUNTS[-1])).astype(int))
-    alpha = strength(dr.SufficientStatistics.from_features(train, labels, device="cpu"), PENALTY)
+    alpha = ridge_alpha(dr.SufficientStatistics.from_features(train, labels, device="cpu"), PENALTY)
     Xc = plain.centred(train, torch.float32)
     norm = torch.linalg.norm(Xc.T @ Xc)  # known beforehand, in the loop's favour
 
@@ -47,13 +48,12 @@ def curves(quick: bool) -> list[Row]:
 
     def our_similarity() -> np.ndarray:
         statistics = dr.SufficientStatistics.from_features(train, device="cpu")
-        return dr.cka_curves(statistics, dr.orderings("random", statistics, [1]))[0]
+        return cka_curves(statistics, [1])[0]
 
     def our_accuracy() -> np.ndarray:
-        statistics = dr.SufficientStatistics.from_features(train, labels, device="cpu")
-        return dr.ridge_curve(
-            statistics, dr.ordering("random", statistics, 1), test, truth, penalty=PENALTY
-        ).accuracy
+        features = dr.Features(train, labels, test, truth)
+        probe = dr.RidgeProbe(features, penalty=PENALTY, device="cpu")
+        return probe.evaluate(dr.ordering("random", probe.statistics, 1))["values"][0]
 
     exact_cka = plain.cka(plain.centred(train, torch.float64), [order[:k] for k in sizes])
     chosen = [order[:k].numpy() for k in sizes]

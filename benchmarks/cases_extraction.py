@@ -1,5 +1,5 @@
-"""Feature extraction, loading and preprocessing included, against the net's own forward pass and
-against a matrix product.
+"""Feature extraction, loading and preprocessing included, against the forward pass alone and a
+matrix product.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ NAME = "extraction"
 
 
 def passes(quick: bool) -> list[Row]:
-    """A pass over the train images of a task by a net of the miniature zoo, and by a ResNet18 at
-    224 pixels if there is one.
+    """A pass over the train images of a task by a miniature network, and by a ResNet18 at 224
+    pixels if there is one.
     """
     rounds = 2 if quick else 9
     images = 400 if quick else 2000
@@ -96,7 +96,7 @@ def _compare(network: Net, split: Split, rounds: int, judged: bool) -> list[Row]
             0.9,
             True,
             judged,
-            timed.told("forward", "extract"),
+            timed.summary("forward", "extract"),
         ),
         Row(
             NAME,

@@ -38,7 +38,7 @@ def accelerator(quick: bool) -> list[Row]:
     parts = X[:n], y[:n], X[n:], y[n:]
     return [
         *_similarity(parts[0], d, selections, device, judged=not quick),
-        *_probes(parts, d, device),
+        *_probes(parts, device),
     ]
 
 
@@ -46,10 +46,10 @@ def _waited(call: Callable[[], object]) -> Callable[[], object]:
     """A call that ends when the device has done what it asks for."""
 
     def whole() -> object:
-        found = call()
+        result = call()
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        return found
+        return result
 
     return whole
 
@@ -60,7 +60,7 @@ def _similarity(X: np.ndarray, d: int, selections: int, device: str, *, judged: 
     statistics = dr.SufficientStatistics.from_features(features, device=device)
     orders = dr.orderings("random", statistics, range(1, selections + 1))
     calls = {
-        "curves": lambda: dr.cka_curves(statistics, orders),
+        "curves": lambda: dr.cka_curve(statistics, orders).values,
         "pass": lambda: dr.SufficientStatistics.from_features(features, device=device).gram,
         "product": lambda: features.T @ features,
         "double": lambda: double @ double,
@@ -68,16 +68,13 @@ def _similarity(X: np.ndarray, d: int, selections: int, device: str, *, judged: 
     timed = interleaved({name: _waited(call) for name, call in calls.items()}, rounds=5)
     taken = median(timed.seconds["curves"])
     speed = 2.0 * d**3 / median(timed.seconds["double"])
-    needed = (
-        2.0 * d * d * selections * -(-d // _block(d))
-    )  # one product of the squared Gram matrix for all orders
+    # one product of the squared Gram matrix for all orders
+    needed = 2.0 * d * d * selections * -(-d // _block(d))
     on_cpu = dr.SufficientStatistics.from_features(X, device="cpu")
-    exact = dr.cka_curves(on_cpu, dr.orderings("random", on_cpu, range(1, 6)))
+    exact = dr.cka_curve(on_cpu, dr.orderings("random", on_cpu, range(1, 6))).values
     error = float(np.abs(timed.results["curves"][:5] - exact).max())
-    at, told = (
-        f"d = {d:,}",
-        torch.cuda.get_device_name() if device == "cuda" else "on the CPU: there is no GPU",
-    )
+    at = f"d = {d:,}"
+    name = torch.cuda.get_device_name() if device == "cuda" else "on the CPU: there is no GPU"
     rows = [
         Row(
             NAME,
@@ -86,7 +83,7 @@ def _similarity(X: np.ndarray, d: int, selections: int, device: str, *, judged: 
             "s",
             10.0,
             judged=judged,
-            detail=told,
+            detail=name,
         ),
         Row(
             NAME,
@@ -102,7 +99,7 @@ def _similarity(X: np.ndarray, d: int, selections: int, device: str, *, judged: 
             f"the pass / half of one float32 X'X (n = {len(X):,}, {at})",
             2 * timed.ratio("pass", "product"),
             "times",
-            detail=timed.told("pass", "product"),
+            detail=timed.summary("pass", "product"),
         ),
     ]
     if device == "cuda":
@@ -123,28 +120,20 @@ def _similarity(X: np.ndarray, d: int, selections: int, device: str, *, judged: 
     return rows
 
 
-def _probes(parts: tuple[np.ndarray, ...], d: int, device: str) -> list[Row]:
-    X, y, X_test, y_test = parts
+def _probes(parts: tuple[np.ndarray, ...], device: str) -> list[Row]:
+    features = dr.Features(*parts)
 
     def ridge(where: str) -> Callable[[], object]:
         def call() -> np.ndarray:
-            statistics = dr.SufficientStatistics.from_features(X, y, device=where)
-            return dr.ridge_curve(
-                statistics, dr.ordering("random", statistics, 1), X_test, y_test, penalty=0.01
-            ).accuracy
+            probe = dr.RidgeProbe(features, penalty=0.01, device=where)
+            return probe.evaluate(dr.ordering("random", probe.statistics, 1))["values"]
 
         return _waited(call)
 
     def logistic(where: str) -> Callable[[], object]:
         def call() -> np.ndarray:
-            statistics = dr.SufficientStatistics.from_features(X, y, device=where)
-            probes = dr.LogisticProbes(*parts, statistics, device=where)
-            curves = probes.curves(
-                dr.orderings("random", statistics, range(1, 6)),
-                dr.sizes_of(dr.PAPER_FRACTIONS, d),
-                penalty=1e-3,
-            )
-            return np.stack([curve.accuracy for curve in curves])
+            probe = dr.LogisticProbe(features, penalty=1e-3, device=where)
+            return probe.evaluate(dr.orderings("random", probe.statistics, range(1, 6)))["values"]
 
         return _waited(call)
 
@@ -161,7 +150,7 @@ def _probes(parts: tuple[np.ndarray, ...], d: int, device: str) -> list[Row]:
                 f"{what}: the CPU's time over the GPU's",
                 timed.ratio("cpu", "here"),
                 "times",
-                detail=timed.told("cpu", "here"),
+                detail=timed.summary("cpu", "here"),
             )
         )
         rows.append(Row(NAME, f"{what}: largest difference in accuracy", apart, limit=0.005))

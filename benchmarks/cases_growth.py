@@ -34,9 +34,8 @@ def growth(quick: bool) -> list[Row]:
     few, many = (1_000, 10_000) if quick else (40_000, 400_000)  # both more than the caches hold
     X, y = synthetic.layer(many, 512)
 
-    def tenths() -> (
-        None
-    ):  # as long as the whole, on the same data: what else the machine does falls on both alike
+    # as long as the whole, on the same data: what else the machine does falls on both alike
+    def tenths() -> None:
         for start in range(0, many, few):
             dr.SufficientStatistics.from_features(
                 X[start : start + few], y[start : start + few], device="cpu"
@@ -49,7 +48,7 @@ def growth(quick: bool) -> list[Row]:
         },
         7,
     )
-    told = f"against ten passes over a tenth each: {timed.told('many', 'tenths')}"
+    detail = f"against ten passes over a tenth each: {timed.summary('many', 'tenths')}"
     what = f"the pass at n = {many:,} over n = {few:,} (d = 512)"
     rows = [
         Row(
@@ -59,7 +58,7 @@ def growth(quick: bool) -> list[Row]:
             "times",
             10.5,
             judged=not quick,
-            detail=told,
+            detail=detail,
         )
     ]
     del X, y, timed
@@ -73,11 +72,15 @@ def growth(quick: bool) -> list[Row]:
             "the pass": lambda X=X, y=y: dr.SufficientStatistics.from_features(
                 X[:4_000], y[:4_000], device="cpu"
             ),
-            "CKA at every k of 5 orders": lambda s=statistics, orders=orders: dr.cka_curves(
+            "CKA at every k of 5 orders": lambda s=statistics, orders=orders: dr.cka_curve(
                 s, orders
             ),
             "ridge probes at every k of one order": lambda s=statistics, o=orders[0], X=X, y=y: (
-                dr.ridge_curve(s, o, X[4_000:], y[4_000:], penalty=0.01)
+                dr.RidgeProbe(
+                    dr.Features(X[:4_000], y[:4_000], X[4_000:], y[4_000:]),
+                    penalty=0.01,
+                    statistics=s,
+                ).evaluate(o)
             ),
         }
         for what, call in calls.items():

@@ -1,5 +1,5 @@
-"""The 71 logistic probes of one net and task (14 fractions x 5 seeds, and the whole layer), against
-loops over subsets.
+"""The 71 logistic probes of one network and task (14 fractions x 5 seeds, and the whole layer),
+against loops over subsets.
 """
 
 from __future__ import annotations
@@ -62,34 +62,28 @@ def _loop(
     chosen: list[np.ndarray],
 ) -> tuple[list[float], int, float]:
     """Objectives of the probes of some subsets, how many of them did not converge, and seconds."""
-    seconds, found, stopped = 0.0, [], 0
+    seconds, objectives, stopped = 0.0, [], 0
     for neurons in chosen:
         part = np.ascontiguousarray(X[:, neurons])
         started = time.perf_counter()
         weights, converged = fit(part, y, PENALTY)
         seconds += time.perf_counter() - started
-        found.append(peers.objective(weights, part, y, PENALTY))
+        objectives.append(peers.objective(weights, part, y, PENALTY))
         stopped += not converged
-    return found, stopped, seconds
+    return objectives, stopped, seconds
 
 
 def _layer(
     n: int, d: int, classes: int
-) -> tuple[np.ndarray, np.ndarray, Callable[[], list[dr.LogisticCurve]]]:
+) -> tuple[np.ndarray, np.ndarray, Callable[[], dict[str, np.ndarray]]]:
     """Train features and labels of a made-up layer, and all its probes, statistics included."""
     X, y = synthetic.layer(n + 1_000, d, classes=classes)
     train, target, test, truth = X[:n], y[:n], X[n:], y[n:]
 
-    def probes() -> list[dr.LogisticCurve]:
-        statistics = dr.SufficientStatistics.from_features(
-            train, target, num_classes=classes, device="cpu"
-        )
-        every = dr.LogisticProbes(train, target, test, truth, statistics, device="cpu")
-        return every.curves(
-            dr.orderings("random", statistics, SEEDS),
-            dr.sizes_of(dr.PAPER_FRACTIONS, d),
-            penalty=PENALTY,
-        )
+    def probes() -> dict[str, np.ndarray]:
+        features = dr.Features(train, target, test, truth)
+        probe = dr.LogisticProbe(features, penalty=PENALTY, device="cpu")
+        return probe.evaluate(dr.orderings("random", probe.statistics, SEEDS))
 
     return train, target, probes
 
@@ -100,11 +94,11 @@ def _share(n: int, d: int, classes: int, *, judged: bool) -> Row:
     plain_fit = problems.Problems.fit
 
     def counted(self: problems.Problems, start: torch.Tensor) -> object:
-        found = plain_fit(self, start)
+        minima = plain_fit(self, start)
         evaluations.extend(
-            (k, int(count)) for (_, k), count in zip(self.problems, found.evaluations, strict=True)
+            (k, int(count)) for (_, k), count in zip(self.problems, minima.evaluations, strict=True)
         )
-        return found
+        return minima
 
     problems.Problems.fit = counted  # type: ignore[assignment, method-assign]
     try:
@@ -124,10 +118,9 @@ def _share(n: int, d: int, classes: int, *, judged: bool) -> Row:
     )
     product = median(timed.seconds["product"])
     speed = 2.0 * n * d * d / product
-    told = (
-        f"{sum(count for _, count in evaluations)} evaluations: {products / speed:.3g} s, "
-        "the Gram matrix, factors and "
-        "preconditioning"
+    needed = (
+        f"{sum(count for _, count in evaluations)} evaluations: {products / speed:.3g} s, the Gram "
+        f"matrix, factors and preconditioning {others / speed:.3g} s, at {speed / 1e9:.0f} GFLOP/s"
     )
     return Row(
         "logistic_share",
@@ -137,8 +130,7 @@ def _share(n: int, d: int, classes: int, *, judged: bool) -> Row:
         "times",
         2.0,
         judged=judged,
-        detail=f"{timed.told('probes', 'product')}; {told} {others / speed:.3g} s, at "
-        f"{speed / 1e9:.0f} GFLOP/s",
+        detail=f"{timed.summary('probes', 'product')}; {needed}",
     )
 
 
@@ -164,7 +156,7 @@ def _compare(n: int, d: int, classes: int, *, judged: bool, every: int = 1) -> l
         ("scikit-learn", "centred features", 2.5),
         ("torch L-BFGS", "centred features", None),
     ]
-    found = {
+    loops_done = {
         (package, kind): _loop(peers.LOGISTIC[package], features[kind], target, chosen[::every])
         for package, kind, _ in loops
     }
@@ -174,19 +166,17 @@ def _compare(n: int, d: int, classes: int, *, judged: bool, every: int = 1) -> l
     seconds = median(taken_by_ours)
     at = f"n = {n:,}, d = {d:,}, {classes} classes"
     reached = [
-        float(curves[i % 5].objective[sizes.index(len(neurons))])
+        float(curves["objective"][i % 5, sizes.index(len(neurons))])
         for i, neurons in enumerate(chosen)
     ]
     rows = []
     for package, kind, least in loops:
-        theirs, stopped, taken = found[package, kind]
+        theirs, stopped, taken = loops_done[package, kind]
         run = len(chosen[::every])
         ours = ", ".join(f"{one:.3g}" for one in taken_by_ours)
-        told = (
+        detail = (
             f"{taken:.3g} s for {run} of {len(chosen)} probes against {seconds:.3g} s for "
-            f"all ({ours}); {stopped} of "
-            "them stopped by their "
-            "limit"
+            f"all ({ours}); {stopped} of them stopped by their limit"
         )
         taken *= len(chosen) / run
         rows.append(
@@ -198,7 +188,7 @@ def _compare(n: int, d: int, classes: int, *, judged: bool, every: int = 1) -> l
                 least,
                 True,
                 judged,
-                told,
+                detail,
                 f"{package}, {kind}",
             )
         )

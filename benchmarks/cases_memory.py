@@ -36,10 +36,10 @@ def stream(quick: bool) -> list[Row]:
             file, result = Path(folder) / f"features{suffix}", Path(folder) / "result.safetensors"
             write(file, X, repeats)
             size = file.stat().st_size
-            told = _measured(file, result)
+            taken = _measured(file, result)
             file.unlink()
             rows += _rows(
-                told,
+                taken,
                 load_file(result),
                 exact,
                 repeats,
@@ -60,21 +60,21 @@ def _measured(file: Path, result: Path) -> dict[str, int]:
 
 
 def _rows(
-    told: dict[str, int],
-    found: dict[str, torch.Tensor],
+    taken: dict[str, int],
+    streamed: dict[str, torch.Tensor],
     exact: dr.SufficientStatistics,
     repeats: int,
     what: str,
     quick: bool,
 ) -> list[Row]:
-    matrices = told["matrices"] * exact.d**2 * 8
-    extra = told["peak"] - told["before"] - matrices
-    held = f"{matrices / 1e6:,.0f} MB in {told['matrices']} matrix of float64"
+    matrices = taken["matrices"] * exact.d**2 * 8
+    extra = taken["peak"] - taken["before"] - matrices
+    held = f"{matrices / 1e6:,.0f} MB in {taken['matrices']} matrix of float64"
     detail = (
-        f"peak {told['peak'] / 1e6:,.0f} MB, {told['before'] / 1e6:,.0f} MB after imports, {held}"
+        f"peak {taken['peak'] / 1e6:,.0f} MB, {taken['before'] / 1e6:,.0f} MB after imports, {held}"
     )
     wanted = repeats * exact.gram
-    error = float(torch.linalg.norm(found["gram"] - wanted) / torch.linalg.norm(wanted))
+    error = float(torch.linalg.norm(streamed["gram"] - wanted) / torch.linalg.norm(wanted))
     name = "stream_memory"
     return [
         Row(
@@ -91,7 +91,7 @@ def _rows(
             "relative error of the Gram matrix",
             error,
             limit=SAME,
-            detail=f"float64, {told['slices']} slices",
+            detail=f"float64, {taken['slices']} slices",
         ),
     ]
 

@@ -43,9 +43,8 @@ def peaks(quick: bool) -> list[Row]:
     d = 256 if quick else 2_048
     rows = []
     for own, (what, others) in AGAINST.items():
-        n = (
-            1_000 if quick else 3_000 if own == "our_cka" else 10_000
-        )  # the packages multiply kernels of n x n images
+        # the packages multiply kernels of n x n images
+        n = 1_000 if quick else 3_000 if own == "our_cka" else 10_000
         X, y = synthetic.layer(n, d)
         with tempfile.TemporaryDirectory(prefix="diffused-redundancy-") as folder:
             np.save(Path(folder) / "X.npy", X)
@@ -61,7 +60,7 @@ def peaks(quick: bool) -> list[Row]:
                     detail=f"features {X.nbytes / 1e6:,.0f} MB",
                 )
             )
-            for method, told in others.items():
+            for method, what_it_does in others.items():
                 if method in peers.CKA_PACKAGES and peers.installed(method) is None:
                     print(
                         f"{NAME} of {method} skipped: it is not installed (pip install -e "
@@ -72,7 +71,7 @@ def peaks(quick: bool) -> list[Row]:
                 rows.append(
                     Row(
                         NAME,
-                        f"{told}, over {what}",
+                        f"{what_it_does}, over {what}",
                         theirs / ours,
                         "times our memory",
                         detail=f"{theirs / 1e6:,.0f} MB",

@@ -8,7 +8,7 @@ import diffused_redundancy as dr
 import numpy as np
 import plain
 import synthetic
-from diffused_redundancy.probes.ridge import strength
+from diffused_redundancy.probes.ridge import ridge_alpha
 from sklearn.linear_model import RidgeClassifier
 from table import Row
 from timing import interleaved
@@ -76,17 +76,20 @@ def compare_ridge(
 
     given = statistics()
     ordering = dr.ordering("random", given, 1)
-    alpha = strength(given, penalty)
+    alpha = ridge_alpha(given, penalty)
+    features = dr.Features(X, y, X_test, y_test)
+
+    def curve(of: dr.SufficientStatistics) -> dict[str, np.ndarray]:
+        return dr.RidgeProbe(features, penalty=penalty, statistics=of).evaluate(ordering)
+
     some = [
         (np.ascontiguousarray(X[:, :k]), np.ascontiguousarray(X_test[:, :k]))
         for k in (int((i + 0.5) * d / REFITS) for i in range(REFITS))
     ]
     timed = interleaved(
         {
-            "with pass": lambda: dr.ridge_curve(
-                statistics(), ordering, X_test, y_test, penalty=penalty
-            ),
-            "curve": lambda: dr.ridge_curve(given, ordering, X_test, y_test, penalty=penalty),
+            "with pass": lambda: curve(statistics()),
+            "curve": lambda: curve(given),
             "fit": lambda: RidgeClassifier(alpha=alpha).fit(X, y),
             "refits": lambda: [
                 RidgeClassifier(alpha=alpha).fit(part, y).score(part_test, y_test)
@@ -95,7 +98,7 @@ def compare_ridge(
         },
         rounds,
     )
-    curve = timed.results["with pass"]
+    values, per_class = (timed.results["with pass"][name][0] for name in ("values", "per_class"))
     there = np.bincount(y_test, minlength=classes)
     sizes = sorted({1, min(64, d), d // 2, d})
     differing = 0
@@ -104,11 +107,11 @@ def compare_ridge(
         theirs = plain.ridge_hits(
             X[:, neurons], y, X_test[:, neurons], y_test, alpha=alpha, classes=classes
         )
-        ours = np.rint(np.nan_to_num(curve.per_class[k - 1]) * there).astype(int)
+        ours = np.rint(np.nan_to_num(per_class[k - 1]) * there).astype(int)
         differing = max(
             differing,
             int(np.abs(ours - theirs).sum()),
-            abs(round(curve.accuracy[k - 1] * m) - int(theirs.sum())),
+            abs(round(values[k - 1] * m) - int(theirs.sum())),
         )
     at = f"n = {n:,}, d = {d:,}, {classes} classes, {m:,} test images"
 
@@ -120,10 +123,10 @@ def compare_ridge(
             "fits",
             limit,
             judged=judged,
-            detail=timed.told(ours, "fit"),
+            detail=timed.summary(ours, "fit"),
         )
 
-    accuracies = ", ".join(f"{curve.accuracy[k - 1]:.3f} at k = {k}" for k in sizes)
+    accuracies = ", ".join(f"{values[k - 1]:.3f} at k = {k}" for k in sizes)
     return [
         fits("pass over the features included", "with pass"),
         fits("given the statistics", "curve"),
@@ -136,7 +139,7 @@ def compare_ridge(
             at_least=True,
             judged=judged,
             detail=f"{REFITS} sizes, evenly spaced, taken times {d / REFITS:g}; their "
-            f"{timed.told('refits', 'with pass')}",
+            f"{timed.summary('refits', 'with pass')}",
             bar="scikit-learn, fitted anew at every size",
         ),
         Row(

@@ -65,10 +65,10 @@ def installed(package: str) -> str | None:
 def scikit_learn(X: np.ndarray, y: np.ndarray, penalty: float) -> tuple[np.ndarray, bool]:
     """LogisticRegression with its default solver, tolerance and limit of iterations."""
     model = LogisticRegression(C=1 / (penalty * len(X)))
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit(X, y)
-    return np.vstack([model.coef_.T, model.intercept_]), not told
+    return np.vstack([model.coef_.T, model.intercept_]), not warned
 
 
 def torch_lbfgs(X: np.ndarray, y: np.ndarray, penalty: float) -> tuple[np.ndarray, bool]:

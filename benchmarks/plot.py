@@ -105,7 +105,7 @@ def draw_cost(rows: Sequence[dict[str, Any]], out: Path) -> None:
                 fontsize=8,
             )
         least = ours["value"] or min(row["value"] for row in theirs) / 10
-        told = f"error {ours['value']:.0e}" if ours["value"] else "no error"
+        error = f"error {ours['value']:.0e}" if ours["value"] else "no error"
         axis.plot(
             ours["at"],
             least,
@@ -114,7 +114,7 @@ def draw_cost(rows: Sequence[dict[str, Any]], out: Path) -> None:
             ms=14,
             ls="",
             clip_on=False,
-            label=f"this library at all sizes: {told}",
+            label=f"this library at all sizes: {error}",
         )
         axis.set(
             xscale="log",

@@ -39,7 +39,7 @@ def matrices(d: int) -> int:
     """How many (d, d) float64 tensors are alive and hold more than zeros (untouched zeros take no
     memory).
     """
-    found = {
+    held = {
         thing.data_ptr()
         for thing in gc.get_objects()
         if isinstance(thing, torch.Tensor)
@@ -47,7 +47,7 @@ def matrices(d: int) -> int:
         and thing.dtype == torch.float64
         and bool(thing.diagonal().any())
     }
-    return len(found)
+    return len(held)
 
 
 class Watched:

@@ -101,5 +101,5 @@ def machine() -> dict[str, str]:
         f"{pool['internal_api']} ({pool['prefix']})": f"{pool['num_threads']} threads"
         for pool in threadpool_info()
     }
-    told = {name: str(value) for name, value in dr.provenance().items()}
-    return {**told, "torch": f"{told['torch']}, {torch.get_num_threads()} threads", **pools}
+    about = {name: str(value) for name, value in dr.provenance().items()}
+    return {**about, "torch": f"{about['torch']}, {torch.get_num_threads()} threads", **pools}

@@ -33,7 +33,7 @@ class Timed:
         """The median time of one call over that of another."""
         return median(self.seconds[over]) / median(self.seconds[under])
 
-    def told(self, over: str, under: str) -> str:
+    def summary(self, over: str, under: str) -> str:
         """Both medians and the range of the ratio within a round: how far to trust it."""
         ratios = [a / b for a, b in zip(self.seconds[over], self.seconds[under], strict=True)]
         medians = f"{median(self.seconds[over]):.3g} s against {median(self.seconds[under]):.3g} s"
@@ -51,9 +51,8 @@ def interleaved(calls: Mapping[str, Callable[[], Any]], rounds: int) -> Timed:
         Timed rounds. In each a short call is repeated, and the median of the repetitions is its
         time.
     """
-    results = {
-        name: call() for name, call in calls.items()
-    }  # also starts thread pools and fills caches, once for all
+    # also starts thread pools and fills caches, once for all
+    results = {name: call() for name, call in calls.items()}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():

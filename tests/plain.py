@@ -35,10 +35,10 @@ def debiased_cka(A: np.ndarray, B: np.ndarray) -> float:
 
 
 def ridge_scores(
-    X: np.ndarray, y: np.ndarray, X_test: np.ndarray, strength: float, classes: int
+    X: np.ndarray, y: np.ndarray, X_test: np.ndarray, alpha: float, classes: int
 ) -> np.ndarray:
     """Scores of the ridge classifier from the normal equations."""
     Y = np.eye(classes)[y]
     Xc, Yc = centred(X), Y - Y.mean(0)
-    W = np.linalg.solve(Xc.T @ Xc + strength * np.eye(X.shape[1]), Xc.T @ Yc)
+    W = np.linalg.solve(Xc.T @ Xc + alpha * np.eye(X.shape[1]), Xc.T @ Yc)
     return (X_test - X.mean(0)) @ W + Y.mean(0)

@@ -108,10 +108,10 @@ def test_the_last_axis_is_reduced(shape):
     values = np.random.default_rng(0).random(shape)
     values[..., 2] = NAN
     for measure in REDUCED:
-        found = measure(values)
-        assert np.shape(found) == shape[:-1]
+        reduced = measure(values)
+        assert np.shape(reduced) == shape[:-1]
         assert np.array_equal(
-            found, np.array([measure(row) for row in values.reshape(-1, 7)]).reshape(shape[:-1])
+            reduced, np.array([measure(row) for row in values.reshape(-1, 7)]).reshape(shape[:-1])
         )
 
 

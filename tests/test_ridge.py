@@ -10,7 +10,7 @@ import torch
 from conftest import features_of, make_layer
 from diffused_redundancy.measure.selections import random_order
 from diffused_redundancy.measure.validation import check_finite
-from diffused_redundancy.probes.cross_validation import stratified_folds
+from diffused_redundancy.probes.cross_validation import RIDGE_GRID, folds_of, stratified_folds
 from diffused_redundancy.probes.ridge import ridge_alpha
 from diffused_redundancy.probes.ridge_penalty import leave_one_out
 from sklearn.linear_model import RidgeClassifier, RidgeCV
@@ -26,7 +26,7 @@ def probe_of(parts, penalty=None, **kind):
     return dr.RidgeProbe(features_of(parts), penalty=penalty, **kind)
 
 
-def chosen_by_ridge(X, y, grid=dr.RIDGE_GRID, groups=None):
+def chosen_by_ridge(X, y, grid=RIDGE_GRID, groups=None):
     """The choice for train features whose groups are not views."""
     s = dr.SufficientStatistics.from_features(X, y)
     alphas = {penalty: ridge_alpha(s, penalty) for penalty in grid}
@@ -259,6 +259,21 @@ def test_folds_hold_every_class_evenly():
     fold = stratified_folds(y, 5)
     for c, count in enumerate((10, 5, 2)):
         assert torch.bincount(fold[y == c], minlength=5).tolist() == [count] * 5
+
+
+def test_views_of_an_image_share_a_fold():
+    y, groups = np.random.default_rng(0).integers(0, 3, 50), np.tile(np.arange(50), 4)
+    labels = torch.from_numpy(np.tile(y, 4))
+    fold = folds_of(labels, 5, 0, groups)
+    assert all(len(set(fold[groups == i].tolist())) == 1 for i in range(50))
+    assert torch.equal(fold[:50], stratified_folds(torch.from_numpy(y), 5, 0))
+    assert int(folds_of(labels[:3], 5, 0).max()) == 2  # fewer images than folds
+    for given, words in (
+        ([0, 1, 2], "groups has 3 entries for 200 rows"),
+        (np.zeros(200, int), "share a label"),
+    ):
+        with pytest.raises(dr.InputError, match=words):
+            folds_of(labels, 5, 0, given)
 
 
 @pytest.mark.parametrize("kind", [dr.RidgeProbe, dr.LogisticProbe])

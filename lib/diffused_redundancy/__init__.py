@@ -10,7 +10,10 @@ when first used.
 import sys
 from types import ModuleType
 
-import lazy_loader
+try:
+    import lazy_loader
+except ModuleNotFoundError:  # run_all.sh --help works before the environment is there
+    lazy_loader = None
 
 __version__ = "0.1.0"
 
@@ -24,4 +27,5 @@ class _Package(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+if lazy_loader is not None:
+    __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
