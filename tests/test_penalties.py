@@ -27,20 +27,12 @@ def test_effects_of_penalties_are_those_of_the_probes(layers, fractions):
     table = penalties.penalty_effects(layers, ridge, logistic).set_index("probe")
     k, orders, one = 12, dr.orderings("random", layer.statistics, [1, 2]), layer.features
     for words, times in ((penalties.WEAKER, 0.1), (penalties.CHOSEN, 1), (penalties.STRONGER, 10)):
-        alpha = times * layer.ridge_penalty.penalty
-        curves = [
-            dr.ridge_curve(layer.statistics, order, one.X_test, one.y_test, penalty=alpha).accuracy
-            for order in orders
-        ]
-        assert table.loc["ridge", words] == pytest.approx(
-            100 * np.mean([curve[k - 1] for curve in curves]) / curves[0][-1]
-        )
-        probes = dr.LogisticProbes(
-            one.X_train, one.y_train, one.X_test, one.y_test, layer.statistics
-        )
-        fits = probes.curves(orders, [k, 60], penalty=times * layer.logistic_penalty.penalty)
+        curve = dr.RidgeProbe(one, penalty=times * layer.ridge_penalty.penalty).curve(orders)
+        assert table.loc["ridge", words] == pytest.approx(100 * curve.at(k).mean() / curve.full)
+        probe = dr.LogisticProbe(one, penalty=times * layer.logistic_penalty.penalty)
+        curve = probe.curve(orders, [k, 60])
         assert table.loc["logistic", words] == pytest.approx(
-            100 * np.mean([fit.accuracy[0] / fit.accuracy[1] for fit in fits]), abs=0.6
+            100 * np.mean(curve.at(k) / curve.at(60)), abs=0.6
         )
     text = penalties.describe_penalty_effects(table.reset_index())
     others = table[[penalties.WEAKER, penalties.STRONGER]]

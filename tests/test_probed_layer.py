@@ -17,13 +17,19 @@ def test_layer_curves_are_those_of_the_measures():
     statistics = dr.SufficientStatistics.from_features(one.X_train, one.y_train)
     order = dr.ordering("random", statistics, 2)
     cka = layer.cka("random", [2])
-    assert np.array_equal(cka.values[0], dr.cka_curve(statistics, order))
+    assert np.array_equal(cka.values, dr.cka_curve(statistics, order).values)
     assert cka.seeds == (2,) and cka.full == 1 and cka.sizes.tolist() == list(range(1, 61))
-    expected = dr.ridge_curve(statistics, order, one.X_test, one.y_test, penalty=0.1)
-    ridge = layer.ridge("random", [2], penalty=0.1)
-    assert np.array_equal(ridge.values[0], expected.accuracy)
-    assert np.array_equal(ridge.per_class[0], expected.per_class, equal_nan=True)
-    assert ridge.full == pytest.approx(ridge.values[0, -1])
+    for kind, probe in (
+        ("ridge", dr.RidgeProbe(one, penalty=0.1)),
+        ("logistic", dr.LogisticProbe(one, penalty=0.1)),
+    ):
+        expected = probe.curve(order, [5, 60])
+        sizes = {} if kind == "ridge" else {"sizes": [5, 60]}
+        curve = getattr(layer, kind)("random", [2], penalty=0.1, **sizes)
+        columns = [curve.column(k) for k in (5, 60)]
+        assert np.array_equal(curve.values[:, columns], expected.values)
+        assert np.array_equal(curve.per_class[:, columns], expected.per_class, equal_nan=True)
+        assert curve.full == expected.full == layer.full(kind, penalty=0.1)
     pca = layer.cka("pca", [1, 2, 3])
     assert pca.seeds == (0,) and pca.values.shape[0] == 1
     with pytest.raises(dr.InputError, match="needs labels"):
