@@ -289,7 +289,15 @@ def test_images_in_memory_need_no_workers(split, folder):
 # Layers
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "efficientnet_b0", "densenet121"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet18",
+        "efficientnet_b0",
+        "densenet121",
+        pytest.param("vgg11_bn", marks=pytest.mark.slow),
+    ],
+)
 @torch.inference_mode()
 def test_a_layer_is_what_it_gave_before_others_wrote_over_it(name):
     """ReLU and shortcuts in place change what a layer gave: every module is compared with a copy

@@ -169,7 +169,7 @@ def test_patterns_stand_for_the_nets_they_match():
         "miniature_resnet.mrl_e_s1",
         "resnet18.tv_in1k@/x",
     ]
-    with pytest.raises(dr.InputError, match="no net matches '\\*.mlr_\\*'"):
+    with pytest.raises(dr.InputError, match="no network matches '\\*.mlr_\\*'"):
         parameters.checked("NETS", ["*.mlr_*"])
     assert parameters.checked("NETS", ["*.mrl_*"]) == ["*.mrl_*"]
     with pytest.raises(dr.InputError, match="did you mean 'logistic'"):

@@ -112,6 +112,7 @@ def test_a_robust_checkpoint():
     assert network.license == "MIT"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["module.model.", "module.model.model."])
 def test_a_robust_vgg_with_one_or_two_wrappers(level):
     theirs = original("vgg16_bn")
@@ -247,6 +248,7 @@ def augreg_arrays(net) -> dict[str, np.ndarray]:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, classes",
     [
