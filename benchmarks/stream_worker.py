@@ -14,7 +14,7 @@ from typing import Any
 
 import safetensors  # noqa: F401  (read_features imports it when needed: it belongs to the imports, not to the pass)
 import torch
-from diffused_redundancy.measure.statistics import SufficientStatistics
+from diffused_redundancy.measures.statistics import SufficientStatistics
 from diffused_redundancy.store.featurefile import read_features
 from safetensors.torch import save_file
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from diffused_redundancy.measure.curves import Curve
+from diffused_redundancy.measures.curves import Curve
 
 
 def made_curve(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from diffused_redundancy.experiment.measurements import Measurement
-from diffused_redundancy.measure.curves import Curve
+from diffused_redundancy.measures.curves import Curve
 from diffused_redundancy.nets.networks import Net, Origin, Preprocessing
 from diffused_redundancy.tasks import Task
 

@@ -283,8 +283,8 @@ def test_the_package_lists_the_names_of_its_stub():
 
 def test_measure_stays_the_function_when_the_room_is_imported():
     code = """
-import diffused_redundancy.measure.cka, diffused_redundancy as dr
-from diffused_redundancy.measure import selections
+import diffused_redundancy.measures.cka, diffused_redundancy as dr
+from diffused_redundancy.measures import selections
 assert dr.measure.__module__ == "diffused_redundancy.api", dr.measure
 from diffused_redundancy import measure
 assert measure is dr.measure and callable(selections.ordering)
@@ -305,7 +305,7 @@ def test_type_checkers_see_the_names(tmp_path):
     snippet = tmp_path / "snippet.py"
     snippet.write_text(
         "import diffused_redundancy as dr\n"
-        "import diffused_redundancy.measure.cka\n"
+        "import diffused_redundancy.measures.cka\n"
         "result = dr.measure([[1.0, 2.0]])\n"
         "reveal_type(result)\n"
         "reveal_type(result.cka)\n"
@@ -319,8 +319,8 @@ def test_type_checkers_see_the_names(tmp_path):
     seen = [line.split('"')[1] for line in done.stdout.splitlines() if "Revealed" in line]
     rooms = (
         "api.Result",
-        "measure.curves.Curve",
-        "measure.redundancy.Redundancy",
+        "measures.curves.Curve",
+        "measures.redundancy.Redundancy",
         "nets.zoo.Recipe",
         "tasks.splits.Task",
     )

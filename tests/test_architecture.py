@@ -15,7 +15,7 @@ DIRECTION = (
     "tasks",
     "nets",
     "zoo",
-    "measure",
+    "measures",
     "probes",
     "experiment",
     "findings",
@@ -28,9 +28,9 @@ DIRECTION = (
     "commands",
 )
 """Rooms and single modules, each of which may import what stands before it."""
-ALSO = {"nets": {"measure.features"}}
+ALSO = {"nets": {"measures.features"}}
 """Modules of later rooms that a room may import all the same."""
-ALONE = {"measure": {"measure"}, "probes": {"measure", "probes"}}
+ALONE = {"measures": {"measures"}, "probes": {"measures", "probes"}}
 """Rooms of mathematics, which know nothing of networks, tasks or files."""
 
 
@@ -64,7 +64,7 @@ def test_every_room_has_its_place():
 
 
 def test_measure_knows_arrays_only():
-    for path in (PACKAGE / "measure").glob("*.py"):
+    for path in (PACKAGE / "measures").glob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(
             r"\bnn\.Module\b|matplotlib|\bopen\(|pathlib|torchvision|timm", text

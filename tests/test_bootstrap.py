@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from diffused_redundancy.measure.bootstrap import (
+from diffused_redundancy.measures.bootstrap import (
     interval_of_mean,
     percentile_interval,
     resampling_weights,

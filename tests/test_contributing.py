@@ -10,7 +10,7 @@ import diffused_redundancy as dr
 import pytest
 import yaml
 from conftest import ROOT
-from diffused_redundancy.measure.selections import SELECTIONS
+from diffused_redundancy.measures.selections import SELECTIONS
 from diffused_redundancy.nets import names, registry
 from diffused_redundancy.nets.architectures import ARCHITECTURES
 from diffused_redundancy.nets.losses import LOSSES

@@ -14,7 +14,7 @@ from typing import Any
 import diffused_redundancy as dr
 import pytest
 
-HOMES = ("diffused_redundancy.measure", "diffused_redundancy.probes")
+HOMES = ("diffused_redundancy.measures", "diffused_redundancy.probes")
 
 
 def modules_with_examples() -> list[str]:

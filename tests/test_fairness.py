@@ -8,7 +8,7 @@ from itertools import pairwise
 import diffused_redundancy as dr
 import numpy as np
 import pytest
-from diffused_redundancy.measure.fairness import (
+from diffused_redundancy.measures.fairness import (
     coefficient_of_variation,
     expected_gini,
     gini,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from diffused_redundancy.experiment.measurements import Halves, Measurement, Measurements
 from diffused_redundancy.findings import fairness
-from diffused_redundancy.measure.fairness import gini
+from diffused_redundancy.measures.fairness import gini
 from diffused_redundancy.nets.networks import Net
 from diffused_redundancy.tasks import Task
 from made_up import D, curve, measurement, net, task

@@ -10,7 +10,7 @@ from conftest import make_layer
 from curves import made_curve
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
 from diffused_redundancy.findings import probing, tables, verdicts
-from diffused_redundancy.measure.features import Features
+from diffused_redundancy.measures.features import Features
 
 RIDGE = made_curve(np.linspace(0.1, 1, 10), full=0.95)
 LOGISTIC = made_curve(

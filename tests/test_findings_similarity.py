@@ -9,7 +9,7 @@ from conftest import make_layer
 from curves import made_curve
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
 from diffused_redundancy.findings import similarity
-from diffused_redundancy.measure.features import Features
+from diffused_redundancy.measures.features import Features
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from diffused_redundancy.experiment.measurements import (
     neuron_variances,
 )
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
-from diffused_redundancy.measure.features import Features
+from diffused_redundancy.measures.features import Features
 from made_up import net, task
 
 HOW = {"selections": ["random", "first"], "seeds": [1, 2], "fractions": [0.1, 0.5, 1.0]}

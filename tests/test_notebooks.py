@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from diffused_redundancy import parameters, presets
-from diffused_redundancy.measure.selections import random_order
+from diffused_redundancy.measures.selections import random_order
 from diffused_redundancy.pipeline.plan import folder_name
 from diffused_redundancy.probes.ridge import ridge_alpha
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import make_layer
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
 from diffused_redundancy.findings import penalties, probing
-from diffused_redundancy.measure.features import Features
+from diffused_redundancy.measures.features import Features
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import make_layer
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
-from diffused_redundancy.measure.features import Features
+from diffused_redundancy.measures.features import Features
 
 
 def test_layer_curves_are_those_of_the_measures():

@@ -8,8 +8,8 @@ import plain
 import pytest
 import torch
 from conftest import features_of, make_layer
-from diffused_redundancy.measure.selections import random_order
-from diffused_redundancy.measure.validation import check_finite
+from diffused_redundancy.measures.selections import random_order
+from diffused_redundancy.measures.validation import check_finite
 from diffused_redundancy.probes.cross_validation import RIDGE_GRID, folds_of, stratified_folds
 from diffused_redundancy.probes.ridge import ridge_alpha
 from diffused_redundancy.probes.ridge_penalty import leave_one_out

@@ -12,8 +12,8 @@ import plain
 import pytest
 import torch
 from conftest import make_layer
-from diffused_redundancy.measure import accumulation as sums
-from diffused_redundancy.measure import statistics, tiles
+from diffused_redundancy.measures import accumulation as sums
+from diffused_redundancy.measures import statistics, tiles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info

@@ -143,8 +143,8 @@ def test_two_at_once_compute_once(tmp_path):
 
 
 def test_a_change_of_code_changes_the_key():
-    assert code_digest("measure") != code_digest("tasks")
-    assert code_digest("measure", "tasks") == code_digest("measure", "tasks")
+    assert code_digest("measures") != code_digest("tasks")
+    assert code_digest("measures", "tasks") == code_digest("measures", "tasks")
 
 
 def test_provenance_names_no_path_of_the_machine():

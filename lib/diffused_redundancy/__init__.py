@@ -7,9 +7,6 @@ tasks; ``dr.begin`` starts a notebook. The stub beside this file lists all names
 when first used.
 """
 
-import sys
-from types import ModuleType
-
 try:
     import lazy_loader
 except ModuleNotFoundError:  # run_all.sh --help works before the environment is there
@@ -17,15 +14,5 @@ except ModuleNotFoundError:  # run_all.sh --help works before the environment is
 
 __version__ = "0.1.0"
 
-
-class _Package(ModuleType):
-    """A package whose ``measure`` stays the function when the room of that name is imported."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name != "measure" or not isinstance(value, ModuleType):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 if lazy_loader is not None:
     __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

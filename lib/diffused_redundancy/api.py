@@ -13,13 +13,13 @@ from torch import Tensor
 from .devices import resolve_device
 from .errors import InputError, check_whole, unknown
 from .experiment.probed_layer import ProbedLayer
-from .measure.cka import closed_form
-from .measure.curves import MEASURES, Curve
-from .measure.features import Features
-from .measure.redundancy import Redundancy
-from .measure.selections import PAPER_FRACTIONS, SELECTIONS, sizes_of
-from .measure.statistics import SufficientStatistics
-from .measure.validation import Rows, as_features, check_features, check_finite, is_lazy
+from .measures.cka import closed_form
+from .measures.curves import MEASURES, Curve
+from .measures.features import Features
+from .measures.redundancy import Redundancy
+from .measures.selections import PAPER_FRACTIONS, SELECTIONS, sizes_of
+from .measures.statistics import SufficientStatistics
+from .measures.validation import Rows, as_features, check_features, check_finite, is_lazy
 from .probes.cross_validation import check_penalty
 from .tasks.splits import HELD_OUT, stratified
 

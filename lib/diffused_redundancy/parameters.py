@@ -64,7 +64,7 @@ def _exists(path: str) -> None:
 
 
 def _selection(value: str) -> None:
-    from .measure.selections import SELECTIONS  # brings torch
+    from .measures.selections import SELECTIONS  # brings torch
 
     _one_of("selection", SELECTIONS)(value)
 

@@ -22,7 +22,7 @@ from .devices import keep_memory
 from .errors import InputError, unknown
 from .experiment.probed_layer import ProbedLayer
 from .findings.claims import CLAIMS, Verdict
-from .measure.features import Features
+from .measures.features import Features
 from .nets import PENULTIMATE, Net, features, net
 from .nets.extraction import key_of
 from .nets.names import expanded, labels, titles

@@ -20,10 +20,10 @@ from ..api import Options, Result
 from ..api import measure as measured
 from ..devices import keep_memory
 from ..errors import InputError, check_number
-from ..measure.curves import MEASURES, Curve
-from ..measure.features import Features
-from ..measure.redundancy import Redundancy
-from ..measure.selections import SELECTIONS
+from ..measures.curves import MEASURES, Curve
+from ..measures.features import Features
+from ..measures.redundancy import Redundancy
+from ..measures.selections import SELECTIONS
 from ..report.display import png, with_palette
 from ..report.html import page, rendered
 from ..store import atomic_path, make_folder, provenance

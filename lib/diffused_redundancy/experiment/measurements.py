@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..measure.curves import Curve
-from ..measure.redundancy import Redundancy
+from ..measures.curves import Curve
+from ..measures.redundancy import Redundancy
 from ..nets.names import labels
 from ..nets.networks import Net
 from ..tasks import Task

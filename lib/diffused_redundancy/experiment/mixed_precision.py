@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..measure.features import Features
-from ..measure.selections import ordering
+from ..measures.features import Features
+from ..measures.selections import ordering
 from ..nets.extraction import extract
 from ..nets.networks import Net
 from ..probes.ridge import RidgeProbe

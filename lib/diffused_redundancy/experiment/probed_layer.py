@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..measure.cka import cka_curve, closed_form, diagonal_share
-from ..measure.curves import Curve
-from ..measure.features import Features
-from ..measure.selections import SELECTIONS, orderings, sizes_of
-from ..measure.statistics import SufficientStatistics
+from ..measures.cka import cka_curve, closed_form, diagonal_share
+from ..measures.curves import Curve
+from ..measures.features import Features
+from ..measures.selections import SELECTIONS, orderings, sizes_of
+from ..measures.statistics import SufficientStatistics
 from ..probes.cross_validation import LOGISTIC_GRID, RIDGE_GRID, PenaltyChoice
 from ..probes.logistic import LogisticProbe
 from ..probes.probe import Arrays
@@ -106,7 +106,7 @@ class ProbedLayer:
             return self._in_memory[name]
         key = {
             "kind": "curves",
-            "code": code_digest("measure", "probes", "experiment.probed_layer"),
+            "code": code_digest("measures", "probes", "experiment.probed_layer"),
             "versions": versions("torch", "numpy"),
             **what,
             "layer": self.key,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..measure.selections import random_order
+from ..measures.selections import random_order
 from ..nets.networks import Net
 from ..tasks import Task
 from .measurements import Measurement, measured

@@ -12,9 +12,9 @@ import pandas as pd
 
 from ..errors import InputError
 from ..experiment.measurements import Halves, Measurement, Measurements
-from ..measure.bootstrap import interval_of_mean
-from ..measure.curves import Curve
-from ..measure.fairness import (
+from ..measures.bootstrap import interval_of_mean
+from ..measures.curves import Curve
+from ..measures.fairness import (
     coefficient_of_variation,
     expected_gini,
     gini,

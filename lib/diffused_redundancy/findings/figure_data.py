@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..measure.curves import Curve
-from ..measure.redundancy import Redundancy
-from ..measure.selections import SELECTIONS
+from ..measures.curves import Curve
+from ..measures.redundancy import Redundancy
+from ..measures.selections import SELECTIONS
 
 _NAMES = {
     "random_projection": "random projection, uniform",

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..experiment.measurements import COMPARED, Measurement, Measurements
-from ..measure.redundancy import Redundancy
+from ..measures.redundancy import Redundancy
 from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task

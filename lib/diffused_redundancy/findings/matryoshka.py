@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.measurements import COMPARED, Measurements
-from ..measure.curves import MEASURES, Curve
+from ..measures.curves import MEASURES, Curve
 from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task

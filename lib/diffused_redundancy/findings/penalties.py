@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.probed_layer import ProbedLayer
-from ..measure.curves import Curve, size_of
+from ..measures.curves import Curve, size_of
 from .tables import Curves
 
 PROBES = ("ridge", "logistic")

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.measurements import COMPARED, Measurement, Measurements
-from ..measure.curves import Curve
-from ..measure.redundancy import Redundancy, smallest_sufficient
+from ..measures.curves import Curve
+from ..measures.redundancy import Redundancy, smallest_sufficient
 from ..nets.networks import Net
 from ..tasks import Task
 from .claims import Verdict, judge_with_doubt

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.probed_layer import ProbedLayer
-from ..measure.curves import size_of
-from ..measure.redundancy import Redundancy
+from ..measures.curves import size_of
+from ..measures.redundancy import Redundancy
 from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task

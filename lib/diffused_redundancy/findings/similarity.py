@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.probed_layer import ProbedLayer
-from ..measure.curves import Curve, size_of
+from ..measures.curves import Curve, size_of
 from .figure_data import Band
 from .phrases import listed
 from .tables import Curves, of_selection

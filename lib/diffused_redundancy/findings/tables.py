@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..measure.curves import MEASURES, Curve
-from ..measure.redundancy import Redundancy
+from ..measures.curves import MEASURES, Curve
+from ..measures.redundancy import Redundancy
 from .figure_data import Line, Panel, Series, point
 
 Curves = Mapping[str, Mapping[str, Curve]]

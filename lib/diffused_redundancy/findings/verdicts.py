@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..measure.bootstrap import interval_of_mean, percentile_interval, resampling_weights
-from ..measure.curves import Curve
-from ..measure.redundancy import Redundancy
-from ..measure.selections import SELECTIONS
+from ..measures.bootstrap import interval_of_mean, percentile_interval, resampling_weights
+from ..measures.curves import Curve
+from ..measures.redundancy import Redundancy
+from ..measures.selections import SELECTIONS
 from .claims import Verdict, judge, judge_with_doubt
 from .tables import Curves
 

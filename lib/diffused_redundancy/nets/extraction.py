@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..devices import resolve_device
 from ..errors import InputError, unknown
-from ..measure.features import Features
+from ..measures.features import Features
 from ..progress import progress
 from ..store import Cache, code_digest, make_folder, paths, versions
 from ..tasks import Split, Task

@@ -17,7 +17,7 @@ import pandas as pd
 
 from .. import parameters
 from ..devices import resolve_device
-from ..measure.selections import SELECTIONS
+from ..measures.selections import SELECTIONS
 from ..nets.cost import shape_of
 from ..nets.protocols import protocol
 from ..probes.logistic import GATHERED_AT_ONCE

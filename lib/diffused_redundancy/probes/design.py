@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ..devices import fast_bfloat16
 from ..errors import InputError
-from ..measure.accumulation import blocks, on_device
-from ..measure.selections import Ordering
-from ..measure.statistics import SufficientStatistics
+from ..measures.accumulation import blocks, on_device
+from ..measures.selections import Ordering
+from ..measures.statistics import SufficientStatistics
 
 ROUGH_AT_MOST = 1 << 30
 """Bytes that features in bfloat16 may take, besides those in float32."""

@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..measure.selections import PAPER_FRACTIONS, Ordering, check_orderings, ordering, sizes_of
-from ..measure.validation import as_features, check_finite
+from ..measures.selections import PAPER_FRACTIONS, Ordering, check_orderings, ordering, sizes_of
+from ..measures.validation import as_features, check_finite
 from .cross_validation import LOGISTIC_GRID, PenaltyChoice
 from .design import DesignMatrix, centred_and_scaled
 from .groups import Group, cheapest_groups
@@ -68,7 +68,7 @@ class LogisticProbe(LinearProbe):
     Examples
     --------
     >>> import numpy as np
-    >>> from diffused_redundancy.measure import Features, orderings
+    >>> from diffused_redundancy.measures import Features, orderings
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(300) % 3
     >>> X = rng.standard_normal((300, 10)) + 2 * rng.standard_normal((3, 10))[y]

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..measure.accumulation import blocks
-from ..measure.selections import ordering
-from ..measure.statistics import SufficientStatistics
-from ..measure.validation import as_features, count_classes
+from ..measures.accumulation import blocks
+from ..measures.selections import ordering
+from ..measures.statistics import SufficientStatistics
+from ..measures.validation import as_features, count_classes
 from .cross_validation import (
     PenaltyChoice,
     check_classes,

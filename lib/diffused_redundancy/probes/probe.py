@@ -13,12 +13,12 @@ from torch import Tensor
 
 from ..devices import resolve_device
 from ..errors import InputError, check_whole
-from ..measure.curves import Curve
-from ..measure.features import Features
-from ..measure.redundancy import Redundancy
-from ..measure.selections import Ordering, check_orderings
-from ..measure.statistics import SufficientStatistics, check_statistics
-from ..measure.validation import as_features, as_labels, check_finite
+from ..measures.curves import Curve
+from ..measures.features import Features
+from ..measures.redundancy import Redundancy
+from ..measures.selections import Ordering, check_orderings
+from ..measures.statistics import SufficientStatistics, check_statistics
+from ..measures.validation import as_features, as_labels, check_finite
 from .cross_validation import PenaltyChoice, check_classes, check_penalty
 
 Arrays = dict[str, np.ndarray]

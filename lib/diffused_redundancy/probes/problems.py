@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..measure.accumulation import blocks
-from ..measure.selections import Ordering
-from ..measure.statistics import cholesky
+from ..measures.accumulation import blocks
+from ..measures.selections import Ordering
+from ..measures.statistics import cholesky
 from .design import DesignMatrix, rounded
 from .groups import Group, filled_width
 from .lbfgs import Minima, minimise

@@ -23,13 +23,13 @@ import torch
 from torch import Tensor
 
 from ..errors import check_number
-from ..measure.accumulation import blocks, on_device
-from ..measure.curves import Curve
-from ..measure.features import Features
-from ..measure.redundancy import Redundancy
-from ..measure.selections import Ordering, check_orderings, orderings
-from ..measure.statistics import SufficientStatistics, cholesky
-from ..measure.validation import as_features, count_classes
+from ..measures.accumulation import blocks, on_device
+from ..measures.curves import Curve
+from ..measures.features import Features
+from ..measures.redundancy import Redundancy
+from ..measures.selections import Ordering, check_orderings, orderings
+from ..measures.statistics import SufficientStatistics, cholesky
+from ..measures.validation import as_features, count_classes
 from .cross_validation import RIDGE_GRID, PenaltyChoice, check_penalty, folds_of
 from .probe import Arrays, LinearProbe, accuracy_by_class, check_sizes
 from .ridge_penalty import leave_one_out
@@ -99,7 +99,7 @@ class RidgeProbe(LinearProbe):
     Examples
     --------
     >>> import numpy as np
-    >>> from diffused_redundancy.measure import Features, orderings
+    >>> from diffused_redundancy.measures import Features, orderings
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(300) % 3
     >>> X = rng.standard_normal((300, 10)) + 2 * rng.standard_normal((3, 10))[y]

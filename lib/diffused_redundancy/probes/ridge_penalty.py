@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..measure.accumulation import on_device
-from ..measure.statistics import SufficientStatistics
-from ..measure.validation import as_features, check_features, count_classes, rows_of
+from ..measures.accumulation import on_device
+from ..measures.statistics import SufficientStatistics
+from ..measures.validation import as_features, check_features, count_classes, rows_of
 from .cross_validation import PenaltyChoice, rows_left_out, strongest_penalty
 
 LEFT_OUT_AT_ONCE = 1 << 22

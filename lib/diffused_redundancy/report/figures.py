@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from ..findings.figure_data import Band, Line, Panel, Point, Series, Trade
-from ..measure.selections import SELECTIONS
+from ..measures.selections import SELECTIONS
 
 Look = tuple[int, Any, str]
 """Index in seaborn's colour-blind palette, dashes, marker."""

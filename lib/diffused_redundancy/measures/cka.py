@@ -122,7 +122,7 @@ def cka_curve(
     Examples
     --------
     >>> import numpy as np
-    >>> from diffused_redundancy.measure.selections import orderings
+    >>> from diffused_redundancy.measures.selections import orderings
     >>> X = np.random.default_rng(0).standard_normal((100, 4)) @ np.ones((4, 3))
     >>> X += 0.1 * np.random.default_rng(1).standard_normal((100, 3))
     >>> statistics = SufficientStatistics.from_features(X, device="cpu")

@@ -47,7 +47,7 @@ class Redundancy:
 
     Examples
     --------
-    >>> from diffused_redundancy.measure.curves import Curve
+    >>> from diffused_redundancy.measures.curves import Curve
     >>> curve = Curve("cka", "first", [0], [1, 2, 3, 4], [[0.5, 0.8, 0.95, 1]], d=4, full=1)
     >>> redundancy = curve.redundancy(0.9)
     >>> redundancy.value, redundancy.k, redundancy.has_interval
@@ -116,7 +116,7 @@ def diffused_redundancy(
 
     Examples
     --------
-    >>> from diffused_redundancy.measure.curves import Curve
+    >>> from diffused_redundancy.measures.curves import Curve
     >>> values = [[0.2, 0.7, 0.9, 0.9], [0.3, 0.8, 0.9, 0.9]]
     >>> curve = Curve("ridge_accuracy", "random", (1, 2), [1, 2, 3, 4], values, d=4, full=0.9)
     >>> redundancy = diffused_redundancy(curve, delta=0.9)
