@@ -150,30 +150,6 @@ def test_a_chip_without_float64_gives_the_same(layer, monkeypatch):
     assert relative(rough.class_sums, Xc.T @ np.eye(5)[y]) < 1e-5
 
 
-def test_products_of_few_rows_lose_fewer_digits(monkeypatch):
-    """What GPUs do, which sum all rows of a product in float32 one after another."""
-    left, right = torch.rand(2, 3500, 40, generator=torch.Generator().manual_seed(0))
-    assert sums._product_rows(left) == 3500 and torch.equal(
-        sums._product(left, right), left.T @ right
-    )
-    elsewhere = torch.empty(3500, 40, device="meta")
-    assert sums._product_rows(elsewhere) == 1000 == sums.PRODUCT_ROWS
-    assert sums._product_rows(elsewhere.double()) == 3500
-    monkeypatch.setattr(sums, "_product_rows", lambda block: 1000)
-    expected = sum(left[rows].T @ right[rows] for rows in sums.blocks(3500, 1000))
-    assert torch.allclose(sums._product(left, right), expected, rtol=1e-6)
-    assert torch.equal(sums._product(left[:700], right[:700]), left[:700].T @ right[:700])
-
-
-def test_statistics_from_products_of_few_rows(layer, monkeypatch):
-    X, y = layer
-    whole = dr.SufficientStatistics.from_features(X, y, debiased=True)
-    monkeypatch.setattr(sums, "_product_rows", lambda block: 150)
-    parts = dr.SufficientStatistics.from_features(X, y, debiased=True)
-    for name in ("gram", "class_sums", "fourth"):
-        assert relative(getattr(parts, name), getattr(whole, name).numpy()) < 1e-13
-
-
 def test_memory_order_and_views_do_not_matter(layer):
     X, _ = layer
     expected = dr.SufficientStatistics.from_features(X[::-1].copy()).gram

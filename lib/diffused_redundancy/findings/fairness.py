@@ -500,7 +500,7 @@ def classes_differ(
             passed.append(all(grown) and agreement.across_seeds > agreement.chance)
             sentences.append(
                 f"{task.title}: the Gini index is above that of all classes losing alike in "
-                f"{sum(grown)} of {len(grown)} nets; the order of the classes' losses agrees "
+                f"{sum(grown)} of {len(grown)} networks; the order of the classes' losses agrees "
                 f"between seeds, on different images, by {agreement.across_seeds:.2f} (chance: "
                 f"below {agreement.chance:.2f})"
             )

@@ -20,9 +20,6 @@ BLOCK_ROWS = 4000
 :func:`..devices.keep_memory`).
 """
 
-PRODUCT_ROWS = 1000
-"""Rows of a float32 product on a GPU, which sums them in float32: 4,000 cost a digit, measured."""
-
 _CACHED_ROWS = 256
 """Rows that a CPU centres and sums at once, so that they come from memory once."""
 
@@ -116,7 +113,7 @@ class Sums:
             _add_product(self.second, work, squared, unit**2)
             if self.third is not None and self.fourth is not None:
                 squares = work * work
-                self.third.add_(_product(squares, work).to(self.home), alpha=unit**3)
+                self.third.add_((squares.T @ work).to(self.home), alpha=unit**3)
                 _add_product(
                     self.fourth, squares, column_sums(squares * squares, self.home), unit**4
                 )
@@ -194,27 +191,12 @@ def _add_upper(total: Tensor, block: Tensor, factor: float) -> None:
     d = block.shape[1]
     half = d // 2 if d > _STRIP else 0
     if not half:
-        total.add_(_product(block, block).to(total.device), alpha=factor)
+        total.add_((block.T @ block).to(total.device), alpha=factor)
         return
     left, right = block[:, :half], block[:, half:]
-    total[:half, half:].add_(_product(left, right).to(total.device), alpha=factor)
+    total[:half, half:].add_((left.T @ right).to(total.device), alpha=factor)
     _add_upper(total[:half, :half], left, factor)
     _add_upper(total[half:, half:], right, factor)
-
-
-def _product(left: Tensor, right: Tensor) -> Tensor:
-    """left' right for (n, p) and (n, q): (p, q), in their type, of so many rows at a time."""
-    rows = _product_rows(left)
-    product = left[:rows].T @ right[:rows]
-    for start in range(rows, len(left), rows):
-        product.addmm_(left[start : start + rows].T, right[start : start + rows])
-    return product
-
-
-def _product_rows(block: Tensor) -> int:
-    """The rows of a block that one product may sum."""
-    exact = block.device.type == "cpu" or block.dtype == torch.float64
-    return len(block) if exact else PRODUCT_ROWS
 
 
 def _mirror(square: Tensor, left: Tensor | None = None, right: Tensor | None = None) -> None:

@@ -38,13 +38,14 @@ LOOKS: tuple[Look, ...] = (
 """Looks of lines, in turn."""
 
 _FIRST = ("random", "pca", "random_projection", "pca_least", "gaussian_projection", "first")
-_PLACES = {name: place for place, name in enumerate(dict.fromkeys((*_FIRST, *SELECTIONS)))}
-"""The look of each selection in every figure, as a place in LOOKS."""
+"""Selections by the place of their look in LOOKS; those registered later come after them."""
 
 
 def look_of(line: Line) -> Look:
     """Colour, dashes and marker of a line."""
-    return _look(_PLACES[line.selection] if line.look is None else line.look)
+    if line.look is not None:
+        return _look(line.look)
+    return _look(list(dict.fromkeys((*_FIRST, *SELECTIONS))).index(line.selection))
 
 
 def _look(place: int) -> Look:
