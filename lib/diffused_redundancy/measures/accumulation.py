@@ -217,7 +217,7 @@ def _sums_by_class(work: Tensor, labels: Tensor, classes: int) -> Tensor:
     if work.device.type == "cpu":
         return torch.zeros(classes, work.shape[1], dtype=work.dtype).index_add_(0, labels, work)
     # a product: on GPUs indexed sums depend on the order of threads
-    return _product(torch.nn.functional.one_hot(labels, classes).to(work.dtype), work)
+    return torch.nn.functional.one_hot(labels, classes).to(work.dtype).T @ work
 
 
 def on_device(block: Tensor, device: torch.device) -> Tensor:
