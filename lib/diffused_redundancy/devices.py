@@ -1,9 +1,7 @@
-"""The device to compute on, and memory allocation."""
+"""The device to compute on."""
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -58,22 +56,3 @@ def fast_bfloat16(device: torch.device) -> bool:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
         return "avx512_bf16" in flags or "amx_bf16" in flags
     return False
-
-
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""Parameters of glibc's mallopt."""
-
-
-def keep_memory() -> None:
-    """Let this process keep up to 1 GiB of freed memory for reuse.
-
-    By default glibc returns freed memory to the system, and gets it again page by page, filled with
-    zeros: measured, 30 to 40% of the time of a small network on a CPU. Arrays above 32 MiB are
-    still returned. Does nothing with other C libraries. Notebooks, ``run_all.sh`` and ``measure``
-    call it.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            libc = ctypes.CDLL(None)
-            libc.mallopt(TRIM_THRESHOLD, 1 << 30)
-            libc.mallopt(MMAP_THRESHOLD, 1 << 25)

@@ -18,7 +18,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from . import parameters
-from .devices import keep_memory
 from .errors import InputError, unknown
 from .experiment.probed_layer import ProbedLayer
 from .findings.claims import CLAIMS, Verdict
@@ -281,7 +280,6 @@ def begin(notebook: str, namespace: Mapping[str, Any]) -> Session:
     Traceback (most recent call last):
     diffused_redundancy.errors.InputError: unknown parameter of 01_cka 'SEEDZ': did you mean ...
     """
-    keep_memory()
     known = parameters.declared(notebook)
     given = {name: value for name, value in namespace.items() if parameters.NAME.match(name)}
     interactive = os.environ.get("JPY_SESSION_NAME")  # there it may be somebody's own variable

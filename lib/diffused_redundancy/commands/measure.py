@@ -18,7 +18,6 @@ import pandas as pd
 
 from ..api import Options, Result
 from ..api import measure as measured
-from ..devices import keep_memory
 from ..errors import InputError, check_number
 from ..measures.curves import MEASURES, Curve
 from ..measures.features import Features
@@ -147,7 +146,6 @@ def measure(request: Request) -> str:
     InputError
         Before any work, with one line that says what was given and what is allowed.
     """
-    keep_memory()
     new = not request.out.exists()
     make_folder(request.out)
     try:

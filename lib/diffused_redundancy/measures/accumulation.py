@@ -15,9 +15,8 @@ from .moments import Moments
 from .validation import check_finite
 
 BLOCK_ROWS = 4000
-"""Rows of a block: long enough for full speed, short enough that float32 sums within stay accurate
-(and that 2,048 neurons stay under the 32 MiB up to which memory is kept for the next block, see
-:func:`..devices.keep_memory`).
+"""Rows of a block: long enough for full speed, short enough that float32 sums within stay accurate,
+and 2,048 neurons within the 32 MiB that ``run_all.sh`` lets a process keep for the next block.
 """
 
 _CACHED_ROWS = 256

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .. import parameters
-from ..devices import keep_memory
 from ..nets.names import expanded
 from ..store import paths, sha256_of
 from .plan import Job
@@ -75,7 +74,6 @@ def serve(lines: Iterable[str]) -> Iterator[str]:
     from ..nets import features, net
     from ..tasks import task
 
-    keep_memory()
     known = functools.lru_cache(maxsize=1)(task)  # its images serve all networks
     for line in lines:
         unit = Unit(**json.loads(line))
