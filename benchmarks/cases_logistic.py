@@ -14,7 +14,7 @@ import peers
 import plain
 import synthetic
 import torch
-from diffused_redundancy.probes import problems
+from diffused_redundancy.probes import logistic_problems as problems
 from table import Row
 from timing import interleaved
 

@@ -12,11 +12,11 @@ from conftest import features_of, make_layer
 from diffused_redundancy import devices
 from diffused_redundancy.probes import (
     design,
-    groups,
     lbfgs,
     logistic,
     logistic_penalty,
-    problems,
+    logistic_problems,
+    size_groups,
 )
 from diffused_redundancy.probes.cross_validation import folds_of, stratified_folds
 from scipy.optimize import minimize_scalar
@@ -288,9 +288,9 @@ def test_how_probes_are_grouped_does_not_matter(parts, monkeypatch, selection):
 
             def partition(sizes, *_, whole=whole, together=together):
                 return (
-                    [groups.Group(tuple(sizes), whole)]
+                    [size_groups.Group(tuple(sizes), whole)]
                     if together
-                    else [groups.Group((k,), whole) for k in sizes]
+                    else [size_groups.Group((k,), whole) for k in sizes]
                 )
 
             monkeypatch.setattr(logistic, "cheapest_groups", partition)
@@ -326,16 +326,16 @@ def test_rough_objectives_are_near_exact_ones(parts, monkeypatch):
     probe = probe_of(parts)
     statistics = probe.statistics
     order = dr.ordering("random", statistics, 1)
-    inverse = problems.inverse_factor(
+    inverse = logistic_problems.inverse_factor(
         order.gram((statistics.gram / (statistics.n * statistics.mean_variance)).float()), 5, 1e-3
     )
     for whole in (False, True):
-        some = problems.Problems(
+        some = logistic_problems.Problems(
             probe.train,
             probe.labels,
             5,
             [order],
-            groups.Group((20, 60), whole),
+            size_groups.Group((20, 60), whole),
             torch.tensor([1e-3]),
             [inverse],
         )
@@ -378,7 +378,7 @@ def test_groups_are_the_cheapest_partition(count, classes):
             worse = 1.15 if len(some) > 1 else 1.0
             columns = len(some) * classes
             total += worse * (
-                groups.ROUND
+                size_groups.ROUND
                 + min(
                     count * groups.cost(n, some[-1], columns),
                     groups.cost(n, d, count * columns),
@@ -390,7 +390,7 @@ def test_groups_are_the_cheapest_partition(count, classes):
     for cuts in itertools.product([False, True], repeat=len(sizes) - 1):
         edges = [0, *[i + 1 for i, cut in enumerate(cuts) if cut], len(sizes)]
         least = min(least, cost([sizes[a:b] for a, b in itertools.pairwise(edges)]))
-    partition = groups.cheapest_groups(sizes, count, n, d, classes)
+    partition = size_groups.cheapest_groups(sizes, count, n, d, classes)
     assert [k for one in partition for k in one.sizes] == sizes
     assert cost([one.sizes for one in partition]) == pytest.approx(least)
 

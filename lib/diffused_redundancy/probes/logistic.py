@@ -6,8 +6,8 @@ minimum is a property of the features alone: no learning rate, schedule, order o
 initialisation. It is minimised by L-BFGS until the quadratic model says that less than 2e-5 of it
 is left to gain.
 
-The probes of several orderings are solved side by side (see :mod:`.problems`), in groups of sizes
-that share a product. A group of one size begins from the solution of the size before; small sizes
+The probes of several orderings are solved side by side (see :mod:`.logistic_problems`), in groups
+of sizes that share a product. A group of one size begins from the solution of the size before; small sizes
 together begin from the multiple of the ridge solution with the least objective, and large ones from
 the scores nearest to those of the whole layer that they can give: 20 evaluations, from zero 30 to
 70.
@@ -26,11 +26,11 @@ from ..measures.selections import PAPER_FRACTIONS, Ordering, check_orderings, or
 from ..measures.validation import as_features, check_finite
 from .cross_validation import LOGISTIC_GRID, PenaltyChoice
 from .design import DesignMatrix, centred_and_scaled
-from .groups import Group, cheapest_groups
 from .lbfgs import HISTORY
 from .logistic_penalty import cross_validate
+from .logistic_problems import CURVATURE, Problems, inverse_factor
 from .probe import Arrays, LinearProbe, accuracy_by_class, check_sizes
-from .problems import CURVATURE, Problems, inverse_factor
+from .size_groups import Group, cheapest_groups
 
 GATHERED_AT_ONCE = 1 << 30
 """Bytes of gathered features, preconditioners and the solver's vectors held at a time."""

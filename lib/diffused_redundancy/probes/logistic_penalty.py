@@ -24,8 +24,8 @@ from .cross_validation import (
     strongest_penalty,
 )
 from .design import DesignMatrix, centred_and_scaled
-from .groups import Group
-from .problems import Problems, accumulator, inverse_factor
+from .logistic_problems import Problems, accumulator, inverse_factor
+from .size_groups import Group
 
 AS_GOOD = 1.02
 """Times the least held-out loss up to which a stronger penalty is as good. Weak penalties leave the

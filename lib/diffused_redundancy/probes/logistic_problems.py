@@ -24,8 +24,8 @@ from ..measures.accumulation import blocks
 from ..measures.selections import Ordering
 from ..measures.statistics import cholesky
 from .design import DesignMatrix, rounded
-from .groups import Group, filled_width
 from .lbfgs import Minima, minimise
+from .size_groups import Group, filled_width
 
 CURVATURE = 0.1
 """Of the approximate Hessian, times the number of classes."""
