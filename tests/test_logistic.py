@@ -380,8 +380,8 @@ def test_groups_are_the_cheapest_partition(count, classes):
             total += worse * (
                 size_groups.ROUND
                 + min(
-                    count * groups.cost(n, some[-1], columns),
-                    groups.cost(n, d, count * columns),
+                    count * size_groups.cost(n, some[-1], columns),
+                    size_groups.cost(n, d, count * columns),
                 )
             )
         return total
@@ -400,7 +400,7 @@ def test_few_problems_at_a_time_give_the_same(parts, monkeypatch):
     orders = dr.orderings("random", probe.statistics, range(5))
     whole = probe.curve(orders, [10, 60])
     monkeypatch.setattr(logistic, "GATHERED_AT_ONCE", 1)
-    monkeypatch.setattr(problems, "SCORES_AT_ONCE", 1)
+    monkeypatch.setattr(logistic_problems, "SCORES_AT_ONCE", 1)
     few = probe.curve(orders, [10, 60])
     assert np.allclose(whole.objective, few.objective, rtol=1e-3)
 
@@ -430,7 +430,7 @@ def test_residuals_are_those_of_a_softmax():
         labels = torch.randint(7, (50,), generator=generator)
         one_hot = torch.nn.functional.one_hot(labels, 7).T
         expected = torch.log_softmax(scores.double(), 1)
-        entropy = problems.residuals(scores, labels)
+        entropy = logistic_problems.residuals(scores, labels)
         assert torch.allclose(entropy.double(), -(expected * one_hot).sum(1), rtol=1e-5, atol=1e-6)
         assert torch.allclose(scores.double(), expected.exp() - one_hot, atol=1e-6)
 
@@ -439,7 +439,7 @@ def test_residuals_are_those_of_a_softmax():
 def test_inverse_of_a_triangle(size):
     matrix = torch.randn(size, size, dtype=torch.float64)
     factor = torch.linalg.cholesky(matrix @ matrix.T + size * torch.eye(size, dtype=torch.float64))
-    found = problems._inverse(factor)
+    found = logistic_problems._inverse(factor)
     assert torch.allclose(
         found @ factor, torch.eye(size, dtype=torch.float64), atol=1e-9
     ) and torch.equal(found, found.tril())

@@ -7,10 +7,10 @@ initialisation. It is minimised by L-BFGS until the quadratic model says that le
 is left to gain.
 
 The probes of several orderings are solved side by side (see :mod:`.logistic_problems`), in groups
-of sizes that share a product. A group of one size begins from the solution of the size before; small sizes
-together begin from the multiple of the ridge solution with the least objective, and large ones from
-the scores nearest to those of the whole layer that they can give: 20 evaluations, from zero 30 to
-70.
+of sizes that share a product. A group of one size begins from the solution of the size before;
+small sizes together begin from the multiple of the ridge solution with the least objective, and
+large ones from the scores nearest to those of the whole layer that they can give: 20 evaluations,
+from zero 30 to 70.
 """
 
 from __future__ import annotations
