@@ -1,4 +1,6 @@
-"""The 71 logistic probes of one net and task (14 fractions x 5 seeds, and the whole layer), against loops over subsets."""
+"""The 71 logistic probes of one network and task (14 fractions x 5 seeds, and the whole layer),
+against loops over subsets.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ import peers
 import plain
 import synthetic
 import torch
-from diffused_redundancy.measure import problems
+from diffused_redundancy.probes import logistic_problems as problems
 from table import Row
 from timing import interleaved
 
@@ -31,12 +33,20 @@ def first_shape(quick: bool) -> list[Row]:
 
 def other_shapes(quick: bool) -> list[Row]:
     """The other shapes; with ``quick`` one small one with many classes."""
-    return _compare(500, 128, 60, judged=False) if quick else [row for shape in SHAPES[1:] for row in _compare(*shape, judged=False, every=5)]
+    return (
+        _compare(500, 128, 60, judged=False)
+        if quick
+        else [row for shape in SHAPES[1:] for row in _compare(*shape, judged=False, every=5)]
+    )
 
 
 def share(quick: bool) -> list[Row]:
-    """The time of all probes of every shape over that of the operations they cannot avoid, at the speed of a product of the features."""
-    return [_share(*shape, judged=not quick) for shape in (((1_000, 128, 10),) if quick else SHAPES)]
+    """The time of all probes of every shape over that of the operations they cannot avoid, at the
+    speed of a product of the features.
+    """
+    return [
+        _share(*shape, judged=not quick) for shape in (((1_000, 128, 10),) if quick else SHAPES)
+    ]
 
 
 def _timed(call: Callable[[], object]) -> float:
@@ -45,28 +55,35 @@ def _timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _loop(fit: Callable[..., tuple[np.ndarray, bool]], X: np.ndarray, y: np.ndarray, chosen: list[np.ndarray]) -> tuple[list[float], int, float]:
+def _loop(
+    fit: Callable[..., tuple[np.ndarray, bool]],
+    X: np.ndarray,
+    y: np.ndarray,
+    chosen: list[np.ndarray],
+) -> tuple[list[float], int, float]:
     """Objectives of the probes of some subsets, how many of them did not converge, and seconds."""
-    seconds, found, stopped = 0.0, [], 0
+    seconds, objectives, stopped = 0.0, [], 0
     for neurons in chosen:
         part = np.ascontiguousarray(X[:, neurons])
         started = time.perf_counter()
         weights, converged = fit(part, y, PENALTY)
         seconds += time.perf_counter() - started
-        found.append(peers.objective(weights, part, y, PENALTY))
+        objectives.append(peers.objective(weights, part, y, PENALTY))
         stopped += not converged
-    return found, stopped, seconds
+    return objectives, stopped, seconds
 
 
-def _layer(n: int, d: int, classes: int) -> tuple[np.ndarray, np.ndarray, Callable[[], list[dr.LogisticCurve]]]:
+def _layer(
+    n: int, d: int, classes: int
+) -> tuple[np.ndarray, np.ndarray, Callable[[], dict[str, np.ndarray]]]:
     """Train features and labels of a made-up layer, and all its probes, statistics included."""
     X, y = synthetic.layer(n + 1_000, d, classes=classes)
     train, target, test, truth = X[:n], y[:n], X[n:], y[n:]
 
-    def probes() -> list[dr.LogisticCurve]:
-        statistics = dr.SufficientStatistics.from_features(train, target, num_classes=classes, device="cpu")
-        every = dr.LogisticProbes(train, target, test, truth, statistics, device="cpu")
-        return every.curves(dr.bases("random", statistics, SEEDS), dr.sizes_of(dr.PAPER_FRACTIONS, d), penalty=PENALTY)
+    def probes() -> dict[str, np.ndarray]:
+        features = dr.Features(train, target, test, truth)
+        probe = dr.LogisticProbe(features, penalty=PENALTY, device="cpu")
+        return probe.evaluate(dr.orderings("random", probe.statistics, SEEDS))
 
     return train, target, probes
 
@@ -77,9 +94,11 @@ def _share(n: int, d: int, classes: int, *, judged: bool) -> Row:
     plain_fit = problems.Problems.fit
 
     def counted(self: problems.Problems, start: torch.Tensor) -> object:
-        found = plain_fit(self, start)
-        evaluations.extend((k, int(count)) for (_, k), count in zip(self.problems, found.evaluations, strict=True))
-        return found
+        minima = plain_fit(self, start)
+        evaluations.extend(
+            (k, int(count)) for (_, k), count in zip(self.problems, minima.evaluations, strict=True)
+        )
+        return minima
 
     problems.Problems.fit = counted  # type: ignore[assignment, method-assign]
     try:
@@ -88,60 +107,110 @@ def _share(n: int, d: int, classes: int, *, judged: bool) -> Row:
         problems.Problems.fit = plain_fit  # type: ignore[method-assign]
     features = torch.from_numpy(train)
     timed = interleaved({"probes": probes, "product": lambda: features.T @ features}, rounds=5)
-    # What it cannot avoid: of each evaluation two products with the features and two with the inverse factor; of the whole the
-    # Gram matrix (half of it), and for each seed a Cholesky factor and its inverse.
+    # What it cannot avoid: of each evaluation two products with the features and two with the
+    # inverse factor; of the whole the Gram matrix (half of it), and for each seed a Cholesky factor
+    # and its inverse.
     products = sum(4.0 * n * k * classes * count for k, count in evaluations)
-    others = sum(2.0 * k * k * classes * count for k, count in evaluations) + n * d * (d + 1) + len(SEEDS) * 2 * d**3 / 3
+    others = (
+        sum(2.0 * k * k * classes * count for k, count in evaluations)
+        + n * d * (d + 1)
+        + len(SEEDS) * 2 * d**3 / 3
+    )
     product = median(timed.seconds["product"])
     speed = 2.0 * n * d * d / product
-    told = f"{sum(count for _, count in evaluations)} evaluations: {products / speed:.3g} s, the Gram matrix, factors and preconditioning"
+    needed = (
+        f"{sum(count for _, count in evaluations)} evaluations: {products / speed:.3g} s, the Gram "
+        f"matrix, factors and preconditioning {others / speed:.3g} s, at {speed / 1e9:.0f} GFLOP/s"
+    )
     return Row(
         "logistic_share",
-        f"probes / their own operations at the speed of X'X (n = {n:,}, d = {d:,}, {classes} classes)",
+        f"probes / their own operations at the speed of X'X (n = {n:,}, d = {d:,}, {classes} "
+        "classes)",
         timed.ratio("probes", "product") * product / ((products + others) / speed),
         "times",
         2.0,
         judged=judged,
-        detail=f"{timed.told('probes', 'product')}; {told} {others / speed:.3g} s, at {speed / 1e9:.0f} GFLOP/s",
+        detail=f"{timed.summary('probes', 'product')}; {needed}",
     )
 
 
 def _compare(n: int, d: int, classes: int, *, judged: bool, every: int = 1) -> list[Row]:
-    """Each loop is run once, our probes twice before and twice after. ``every`` 5 runs the loops on one seed, as SGD always is."""
+    """Each loop is run once, our probes twice before and twice after. ``every`` 5 runs the loops on
+    one seed, as SGD always is.
+    """
     train, target, probes = _layer(n, d, classes)
     sizes = dr.sizes_of(dr.PAPER_FRACTIONS, d)
     curves = probes()
     taken_by_ours = [_timed(probes) for _ in range(2)]
-    # The loops' features: raw, and centred and scaled as the probes' penalty is defined. Both have the same minimum.
-    statistics = dr.SufficientStatistics.from_features(train, target, num_classes=classes, device="cpu")
+    # The loops' features: raw, and centred and scaled as the probes' penalty is defined. Both have
+    # the same minimum.
+    statistics = dr.SufficientStatistics.from_features(
+        train, target, num_classes=classes, device="cpu"
+    )
     scale = np.float32(statistics.mean_variance**0.5)
     centred = (train - statistics.mean.float().numpy()) / scale
     chosen = [plain.order(d, seed)[:k].numpy() for k in sizes for seed in (SEEDS if k < d else [1])]
     features = {"centred features": centred, "raw features": train / scale}
-    loops = [("scikit-learn", "raw features", 5.0), ("scikit-learn", "centred features", 2.5), ("torch L-BFGS", "centred features", None)]
-    found = {(package, kind): _loop(peers.LOGISTIC[package], features[kind], target, chosen[::every]) for package, kind, _ in loops}
+    loops = [
+        ("scikit-learn", "raw features", 5.0),
+        ("scikit-learn", "centred features", 2.5),
+        ("torch L-BFGS", "centred features", None),
+    ]
+    loops_done = {
+        (package, kind): _loop(peers.LOGISTIC[package], features[kind], target, chosen[::every])
+        for package, kind, _ in loops
+    }
     some = chosen[::5]
     sgd = _loop(peers.authors_sgd, centred, target, some)
     taken_by_ours += [_timed(probes) for _ in range(2)]
     seconds = median(taken_by_ours)
     at = f"n = {n:,}, d = {d:,}, {classes} classes"
-    reached = [float(curves[i % 5].objective[sizes.index(len(neurons))]) for i, neurons in enumerate(chosen)]
+    reached = [
+        float(curves["objective"][i % 5, sizes.index(len(neurons))])
+        for i, neurons in enumerate(chosen)
+    ]
     rows = []
     for package, kind, least in loops:
-        theirs, stopped, taken = found[package, kind]
+        theirs, stopped, taken = loops_done[package, kind]
         run = len(chosen[::every])
         ours = ", ".join(f"{one:.3g}" for one in taken_by_ours)
-        told = f"{taken:.3g} s for {run} of {len(chosen)} probes against {seconds:.3g} s for all ({ours}); {stopped} of them stopped by their limit"
+        detail = (
+            f"{taken:.3g} s for {run} of {len(chosen)} probes against {seconds:.3g} s for "
+            f"all ({ours}); {stopped} of them stopped by their limit"
+        )
         taken *= len(chosen) / run
-        rows.append(Row(NAME, f"{package} on {kind} ({at})", taken / seconds, "times our time", least, True, judged, told, f"{package}, {kind}"))
-        worst = max((own - other) / other for own, other in zip(reached[::every], theirs, strict=True))
+        rows.append(
+            Row(
+                NAME,
+                f"{package} on {kind} ({at})",
+                taken / seconds,
+                "times our time",
+                least,
+                True,
+                judged,
+                detail,
+                f"{package}, {kind}",
+            )
+        )
+        worst = max(
+            (own - other) / other for own, other in zip(reached[::every], theirs, strict=True)
+        )
         excess = f"largest excess of our objective over theirs: {package}, {kind} ({at})"
-        rows.append(Row(NAME, excess, worst, limit=1e-3, detail=f"share of the objective, {run} probes"))
+        rows.append(
+            Row(NAME, excess, worst, limit=1e-3, detail=f"share of the objective, {run} probes")
+        )
     every_fifth = len(chosen) / len(some)
     rows.append(
-        Row(NAME, f"the authors' SGD on cached, centred features ({at})", sgd[2] * every_fifth / seconds, "times our time",
-            detail=f"{len(some)} of {len(chosen)} probes run, {sgd[2]:.3g} s, taken times {every_fifth:.3g}; its objectives are "
-            f"{np.median([a / b for a, b in zip(sgd[0], reached[::5], strict=True)]):.3g} times ours (median)",
-            bar="the authors' SGD, cached features")
-    )  # fmt: skip
+        Row(
+            NAME,
+            f"the authors' SGD on cached, centred features ({at})",
+            sgd[2] * every_fifth / seconds,
+            "times our time",
+            detail=f"{len(some)} of {len(chosen)} probes run, {sgd[2]:.3g} s, taken times "
+            f"{every_fifth:.3g}; its objectives are "
+            f"{np.median([a / b for a, b in zip(sgd[0], reached[::5], strict=True)]):.3g} "
+            "times ours (median)",
+            bar="the authors' SGD, cached features",
+        )
+    )
     return rows

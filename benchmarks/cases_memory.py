@@ -24,8 +24,8 @@ SAME = 1e-6
 def stream(quick: bool) -> list[Row]:
     """Memory of a pass over a .npz and a .safetensors file, each read in a fresh process.
 
-    A file repeats the same rows, so that its mean and Gram matrix are known without reading it again. It is
-    written in blocks to a temporary folder, and deleted before the next one.
+    A file repeats the same rows, so that its mean and Gram matrix are known without reading it
+    again. It is written in blocks to a temporary folder, and deleted before the next one.
     """
     base, d, repeats = 10_000, 2_048, 10 if quick else 100
     X, _ = synthetic.layer(base, d)
@@ -36,38 +36,77 @@ def stream(quick: bool) -> list[Row]:
             file, result = Path(folder) / f"features{suffix}", Path(folder) / "result.safetensors"
             write(file, X, repeats)
             size = file.stat().st_size
-            told = _measured(file, result)
+            taken = _measured(file, result)
             file.unlink()
-            rows += _rows(told, load_file(result), exact, repeats, f"{suffix}, n = {base * repeats:,}, d = {d:,}, {size / 1e9:.1f} GB", quick)
+            rows += _rows(
+                taken,
+                load_file(result),
+                exact,
+                repeats,
+                f"{suffix}, n = {base * repeats:,}, d = {d:,}, {size / 1e9:.1f} GB",
+                quick,
+            )
     return rows
 
 
 def _measured(file: Path, result: Path) -> dict[str, int]:
     worker = Path(__file__).with_name("stream_worker.py")
-    answer = subprocess.run([sys.executable, str(worker), str(file), str(result)], capture_output=True, text=True)
+    answer = subprocess.run(
+        [sys.executable, str(worker), str(file), str(result)], capture_output=True, text=True
+    )
     if answer.returncode:
         raise RuntimeError(f"the streaming pass failed: {answer.stderr.strip()}")
     return json.loads(answer.stdout)
 
 
-def _rows(told: dict[str, int], found: dict[str, torch.Tensor], exact: dr.SufficientStatistics, repeats: int, what: str, quick: bool) -> list[Row]:
-    matrices = told["matrices"] * exact.d**2 * 8
-    extra = told["peak"] - told["before"] - matrices
-    held = f"{matrices / 1e6:,.0f} MB in {told['matrices']} matrix of float64"
-    detail = f"peak {told['peak'] / 1e6:,.0f} MB, {told['before'] / 1e6:,.0f} MB after imports, {held}"
+def _rows(
+    taken: dict[str, int],
+    streamed: dict[str, torch.Tensor],
+    exact: dr.SufficientStatistics,
+    repeats: int,
+    what: str,
+    quick: bool,
+) -> list[Row]:
+    matrices = taken["matrices"] * exact.d**2 * 8
+    extra = taken["peak"] - taken["before"] - matrices
+    held = f"{matrices / 1e6:,.0f} MB in {taken['matrices']} matrix of float64"
+    detail = (
+        f"peak {taken['peak'] / 1e6:,.0f} MB, {taken['before'] / 1e6:,.0f} MB after imports, {held}"
+    )
     wanted = repeats * exact.gram
-    error = float(torch.linalg.norm(found["gram"] - wanted) / torch.linalg.norm(wanted))
+    error = float(torch.linalg.norm(streamed["gram"] - wanted) / torch.linalg.norm(wanted))
     name = "stream_memory"
     return [
-        Row(name, f"memory beyond imports and matrices ({what})", extra / 1e6, "MB", limit=1_000, judged=not quick, detail=detail),
-        Row(name, "relative error of the Gram matrix", error, limit=SAME, detail=f"float64, {told['slices']} slices"),
+        Row(
+            name,
+            f"memory beyond imports and matrices ({what})",
+            extra / 1e6,
+            "MB",
+            limit=1_000,
+            judged=not quick,
+            detail=detail,
+        ),
+        Row(
+            name,
+            "relative error of the Gram matrix",
+            error,
+            limit=SAME,
+            detail=f"float64, {taken['slices']} slices",
+        ),
     ]
 
 
 def _write_npz(file: Path, X: np.ndarray, repeats: int) -> None:
     """What ``np.savez(file, X_train=...)`` would write, without the whole array in memory."""
-    header = {"descr": np.lib.format.dtype_to_descr(X.dtype), "fortran_order": False, "shape": (len(X) * repeats, X.shape[1])}
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive, archive.open("X_train.npy", "w", force_zip64=True) as member:
+    header = {
+        "descr": np.lib.format.dtype_to_descr(X.dtype),
+        "fortran_order": False,
+        "shape": (len(X) * repeats, X.shape[1]),
+    }
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+        archive.open("X_train.npy", "w", force_zip64=True) as member,
+    ):
         np.lib.format.write_array_header_2_0(member, header)
         for _ in range(repeats):
             member.write(X.data)
@@ -75,7 +114,13 @@ def _write_npz(file: Path, X: np.ndarray, repeats: int) -> None:
 
 def _write_safetensors(file: Path, X: np.ndarray, repeats: int) -> None:
     """A file of one tensor: the length of the header, the header as JSON, the numbers."""
-    about = {"X_train": {"dtype": "F32", "shape": [len(X) * repeats, X.shape[1]], "data_offsets": [0, X.nbytes * repeats]}}
+    about = {
+        "X_train": {
+            "dtype": "F32",
+            "shape": [len(X) * repeats, X.shape[1]],
+            "data_offsets": [0, X.nbytes * repeats],
+        }
+    }
     header = json.dumps(about).encode()
     header += b" " * (-len(header) % 8)  # the numbers start at a multiple of 8 bytes
     with open(file, "wb") as out:

@@ -1,4 +1,6 @@
-"""The ridge classifier at every size of one selection, against scikit-learn's on the whole layer."""
+"""The ridge classifier at every size of one selection, against scikit-learn's on the whole
+layer.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import diffused_redundancy as dr
 import numpy as np
 import plain
 import synthetic
-from diffused_redundancy.measure.ridge import strength
+from diffused_redundancy.probes.ridge import ridge_alpha
 from sklearn.linear_model import RidgeClassifier
 from table import Row
 from timing import interleaved
@@ -20,7 +22,18 @@ def all_sizes(quick: bool) -> list[Row]:
     """Accuracy at every k of one selection of a made-up layer with 10 classes."""
     n, m, d = (2_000, 800, 512) if quick else (10_000, 4_000, 2_048)
     X, y = synthetic.layer(n + m, d)
-    return compare_ridge("ridge_all_sizes", X[:n], y[:n], X[n:], y[n:], penalty=PENALTY, rounds=5, limit=10, faster=200, judged=not quick)
+    return compare_ridge(
+        "ridge_all_sizes",
+        X[:n],
+        y[:n],
+        X[n:],
+        y[n:],
+        penalty=PENALTY,
+        rounds=5,
+        limit=10,
+        faster=200,
+        judged=not quick,
+    )
 
 
 def compare_ridge(
@@ -62,33 +75,58 @@ def compare_ridge(
         return dr.SufficientStatistics.from_features(X, y, num_classes=classes, device="cpu")
 
     given = statistics()
-    basis = dr.basis("random", given, 1)
-    alpha = strength(given, penalty)
-    some = [(np.ascontiguousarray(X[:, :k]), np.ascontiguousarray(X_test[:, :k])) for k in (int((i + 0.5) * d / REFITS) for i in range(REFITS))]
+    ordering = dr.ordering("random", given, 1)
+    alpha = ridge_alpha(given, penalty)
+    features = dr.Features(X, y, X_test, y_test)
+
+    def curve(of: dr.SufficientStatistics) -> dict[str, np.ndarray]:
+        return dr.RidgeProbe(features, penalty=penalty, statistics=of).evaluate(ordering)
+
+    some = [
+        (np.ascontiguousarray(X[:, :k]), np.ascontiguousarray(X_test[:, :k]))
+        for k in (int((i + 0.5) * d / REFITS) for i in range(REFITS))
+    ]
     timed = interleaved(
         {
-            "with pass": lambda: dr.ridge_curve(statistics(), basis, X_test, y_test, penalty=penalty),
-            "curve": lambda: dr.ridge_curve(given, basis, X_test, y_test, penalty=penalty),
+            "with pass": lambda: curve(statistics()),
+            "curve": lambda: curve(given),
             "fit": lambda: RidgeClassifier(alpha=alpha).fit(X, y),
-            "refits": lambda: [RidgeClassifier(alpha=alpha).fit(part, y).score(part_test, y_test) for part, part_test in some],
+            "refits": lambda: [
+                RidgeClassifier(alpha=alpha).fit(part, y).score(part_test, y_test)
+                for part, part_test in some
+            ],
         },
         rounds,
     )
-    curve = timed.results["with pass"]
+    values, per_class = (timed.results["with pass"][name][0] for name in ("values", "per_class"))
     there = np.bincount(y_test, minlength=classes)
     sizes = sorted({1, min(64, d), d // 2, d})
     differing = 0
     for k in sizes:
         neurons = plain.order(d, 1)[:k].numpy()
-        theirs = plain.ridge_hits(X[:, neurons], y, X_test[:, neurons], y_test, alpha=alpha, classes=classes)
-        ours = np.rint(np.nan_to_num(curve.per_class[k - 1]) * there).astype(int)
-        differing = max(differing, int(np.abs(ours - theirs).sum()), abs(round(curve.accuracy[k - 1] * m) - int(theirs.sum())))
+        theirs = plain.ridge_hits(
+            X[:, neurons], y, X_test[:, neurons], y_test, alpha=alpha, classes=classes
+        )
+        ours = np.rint(np.nan_to_num(per_class[k - 1]) * there).astype(int)
+        differing = max(
+            differing,
+            int(np.abs(ours - theirs).sum()),
+            abs(round(values[k - 1] * m) - int(theirs.sum())),
+        )
     at = f"n = {n:,}, d = {d:,}, {classes} classes, {m:,} test images"
 
     def fits(what: str, ours: str) -> Row:
-        return Row(name, f"every k, {what} ({at})", timed.ratio(ours, "fit"), "fits", limit, judged=judged, detail=timed.told(ours, "fit"))
+        return Row(
+            name,
+            f"every k, {what} ({at})",
+            timed.ratio(ours, "fit"),
+            "fits",
+            limit,
+            judged=judged,
+            detail=timed.summary(ours, "fit"),
+        )
 
-    accuracies = ", ".join(f"{curve.accuracy[k - 1]:.3f} at k = {k}" for k in sizes)
+    accuracies = ", ".join(f"{values[k - 1]:.3f} at k = {k}" for k in sizes)
     return [
         fits("pass over the features included", "with pass"),
         fits("given the statistics", "curve"),
@@ -100,8 +138,16 @@ def compare_ridge(
             faster,
             at_least=True,
             judged=judged,
-            detail=f"{REFITS} sizes, evenly spaced, taken times {d / REFITS:g}; their {timed.told('refits', 'with pass')}",
+            detail=f"{REFITS} sizes, evenly spaced, taken times {d / REFITS:g}; their "
+            f"{timed.summary('refits', 'with pass')}",
             bar="scikit-learn, fitted anew at every size",
         ),
-        Row(name, "right guesses by class, difference from scikit-learn in float64", differing, "images", limit=0, detail=f"accuracy {accuracies}"),
+        Row(
+            name,
+            "right guesses by class, difference from scikit-learn in float64",
+            differing,
+            "images",
+            limit=0,
+            detail=f"accuracy {accuracies}",
+        ),
     ]

@@ -1,4 +1,6 @@
-"""The whole default run of the artifact, from an empty cache and from the cache it left, in seconds."""
+"""The whole default run of the artifact, from an empty cache and from the cache it left, in
+seconds.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,15 @@ import tempfile
 import time
 from pathlib import Path
 
+from diffused_redundancy import parameters
 from diffused_redundancy.store.paths import CACHE_VARIABLE
-from diffused_redundancy.study import parameters
 from table import Row
 
 
 def whole(quick: bool) -> list[Row]:
-    """Seconds of the run of all notebooks (of the first only, with ``quick``), three times; all must succeed."""
+    """Seconds of the run of all notebooks (of the first only, with ``quick``), three times; all
+    must succeed.
+    """
     names = parameters.available()
     names = names[:1] if quick else names
     rows = []
@@ -28,7 +32,17 @@ def whole(quick: bool) -> list[Row]:
         for state, out, limit in states:
             seconds = _seconds(names, Path(folder) / "cache", Path(folder) / out)
             quantity = f"run of {len(names)} notebook{'s' if len(names) > 1 else ''}: {state}"
-            rows.append(Row("whole_run", quantity, seconds, "s", limit, judged=not quick, detail="one whole process each"))
+            rows.append(
+                Row(
+                    "whole_run",
+                    quantity,
+                    seconds,
+                    "s",
+                    limit,
+                    judged=not quick,
+                    detail="one whole process each",
+                )
+            )
     return rows
 
 
@@ -36,7 +50,9 @@ def _seconds(names: list[str], cache: Path, out: Path) -> float:
     words = [sys.executable, "-m", "diffused_redundancy", "run", "--out", str(out)]
     words += [word for name in names for word in ("--only", name)]
     started = time.perf_counter()
-    answer = subprocess.run(words, env={**os.environ, CACHE_VARIABLE: str(cache)}, capture_output=True, text=True)
+    answer = subprocess.run(
+        words, env={**os.environ, CACHE_VARIABLE: str(cache)}, capture_output=True, text=True
+    )
     seconds = time.perf_counter() - started
     if answer.returncode:
         raise RuntimeError(f"the run failed: {answer.stderr.strip()}")

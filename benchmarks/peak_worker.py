@@ -24,33 +24,31 @@ FIFTH = 0.2
 RESET = Path("/proc/self/clear_refs")
 
 
-def statistics(X: np.ndarray, y: np.ndarray) -> dr.SufficientStatistics:
-    """One pass over the features."""
-    return dr.SufficientStatistics.from_features(X, y, device="cpu")
-
-
 def our_cka(X: np.ndarray, y: np.ndarray) -> None:
     """CKA at every size of five orders."""
-    found = statistics(X, y)
-    dr.cka_curves(found, dr.bases("random", found, SEEDS))
+    of = dr.SufficientStatistics.from_features(X, y, device="cpu")
+    dr.cka_curve(of, dr.orderings("random", of, SEEDS))
 
 
 def our_ridge(X: np.ndarray, y: np.ndarray) -> None:
     """Ridge accuracy at every size of one order, on the train set's first 1,000."""
-    found = statistics(X, y)
-    dr.ridge_curve(found, dr.basis("random", found, 1), X[:1_000], y[:1_000], penalty=PENALTY)
+    features = dr.Features(X, y, X[:1_000], y[:1_000])
+    probe = dr.RidgeProbe(features, penalty=PENALTY, device="cpu")
+    probe.evaluate(dr.ordering("random", probe.statistics, 1))
 
 
 def our_logistic(X: np.ndarray, y: np.ndarray) -> None:
     """The authors' 71 logistic probes."""
-    found = statistics(X, y)
-    probes = dr.LogisticProbes(X, y, X[:1_000], y[:1_000], found, device="cpu")
-    probes.curves(dr.bases("random", found, SEEDS), dr.sizes_of(dr.PAPER_FRACTIONS, X.shape[1]), penalty=PENALTY)
+    features = dr.Features(X, y, X[:1_000], y[:1_000])
+    probe = dr.LogisticProbe(features, penalty=PENALTY, device="cpu")
+    probe.evaluate(dr.orderings("random", probe.statistics, SEEDS))
 
 
 def plain_cka(X: np.ndarray, y: np.ndarray) -> None:
     """CKA of one subset in feature space, float32."""
-    plain.cka(plain.centred(X, torch.float32), [plain.order(X.shape[1], 1)[: int(FIFTH * X.shape[1])]])
+    plain.cka(
+        plain.centred(X, torch.float32), [plain.order(X.shape[1], 1)[: int(FIFTH * X.shape[1])]]
+    )
 
 
 def package_cka(package: str) -> Callable[[np.ndarray, np.ndarray], None]:
@@ -58,7 +56,9 @@ def package_cka(package: str) -> Callable[[np.ndarray, np.ndarray], None]:
 
     def call(X: np.ndarray, y: np.ndarray) -> None:
         features = torch.from_numpy(X)
-        peers.CKA_PACKAGES[package](features[:, plain.order(X.shape[1], 1)[: int(FIFTH * X.shape[1])]], features)
+        peers.CKA_PACKAGES[package](
+            features[:, plain.order(X.shape[1], 1)[: int(FIFTH * X.shape[1])]], features
+        )
 
     return call
 
@@ -89,7 +89,9 @@ METHODS: dict[str, Callable[[np.ndarray, np.ndarray], None]] = {
 
 
 def main(method: str, folder: Path) -> None:
-    """Load, warm the libraries up on a few images, then run the method and print what it took above that."""
+    """Load, warm the libraries up on a few images, then run the method and print what it took above
+    that.
+    """
     X, y = np.load(folder / "X.npy"), np.load(folder / "y.npy")
     few, which = np.ascontiguousarray(X[:200, :32]), np.arange(200) % 5
     METHODS[method](few, which)

@@ -1,6 +1,8 @@
-"""Released packages and usual recipes that the library is compared with, each as a function of features.
+"""Released packages and usual recipes that the library is compared with, each as a function of
+features.
 
-Packages beyond those of the tests come with ``pip install -e '.[benchmarks]'``; one that is not installed is left out.
+Packages beyond those of the tests come with ``pip install -e '.[benchmarks]'``; one that is not
+installed is left out.
 """
 
 from __future__ import annotations
@@ -28,18 +30,26 @@ def _ckatorch(subset: Tensor, whole: Tensor) -> float:
 def _repsim(subset: Tensor, whole: Tensor) -> float:
     import repsim
 
-    return float(repsim.cka([subset.numpy(), whole.numpy()], kernel_type="linear", estimator="gretton")[0, 1])
+    return float(
+        repsim.cka([subset.numpy(), whole.numpy()], kernel_type="linear", estimator="gretton")[0, 1]
+    )
 
 
 def _simtorch(subset: Tensor, whole: Tensor) -> float:
     from simtorch.similarity.cka import CKA
 
-    measure = CKA.__new__(CKA)  # the class wants two models; its arithmetic wants Gram matrices of images
+    measure = CKA.__new__(
+        CKA
+    )  # the class wants two models; its arithmetic wants Gram matrices of images
     measure.device = "cpu"
     return float(measure.linear_CKA(subset @ subset.T, whole @ whole.T))
 
 
-CKA_PACKAGES: dict[str, Callable[[Tensor, Tensor], float]] = {"ckatorch": _ckatorch, "repsim": _repsim, "simtorch": _simtorch}
+CKA_PACKAGES: dict[str, Callable[[Tensor, Tensor], float]] = {
+    "ckatorch": _ckatorch,
+    "repsim": _repsim,
+    "simtorch": _simtorch,
+}
 """Linear, biased CKA of features (n, k) and (n, d), by package."""
 
 
@@ -48,29 +58,41 @@ def installed(package: str) -> str | None:
     return metadata.version(package) if util.find_spec(package) is not None else None
 
 
-# Logistic probes on features (n, k): weights (k + 1, C), the last row the intercepts, and whether they converged
+# Logistic probes on features (n, k): weights (k + 1, C), the last row the intercepts, and whether
+# they converged
 
 
 def scikit_learn(X: np.ndarray, y: np.ndarray, penalty: float) -> tuple[np.ndarray, bool]:
     """LogisticRegression with its default solver, tolerance and limit of iterations."""
     model = LogisticRegression(C=1 / (penalty * len(X)))
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit(X, y)
-    return np.vstack([model.coef_.T, model.intercept_]), not told
+    return np.vstack([model.coef_.T, model.intercept_]), not warned
 
 
 def torch_lbfgs(X: np.ndarray, y: np.ndarray, penalty: float) -> tuple[np.ndarray, bool]:
-    """torch's L-BFGS with strong Wolfe line search, at most 100 iterations, on features as they are."""
+    """torch's L-BFGS with strong Wolfe line search, at most 100 iterations, on features as they
+    are.
+    """
     features, labels = torch.from_numpy(X), torch.from_numpy(y)
     head = nn.Linear(features.shape[1], int(y.max()) + 1)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
-    optimiser = torch.optim.LBFGS(head.parameters(), max_iter=100, history_size=20, tolerance_grad=1e-5, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(
+        head.parameters(),
+        max_iter=100,
+        history_size=20,
+        tolerance_grad=1e-5,
+        line_search_fn="strong_wolfe",
+    )
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        loss = nn.functional.cross_entropy(head(features), labels) + penalty / 2 * (head.weight**2).sum()
+        loss = (
+            nn.functional.cross_entropy(head(features), labels)
+            + penalty / 2 * (head.weight**2).sum()
+        )
         loss.backward()
         return loss
 
@@ -79,8 +101,12 @@ def torch_lbfgs(X: np.ndarray, y: np.ndarray, penalty: float) -> tuple[np.ndarra
     return np.vstack([head.weight.detach().numpy().T, head.bias.detach().numpy()]), done
 
 
-def authors_sgd(X: np.ndarray, y: np.ndarray, penalty: float, *, epochs: int = 50, step: int = 10) -> tuple[np.ndarray, bool]:
-    """The authors' recipe on cached features: SGD, learning rate 0.1, momentum 0.9, a tenth of it every ``step`` epochs, batches of 256."""
+def authors_sgd(
+    X: np.ndarray, y: np.ndarray, penalty: float, *, epochs: int = 50, step: int = 10
+) -> tuple[np.ndarray, bool]:
+    """The authors' recipe on cached features: SGD, learning rate 0.1, momentum 0.9, a tenth of it
+    every ``step`` epochs, batches of 256.
+    """
     features, labels = torch.from_numpy(X), torch.from_numpy(y)
     torch.manual_seed(0)
     head = nn.Linear(features.shape[1], int(y.max()) + 1)

@@ -24,7 +24,8 @@ def centred(X: np.ndarray, dtype: torch.dtype) -> Tensor:
 def cka(Xc: Tensor, chosen: Iterable[Tensor], *, slice_block: bool = False) -> np.ndarray:
     """Linear CKA of some subsets of neurons with the whole layer, in feature space.
 
-    ||Xs'X||_F^2 / (||Xs'Xs||_F ||X'X||_F) for each subset; ||X'X||_F is computed once for all of them.
+    ||Xs'X||_F^2 / (||Xs'Xs||_F ||X'X||_F) for each subset;
+    ||X'X||_F is computed once for all of them.
 
     Parameters
     ----------
@@ -49,7 +50,19 @@ def cka(Xc: Tensor, chosen: Iterable[Tensor], *, slice_block: bool = False) -> n
     return np.array(values)
 
 
-def ridge_hits(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray, *, alpha: float, classes: int) -> np.ndarray:
-    """Test images of each class that scikit-learn's ridge classifier gets right, in float64: (C,), int64."""
-    guesses = RidgeClassifier(alpha=alpha).fit(X.astype(np.float64), y).predict(X_test.astype(np.float64))
+def ridge_hits(
+    X: np.ndarray,
+    y: np.ndarray,
+    X_test: np.ndarray,
+    y_test: np.ndarray,
+    *,
+    alpha: float,
+    classes: int,
+) -> np.ndarray:
+    """Test images of each class that scikit-learn's ridge classifier gets right, in float64: (C,),
+    int64.
+    """
+    guesses = (
+        RidgeClassifier(alpha=alpha).fit(X.astype(np.float64), y).predict(X_test.astype(np.float64))
+    )
     return np.bincount(y_test[guesses == y_test], minlength=classes)

@@ -1,4 +1,6 @@
-"""Run the benchmarks and print a Markdown table: ``python benchmarks/run.py [--quick] [--only NAME] [--json FILE]``."""
+"""Run the benchmarks and print a Markdown table: ``python benchmarks/run.py [--quick] [--only NAME]
+[--json FILE]``.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,6 @@ import cases_real
 import cases_ridge
 import cases_run
 import cases_seeds
-from diffused_redundancy.devices import keep_memory
 from table import Row, as_json, machine, markdown
 
 BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
@@ -63,20 +64,37 @@ ASKED_FOR = (
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks/run.py", description="Measure speed as ratios, side by side in one run, and memory.")
-    parser.add_argument("--quick", action="store_true", help="small sizes: checks are judged, targets for speed and memory are not")
-    parser.add_argument("--only", action="append", choices=list(BENCHMARKS), metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; may be repeated")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows and the machine to a file")
+    parser = argparse.ArgumentParser(
+        prog="benchmarks/run.py",
+        description="Measure speed as ratios, side by side in one run, and memory.",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small sizes: checks are judged, targets for speed and memory are not",
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=list(BENCHMARKS),
+        metavar="NAME",
+        help=f"one of {', '.join(BENCHMARKS)}; may be repeated",
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="also write the rows and the machine to a file"
+    )
     return parser.parse_args(words)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, print and write; exit status 1 if a target that applies is missed."""
     options = _options(words)
-    keep_memory()  # for all, peers as well: as the library's commands do
     names = options.only or [name for name in BENCHMARKS if name not in ASKED_FOR]
     load = ", ".join(f"{average:.2f}" for average in os.getloadavg())
-    about = {**machine(), "load before the run (1, 5, 15 min)": load}  # now: the checkout may change while this runs
+    about = {
+        **machine(),
+        "load before the run (1, 5, 15 min)": load,
+    }  # now: the checkout may change while this runs
     rows: list[Row] = []
     for name in names:
         print(f"{name} ...", file=sys.stderr, flush=True)
@@ -84,9 +102,19 @@ def main(words: Sequence[str] | None = None) -> int:
     print(markdown(rows) + "\n")
     print("\n".join(f"- {name}: {value}" for name, value in about.items()))
     if options.json:
-        options.json.write_text(json.dumps({"quick": options.quick, "machine": about, "rows": as_json(rows)}, indent=1) + "\n", encoding="utf-8")
+        options.json.write_text(
+            json.dumps({"quick": options.quick, "machine": about, "rows": as_json(rows)}, indent=1)
+            + "\n",
+            encoding="utf-8",
+        )
     return 1 if any(row.met is False for row in rows) else 0
 
 
+KEPT_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 25)}
+"""What run_all.sh sets; glibc reads it when a process starts."""
+
+
 if __name__ == "__main__":
+    if not KEPT_MEMORY.items() <= os.environ.items():  # for all, peers as well
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **KEPT_MEMORY})
     sys.exit(main())

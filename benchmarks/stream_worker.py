@@ -14,7 +14,7 @@ from typing import Any
 
 import safetensors  # noqa: F401  (read_features imports it when needed: it belongs to the imports, not to the pass)
 import torch
-from diffused_redundancy.measure.statistics import SufficientStatistics
+from diffused_redundancy.measures.statistics import SufficientStatistics
 from diffused_redundancy.store.featurefile import read_features
 from safetensors.torch import save_file
 
@@ -24,8 +24,9 @@ STATUS = Path("/proc/self/status")
 def resident(peak: bool) -> int:
     """Bytes of this process in memory, now or at most so far.
 
-    Where Linux's own account is there, it is used: its ``ru_maxrss`` starts at what the process that started this
-    one held, which is more than this one may ever hold. Elsewhere only the peak is to be had, for both.
+    Where Linux's own account is there, it is used: its ``ru_maxrss`` starts at what the process
+    that started this one held, which is more than this one may ever hold. Elsewhere only the peak
+    is to be had, for both.
     """
     if STATUS.exists():
         fields = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
@@ -35,13 +36,18 @@ def resident(peak: bool) -> int:
 
 
 def matrices(d: int) -> int:
-    """How many (d, d) float64 tensors are alive and hold more than zeros (untouched zeros take no memory)."""
-    found = {
+    """How many (d, d) float64 tensors are alive and hold more than zeros (untouched zeros take no
+    memory).
+    """
+    held = {
         thing.data_ptr()
         for thing in gc.get_objects()
-        if isinstance(thing, torch.Tensor) and thing.shape == (d, d) and thing.dtype == torch.float64 and bool(thing.diagonal().any())
+        if isinstance(thing, torch.Tensor)
+        and thing.shape == (d, d)
+        and thing.dtype == torch.float64
+        and bool(thing.diagonal().any())
     }
-    return len(found)
+    return len(held)
 
 
 class Watched:
@@ -62,12 +68,23 @@ class Watched:
 
 
 def main(file: Path, result: Path) -> None:
-    """Make the statistics of ``X_train`` of a file, and keep their mean and Gram matrix in another."""
+    """Make the statistics of ``X_train`` of a file, and keep their mean and Gram matrix in
+    another.
+    """
     before = resident(peak=False)
     rows = Watched(read_features(file, ("X_train",))["X_train"])
     statistics = SufficientStatistics.from_features(rows, device="cpu")
     mean, gram = statistics.mean, statistics.gram
-    print(json.dumps({"before": before, "peak": resident(peak=True), "matrices": rows.most, "slices": rows.slices}))
+    print(
+        json.dumps(
+            {
+                "before": before,
+                "peak": resident(peak=True),
+                "matrices": rows.most,
+                "slices": rows.slices,
+            }
+        )
+    )
     save_file({"mean": mean, "gram": gram}, result)
 
 

@@ -1,4 +1,6 @@
-"""Features that look like a layer's: few strong directions, many weak ones, not negative, and far from zero mean."""
+"""Features that look like a layer's: few strong directions, many weak ones, not negative, and far
+from zero mean.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,9 @@ RANK = 64
 def layer(n: int, d: int, *, classes: int = 10, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Features of a made-up layer, with labels.
 
-    Latent vectors around a class mean are spread over the neurons with a decaying spectrum; noise, a bias and a
-    ReLU follow. The mean is shifted at last, so that a measure that forgets to centre is found out.
+    Latent vectors around a class mean are spread over the neurons with a decaying spectrum; noise,
+    a bias and a ReLU follow. The mean is shifted at last, so that a measure that forgets to centre
+    is found out.
 
     Parameters
     ----------

@@ -63,9 +63,20 @@ def number(value: float) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    target = "" if row.limit is None else f"{'at least' if row.at_least else 'at most'} {number(row.limit)}"
+    target = (
+        ""
+        if row.limit is None
+        else f"{'at least' if row.at_least else 'at most'} {number(row.limit)}"
+    )
     verdict = {None: "not judged" if target else "", True: "yes", False: "**no**"}[row.met]
-    return [row.benchmark, row.quantity, f"{number(row.value)} {row.unit}".strip(), target, verdict, row.detail]
+    return [
+        row.benchmark,
+        row.quantity,
+        f"{number(row.value)} {row.unit}".strip(),
+        target,
+        verdict,
+        row.detail,
+    ]
 
 
 def markdown(rows: Iterable[Row]) -> str:
@@ -81,9 +92,14 @@ def as_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 
 def machine() -> dict[str, str]:
-    """Commit, date, machine and versions, and the threads of every library that multiplies matrices here."""
+    """Commit, date, machine and versions, and the threads of every library that multiplies matrices
+    here.
+    """
     import sklearn.linear_model  # noqa: F401  (loads scipy's BLAS, so that it is listed)
 
-    pools = {f"{pool['internal_api']} ({pool['prefix']})": f"{pool['num_threads']} threads" for pool in threadpool_info()}
-    told = {name: str(value) for name, value in dr.provenance().items()}
-    return {**told, "torch": f"{told['torch']}, {torch.get_num_threads()} threads", **pools}
+    pools = {
+        f"{pool['internal_api']} ({pool['prefix']})": f"{pool['num_threads']} threads"
+        for pool in threadpool_info()
+    }
+    about = {name: str(value) for name, value in dr.provenance().items()}
+    return {**about, "torch": f"{about['torch']}, {torch.get_num_threads()} threads", **pools}

@@ -1,4 +1,6 @@
-"""Timing side by side: calls take turns in one process, so that whatever else the machine does slows all of them alike."""
+"""Timing side by side: calls take turns in one process, so that whatever else the machine does
+slows all of them alike.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ class Timed:
         """The median time of one call over that of another."""
         return median(self.seconds[over]) / median(self.seconds[under])
 
-    def told(self, over: str, under: str) -> str:
+    def summary(self, over: str, under: str) -> str:
         """Both medians and the range of the ratio within a round: how far to trust it."""
         ratios = [a / b for a, b in zip(self.seconds[over], self.seconds[under], strict=True)]
         medians = f"{median(self.seconds[over]):.3g} s against {median(self.seconds[under]):.3g} s"
@@ -46,9 +48,11 @@ def interleaved(calls: Mapping[str, Callable[[], Any]], rounds: int) -> Timed:
     calls : mapping of str to callable
         By name; none takes arguments.
     rounds : int
-        Timed rounds. In each a short call is repeated, and the median of the repetitions is its time.
+        Timed rounds. In each a short call is repeated, and the median of the repetitions is its
+        time.
     """
-    results = {name: call() for name, call in calls.items()}  # also starts thread pools and fills caches, once for all
+    # also starts thread pools and fills caches, once for all
+    results = {name: call() for name, call in calls.items()}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
@@ -59,8 +63,8 @@ def interleaved(calls: Mapping[str, Callable[[], Any]], rounds: int) -> Timed:
 def _burst(call: Callable[[], Any]) -> list[float]:
     """Seconds of a call, over and over for :data:`BURST` seconds, at least once.
 
-    The first call after another library's may wait for that library's threads to go to sleep (up to 0.1 s on two
-    cores), which says nothing about either of them.
+    The first call after another library's may wait for that library's threads to go to sleep (up to
+    0.1 s on two cores), which says nothing about either of them.
     """
     taken: list[float] = []
     until = time.perf_counter() + BURST

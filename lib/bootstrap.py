@@ -1,14 +1,14 @@
 """Find or make the Python environment, with nothing but the standard library.
 
-``python bootstrap.py`` prints the path of a Python that satisfies ``requirements.lock``: the one of the active
-virtual or conda environment if it does, else that of ``.venv`` in the checkout, which is made if need be. Two
-processes may call it at once, and it goes on after an interruption.
+``python bootstrap.py`` prints the path of a Python that satisfies ``requirements.lock``: the one of
+the active virtual or conda environment if it does, else that of ``.venv`` in the checkout, which is
+made if need be. Two processes may call it at once, and after an interruption it resumes.
 
 Environment variables
 ---------------------
 DIFFUSED_REDUNDANCY_TORCH=cpu
-    Install the CPU build of torch, without the CUDA libraries (Linux; see the README). Remembered in ``.venv``;
-    any other value goes back to the full build.
+    Install the CPU build of torch, without the CUDA libraries (Linux; see the README). Remembered
+    in ``.venv``; any other value goes back to the full build.
 DIFFUSED_REDUNDANCY_ENVIRONMENT=active
     Use the active environment as it is, without holding it to the lock.
 """
@@ -39,8 +39,9 @@ def say(text: str) -> None:
 
 def lines(*, cuda: bool = True) -> list[str]:
     """The requirements of the lock, one a line, without comments."""
-    found = [line.partition("#")[0].strip() for line in LOCK.read_text(encoding="utf-8").splitlines()]
-    return [line for line in found if line and (cuda or not CUDA_ONLY.match(line))]
+    text = LOCK.read_text(encoding="utf-8")
+    requirements = [line.partition("#")[0].strip() for line in text.splitlines()]
+    return [line for line in requirements if line and (cuda or not CUDA_ONLY.match(line))]
 
 
 def satisfied() -> bool:
@@ -65,7 +66,9 @@ def satisfied() -> bool:
 def active() -> bool:
     """Whether the running Python is that of an activated environment."""
     prefixes = [os.environ.get(name) for name in ("VIRTUAL_ENV", "CONDA_PREFIX")]
-    return any(prefix and Path(prefix).resolve() == Path(sys.prefix).resolve() for prefix in prefixes)
+    return any(
+        prefix and Path(prefix).resolve() == Path(sys.prefix).resolve() for prefix in prefixes
+    )
 
 
 @contextmanager
@@ -84,20 +87,25 @@ def alone():
 
 def works(python: Path) -> bool:
     """Whether an interpreter of a half-made environment runs."""
-    return python.exists() and subprocess.run([str(python), "-c", "import pip"], capture_output=True).returncode == 0
+    return (
+        python.exists()
+        and subprocess.run([str(python), "-c", "import pip"], capture_output=True).returncode == 0
+    )
 
 
 def run(command: list[str], what: str) -> None:
-    """Run a command of the set-up; its output goes to standard error, and a failure ends the set-up."""
+    """Run a command of the set-up, its output on standard error; a failure ends the set-up."""
     if subprocess.run(command, stdout=sys.stderr.fileno()).returncode:
-        raise SystemExit(f"error: {what} failed; see the lines above. Running the same command again goes on from here.")
+        raise SystemExit(
+            f"error: {what} failed; see the lines above. The same command resumes from here."
+        )
 
 
 def make(python: Path) -> None:
     """Make ``.venv`` and install the lock and this package into it."""
     stamp, choice = VENV / ".lock-sha256", VENV / ".torch"
-    chosen_before = choice.read_text(encoding="utf-8") if choice.exists() else ""
-    cpu = os.environ.get("DIFFUSED_REDUNDANCY_TORCH", chosen_before) == "cpu"  # chosen once, it stays
+    remembered = choice.read_text(encoding="utf-8") if choice.exists() else ""
+    cpu = os.environ.get("DIFFUSED_REDUNDANCY_TORCH", remembered) == "cpu"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     wanted = hashlib.sha256(LOCK.read_bytes() + f"{cpu}".encode()).hexdigest()
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted and works(python):
@@ -105,16 +113,25 @@ def make(python: Path) -> None:
     say(f"Setting up {VENV} with Python {version} (once; a few minutes, most of it downloads) ...")
     if not works(python):
         shutil.rmtree(VENV, ignore_errors=True)
-        run([sys.executable, "-m", "venv", str(VENV)], "making a virtual environment (on Debian and Ubuntu it needs the package python3-venv)")
-    uv = next(line for line in lines() if line.startswith("uv=="))
-    run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", uv.partition(";")[0].strip()], "installing uv")
+        run(
+            [sys.executable, "-m", "venv", str(VENV)],
+            "making a virtual environment (on Debian and Ubuntu it needs the package python3-venv)",
+        )
+    uv = next(line for line in lines() if line.startswith("uv==")).partition(";")[0].strip()
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run([*pip, uv], "installing uv")
     chosen = VENV / "requirements.txt"
     chosen.write_text("\n".join(lines(cuda=not cpu)) + "\n", encoding="utf-8")
     install = [str(python), "-m", "uv", "pip", "install", "--quiet", "--python", str(python)]
-    # Compiled now: where Python may not or does not keep compiled modules, every notebook would compile them again (4 s each).
-    packages = [*install, "--compile-bytecode", *(["--torch-backend", "cpu"] if cpu else []), "-r", str(chosen)]
+    backend = ["--torch-backend", "cpu"] if cpu else []
+    # Compiled now: where Python does not keep compiled modules, every notebook would compile them
+    # again (4 s each).
+    packages = [*install, "--compile-bytecode", *backend, "-r", str(chosen)]
     run(packages, "installing the packages of requirements.lock")
-    run([*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], "installing the package itself")
+    run(
+        [*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)],
+        "installing the package itself",
+    )
     choice.write_text("cpu" if cpu else "", encoding="utf-8")
     stamp.write_text(wanted, encoding="utf-8")
 
@@ -136,6 +153,8 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        raise SystemExit("stopped while setting up the environment; the same command goes on from here") from None
+        raise SystemExit(
+            "stopped while setting up the environment; the same command resumes from here"
+        ) from None
     except OSError as error:
         raise SystemExit(f"error: the environment cannot be set up: {error}") from None

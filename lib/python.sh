@@ -25,3 +25,6 @@ if [ -z "$bare_python" ]; then
   exit 3
 fi
 export PYTHONPATH="$root/lib${PYTHONPATH:+:$PYTHONPATH}"
+# Let processes reuse up to 1 GiB of freed memory instead of returning it page by page (glibc): measured, a tenth off
+# the time of a ResNet18 on a CPU. Arrays above 32 MiB are still returned.
+export MALLOC_TRIM_THRESHOLD_="${MALLOC_TRIM_THRESHOLD_:-1073741824}" MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_:-33554432}"

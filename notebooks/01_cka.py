@@ -14,13 +14,15 @@
 # %% [markdown]
 # # How similar is a random part of a layer to the whole?
 #
-# A pre-trained network turns an image into a vector, one number per neuron of its penultimate layer. The paper
-# "Diffused Redundancy in Pre-trained Representations" (Nanda and others, NeurIPS 2023) reports that one can throw
-# most of these neurons away **at random** and hardly notice. This notebook tests the first half of that statement:
-# that *any random subset above a threshold size is similar to the whole layer* (claim 2). Whether it is also as
-# *useful* is the subject of notebook `02_probes`.
+# A pre-trained network turns an image into a vector, one number per neuron of its penultimate
+# layer. The paper "Diffused Redundancy in Pre-trained Representations" (Nanda and others, NeurIPS
+# 2023) reports that one can throw most of these neurons away **at random** and hardly notice. This
+# notebook tests the first half of that statement: that *any random subset above a threshold size is
+# similar to the whole layer* (claim 2). Whether it is also as *useful* is the subject of notebook
+# `02_probes`.
 #
-# **Cost** of the default run on two CPU cores: ten seconds, after the features (a run of all notebooks extracts all of them in two minutes).
+# **Cost** of the default run on two CPU cores: ten seconds, after the features (a run of all
+# notebooks extracts all of them in two minutes).
 
 # %% [markdown]
 # ## Parameters
@@ -28,8 +30,8 @@
 # Change them here, or from the command line: `./run_all.sh --only 01_cka -p SEEDS '[1, 2, 3]'`.
 
 # %% tags=["parameters"]
-NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: of the zoo, published, tags of timm, or TAG@PATH for weights in a file
-TASKS: list[str] = ["digits", "armenian", "georgian", "font_style"]  # Downstream tasks; also folder:PATH, npz:PATH, hf:PATH
+NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: names, timm tags, or TAG@PATH
+TASKS: list[str] = ["digits", "armenian", "georgian", "font_style"]  # Tasks; or folder|npz|hf:PATH
 IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
@@ -43,154 +45,182 @@ COMPUTE: str = "float32"  # How features are computed: float32, bf16, either wit
 # %%
 import diffused_redundancy as dr
 
-study = dr.begin("01_cka", globals())
-study.show_provenance()
+session = dr.begin("01_cka", globals())
 
 # %% [markdown]
 # ## The measure
 #
-# Let $X$ be the features of $n$ images (the train images of a task), one row per image and one column per neuron, with every column
-# centred.
-# Linear *centred kernel alignment* (CKA) compares two sets of features of the same images. It asks: are two images
-# that are alike in one also alike in the other? It is 1 if so, up to rotation and scale, and near 0 if the two have
-# nothing to do with each other. Between a subset $S$ of the neurons and the whole layer it needs only the Gram
-# matrix of the neurons, $G = X^\top X$:
+# Let $X$ be the features of $n$ images (the train images of a task), one row per image and one
+# column per neuron, with every column centred. Linear *centred kernel alignment* (CKA) compares two
+# sets of features of the same images. It asks: are two images that are alike in one also alike in
+# the other? It is 1 if so, up to rotation and scale, and near 0 if the two have nothing to do with
+# each other. Between a subset $S$ of the neurons and the whole layer it needs only the Gram matrix
+# of the neurons, $G = X^\top X$:
 #
-# $$\mathrm{CKA}(S) = \frac{\lVert G_{S,:} \rVert_F^2}{\lVert G_{S,S} \rVert_F \, \lVert G \rVert_F}$$
+# $$\mathrm{CKA}(S) =
+# \frac{\lVert G_{S,:} \rVert_F^2}{\lVert G_{S,S} \rVert_F \, \lVert G \rVert_F}$$
 #
-# The authors compute this at 15 sizes. If subsets are nested (the first $k$ neurons of one random order), both norms
-# are running sums, so **every** size $k = 1, 2, \dots, d$ costs no more than one. That is what is done here, exactly.
+# The authors compute this at 15 sizes. If subsets are nested (the first $k$ neurons of one random
+# order), both norms are running sums, so **every** size $k = 1, 2, \dots, d$ costs no more than
+# one. That is what is done here, exactly.
 #
-# **A prediction from one number.** Replace numerator and squared denominator by their averages over random subsets,
-# and the whole curve follows from one property of the layer, the share of the squared Gram matrix that lies on its
-# diagonal, $r = \sum_i G_{ii}^2 / \lVert G \rVert_F^2$:
+# **A prediction from one number.** Replace numerator and squared denominator by their averages over
+# random subsets, and the whole curve follows from one property of the layer, the share of the
+# squared Gram matrix that lies on its diagonal, $r = \sum_i G_{ii}^2 / \lVert G \rVert_F^2$:
 #
 # $$\mathrm{CKA}(k) \approx \frac{\sqrt{k / d}}{\sqrt{r + (1 - r)\,\frac{k - 1}{d - 1}}}$$
 #
-# The smaller $r$, that is, the more the neurons repeat one another, the faster the curve rises. The prediction is
-# drawn over the curve of random neurons below.
+# The smaller $r$, that is, the more the neurons repeat one another, the faster the curve rises. The
+# prediction is drawn over the curve of random neurons below.
 #
-# **Ways of choosing.** Beside random neurons, the figure shows directions that mix all neurons: the *top principal
-# components* (those of largest variance on these images), the *bottom* ones, and two kinds of *random projection*. A
-# Gaussian projection is the textbook choice. The authors draw entries uniform in $[0, 1)$ instead: all entries are
-# positive, so any two directions have an expected cosine of about 0.75, and a projection repeats the average of all
-# neurons over and over. Its CKA need not grow with $k$.
+# **Ways of choosing.** Beside random neurons, the figure shows directions that mix all neurons: the
+# *top principal components* (those of largest variance on these images), the *bottom* ones, and two
+# kinds of *random projection*. A Gaussian projection is the textbook choice. The authors draw
+# entries uniform in $[0, 1)$ instead: all entries are positive, so any two directions have an
+# expected cosine of about 0.75, and a projection repeats the average of all neurons over and over.
+# Its CKA need not grow with $k$.
 
 # %% [markdown]
 # ## Data
 
 # %% papermill_description=features
-import numpy as np
-import pandas as pd
+from diffused_redundancy.findings import similarity
 
-layers = {study.title(net, task): layer for net, task, layer in study.layers()}
-about = pd.DataFrame({"case": title, **layer.about()} for title, layer in layers.items())
-study.table(about.rename(columns={"diagonal_share": "r", "constant": "constant neurons"}), "layers")
+layers = {session.title(net, task): layer for net, task, layer in session.layers()}
+session.table(similarity.layers_table(layers), "layers")
 
 # %% [markdown]
 # ## CKA at every subset size
 
 # %% papermill_description=cka
-curves = {title: {name: layer.cka(name, SEEDS) for name in SELECTIONS} for title, layer in layers.items()}
-study.table(dr.study.curve_table(curves, layers, SEEDS, measure="cka"), "curves", show=False)
+from diffused_redundancy.findings import tables
+
+curves = similarity.cka_curves(layers, SELECTIONS, SEEDS)
+session.table(tables.curve_table(curves), "curves", show=False)
 
 # %%
-study.figure(
-    dr.study.curves_figure(dr.study.panels(curves, layers, predicted=True, threshold=0.9), "CKA with the whole layer"),
+from diffused_redundancy.report import figures
+
+predicted = similarity.closed_forms(layers)
+panels = tables.curve_panels(curves, threshold=0.9, predicted=predicted)
+session.figure(
+    figures.curves_figure(panels),
     "curves",
-    alt="CKA between a subset and the whole layer against the number of neurons or directions kept, one plot per task, "
-    "for each way of choosing them, with the closed form laid over the curve of random neurons.",
+    alt="CKA between a subset and the whole layer against the number of neurons or directions "
+    "kept, one plot per task, for each way of choosing them, with the closed form laid over the "
+    "curve of random neurons.",
 )
-study.say(dr.study.read_cka(curves, layers))
+session.say(similarity.describe_cka(curves))
 
 # %% [markdown]
-# Bands reach from the smallest to the largest value over the seeds of a selection; selections that draw nothing
-# (principal components) have none. The dotted line is at 0.9.
+# Bands reach from the smallest to the largest value over the seeds of a selection; deterministic
+# selections (principal components) have none. The dotted line is at 0.9.
 
 # %% [markdown]
 # ## Does one number predict the curve?
 
 # %% papermill_description=closed-form
-many = {title: layer.cka("random", range(1, REPEATS + 1)) for title, layer in layers.items()}
-errors = dr.study.closed_form_errors(many, layers)
-study.figure(
-    dr.study.errors_figure(errors.lines, "closed form less measured mean", limit=0.02),
+many = similarity.cka_curves(layers, ["random"], range(1, REPEATS + 1))
+beside = similarity.closed_form_curves(tables.of_selection(many), predicted)
+session.table(beside, "closed-form-curves", show=False)
+
+# %%
+session.figure(
+    figures.errors_figure(
+        similarity.closed_form_bands(beside), "closed form less measured mean", limit=0.02
+    ),
     "closed-form",
-    alt="The closed form's error, against the number of neurons kept, one line per task, with a band of twice the standard error over seeds.",
+    alt="The closed form's error, against the number of neurons kept, one line per task, with "
+    "a band of twice the standard error over seeds.",
 )
-study.table(errors.table, "closed-form")
-study.table(errors.curves, "closed-form-curves", show=False)
-study.say(errors.sentence)
+
+# %%
+errors = similarity.closed_form_errors(beside, layers)
+session.table(errors, "closed-form")
+session.say(similarity.describe_closed_form(errors))
 
 # %% [markdown]
-# Here the mean is over many more random orders than above, since CKA at every size costs so little. The band around a
-# line is twice the standard error of that mean. The prediction replaces the mean of a ratio by a ratio of means, which
-# is exact only if subsets hardly differ from one another; where they differ much (few neurons, and neurons that repeat
-# one another) it is off, and the figure says by how much.
+# Here the mean is over many more random orders than above, since CKA at every size costs so little.
+# The band around a line is twice the standard error of that mean. The prediction replaces the mean
+# of a ratio by a ratio of means, which is exact only if subsets hardly differ from one another;
+# where they differ much (few neurons, and neurons that repeat one another) it is off, and the
+# figure says by how much.
 
 # %% [markdown]
 # ## A check: the debiased estimator
 #
-# CKA as the paper uses it is slightly too high when images are few: chance alone makes features agree. Debiased CKA
-# puts the unbiased estimator of HSIC (Song and others, 2012) in place of the biased one. If the two curves lie on each other, the number
-# of images is large enough.
+# CKA as the paper uses it is slightly too high when images are few: chance alone makes features
+# agree. Debiased CKA puts the unbiased estimator of HSIC (Song and others, 2012) in place of the
+# biased one. If the two curves lie on each other, the number of images is large enough.
 
 # %% papermill_description=debiased
-if "random" in SELECTIONS:
-    debiased = {title: layer.cka("random", SEEDS, debiased=True) for title, layer in layers.items()}
-    rows = dr.study.debiased_rows({title: curves[title]["random"] for title in layers}, debiased)
-    study.table(rows, "debiased")
-    study.say(dr.study.read_debiased(rows))
+random = tables.of_selection(curves)
+if random:
+    debiased = similarity.cka_curves(layers, ["random"], SEEDS, debiased=True)
+    differences = similarity.debiased_table(random, tables.of_selection(debiased))
+    session.table(differences, "debiased")
+    session.say(similarity.describe_debiased(differences))
 
 # %% [markdown]
 # ## Diffused redundancy of similarity
 #
-# $\mathrm{DR}(\delta) = 1 - k^*/d$, with $k^*$ the smallest $k$ at which the mean CKA over the random subsets reaches
-# $\delta$. It is the share of the layer that can be dropped. Since every $k$ was measured, $k^*$ is exact to one neuron.
+# $\mathrm{DR}(\delta) = 1 - k^*/d$, with $k^*$ the smallest $k$ at which the mean CKA over the
+# random subsets reaches $\delta$. It is the share of the layer that can be dropped. Since every $k$
+# was measured, $k^*$ is exact to one neuron.
 #
 # A layer of uncorrelated neurons of equal variance has $\mathrm{CKA}(k) = \sqrt{k/d}$, hence
 # $\mathrm{DR}(\delta) = 1 - \delta^2$, already 0.19 at $\delta = 0.9$: read DR against that.
 #
-# Intervals are bootstrap percentiles over seeds: they say how much $k^*$ would move, had other subsets been drawn, with
-# images and network held fixed. With five seeds they are somewhat too narrow.
+# Intervals are bootstrap percentiles over seeds: they say how much $k^*$ would move, had other
+# subsets been drawn, with images and network held fixed. With five seeds they are somewhat too
+# narrow.
 
 # %%
-redundancy = dr.study.redundancy_table(curves, layers, DELTAS, measure="cka")
-study.table(redundancy.tidy, "redundancy", show=False)
-study.say(dr.study.markdown_table(redundancy.shown("random")))
+from diffused_redundancy.report import display
+
+redundancy = tables.redundancy_table(curves, DELTAS)
+session.table(redundancy.tidy, "redundancy", show=False)
+session.say(display.markdown_table(redundancy.shown()))
 
 # %% [markdown]
 # ## What the numbers say
 
 # %%
-if "random" in SELECTIONS:
-    random_curves = {title: curves[title]["random"] for title in layers}
-    study.verdict(2, dr.study.every_subset_keeps(random_curves, {title: 1.0 for title in layers}, 0.9, "similarity"))
+from diffused_redundancy.findings import verdicts
 
-study.result(
-    **{f"cka at 20%, {title}": float(np.mean(found["random"][:, layers[title].at(0.2)])) for title, found in curves.items() if "random" in found},
-    **redundancy.results(),
-)
+if random:
+    session.verdict(2, verdicts.every_subset_keeps(random, 0.9, "similarity"))
+
+# %%
+session.result(**similarity.results_of(curves), **redundancy.results())
 
 # %% [markdown]
 # ## What to take away
 #
-# - Nothing was done to pick good neurons. Where similarity to the whole layer rises steeply, long before all neurons are
-#   in, many small random parts of the layer say much the same as the whole.
-# - How fast it rises is a property of the layer *on these images*: the same network has another $r$ on another task.
-# - CKA weighs directions by their variance. A subset can match the directions of large variance (high CKA) and still
-#   miss small ones that a task needs. So similarity alone does not settle whether a subset is *useful*.
+# - Nothing was done to pick good neurons. Where similarity to the whole layer rises steeply, long
+#   before all neurons are in, many small random parts of the layer say much the same as the whole.
+# - How fast it rises is a property of the layer *on these images*: the same network has another $r$
+#   on another task.
+# - CKA weighs directions by their variance. A subset can match the directions of large variance
+#   (high CKA) and still miss small ones that a task needs. So similarity alone does not settle
+#   whether a subset is *useful*.
 #
 # ## Exercises
 #
-# 1. **Predict, then measure.** From the value of $r$ in the first table, compute by hand the $k$ at which the closed
-#    form reaches 0.9, and compare with $k^*$. (Hint: square the formula and solve for $k$.)
-# 2. **A layer without redundancy.** Save features of independent noise with
-#    `np.savez("noise.npz", X_train=np.random.randn(5000, 512).astype("float32"))` and run
-#    `.venv/bin/python -m diffused_redundancy measure noise.npz --out noise` in the checkout. Which $r$ does its report
+# 1. **Predict, then measure.** From the value of $r$ in the first table, compute by hand the $k$ at
+#    which the closed form reaches 0.9, and compare with $k^*$. (Hint: square the formula and solve
+#    for $k$.)
+# 2. **A layer without redundancy.** Save features of independent noise with `np.savez("noise.npz",
+#    X_train=np.random.randn(5000, 512).astype("float32"))` and run `.venv/bin/python -m
+#    diffused_redundancy measure noise.npz --out noise` in the checkout. Which $r$ does its report
 #    give, what must the curve look like, and why is DR not 0?
-# 3. **Why are the top components so good here?** Explain why the CKA of the first $k$ principal components depends on the
-#    eigenvalues of $G$ alone, and write it down. What does that say of the spectrum of these layers?
+# 3. **Why are the top components so good here?** Explain why the CKA of the first $k$ principal
+#    components depends on the eigenvalues of $G$ alone, and write it down. What does that say of
+#    the spectrum of these layers?
+
+# %% [markdown]
+# ## What made this page
 
 # %%
-study.finish()
+session.show_provenance()
+session.finish()

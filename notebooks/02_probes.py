@@ -14,15 +14,18 @@
 # %% [markdown]
 # # How useful is a random part of a layer?
 #
-# Notebook `01_cka` asks whether a random subset of a layer's neurons is *similar* to the whole. Here we ask whether it
-# is as *useful*: a linear probe is trained on the subset for a task the network was not trained for, and its accuracy
-# on test images is compared with that of a probe on the whole layer. The paper reports that a fifth of the neurons,
-# chosen at random, come within 5% of the full layer's accuracy (claim 1), and that how many are needed depends on the
-# task (claim 3). The authors' code also compares random neurons with principal components and random projections; what
-# came of it we do not know from them, so we ask it ourselves (claims 5 and 6). Chance is one in the number of classes:
-# 10% for the digits and 8% for the font style of the default tasks.
+# Notebook `01_cka` asks whether a random subset of a layer's neurons is *similar* to the whole.
+# Here we ask whether it is as *useful*: a linear probe is trained on the subset for a task the
+# network was not trained for, and its accuracy on test images is compared with that of a probe on
+# the whole layer. The paper reports that a fifth of the neurons, chosen at random, come within 5%
+# of the full layer's accuracy (claim 1), and that how many are needed depends on the task (claim
+# 3). The authors' code also compares random neurons with principal components and random
+# projections; what came of it we do not know from them, so we ask it ourselves (claims 5 and 6).
+# Chance is one in the number of classes: 10% for the digits and 8% for the font style of the
+# default tasks.
 #
-# **Cost** of the default run on two CPU cores: two minutes beside another notebook, after the features, nearly all of it for logistic probes.
+# **Cost** of the default run on two CPU cores: two minutes beside another notebook, after the
+# features, nearly all of it for logistic probes.
 
 # %% [markdown]
 # ## Parameters
@@ -30,8 +33,8 @@
 # Change them here, or from the command line: `./run_all.sh --only 02_probes -p TASKS '[digits]'`.
 
 # %% tags=["parameters"]
-NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: of the zoo, published, tags of timm, or TAG@PATH for weights in a file
-TASKS: list[str] = ["digits", "armenian", "georgian", "font_style"]  # Downstream tasks; also folder:PATH, npz:PATH, hf:PATH
+NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: names, timm tags, or TAG@PATH
+TASKS: list[str] = ["digits", "armenian", "georgian", "font_style"]  # Tasks; or folder|npz|hf:PATH
 IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
@@ -45,59 +48,63 @@ COMPUTE: str = "float32"  # How features are computed: float32, bf16, either wit
 # %%
 import diffused_redundancy as dr
 
-study = dr.begin("02_probes", globals())
-study.need("SELECTIONS", "random")
-study.show_provenance()
+session = dr.begin("02_probes", globals())
+session.need("SELECTIONS", "random")
 
 # %% [markdown]
 # ## Two probes
 #
-# A *linear probe* predicts the class of an image as the largest of $C$ linear functions of its features, one per class.
-# Two ways of fitting it are used:
+# A *linear probe* predicts the class of an image as the largest of $C$ linear functions of its
+# features, one per class. Two ways of fitting it are used:
 #
-# - The **ridge classifier** minimises squared error to one-hot labels. Its solution is a formula, and one
-#   factorisation of the Gram matrix holds the solutions for the first $1, 2, \dots, d$ neurons at once. So its accuracy
-#   is shown at **every** size, exactly.
-# - The **multinomial logistic probe** minimises cross-entropy, as the paper's probes do. It has to be fitted anew at
-#   every size, here at the paper's fractions of the layer. It is solved to convergence, not trained for some epochs, so
-#   no learning rate or schedule enters the result; where one begins moves an accuracy by a few tenths of a point at most.
+# - The **ridge classifier** minimises squared error to one-hot labels. Its solution is a formula,
+#   and one factorisation of the Gram matrix holds the solutions for the first $1, 2, \dots, d$
+#   neurons at once. So its accuracy is shown at **every** size, exactly.
+# - The **multinomial logistic probe** minimises cross-entropy, as the paper's probes do. It has to
+#   be fitted anew at every size, here at the paper's fractions of the layer. It is solved to
+#   convergence, not trained for some epochs, so no learning rate or schedule enters the result;
+#   where one begins moves an accuracy by a few tenths of a point at most.
 #
-# Both are penalised by $\frac{\alpha v}{2} \lVert W \rVert_F^2$ ($v$: mean variance of the neurons), with $\alpha$ chosen
-# by cross-validation **on the train set, for the full layer**, and then kept for every subset: each image is left out in
-# turn for the ridge probe, which has a closed form, and a third of the images for the logistic one. The penalty with the
-# least loss on the images left out is taken, or a stronger one whose loss is as good: each probe's own loss, once its scores are
-# multiplied by the best common factor, on which no guess depends. (The number of right guesses is no good guide: it is nearly
-# the same over decades of penalties, so that chance would choose.) Test images decide nothing.
+# Both are penalised by $\frac{\alpha v}{2} \lVert W \rVert_F^2$ ($v$: mean variance of the
+# neurons), with $\alpha$ chosen by cross-validation **on the train set, for the full layer**, and
+# then kept for every subset: each image is left out in turn for the ridge probe, which has a closed
+# form, and a third of the images for the logistic one. The penalty with the least loss on the
+# images left out is taken, or a stronger one whose loss is as good: each probe's own loss, once its
+# scores are multiplied by the best common factor, on which no guess depends. (The number of right
+# guesses is no good guide: it is nearly the same over decades of penalties, so that chance would
+# choose.) Test images decide nothing.
 
 # %% [markdown]
 # ## Data
 
 # %% papermill_description=features
-import numpy as np
-
-layers = {study.title(net, task): layer for net, task, layer in study.layers()}
-sizes = {title: dr.sizes_of(FRACTIONS, layer.d) for title, layer in layers.items()}
-every = {title: list(range(1, layer.d + 1)) for title, layer in layers.items()}
+layers = {session.title(net, task): layer for net, task, layer in session.layers()}
 
 # %% papermill_description=penalties
-study.table(dr.study.penalty_table(layers), "penalties")
+from diffused_redundancy.findings import penalties
+
+session.table(penalties.penalty_table(layers), "penalties")
 
 # %% [markdown]
 # ## Ridge probes at every size
 
 # %% papermill_description=ridge
-ridge = {title: {name: layer.ridge(name, SEEDS)["accuracy"] for name in SELECTIONS} for title, layer in layers.items()}
-ridge_full = dr.study.probe_fulls(layers, "ridge")
-study.table(dr.study.curve_table(ridge, layers, SEEDS, measure="ridge_accuracy"), "ridge", show=False)
+from diffused_redundancy.findings import probing, tables
+
+ridge = probing.probe_curves(layers, "ridge", SELECTIONS, SEEDS)
+session.table(tables.curve_table(ridge), "ridge", show=False)
 
 # %%
-study.figure(
-    dr.study.curves_figure(dr.study.panels(ridge, layers, full=ridge_full, threshold=0.9), "test accuracy, ridge probe", percent=True),
+from diffused_redundancy.report import figures
+
+session.figure(
+    figures.curves_figure(tables.curve_panels(ridge, threshold=0.9)),
     "ridge",
-    alt="Test accuracy of the ridge probe against the number of neurons or directions kept, one plot per task, for each way of "
-    "choosing them, with the full layer's accuracy and 90% of it.",
+    alt="Test accuracy of the ridge probe against the number of neurons or directions kept, "
+    "one plot per task, for each way of choosing them, with the full layer's accuracy and 90% of "
+    "it.",
 )
-study.say(dr.study.read_probes(ridge, layers, ridge_full, every))
+session.say(probing.describe_probes(ridge))
 
 # %% [markdown]
 # Bands reach from the smallest to the largest value over seeds.
@@ -106,132 +113,149 @@ study.say(dr.study.read_probes(ridge, layers, ridge_full, every))
 # ## Logistic probes at the paper's fractions
 
 # %% papermill_description=logistic
-fits = {title: {name: layer.logistic(name, SEEDS, sizes[title]) for name in SELECTIONS} for title, layer in layers.items()}
-logistic = {title: {name: fit["accuracy"] for name, fit in found.items()} for title, found in fits.items()}
-logistic_full = dr.study.probe_fulls(layers, "logistic")
-unfinished = sum(int((~fit["converged"]).sum()) for found in fits.values() for fit in found.values())
-study.table(dr.study.curve_table(logistic, layers, SEEDS, measure="logistic_accuracy", sizes=sizes), "logistic", show=False)
-study.say(
-    f"{sum(fit['converged'].size for found in fits.values() for fit in found.values())} probes were fitted; {unfinished} did not reach the tolerance."
-)
+logistic = probing.probe_curves(layers, "logistic", SELECTIONS, SEEDS, FRACTIONS)
+session.table(tables.curve_table(logistic), "logistic", show=False)
+session.say(probing.describe_convergence(logistic))
 
 # %%
-study.figure(
-    dr.study.curves_figure(
-        dr.study.panels(logistic, layers, sizes=sizes, full=logistic_full, threshold=0.9), "test accuracy, logistic probe", percent=True
-    ),
+session.figure(
+    figures.curves_figure(tables.curve_panels(logistic, threshold=0.9)),
     "logistic",
-    alt="Test accuracy of logistic probes at the paper's fractions, one plot per task, for each way of choosing neurons or "
-    "directions, with the full layer's accuracy and 90% of it.",
+    alt="Test accuracy of logistic probes at the paper's fractions, one plot per task, for "
+    "each way of choosing neurons or directions, with the full layer's accuracy and 90% of it.",
 )
-study.say(dr.study.read_probes(logistic, layers, logistic_full, sizes))
+session.say(probing.describe_probes(logistic))
 
 # %% [markdown]
 # ## Do the two probes agree?
 #
-# The ridge probe is no more than a stand-in for the paper's probe, so it matters how far apart the two are. The gap is
-# ridge less logistic accuracy, in points, for random neurons.
+# The ridge probe is no more than a stand-in for the paper's probe, so it matters how far apart the
+# two are. The gap is ridge less logistic accuracy, in points, for random neurons.
 
 # %%
-agreement = dr.study.agreement(ridge, logistic, layers, sizes)
-study.table(agreement, "agreement")
-study.say(dr.study.read_agreement(agreement))
+agreement = probing.agreement(ridge, logistic)
+session.table(agreement, "agreement")
+session.say(probing.describe_agreement(agreement))
 
 # %% [markdown]
 # ## What hangs on the penalty?
 #
-# The penalty is chosen for the full layer, and a subset might do better with another. So redundancy can depend on it. Here
-# is the share of the full layer's test accuracy that a random fifth keeps, in percent, with penalties ten times weaker and
-# ten times stronger than the chosen ones, for subset and full layer alike.
+# The penalty is chosen for the full layer, and a subset might do better with another. So redundancy
+# can depend on it. Here is the share of the full layer's test accuracy that a random fifth keeps,
+# in percent, with penalties ten times weaker and ten times stronger than the chosen ones, for
+# subset and full layer alike.
 
 # %% papermill_description=other-penalties
-effects = dr.study.penalty_effects(layers, SEEDS, sizes)
-study.table(effects, "penalty-effects")
-study.say(dr.study.read_penalty_effects(effects))
+effects = penalties.penalty_effects(layers, ridge, logistic)
+session.table(effects, "penalty-effects")
+session.say(penalties.describe_penalty_effects(effects))
 
 # %% [markdown]
 # ## Diffused redundancy of accuracy
 #
-# $\mathrm{DR}(\delta) = 1 - k^*/d$, with $k^*$ the smallest $k$ at which the mean accuracy over random subsets reaches
-# $\delta$ times that of the full layer. For the ridge probe $k^*$ is exact to one neuron. For the logistic probe it is
-# the smallest size on the grid of fractions, as in the paper, so DR is a lower bound, and its intervals move in steps.
+# $\mathrm{DR}(\delta) = 1 - k^*/d$, with $k^*$ the smallest $k$ at which the mean accuracy over
+# random subsets reaches $\delta$ times that of the full layer. For the ridge probe $k^*$ is exact
+# to one neuron. For the logistic probe it is the smallest size on the grid of fractions, as in the
+# paper, so DR is a lower bound, and its intervals move in steps.
 
 # %%
-by_ridge = dr.study.redundancy_table(ridge, layers, DELTAS, measure="ridge accuracy", full=ridge_full)
-by_logistic = dr.study.redundancy_table(logistic, layers, DELTAS, measure="logistic accuracy", full=logistic_full, sizes=sizes)
-study.table(by_ridge.tidy, "redundancy-ridge", show=False)
-study.table(by_logistic.tidy, "redundancy-logistic", show=False)
-study.say(dr.study.markdown_table(by_ridge.shown("random")) + "\n\n" + dr.study.markdown_table(by_logistic.shown("random")))
+from diffused_redundancy.report import display
+
+by_ridge = tables.redundancy_table(ridge, DELTAS)
+session.table(by_ridge.tidy, "redundancy-ridge", show=False)
+session.say(display.markdown_table(by_ridge.shown()))
+
+# %%
+by_logistic = tables.redundancy_table(logistic, DELTAS)
+session.table(by_logistic.tidy, "redundancy-logistic", show=False)
+session.say(display.markdown_table(by_logistic.shown()))
 
 # %% papermill_description=DR-figure
-study.figure(
-    dr.study.redundancy_figure(by_ridge, DELTAS),
+session.figure(
+    figures.points_figure(
+        *by_ridge.series(), "DR(δ) of ridge accuracy:\nshare of the layer that can be dropped"
+    ),
     "redundancy",
-    alt="Diffused redundancy of ridge accuracy with intervals over seeds, for each task, one mark per delta.",
+    alt="Diffused redundancy of ridge accuracy with intervals over seeds, for each task, one "
+    "mark per delta.",
 )
-study.say(dr.study.read_redundancy(by_ridge, DELTAS))
+session.say(probing.describe_redundancy(by_ridge))
 
 # %% [markdown]
 # ## Beside the paper
 #
-# The paper's table 1 (ICLR version; $\delta = 0.9$, logistic probes on the coarse grid) gives, for three of its nets:
+# The paper's table 1 (ICLR version; $\delta = 0.9$, logistic probes on the coarse grid) gives, for
+# three of its networks:
 
 # %%
-study.table(dr.study.paper_table(), "paper")
-study.say(dr.study.beside_paper(by_logistic))
+session.table(probing.paper_table(), "paper")
+session.say(probing.beside_paper(by_logistic))
 
 # %% [markdown]
-# The paper's probes see whole data sets, in views drawn anew in each epoch. Where nets or images are others here, the numbers need not agree.
+# The paper's probes see whole data sets, in views drawn anew in each epoch. Where networks or
+# images are others here, the numbers need not agree.
 
 # %% [markdown]
 # ## What the numbers say
 
 # %%
-shares = dr.study.shares_of_a_fifth(logistic, layers, logistic_full, sizes)
-study.verdict(1, dr.study.a_fifth_within(shares, 0.05))
-study.verdict(2, dr.study.every_subset_keeps({title: ridge[title]["random"] for title in layers}, ridge_full, 0.9, "ridge accuracy"))
-study.verdict(3, dr.study.tasks_differ(dr.study.redundancy_by_net(by_ridge, study, 0.9 if 0.9 in DELTAS else DELTAS[0]), by_ridge.measure))
+from diffused_redundancy.findings import verdicts
+
+session.verdict(1, verdicts.a_fifth_within(probing.shares_of_a_fifth(logistic), 0.05))
 
 # %%
-means = {name: {title: logistic[title][name].mean(0) for title in layers} for name in SELECTIONS}
-if {"pca", "pca_least"} <= set(SELECTIONS):
-    study.verdict(5, dr.study.components_first(sizes, {t: layer.d for t, layer in layers.items()}, means["pca"], means["pca_least"], means["random"]))
-for name in ("gaussian_projection", "random_projection"):
-    if name in SELECTIONS:
-        ours, theirs = ({title: logistic[title][kind] for title in layers} for kind in ("random", name))
-        study.verdict(6, dr.study.as_good_as_projections(sizes, ours, theirs, dr.SELECTIONS[name].label))
+session.verdict(2, verdicts.every_subset_keeps(tables.of_selection(ridge), 0.9))
 
-study.result(
-    **{f"share at 20%, {title}": float(np.mean(share)) for title, share in shares.items()},
-    **{f"full layer, ridge, {title}": value for title, value in ridge_full.items()},
-    **{f"full layer, logistic, {title}": value for title, value in logistic_full.items()},
-    **by_ridge.results(),
-    **by_logistic.results(),
+# %%
+cases = {session.title(net, task): (net, task) for net, task, _ in session.layers()}
+by_net = probing.redundancy_by_net(by_ridge, cases)
+session.verdict(3, verdicts.tasks_differ(by_net, by_ridge.measure))
+
+# %%
+if {"pca", "pca_least"} <= set(SELECTIONS):
+    session.verdict(5, verdicts.components_first(logistic))
+
+# %%
+for projection in ("gaussian_projection", "random_projection"):
+    if projection in SELECTIONS:
+        session.verdict(6, verdicts.as_good_as_projections(logistic, projection))
+
+# %%
+session.result(
+    **probing.results_of(ridge, logistic), **by_ridge.results(), **by_logistic.results()
 )
 
 # %% [markdown]
 # ## What to take away
 #
-# - Nobody chose these neurons. Where a random fifth does nearly as well as all of them (see the verdict on claim 1 for
-#   which tasks it does), what the task needs is spread over the layer many times.
-# - Redundancy belongs to a layer **and** a task. Compare a task the network serves well with one it was trained to
-#   ignore. Among the default tasks that is font style: in upstream training a letter's font must not matter.
-# - Principal components are chosen *knowing* the data; random neurons need no data to choose. The verdict on claim 5 says
-#   at which sizes that knowledge is worth more than a point of accuracy.
-# - Compare the verdicts on claim 2 here and in `01_cka`. Where similarity is reached with far fewer neurons than
-#   accuracy, the task lives in directions of small variance, which CKA hardly sees.
+# - Nobody chose these neurons. Where a random fifth does nearly as well as all of them (see the
+#   verdict on claim 1 for which tasks it does), what the task needs is spread over the layer many
+#   times.
+# - Redundancy belongs to a layer **and** a task. Compare a task the network serves well with one it
+#   was trained to ignore. Among the default tasks that is font style: in upstream training a
+#   letter's font must not matter.
+# - Principal components are chosen *knowing* the data; random neurons need no data to choose. The
+#   verdict on claim 5 says at which sizes that knowledge is worth more than a point of accuracy.
+# - Compare the verdicts on claim 2 here and in `01_cka`. Where similarity is reached with far fewer
+#   neurons than accuracy, the task lives in directions of small variance, which CKA hardly sees.
 #
 # ## Exercises
 #
-# 1. **Read off a number.** From the ridge figure, estimate how many random neurons reach 80% of the full layer's
-#    accuracy on each task. Then compare with $k^*$ in the table.
-# 2. **Two kinds of random projection.** The authors draw projections uniform in $[0, 1)$: every direction has positive
-#    entries only, and any two have an expected cosine of about 0.75. Explain why that can hurt when few directions are
-#    kept, and compare the two projections at $k = 5$ in the logistic figure. With all $d$ directions nothing is lost but
-#    conditioning: why can accuracy still be below the full layer's? (Hint: what does the penalty see?)
-# 3. **Choose the penalty badly.** In a cell below, take the first task's layer, `layer = next(iter(layers.values()))`, compute
-#    `curves = layer.ridge("random", SEEDS, penalty=100 * layer.ridge_penalty.penalty)["accuracy"]`, then
-#    `dr.diffused_redundancy(curves, 0.9)`. Why must the penalty be fixed before one looks at test images?
+# 1. **Read off a number.** From the ridge figure, estimate how many random neurons reach 80% of the
+#    full layer's accuracy on each task. Then compare with $k^*$ in the table.
+# 2. **Two kinds of random projection.** The authors draw projections uniform in $[0, 1)$: every
+#    direction has positive entries only, and any two have an expected cosine of about 0.75. Explain
+#    why that can hurt when few directions are kept, and compare the two projections at $k = 5$ in
+#    the logistic figure. With all $d$ directions nothing is lost but conditioning: why can accuracy
+#    still be below the full layer's? (Hint: what does the penalty see?)
+# 3. **Choose the penalty badly.** In a cell below, take the first task's layer, `layer =
+#    next(iter(layers.values()))`, compute `curve = layer.ridge("random", SEEDS, penalty=100 *
+#    layer.ridge_penalty.penalty)`, then `curve.redundancy(0.9)`. Why must the penalty be fixed
+#    before one looks at test images?
+
+# %% [markdown]
+# ## What made this page
 
 # %%
-study.finish()
+session.show_provenance()
+session.finish()

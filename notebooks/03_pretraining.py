@@ -14,24 +14,28 @@
 # %% [markdown]
 # # What in pre-training makes a layer redundant?
 #
-# Notebooks `01_cka` and `02_probes` look at one network. Here many are compared that differ in one thing each: the loss
-# they were trained with, the pictures they saw, or the width of the layer. Families of architectures differ in more. The paper says
-# that loss and data set of pre-training largely govern redundancy; a summary of it adds that adversarial training and
-# larger data sets raise it (claim 4), and that wider layers are more redundant (claim 9). Its code also trains nets with
-# dropout and with DeCov, a penalty on correlated neurons; what came of that we ask ourselves (claim 8). And what is left of
-# the accuracy when neurons go depends on the task: a front that none of the networks gets past (claim 3).
+# Notebooks `01_cka` and `02_probes` look at one network. Here many are compared that differ in one
+# thing each: the loss they were trained with, the images they saw, or the width of the layer.
+# Families of architectures differ in more. The paper says that loss and data set of pre-training
+# largely govern redundancy; a summary of it adds that adversarial training and larger data sets
+# raise it (claim 4), and that wider layers are more redundant (claim 9). Its code also trains
+# networks with dropout and with DeCov, a penalty on correlated neurons; what came of that we ask
+# ourselves (claim 8). And what is left of the accuracy when neurons go depends on the task: a front
+# that none of the networks gets past (claim 3).
 #
-# **Cost** of the default run on two CPU cores: a minute or two beside another notebook, after the features.
+# **Cost** of the default run on two CPU cores: a minute or two beside another notebook, after the
+# features.
 
 # %% [markdown]
 # ## Parameters
 #
-# Change them here, or from the command line: `./run_all.sh --only 03_pretraining -p TASKS '[digits]'`. The first network
-# is the reference that others are compared with. Names may hold `*`: `miniature_resnet.dropout_*` is every dropout net.
+# Change them here, or from the command line: `./run_all.sh --only 03_pretraining -p TASKS
+# '[digits]'`. The first network is the reference that others are compared with. Names may hold `*`:
+# `miniature_resnet.dropout_*` is every network trained with dropout.
 
 # %% tags=["parameters"]
 NETS: list[str] = ["miniature_resnet.standard_*", "miniature_resnet.[!f]*", "*.standard_*"]  # Networks, the reference first; patterns are allowed
-TASKS: list[str] = ["digits", "armenian", "font_style"]  # Downstream tasks; also folder:PATH, npz:PATH, hf:PATH
+TASKS: list[str] = ["digits", "armenian", "font_style"]  # Tasks; or folder|npz|hf:PATH
 IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
@@ -39,231 +43,266 @@ SELECTIONS: list[str] = ["random"]  # Ways of choosing neurons or directions, ra
 SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
 PROBE: str = "ridge"  # Linear probe: ridge (exact at every size) or logistic (at FRACTIONS)
 FRACTIONS: list[float] = [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0]  # Sizes of logistic probes
-DELTAS: list[float] = [0.9, 0.8, 0.95]  # Shares of the full layer's value to be kept; figures show the first
+DELTAS: list[float] = [0.9, 0.8, 0.95]  # Shares of the full value to keep; figures show the first
 DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
 COMPUTE: str = "float32"  # How features are computed: float32, bf16, either with +compile
 
 # %%
 import diffused_redundancy as dr
 
-study = dr.begin("03_pretraining", globals())
-study.need("SELECTIONS", "random")
-study.show_provenance()
+session = dr.begin("03_pretraining", globals())
+session.need("SELECTIONS", "random")
 
 # %% [markdown]
 # ## The networks
 #
-# The networks of the miniature zoo take the same number of training steps of the same size. The transformer alone takes four times as
-# many, of half as many pictures, at a lower learning rate: with the others' recipe it did not learn. *Top-1* is the accuracy of the
-# network's own head on held-out upstream pictures; *under l2 0.25* is the same when each picture is changed by an adversary who may
-# move it by a Euclidean distance of 0.25 (pixels in 0 to 1; projected gradient descent, 10 steps). The speed is of one core, all
-# networks measured in turn.
+# The networks of the miniature zoo take the same number of training steps of the same size. The
+# transformer alone takes four times as many, of half as many images, at a lower learning rate: with
+# the others' recipe it did not learn. *Top-1* is the accuracy of the network's own head on held-out
+# upstream images; *under l2 0.25* is the same when each image is changed by an adversary who may
+# move it by a Euclidean distance of 0.25 (pixels in 0 to 1; projected gradient descent, 10 steps).
+# The speed is of one core, all networks measured in turn.
 
 # %%
-study.table(dr.study.nets_table(study.nets), "nets")
+from diffused_redundancy.findings import grouping
+
+session.table(grouping.nets_table(session.nets), "nets")
 
 # %% [markdown]
 # ## Measuring them all
 #
-# For every network and task: CKA and the accuracy of linear probes on random subsets of every size, as in the notebooks
-# before, and from these $\mathrm{DR}(\delta) = 1 - k^*/d$, the share of the layer that can be dropped while $\delta$ of the
-# full layer's value is kept.
+# For every network and task: CKA and the accuracy of linear probes on random subsets of every size,
+# as in the notebooks before, and from these $\mathrm{DR}(\delta) = 1 - k^*/d$, the share of the
+# layer that can be dropped while $\delta$ of the full layer's value is kept.
 
 # %% papermill_description=measures
-delta = DELTAS[0]
-cells = dr.study.Cells(dr.study.measure_cells(study, probe=PROBE, selections=SELECTIONS, seeds=SEEDS, fractions=FRACTIONS))
-study.table(dr.study.cells_table(cells.all, DELTAS), "redundancy", show=False)
-study.table(dr.study.shown_cells(cells.all, delta), "redundancy-shown")
+from diffused_redundancy.experiment.measurements import COMPARED, measured_all
 
-# %% [markdown]
-# Intervals are 95% bootstrap percentiles over the seeds of the *selection*: how much the value would move, had other neurons
-# been drawn. They say nothing of the seed of the *pre-training*. So two groups of networks are called clearly different here only if
-# the intervals of **all** networks of one lie above those of all networks of the other; else the comparison is *open*. Many comparisons
-# are made, so that a few clear ones among many open ones may be chance.
+measurements = measured_all(
+    session.layers(), probe=PROBE, selections=SELECTIONS, seeds=SEEDS, fractions=FRACTIONS
+)
 
 # %%
-study.say(dr.study.read_seed_pairs(cells, delta))
+delta = DELTAS[0]
+session.table(grouping.redundancy_table(measurements.all, DELTAS), "redundancy", show=False)
+session.table(grouping.shown_redundancy(measurements.all, delta), "redundancy-shown")
+
+# %% [markdown]
+# Intervals are 95% bootstrap percentiles over the seeds of the *selection*: how much the value
+# would move, had other neurons been drawn. They say nothing of the seed of the *pre-training*. So
+# two groups of networks are called clearly different here only if the intervals of **all** networks
+# of one lie above those of all networks of the other; else the comparison is *open*. Many
+# comparisons are made, so that a few clear ones among many open ones may be chance.
+
+# %%
+from diffused_redundancy.findings import pretraining
+
+session.say(pretraining.describe_seed_pairs(measurements, delta))
 
 # %% [markdown]
 # ## By loss
 
 # %%
-by_loss = dr.study.grouped(study.nets, "loss")
-for measure in dr.study.MEASURES:
-    study.figure(
-        dr.study.groups_figure(cells.panels(by_loss, measure, delta), f"DR({delta:g}) of {dr.study.MEASURES[measure]}", reference=by_loss.reference),
+from diffused_redundancy.report import figures
+
+by_loss = grouping.grouped(session.nets, "loss")
+for measure, name in COMPARED.items():
+    panels = grouping.group_panels(measurements, by_loss, measure, delta)
+    session.figure(
+        figures.groups_figure(panels, f"DR({delta:g}) of {name}", reference=by_loss.reference),
         f"loss-{measure}",
-        alt=f"Diffused redundancy of {dr.study.MEASURES[measure]} for networks of each pre-training loss, one plot per task; one point per "
-        "network with its interval over selections; a band marks the reference loss.",
+        alt=f"Diffused redundancy of {name} for networks of each pre-training loss, one plot per "
+        "task; one point per network with its interval over selections; a band marks the "
+        "reference loss.",
     )
-    study.say(dr.study.read_groups(cells, by_loss, measure, delta))
+    session.say(pretraining.describe_groups(measurements, by_loss, measure, delta))
 
 # %% [markdown]
-# The band is the range of the reference networks, intervals included. A group differs clearly where the intervals of all its networks
-# lie outside of the band on one side.
+# The band is the range of the reference networks, intervals included. A group differs clearly where
+# the intervals of all its networks lie outside of the band on one side.
 
 # %%
-losses = dr.study.differences(cells, by_loss, [(label, by_loss.reference) for label in by_loss.others], delta)
-study.table(dr.study.differences_table(losses), "differences-loss")
+losses = pretraining.loss_differences(measurements, by_loss, delta)
+session.table(pretraining.differences_table(losses), "differences-loss")
 
 # %% [markdown]
 # ## Dropout and DeCov in strengths
 #
-# *Dropout* zeroes each penultimate neuron with some probability in every training step, so the head cannot lean on any
-# single one. *DeCov* adds a penalty on the squared covariance of every two neurons. One would expect the first to make
-# copies and the second to remove them. The leftmost points are the reference networks.
+# *Dropout* zeroes each penultimate neuron with some probability in every training step, so the head
+# cannot lean on any single one. *DeCov* adds a penalty on the squared covariance of every two
+# neurons. One would expect the first to make copies and the second to remove them. The leftmost
+# points are the reference networks.
 
 # %%
-for prefix, words in (("dropout", "dropout rate"), ("DeCov", "weight of the DeCov penalty")):
-    labels = [label for label in by_loss.groups if label.startswith(prefix)]
-    if not labels:
-        continue
-    labels.sort(key=lambda label: by_loss.groups[label][0].origin.strength or 0.0)
-    ticks = [(0.0, by_loss.reference), *((float(i + 1), label.split()[-1]) for i, label in enumerate(labels))]
-    rows = [dr.study.strength_series(cells, by_loss, prefix, measure, delta) for measure in dr.study.MEASURES]
-    study.figure(
-        dr.study.series_figure(rows, words, [f"DR({delta:g}) of {name}" for name in dr.study.MEASURES.values()], ticks=ticks),
-        prefix.lower(),
-        alt=f"Diffused redundancy of accuracy and of CKA against the {words}, one column per task, with the reference networks at the left.",
+for strength in pretraining.strength_figures(measurements, by_loss, delta):
+    session.figure(
+        figures.series_figure(
+            strength.rows, strength.xlabel, strength.ylabels, ticks=strength.ticks
+        ),
+        strength.name,
+        alt=strength.alt,
     )
-    study.say(dr.study.read_strengths(cells, by_loss, prefix, delta))
+    session.say(strength.sentence)
 
 # %% [markdown]
 # ## By upstream data
 #
-# The same architecture and loss, for the same number of steps, on a tenth of the pictures (each seen ten times as often),
-# and on three times as many of more kinds of letters.
+# The same architecture and loss, for the same number of steps, on a tenth of the images (each seen
+# ten times as often), and on three times as many of more kinds of letters.
 
 # %%
-by_data = dr.study.grouped(study.nets, "upstream")
-study.figure(
-    dr.study.groups_figure(cells.panels(by_data, "accuracy", delta), f"DR({delta:g}) of accuracy", reference=by_data.reference),
+by_data = grouping.grouped(session.nets, "upstream")
+session.figure(
+    figures.groups_figure(
+        grouping.group_panels(measurements, by_data, "accuracy", delta),
+        f"DR({delta:g}) of accuracy",
+        reference=by_data.reference,
+    ),
     "upstream",
-    alt="Diffused redundancy of accuracy for networks of each upstream set, one plot per task, one point per network with its interval.",
+    alt="Diffused redundancy of accuracy for networks of each upstream set, one plot per task, "
+    "one point per network with its interval.",
 )
-study.say(dr.study.read_groups(cells, by_data, "accuracy", delta))
-study.say(dr.study.read_levels(cells, by_data))
-ordered = dr.study.by_size(by_data)
-larger = dr.study.differences(cells, by_data, list(zip(ordered[1:], ordered[:-1], strict=True)), delta)
+session.say(pretraining.describe_groups(measurements, by_data, "accuracy", delta))
+session.say(pretraining.describe_levels(measurements, by_data))
+
+# %%
+larger = pretraining.upstream_differences(measurements, by_data, delta)
 if larger:
-    study.table(dr.study.differences_table(larger), "differences-upstream")
+    session.table(pretraining.differences_table(larger), "differences-upstream")
 
 # %% [markdown]
 # ## By width and family
 #
-# The `miniature_resnet` networks differ in the width of the last stage only; everything before it is the same. Other families
-# differ in more, the transformer also in how it was trained. DR holds each network to its own accuracy, which grows with width. So the last
-# row shows how many neurons it takes to reach one and the same accuracy, a share $\delta$ of what the worst of these networks reaches
-# with its whole layer: if that number stays the same as the layer widens, all that is added is redundant for it. (Its bars are the
-# range over seeds of the selection.)
+# The `miniature_resnet` networks differ in the width of the last stage only; everything before it
+# is the same. Other families differ in more, the transformer also in how it was trained. DR holds
+# each network to its own accuracy, which grows with width. So the last row shows how many neurons
+# it takes to reach one and the same accuracy, a share $\delta$ of what the worst of these networks
+# reaches with its whole layer: if that number stays the same as the layer widens, all that is added
+# is redundant for it. (Its bars are the range over seeds of the selection.)
 
 # %%
-by_family = dr.study.grouped(study.nets, "family", free=["width"])
-rows = [
-    dr.study.width_series(cells, by_family, lambda cell, task: dr.study.point(cell.redundancy("accuracy", delta))),
-    dr.study.width_series(cells, by_family, lambda cell, task: dr.study.point(cell.redundancy("cka", delta))),
-    dr.study.width_series(cells, by_family, lambda cell, task: dr.study.neurons_for(dr.study.common_bar(cells, by_family, task, delta))(cell)),
-]
-widths = sorted({net.d for nets in by_family.groups.values() for net in nets})
-study.figure(
-    dr.study.series_figure(
-        rows,
+by_family = grouping.grouped(session.nets, "family", free=["width"])
+by_width = grouping.grouped(session.nets, "width")
+session.figure(
+    figures.series_figure(
+        pretraining.width_rows(measurements, by_family, delta),
         "width of the layer, d",
         [f"DR({delta:g}), accuracy", f"DR({delta:g}), CKA", "neurons, one accuracy"],
-        ticks=dr.study.spaced_ticks(widths),
+        ticks=pretraining.width_ticks(by_family),
         log=True,
     ),
     "width",
-    alt="Diffused redundancy of accuracy and of CKA, and the number of neurons needed for one and the same accuracy, against the width of "
-    "the layer, one column per task, one line per family of architecture.",
+    alt="Diffused redundancy of accuracy and of CKA, and the number of neurons needed for one and "
+    "the same accuracy, against the width of the layer, one column per task, one line per family "
+    "of architecture.",
 )
-by_width = dr.study.grouped(study.nets, "width")
-study.say(dr.study.read_widths(cells, by_width, delta, by_family))
-steps = sorted(by_width.groups, key=int)
-widths_apart = dr.study.differences(cells, by_width, list(zip(steps[1:], steps[:-1], strict=True)), delta)
-if widths_apart:
-    study.table(dr.study.differences_table(widths_apart), "differences-width")
+session.say(pretraining.describe_widths(measurements, by_width, delta, by_family))
+
+# %%
+wider = pretraining.width_differences(measurements, by_width, delta)
+if wider:
+    session.table(pretraining.differences_table(wider), "differences-width")
 
 # %% [markdown]
 # ## Beside the paper
 #
-# The paper's table 1 (ICLR version; $\delta = 0.9$, logistic probes on a coarse grid) has two families, trained on ImageNet. Other
-# networks and other images than here, so the numbers need not agree:
+# The paper's table 1 (ICLR version; $\delta = 0.9$, logistic probes on a coarse grid) has two
+# families, trained on ImageNet. Other networks and other images than here, so the numbers need not
+# agree:
 
 # %%
-study.table(dr.study.paper_table(), "paper")
-study.say(dr.study.read_families(cells, by_family, delta))
+from diffused_redundancy.findings import probing
+
+session.table(probing.paper_table(), "paper")
+session.say(pretraining.describe_families(measurements, by_family, delta))
 
 # %% [markdown]
 # ## What can be dropped, and what is left
 #
-# Every network and every size is a choice: so much of the layer dropped, so much accuracy left. A choice is on the
-# *Pareto front* if no other drops more and keeps as much. How steeply it falls is up to the task: the first figure shows the
-# same for DR, one row a task, one point a network.
+# Every network and every size is a choice: so much of the layer dropped, so much accuracy left. A
+# choice is on the *Pareto front* if no other drops more and keeps as much. How steeply it falls is
+# up to the task: the first figure shows the same for DR, one row a task, one point a network.
 
 # %%
-by_task = [(task.title, cells.points(study.nets, task, "accuracy", delta)) for task in cells.tasks]
-study.figure(
-    dr.study.groups_figure([("all networks", by_task)], f"DR({delta:g}) of accuracy"),
+session.figure(
+    figures.groups_figure(
+        grouping.task_panel(measurements, "accuracy", delta), f"DR({delta:g}) of accuracy"
+    ),
     "tasks",
-    alt="Diffused redundancy of accuracy by task: one row per task, one point per network with its interval, on one axis.",
+    alt="Diffused redundancy of accuracy by task: one row per task, one point per network with "
+    "its interval, on one axis.",
 )
-fronts = [dr.study.front(cells, task) for task in cells.tasks]
-same_width = [dr.study.front(cells, task, width=study.nets[0].d) for task in cells.tasks]
-named = {net.name: label for label, nets in by_loss.groups.items() if label == by_loss.reference or label.startswith("adversarial") for net in nets}
-named |= {name: label for name, label in dr.study.leading(fronts, cells).items() if name not in named}
-study.figure(
-    dr.study.trade_figure(dr.study.fronts_figure_data(cells, fronts, named), "share of neurons dropped", "test accuracy"),
+
+# %%
+from diffused_redundancy.findings import pareto
+
+fronts = pareto.all_fronts(measurements)
+coloured = pareto.highlighted(measurements, fronts, by_loss)
+session.figure(
+    figures.trade_figure(
+        pareto.trade_panels(measurements, fronts, coloured),
+        "share of neurons dropped",
+        "test accuracy",
+    ),
     "pareto",
-    alt="Test accuracy against the share of neurons dropped at random, one plot per task: a thin line per network and, drawn bold, the front "
-    "that none of them gets past.",
+    alt="Test accuracy against the share of neurons dropped at random, one plot per task: a thin "
+    "line per network and, drawn bold, the front that none of them gets past.",
 )
-study.table(dr.study.fronts_table(fronts), "pareto", show=False)
-study.say(dr.study.read_fronts(fronts))
-study.say(
-    f"{dr.study.read_leading(fronts, cells)}. As shares favour wide layers, take those of {study.nets[0].d} neurons alone: "
-    f"{dr.study.read_leading(same_width, cells).replace('Most', 'most')}."
-)
+session.table(pareto.fronts_table(fronts), "pareto", show=False)
+session.say(pareto.describe_fronts(fronts))
+
+# %%
+width = session.nets[0].d
+narrow = pareto.all_fronts(measurements, width=width)
+session.say(pareto.describe_leaders(measurements, fronts, narrow, width))
 
 # %% [markdown]
 # ## What the numbers say
 
 # %%
-by_net = {name: {task.title: cells.of(net, task).redundancy("accuracy", delta) for task in cells.tasks} for name, net in study.titles().items()}
-study.verdict(3, dr.study.tasks_differ(by_net, f"{PROBE} accuracy"))
-adversarial = [one for one in losses if one.group.startswith("adversarial")]
-study.verdict(4, dr.study.verdict_on(adversarial, "above", f"Adversarial against {by_loss.reference} training", delta))
-study.verdict(4, dr.study.verdict_on(larger, "above", "Larger against smaller upstream sets", delta))
+from diffused_redundancy.findings import verdicts
+
+by_net = grouping.redundancy_by_task(measurements, "accuracy", delta)
+session.verdict(3, verdicts.tasks_differ(by_net, f"{PROBE} accuracy"))
+session.verdict(4, pretraining.verdict_on_loss(losses, by_loss, "adversarial", "above", delta))
+session.verdict(
+    4, pretraining.verdict_on(larger, "above", "Larger against smaller upstream sets", delta)
+)
 
 # %%
-dropout = [one for one in losses if one.group.startswith("dropout")]
-decov = [one for one in losses if one.group.startswith("DeCov")]
-study.verdict(8, dr.study.verdict_on(dropout, "above", f"Dropout against {by_loss.reference} training", delta))
-study.verdict(8, dr.study.verdict_on(decov, "below", f"DeCov against {by_loss.reference} training", delta))
-study.verdict(9, dr.study.verdict_on(widths_apart, "above", "Each width against the next smaller one", delta))
-study.result(**dr.study.results_of(cells, delta))
+session.verdict(8, pretraining.verdict_on_loss(losses, by_loss, "dropout", "above", delta))
+session.verdict(8, pretraining.verdict_on_loss(losses, by_loss, "DeCov", "below", delta))
+session.verdict(
+    9, pretraining.verdict_on(wider, "above", "Each width against the next smaller one", delta)
+)
+session.result(**grouping.results_of(measurements, delta))
 
 # %% [markdown]
 # ## What to take away
 #
-# - Redundancy is made in pre-training: the same architecture, trained to nearly the same accuracy on the same pictures, can
-#   need a different share of its neurons. Read the verdicts for which losses differ clearly here, and in which direction.
-# - One network per condition proves little. The distance between two networks that differ in their seed only is the yardstick, and
-#   the text under the figures states it.
-# - DR is a *share*, and a share of the network's *own* accuracy. Doubling a layer adds to it even if not one useful neuron is added, and
-#   so does a layer that does badly: look at accuracies and at numbers of neurons as well.
+# - Redundancy is made in pre-training: the same architecture, trained to nearly the same accuracy
+#   on the same images, can need a different share of its neurons. Read the verdicts for which
+#   losses differ clearly here, and in which direction.
+# - One network per condition proves little. The distance between two networks that differ in their
+#   seed only is the yardstick, and the text under the figures states it.
+# - DR is a *share*, and a share of the network's *own* accuracy. Doubling a layer adds to it even
+#   if not one useful neuron is added, and so does a layer that does badly: look at accuracies and
+#   at numbers of neurons as well.
 #
 # ## Exercises
 #
-# 1. **Seeds as a yardstick.** In the table of redundancy, find two networks that differ in seed only. By how much do they differ
-#    on each task? Which of the differences between losses would you still believe if that were the only evidence?
-# 2. **Share or number?** A layer of 512 neurons needs 50 for a task. It is widened to 2,048 and needs 80. What was DR before
-#    and after? Which of the two numbers would you report to somebody who wants to save memory, and which to somebody
-#    who asks whether neurons do the same thing?
-# 3. **A network of your own.** In the line `for rate in (0.2, 0.5, 0.8):` of `lib/diffused_redundancy/nets/zoo.py` add 0.65, train
-#    the network with `.venv/bin/python -m diffused_redundancy pretrain miniature_resnet.dropout_0.65_s1` (some five minutes on one
-#    core), run the notebook again, and guess before you look where it falls. `git status` shows what came in, `git checkout lib`
-#    takes the change back.
+# 1. **Seeds as a yardstick.** In the table of redundancy, find two networks that differ in seed
+#    only. By how much do they differ on each task? Which of the differences between losses would
+#    you still believe if that were the only evidence?
+# 2. **Share or number?** A layer of 512 neurons needs 50 for a task. It is widened to 2,048 and
+#    needs 80. What was DR before and after? Which of the two numbers would you report to somebody
+#    who wants to save memory, and which to somebody who asks whether neurons do the same thing?
+# 3. **A network of your own.** In the line `for rate in (0.2, 0.5, 0.8):` of
+#    `lib/diffused_redundancy/nets/zoo.py` add 0.65, train the network with `.venv/bin/python -m
+#    diffused_redundancy pretrain miniature_resnet.dropout_0.65_s1` (some five minutes on one core),
+#    run the notebook again, and guess before you look where it falls. `git status` shows what came
+#    in, `git checkout lib` takes the change back.
 
 # %%
-study.finish()
+session.show_provenance()
+session.finish()

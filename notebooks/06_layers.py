@@ -14,115 +14,137 @@
 # %% [markdown]
 # # Where in depth does redundancy grow?
 #
-# The notebooks before look at the last layer before the head. The authors measured the ends of the residual stages as well. Here the
-# same curves are taken after every stage, maps averaged over positions. In convolutional networks deeper stages are wider, and a wider
-# layer may have a larger share to spare, so depth and width are told apart: each stage is measured as it is, and once more with as many random
-# neurons as the narrowest stage has, drawn ten times.
+# The notebooks before look at the last layer before the head. The authors measured the ends of the
+# residual stages as well. Here the same curves are taken after every stage, maps averaged over
+# positions. In convolutional networks deeper stages are wider, and a wider layer may have a larger
+# share to spare, so depth and width are told apart: each stage is measured as it is, and once more
+# with as many random neurons as the narrowest stage has, drawn ten times.
 #
-# **Cost** of the default run on two CPU cores: less than a minute beside another notebook, after the features: those of all stages come
-# from the same pass over the pictures as those of the last layer.
+# **Cost** of the default run on two CPU cores: less than a minute beside another notebook, after
+# the features: those of all stages come from the same pass over the images as those of the last
+# layer.
 
 # %% [markdown]
 # ## Parameters
 #
-# Change them here, or from the command line: `./run_all.sh --only 06_layers -p TASKS '[digits]'`. `LAYERS` may be `stages`,
-# which stands for the end of every stage of each network, or names of submodules.
+# Change them here, or from the command line: `./run_all.sh --only 06_layers -p TASKS '[digits]'`.
+# `LAYERS` may be `stages`, which stands for the end of every stage of each network, or names of
+# submodules.
 
 # %% tags=["parameters"]
 NETS: list[str] = ["miniature_resnet.standard_s1", "*t.mrl_s1", "*t.adversarial_l2_0.5_s1"]  # Networks; text is on the first
-TASKS: list[str] = ["digits", "armenian", "font_style"]  # Downstream tasks; also folder:PATH, npz:PATH, hf:PATH
+TASKS: list[str] = ["digits", "armenian", "font_style"]  # Tasks; or folder|npz|hf:PATH
 IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
-LAYERS: list[str] = ["stages"]  # Layers in order of depth: stages, penultimate, or names of submodules
+LAYERS: list[str] = ["stages"]  # In order of depth: stages, penultimate, or names of submodules
 SELECTIONS: list[str] = ["random"]  # Ways of choosing neurons or directions, random among them
 SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
 PROBE: str = "ridge"  # Linear probe: ridge (exact at every size) or logistic (at FRACTIONS)
 FRACTIONS: list[float] = [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0]  # Sizes of logistic probes
-DELTAS: list[float] = [0.9, 0.8, 0.95]  # Shares of the full layer's value to be kept; figures show the first
+DELTAS: list[float] = [0.9, 0.8, 0.95]  # Shares of the full value to keep; figures show the first
 DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
 COMPUTE: str = "float32"  # How features are computed: float32, bf16, either with +compile
 
 # %%
 import diffused_redundancy as dr
 
-study = dr.begin("06_layers", globals())
-study.need("SELECTIONS", "random")
-study.show_provenance()
+session = dr.begin("06_layers", globals())
+session.need("SELECTIONS", "random")
 
 # %% [markdown]
 # ## Measuring every stage
 
 # %% papermill_description=measures
+from diffused_redundancy.experiment.stages import measured_depths
+
+depths = measured_depths(
+    session.nets,
+    session.tasks,
+    LAYERS,
+    session.layer,
+    probe=PROBE,
+    selections=SELECTIONS,
+    seeds=SEEDS,
+    fractions=FRACTIONS,
+)
+
+# %%
+from diffused_redundancy.findings import depth
+
 delta = DELTAS[0]
-depths = [
-    dr.study.depth.measure_stages(study, net, task, LAYERS, probe=PROBE, selections=SELECTIONS, seeds=SEEDS, fractions=FRACTIONS)
-    for net in study.nets
-    for task in study.tasks
-]
-study.table(dr.study.depth.table(depths, DELTAS), "redundancy", show=False)
-study.table(dr.study.depth.shown(depths, delta), "layers")
+session.table(depth.redundancy_table(depths, DELTAS), "redundancy", show=False)
+session.table(depth.shown_layers(depths, delta), "layers")
 
 # %% [markdown]
 # ## Redundancy against depth
 
 # %%
-study.figure(
-    dr.study.series_figure(
-        [dr.study.depth.rows_of(depths, value, delta) for value in ("cka", "equal cka")],
+from diffused_redundancy.report import figures
+
+session.figure(
+    figures.series_figure(
+        depth.similarity_rows(depths, delta),
         "layer",
         [f"DR({delta:g}) of CKA", "the same, equal width"],
-        ticks=dr.study.depth.ticks(depths),
+        ticks=depth.ticks(depths),
         references=[1 - delta**2] * 2,
     ),
     "depth",
-    alt="Diffused redundancy of CKA after every stage, one column per task, one line per network: in the first row as the stages are, "
-    "in the second with as many random neurons of each as the narrowest stage has.",
+    alt="Diffused redundancy of CKA after every stage, one column per task, one line per network: "
+    "in the first row as the stages are, in the second with as many random neurons of each as the "
+    "narrowest stage has.",
 )
-study.say(dr.study.depth.read(depths, delta))
+session.say(depth.describe_similarity(depths, delta))
 
 # %% [markdown]
-# Intervals are 95% bootstrap percentiles: in the first row over the seeds of the selection; in the second of the mean over the draws, which
-# matter more. A layer of uncorrelated neurons of equal variance has $\mathrm{DR}(\delta) = 1 - \delta^2$ of CKA whatever its width (the
-# dotted line); what lies above is redundancy.
+# Intervals are 95% bootstrap percentiles: in the first row over the seeds of the selection; in the
+# second of the mean over the draws, which matter more. A layer of uncorrelated neurons of equal
+# variance has $\mathrm{DR}(\delta) = 1 - \delta^2$ of CKA whatever its width (the dotted line);
+# what lies above is redundancy.
 
 # %% [markdown]
 # ## What the task gets from it
 
 # %%
-study.figure(
-    dr.study.series_figure(
-        [dr.study.depth.rows_of(depths, value, delta) for value in ("full", "accuracy", "needed")],
+session.figure(
+    figures.series_figure(
+        depth.use_rows(depths, delta),
         "layer",
         ["accuracy, whole layer", f"DR({delta:g}) of accuracy", "neurons needed, k*"],
-        ticks=dr.study.depth.ticks(depths),
+        ticks=depth.ticks(depths),
         percent=[True],
     ),
     "use",
-    alt="The whole layer's accuracy, the diffused redundancy of accuracy and the number of neurons needed after every stage, one "
-    "column per task, one line per network.",
+    alt="The whole layer's accuracy, the diffused redundancy of accuracy and the number of neurons "
+    "needed after every stage, one column per task, one line per network.",
 )
-study.say(dr.study.depth.read_use(depths, delta))
+session.say(depth.describe_use(depths, delta))
 
 # %% [markdown]
-# The neurons needed, $k^*$, are those that keep the share $\delta$ of **that** layer's accuracy: a layer that does badly needs few
-# to do as badly.
+# The neurons needed, $k^*$, are those that keep the share $\delta$ of **that** layer's accuracy: a
+# layer that does badly needs few to do as badly.
 
 # %% [markdown]
 # ## What to take away
 #
-# - Two things change with depth: how many neurons there are, and how alike they are. The second row of the first figure keeps the number
-#   fixed.
-# - Redundancy of similarity and usefulness for a task are two things: compare the two figures before taking one for the other.
-# - The paper makes no claim about depth that we know of, so there is no verdict here; these are our measurements.
+# - Two things change with depth: how many neurons there are, and how alike they are. The second row
+#   of the first figure keeps the number fixed.
+# - Redundancy of similarity and usefulness for a task are two things: compare the two figures
+#   before taking one for the other.
+# - The paper makes no claim about depth that we know of, so there is no verdict here; these are our
+#   measurements.
 #
 # ## Exercises
 #
-# 1. **A fair comparison.** Why is it unfair to compare the DR of a stage of 64 neurons with that of one of 512? Construct a layer whose DR
-#    grows although nothing is added to it. (Hint: copy every neuron.)
-# 2. **Before training.** What would the curves look like for a network with random weights? Write down a guess, then build one
-#    with `dr.build("miniature_resnet", 131, 512, seed=1)`, take features with
+# 1. **A fair comparison.** Why is it unfair to compare the DR of a stage of 64 neurons with that of
+#    one of 512? Construct a layer whose DR grows although nothing is added to it. (Hint: copy every
+#    neuron.)
+# 2. **Before training.** What would the curves look like for a network with random weights? Write
+#    down a guess, then build one with `build("miniature_resnet", 131, 512, seed=1)` of
+#    `diffused_redundancy.nets.architectures`, take features with
 #    `dr.forward(net.eval(), batch, ["layer1", "layer4"])`, and look.
 # 3. **Inside a stage.** Set `LAYERS` to `["layer4.0", "layer4.1"]`. What does the second block add?
 
 # %%
-study.finish()
+session.show_provenance()
+session.finish()

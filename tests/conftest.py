@@ -1,16 +1,36 @@
-"""What several tests share: features that look like a layer's, a cache of their own, the real net and images."""
+"""What several tests share: features that look like a layer's, a cache of their own, the CPU for
+all but those of GPUs, the real network and images.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import diffused_redundancy as dr
 import numpy as np
 import pytest
+import torch
 from webserver import BODY, Server
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = Path(os.environ.get("DIFFUSED_REDUNDANCY_REAL", ROOT.parent / "shared" / "real"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """The device "auto" is the CPU in a test, its fixtures and its processes, unless it is marked
+    ``gpu``.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if item.get_closest_marker("gpu") is None:
+            for backend in (torch.cuda, torch.backends.mps):
+                # torch._dynamo, when it is imported, wants what torch has here: a cached function
+                patch.setattr(backend, "is_available", cache(lambda: False))
+            patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        return (yield)
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +39,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("DIFFUSED_REDUNDANCY_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
-def make_layer(n: int = 400, d: int = 60, classes: int = 5, seed: int = 0, dtype: str = "float64") -> tuple[np.ndarray, np.ndarray]:
+def make_layer(
+    n: int = 400, d: int = 60, classes: int = 5, seed: int = 0, dtype: str = "float64"
+) -> tuple[np.ndarray, np.ndarray]:
     """Features (n, d) of low rank plus noise, rectified, with class means; and labels (n,)."""
     rng = np.random.default_rng(seed)
     y = rng.integers(classes, size=n)
@@ -27,6 +49,12 @@ def make_layer(n: int = 400, d: int = 60, classes: int = 5, seed: int = 0, dtype
     hidden = rng.standard_normal((n, 12)) + 1.5 * rng.standard_normal((classes, 12))[y]
     X = hidden @ rng.standard_normal((12, d)) + rng.standard_normal((n, d)) + 1
     return np.maximum(X, 0).astype(dtype), y
+
+
+def features_of(parts: tuple[np.ndarray, ...], **kind: object) -> dr.Features:
+    """Features of (X, y, X_test, y_test)."""
+    X, y, X_test, y_test = parts
+    return dr.Features(X, y, X_test, y_test, **kind)
 
 
 @pytest.fixture
@@ -38,7 +66,9 @@ def layer() -> tuple[np.ndarray, np.ndarray]:
 def real() -> Path:
     """The folder of the real net and images."""
     if not (REAL / "resnet18_imagenet1k.safetensors").is_file():
-        pytest.skip(f"no real net at {REAL}: set DIFFUSED_REDUNDANCY_REAL to a folder that holds it")
+        pytest.skip(
+            f"no real net at {REAL}: set DIFFUSED_REDUNDANCY_REAL to a folder that holds it"
+        )
     return REAL
 
 

@@ -21,7 +21,11 @@ def hsic1(K: np.ndarray, L: np.ndarray) -> float:
     n = len(K)
     K, L = K - np.diag(np.diag(K)), L - np.diag(np.diag(L))
     one = np.ones(n)
-    total = np.trace(K @ L) + (one @ K @ one) * (one @ L @ one) / ((n - 1) * (n - 2)) - 2 / (n - 2) * (one @ K @ L @ one)
+    total = (
+        np.trace(K @ L)
+        + (one @ K @ one) * (one @ L @ one) / ((n - 1) * (n - 2))
+        - 2 / (n - 2) * (one @ K @ L @ one)
+    )
     return float(total / (n * (n - 3)))
 
 
@@ -30,9 +34,11 @@ def debiased_cka(A: np.ndarray, B: np.ndarray) -> float:
     return hsic1(K, L) / np.sqrt(hsic1(K, K) * hsic1(L, L))
 
 
-def ridge_scores(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, strength: float, classes: int) -> np.ndarray:
+def ridge_scores(
+    X: np.ndarray, y: np.ndarray, X_test: np.ndarray, alpha: float, classes: int
+) -> np.ndarray:
     """Scores of the ridge classifier from the normal equations."""
     Y = np.eye(classes)[y]
     Xc, Yc = centred(X), Y - Y.mean(0)
-    W = np.linalg.solve(Xc.T @ Xc + strength * np.eye(X.shape[1]), Xc.T @ Yc)
+    W = np.linalg.solve(Xc.T @ Xc + alpha * np.eye(X.shape[1]), Xc.T @ Yc)
     return (X_test - X.mean(0)) @ W + Y.mean(0)

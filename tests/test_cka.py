@@ -18,9 +18,9 @@ SIZES = (1, 2, 7, 31, 59, 60)
 def test_every_selection_against_feature_space(layer, selection):
     X, _ = layer
     s = dr.SufficientStatistics.from_features(X, debiased=True)
-    order = dr.basis(selection, s, 3)
-    biased = dr.cka_curve(s, order)
-    debiased = dr.cka_curve(s, order, debiased=True, features=X)
+    order = dr.ordering(selection, s, 3)
+    biased = dr.cka_curve(s, order).values[0]
+    debiased = dr.cka_curve(s, order, debiased=True, features=X).values[0]
     assert biased.shape == debiased.shape == (order.size,)
     for k in (k for k in SIZES if k <= order.size):
         part = order.columns(torch.from_numpy(X), k).numpy()
@@ -31,8 +31,8 @@ def test_every_selection_against_feature_space(layer, selection):
 def test_against_a_published_package(layer):
     X, _ = layer
     s = dr.SufficientStatistics.from_features(X, debiased=True)
-    order = dr.basis("random", s, 1)
-    curve = dr.cka_curve(s, order, debiased=True)
+    order = dr.ordering("random", s, 1)
+    curve = dr.cka_curve(s, order, debiased=True).values[0]
     whole = torch.from_numpy(X - X.mean(0))
     for k in SIZES:
         theirs = float(published.cka_from_features(whole[:, order.order[:k]], whole))
@@ -42,8 +42,8 @@ def test_against_a_published_package(layer):
 def test_float32_features_keep_seven_digits():
     X, _ = make_layer(n=9000, dtype="float32")
     s = dr.SufficientStatistics.from_features(X)
-    order = dr.basis("random", s, 1)
-    curve = dr.cka_curve(s, order)
+    order = dr.ordering("random", s, 1)
+    curve = dr.cka_curve(s, order).values[0]
     for k in SIZES:
         assert curve[k - 1] == pytest.approx(plain.cka(X[:, order.order[:k].numpy()], X), abs=1e-7)
 
@@ -51,7 +51,7 @@ def test_float32_features_keep_seven_digits():
 def test_whole_layer_is_one_and_all_is_within_bounds(layer):
     X, _ = layer
     s = dr.SufficientStatistics.from_features(X)
-    curves = dr.cka_curves(s, dr.bases("random", s, range(20)))
+    curves = dr.cka_curve(s, dr.orderings("random", s, range(20))).values
     assert curves.shape == (20, 60)
     assert np.allclose(curves[:, -1], 1, atol=1e-13)
     assert (curves >= 0).all() and (curves <= 1 + 1e-12).all()
@@ -61,28 +61,43 @@ def test_rotating_the_layer_changes_no_component_curve(layer):
     X, _ = layer
     rotated = X @ ortho_group.rvs(60, random_state=0)
     for selection in ("pca", "pca_least"):
-        curves = [dr.cka_curve(s, dr.basis(selection, s)) for s in map(dr.SufficientStatistics.from_features, (X, rotated))]
+        curves = [
+            dr.cka_curve(s, dr.ordering(selection, s)).values
+            for s in map(dr.SufficientStatistics.from_features, (X, rotated))
+        ]
         assert np.allclose(*curves, atol=1e-9)
 
 
 def test_permuting_neurons_permutes_nothing_else(layer):
-    """The curve of an order on X is the curve of the same neurons on X with its columns permuted."""
+    """The curve of an order on X is the curve of the same neurons on X with its columns
+    permuted.
+    """
     X, _ = layer
     s = dr.SufficientStatistics.from_features(X)
-    order = dr.basis("random", s, 5)
+    order = dr.ordering("random", s, 5)
     moved = dr.SufficientStatistics.from_features(X[:, order.order.numpy()])
-    assert np.allclose(dr.cka_curve(s, order), dr.cka_curve(moved, dr.basis("first", moved)), atol=1e-13)
+    assert np.allclose(
+        dr.cka_curve(s, order).values,
+        dr.cka_curve(moved, dr.ordering("first", moved)).values,
+        atol=1e-13,
+    )
 
 
 def test_permuting_images_changes_nothing(layer):
     X, _ = layer
     shuffled = X[np.random.default_rng(1).permutation(len(X))]
     a, b = (dr.SufficientStatistics.from_features(x) for x in (X, shuffled))
-    assert np.allclose(dr.cka_curve(a, dr.basis("random", a, 1)), dr.cka_curve(b, dr.basis("random", b, 1)), atol=1e-13)
+    assert np.allclose(
+        dr.cka_curve(a, dr.ordering("random", a, 1)).values,
+        dr.cka_curve(b, dr.ordering("random", b, 1)).values,
+        atol=1e-13,
+    )
 
 
 def test_closed_form_is_exact_where_it_must_be():
-    assert np.allclose(dr.closed_form(1.0, 50), np.sqrt(np.arange(1, 51) / 50))  # uncorrelated neurons of equal variance
+    assert np.allclose(
+        dr.closed_form(1.0, 50), np.sqrt(np.arange(1, 51) / 50)
+    )  # uncorrelated neurons of equal variance
     assert np.allclose(dr.closed_form(1 / 50, 50), 1)  # copies of one neuron
     X, _ = make_layer()
     s = dr.SufficientStatistics.from_features(X)
@@ -92,13 +107,15 @@ def test_closed_form_is_exact_where_it_must_be():
 def test_closed_form_predicts_the_mean_of_many_orders():
     X, _ = make_layer(n=3000, d=200)
     s = dr.SufficientStatistics.from_features(X)
-    mean = dr.cka_curves(s, dr.bases("random", s, range(200))).mean(0)
+    mean = dr.cka_curve(s, dr.orderings("random", s, range(200))).mean
     assert np.abs(dr.closed_form(dr.diagonal_share(s), 200) - mean)[20:].max() < 0.02
 
 
 def test_diagonal_share_of_uncorrelated_and_copied_neurons():
     X = np.random.default_rng(0).standard_normal((500, 1))
-    assert dr.diagonal_share(dr.SufficientStatistics.from_features(np.repeat(X, 8, axis=1))) == pytest.approx(1 / 8)
+    assert dr.diagonal_share(
+        dr.SufficientStatistics.from_features(np.repeat(X, 8, axis=1))
+    ) == pytest.approx(1 / 8)
     Q, _ = np.linalg.qr(plain.centred(np.random.default_rng(1).standard_normal((100, 6))))
     assert dr.diagonal_share(dr.SufficientStatistics.from_features(Q)) == pytest.approx(1)
 
@@ -107,18 +124,19 @@ def test_constant_neurons_count_for_nothing(layer):
     X, _ = layer
     with_constant = np.concatenate([np.full((len(X), 1), 7.0), X], axis=1)
     s = dr.SufficientStatistics.from_features(with_constant)
-    curve = dr.cka_curve(s, dr.basis("first", s))
+    curve = dr.cka_curve(s, dr.ordering("first", s)).values[0]
     assert curve[0] == 0
     plain_s = dr.SufficientStatistics.from_features(X)
-    assert np.allclose(curve[1:], dr.cka_curve(plain_s, dr.basis("first", plain_s)), atol=1e-12)
+    without = dr.cka_curve(plain_s, dr.ordering("first", plain_s)).values[0]
+    assert np.allclose(curve[1:], without, atol=1e-12)
 
 
 def test_fewer_images_than_neurons():
     X, _ = make_layer(n=30)
     s = dr.SufficientStatistics.from_features(X)
-    assert dr.basis("pca", s).size == 29  # centred images span n - 1 directions
-    assert dr.basis("random", s, 1).size == 60
-    assert dr.cka_curve(s, dr.basis("pca", s))[-1] == pytest.approx(1)
+    assert dr.ordering("pca", s).size == 29  # centred images span n - 1 directions
+    assert dr.ordering("random", s, 1).size == 60
+    assert dr.cka_curve(s, dr.ordering("pca", s)).values[0, -1] == pytest.approx(1)
 
 
 def test_errors(layer):
@@ -126,11 +144,59 @@ def test_errors(layer):
     s = dr.SufficientStatistics.from_features(X)
     with pytest.raises(dr.InputError, match="every neuron is constant"):
         constant = dr.SufficientStatistics.from_features(np.ones((5, 3)))
-        dr.cka_curve(constant, dr.basis("first", constant))
+        dr.cka_curve(constant, dr.ordering("first", constant))
     with pytest.raises(dr.InputError, match="debiased=True"):
-        dr.cka_curve(s, dr.basis("random", s, 1), debiased=True)
+        dr.cka_curve(s, dr.ordering("random", s, 1), debiased=True)
     with pytest.raises(dr.InputError, match="pass features=X"):
-        dr.cka_curve(s, dr.basis("pca", s), debiased=True)
+        dr.cka_curve(s, dr.ordering("pca", s), debiased=True)
     with pytest.raises(dr.InputError, match="at least 4 images"):
         few = dr.SufficientStatistics.from_features(X[:3], debiased=True)
-        dr.cka_curve(few, dr.basis("first", few), debiased=True)
+        dr.cka_curve(few, dr.ordering("first", few), debiased=True)
+
+
+def test_the_curve_says_what_it_is_of(layer):
+    s = dr.SufficientStatistics.from_features(layer[0], debiased=True)
+    orders = dr.orderings("random", s, [3, 1])
+    for debiased, measure in ((False, "cka"), (True, "debiased_cka")):
+        curve = dr.cka_curve(s, orders, debiased=debiased)
+        assert (curve.measure, curve.selection, curve.seeds) == (measure, "random", (3, 1))
+        assert (curve.d, curve.full, curve.exact) == (60, 1.0, True)
+        assert np.array_equal(curve.sizes, np.arange(1, 61))
+
+
+def test_features_in_place_of_statistics(layer):
+    X, _ = layer
+    s = dr.SufficientStatistics.from_features(X)
+    words = "make them with SufficientStatistics.from_features"
+    for given, kind in ((X, "ndarray"), (dr.Features(X), "Features"), (torch.ones(3, 3), "Tensor")):
+        for call in (
+            lambda given=given: dr.cka_curve(given, dr.ordering("first", s)),
+            lambda given=given: dr.diagonal_share(given),
+            lambda given=given: dr.ordering("first", given),
+            lambda given=given: dr.orderings("random", given, [1]),
+        ):
+            with pytest.raises(dr.InputError, match=f"statistics is {kind}: {words}"):
+                call()
+    with pytest.raises(dr.InputError, match=f"other is ndarray: {words}"):
+        s.merge(X)
+
+
+def test_what_are_no_orderings_of_a_layer(layer):
+    X, _ = layer
+    s, narrow = (dr.SufficientStatistics.from_features(part) for part in (X, X[:, :20]))
+    for given, words in (
+        ("random", "orderings is str: make them with orderings"),
+        ([1, 2], "orderings is list: make them with orderings"),
+        ([], "no orderings were given"),
+        (dr.orderings("random", narrow, [1]), "of 20 neurons cannot be used on a layer of 60"),
+        ([dr.ordering("random", s, 1), dr.ordering("first", s)], "of several selections or sizes"),
+    ):
+        with pytest.raises(dr.InputError, match=words):
+            dr.cka_curve(s, given)
+
+
+def test_debiased_cka_of_directions_needs_the_features_of_the_statistics(layer):
+    X, _ = layer
+    s = dr.SufficientStatistics.from_features(X, debiased=True)
+    with pytest.raises(dr.InputError, match=r"features have shape \(10, 60\)"):
+        dr.cka_curve(s, dr.ordering("pca", s), debiased=True, features=X[:10])

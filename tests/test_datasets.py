@@ -1,4 +1,6 @@
-"""Data sets in the exact on-disk formats of their publishers, tiny, written here; torchvision unpacks and reads them."""
+"""Data sets in the exact on-disk formats of their publishers, tiny, written here; torchvision
+unpacks and reads them.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ import diffused_redundancy as dr
 import numpy as np
 import pytest
 import torchvision
+from diffused_redundancy.commands import assets as inventory
 from diffused_redundancy.store import assets
-from diffused_redundancy.study import inventory
 from diffused_redundancy.tasks import datasets
 from PIL import Image
 from scipy.io import savemat
@@ -48,7 +50,9 @@ def archive(files: dict[str, bytes], mode: str = "w:gz") -> bytes:
 
 def jpeg(width: int = 40, height: int = 30) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(RNG.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(out, "JPEG", quality=95)
+    Image.fromarray(RNG.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(
+        out, "JPEG", quality=95
+    )
     return out.getvalue()
 
 
@@ -80,100 +84,212 @@ def cifar(place, monkeypatch, name):
         files[part[0]] = pickle.dumps({"data": pixels, labels: target, "filenames": []}, protocol=2)
         data[part[0]], truth[part[0]] = pixels, target
     meta = pickle.dumps({words: [f"class {i}" for i in range(classes)]}, protocol=2)
-    monkeypatch.setattr(kind, "train_list", [[part[0], md5(files[part[0]])] for part in kind.train_list])
-    monkeypatch.setattr(kind, "test_list", [[part[0], md5(files[part[0]])] for part in kind.test_list])
+    monkeypatch.setattr(
+        kind, "train_list", [[part[0], md5(files[part[0]])] for part in kind.train_list]
+    )
+    monkeypatch.setattr(
+        kind, "test_list", [[part[0], md5(files[part[0]])] for part in kind.test_list]
+    )
     monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": md5(meta)})
-    packed = archive({f"{folder}/{key}": value for key, value in files.items()} | {f"{folder}/{kind.meta['filename']}": meta})
+    packed = archive(
+        {f"{folder}/{key}": value for key, value in files.items()}
+        | {f"{folder}/{kind.meta['filename']}": meta}
+    )
     monkeypatch.setattr(kind, "tgz_md5", write(place, f"{name}/{kind.filename}", packed))
     first = kind.test_list[0][0]
-    return 20 * len(kind.train_list), 20, truth[first], data[first][0].reshape(3, 32, 32).transpose(1, 2, 0)
+    return (
+        20 * len(kind.train_list),
+        20,
+        truth[first],
+        data[first][0].reshape(3, 32, 32).transpose(1, 2, 0),
+    )
 
 
 def flowers(place, monkeypatch, name):
-    """Flowers102: numbered pictures in a tgz, labels and splits in MATLAB files, both from 1."""
+    """Flowers102: numbered images in a tgz, labels and splits in MATLAB files, both from 1."""
     labels = np.arange(1, 103).repeat(3)
     packed = archive({f"jpg/image_{i:05d}.jpg": jpeg() for i in range(1, len(labels) + 1)})
-    parts = {"trnid": np.arange(1, 307, 3), "valid": np.arange(2, 307, 3), "tstid": np.arange(3, 307, 3)}
-    found = {
+    parts = {
+        "trnid": np.arange(1, 307, 3),
+        "valid": np.arange(2, 307, 3),
+        "tstid": np.arange(3, 307, 3),
+    }
+    files = {
         "image": ("102flowers.tgz", write(place, f"{name}/flowers-102/102flowers.tgz", packed)),
-        "label": ("imagelabels.mat", write(place, f"{name}/flowers-102/imagelabels.mat", matlab(labels=labels))),
+        "label": (
+            "imagelabels.mat",
+            write(place, f"{name}/flowers-102/imagelabels.mat", matlab(labels=labels)),
+        ),
         "setid": ("setid.mat", write(place, f"{name}/flowers-102/setid.mat", matlab(**parts))),
     }
-    monkeypatch.setattr(torchvision.datasets.Flowers102, "_file_dict", found)
+    monkeypatch.setattr(torchvision.datasets.Flowers102, "_file_dict", files)
     return 102, 102, (labels[parts["tstid"] - 1] - 1).tolist(), None
 
 
 def pets(place, monkeypatch, name):
-    """Oxford-IIIT-Pets: pictures named by breed, lists of 'name class species breed', classes from 1."""
+    """Oxford-IIIT-Pets: images named by breed, lists of 'name class species breed', classes
+    from 1.
+    """
     breeds = ["Abyssinian", "american_bulldog", "Bengal"]
     images = {f"images/{breed}_{i}.jpg": jpeg() for breed in breeds for i in range(4)}
-    lines = {part: "".join(f"{breed}_{i} {b + 1} 1 1\n" for b, breed in enumerate(breeds) for i in chosen) for part, chosen in
-             (("trainval", (0, 1)), ("test", (2, 3)))}  # fmt: skip
-    notes = {f"annotations/{part}.txt": text.encode() for part, text in lines.items()} | {"annotations/trimaps/a.png": b""}
+    lines = {
+        part: "".join(
+            f"{breed}_{i} {b + 1} 1 1\n" for b, breed in enumerate(breeds) for i in chosen
+        )
+        for part, chosen in (("trainval", (0, 1)), ("test", (2, 3)))
+    }
+    notes = {f"annotations/{part}.txt": text.encode() for part, text in lines.items()} | {
+        "annotations/trimaps/a.png": b""
+    }
     url = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"
     home = f"{name}/oxford-iiit-pet"
-    sums = [write(place, f"{home}/{file}", archive(held)) for file, held in (("images.tar.gz", images), ("annotations.tar.gz", notes))]
-    monkeypatch.setattr(torchvision.datasets.OxfordIIITPet, "_RESOURCES", ((url + "images.tar.gz", sums[0]), (url + "annotations.tar.gz", sums[1])))
+    sums = [
+        write(place, f"{home}/{file}", archive(held))
+        for file, held in (("images.tar.gz", images), ("annotations.tar.gz", notes))
+    ]
+    monkeypatch.setattr(
+        torchvision.datasets.OxfordIIITPet,
+        "_RESOURCES",
+        ((url + "images.tar.gz", sums[0]), (url + "annotations.tar.gz", sums[1])),
+    )
     return 6, 6, [0, 0, 1, 1, 2, 2], None
 
 
 def places(place, monkeypatch, name):
-    """Places365, small images: lists in one tar, pictures of each part in another; the train folder is renamed on unpacking."""
+    """Places365, small images: lists in one tar, images of each part in another; the train folder
+    is renamed on unpacking.
+    """
     kind = torchvision.datasets.Places365
     categories = b"/a/airfield 0\n/b/bakery/shop 1\n"
-    train, val = b"/a/airfield/0.jpg 0\n/b/bakery/shop/1.jpg 1\n/b/bakery/shop/2.jpg 1\n", b"v1.jpg 1\nv0.jpg 0\n"
-    lists = {"categories_places365.txt": categories, "places365_train_standard.txt": train, "places365_val.txt": val}
+    train, val = (
+        b"/a/airfield/0.jpg 0\n/b/bakery/shop/1.jpg 1\n/b/bakery/shop/2.jpg 1\n",
+        b"v1.jpg 1\nv0.jpg 0\n",
+    )
+    lists = {
+        "categories_places365.txt": categories,
+        "places365_train_standard.txt": train,
+        "places365_val.txt": val,
+    }
     monkeypatch.setattr(kind, "_CATEGORIES_META", ("categories_places365.txt", md5(categories)))
-    monkeypatch.setattr(kind, "_FILE_LIST_META", {**kind._FILE_LIST_META, "train-standard": ("places365_train_standard.txt", md5(train)),
-                                                  "val": ("places365_val.txt", md5(val))})  # fmt: skip
+    monkeypatch.setattr(
+        kind,
+        "_FILE_LIST_META",
+        {
+            **kind._FILE_LIST_META,
+            "train-standard": ("places365_train_standard.txt", md5(train)),
+            "val": ("places365_val.txt", md5(val)),
+        },
+    )
     devkit = write(place, f"{name}/filelist_places365-standard.tar", archive(lists, "w"))
-    monkeypatch.setattr(kind, "_DEVKIT_META", {**kind._DEVKIT_META, "standard": ("filelist_places365-standard.tar", devkit)})
-    big = archive({f"data_256/{line.split()[0].decode().lstrip('/')}": jpeg() for line in train.splitlines()}, "w")
-    small = archive({f"val_256/{line.split()[0].decode()}": jpeg() for line in val.splitlines()}, "w")
-    sums = (write(place, f"{name}/train_256_places365standard.tar", big), write(place, f"{name}/val_256.tar", small))
-    monkeypatch.setattr(kind, "_IMAGES_META", {**kind._IMAGES_META, ("train-standard", True): ("train_256_places365standard.tar", sums[0]),
-                                               ("val", True): ("val_256.tar", sums[1])})  # fmt: skip
+    monkeypatch.setattr(
+        kind,
+        "_DEVKIT_META",
+        {**kind._DEVKIT_META, "standard": ("filelist_places365-standard.tar", devkit)},
+    )
+    big = archive(
+        {f"data_256/{line.split()[0].decode().lstrip('/')}": jpeg() for line in train.splitlines()},
+        "w",
+    )
+    small = archive(
+        {f"val_256/{line.split()[0].decode()}": jpeg() for line in val.splitlines()}, "w"
+    )
+    sums = (
+        write(place, f"{name}/train_256_places365standard.tar", big),
+        write(place, f"{name}/val_256.tar", small),
+    )
+    monkeypatch.setattr(
+        kind,
+        "_IMAGES_META",
+        {
+            **kind._IMAGES_META,
+            ("train-standard", True): ("train_256_places365standard.tar", sums[0]),
+            ("val", True): ("val_256.tar", sums[1]),
+        },
+    )
     return 3, 2, [1, 0], None
 
 
 def imagenet(place, monkeypatch, name):
-    """ImageNet: a devkit with MATLAB synsets and the labels of the validation images; train is a tar of tars, one a class."""
+    """ImageNet: a devkit with MATLAB synsets and the labels of the validation images; train is a
+    tar of tars, one a class.
+    """
     from torchvision.datasets import imagenet as module
 
     wnids = ["n01440764", "n01443537"]
-    kind = np.dtype([("ILSVRC2012_ID", "O"), ("WNID", "O"), ("words", "O"), ("gloss", "O"), ("num_children", "O")])
-    rows = [(i + 1, wnid, f"name {i}, other", "", 0) for i, wnid in enumerate(wnids)] + [(3, "n00000001", "parent", "", 2)]
+    kind = np.dtype(
+        [
+            ("ILSVRC2012_ID", "O"),
+            ("WNID", "O"),
+            ("words", "O"),
+            ("gloss", "O"),
+            ("num_children", "O"),
+        ]
+    )
+    rows = [(i + 1, wnid, f"name {i}, other", "", 0) for i, wnid in enumerate(wnids)] + [
+        (3, "n00000001", "parent", "", 2)
+    ]
     synsets = np.array(rows, dtype=kind)
-    devkit = archive({
-        "ILSVRC2012_devkit_t12/data/meta.mat": matlab(synsets=synsets),
-        "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt": b"2\n1\n2\n1\n",
-    })  # fmt: skip
-    train = archive({f"{wnid}.tar": archive({f"{wnid}_{i}.JPEG": jpeg() for i in range(3)}, "w") for wnid in wnids}, "w")
+    devkit = archive(
+        {
+            "ILSVRC2012_devkit_t12/data/meta.mat": matlab(synsets=synsets),
+            "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt": b"2\n1\n2\n1\n",
+        }
+    )
+    train = archive(
+        {
+            f"{wnid}.tar": archive({f"{wnid}_{i}.JPEG": jpeg() for i in range(3)}, "w")
+            for wnid in wnids
+        },
+        "w",
+    )
     val = archive({f"ILSVRC2012_val_{i:08d}.JPEG": jpeg() for i in range(1, 5)}, "w")
-    names = {"devkit": "ILSVRC2012_devkit_t12.tar.gz", "train": "ILSVRC2012_img_train.tar", "val": "ILSVRC2012_img_val.tar"}
+    names = {
+        "devkit": "ILSVRC2012_devkit_t12.tar.gz",
+        "train": "ILSVRC2012_img_train.tar",
+        "val": "ILSVRC2012_img_val.tar",
+    }
     held = {"devkit": devkit, "train": train, "val": val}
-    monkeypatch.setattr(module, "ARCHIVE_META", {part: (names[part], write(place, f"{name}/{names[part]}", held[part])) for part in names})
+    monkeypatch.setattr(
+        module,
+        "ARCHIVE_META",
+        {part: (names[part], write(place, f"{name}/{names[part]}", held[part])) for part in names},
+    )
     return 6, 4, [0, 0, 1, 1], None
 
 
-FORMATS = {"cifar10": cifar, "cifar100": cifar, "flowers102": flowers, "oxford_iiit_pet": pets, "places365": places, "imagenet": imagenet}
+FORMATS = {
+    "cifar10": cifar,
+    "cifar100": cifar,
+    "flowers102": flowers,
+    "oxford_iiit_pet": pets,
+    "places365": places,
+    "imagenet": imagenet,
+}
 
 
 @pytest.mark.parametrize("name", datasets.DATASETS)
 def test_each_data_set_in_its_own_format(name, place, monkeypatch):
-    train, test, labels, picture = FORMATS[name](place, monkeypatch, name)
+    train, test, labels, image = FORMATS[name](place, monkeypatch, name)
     assert not datasets.is_unpacked(name)
-    job = dr.task(name)
+    task = dr.task(name)
     assert datasets.is_unpacked(name) and inventory.state(assets.asset(name)) == "here"
-    parts = job.splits
+    parts = task.splits
     assert (len(parts["train"]), len(parts["test"])) == (train, test)
     assert parts["test"].labels.tolist() == labels and parts["train"].labels.dtype == np.int64
     first, second = parts["test"].images.batch(0, 2)
-    assert first.dtype == np.uint8 and first.ndim == 3 and first.shape[2] == 3 and not np.array_equal(first, second)
-    if picture is not None:
-        assert np.array_equal(first, picture)
-    assert max(parts["test"].labels) < len(job.classes) and job.title == datasets.DATASETS[name].title
-    assert dr.task(name).fingerprint == job.fingerprint
+    assert (
+        first.dtype == np.uint8
+        and first.ndim == 3
+        and first.shape[2] == 3
+        and not np.array_equal(first, second)
+    )
+    if image is not None:
+        assert np.array_equal(first, image)
+    assert (
+        max(parts["test"].labels) < len(task.classes)
+        and task.title == datasets.DATASETS[name].title
+    )
+    assert dr.task(name).fingerprint == task.fingerprint
     for file in place.rglob("*.tar*"):  # unpacked, the archives may go
         file.unlink()
     assert len(dr.task(name).splits["train"]) == train
@@ -183,25 +299,42 @@ def test_each_data_set_in_its_own_format(name, place, monkeypatch):
 def test_a_missing_data_set_says_what_to_do(name, place):
     with pytest.raises(dr.InputError, match=f"data set {name} is not here: ") as caught:
         dr.task(name)
-    assert str(place / name).replace(str(place.home()), "~") in str(caught.value) and "assets" in str(caught.value)
+    assert str(place / name).replace(str(place.home()), "~") in str(
+        caught.value
+    ) and "assets" in str(caught.value)
 
 
 def test_a_damaged_archive_is_refused(place, monkeypatch):
     cifar(place, monkeypatch, "cifar10")
     path = place / "cifar10" / "cifar-10-python.tar.gz"
     path.write_bytes(path.read_bytes()[:-5])
-    monkeypatch.setattr("torchvision.datasets.utils.urllib.request.urlopen", lambda *given, **more: (_ for _ in ()).throw(OSError("no network")))
+    monkeypatch.setattr(
+        "torchvision.datasets.utils.urllib.request.urlopen",
+        lambda *given, **more: (_ for _ in ()).throw(OSError("no network")),
+    )
     with pytest.raises(dr.InputError, match="data set cifar10 in .* cannot be unpacked"):
         dr.task("cifar10")
 
 
 def test_the_real_sizes_are_those_of_the_manifest():
-    assert set(datasets.DATASETS) == {name for name, one in assets.manifest().items() if one.kind == "datasets"}
+    assert set(datasets.DATASETS) == {
+        name for name, one in assets.manifest().items() if one.kind == "datasets"
+    }
     kind = torchvision.datasets
-    known = {file.name.rpartition("/")[2]: file.expected.md5 for one in assets.manifest().values() if one.kind == "datasets" for file in one.files}
-    assert known["cifar-10-python.tar.gz"] == kind.CIFAR10.tgz_md5 and known["cifar-100-python.tar.gz"] == kind.CIFAR100.tgz_md5
+    known = {
+        file.name.rpartition("/")[2]: file.expected.md5
+        for one in assets.manifest().values()
+        if one.kind == "datasets"
+        for file in one.files
+    }
+    assert (
+        known["cifar-10-python.tar.gz"] == kind.CIFAR10.tgz_md5
+        and known["cifar-100-python.tar.gz"] == kind.CIFAR100.tgz_md5
+    )
     assert all(known[file] == md5sum for file, md5sum in kind.Flowers102._file_dict.values())
-    assert all(known[url.rpartition("/")[2]] == md5sum for url, md5sum in kind.OxfordIIITPet._RESOURCES)
+    assert all(
+        known[url.rpartition("/")[2]] == md5sum for url, md5sum in kind.OxfordIIITPet._RESOURCES
+    )
     assert all(known[file] == md5sum for file, md5sum in kind.imagenet.ARCHIVE_META.values())
     assert known["val_256.tar"] == kind.Places365._IMAGES_META["val", True][1]
 
@@ -215,11 +348,17 @@ def test_a_limited_task_is_balanced_nested_and_another_one(place, monkeypatch):
     assert len(some.splits["train"]) == 15 and len(some.splits["test"]) == 15
     counts = np.bincount(some.splits["train"].labels, minlength=10)
     assert counts.max() - counts.min() <= 1
-    assert len({whole.fingerprint, some.fingerprint, fewer.fingerprint}) == 3 and "at most 15 images" in some.source
-    pictures = {picture.tobytes() for picture in some.splits["train"].images.batch(0, 15)}
-    assert all(picture.tobytes() in pictures for picture in fewer.splits["train"].images.batch(0, 11))
+    assert (
+        len({whole.fingerprint, some.fingerprint, fewer.fingerprint}) == 3
+        and "at most 15 images" in some.source
+    )
+    images = {image.tobytes() for image in some.splits["train"].images.batch(0, 15)}
+    assert all(image.tobytes() in images for image in fewer.splits["train"].images.batch(0, 11))
     assert len(dr.task("cifar10", images=10_000).splits["test"]) == 20
-    with pytest.raises(dr.InputError, match=r"7 images of cifar10 leave some of its 10 classes without one .nearest: 10"):
+    with pytest.raises(
+        dr.InputError,
+        match=r"7 images of cifar10 leave some of its 10 classes without one .nearest: 10",
+    ):
         dr.task("cifar10", images=7)
 
 
@@ -229,17 +368,26 @@ def test_a_limited_task_is_balanced_nested_and_another_one(place, monkeypatch):
 @pytest.mark.parametrize("parts", [("train", "test"), ("train", "validation"), ("train",)])
 def test_a_hugging_face_data_set_on_disk(tmp_path, parts):
     hf = pytest.importorskip("datasets")
-    features = hf.Features({"pixels": hf.Image(), "kind": hf.ClassLabel(names=["cat", "dog"]), "note": hf.Value("string")})
-    pictures = [Image.fromarray(RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)) for _ in range(10)]
-    rows = {"pixels": pictures, "kind": [0, 1] * 5, "note": [""] * 10}
+    features = hf.Features(
+        {
+            "pixels": hf.Image(),
+            "kind": hf.ClassLabel(names=["cat", "dog"]),
+            "note": hf.Value("string"),
+        }
+    )
+    images = [Image.fromarray(RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)) for _ in range(10)]
+    rows = {"pixels": images, "kind": [0, 1] * 5, "note": [""] * 10}
     made = {part: hf.Dataset.from_dict(rows, features=features) for part in parts}
     (hf.DatasetDict(made) if len(parts) > 1 else made["train"]).save_to_disk(str(tmp_path / "set"))
-    job = dr.task(f"hf:{tmp_path / 'set'}")
-    assert job.classes == ("cat", "dog")
+    task = dr.task(f"hf:{tmp_path / 'set'}")
+    assert task.classes == ("cat", "dog")
     sizes = (10, 10) if len(parts) > 1 else (8, 2)
-    assert (len(job.splits["train"]), len(job.splits["test"])) == sizes
+    assert (len(task.splits["train"]), len(task.splits["test"])) == sizes
     if len(parts) > 1:
-        assert np.array_equal(job.splits["train"].images.batch(3, 4)[0], np.asarray(pictures[3])) and job.splits["test"].labels.tolist() == [0, 1] * 5
+        assert (
+            np.array_equal(task.splits["train"].images.batch(3, 4)[0], np.asarray(images[3]))
+            and task.splits["test"].labels.tolist() == [0, 1] * 5
+        )
     with pytest.raises(dr.InputError, match="no Hugging Face data set"):
         dr.task(f"hf:{tmp_path}")
 
@@ -262,10 +410,13 @@ def test_an_unpacking_that_was_interrupted_is_made_anew(place, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         dr.task("flowers102")
     assert len(list((place / "flowers102/flowers-102/jpg").iterdir())) == 5
-    assert not datasets.is_unpacked("flowers102") and inventory.state(assets.asset("flowers102")) == "here"  # the archives are
+    assert (
+        not datasets.is_unpacked("flowers102")
+        and inventory.state(assets.asset("flowers102")) == "here"
+    )  # the archives are
     monkeypatch.setattr(FLOWERS, "download_and_extract_archive", unpack)
-    job = dr.task("flowers102")
-    assert job.splits["train"].images.batch(0, 102)[-1].shape == (30, 40, 3) and kind is not None
+    task = dr.task("flowers102")
+    assert task.splits["train"].images.batch(0, 102)[-1].shape == (30, 40, 3) and kind is not None
     assert not list(place.rglob(datasets.BEGUN))
 
 
@@ -306,18 +457,27 @@ def test_a_part_of_a_data_set_is_called_one(place, monkeypatch):
 
 @pytest.mark.parametrize(
     "change, words",
-    [("order", "name or order their classes differently"), ("label", "rows without a label"), ("empty", "no Hugging Face data set .*list index")],
+    [
+        ("order", "name or order their classes differently"),
+        ("label", "rows without a label"),
+        ("empty", "no Hugging Face data set .*list index"),
+    ],
 )
 def test_a_hugging_face_data_set_that_cannot_be_used(tmp_path, change, words):
     hf = pytest.importorskip("datasets")
-    names = {"train": ["cat", "dog"], "test": ["dog", "cat"] if change == "order" else ["cat", "dog"]}
+    names = {
+        "train": ["cat", "dog"],
+        "test": ["dog", "cat"] if change == "order" else ["cat", "dog"],
+    }
     made = {}
     for part, kinds in names.items():
         count = 0 if (change, part) == ("empty", "test") else 4
         labels = [-1 if (change, part) == ("label", "test") else 0, 1, 0, 1][:count]
-        pictures = [Image.fromarray(RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(count)]
+        images = [
+            Image.fromarray(RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(count)
+        ]
         features = hf.Features({"image": hf.Image(), "label": hf.ClassLabel(names=kinds)})
-        made[part] = hf.Dataset.from_dict({"image": pictures, "label": labels}, features=features)
+        made[part] = hf.Dataset.from_dict({"image": images, "label": labels}, features=features)
     hf.DatasetDict(made).save_to_disk(str(tmp_path / "set"))
     with pytest.raises(dr.InputError, match=words):
         _ = dr.task(f"hf:{tmp_path / 'set'}").splits

@@ -1,4 +1,6 @@
-"""Downloads resume, hashes are checked, nothing half-done is left; the hub's client talks to a server like the hub."""
+"""Downloads resume, hashes are checked, nothing half-done is left; the hub's client talks to a
+server like the hub.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def at_once(monkeypatch):
 
 
 def test_a_file_comes_whole(server, tmp_path):
-    download.download(f"{server.url}/file", tmp_path / "a" / "file", Expected(sha256=sha(BODY), size=len(BODY)))
+    download.download(
+        f"{server.url}/file", tmp_path / "a" / "file", Expected(sha256=sha(BODY), size=len(BODY))
+    )
     assert (tmp_path / "a" / "file").read_bytes() == BODY
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["file"]
 
@@ -34,7 +38,9 @@ def test_trouble_that_passes_is_overcome(server, tmp_path, trouble):
 
 
 @pytest.mark.parametrize("trouble", ["stall", "reset"])
-def test_a_connection_that_breaks_in_the_middle_is_no_trouble_with_the_disk(server, tmp_path, monkeypatch, trouble):
+def test_a_connection_that_breaks_in_the_middle_is_no_trouble_with_the_disk(
+    server, tmp_path, monkeypatch, trouble
+):
     monkeypatch.setattr(download, "TIMEOUT", 0.5)
     server.plans["/file"] = [trouble]
     download.download(f"{server.url}/file", tmp_path / "file")
@@ -48,7 +54,9 @@ def test_a_connection_that_breaks_in_the_middle_is_no_trouble_with_the_disk(serv
 
 def test_a_disk_that_cannot_be_written_is_no_trouble_with_the_connection(server, tmp_path):
     (tmp_path / "file.part").mkdir()
-    with pytest.raises(dr.InputError, match="cannot write .*file.part: a folder of that name is in the way"):
+    with pytest.raises(
+        dr.InputError, match="cannot write .*file.part: a folder of that name is in the way"
+    ):
         download.download(f"{server.url}/file", tmp_path / "file")
     assert len(server.seen) == 1
 
@@ -63,7 +71,9 @@ def test_tries_that_bring_something_are_not_counted(server, tmp_path):
 @pytest.mark.parametrize("expected", [Expected(), Expected(sha256=sha(BODY), size=len(BODY))])
 def test_a_part_that_is_complete_is_not_fetched_again(server, tmp_path, monkeypatch, expected):
     with monkeypatch.context() as stopped:
-        stopped.setattr(Expected, "problem", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
+        stopped.setattr(
+            Expected, "problem", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             download.download(f"{server.url}/file", tmp_path / "file", expected)
     assert (tmp_path / "file.part").read_bytes() == BODY
@@ -76,8 +86,12 @@ def test_a_part_that_is_complete_is_not_fetched_again(server, tmp_path, monkeypa
 def test_a_part_that_is_spoilt_or_too_long_begins_anew(server, tmp_path):
     for content in (BODY[::-1], BODY + b"more", BODY[:100] + bytes(100)):
         (tmp_path / "file.part").write_bytes(content)
-        (tmp_path / "file.part.json").write_text(json.dumps({"url": f"{server.url}/file", "validator": f'"{sha(BODY)}"'}))
-        download.download(f"{server.url}/file", tmp_path / "file", Expected(sha256=sha(BODY), size=len(BODY)))
+        (tmp_path / "file.part.json").write_text(
+            json.dumps({"url": f"{server.url}/file", "validator": f'"{sha(BODY)}"'})
+        )
+        download.download(
+            f"{server.url}/file", tmp_path / "file", Expected(sha256=sha(BODY), size=len(BODY))
+        )
         assert (tmp_path / "file").read_bytes() == BODY
 
 
@@ -94,7 +108,9 @@ def test_another_process_goes_on_where_one_stopped(server, tmp_path, monkeypatch
     server.plans["/file"] = ["cut"]
     with pytest.raises(DeadLink, match="the connection broke after"):
         download.download(f"{server.url}/file", tmp_path / "file")
-    assert 0 < (tmp_path / "file.part").stat().st_size < len(BODY) and not (tmp_path / "file").exists()
+    assert (
+        0 < (tmp_path / "file.part").stat().st_size < len(BODY) and not (tmp_path / "file").exists()
+    )
     download.download(f"{server.url}/file", tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == BODY and server.seen[-1][2].startswith("bytes=")
 
@@ -157,9 +173,9 @@ def test_a_hub_that_does_not_answer_is_asked_patiently_only_once(tmp_path, monke
 
 def free_port() -> int:
     """A port of this machine that nothing listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 # The hub
@@ -171,23 +187,35 @@ def at_hub(server, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *given: None)
     server.bodies["/timm/some.tag/resolve/main/model.safetensors"] = BODY
-    return server, "/timm/some.tag/resolve/main/model.safetensors", "hf://timm/some.tag/model.safetensors"
+    return (
+        server,
+        "/timm/some.tag/resolve/main/model.safetensors",
+        "hf://timm/some.tag/model.safetensors",
+    )
 
 
-@pytest.mark.parametrize("asking, giving", [([], []), ([500], []), ([], ["cut"]), (["ok", 502], [502, "cut"]), ([], [403, "cut", 403])])
+@pytest.mark.parametrize(
+    "asking, giving",
+    [([], []), ([500], []), ([], ["cut"]), (["ok", 502], [502, "cut"]), ([], [403, "cut", 403])],
+)
 def test_the_hub_gives_a_file(at_hub, tmp_path, asking, giving):
     server, path, url = at_hub
     server.plans |= {path: list(asking), f"/signed{path}": list(giving)}
     hub.download(url, tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == BODY
     kinds = [seen[0] for seen in server.seen if seen[1].endswith(path)]
-    assert kinds.count("GET") == 1 + len(giving) and kinds.count("HEAD") == kinds.count("GET") + len([what for what in asking if what != "ok"])
+    assert kinds.count("GET") == 1 + len(giving) and kinds.count("HEAD") == kinds.count(
+        "GET"
+    ) + len([what for what in asking if what != "ok"])
 
 
 def test_another_process_goes_on_with_a_file_of_the_hub(at_hub, tmp_path, monkeypatch):
     server, path, url = at_hub
     server.plans[f"/signed{path}"] = ["cut"]
-    with monkeypatch.context() as once, pytest.raises(DeadLink, match="hf://timm/some.tag/model.safetensors: the connection broke"):
+    with (
+        monkeypatch.context() as once,
+        pytest.raises(DeadLink, match="hf://timm/some.tag/model.safetensors: the connection broke"),
+    ):
         once.setattr(download, "TRIES", 1)
         hub.download(url, tmp_path / "file")
     held = (tmp_path / "file.part").stat().st_size
@@ -201,13 +229,17 @@ def test_another_version_at_the_hub_begins_anew(at_hub, tmp_path):
     (tmp_path / "file.part.json").write_text(json.dumps({"url": url, "version": sha(BODY)}))
     server.bodies[path] = BODY[::-1]
     hub.download(url, tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == BODY[::-1] and {seen[2] for seen in server.seen} == {""}
+    assert (tmp_path / "file").read_bytes() == BODY[::-1] and {seen[2] for seen in server.seen} == {
+        ""
+    }
 
 
 def test_a_signed_address_that_is_never_accepted(at_hub, tmp_path):
     server, path, url = at_hub
     server.plans[f"/signed{path}"] = [403] * 99
-    with pytest.raises(DeadLink, match="hf://timm/some.tag/model.safetensors: Forbidden .tried 5 times"):
+    with pytest.raises(
+        DeadLink, match="hf://timm/some.tag/model.safetensors: Forbidden .tried 5 times"
+    ):
         hub.download(url, tmp_path / "file")
 
 
@@ -245,6 +277,8 @@ def test_what_the_hub_does_not_have(at_hub, tmp_path, monkeypatch):
 def test_a_file_that_the_hub_s_client_has_already_is_copied(at_hub, tmp_path, monkeypatch):
     server, _, url = at_hub
     (tmp_path / "cached").write_bytes(BODY)
-    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *given: str(tmp_path / "cached"))
+    monkeypatch.setattr(
+        "huggingface_hub.try_to_load_from_cache", lambda *given: str(tmp_path / "cached")
+    )
     hub.download(url, tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == BODY and server.seen == []

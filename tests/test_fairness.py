@@ -1,4 +1,4 @@
-"""Fairness over classes and Pareto fronts: against plain loops and SciPy, and by what must not change them."""
+"""Fairness over classes: against plain loops and SciPy, and by what must not change it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from itertools import pairwise
 import diffused_redundancy as dr
 import numpy as np
 import pytest
-from diffused_redundancy.measure.fairness import coefficient_of_variation, expected_gini, gini, mean_agreement, rank_correlation, worst
-from diffused_redundancy.measure.redundancy import pareto_front
+from diffused_redundancy.measures.fairness import (
+    coefficient_of_variation,
+    expected_gini,
+    gini,
+    mean_agreement,
+    rank_correlation,
+    worst,
+)
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr, variation
@@ -17,9 +23,9 @@ from scipy.stats import spearmanr, variation
 NAN = float("nan")
 REDUCED = [gini, coefficient_of_variation, worst, lambda values: worst(values, 0.5)]
 accuracies = st.lists(st.integers(0, 100).map(lambda n: n / 100), min_size=2, max_size=12)
-with_missing = st.lists(st.one_of(st.just(NAN), st.integers(0, 100).map(lambda n: n / 100)), min_size=4, max_size=12).filter(
-    lambda values: sum(not math.isnan(v) for v in values) >= 2
-)
+with_missing = st.lists(
+    st.one_of(st.just(NAN), st.integers(0, 100).map(lambda n: n / 100)), min_size=4, max_size=12
+).filter(lambda values: sum(not math.isnan(v) for v in values) >= 2)
 
 
 def plain_gini(values: list[float]) -> float:
@@ -39,16 +45,6 @@ def plain_spearman(a: list[float], b: list[float]) -> float:
     return product / math.sqrt(sum((x - mean) ** 2 for x in p) * sum((y - mean) ** 2 for y in q))
 
 
-def plain_front(points: list[tuple[float, float]]) -> list[int]:
-    """Positions that no other point beats, the first of equal ones, by rising gain."""
-
-    def beaten(i: int) -> bool:
-        x, y = points[i]
-        return any((a >= x and b >= y and (a > x or b > y)) or (j < i and (a, b) == (x, y)) for j, (a, b) in enumerate(points))
-
-    return sorted((i for i in range(len(points)) if not beaten(i)), key=lambda i: points[i][0])
-
-
 @settings(deadline=None)
 @given(accuracies)
 def test_gini_is_half_the_mean_absolute_difference(values):
@@ -60,7 +56,9 @@ def test_gini_is_half_the_mean_absolute_difference(values):
 def test_gini_of_extremes(classes):
     assert gini(np.eye(classes)[0]) == pytest.approx(1 - 1 / classes)
     assert gini(np.full(classes, 0.3)) == pytest.approx(0, abs=1e-12)
-    assert gini(np.arange(1, classes + 1)) == pytest.approx((classes - 1) / (3 * classes))  # 1, 2, ..., C has (C - 1) / (3C)
+    assert gini(np.arange(1, classes + 1)) == pytest.approx(
+        (classes - 1) / (3 * classes)
+    )  # 1, 2, ..., C has (C - 1) / (3C)
 
 
 def test_moving_accuracy_from_poor_to_rich_raises_gini():
@@ -80,7 +78,9 @@ def test_variation_is_that_of_scipy(values):
 def test_worst_is_the_mean_of_the_lowest(values, asked):
     count = min(asked, len(values))
     lowest = sorted(values)[: max(count, 1)]
-    share = (count + 0.5) / len(values) if count < len(values) else 1.0  # half a class more is rounded down
+    share = (
+        (count + 0.5) / len(values) if count < len(values) else 1.0
+    )  # half a class more is rounded down
     assert worst(values, share) == pytest.approx(sum(lowest) / len(lowest))
     assert worst(values) == min(values)
 
@@ -108,9 +108,11 @@ def test_the_last_axis_is_reduced(shape):
     values = np.random.default_rng(0).random(shape)
     values[..., 2] = NAN
     for measure in REDUCED:
-        found = measure(values)
-        assert np.shape(found) == shape[:-1]
-        assert np.array_equal(found, np.array([measure(row) for row in values.reshape(-1, 7)]).reshape(shape[:-1]))
+        reduced = measure(values)
+        assert np.shape(reduced) == shape[:-1]
+        assert np.array_equal(
+            reduced, np.array([measure(row) for row in values.reshape(-1, 7)]).reshape(shape[:-1])
+        )
 
 
 def test_rows_without_any_right_guess_are_even():
@@ -138,15 +140,22 @@ def test_what_is_no_accuracy_by_class(measure, values, words):
 
 @pytest.mark.parametrize("share, nearest", [(-0.1, "0"), (1.5, "1")])
 def test_a_share_of_classes_out_of_range(share, nearest):
-    with pytest.raises(dr.InputError, match=rf"share is {share:g}: it must be at least 0 and at most 1 \(nearest: {nearest}\)"):
+    with pytest.raises(
+        dr.InputError,
+        match=rf"share is {share:g}: it must be at least 0 and at most 1 \(nearest: {nearest}\)",
+    ):
         worst([0.1, 0.2], share)
 
 
 def test_rank_correlation_with_ties_is_that_of_scipy_and_of_plain_ranks():
-    rows = np.random.default_rng(0).integers(0, 4, (5, 9)) / 4  # four values over nine classes: ties in every row
+    rows = (
+        np.random.default_rng(0).integers(0, 4, (5, 9)) / 4
+    )  # four values over nine classes: ties in every row
     found = rank_correlation(rows)
     assert found == pytest.approx(spearmanr(rows, axis=1).statistic, abs=1e-12)
-    assert found[1, 3] == pytest.approx(plain_spearman(rows[1].tolist(), rows[3].tolist()), abs=1e-12)
+    assert found[1, 3] == pytest.approx(
+        plain_spearman(rows[1].tolist(), rows[3].tolist()), abs=1e-12
+    )
     others = rank_correlation(rows[:2], rows[2:])
     assert others.shape == (2, 3) and others == pytest.approx(found[:2, 2:], abs=1e-12)
 
@@ -154,7 +163,9 @@ def test_rank_correlation_with_ties_is_that_of_scipy_and_of_plain_ranks():
 def test_rank_correlation_sees_the_order_only():
     rows = np.random.default_rng(1).random((4, 20))
     assert rank_correlation(np.exp(5 * rows)) == pytest.approx(rank_correlation(rows), abs=1e-12)
-    assert rank_correlation(rows, -rows).diagonal() == pytest.approx(-1) and rank_correlation(rows).diagonal() == pytest.approx(1)
+    assert rank_correlation(rows, -rows).diagonal() == pytest.approx(-1) and rank_correlation(
+        rows
+    ).diagonal() == pytest.approx(1)
     columns = np.random.default_rng(2).permutation(20)
     assert rank_correlation(rows[:, columns]) == pytest.approx(rank_correlation(rows), abs=1e-12)
     assert rank_correlation(rows[0], rows[1]).shape == (1, 1)
@@ -206,8 +217,12 @@ def test_expected_gini_is_that_of_another_simulation(accuracy, counts):
     rng = np.random.default_rng(5)
     drawn = [plain_gini([(rng.random(n) < accuracy).mean() for n in counts]) for _ in range(3_000)]
     error = np.std(drawn) * math.sqrt(1 / 3_000 + 1 / 4_000)  # of the difference of two means
-    assert expected_gini(accuracy, counts, draws=4_000, seed=1) == pytest.approx(np.mean(drawn), abs=4 * error)
-    assert expected_gini(accuracy, [*counts, 0], seed=2) == expected_gini(accuracy, counts, seed=2)  # no images, no class
+    assert expected_gini(accuracy, counts, draws=4_000, seed=1) == pytest.approx(
+        np.mean(drawn), abs=4 * error
+    )
+    assert expected_gini(accuracy, [*counts, 0], seed=2) == expected_gini(
+        accuracy, counts, seed=2
+    )  # no images, no class
     assert expected_gini(accuracy, counts, seed=2) != expected_gini(accuracy, counts, seed=3)
 
 
@@ -217,42 +232,14 @@ def test_certain_guesses_are_even(accuracy):
 
 
 def test_what_has_no_expected_gini():
-    with pytest.raises(dr.InputError, match=r"accuracy is 1.2: it must be at least 0 and at most 1 \(nearest: 1\)"):
+    with pytest.raises(
+        dr.InputError, match=r"accuracy is 1.2: it must be at least 0 and at most 1 \(nearest: 1\)"
+    ):
         expected_gini(1.2, [5, 5])
     with pytest.raises(dr.InputError, match="at least two classes"):
         expected_gini(0.5, [5, 0])
     with pytest.raises(dr.InputError, match=r"draws is 0: it must be at least 1 \(nearest: 1\)"):
         expected_gini(0.5, [5, 5], draws=0)
-
-
-small = st.integers(0, 4).map(float)  # few values: many ties and duplicates
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(small, small), min_size=1, max_size=25))
-def test_front_is_what_comparing_all_pairs_gives(points):
-    assert pareto_front(*zip(*points, strict=True)).tolist() == plain_front(points)
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max_size=25))
-def test_front_of_any_points(points):
-    gains, values = np.array(points).T
-    front = pareto_front(gains, values)
-    assert front.tolist() == plain_front(points)
-    assert (np.diff(gains[front]) > 0).all() and (np.diff(values[front]) < 0).all()
-
-
-def test_front_of_points_on_a_trade_off_and_of_one_that_beats_all():
-    assert pareto_front([0.3, 0.1, 0.2], [0.7, 0.9, 0.8]).tolist() == [1, 2, 0]
-    assert pareto_front([0.3, 0.1, 0.5], [0.7, 0.9, 0.9]).tolist() == [2]
-    assert pareto_front([1, 1, 1], [2, 2, 2]).tolist() == [0]
-
-
-@pytest.mark.parametrize("gains, values", [([], []), ([1, 2], [1]), ([1, NAN], [1, 2]), ([1, 2], [NAN, 2]), ([[1, 2]], [[1, 2]])])
-def test_what_has_no_front(gains, values):
-    with pytest.raises(dr.InputError, match="give two arrays of equal length, without NaN"):
-        pareto_front(gains, values)
 
 
 def test_a_share_of_the_classes_is_not_lost_to_rounding():

@@ -1,17 +1,17 @@
-"""``measure``: anyone's embeddings in, summary, curves and a page out; every wrong file is one line."""
+"""``measure``: anyone's command in, summary, curves and a page out; every wrong file is one
+line.
+"""
 
 from __future__ import annotations
 
 import json
 
-import diffused_redundancy as dr
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from conftest import make_layer
 from diffused_redundancy.__main__ import main
-from diffused_redundancy.measure.ridge import strength
 from sklearn.linear_model import RidgeClassifier
 
 
@@ -35,32 +35,69 @@ def save(folder, arrays, suffix=".npz"):
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_files_say_what_was_asked(tmp_path, capsys, arrays, suffix):
     out = tmp_path / "out"
-    words = ["--seeds", "3", "--delta", "0.9", "--delta", "0.5", "--selection", "random", "--selection", "pca", "--probe", "both"]
+    words = [
+        "--seeds",
+        "3",
+        "--delta",
+        "0.9",
+        "--delta",
+        "0.5",
+        "--selection",
+        "random",
+        "--selection",
+        "pca",
+        "--probe",
+        "both",
+    ]
     assert main(["measure", save(tmp_path, arrays, suffix), "--out", str(out), *words]) == 0
     said = capsys.readouterr().out
     summary = json.loads((out / "summary.json").read_text())
     curves = pd.read_csv(out / "curves.csv")
-    assert (summary["n_train"], summary["n_test"], summary["d"], summary["classes"], summary["seeds"]) == (400, 200, 60, 5, [1, 2, 3])
+    assert (
+        summary["n_train"],
+        summary["n_test"],
+        summary["d"],
+        summary["classes"],
+        summary["seeds"],
+    ) == (400, 200, 60, 5, [1, 2, 3])
     assert list(curves.columns) == ["measure", "selection", "seed", "k", "value"]
     assert set(curves["measure"]) == {"cka", "ridge_accuracy", "logistic_accuracy"}
     every = curves[(curves["measure"] != "logistic_accuracy") & (curves["selection"] == "random")]
-    assert (every.groupby(["measure", "seed"])["k"].agg(list).map(lambda k: k == list(range(1, 61)))).all()
+    assert (
+        every.groupby(["measure", "seed"])["k"].agg(list).map(lambda k: k == list(range(1, 61)))
+    ).all()
     assert len(summary["DR"]) == 3 * 2 * 2
-    assert "dimensions" in said and "can be dropped" in said
+    assert "of 60 neurons, chosen at random, keep" in said and "can be dropped" in said
     page = (out / "report.html").read_text()
     assert page.count("<figure>") == 3 and "http" not in page.replace("http://www.w3.org", "")
 
 
 def test_numbers_are_those_of_plain_computation(tmp_path, arrays):
     out = tmp_path / "out"
-    assert main(["measure", save(tmp_path, arrays), "--out", str(out), "--seeds", "2", "--penalty", "0.01"]) == 0
+    assert (
+        main(
+            [
+                "measure",
+                save(tmp_path, arrays),
+                "--out",
+                str(out),
+                "--seeds",
+                "2",
+                "--penalty",
+                "0.01",
+            ]
+        )
+        == 0
+    )
     curves = pd.read_csv(out / "curves.csv").set_index(["measure", "seed", "k"])["value"]
     torch.manual_seed(2)
     order = torch.randperm(60).numpy()
-    statistics = dr.SufficientStatistics.from_features(arrays["X_train"], arrays["y_train"])
+    strength = 0.01 * len(arrays["X_train"]) * arrays["X_train"].var(0, dtype=float).mean()
     for k in (1, 20, 60):
         chosen = order[:k]
-        theirs = RidgeClassifier(alpha=strength(statistics, 0.01)).fit(arrays["X_train"][:, chosen].astype(float), arrays["y_train"])
+        theirs = RidgeClassifier(alpha=strength).fit(
+            arrays["X_train"][:, chosen].astype(float), arrays["y_train"]
+        )
         expected = theirs.score(arrays["X_test"][:, chosen].astype(float), arrays["y_test"])
         assert curves["ridge_accuracy", 2, k] == pytest.approx(expected, abs=1e-6)
     summary = json.loads((out / "summary.json").read_text())
@@ -82,7 +119,17 @@ def test_features_alone_give_cka(tmp_path, capsys, arrays):
 def test_without_a_test_part_a_fifth_is_held_out(tmp_path, capsys, arrays):
     out = tmp_path / "out"
     words = np.array(["ant", "bee", "cat", "dog", "eel"])[arrays["y_train"]]
-    assert main(["measure", save(tmp_path, {"X_train": arrays["X_train"], "y_train": words}), "--out", str(out)]) == 0
+    assert (
+        main(
+            [
+                "measure",
+                save(tmp_path, {"X_train": arrays["X_train"], "y_train": words}),
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["n_train"], summary["n_test"], summary["classes"]) == (320, 80, 5)
     assert "were held out" in capsys.readouterr().out
@@ -90,34 +137,49 @@ def test_without_a_test_part_a_fifth_is_held_out(tmp_path, capsys, arrays):
 
 def test_standardising_makes_scale_irrelevant(tmp_path, arrays):
     scale = np.geomspace(1e-3, 1e3, 60).astype("float32")
-    found = []
+    accuracies = []
     for i, factor in enumerate((1, scale)):
         folder = tmp_path / str(i)
         folder.mkdir()
-        path = save(folder, {**arrays, "X_train": arrays["X_train"] * factor, "X_test": arrays["X_test"] * factor})
-        assert main(["measure", path, "--out", str(folder / "out"), "--standardize", "--seeds", "2"]) == 0
+        path = save(
+            folder,
+            {**arrays, "X_train": arrays["X_train"] * factor, "X_test": arrays["X_test"] * factor},
+        )
+        assert (
+            main(["measure", path, "--out", str(folder / "out"), "--standardize", "--seeds", "2"])
+            == 0
+        )
         curves = pd.read_csv(folder / "out" / "curves.csv")
-        found.append(curves[curves["measure"] == "ridge_accuracy"]["value"].to_numpy())
-    assert np.array_equal(*found)
+        accuracies.append(curves[curves["measure"] == "ridge_accuracy"]["value"].to_numpy())
+    assert np.array_equal(*accuracies)
 
 
 def test_larger_than_memory_files_give_the_same(tmp_path, arrays, monkeypatch):
-    from diffused_redundancy.study import embeddings
+    from diffused_redundancy.commands import measure as command
 
     path = save(tmp_path, arrays)
     assert main(["measure", path, "--out", str(tmp_path / "a"), "--seeds", "2"]) == 0
-    original = embeddings.read_features
-    monkeypatch.setattr(embeddings, "read_features", lambda path, names: original(path, names, whole_below=0))
+    original = command.read_features
+    monkeypatch.setattr(
+        command, "read_features", lambda path, names: original(path, names, whole_below=0)
+    )
     assert main(["measure", path, "--out", str(tmp_path / "b"), "--seeds", "2"]) == 0
-    assert (tmp_path / "a" / "curves.csv").read_text() == (tmp_path / "b" / "curves.csv").read_text()
+    assert (tmp_path / "a" / "curves.csv").read_text() == (
+        tmp_path / "b" / "curves.csv"
+    ).read_text()
 
 
 def test_constant_neurons_need_a_decision(tmp_path, capsys, arrays):
     for name in ("X_train", "X_test"):
-        arrays[name] = np.concatenate([arrays[name], np.full((len(arrays[name]), 2), 0.1, "float32")], 1)
+        arrays[name] = np.concatenate(
+            [arrays[name], np.full((len(arrays[name]), 2), 0.1, "float32")], 1
+        )
     path = save(tmp_path, arrays)
     assert main(["measure", path, "--out", str(tmp_path / "a")]) == 2
-    assert "2 of 62 neurons are constant (index 60, 61): choose --constant keep" in capsys.readouterr().err
+    assert (
+        "2 of 62 neurons are constant (index 60, 61): choose constant 'keep'"
+        in capsys.readouterr().err
+    )
     assert main(["measure", path, "--out", str(tmp_path / "b"), "--constant", "keep"]) == 0
     assert main(["measure", path, "--out", str(tmp_path / "c"), "--constant", "drop"]) == 0
     widths = [json.loads((tmp_path / name / "summary.json").read_text())["d"] for name in "bc"]
@@ -132,18 +194,45 @@ def broken(name, value):
     "change, words",
     [
         (lambda arrays: {"y_train": arrays["y_train"]}, "has no array 'X_train'"),
-        (lambda arrays: {**arrays, "X_train": arrays["X_train"].astype(int)}, "X_train holds int64: features must be float16"),
+        (
+            lambda arrays: {**arrays, "X_train": arrays["X_train"].astype(int)},
+            "X_train holds int64: features must be float16",
+        ),
         (lambda arrays: {**arrays, "X_train": arrays["X_train"][0]}, "two-dimensional"),
-        (lambda arrays: {**arrays, "X_train": np.where(arrays["X_train"] > 3, np.nan, arrays["X_train"])}, "is nan: features must be finite"),
+        (
+            lambda arrays: {
+                **arrays,
+                "X_train": np.where(arrays["X_train"] > 3, np.nan, arrays["X_train"]),
+            },
+            "is nan: features must be finite",
+        ),
         (lambda arrays: {**arrays, "X_test": arrays["X_test"] * np.inf}, "features must be finite"),
-        (lambda arrays: {**arrays, "X_test": arrays["X_test"][:, :9]}, "X_test has 9 neurons: X_train has 60"),
-        (lambda arrays: {**arrays, "y_train": arrays["y_train"][:9]}, "one label for each of the 400 images"),
+        (
+            lambda arrays: {**arrays, "X_test": arrays["X_test"][:, :9]},
+            "X_test has 9 neurons: X_train has 60",
+        ),
+        (
+            lambda arrays: {**arrays, "y_train": arrays["y_train"][:9]},
+            "one label for each of the 400 images",
+        ),
         (lambda arrays: {**arrays, "y_train": arrays["y_train"] * 0}, "y_train holds one class"),
-        (lambda arrays: {**arrays, "y_train": arrays["y_train"] + 0.5}, "labels must be whole numbers or words"),
-        (lambda arrays: {**arrays, "y_test": arrays["y_test"] + 100}, "which is not among the 5 classes"),
-        (lambda arrays: {**arrays, "X_train": np.ones_like(arrays["X_train"])}, "all 60 neurons are constant"),
+        (
+            lambda arrays: {**arrays, "y_train": arrays["y_train"] + 0.5},
+            "labels must be whole numbers or words",
+        ),
+        (
+            lambda arrays: {**arrays, "y_test": arrays["y_test"] + 100},
+            "which is not among the 5 classes",
+        ),
+        (
+            lambda arrays: {**arrays, "X_train": np.ones_like(arrays["X_train"])},
+            "all 60 neurons are constant",
+        ),
         (lambda arrays: {name: arrays[name] for name in ("X_train", "X_test")}, "but no y_train"),
-        (lambda arrays: {name: arrays[name] for name in ("X_train", "y_train", "X_test")}, "has X_test alone"),
+        (
+            lambda arrays: {name: arrays[name] for name in ("X_train", "y_train", "X_test")},
+            "there is X_test alone",
+        ),
     ],
 )
 def test_bad_files(tmp_path, capsys, arrays, change, words):
@@ -159,7 +248,7 @@ def test_bad_files(tmp_path, capsys, arrays, change, words):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["--seeds", "0"], "--seeds is 0: it must be 1 to 100000 (nearest: 1)"),
+        (["--seeds", "0"], "seeds is 0: it must be 1 to 100000 (nearest: 1)"),
         (["--delta", "1.5"], "--delta is 1.5"),
         (["--selection", "pcaa"], "did you mean 'pca'"),
         (["--probe", "rigde"], "did you mean 'ridge'"),

@@ -9,8 +9,8 @@ import sys
 import diffused_redundancy as dr
 import pytest
 from conftest import ROOT
+from diffused_redundancy import parameters, presets
 from diffused_redundancy.__main__ import main
-from diffused_redundancy.study import parameters
 
 
 @pytest.mark.parametrize("notebook", parameters.available())
@@ -23,17 +23,22 @@ def test_declared_parameters_are_valid_and_understood_by_papermill(notebook):
     from papermill.translators import PythonTranslator
 
     cell = text.split('tags=["parameters"]')[1].split("# %%")[0]
-    theirs = {found.name: found for found in PythonTranslator.inspect(type("Cell", (dict,), {"__getattr__": dict.get})(source=cell))}
+    theirs = {
+        found.name: found
+        for found in PythonTranslator.inspect(
+            type("Cell", (dict,), {"__getattr__": dict.get})(source=cell)
+        )
+    }
     assert set(theirs) == set(known)
     assert all(theirs[name].help for name in known)
 
 
-@pytest.mark.parametrize("name", parameters.presets())
+@pytest.mark.parametrize("name", presets.presets())
 def test_presets_are_valid(name):
-    found = parameters.preset(name)
-    assert found.description
+    preset = presets.preset(name)
+    assert preset.description
     for notebook in parameters.available():
-        parameters.checked_all(notebook, found.of(notebook))
+        parameters.checked_all(notebook, preset.of(notebook))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +73,9 @@ def test_bad_values(name, value, words):
 
 def test_values_are_converted():
     assert parameters.checked("SEEDS", (1, 2.0)) == [1, 2]
-    assert parameters.checked("FRACTIONS", [1]) == [1.0] and isinstance(parameters.checked("FRACTIONS", [1])[0], float)
+    assert parameters.checked("FRACTIONS", [1]) == [1.0] and isinstance(
+        parameters.checked("FRACTIONS", [1])[0], float
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,7 +95,9 @@ def test_typed_values(name, text, value):
 def test_a_notebook_finds_misspelt_parameters():
     good = {name: one.default for name, one in parameters.declared("01_cka").items()}
     assert dr.begin("01_cka", good).parameters == good
-    with pytest.raises(dr.InputError, match="unknown parameter of 01_cka 'SEEDZ': did you mean 'SEEDS'"):
+    with pytest.raises(
+        dr.InputError, match="unknown parameter of 01_cka 'SEEDZ': did you mean 'SEEDS'"
+    ):
         dr.begin("01_cka", {**good, "SEEDZ": [1]})
 
 
@@ -113,51 +122,88 @@ def test_the_run_command_refuses_before_any_work(tmp_path, capsys, words, messag
 def test_run_list_and_pretrain_list(capsys):
     assert main(["run", "--list"]) == 0
     listed = capsys.readouterr().out
-    assert "02_probes" in listed and "SEEDS = [1, 2, 3, 4, 5]" in listed and "preset smoke" in listed
+    assert (
+        "02_probes" in listed and "SEEDS = [1, 2, 3, 4, 5]" in listed and "preset smoke" in listed
+    )
     assert main(["pretrain"]) == 0
     assert "miniature_resnet.standard_s1" in capsys.readouterr().out
 
 
 def test_help_needs_no_environment():
-    """``./run_all.sh --help`` runs with a bare Python: nothing but the standard library is imported."""
-    code = "import sys; sys.path.insert(0, 'lib'); from diffused_redundancy.__main__ import main; main(['run', '--help'])"
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0 and "--preset" in done.stdout
+    """``./run_all.sh --help`` runs with a bare Python: nothing but the standard library is
+    imported.
+    """
+    code = (
+        "import sys; sys.path.insert(0, 'lib'); "
+        "from diffused_redundancy.__main__ import main; main(['run', '--help'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "--preset" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["assets", "--help"], ["run", "--list"]])
+def test_what_computes_nothing_imports_no_torch(words):
+    code = (
+        "import sys\nfrom diffused_redundancy.__main__ import main\n"
+        f"try: main({words!r})\nexcept SystemExit: pass\nsys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["measure", "pretrain", "assets", "execute", "features"])
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as done:
+        main([command, "--help"])
+    assert done.value.code == 0 and "usage:" in capsys.readouterr().out
 
 
 def test_patterns_stand_for_the_nets_they_match():
     from diffused_redundancy.nets.names import expanded
 
     found = expanded(["miniature_resnet.mrl_s2", "*.mrl_*", "resnet18.tv_in1k@/x"])
-    assert found == ["miniature_resnet.mrl_s2", "miniature_resnet.mrl_s1", "miniature_resnet.mrl_e_s1", "resnet18.tv_in1k@/x"]
-    with pytest.raises(dr.InputError, match="no net matches '\\*.mlr_\\*'"):
+    assert found == [
+        "miniature_resnet.mrl_s2",
+        "miniature_resnet.mrl_s1",
+        "miniature_resnet.mrl_e_s1",
+        "resnet18.tv_in1k@/x",
+    ]
+    with pytest.raises(dr.InputError, match="no network matches '\\*.mlr_\\*'"):
         parameters.checked("NETS", ["*.mlr_*"])
     assert parameters.checked("NETS", ["*.mrl_*"]) == ["*.mrl_*"]
     with pytest.raises(dr.InputError, match="did you mean 'logistic'"):
         parameters.checked("PROBE", "logistics")
 
 
-def test_a_run_knows_the_layers_its_notebooks_want(tmp_path):
-    from diffused_redundancy.study import jobs
-
-    wanted = jobs.wanted_layers(jobs.plan("smoke", ["03_pretraining", "06_layers"], [], tmp_path))
-    assert wanted["miniature_resnet.standard_s1"] == ["penultimate", "stages"]
-    assert wanted["miniature_resnet_128.standard_s1"] == ["penultimate"]
-
-
 def test_parameters_of_all_notebooks_are_found():
-    """A parameter cell that papermill cannot read, such as one with a line broken in two, loses parameters silently."""
+    """A parameter cell that papermill cannot read, such as one with a line broken in two, loses
+    parameters silently.
+    """
     for notebook in parameters.available():
         text = parameters.source(notebook).read_text(encoding="utf-8")
-        cell = text.partition('tags=["parameters"]')[2].partition("# %%")[0].strip().splitlines()[0:]
+        cell = (
+            text.partition('tags=["parameters"]')[2].partition("# %%")[0].strip().splitlines()[0:]
+        )
         lines = [line for line in cell if line]
-        assert all(re.fullmatch(r"[A-Z]+: [a-z\[\]]+ = [^=#]+  # [^=]+", line) for line in lines), notebook
+        assert all(re.fullmatch(r"[A-Z]+: [a-z\[\]]+ = [^=#]+  # [^=]+", line) for line in lines), (
+            notebook
+        )
         assert len(lines) == len(parameters.declared(notebook))
         assert all(one.help for one in parameters.declared(notebook).values())
 
 
 def test_an_unknown_layer_is_found_before_any_work():
-    with pytest.raises(dr.InputError, match="unknown layer of miniature_resnet.standard_s1 'layer5': did you mean 'layer"):
-        dr.begin("06_layers", {"NETS": ["miniature_resnet.standard_s1"], "LAYERS": ["layer5"], "DEVICE": "cpu"})
+    with pytest.raises(
+        dr.InputError,
+        match="unknown layer of miniature_resnet.standard_s1 'layer5': did you mean 'layer",
+    ):
+        dr.begin(
+            "06_layers",
+            {"NETS": ["miniature_resnet.standard_s1"], "LAYERS": ["layer5"], "DEVICE": "cpu"},
+        )
     with pytest.raises(dr.InputError, match="did you mean 'penultimate'"):
-        dr.begin("01_cka", {"NETS": ["miniature_resnet.standard_s1"], "LAYER": "penultimat", "DEVICE": "cpu"})
+        dr.begin(
+            "01_cka",
+            {"NETS": ["miniature_resnet.standard_s1"], "LAYER": "penultimat", "DEVICE": "cpu"},
+        )

@@ -12,14 +12,14 @@ def test_the_authors_subsets(layer):
     X, _ = layer
     s = dr.SufficientStatistics.from_features(X)
     torch.manual_seed(4)
-    assert torch.equal(dr.basis("random", s, 4).order, torch.randperm(60))
+    assert torch.equal(dr.ordering("random", s, 4).order, torch.randperm(60))
 
 
 def test_the_authors_projection(layer):
     s = dr.SufficientStatistics.from_features(layer[0])
     torch.manual_seed(4)
     expected = torch.nn.functional.normalize(torch.rand(60, 60), dim=0)
-    assert torch.allclose(dr.basis("random_projection", s, 4).directions.float(), expected)
+    assert torch.allclose(dr.ordering("random_projection", s, 4).directions.float(), expected)
 
 
 def test_drawing_leaves_the_global_generator_alone(layer):
@@ -28,7 +28,7 @@ def test_drawing_leaves_the_global_generator_alone(layer):
     expected = torch.rand(3)
     torch.manual_seed(0)
     for name in dr.SELECTIONS:
-        dr.basis(name, s, 9)
+        dr.ordering(name, s, 9)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -36,16 +36,18 @@ def test_drawing_leaves_the_global_generator_alone(layer):
 def test_what_every_selection_obeys(layer, selection):
     X = torch.from_numpy(layer[0])
     s = dr.SufficientStatistics.from_features(X)
-    one, again = dr.basis(selection, s, 2), dr.basis(selection, s, 2)
+    one, again = dr.ordering(selection, s, 2), dr.ordering(selection, s, 2)
     columns = one.columns(X)
     assert torch.equal(columns, again.columns(X))  # the same for the same seed
     assert columns.shape == (len(X), one.size)
-    assert torch.equal(one.columns(X, 5), columns[:, :5]) or torch.allclose(one.columns(X, 5), columns[:, :5], atol=1e-12)  # nested
+    assert torch.equal(one.columns(X, 5), columns[:, :5]) or torch.allclose(
+        one.columns(X, 5), columns[:, :5], atol=1e-12
+    )  # nested
     centred = X - X.mean(0)
     expected = one.columns(centred).T @ one.columns(centred)
     assert torch.allclose(one.gram(s.gram), expected, atol=1e-8 * float(expected.abs().max()))
     if dr.SELECTIONS[selection].seeded:
-        assert not torch.equal(columns, dr.basis(selection, s, 3).columns(X))
+        assert not torch.equal(columns, dr.ordering(selection, s, 3).columns(X))
     if one.directions is not None:
         assert torch.allclose(one.directions.norm(dim=0), torch.ones(one.size, dtype=torch.float64))
 
@@ -53,15 +55,15 @@ def test_what_every_selection_obeys(layer, selection):
 def test_components_are_ordered_by_variance(layer):
     X = torch.from_numpy(layer[0])
     s = dr.SufficientStatistics.from_features(X)
-    assert (np.diff(dr.basis("pca", s).columns(X).var(0).numpy()) < 1e-9).all()
-    assert (np.diff(dr.basis("pca_least", s).columns(X).var(0).numpy()) > -1e-9).all()
+    assert (np.diff(dr.ordering("pca", s).columns(X).var(0).numpy()) < 1e-9).all()
+    assert (np.diff(dr.ordering("pca_least", s).columns(X).var(0).numpy()) > -1e-9).all()
 
 
 def test_components_against_torch(layer):
     X = torch.from_numpy(layer[0])
     s = dr.SufficientStatistics.from_features(X)
     _, _, V = torch.pca_lowrank(X, q=60, center=True)
-    overlap = (dr.basis("pca", s).directions[:, :5] * V[:, :5]).sum(0).abs()
+    overlap = (dr.ordering("pca", s).directions[:, :5] * V[:, :5]).sum(0).abs()
     assert torch.allclose(overlap, torch.ones(5, dtype=torch.float64), atol=1e-8)
 
 
@@ -79,23 +81,27 @@ def test_fraction_out_of_range(fraction):
 def test_errors(layer):
     s = dr.SufficientStatistics.from_features(layer[0])
     with pytest.raises(dr.InputError, match="unknown selection 'radnom': did you mean 'random'"):
-        dr.basis("radnom", s)
+        dr.ordering("radnom", s)
     with pytest.raises(dr.InputError, match="seed is -1"):
-        dr.basis("random", s, -1)
+        dr.ordering("random", s, -1)
     with pytest.raises(dr.InputError, match=r"k is 61: it must be 1 to 60 \(nearest: 60\)"):
-        dr.basis("first", s).columns(torch.ones(2, 60), 61)
+        dr.ordering("first", s).columns(torch.ones(2, 60), 61)
 
 
 @pytest.mark.parametrize("selection", dr.SELECTIONS)
-def test_the_first_of_a_basis(layer, selection):
-    """What is measured with a basis that ends early is the beginning of what is measured with all of it."""
+def test_the_first_of_an_ordering(layer, selection):
+    """What is measured with an ordering that ends early is the beginning of what is measured with
+    all of it.
+    """
     X, y = layer
     s = dr.SufficientStatistics.from_features(X, y)
-    orders = dr.bases(selection, s, [1, 2])
+    orders = dr.orderings(selection, s, [1, 2])
     short = [order.first(17) for order in orders]
     assert short[0].size == 17
-    assert np.allclose(dr.cka_curves(s, short), dr.cka_curves(s, orders)[:, :17], atol=1e-12)
-    whole, part = (dr.ridge_curve(s, one, X, y, penalty=0.1).accuracy for one in (orders[-1], short[-1]))
-    assert np.array_equal(part, whole[:17])
+    whole, part = (dr.cka_curve(s, some).values for some in (orders, short))
+    assert np.allclose(part, whole[:, :17], atol=1e-12)
+    probe = dr.RidgeProbe(dr.Features(X, y, X, y), penalty=0.1, statistics=s)
+    whole, part = (probe.curve(some).values for some in (orders, short))
+    assert np.array_equal(part, whole[:, :17])
     with pytest.raises(dr.InputError):
         short[0].first(18)

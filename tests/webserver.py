@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.server
 import re
 import socket
 import struct
 import threading
 
+from diffused_redundancy.store import sha256_of as sha
+
 BODY = bytes(range(256)) * 9000  # 2.3 MB: three blocks
 
 
-def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 class Server:
-    """A web server whose answers a test chooses: by path, a list of what to do with one request after the other.
+    """A web server whose answers a test chooses: by path, a list of what to do with one request
+    after the other.
 
-    ``ok``, a status, ``cut`` (half of what was promised), ``stall`` (half, then silence), ``reset`` (half, then RST),
-    ``garbled``, ``noranges``. A HEAD of a path with ``/resolve/`` is answered as the hub does: by a redirect to another
-    host, at ``/signed`` and the path, with a signature that is good for one request.
+    ``ok``, a status, ``cut`` (half of what was promised), ``stall`` (half, then silence), ``reset``
+    (half, then RST), ``garbled``, ``noranges``. A HEAD of a path with ``/resolve/`` is answered as
+    the hub does: by a redirect to another host, at ``/signed`` and the path, with a signature that
+    is good for one request.
     """
 
     def __init__(self) -> None:
@@ -61,12 +60,27 @@ class Server:
                 body = outer.bodies.get(path.removeprefix("/signed"))
                 if isinstance(what, int) or body is None:
                     status = what if isinstance(what, int) else 404
-                    self.empty(status, **({"X_Error_Code": "EntryNotFound"} if status == 404 and "/resolve/" in path else {}))
+                    self.empty(
+                        status,
+                        **(
+                            {"X_Error_Code": "EntryNotFound"}
+                            if status == 404 and "/resolve/" in path
+                            else {}
+                        ),
+                    )
                     return
                 if self.command == "HEAD":
                     outer.signatures += 1
-                    known = {"X_Repo_Commit": "0" * 40, "X_Linked_Etag": f'"{sha(body)}"', "X_Linked_Size": str(len(body))}
-                    self.empty(302, Location=f"{outer.other}/signed{path}?signature={outer.signatures}", **known)
+                    known = {
+                        "X_Repo_Commit": "0" * 40,
+                        "X_Linked_Etag": f'"{sha(body)}"',
+                        "X_Linked_Size": str(len(body)),
+                    }
+                    self.empty(
+                        302,
+                        Location=f"{outer.other}/signed{path}?signature={outer.signatures}",
+                        **known,
+                    )
                     return
                 if path.startswith("/signed"):
                     if query != f"signature={outer.signatures}":
@@ -86,14 +100,18 @@ class Server:
                 self.send_header("Content-Length", str(len(body) - start))
                 self.end_headers()
                 sent = bytes(reversed(body[start:])) if what == "garbled" else body[start:]
-                self.wfile.write(sent[: len(sent) // 2] if what in ("cut", "stall", "reset") else sent)
+                self.wfile.write(
+                    sent[: len(sent) // 2] if what in ("cut", "stall", "reset") else sent
+                )
                 if what in ("cut", "stall", "reset"):
                     self.close_connection = True
                 if what == "stall":
                     outer.ending.wait(20)
                 if what == "reset":
                     outer.ending.wait(0.3)  # for the client to take what has come
-                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.connection.setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                    )
                     self.connection.close()
 
             def finish(self) -> None:

@@ -1,37 +1,18 @@
 """Exact measures of diffused redundancy in pre-trained representations.
 
-The measures are at the top: ``dr.SufficientStatistics``, ``dr.bases``, ``dr.cka_curves``, ``dr.ridge_curve``,
-``dr.LogisticProbes``, ``dr.diffused_redundancy``. ``dr.net``, ``dr.task`` and ``dr.features`` give features of the
-miniature world; ``dr.begin`` starts a notebook. Everything is imported when first used.
+``dr.measure`` measures any matrix of features; its parts are here too: ``dr.SufficientStatistics``,
+``dr.orderings``, ``dr.cka_curve``, ``dr.RidgeProbe``, ``dr.LogisticProbe``,
+``dr.diffused_redundancy``. ``dr.net``, ``dr.task`` and ``dr.features`` give features of networks on
+tasks; ``dr.begin`` starts a notebook. The stub beside this file lists all names; each is imported
+when first used.
 """
 
-from ._lazy import exports
+try:
+    import lazy_loader
+except ModuleNotFoundError:  # run_all.sh --help works before the environment is there
+    lazy_loader = None
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = exports(
-    __name__,
-    {
-        ".measure.cka": "cka_curve cka_curves closed_form diagonal_share",
-        ".measure.fairness": "coefficient_of_variation expected_gini gini mean_agreement rank_correlation worst",
-        ".measure.logistic": "LogisticCurve LogisticProbes choose_logistic_penalty",
-        ".measure.probes": "LOGISTIC_GRID RIDGE_GRID PenaltyChoice",
-        ".measure.redundancy": "Redundancy diffused_redundancy pareto_front",
-        ".measure.ridge": "RidgeCurve choose_ridge_penalty cross_validated_ridge ridge_accuracy ridge_curve ridge_redundancy",
-        ".measure.selections": "PAPER_FRACTIONS SELECTIONS Basis bases basis sizes_of",
-        ".measure.statistics": "SufficientStatistics",
-        ".nets.zoo": "ZOO",
-        ".nets.networks": "Net",
-        ".nets.registry": "net",
-        ".nets.architectures": "build",
-        ".nets.extraction": "Features features forward",
-        ".nets.training": "pretrain",
-        ".tasks": "TASKS Task task",
-        ".store.cache": "Cache",
-        ".store.provenance": "provenance",
-        ".study.session": "begin",
-        ".devices": "keep_memory",
-        ".errors": "InputError",
-        ".study": "",
-    },
-)
+if lazy_loader is not None:
+    __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

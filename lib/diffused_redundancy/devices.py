@@ -1,9 +1,7 @@
-"""Which chip to compute on, and how its memory is had."""
+"""The device to compute on."""
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -23,25 +21,34 @@ def resolve_device(name: str = "auto") -> torch.device:
     Raises
     ------
     InputError
-        If the name is none of ``auto``, ``cpu``, ``cuda``, ``mps``, or this machine lacks the device.
+        If the name is none of ``auto``, ``cpu``, ``cuda``, ``mps``, or this machine lacks the
+        device.
     """
     import torch
 
     if name not in DEVICES:
         raise unknown("device", name, DEVICES)
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    present = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if present[kind]))
     if not present[name]:
-        raise InputError(f"device {name!r} is not on this machine: it has {', '.join(k for k, v in present.items() if v)}")
+        raise InputError(
+            f"device {name!r} is not on this machine: it has "
+            f"{', '.join(k for k, v in present.items() if v)}"
+        )
     return torch.device(name)
 
 
 @cache
 def fast_bfloat16(device: torch.device) -> bool:
-    """Whether products of bfloat16 are faster than those of float32: on processors with instructions for them, as Linux lists them.
+    """Whether products of bfloat16 are faster than of float32: on CPUs with instructions for them.
 
-    Where there are none they are imitated, and slower. Chips other than CPUs say no: not tried.
+    They are read from Linux's list; without them bfloat16 is emulated, and slower. Not tried on
+    other devices.
     """
     if device.type != "cpu":
         return False
@@ -49,21 +56,3 @@ def fast_bfloat16(device: torch.device) -> bool:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
         return "avx512_bf16" in flags or "amx_bf16" in flags
     return False
-
-
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""Numbers of glibc's mallopt."""
-
-
-def keep_memory() -> None:
-    """Let this process keep up to 1 GiB that it has freed for what it needs next.
-
-    By default glibc hands the results of an operation back to the system when they are freed, and gets the memory for the next one anew,
-    page by page and filled with zeros: measured, 30 to 40% of the time of a small net on a CPU. Arrays above 32 MiB are still handed back.
-    Does nothing where the C library is another. Notebooks, ``run_all.sh`` and ``measure`` call it.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            libc = ctypes.CDLL(None)
-            libc.mallopt(TRIM_THRESHOLD, 1 << 30)
-            libc.mallopt(MMAP_THRESHOLD, 1 << 25)

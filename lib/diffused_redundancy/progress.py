@@ -1,20 +1,71 @@
-"""Progress of long work: a bar in a terminal and in JupyterLab, plain lines elsewhere, nothing in a report."""
+"""Progress of long work: a bar in a terminal and in JupyterLab, plain lines elsewhere, JSON for the
+process that started this one, nothing in a report.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
-QUIET_VARIABLE = "DIFFUSED_REDUNDANCY_QUIET"
-"""Set to show nothing at all."""
+JSON_VARIABLE = "DIFFUSED_REDUNDANCY_PROGRESS_JSON"
+"""Set by the runner for its children: they write :meth:`Progress.to_json`, one a line."""
 
 
-def progress(items: Iterable[Item], *, total: int | None = None, title: str = "", every: float = 15.0) -> Iterator[Item]:
+@dataclass(frozen=True)
+class Progress:
+    """How far some work is.
+
+    Attributes
+    ----------
+    title : str
+        What the work is.
+    done : int
+    total : int or None
+        None where it is not known.
+    seconds : float
+        Since it began.
+    """
+
+    title: str
+    done: int
+    total: int | None
+    seconds: float
+
+    def __str__(self) -> str:
+        total = "?" if self.total is None else self.total
+        return f"{self.title}: {self.done} of {total}, {self.seconds:.0f} s"
+
+    def to_json(self) -> str:
+        """As one line of JSON.
+
+        >>> Progress("batches", 3, 8, 1.5).to_json()
+        '{"title": "batches", "done": 3, "total": 8, "seconds": 1.5}'
+        """
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> Progress | None:
+        """What a line of JSON says; None if it is no line of progress.
+
+        >>> Progress.from_json("a warning") is None
+        True
+        """
+        try:
+            return cls(**json.loads(line))
+        except (ValueError, TypeError):
+            return None
+
+
+def progress(
+    items: Iterable[Item], *, total: int | None = None, title: str = "", every: float = 15.0
+) -> Iterator[Item]:
     """Yield the items, showing how far it is.
 
     Parameters
@@ -26,14 +77,16 @@ def progress(items: Iterable[Item], *, total: int | None = None, title: str = ""
     title : str
         What the work is.
     every : float
-        Seconds between two plain lines, where no bar can be drawn.
+        Seconds between two lines, where no bar can be drawn.
     """
-    if os.environ.get(QUIET_VARIABLE) or ("ipykernel" in sys.modules and not os.environ.get("JPY_SESSION_NAME")):
+    in_jupyterlab = bool(os.environ.get("JPY_SESSION_NAME"))  # it starts its kernels with a name
+    if "ipykernel" in sys.modules and not in_jupyterlab:
         yield from items  # a kernel that papermill drives: its page would keep every line
         return
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]
-    if sys.stderr.isatty() or os.environ.get("JPY_SESSION_NAME"):  # the latter: a kernel that JupyterLab started
+    as_json = bool(os.environ.get(JSON_VARIABLE))
+    if not as_json and (sys.stderr.isatty() or in_jupyterlab):
         from tqdm import tqdm
 
         yield from tqdm(items, total=total, desc=title, leave=False, file=sys.stderr)
@@ -44,4 +97,5 @@ def progress(items: Iterable[Item], *, total: int | None = None, title: str = ""
         now = time.monotonic()
         if now - shown >= every:
             shown = now
-            print(f"{title}: {done} of {total if total is not None else '?'}, {now - started:.0f} s", file=sys.stderr, flush=True)
+            step = Progress(title, done, total, now - started)
+            print(step.to_json() if as_json else step, file=sys.stderr, flush=True)

@@ -1,14 +1,5 @@
 """Networks by name, their pre-training, and features at their layers."""
 
-from .._lazy import exports
+import lazy_loader
 
-__getattr__, __dir__, __all__ = exports(
-    __name__,
-    {
-        ".zoo": "ZOO",
-        ".networks": "Net PENULTIMATE",
-        ".registry": "net",
-        ".extraction": "Features features",
-        ".training": "pretrain",
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""The miniature zoo as a table: what each net is, and what its manifest says it can do."""
+"""The miniature zoo as a table: what each network is, and what its manifest says it can do."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from . import checkpoints
 from .zoo import ZOO
 
-HEAD = "| net | d | loss | upstream | top-1 | under attack: L2 0.25, L2 0.5, Linf 0.0157 | images/s | size | trained in |"
+HEAD = (
+    "| network | d | loss | upstream | top-1 | under attack: L2 0.25, L2 0.5, Linf 0.0157 | "
+    "images/s | size | trained in |"
+)
 RULE = "|:---|---:|:---|:---|---:|:---|---:|---:|---:|"
 
 
 def row(name: str) -> str:
-    """One line of the table, in Markdown; a net without a checkpoint says so."""
+    """One line of the table, in Markdown; a network without a checkpoint says so."""
     plan = ZOO[name]
     what = f"| `{name}` | {plan.features} | {plan.loss_label} | {plan.upstream_label} |"
     if not (checkpoints.folder() / f"{name}.json").is_file():
@@ -20,9 +23,12 @@ def row(name: str) -> str:
     about = checkpoints.manifest(name)
     robust = ", ".join(f"{value:.1%}" for value in about.get("robust_top1", {}).values()) or "–"
     size, minutes = about["bytes"] / 1e6, about["minutes"]
-    return f"{what} {about['top1']:.1%} | {robust} | {about['features_per_second']:,} | {size:.1f} MB | {minutes:.0f} min |"
+    return (
+        f"{what} {about['top1']:.1%} | {robust} | {about['features_per_second']:,} | "
+        f"{size:.1f} MB | {minutes:.0f} min |"
+    )
 
 
 def table(names: Iterable[str] | None = None) -> str:
-    """The table of some nets, by default all, in Markdown."""
+    """The table of some networks, by default all, in Markdown."""
     return "\n".join([HEAD, RULE, *(row(name) for name in (ZOO if names is None else names))])

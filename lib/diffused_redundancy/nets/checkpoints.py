@@ -1,4 +1,4 @@
-"""Checkpoints of the zoo: float16 safetensors beside a manifest that says what they are and how they were made."""
+"""Checkpoints of the zoo: float16 safetensors, each beside a manifest of how it was made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def folder() -> Path:
 
 def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """A state dict with its floating-point tensors as float16, contiguous on the CPU."""
-    return {name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous() for name, value in state.items()}
+    return {
+        name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, value in state.items()
+    }
 
 
 def save(net: nn.Module, name: str, manifest: dict[str, Any], where: Path) -> Path:
@@ -29,7 +32,12 @@ def save(net: nn.Module, name: str, manifest: dict[str, Any], where: Path) -> Pa
     weights = Path(where) / f"{name}.safetensors"
     with atomic_path(weights) as temporary:
         save_file(half(net.state_dict()), temporary)
-    about = {"name": name, "file": weights.name, "sha256": sha256_of(weights), "bytes": weights.stat().st_size}
+    about = {
+        "name": name,
+        "file": weights.name,
+        "sha256": sha256_of(weights),
+        "bytes": weights.stat().st_size,
+    }
     write_json(weights.with_suffix(".json"), {**about, **manifest})
     return weights
 
@@ -44,5 +52,8 @@ def manifest(name: str, where: Path | None = None) -> dict[str, Any]:
     """
     path = (where or folder()) / f"{name}.json"
     if not path.is_file():
-        raise InputError(f"no checkpoint {name!r} in {path.parent}: make it with 'python -m diffused_redundancy pretrain {name}'")
+        raise InputError(
+            f"no checkpoint {name!r} in {path.parent}: make it with 'python -m "
+            f"diffused_redundancy pretrain {name}'"
+        )
     return json.loads(path.read_text(encoding="utf-8"))

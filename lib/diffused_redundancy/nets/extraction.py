@@ -1,12 +1,11 @@
-"""Features of a task's pictures at a layer of a net: one pass, kept in the cache."""
+"""Features of a task's images at a layer of a network: one pass, kept in the cache."""
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from ..devices import resolve_device
 from ..errors import InputError, unknown
+from ..measures.features import Features
 from ..progress import progress
 from ..store import Cache, code_digest, make_folder, paths, versions
 from ..tasks import Split, Task
@@ -23,45 +23,36 @@ from ..tasks import task as named_task
 from ..tasks.splits import ArrayImages
 from .networks import PENULTIMATE, Net
 from .preprocess import augmented, prepare
-from .protocols import COMPUTE, protocol
+from .protocols import COMPUTE, Protocol, protocol
 from .registry import net
 
 CODE = (
-    "nets.extraction", "nets.preprocess", "nets.protocols", "nets.networks", "nets.registry", "nets.weightfiles", "nets.published",
-    "nets.architectures", "nets.upstream", "tasks",
-)  # fmt: skip
+    "nets.extraction",
+    "nets.preprocess",
+    "nets.protocols",
+    "nets.networks",
+    "nets.registry",
+    "nets.weightfiles",
+    "nets.published",
+    "nets.architectures",
+    "nets.upstream",
+    "tasks",
+)
 """The code that features depend on."""
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "matplotlib", "scikit-learn")
 """The packages they depend on: fonts and digits come with the last two."""
 
 IN_MEMORY = 2 << 30
-"""Bytes of features of one split and layer beyond which they are gathered in a file instead of in memory."""
+"""Bytes of features of one split and layer beyond which they go to a file instead of memory."""
 
 LARGEST_BATCH = 2048
-"""Pictures at a time tried on a GPU, at most."""
+"""Images at a time tried on a GPU, at most."""
 
 
-@dataclass(frozen=True)
-class Features:
-    """The features of a task's two splits.
-
-    Attributes
-    ----------
-    X_train, X_test : ndarray (n, d) and (m, d), float32
-        In the augmented protocol the train images come once for each view, all images of a view together.
-    y_train, y_test : ndarray (n,) and (m,), int64
-    classes : tuple of str
-    """
-
-    X_train: np.ndarray = field(repr=False)
-    y_train: np.ndarray = field(repr=False)
-    X_test: np.ndarray = field(repr=False)
-    y_test: np.ndarray = field(repr=False)
-    classes: tuple[str, ...]
-
-
-def forward(module: nn.Module, batch: Tensor, layers: Sequence[str] = (PENULTIMATE,)) -> dict[str, Tensor]:
+def forward(
+    module: nn.Module, batch: Tensor, layers: Sequence[str] = (PENULTIMATE,)
+) -> dict[str, Tensor]:
     """The features of one batch at some layers, each (n, d), from one forward pass.
 
     Parameters
@@ -72,18 +63,44 @@ def forward(module: nn.Module, batch: Tensor, layers: Sequence[str] = (PENULTIMA
     layers : sequence of str
         ``penultimate`` (what the head sees: pooled, or a ViT's normalised class token), or names of
         submodules, whose maps are averaged over positions.
+
+    Returns
+    -------
+    dict from a layer to a Tensor (n, d)
+
+    Raises
+    ------
+    InputError
+        If the network has no such layer (with the nearest name), does not run it, or the layer
+        gives neither rows, tokens nor maps.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from diffused_redundancy.nets.architectures import build
+    >>> module = build("miniature_resnet", num_classes=10, features=64, seed=0).eval()
+    >>> by_layer = forward(module, torch.zeros(2, 3, 32, 32), ["penultimate", "layer2"])
+    >>> {layer: tuple(X.shape) for layer, X in by_layer.items()}
+    {'penultimate': (2, 64), 'layer2': (2, 128)}
     """
     modules = dict(module.named_modules())
     caught: dict[str, Tensor] = {}
 
     def catch(name: str) -> Callable[..., None]:
-        # Averaged at once: what follows may write over a layer's output (ReLU and shortcuts often do).
-        return lambda _module, _inputs, output: caught.__setitem__(name, _pooled(module, name, output, len(batch)))
+        # Averaged at once: what follows may write over a layer's output (ReLU and shortcuts often
+        # do).
+        return lambda _module, _inputs, output: caught.__setitem__(
+            name, _pooled(module, name, output, len(batch))
+        )
 
     for layer in layers:
         if layer != PENULTIMATE and (not layer or layer not in modules):
             raise unknown("layer", layer, [PENULTIMATE, *(name for name in modules if name)])
-    hooks = [modules[layer].register_forward_hook(catch(layer)) for layer in layers if layer != PENULTIMATE]
+    hooks = [
+        modules[layer].register_forward_hook(catch(layer))
+        for layer in layers
+        if layer != PENULTIMATE
+    ]
     timm: Any = module
     try:
         penultimate = timm.forward_head(timm.forward_features(batch), pre_logits=True)
@@ -94,32 +111,48 @@ def forward(module: nn.Module, batch: Tensor, layers: Sequence[str] = (PENULTIMA
             hook.remove()
     for layer in layers:
         if layer != PENULTIMATE and layer not in caught:
-            raise InputError(f"layer {layer!r} is not run by this net: name one that is, such as the end of a block")
-    return {layer: penultimate.flatten(1) if layer == PENULTIMATE else caught[layer] for layer in layers}
+            raise InputError(
+                f"layer {layer!r} is not run by this network: name one that is, such as the end "
+                "of a block"
+            )
+    return {
+        layer: penultimate.flatten(1) if layer == PENULTIMATE else caught[layer] for layer in layers
+    }
 
 
 def _pooled(module: nn.Module, name: str, output: Any, images: int) -> Tensor:
     """What a layer gives, as one row an image: maps and tokens averaged over positions. A copy.
 
-    Which axis of a map holds the channels is seen from the two that are alike, the height and the width of square
-    pictures; where all three are alike, timm's note on the net decides.
+    Which axis of a map holds the channels is seen from the two that are alike, the height and the
+    width of square images; where all three are alike, timm's note on the network decides.
     """
     if not isinstance(output, Tensor) or len(output) != images or output.ndim not in (2, 3, 4):
         kind = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise InputError(f"layer {name!r} gives {kind} for {images} images: name one that gives one map, one set of tokens, or one row for each")
+        raise InputError(
+            f"layer {name!r} gives {kind} for {images} images: name one that gives one map, "
+            "one set of tokens, or one row for each"
+        )
     if output.ndim == 4:
         first, second, third = output.shape[1:]
         if first != third and first != second and second != third:
-            raise InputError(f"layer {name!r} gives maps of shape {tuple(output.shape[1:])}: which axis holds the channels cannot be seen")
-        last = first == second != third or (first == second == third and getattr(module, "output_fmt", "NCHW") == "NHWC")
+            raise InputError(
+                f"layer {name!r} gives maps of shape {tuple(output.shape[1:])}: which axis "
+                "holds the channels cannot be seen"
+            )
+        last = first == second != third or (
+            first == second == third and getattr(module, "output_fmt", "NCHW") == "NHWC"
+        )
         return output.mean((1, 2) if last else (2, 3))
     return output.mean(1) if output.ndim == 3 else output.clone()
 
 
-def _pictures(split: Split, sizes: Callable[[], int], workers: int) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Batches of pictures with the place of their first, decoded by worker processes where they come from files.
+def _batches(
+    split: Split, sizes: Callable[[], int], workers: int
+) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Batches of images, each with the index of its first one; files are decoded by worker
+    processes.
 
-    ``sizes`` says how large the next batch may be; worker processes look ahead and keep to what it said at first.
+    ``sizes`` gives the size of the next batch. Worker processes look ahead and use its first value.
     """
     if isinstance(split.images, ArrayImages) or workers == 0:
         start = 0
@@ -133,16 +166,18 @@ def _pictures(split: Split, sizes: Callable[[], int], workers: int) -> Iterator[
     ahead: Any = _Decoded(split)
     size = sizes()
     start = 0
-    for pictures in DataLoader(ahead, batch_size=size, num_workers=workers, collate_fn=list, prefetch_factor=4):
-        for part in range(0, len(pictures), sizes()):  # smaller after memory ran out
-            chosen = pictures[part : part + sizes()]
+    for images in DataLoader(
+        ahead, batch_size=size, num_workers=workers, collate_fn=list, prefetch_factor=4
+    ):
+        for part in range(0, len(images), sizes()):  # smaller after memory ran out
+            chosen = images[part : part + sizes()]
             yield start, chosen
             start += len(chosen)
 
 
 @dataclass(frozen=True)
 class _Decoded:
-    """A split's pictures as a data set of torch."""
+    """A split's images as a data set of torch."""
 
     split: Split
 
@@ -154,19 +189,32 @@ class _Decoded:
 
 
 def workers_for(split: Split, device: torch.device) -> int:
-    """Processes that decode pictures meanwhile: none for pictures in memory, or where the net needs the cores itself."""
-    return 0 if isinstance(split.images, ArrayImages) or device.type == "cpu" or len(split) < 1000 else min(16, (os.cpu_count() or 2) - 1)
+    """Processes that decode images: none for images in memory, or where the network needs the
+    cores itself.
+    """
+    return (
+        0
+        if isinstance(split.images, ArrayImages) or device.type == "cpu" or len(split) < 1000
+        else min(16, (os.cpu_count() or 2) - 1)
+    )
 
 
 def cpu_batch(size: int) -> int:
-    """Pictures at a time on a CPU: as many as its caches like, 16 of 224 pixels and 128 of 32."""
+    """Images at a time on a CPU: as many as fit its caches, 16 of 224 pixels and 128 of 32."""
     return min(128, max(16, 800_000 // size**2))
 
 
 class _Runner:
-    """A net on a device: how it is run, and how many pictures at a time."""
+    """A network on a device: how it is run, and how many images at a time."""
 
-    def __init__(self, network: Net, layers: Sequence[str], device: torch.device, compute: str, batch: int | None) -> None:
+    def __init__(
+        self,
+        network: Net,
+        layers: Sequence[str],
+        device: torch.device,
+        compute: str,
+        batch: int | None,
+    ) -> None:
         self.network, self.layers, self.device = network, layers, device
         self.half = compute.startswith("bf16")
         self.module = network.module.to(device).to(memory_format=torch.channels_last)
@@ -179,21 +227,27 @@ class _Runner:
         self.batch = batch or cpu_batch(network.preprocessing.size)
         self.fixed = batch is not None or device.type != "cuda"
 
-    def __call__(self, pictures: Tensor) -> dict[str, Tensor]:
-        """The features of a batch (n, 3, size, size), by layer, each (n, d) in float32, on the device."""
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        """The features of a batch (n, 3, size, size), by layer, each (n, d) in float32, on the
+        device.
+        """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            found = forward(self.module, pictures, self.layers)
-        return {layer: values.float() for layer, values in found.items()}
+            features = forward(self.module, images, self.layers)
+        return {layer: X.float() for layer, X in features.items()}
 
     def tune(self) -> None:
-        """Find the batch size by trial on a GPU: doubled while that makes the net at least 5% faster and memory lasts."""
+        """Find the batch size by trial on a GPU: doubled while that makes the network at least 5%
+        faster and memory lasts.
+        """
         if self.fixed:
             return
         self.fixed = True
-        size, best, rate = 32, 32, 0.0
+        side = self.network.preprocessing.size
+        size, rate = 32, 0.0
+        self.batch = size
         while size <= LARGEST_BATCH:
             try:
-                pixels = torch.zeros(size, 3, self.network.preprocessing.size, self.network.preprocessing.size, device=self.device)
+                pixels = torch.zeros(size, 3, side, side, device=self.device)
                 pixels = pixels.contiguous(memory_format=torch.channels_last)
                 self(pixels)
                 torch.cuda.synchronize()
@@ -201,19 +255,21 @@ class _Runner:
                 self(pixels)
                 self(pixels)
                 torch.cuda.synchronize()
-                found = 2 * size / (time.perf_counter() - started)
+                measured = 2 * size / (time.perf_counter() - started)
             except torch.OutOfMemoryError:
                 torch.cuda.empty_cache()
                 break
-            if found < 1.05 * rate:
+            if measured < 1.05 * rate:
                 break
-            size, best, rate = 2 * size, size, found
-        self.batch = best
+            self.batch, size, rate = size, 2 * size, measured
 
     def halve(self) -> None:
-        """Work with half as many pictures at a time, after memory ran out."""
+        """Work with half as many images at a time, after memory ran out."""
         if self.batch == 1:
-            raise InputError(f"{self.network.name} does not fit into the memory of {self.device} even with one picture at a time")
+            raise InputError(
+                f"{self.network.name} does not fit into the memory of {self.device} even with "
+                "one image at a time"
+            )
         self.batch = -(-self.batch // 2)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -231,7 +287,7 @@ def extract(
     view: int | None = None,
     title: str = "",
 ) -> dict[str, np.ndarray]:
-    """Features of every picture of a split, float32 (n, d), by layer.
+    """Features of every image of a split, float32 (n, d), by layer.
 
     Parameters
     ----------
@@ -241,18 +297,25 @@ def extract(
         See :func:`forward`.
     device : str
     batch : int, optional
-        Pictures at a time; by default found by trial on a GPU, and :func:`cpu_batch` elsewhere. Halved whenever memory runs out.
+        Images at a time; by default found by trial on a GPU, and :func:`cpu_batch` elsewhere.
+        Halved whenever memory runs out.
     compute : str
         One of :data:`COMPUTE`.
     view : int, optional
         The number of a random view, in place of the clean one.
     title : str
-        What the progress is of.
+        Of the progress bar.
 
     Returns
     -------
-    dict from a layer to an ndarray
-        Backed by a file without a name where it would take more than :data:`IN_MEMORY` bytes.
+    dict from a layer to an ndarray (n, d)
+        Backed by an unnamed file where it would take more than :data:`IN_MEMORY` bytes.
+
+    Raises
+    ------
+    InputError
+        If a layer or a way to compute is unknown, memory does not suffice for one image, or
+        features are not finite.
     """
     if compute not in COMPUTE:
         raise unknown("way to compute features", compute, COMPUTE)
@@ -262,61 +325,71 @@ def extract(
     out: dict[str, np.ndarray] = {}
     waiting: tuple[int, dict[str, Tensor]] | None = None
 
-    def keep(start: int, found: dict[str, Tensor]) -> None:
-        for layer, values in found.items():
+    def store(start: int, features: dict[str, Tensor]) -> None:
+        for layer, X in features.items():
             if layer not in out:
-                out[layer] = _room(len(split), values.shape[1])
-            out[layer][start : start + len(values)] = values.cpu().numpy()
+                out[layer] = _empty(len(split), X.shape[1])
+            out[layer][start : start + len(X)] = X.cpu().numpy()
 
-    pictures = _pictures(split, lambda: runner.batch, workers_for(split, chip))
+    batches = _batches(split, lambda: runner.batch, workers_for(split, chip))
     total = -(-len(split) // runner.batch)
-    for start, chosen in progress(pictures, total=total, title=title or f"features of {network.title}"):
-        for place, found in _features(runner, chosen, start, view):
+    for first, images in progress(
+        batches, total=total, title=title or f"features of {network.title}"
+    ):
+        for start, features in _features(runner, images, first, view):
             if waiting is not None:
-                keep(*waiting)  # the device works on this batch while the one before is fetched
-            waiting = (place, found)
+                store(*waiting)  # the device works on this batch while the one before is fetched
+            waiting = (start, features)
     if waiting is not None:
-        keep(*waiting)
-    for layer, features in out.items():
-        if not all(np.isfinite(features[i : i + 65_536]).all() for i in range(0, len(features), 65_536)):
-            raise InputError(f"{network.name} gives features that are not finite at layer {layer!r}: its weights are damaged")
+        store(*waiting)
+    for layer, X in out.items():
+        if not all(np.isfinite(X[i : i + 65_536]).all() for i in range(0, len(X), 65_536)):
+            raise InputError(
+                f"{network.name} gives features that are not finite at layer {layer!r}: its "
+                "weights are damaged"
+            )
     return out
 
 
-def _features(runner: _Runner, pictures: list[np.ndarray], start: int, view: int | None) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """The features of some pictures, in smaller parts if memory runs out, each with the place of its first picture."""
+def _features(
+    runner: _Runner, images: list[np.ndarray], start: int, view: int | None
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """The features of some images, in smaller batches if memory runs out, each with the index of
+    its first image.
+    """
     done = 0
-    while done < len(pictures):
-        part = pictures[done : done + runner.batch]
+    while done < len(images):
+        part = images[done : done + runner.batch]
         how = runner.network.preprocessing
         try:
             if view is None:
-                ready = prepare(part, how, runner.device)
+                batch = prepare(part, how, runner.device)
             else:
-                ready = augmented(part, how, runner.device, view=view, start=start + done)
-            found = runner(ready)
+                batch = augmented(part, how, runner.device, view=view, start=start + done)
+            features = runner(batch)
         except torch.OutOfMemoryError:
             runner.halve()
             continue
-        yield start + done, found
+        yield start + done, features
         done += len(part)
 
 
-def _room(n: int, d: int) -> np.ndarray:
-    """An array for features, (n, d) float32."""
+def _empty(n: int, d: int) -> np.ndarray:
+    """An array for features, (n, d) float32, in memory or backed by a file."""
     if n * d * 4 <= IN_MEMORY:
         return np.empty((n, d), np.float32)
     with TemporaryFile(dir=make_folder(paths.cache())) as file:  # it vanishes with the array
         return np.memmap(file, np.float32, "w+", shape=(n, d))
 
 
-def wanted_layers(network: Net, layer: str) -> list[str]:
-    """The layers to take from one pass: the one asked for, and those the rest of the run will ask for."""
-    others = json.loads(os.environ.get(paths.LAYERS_VARIABLE, "{}")).get(network.name, [])
-    return list(dict.fromkeys([layer, *(name for other in others for name in network.layers(other))]))
-
-
-def key_of(network: Net, task: Task, *, device: str = "auto", protocol_name: str = "clean", compute: str = "float32") -> dict[str, Any]:
+def key_of(
+    network: Net,
+    task: Task,
+    *,
+    device: str = "auto",
+    protocol_name: str = "clean",
+    compute: str = "float32",
+) -> dict[str, Any]:
     """Everything that determines the features of a task, but the layer."""
     how = asdict(network.preprocessing)
     return {
@@ -337,15 +410,13 @@ def features(
     task: Task | str,
     *,
     layer: str = PENULTIMATE,
+    also: Sequence[str] = (),
     device: str = "auto",
     protocol_name: str = "clean",
     compute: str = "float32",
     cache: Cache | None = None,
 ) -> Features:
-    """Features of a task at a layer of a net, from the cache or by one pass over its pictures.
-
-    A pass also fills the cache with the other layers that the notebooks of one run want, so no run passes the same
-    pictures through the same net twice.
+    """Features of a task at a layer of a network, from the cache or by one pass over its images.
 
     Parameters
     ----------
@@ -354,39 +425,77 @@ def features(
         Themselves, or their names.
     layer : str
         See :func:`forward`.
+    also : sequence of str
+        Layers that will be asked for later: the same pass fills the cache with them.
     device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
     protocol_name : str
-        See :class:`protocols.Protocol`.
+        ``clean``, ``augmented`` or ``augmented:N``; see :class:`protocols.Protocol`.
     compute : str
         One of :data:`COMPUTE`.
     cache : Cache, optional
         By default the user's.
+
+    Returns
+    -------
+    Features
+        float32 features of the train and the test images, with their labels.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown (with the nearest one), weights or images cannot be had, or the network
+        has no such layer.
+
+    Examples
+    --------
+    >>> import diffused_redundancy as dr
+    >>> few = dr.task("digits", images=20)
+    >>> features = dr.features("miniature_resnet_128.standard_s1", few)
+    >>> features.X_train.shape, features.y_train.shape, features.classes[:3]
+    ((20, 128), (20,), ('0', '1', '2'))
     """
     network = net(network) if isinstance(network, str) else network
-    job = named_task(task) if isinstance(task, str) else task
+    task = named_task(task) if isinstance(task, str) else task
     cache = cache or Cache()
     views = protocol(protocol_name)
-    common = key_of(network, job, device=device, protocol_name=protocol_name, compute=compute)
+    common = key_of(network, task, device=device, protocol_name=protocol_name, compute=compute)
+    arrays = cache.peek({**common, "layer": layer})
+    if arrays is None:
+        keys = {name: {**common, "layer": name} for name in dict.fromkeys([layer, *also])}
+        how = {"device": device, "compute": compute}
+        arrays = cache.get_or_compute_all(
+            keys, lambda missing: _both_parts(network, task, views, missing, **how), lock=common
+        )[layer]
+    return Features(**arrays, classes=task.classes, views=views.views)
 
-    def compute_layers(missing: list[str]) -> dict[str, dict[str, np.ndarray]]:
-        arrays: dict[str, dict[str, np.ndarray]] = {name: {} for name in missing}
-        for part, split in job.splits.items():
-            many = part == "train" and views.name != "clean"
-            passes: list[int | None] = list(range(views.views)) if many else [None]
-            gathered: dict[str, np.ndarray] = {}
-            for turn, view in enumerate(passes):
-                title = f"{network.title} on {job.title}, {part}" + (f", view {turn + 1}" if many else "") + ", batches"
-                found = extract(network, split, layers=missing, device=device, compute=compute, view=view, title=title)
-                for name, values in found.items() if many else ():
-                    room = gathered.setdefault(name, _room(len(passes) * len(split), values.shape[1]))
-                    room[turn * len(split) : (turn + 1) * len(split)] = values
-            for name in missing:
-                arrays[name] |= {f"X_{part}": (gathered if many else found)[name], f"y_{part}": np.tile(split.labels, len(passes))}
-        return arrays
 
-    key = {**common, "layer": layer}
-    found = cache.peek(key)
-    if found is None:
-        keys = {name: {**common, "layer": name} for name in wanted_layers(network, layer)}
-        found = cache.get_or_compute_all(keys, compute_layers, lock=common)[layer]
-    return Features(**found, classes=job.classes)
+def _both_parts(
+    network: Net, task: Task, views: Protocol, layers: list[str], *, device: str, compute: str
+) -> dict[str, dict[str, np.ndarray]]:
+    """Features and labels of a task, by layer; of train images one view after the other."""
+    arrays: dict[str, dict[str, np.ndarray]] = {layer: {} for layer in layers}
+    for part, split in task.splits.items():
+        augmented_part = part == "train" and views.name != "clean"
+        numbers: list[int | None] = list(range(views.views)) if augmented_part else [None]
+        for turn, view in enumerate(numbers):
+            which = part if view is None else f"{part}, view {view + 1}"
+            features = extract(
+                network,
+                split,
+                layers=layers,
+                device=device,
+                compute=compute,
+                view=view,
+                title=f"{network.title} on {task.title}, {which}, batches",
+            )
+            for layer, X in features.items():
+                if turn == 0:
+                    whole = X if len(numbers) == 1 else _empty(len(numbers) * len(X), X.shape[1])
+                    arrays[layer] |= {
+                        f"X_{part}": whole,
+                        f"y_{part}": np.tile(split.labels, len(numbers)),
+                    }
+                if len(numbers) > 1:
+                    arrays[layer][f"X_{part}"][turn * len(X) : (turn + 1) * len(X)] = X
+    return arrays

@@ -1,7 +1,7 @@
-"""Pre-training losses: small interchangeable modules that the one training loop calls.
+"""Pre-training losses: interchangeable modules that the training loop calls.
 
-A loss sees the net and one batch and returns the scalar to minimise. What it has to learn itself (heads of its
-own) are its parameters: trained with the net, and dropped afterwards.
+A loss sees the network and one batch and returns the scalar to minimise. What it learns itself
+(heads of its own) are its parameters: trained with the network, and dropped afterwards.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Heads = Mapping[int, tuple[Tensor, Tensor]]
 
 
 def penultimate(net: nn.Module, images: Tensor) -> Tensor:
-    """What the head of a timm net sees, (n, d), in float32."""
+    """What the head of a timm network sees, (n, d), in float32."""
     timm: Any = net
     return timm.forward_head(timm.forward_features(images), pre_logits=True).float()
 
 
 def head_of(net: nn.Module) -> nn.Linear:
-    """The linear head of a timm net."""
+    """The linear head of a timm network."""
     timm: Any = net
     return timm.get_classifier()
 
@@ -41,27 +41,35 @@ def _slice(head: nn.Linear, k: int) -> tuple[Tensor, Tensor]:
 class CrossEntropy(nn.Module):
     """The standard loss: mean cross-entropy of the head's logits.
 
-    Other losses are made from it by overriding a step.
+    Other losses override one of its steps.
     """
 
     def prepare(self, net: nn.Module) -> None:
-        """Change a fresh net before training, and make what the loss learns itself; here nothing."""
+        """Change a fresh network before training, and make the loss's own parameters."""
 
     def input(self, net: nn.Module, images: Tensor, labels: Tensor, done: float) -> Tensor:
-        """The pictures to train on: normalised (n, 3, height, width), as they come in. ``done`` is the share of the training behind us."""
+        """The images to train on, from normalised ones (n, 3, height, width).
+
+        ``done`` is the finished share of the training.
+        """
         return images
 
-    def of_features(self, net: nn.Module, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The scalar and the logits (n, classes), from penultimate features (n, d) and labels, int64 (n,)."""
+    def of_features(
+        self, net: nn.Module, features: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The scalar and the logits (n, classes) of features (n, d) and labels, int64 (n,)."""
         logits = head_of(net)(features).float()
         return cross_entropy(logits, labels), logits
 
-    def forward(self, net: nn.Module, images: Tensor, labels: Tensor, done: float = 1.0) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, net: nn.Module, images: Tensor, labels: Tensor, done: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
         """The scalar to minimise and the logits (n, classes) of one batch."""
-        return self.of_features(net, penultimate(net, self.input(net, images, labels, done)), labels)
+        features = penultimate(net, self.input(net, images, labels, done))
+        return self.of_features(net, features, labels)
 
     def heads(self, net: nn.Module) -> Heads:
-        """The heads on leading features that this loss trained, besides the net's own; here none."""
+        """The heads on leading features that this loss trained; none by default."""
         return {}
 
 
@@ -78,16 +86,19 @@ class Dropout(CrossEntropy):
         super().__init__()
         self.rate = check_number(rate, "rate of dropout", 0, 1, open_high=True)
 
-    def of_features(self, net: nn.Module, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """As of :class:`CrossEntropy`, on features thinned out at random."""
+    def of_features(
+        self, net: nn.Module, features: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """As of :class:`CrossEntropy`, after dropout."""
         return super().of_features(net, dropout(features, self.rate, training=net.training), labels)
 
 
 def decov(features: Tensor) -> Tensor:
     """Half the summed squared covariances between different features of a batch: the DeCov penalty.
 
-    With C the covariance (divided by n) of features (n, d) this is 0.5 (||C||_F^2 - ||diag C||^2), equation 1 of
-    Cogswell et al., "Reducing overfitting in deep networks by decorrelating representations" (ICLR 2016).
+    With C the covariance (divided by n) of features (n, d) this is 0.5 (||C||_F^2 - ||diag C||^2),
+    equation 1 of Cogswell et al., "Reducing overfitting in deep networks by decorrelating
+    representations" (ICLR 2016).
     """
     centred = features - features.mean(0)
     covariance = centred.T @ centred / len(features)
@@ -101,7 +112,9 @@ class DeCov(CrossEntropy):
         super().__init__()
         self.weight = check_number(weight, "weight of DeCov", 0)
 
-    def of_features(self, net: nn.Module, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def of_features(
+        self, net: nn.Module, features: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """As of :class:`CrossEntropy`, with the penalty added in float32."""
         loss, logits = super().of_features(net, features, labels)
         with torch.autocast(features.device.type, enabled=False):
@@ -111,9 +124,9 @@ class DeCov(CrossEntropy):
 class Matryoshka(CrossEntropy):
     """The mean cross-entropy of heads on the first k features, for each k of the nesting.
 
-    Kusupati et al., "Matryoshka representation learning" (NeurIPS 2022), with equal weights; the mean in place of
-    their sum leaves the minimiser as it is, and the training loop's bound on the gradient means the same for every
-    loss. The head of the whole layer is the net's own.
+    Kusupati et al., "Matryoshka representation learning" (NeurIPS 2022), with equal weights; the
+    mean in place of their sum leaves the minimiser as it is, and the training loop's bound on the
+    gradient means the same for every loss. The head of the whole layer is the network's own.
 
     Parameters
     ----------
@@ -128,7 +141,10 @@ class Matryoshka(CrossEntropy):
         self.shared = shared
         self.nesting = tuple(check_whole(k, "size of the nesting", 1) for k in nesting)
         if list(self.nesting) != sorted(set(self.nesting)):
-            raise InputError(f"the nesting is {list(nesting)}: its sizes must ascend (nearest: {sorted(set(nesting))})")
+            raise InputError(
+                f"the nesting is {list(nesting)}: its sizes must ascend (nearest: "
+                f"{sorted(set(nesting))})"
+            )
         self.own = nn.ModuleDict()
 
     def prepare(self, net: nn.Module) -> None:
@@ -136,27 +152,33 @@ class Matryoshka(CrossEntropy):
         head = head_of(net)
         self.nesting = tuple(k for k in self.nesting if k < head.in_features)
         if not self.shared:
-            self.own = nn.ModuleDict({str(k): nn.Linear(k, head.out_features) for k in self.nesting})
+            self.own = nn.ModuleDict(
+                {str(k): nn.Linear(k, head.out_features) for k in self.nesting}
+            )
 
     def heads(self, net: nn.Module) -> Heads:
-        """The heads below the layer's width, and the net's own."""
+        """The heads below the layer's width, and the network's own."""
         head = head_of(net)
         if self.shared:
             return {k: _slice(head, k) for k in (*self.nesting, head.in_features)}
         own: dict[str, Any] = dict(self.own.items())
-        return {int(k): (one.weight, one.bias) for k, one in own.items()} | {head.in_features: _slice(head, head.in_features)}
+        return {int(k): (layer.weight, layer.bias) for k, layer in own.items()} | {
+            head.in_features: _slice(head, head.in_features)
+        }
 
-    def of_features(self, net: nn.Module, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def of_features(
+        self, net: nn.Module, features: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """The mean over the nesting, and the logits of the whole layer."""
         logits = {k: linear(features[:, :k], *head).float() for k, head in self.heads(net).items()}
-        losses = torch.stack([cross_entropy(one, labels) for one in logits.values()])
+        losses = torch.stack([cross_entropy(of_k, labels) for of_k in logits.values()])
         return losses.mean(), logits[max(logits)]
 
 
 class FixedFeatures(CrossEntropy):
-    """Cross-entropy of a head that sees the first k features only: the fixed-feature (FF) baseline of MRL.
+    """Cross-entropy of a head on the first k features: the fixed-feature (FF) baseline of MRL.
 
-    The other weights of the net's head start at zero; no gradient ever reaches them, so they stay there.
+    The other weights of the network's head are zero and get no gradient.
     """
 
     def __init__(self, k: int) -> None:
@@ -174,16 +196,19 @@ class FixedFeatures(CrossEntropy):
         """The one head."""
         return {self.k: _slice(head_of(net), self.k)}
 
-    def of_features(self, net: nn.Module, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def of_features(
+        self, net: nn.Module, features: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """The cross-entropy and logits of the first k features."""
         logits = linear(features[:, : self.k], *_slice(head_of(net), self.k)).float()
         return cross_entropy(logits, labels), logits
 
 
 class Adversarial(CrossEntropy):
-    """Cross-entropy of pictures perturbed by projected gradient descent (Madry et al., ICLR 2018).
+    """Cross-entropy of images perturbed by projected gradient descent (Madry et al., ICLR 2018).
 
-    From scratch such training may never start, so the first steps are clean and the radius then grows linearly.
+    From scratch such training may never start, so the first steps are clean and the radius then
+    grows linearly.
 
     Parameters
     ----------
@@ -197,22 +222,27 @@ class Adversarial(CrossEntropy):
         Shares of the training without perturbation, and with a growing radius, each in [0, 1].
     """
 
-    def __init__(self, norm: str, radius: float, steps: int = 2, clean: float = 0.25, ramp: float = 0.375) -> None:
+    def __init__(
+        self, norm: str, radius: float, steps: int = 2, clean: float = 0.25, ramp: float = 0.375
+    ) -> None:
         super().__init__()
         self.threat = Threat(norm, radius)
         self.steps = check_whole(steps, "steps of the descent", 1)
-        self.clean, self.ramp = check_number(clean, "clean share", 0, 1), check_number(ramp, "ramp", 0, 1)
+        self.clean = check_number(clean, "clean share", 0, 1)
+        self.ramp = check_number(ramp, "ramp", 0, 1)
 
     def radius(self, done: float) -> float:
-        """The radius when a share ``done`` of the training is behind us."""
+        """The radius after a share ``done`` of the training."""
         if self.ramp == 0:
             return self.threat.radius * (done >= self.clean)
         return self.threat.radius * min(max((done - self.clean) / self.ramp, 0.0), 1.0)
 
     def input(self, net: nn.Module, images: Tensor, labels: Tensor, done: float) -> Tensor:
-        """The pictures, perturbed."""
+        """The images, perturbed."""
         radius = self.radius(done)
-        return images if radius == 0 else perturb(net, images, labels, Threat(self.threat.norm, radius), self.steps)
+        if radius == 0:
+            return images
+        return perturb(net, images, labels, Threat(self.threat.norm, radius), self.steps)
 
 
 LOSSES: dict[str, Callable[..., CrossEntropy]] = {
@@ -232,7 +262,8 @@ def make_loss(name: str, options: Mapping[str, Any] | None = None) -> CrossEntro
     Raises
     ------
     InputError
-        If the name or an option is unknown (with the nearest one), an option is missing, or its value is out of range.
+        If the name or an option is unknown (with the nearest one), an option is missing, or its
+        value is out of range.
     """
     if name not in LOSSES:
         raise unknown("loss", name, LOSSES)
@@ -244,5 +275,7 @@ def make_loss(name: str, options: Mapping[str, Any] | None = None) -> CrossEntro
             raise unknown(f"option of the loss {name}", option, known)
     for option, parameter in known.items():
         if parameter.default is parameter.empty and option not in given:
-            raise InputError(f"the loss {name} needs its option {option!r}; given: {', '.join(given) or 'none'}")
+            raise InputError(
+                f"the loss {name} needs its option {option!r}; given: {', '.join(given) or 'none'}"
+            )
     return LOSSES[name](**given)

@@ -1,4 +1,4 @@
-"""What a network is here: a module with its preprocessing, its weights' fingerprint, and what is known of its pre-training."""
+"""A network: a module with its preprocessing, its weights' fingerprint, and its pre-training."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ if TYPE_CHECKING:
     from torch import nn
 
 PENULTIMATE = "penultimate"
-"""What the head sees."""
+"""The layer whose features the head sees."""
 
 STAGES = "stages"
-"""In place of a layer: the end of every stage of a net."""
+"""In place of a layer's name: the end of every stage of a network."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How pictures become input: resized, centre cropped, scaled to [0, 1], normalised.
+    """How images become input: resized, centre cropped, scaled to [0, 1], normalised.
 
-    With ``resize`` 0 this is the paper's test-time recipe: the shorter side becomes the net's own size, bilinear, and
-    the normalisation is that of the net's source data set.
+    With ``resize`` 0 this is the paper's test-time recipe: the shorter side becomes the network's
+    own size, bilinear, and the normalisation is that of the network's source data set.
 
     Attributes
     ----------
     size : int
-        Of the square a net sees, in pixels.
+        Side of the square input, in pixels.
     mean, std : tuple of float
+        By channel, for pixels in [0, 1].
     resize : int
         What the shorter side becomes before the crop; 0 for ``size``.
     interpolation : str
         ``bilinear`` or ``bicubic``, antialiased.
     squash : bool
-        Whether both sides become ``resize``, whatever the picture's proportions.
+        Whether both sides become ``resize``, whatever the image's proportions.
     """
 
     size: int
@@ -51,35 +52,41 @@ class Preprocessing:
         def numbers(values: Iterable[float]) -> str:
             return ", ".join(f"{value:g}" for value in values)
 
-        crop = f"centre crop of {self.size} px" if self.resize not in (0, self.size) else "centre crop"
-        what = "both sides" if self.squash else "shorter side"
-        return f"{what} to {self.resize or self.size} px ({self.interpolation}), {crop}, mean ({numbers(self.mean)}), std ({numbers(self.std)})"
+        crop = (
+            f"centre crop of {self.size} px" if self.resize not in (0, self.size) else "centre crop"
+        )
+        sides = "both sides" if self.squash else "shorter side"
+        return (
+            f"{sides} to {self.resize or self.size} px ({self.interpolation}), {crop}, "
+            f"mean ({numbers(self.mean)}), std ({numbers(self.std)})"
+        )
 
 
 @dataclass(frozen=True)
 class Origin:
-    """How a net was pre-trained, as far as is known; by this nets are compared.
+    """How a network was pre-trained, as far as is known.
 
     Attributes
     ----------
     family : str
         Of the architecture, whatever its width.
     loss, upstream : str
-        Pre-training loss with its strength, and upstream set, in words; "unknown" for weights in a local file.
+        Pre-training loss with its strength, and upstream set, in words; "unknown" for weights in a
+        local file.
     seed : int or None
-        Of the pre-training: nets that differ in it only show how much chance there is.
+        Of the pre-training.
     strength : float or None
-        Of a loss that comes in strengths (dropout rate, DeCov weight, adversarial radius).
+        Dropout rate, DeCov weight or adversarial radius, for losses that have one.
     top1 : float or None
-        Share in [0, 1] that the net's own head gets right of held-out upstream pictures.
+        Accuracy of the network's own head on held-out upstream images, in [0, 1].
     robust_top1 : mapping
         The same under attack, by threat (such as ``l2_0.25``).
     top1_by_prefix : mapping
-        Of heads on leading features, by their number, for losses that train such heads.
+        The same of heads on leading features, by their number, for losses that train such heads.
     images : int or None
-        Upstream pictures it was trained on.
+        Upstream images it was trained on.
     speed : float or None
-        Images a second of penultimate features on one core, as its manifest notes.
+        Throughput of penultimate features in images/s on one core, as its manifest notes.
     """
 
     family: str
@@ -98,6 +105,9 @@ class Origin:
 class Net:
     """A pre-trained network, its weights loaded when first used.
 
+    Made by name with :func:`net`; make one directly to measure a module of your own, which needs
+    the interface of timm's models (``forward_features``, ``forward_head``).
+
     Attributes
     ----------
     name : str
@@ -112,7 +122,16 @@ class Net:
     origin : Origin
         How it was pre-trained.
     load : callable
-        Builds the module, in evaluation mode.
+        Builds the module.
+
+    Examples
+    --------
+    >>> import diffused_redundancy as dr
+    >>> network = dr.net("miniature_resnet.standard_s1")
+    >>> network.d, network.layers("stages")
+    (512, ['layer1', 'layer2', 'layer3', 'layer4'])
+    >>> print(network.preprocessing)
+    shorter side to 32 px (bilinear), centre crop, mean (0.5, 0.5, 0.5), std (0.25, 0.25, 0.25)
     """
 
     name: str
@@ -126,7 +145,7 @@ class Net:
 
     @property
     def title(self) -> str:
-        """Its name for reading; see :func:`names.title`."""
+        """Its name for display; see :func:`names.title`."""
         return title(self.name)
 
     @cached_property
@@ -135,23 +154,30 @@ class Net:
         return self.load().eval().requires_grad_(False)
 
     def layers(self, wanted: str) -> list[str]:
-        """The layers a name stands for: ``stages`` for the end of each stage, in order of depth; else itself.
+        """The layers a name stands for: itself, or for ``stages`` the end of each stage by depth.
 
         Raises
         ------
         InputError
-            If the net has no such layer, with the nearest name.
+            If the network has no such layer, with the nearest name.
         """
         if wanted == PENULTIMATE:
             return [wanted]
         if wanted != STAGES:
-            known = sorted((name for name, _ in self.module.named_modules() if name), key=lambda name: name.count("."))
+            known = sorted(
+                (name for name, _ in self.module.named_modules() if name),
+                key=lambda name: name.count("."),
+            )
             if wanted not in known:
                 raise unknown(f"layer of {self.name}", wanted, [PENULTIMATE, STAGES, *known])
             return [wanted]
         modules = dict(self.module.named_modules())
-        stages = [str(one.get("module", "")) for one in getattr(self.module, "feature_info", None) or []]
+        noted = getattr(self.module, "feature_info", None) or []
+        stages = [str(stage.get("module", "")) for stage in noted]
         stages = [name for name in stages if not name.startswith("act")]
         if not stages or any(not name or name not in modules for name in stages):
-            raise InputError(f"timm does not say where the stages of {self.name} end: name layers one by one, such as {', '.join([*modules][1:4])}")
+            raise InputError(
+                f"timm does not say where the stages of {self.name} end: name layers one by "
+                f"one, such as {', '.join([*modules][1:4])}"
+            )
         return stages

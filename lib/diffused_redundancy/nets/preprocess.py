@@ -1,8 +1,9 @@
-"""From pictures to what a net sees, on the device: resize, crop, normalise, and the views of the augmented protocol."""
+"""From images to a network's input, on the device: resize, crop, normalise; and augmented views."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,69 +13,82 @@ from torch.nn.functional import interpolate
 from .networks import Preprocessing
 
 
-def prepare(pictures: Sequence[np.ndarray], how: Preprocessing, device: torch.device) -> Tensor:
-    """Pictures, each uint8 (height, width, 3), as one float32 batch (n, 3, size, size) on a device."""
-    if len({picture.shape for picture in pictures}) == 1:
-        groups = [torch.from_numpy(np.stack(pictures))]
+def prepare(images: Sequence[np.ndarray], how: Preprocessing, device: torch.device) -> Tensor:
+    """Images, each uint8 (height, width, 3), as a float32 batch (n, 3, size, size) on a device."""
+    if len({image.shape for image in images}) == 1:
+        groups = [torch.from_numpy(np.stack(images))]
     else:
-        groups = [torch.from_numpy(np.array(picture))[None] for picture in pictures]
-    return normalised(torch.cat([resized(group.to(device, non_blocking=True), how) for group in groups]), how)
+        groups = [torch.from_numpy(np.array(image))[None] for image in images]
+    batch = torch.cat([resized(group.to(device, non_blocking=True), how) for group in groups])
+    return normalised(batch, how)
 
 
 def normalised(batch: Tensor, how: Preprocessing) -> Tensor:
-    """float32 pictures (n, 3, size, size) with values 0 to 255, normalised in place."""
+    """float32 images (n, 3, size, size) with values 0 to 255, normalised in place."""
     mean = torch.tensor(how.mean, device=batch.device).view(1, 3, 1, 1)
     std = torch.tensor(how.std, device=batch.device).view(1, 3, 1, 1)
     return batch.div_(255).sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
 
 
-def resized(pictures: Tensor, how: Preprocessing) -> Tensor:
-    """uint8 (n, height, width, 3) to float32 (n, 3, size, size): resized, centre crop. Sizes are rounded as torchvision rounds them."""
-    batch = pictures.permute(0, 3, 1, 2).float()
+def resized(images: Tensor, how: Preprocessing) -> Tensor:
+    """uint8 (n, height, width, 3) to float32 (n, 3, size, size): resized, centre crop.
+
+    Sizes are rounded as torchvision rounds them.
+    """
+    batch = images.permute(0, 3, 1, 2).float()
     height, width = batch.shape[-2:]
     size, side = how.size, how.resize or how.size
     if how.squash:
         shape = (side, side)
+    elif height <= width:
+        shape = (side, int(side * width / height))
     else:
-        shape = (side, int(side * width / height)) if height <= width else (int(side * height / width), side)
+        shape = (int(side * height / width), side)
     if shape != (height, width):
-        # Rounded after each direction, as image libraries do: the authors resized 8-bit images, and exact ones
-        # give other figures (up to a point of accuracy).
+        # Rounded after each direction, as image libraries do: the authors resized 8-bit images, and
+        # exact ones give other results (up to a point of accuracy).
+        resize = partial(interpolate, mode=how.interpolation, antialias=True, align_corners=False)
         for target in ((height, shape[1]), shape):
-            batch = interpolate(batch, target, mode=how.interpolation, antialias=True, align_corners=False).round_().clamp_(0, 255)
+            batch = resize(batch, target).round_().clamp_(0, 255)
         height, width = shape
     top, left = round((height - size) / 2), round((width - size) / 2)
     return batch[..., top : top + size, left : left + size].clone()
 
 
-def augmented(pictures: Sequence[np.ndarray], how: Preprocessing, device: torch.device, *, view: int, start: int) -> Tensor:
-    """One random view of each picture, as a batch (n, 3, size, size), by torchvision's transforms on the device.
+def augmented(
+    images: Sequence[np.ndarray], how: Preprocessing, device: torch.device, *, view: int, start: int
+) -> Tensor:
+    """One random view of each image, as a batch (n, 3, size, size) on the device.
 
-    The view of a picture depends on its place in the data set and on the number of the view only, not on the batch.
+    The view of an image depends on its index in the data set and on the number of the view only,
+    not on the batch.
 
     Parameters
     ----------
-    pictures : sequence of uint8 (height, width, 3)
+    images : sequence of uint8 (height, width, 3)
     how : Preprocessing
     device : torch.device
     view : int
         From 0.
     start : int
-        The place of the first picture in the data set.
+        Index of the first image in the data set.
     """
     from torchvision.transforms import InterpolationMode, v2
 
     recipe = v2.Compose(
         [
-            v2.RandomResizedCrop(how.size, interpolation=InterpolationMode(how.interpolation), antialias=True),
+            v2.RandomResizedCrop(
+                how.size, interpolation=InterpolationMode(how.interpolation), antialias=True
+            ),
             v2.RandomHorizontalFlip(),
             v2.ColorJitter(0.25, 0.25, 0.25),
             v2.RandomRotation(2),
         ]
     )
-    made = []
+    views = []
     with torch.random.fork_rng(devices=[]):  # the parameters are drawn on the CPU
-        for place, picture in enumerate(pictures, start):
-            torch.manual_seed(int(np.random.SeedSequence([view, place]).generate_state(1)[0]))  # 32 bits are all it takes
-            made.append(recipe(torch.from_numpy(np.array(picture)).to(device).permute(2, 0, 1)))
-    return normalised(torch.stack(made).float(), how)
+        for index, image in enumerate(images, start):
+            # manual_seed uses 32 bits
+            torch.manual_seed(int(np.random.SeedSequence([view, index]).generate_state(1)[0]))
+            views.append(recipe(torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)))
+    return normalised(torch.stack(views).float(), how)

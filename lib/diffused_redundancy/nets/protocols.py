@@ -1,4 +1,4 @@
-"""How features are taken, by name: which views of a picture, and in what precision. Light: torch is not imported."""
+"""How features are extracted: which views of an image, in what precision. torch is not imported."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from dataclasses import dataclass
 from ..errors import InputError
 
 COMPUTE = ("float32", "bf16", "float32+compile", "bf16+compile")
-"""How a net is run: in float32 (TF32 off), or in mixed precision with bfloat16; ``+compile`` by torch.compile, for long GPU runs
-at the penultimate layer (inner layers are caught by hooks, which break a compiled graph)."""
+"""How a network is run: in float32 (TF32 off), or in mixed precision with bfloat16; ``+compile`` by
+torch.compile, for long GPU runs at the penultimate layer (inner layers are caught by hooks, which
+break a compiled graph).
+"""
 
 VIEWS = 4
-"""Of each train picture, where the augmented protocol is named without a number."""
+"""Views of each train image, where the augmented protocol is named without a number."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How many views of a picture a probe is trained on.
+    """How many views of an image a probe is trained on.
 
-    ``clean``: one, as at test time. ``augmented:N``: N random ones by the paper's recipe (``RandomResizedCrop``, flip,
-    ``ColorJitter(.25, .25, .25)``, ``RandomRotation(2)``); the paper draws new ones in each epoch. Test pictures are
-    always clean.
+    ``clean``: one, as at test time. ``augmented:N``: N random ones by the paper's recipe
+    (``RandomResizedCrop``, flip, ``ColorJitter(.25, .25, .25)``, ``RandomRotation(2)``); the paper
+    draws new ones in each epoch. Test images are always clean.
     """
 
     name: str
@@ -30,15 +32,21 @@ class Protocol:
     def __str__(self) -> str:
         if self.name == "clean":
             return "`clean`: one view of each image, features cached"
-        return f"`{self.name}`: {self.views} random views of each train image (crop, flip, colour, rotation), one clean view of each test image"
+        return (
+            f"`{self.name}`: {self.views} random views of each train image "
+            "(crop, flip, colour, rotation), one clean view of each test image"
+        )
 
 
 def protocol(name: str) -> Protocol:
-    """The protocol of a name: ``clean``, ``augmented`` or ``augmented:N``; another raises InputError."""
-    found = re.fullmatch(r"clean|augmented(?::([1-9]\d{0,2}))?", name)
-    if not found:
-        raise InputError(f"unknown protocol {name!r}: allowed are clean, augmented (that is augmented:{VIEWS}) and augmented:N with N from 1 to 999")
+    """The protocol of a name: ``clean``, ``augmented`` or ``augmented:N``; else InputError."""
+    match = re.fullmatch(r"clean|augmented(?::([1-9]\d{0,2}))?", name)
+    if not match:
+        raise InputError(
+            f"unknown protocol {name!r}: allowed are clean, augmented (that is "
+            f"augmented:{VIEWS}) and augmented:N with N from 1 to 999"
+        )
     if name == "clean":
         return Protocol("clean", 1)
-    views = int(found[1] or VIEWS)
+    views = int(match[1] or VIEWS)
     return Protocol(f"augmented:{views}", views)

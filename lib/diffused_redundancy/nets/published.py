@@ -1,4 +1,4 @@
-"""Architectures of published networks that timm does not have, in timm's language."""
+"""Architectures of published networks that timm does not have, with timm's interface."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d
 
 
 class BlurPoolConv2d(nn.Module):
-    """A strided convolution whose input is blurred first, with the 3 x 3 binomial filter (Zhang, ICML 2019).
+    """A strided convolution after a blur with the 3 x 3 binomial filter (Zhang, ICML 2019).
 
     Parameters are named as in the FFCV training scripts, whose checkpoints MRL published.
     """
@@ -22,7 +22,9 @@ class BlurPoolConv2d(nn.Module):
         super().__init__()
         taps = torch.tensor([1.0, 2.0, 1.0]) / 4
         self.conv = conv
-        self.register_buffer("blur_filter", torch.outer(taps, taps).expand(conv.in_channels, 1, 3, 3).clone())
+        self.register_buffer(
+            "blur_filter", torch.outer(taps, taps).expand(conv.in_channels, 1, 3, 3).clone()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution of the blurred maps (n, channels, height, width)."""
@@ -30,7 +32,10 @@ class BlurPoolConv2d(nn.Module):
 
 
 def with_blurpool(net: nn.Module) -> nn.Module:
-    """A net with every strided convolution of at least 16 input channels blurred, the rule of MRL's training script."""
+    """A network with a blur before every strided convolution of at least 16 input channels.
+
+    This is the rule of MRL's training script.
+    """
     for module in list(net.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Conv2d) and max(child.stride) > 1 and child.in_channels >= 16:
@@ -46,12 +51,15 @@ def resnet50_blurpool(num_classes: int = 1000) -> nn.Module:
 
 
 def wide_resnet50_4(num_classes: int = 1000) -> nn.Module:
-    """ResNet50 with four times as many inner channels in each bottleneck; its representation has the usual 2,048."""
+    """ResNet50 with four times as many inner channels in each bottleneck; it has 2,048 features."""
     from timm.models.resnet import Bottleneck, ResNet
 
     net: Any = ResNet(Bottleneck, (3, 4, 6, 3), num_classes=num_classes, base_width=256)  # type: ignore[arg-type]
     return net
 
 
-PUBLISHED: dict[str, Callable[..., nn.Module]] = {"resnet50_blurpool": resnet50_blurpool, "wide_resnet50_4": wide_resnet50_4}
+PUBLISHED: dict[str, Callable[..., nn.Module]] = {
+    "resnet50_blurpool": resnet50_blurpool,
+    "wide_resnet50_4": wide_resnet50_4,
+}
 """By name; each takes ``num_classes``."""

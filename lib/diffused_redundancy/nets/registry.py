@@ -1,4 +1,4 @@
-"""Networks by name: the miniature zoo, the paper's published nets, any timm tag, and weights in a local file."""
+"""Networks by name: the miniature zoo, published networks, any timm tag, weights in local files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .upstream import MEAN, STD
 from .zoo import ZOO
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and deviation of ImageNet's pixels, for published nets that timm does not know."""
+"""Mean and deviation of ImageNet's pixels, for published networks that timm does not know."""
 
 
 def net(name: str, *, fetching: bool = True) -> Net:
@@ -31,15 +31,27 @@ def net(name: str, *, fetching: bool = True) -> Net:
     Parameters
     ----------
     name : str
-        A net of the miniature zoo; a published one of ``data/assets.toml``; a tag of timm, such as ``convnext_tiny.fb_in22k``;
-        or ``TAG@PATH`` for weights in a local file.
+        A network of the miniature zoo (:data:`ZOO`); a published one of ``data/assets.toml``; a tag
+        of timm, such as ``convnext_tiny.fb_in22k``; or ``TAG@PATH`` for weights in a local file.
     fetching : bool
-        Whether to fetch weights that are not here.
+        Whether to download weights that are not here.
+
+    Returns
+    -------
+    Net
 
     Raises
     ------
     InputError
-        If the name is unknown (with the nearest one), the weights cannot be had or used, or their keys do not match.
+        If the name is unknown (with the nearest one), the weights cannot be had or used, or their
+        keys do not match.
+
+    Examples
+    --------
+    >>> import diffused_redundancy as dr
+    >>> network = dr.net("miniature_resnet.mrl_s1")
+    >>> network.d, network.origin.loss
+    (512, 'MRL')
     """
     tag, at, path = str(name).partition("@")
     if at:
@@ -53,14 +65,14 @@ def net(name: str, *, fetching: bool = True) -> Net:
 
 
 def weights_of(name: str) -> Asset | None:
-    """The asset a net's weights come from; None for the zoo and local files."""
+    """The asset a network's weights come from; None for the zoo and local files."""
     if name in ZOO or "@" in name:
         return None
     return published()[name] if name in published() else _tag_asset(name)
 
 
 def architecture(name: str) -> str:
-    """The timm tag, or the name in :data:`PUBLISHED`, of a net that is not of the zoo."""
+    """The timm tag, or the name in :data:`PUBLISHED`, of a network that is not of the zoo."""
     tag = name.partition("@")[0]
     return str(published()[tag].about["architecture"]) if tag in published() else tag
 
@@ -76,23 +88,35 @@ def _zoo(name: str) -> Net:
         module = build(plan["architecture"], about["classes"], plan["features"], seed=plan["seed"])
         return weightfiles.load_into(module, weightfiles.read(path, about["sha256"]), str(path))
 
-    known = ZOO[name]
-    strengths = [value for value in known.loss_options.values() if isinstance(value, float)]
+    recipe = ZOO[name]
+    strengths = [value for value in recipe.loss_options.values() if isinstance(value, float)]
     origin = Origin(
-        family=known.architecture,
-        loss=known.loss_label,
-        upstream=known.upstream_label,
-        seed=known.seed,
+        family=recipe.architecture,
+        loss=recipe.loss_label,
+        upstream=recipe.upstream_label,
+        seed=recipe.seed,
         strength=strengths[0] if strengths else None,
         top1=about["top1"],
         robust_top1=about.get("robust_top1", {}),
         top1_by_prefix={int(k): value for k, value in about.get("top1_by_prefix", {}).items()},
-        images=known.images,
+        images=recipe.images,
         speed=about["features_per_second"],
     )
-    source = f"pre-trained here ({known.loss_label} loss, seed {known.seed}, {known.upstream_label}, upstream top-1 {about['top1']:.1%})"
+    source = (
+        f"pre-trained here ({recipe.loss_label} loss, seed {recipe.seed}, "
+        f"{recipe.upstream_label}, upstream top-1 {about['top1']:.1%})"
+    )
     fingerprint = f"{plan['architecture']}:{plan['features']}:{about['sha256']}"
-    return Net(name, plan["features"], Preprocessing(32, MEAN, STD), fingerprint, source, about["license"], origin, load)
+    return Net(
+        name,
+        plan["features"],
+        Preprocessing(32, MEAN, STD),
+        fingerprint,
+        source,
+        about["license"],
+        origin,
+        load,
+    )
 
 
 def _config(tag: str) -> Any:
@@ -104,35 +128,55 @@ def _config(tag: str) -> Any:
     try:
         config = timm.get_pretrained_cfg(tag, allow_unregistered=True)
     except RuntimeError as error:
-        raise unknown("timm tag", tag, [one for one in timm.list_models(pretrained=True) if one.startswith(tag.split(".")[0])]) from error
+        base = tag.split(".")[0]
+        near = [known for known in timm.list_models(pretrained=True) if known.startswith(base)]
+        raise unknown("timm tag", tag, near) from error
     if config is None:
-        raise InputError(f"timm knows no weights of {tag!r}: give the full tag, such as resnet18.tv_in1k")
+        raise InputError(
+            f"timm knows no weights of {tag!r}: give the full tag, such as resnet18.tv_in1k"
+        )
     return config
 
 
 def preprocessing_of(tag: str, *, own: bool) -> Preprocessing:
-    """How pictures are prepared for a tag: as timm evaluates it (``own``), or with the paper's resize and crop."""
+    """The preprocessing of a tag: as timm evaluates it (``own``), or the paper's resize and crop.
+
+    Raises
+    ------
+    InputError
+        If its images are not square, or cropped in a way that is not supported.
+    """
     config = _config(tag)
     if config is None:
         return Preprocessing(224, *IMAGENET)
     from timm.data import resolve_data_config
 
-    found = resolve_data_config({}, pretrained_cfg=config.to_dict())
-    height, width = found["input_size"][1:]
+    timms = resolve_data_config({}, pretrained_cfg=config.to_dict())
+    height, width = timms["input_size"][1:]
     if height != width:
-        raise InputError(f"{tag} takes images of {height} x {width}: only square ones are prepared here")
-    mean, std = (tuple(float(value) for value in found[key]) for key in ("mean", "std"))
+        raise InputError(
+            f"{tag} takes images of {height} x {width}: only square ones are supported"
+        )
+    mean, std = (tuple(float(value) for value in timms[key]) for key in ("mean", "std"))
     if not own:
         return Preprocessing(height, mean, std)  # type: ignore[arg-type]
-    if found["crop_mode"] not in ("center", "squash"):
-        raise InputError(f"{tag} is evaluated with crop mode {found['crop_mode']!r}: only 'center' and 'squash' are prepared here")
-    interpolation = found["interpolation"] if found["interpolation"] in ("bilinear", "bicubic") else "bicubic"
-    resize, squash = int(height / found["crop_pct"]), found["crop_mode"] == "squash"
-    return Preprocessing(height, mean, std, 0 if resize == height else resize, interpolation, squash)  # type: ignore[arg-type]
+    crop, interpolation = timms["crop_mode"], timms["interpolation"]
+    if crop not in ("center", "squash"):
+        raise InputError(
+            f"{tag} is evaluated with crop mode {crop!r}: only 'center' and 'squash' are supported"
+        )
+    if interpolation not in ("bilinear", "bicubic"):
+        interpolation = "bicubic"
+    resize = int(height / timms["crop_pct"])
+    resize = 0 if resize == height else resize
+    return Preprocessing(height, mean, std, resize, interpolation, crop == "squash")  # type: ignore[arg-type]
 
 
 def skeleton(tag: str, classes: int | None = None) -> nn.Module:
-    """The architecture of a tag without weights, on the meta device; by default with as many classes as its weights have."""
+    """The architecture of a tag without weights, on the meta device.
+
+    By default it has as many classes as its weights.
+    """
     import torch
 
     with torch.device("meta"):
@@ -147,28 +191,34 @@ def _classes(tag: str) -> int:
 def _made(tag: str, classes: int) -> nn.Module:
     import timm
 
-    return PUBLISHED[tag](num_classes=classes) if tag in PUBLISHED else timm.create_model(tag, pretrained=False, num_classes=classes)
+    return (
+        PUBLISHED[tag](num_classes=classes)
+        if tag in PUBLISHED
+        else timm.create_model(tag, pretrained=False, num_classes=classes)
+    )
 
 
 def _classifier(tag: str) -> str:
     config = _config(tag)
-    found = "fc" if config is None else config.classifier or "fc"
-    return found if isinstance(found, str) else found[0]
+    name = "fc" if config is None else config.classifier or "fc"
+    return name if isinstance(name, str) else name[0]
 
 
-def fitted(tag: str, state: Mapping[str, Any], source: str) -> nn.Module:
+def with_weights(tag: str, state: Mapping[str, Any], source: str) -> nn.Module:
     """An architecture with a state dict of any of the known layouts, whose keys must match exactly.
 
     The head has as many classes as the file's, or none if the file has none.
     """
-    state = weightfiles.nested_head(weightfiles.vgg_layout(state) if tag.startswith("vgg") else state)
-    state = weightfiles.unwrapped(state, skeleton(tag).state_dict())
+    if tag.startswith("vgg"):
+        state = weightfiles.vgg_layout(state)
+    state = weightfiles.unwrapped(weightfiles.nested_head(state), skeleton(tag).state_dict())
     key = f"{_classifier(tag)}.weight"
     head = state.get(key)
     net = _made(tag, 0 if head is None else len(head))
-    wanted = net.state_dict()
-    if head is not None and tag == "resnet50_blurpool" and head.ndim == 2 and head.shape[1] < wanted[key].shape[1]:
-        state[key] = pad(head, (0, wanted[key].shape[1] - head.shape[1]))  # a fixed-feature baseline's head sees the first k
+    if head is not None and tag == "resnet50_blurpool" and head.ndim == 2:
+        # the head of a fixed-feature baseline sees the first k features
+        absent = net.state_dict()[key].shape[1] - head.shape[1]
+        state[key] = pad(head, (0, max(absent, 0)))
     return weightfiles.load_into(net, state, source)
 
 
@@ -178,12 +228,18 @@ def _width(tag: str) -> int:
 
 
 def _local(tag: str, path: Path) -> Net:
-    """An architecture with the weights of a local file; the name of a published net stands for its architecture and normalisation."""
+    """An architecture with the weights of a local file.
+
+    The name of a published network stands for its architecture and normalisation.
+    """
     if not path.is_file():
         raise InputError(f"no weight file {path}")
-    name, known, tag = f"{tag}@{path}", published().get(tag), architecture(tag)
+    name, asset, tag = f"{tag}@{path}", published().get(tag), architecture(tag)
     check_architecture(tag)
-    how = _preprocessing(known) if known is not None else preprocessing_of(tag, own=tag not in PUBLISHED)
+    if asset is not None:
+        how = _preprocessing(asset)
+    else:
+        how = preprocessing_of(tag, own=tag not in PUBLISHED)
     return Net(
         name,
         _width(tag),
@@ -192,32 +248,41 @@ def _local(tag: str, path: Path) -> Net:
         str(path),
         "of its source",
         Origin(tag.split(".")[0]),
-        lambda: fitted(tag, weightfiles.read(path), str(path)),
+        lambda: with_weights(tag, weightfiles.read(path), str(path)),
     )
 
 
-def _preprocessing(one: Asset) -> Preprocessing:
-    """The paper's resize and crop for a published net, with the normalisation of its source."""
-    how = preprocessing_of(one.about["architecture"], own=False)
-    return Preprocessing(how.size, tuple(one.about["mean"]), tuple(one.about["std"])) if "mean" in one.about else how
+def _preprocessing(asset: Asset) -> Preprocessing:
+    """The paper's resize and crop for a published network, with the normalisation of its source."""
+    how = preprocessing_of(asset.about["architecture"], own=False)
+    if "mean" not in asset.about:
+        return how
+    return Preprocessing(how.size, tuple(asset.about["mean"]), tuple(asset.about["std"]))
 
 
-def _published(one: Asset, fetching: bool) -> Net:
-    """A net of the manifest."""
-    path = assets.require(one, fetching=fetching)[0]
-    about = one.about
+def _published(asset: Asset, fetching: bool) -> Net:
+    """A network of the manifest."""
+    path = assets.require(asset, fetching=fetching)[0]
+    about = asset.about
     tag = about["architecture"]
     origin = Origin(
         family=about.get("family", tag.split(".")[0]),
         loss=about["loss"],
         upstream=about["upstream"],
         strength=about.get("strength"),
-        top1=about["top1"] / 100 if "top1" in about else None,  # the manifest has percent, as the sources print it
+        top1=about["top1"] / 100 if "top1" in about else None,  # the manifest has percent
         images=about.get("images"),
     )
-    how = _preprocessing(one)
-    fingerprint = f"{tag}:{assets.sha256(path)}"
-    return Net(one.name, _width(tag), how, fingerprint, one.source, one.license, origin, lambda: fitted(tag, weightfiles.read(path), one.name))
+    return Net(
+        asset.name,
+        _width(tag),
+        _preprocessing(asset),
+        f"{tag}:{assets.sha256(path)}",
+        asset.source,
+        asset.license,
+        origin,
+        lambda: with_weights(tag, weightfiles.read(path), asset.name),
+    )
 
 
 def _tag_asset(tag: str) -> Asset:
@@ -227,29 +292,51 @@ def _tag_asset(tag: str) -> Asset:
     url = config.url or ""
     prefix = re.search(r"-([0-9a-f]{8})\.", url)
     if config.hf_hub_id:
-        file = config.hf_hub_filename or "model.safetensors"
-        repository = config.hf_hub_id if not config.hf_hub_id.endswith("/") else config.hf_hub_id + full
-        files = (File(file, (f"hf://{repository}/{file}",), Expected()),)
+        name = config.hf_hub_filename or "model.safetensors"
+        repository = config.hf_hub_id + (full if config.hf_hub_id.endswith("/") else "")
+        file = File(name, (f"hf://{repository}/{name}",), Expected())
     elif url:
-        files = (File(url.rpartition("/")[2], (url,), Expected(sha256=prefix[1] if prefix else "")),)
+        file = File(url.rpartition("/")[2], (url,), Expected(sha256=prefix[1] if prefix else ""))
     else:
-        raise InputError(f"timm names no place to get the weights of {tag!r} from: load them from a file with {tag}@PATH")
+        raise InputError(
+            f"timm names no place to get the weights of {tag!r} from: load them from a file "
+            f"with {tag}@PATH"
+        )
     source = config.origin_url or "https://github.com/huggingface/pytorch-image-models"
-    return Asset(full, "weights", f"weights/{full}", files, source, config.license or "not stated", about={"architecture": full})
+    return Asset(
+        full,
+        "weights",
+        f"weights/{full}",
+        (file,),
+        source,
+        config.license or "not stated",
+        about={"architecture": full},
+    )
 
 
 def _timm(tag: str, fetching: bool) -> Net:
-    """Weights that timm knows, loaded by timm with the conversions it has for them."""
+    """Weights that timm knows, loaded by timm with its conversions."""
     import timm
 
-    one = _tag_asset(tag)
-    path = assets.require(one, fetching=fetching)[0]
+    asset = _tag_asset(tag)
+    path = assets.require(asset, fetching=fetching)[0]
 
     def load() -> nn.Module:
         state = weightfiles.read(path)
         with weightfiles.exactly(str(path)):
-            return timm.create_model(one.name, pretrained=True, pretrained_cfg_overlay={"state_dict": state, "custom_load": False})
+            return timm.create_model(
+                asset.name,
+                pretrained=True,
+                pretrained_cfg_overlay={"state_dict": state, "custom_load": False},
+            )
 
-    origin = Origin(one.name.split(".")[0], loss=one.name, upstream="of its tag")
-    how = preprocessing_of(tag, own=True)
-    return Net(one.name, _width(tag), how, f"timm:{one.name}:{assets.sha256(path)}", one.source, one.license, origin, load)
+    return Net(
+        asset.name,
+        _width(tag),
+        preprocessing_of(tag, own=True),
+        f"timm:{asset.name}:{assets.sha256(path)}",
+        asset.source,
+        asset.license,
+        Origin(asset.name.split(".")[0], loss=asset.name, upstream="of its tag"),
+        load,
+    )

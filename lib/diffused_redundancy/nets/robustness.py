@@ -17,7 +17,7 @@ NORMS = ("l2", "linf")
 
 @dataclass(frozen=True)
 class Threat:
-    """The perturbations an adversary may add: all of at most ``radius`` in a norm, for pixels in [0, 1]."""
+    """The perturbations an adversary may add: of at most ``radius`` in a norm, pixels in [0, 1]."""
 
     norm: str
     radius: float
@@ -38,8 +38,10 @@ class Threat:
         return delta * (self.radius / norms.clamp(min=self.radius))
 
     def steepest(self, gradient: Tensor) -> Tensor:
-        """The direction of unit size along which a linear function of this gradient grows fastest."""
-        return gradient.sign() if self.norm == "linf" else gradient / _norms(gradient).clamp(min=1e-12)
+        """The direction of steepest ascent, of unit size in the norm."""
+        if self.norm == "linf":
+            return gradient.sign()
+        return gradient / _norms(gradient).clamp(min=1e-12)
 
     def start(self, like: Tensor) -> Tensor:
         """A random perturbation within the radius."""
@@ -55,10 +57,11 @@ def _norms(batch: Tensor) -> Tensor:
 
 
 def perturb(net: nn.Module, images: Tensor, labels: Tensor, threat: Threat, steps: int) -> Tensor:
-    """Pictures changed within a threat so as to raise the net's cross-entropy: PGD from a random start.
+    """Images perturbed within a threat to raise the network's cross-entropy.
 
-    The net works in evaluation mode meanwhile; every part of it is left in the mode it was in. Each step is 2.5 radii over
-    ``steps`` long, as is usual. Draws from torch's global generator.
+    Projected gradient descent from a random start, each step 2.5 radii over ``steps`` long. The
+    network runs in evaluation mode; the modes of its modules are restored. Draws from torch's
+    global generator.
 
     Parameters
     ----------
@@ -71,7 +74,8 @@ def perturb(net: nn.Module, images: Tensor, labels: Tensor, threat: Threat, step
 
     Returns
     -------
-    (n, 3, height, width), normalised alike; pixels stay in [0, 1] and perturbations within the radius.
+    Tensor (n, 3, height, width)
+        Normalised alike; pixels stay in [0, 1] and perturbations within the radius.
     """
     mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
@@ -80,7 +84,8 @@ def perturb(net: nn.Module, images: Tensor, labels: Tensor, threat: Threat, step
     modes = {module: module.training for module in net.modules()}
     net.eval()
 
-    def inside(delta: Tensor) -> Tensor:  # pixels move back into [0, 1], which only shortens a perturbation
+    def inside(delta: Tensor) -> Tensor:
+        # clamping pixels to [0, 1] only shortens a perturbation
         return (pixels + threat.project(delta)).clamp(0, 1) - pixels
 
     delta = inside(threat.start(pixels))
@@ -88,7 +93,8 @@ def perturb(net: nn.Module, images: Tensor, labels: Tensor, threat: Threat, step
         for _ in range(steps):
             delta = delta.detach().requires_grad_(True)
             with torch.enable_grad():
-                loss = cross_entropy(net((pixels + delta - mean) / std).float(), labels, reduction="sum")
+                logits = net((pixels + delta - mean) / std).float()
+                loss = cross_entropy(logits, labels, reduction="sum")
             (gradient,) = torch.autograd.grad(loss, delta)
             delta = inside(delta.detach() + length * threat.steepest(gradient))
     finally:
@@ -98,15 +104,24 @@ def perturb(net: nn.Module, images: Tensor, labels: Tensor, threat: Threat, step
 
 
 def robust_top1(
-    net: nn.Module, images: np.ndarray, labels: np.ndarray, threat: Threat, device: torch.device, *, steps: int = 10, batch: int = 500, seed: int = 0
+    net: nn.Module,
+    images: np.ndarray,
+    labels: np.ndarray,
+    threat: Threat,
+    device: torch.device,
+    *,
+    steps: int = 10,
+    batch: int = 500,
+    seed: int = 0,
 ) -> float:
-    """The share of pictures, uint8 (n, 32, 32, 3), still classified as their label under PGD, in [0, 1]."""
+    """Accuracy under attack on images, uint8 (n, 32, 32, 3), in [0, 1]."""
     net.eval()
     right = 0
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for start in range(0, len(images), batch):
-            clean, truth = to_batch(images[start : start + batch], device), torch.from_numpy(labels[start : start + batch]).to(device)
+            clean = to_batch(images[start : start + batch], device)
+            truth = torch.from_numpy(labels[start : start + batch]).to(device)
             with torch.inference_mode(False):
                 attacked = perturb(net, clean, truth, threat, steps)
             with torch.inference_mode():

@@ -1,8 +1,7 @@
-"""The one training loop of the miniature zoo: deterministic from its seed, resumable, with a log."""
+"""The training loop of the miniature zoo: deterministic from its seed, resumable, logged."""
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -28,8 +27,10 @@ from .zoo import Recipe, recipe
 
 
 @torch.inference_mode()
-def top1(net: nn.Module, images: np.ndarray, labels: np.ndarray, device: torch.device, batch: int = 500) -> float:
-    """The share of pictures whose highest logit is that of their class, in [0, 1]."""
+def top1(
+    net: nn.Module, images: np.ndarray, labels: np.ndarray, device: torch.device, batch: int = 500
+) -> float:
+    """Top-1 accuracy on images, uint8 (n, 32, 32, 3), in [0, 1]."""
     net.eval()
     right = 0
     for start in range(0, len(images), batch):
@@ -39,8 +40,15 @@ def top1(net: nn.Module, images: np.ndarray, labels: np.ndarray, device: torch.d
 
 
 @torch.inference_mode()
-def top1_by_prefix(net: nn.Module, heads: Heads, images: np.ndarray, labels: np.ndarray, device: torch.device, batch: int = 500) -> dict[int, float]:
-    """Top-1 of each head on the first k penultimate features, by k, in [0, 1]."""
+def top1_by_prefix(
+    net: nn.Module,
+    heads: Heads,
+    images: np.ndarray,
+    labels: np.ndarray,
+    device: torch.device,
+    batch: int = 500,
+) -> dict[int, float]:
+    """Top-1 accuracy of each head on the first k penultimate features, by k, in [0, 1]."""
     net.eval()
     right = dict.fromkeys(heads, 0)
     for start in range(0, len(images), batch):
@@ -52,25 +60,31 @@ def top1_by_prefix(net: nn.Module, heads: Heads, images: np.ndarray, labels: np.
 
 
 @torch.inference_mode()
-def features_per_second(net: nn.Module, images: np.ndarray, device: torch.device, batch: int = 500) -> float:
-    """Pictures whose penultimate features the net gives in a second: the best of three passes, batches made beforehand."""
+def features_per_second(
+    net: nn.Module, images: np.ndarray, device: torch.device, batch: int = 500
+) -> float:
+    """Throughput of penultimate features in images/s: the best of three passes."""
     net.eval()
-    batches = [to_batch(images[start : start + batch], device) for start in range(0, len(images), batch)]
+    batches = [
+        to_batch(images[start : start + batch], device) for start in range(0, len(images), batch)
+    ]
     best = float("inf")
     for _ in range(3):
         started = time.perf_counter()
-        for one in batches:
-            features = penultimate(net, one)
-        float(features.sum())  # a GPU answers only now
+        for images_on_device in batches:
+            features = penultimate(net, images_on_device)
+        float(features.sum())  # waits for a GPU
         best = min(best, time.perf_counter() - started)
     return len(images) / best
 
 
 CHECKED = 2_000
-"""Held-out pictures looked at after each epoch and under attack; the manifest's clean top-1 is of all."""
+"""Held-out images for the top-1 after each epoch and under attack; the manifest's clean top-1 is of
+all of them.
+"""
 
 THREATS = (Threat("l2", 0.25), Threat("l2", 0.5), Threat("linf", 0.0157))
-"""Under which robust accuracy is reported: the radii the zoo's adversarial nets are trained at."""
+"""Attacks that robust accuracy is reported under: those the zoo's adversarial networks train on."""
 
 
 def pretrain(
@@ -82,15 +96,16 @@ def pretrain(
     images: int | None = None,
     compiled: str | None = None,
 ) -> Path:
-    """Pre-train one net of the zoo and write its checkpoint, manifest and log.
+    """Pre-train one network of the zoo and write its checkpoint, manifest and log.
 
-    Training stops and goes on between epochs: what is needed to resume is kept in ``name.resume.pt`` beside the
-    checkpoint until the checkpoint is written. A resumed run gives the same net as an uninterrupted one.
+    Training is resumable: after each epoch its state is written to ``name.resume.pt`` beside the
+    checkpoint, which replaces it in the end. A resumed run gives the same network as an
+    uninterrupted one.
 
     Parameters
     ----------
     name : str
-        A net of the zoo.
+        A name in :data:`ZOO`.
     where : path, optional
         The folder to write to; the shipped one by default.
     device : str
@@ -98,30 +113,48 @@ def pretrain(
     epochs, images : int, optional
         In place of the recipe's, for a quick trial; the manifest says so.
     compiled : str, optional
-        A backend of torch.compile (``inductor`` is the usual one) for the net's forward pass. None by default: on two CPU
-        cores it was slower (890 images/s a core instead of 1,130) after half a minute of compiling; for GPUs.
+        A backend of torch.compile (``inductor`` is the usual one) for the network's forward pass,
+        for GPUs. On two CPU cores it was slower (890 images/s a core instead of 1,130) after half a
+        minute of compiling.
 
     Returns
     -------
     path
         The checkpoint.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown (with the nearest one), there is less than an epoch or a batch to
+        train on, or a trial would replace the shipped checkpoint.
     """
-    plan = recipe(name)
-    plan = replace(plan, epochs=plan.epochs if epochs is None else epochs, images=plan.images if images is None else images)
+    changes: dict[str, Any] = {"epochs": epochs, "images": images}
+    plan = replace(recipe(name), **{key: n for key, n in changes.items() if n is not None})
     if plan.epochs < 1 or plan.images < plan.batch:
-        raise InputError(f"pretrain takes at least 1 epoch and {plan.batch} images, not {plan.epochs} and {plan.images}")
+        raise InputError(
+            f"pretrain takes at least 1 epoch and {plan.batch} images, not {plan.epochs} and "
+            f"{plan.images}"
+        )
     if plan != recipe(name) and where is None:
-        raise InputError("a trial with other epochs or images would replace the shipped checkpoint: give another folder with --out")
+        raise InputError(
+            "a trial with other epochs or images would replace the shipped checkpoint: give "
+            "another folder with --out"
+        )
     where = make_folder(where or checkpoints.folder())
-    chip = resolve_device(device)
-    trainer = _Trainer(name, plan, where, chip, compiled)
-    return trainer.run()
+    return _Trainer(name, plan, where, resolve_device(device), compiled).run()
 
 
 class _Trainer:
-    """The state of one training run and what happens to it in an epoch."""
+    """The state of one training run."""
 
-    def __init__(self, name: str, plan: Recipe, where: Path, device: torch.device, compiled: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        plan: Recipe,
+        where: Path,
+        device: torch.device,
+        compiled: str | None = None,
+    ) -> None:
         self.name, self.plan, self.where, self.device = name, plan, where, device
         self.train = upstream(plan.images, world=plan.upstream)
         self.held_out = upstream(plan.held_out, world=plan.upstream, held_out=True)
@@ -140,10 +173,16 @@ class _Trainer:
         learned = [*net.parameters(), *self.loss.parameters()]
         decayed = [p for p in learned if p.ndim > 1]
         others = [p for p in learned if p.ndim <= 1]  # biases and batch norm are not decayed
-        groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        groups = [
+            {"params": decayed, "weight_decay": plan.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
         self.optimizer = torch.optim.AdamW(groups, lr=plan.learning_rate)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, max_lr=plan.learning_rate, total_steps=self.steps * plan.epochs, pct_start=0.2
+            self.optimizer,
+            max_lr=plan.learning_rate,
+            total_steps=self.steps * plan.epochs,
+            pct_start=0.2,
         )
         self.rows: list[dict[str, Any]] = []
         self.seconds = 0.0
@@ -157,7 +196,8 @@ class _Trainer:
         for epoch in range(len(self.rows), self.plan.epochs):
             started = time.perf_counter()
             loss, accuracy = self._epoch(epoch)
-            held_out = top1(self.net, self.held_out[0][:CHECKED], self.held_out[1][:CHECKED], self.device)
+            images, labels = (part[:CHECKED] for part in self.held_out)
+            held_out = top1(self.net, images, labels, self.device)
             self.seconds += time.perf_counter() - started
             self.rows.append(
                 {
@@ -169,10 +209,9 @@ class _Trainer:
                 }
             )
             self._log()
-            self._keep()
-        # What ships is float16, so what is measured is the net read back from float16.
-        rounded = {key: value.float() if value.is_floating_point() else value for key, value in checkpoints.half(self.net.state_dict()).items()}
-        self.net.load_state_dict({key: value.to(self.device) for key, value in rounded.items()})
+            self._save_state()
+        # What ships is float16, so that is measured; loading converts back to float32.
+        self.net.load_state_dict(checkpoints.half(self.net.state_dict()))
         path = checkpoints.save(self.net, self.name, self._manifest(), self.where)
         self.resume_file.unlink(missing_ok=True)
         return path
@@ -182,19 +221,29 @@ class _Trainer:
         order = np.random.default_rng([self.plan.seed, epoch]).permutation(len(images))
         for step in range(self.steps):
             chosen = order[step * self.plan.batch : (step + 1) * self.plan.batch]
-            yield to_batch(images[chosen], self.device), torch.from_numpy(labels[chosen]).to(self.device)
+            yield (
+                to_batch(images[chosen], self.device),
+                torch.from_numpy(labels[chosen]).to(self.device),
+            )
 
     def _epoch(self, epoch: int) -> tuple[float, float]:
         self.net.train()
         total = torch.zeros((), device=self.device)
         right = torch.zeros((), device=self.device)
         title = f"{self.name} epoch {epoch + 1}/{self.plan.epochs}"
-        mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.precision == "bf16")
-        with torch.random.fork_rng():  # dropout and attacks draw from the global generator: the same in a resumed run
+        mixed = torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.plan.precision == "bf16"
+        )
+        with torch.random.fork_rng():
+            # dropout and attacks draw from the global generator: the same in a resumed run
             torch.manual_seed(self.plan.seed * 1_000_003 + epoch)
-            for step, (images, labels) in enumerate(progress(self._batches(epoch), total=self.steps, title=title)):
+            for step, (images, labels) in enumerate(
+                progress(self._batches(epoch), total=self.steps, title=title)
+            ):
                 with mixed:
-                    loss, logits = self.loss(self.net, images, labels, (epoch + step / self.steps) / self.plan.epochs)
+                    loss, logits = self.loss(
+                        self.net, images, labels, (epoch + step / self.steps) / self.plan.epochs
+                    )
                 self.optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 nn.utils.clip_grad_norm_([*self.net.parameters(), *self.loss.parameters()], 1.0)
@@ -204,7 +253,7 @@ class _Trainer:
                 right += (logits.detach().argmax(1) == labels).sum()
         return float(total) / self.steps, float(right) / (self.steps * self.plan.batch)
 
-    def _keep(self) -> None:
+    def _save_state(self) -> None:
         state = {
             "recipe": self.plan.as_dict(),
             "net": self.net.state_dict(),
@@ -222,7 +271,10 @@ class _Trainer:
             return
         state = torch.load(self.resume_file, map_location=self.device, weights_only=True)
         if state["recipe"] != self.plan.as_dict():
-            raise InputError(f"{self.resume_file} belongs to another recipe of {self.name}: delete it to start afresh")
+            raise InputError(
+                f"{self.resume_file} belongs to another recipe of {self.name}: delete it to "
+                "start afresh"
+            )
         self.net.load_state_dict(state["net"])
         self.loss.load_state_dict(state["loss"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -230,25 +282,37 @@ class _Trainer:
         self.rows, self.seconds = state["rows"], state["seconds"]
 
     def _log(self) -> None:
-        lines = [",".join(self.rows[0])] + [",".join(str(value) for value in row.values()) for row in self.rows]
+        lines = [",".join(self.rows[0])] + [
+            ",".join(str(value) for value in row.values()) for row in self.rows
+        ]
         write_text(self.where / f"{self.name}.csv", "\n".join(lines) + "\n")
 
     def _manifest(self) -> dict[str, Any]:
         images, labels = self.held_out
         about: dict[str, Any] = {
             "top1": round(top1(self.net, images, labels, self.device), 4),
-            "top1_of": f"{self.plan.held_out} held-out renderings, {self.classes} classes, look-alikes merged",
+            "top1_of": f"{self.plan.held_out} held-out renderings, {self.classes} classes, "
+            "look-alikes merged",
         }
         if heads := self.loss.heads(self.net):
             by_prefix = top1_by_prefix(self.net, heads, images, labels, self.device)
             about["top1_by_prefix"] = {str(k): round(value, 4) for k, value in by_prefix.items()}
         if self.plan.loss in ("standard", "adversarial"):
             images, labels = images[:CHECKED], labels[:CHECKED]
-            robust = {str(threat): round(robust_top1(self.net, images, labels, threat, self.device), 4) for threat in THREATS}
-            about |= {"robust_top1": robust, "robust_top1_of": f"{len(images)} held-out renderings, PGD of 10 steps, pixels in [0, 1]"}
+            robust = {
+                str(threat): round(robust_top1(self.net, images, labels, threat, self.device), 4)
+                for threat in THREATS
+            }
+            about |= {
+                "robust_top1": robust,
+                "robust_top1_of": f"{len(images)} held-out renderings, PGD of 10 steps, pixels "
+                "in [0, 1]",
+            }
         return about | {
             "classes": self.classes,
-            "features_per_second": round(features_per_second(self.net, images[:CHECKED], self.device)),
+            "features_per_second": round(
+                features_per_second(self.net, images[:CHECKED], self.device)
+            ),
             "recipe": self.plan.as_dict(),
             "is_the_zoo_recipe": self.plan == recipe(self.name),
             "command": f"python -m diffused_redundancy pretrain {self.name}",
@@ -261,21 +325,25 @@ class _Trainer:
         }
 
 
-def measure_speeds(names: Sequence[str], *, device: str = "auto", rounds: int = 3) -> dict[str, int]:
-    """Images a second of some shipped nets, measured in turn, and noted in their manifests.
+def measure_speeds(
+    names: Sequence[str], *, device: str = "auto", rounds: int = 3
+) -> dict[str, int]:
+    """Throughputs of shipped networks in images/s, measured in turn and noted in their manifests.
 
-    Speeds taken while nets were trained, each at another hour, cannot be compared; these can. On a CPU one
-    thread is used.
+    Speeds taken while networks were trained, each at another hour, cannot be compared; these can.
+    On a CPU one thread is used.
 
     Parameters
     ----------
     names : sequence of str
     device : str
     rounds : int
-        The best of so many interleaved measurements counts.
+        Interleaved measurements, of which the best counts.
     """
     chip = resolve_device(device)
-    nets = {name: network(name).module.to(chip).to(memory_format=torch.channels_last) for name in names}
+    nets = {
+        name: network(name).module.to(chip).to(memory_format=torch.channels_last) for name in names
+    }
     images, _ = upstream(CHECKED, held_out=True)
     threads = torch.get_num_threads()
     best = dict.fromkeys(nets, 0.0)
@@ -288,12 +356,9 @@ def measure_speeds(names: Sequence[str], *, device: str = "auto", rounds: int = 
         torch.set_num_threads(threads)
     for name, speed in best.items():
         about = checkpoints.manifest(name)
-        of = f"{CHECKED} pictures on {chip.type}" + (", one thread" if chip.type == "cpu" else "")
-        write_json(checkpoints.folder() / f"{name}.json", {**about, "features_per_second": round(speed), "features_per_second_of": of})
+        of = f"{CHECKED} images on {chip.type}" + (", one thread" if chip.type == "cpu" else "")
+        write_json(
+            checkpoints.folder() / f"{name}.json",
+            {**about, "features_per_second": round(speed), "features_per_second_of": of},
+        )
     return {name: round(speed) for name, speed in best.items()}
-
-
-def read_log(path: Path) -> list[dict[str, float]]:
-    """The rows of a training log."""
-    with open(path, encoding="utf-8", newline="") as stream:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]

@@ -1,4 +1,4 @@
-"""The pictures the miniature zoo is pre-trained on: letters."""
+"""The images the miniature zoo is pre-trained on: letters."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 UPSTREAM_SEED = 20230601
 MEAN = (0.5, 0.5, 0.5)
 STD = (0.25, 0.25, 0.25)
-"""How every net of the zoo normalises images in [0, 1]."""
+"""How every network of the zoo normalises images in [0, 1]."""
 
 WORLDS: dict[str, list[str]] = {"letters": UPSTREAM_CLASSES, "extended": EXTENDED_CLASSES}
-"""Classes of each upstream set: Latin, Greek and Cyrillic letters; the same with accented and phonetic letters."""
+"""Classes of each upstream set: Latin, Greek and Cyrillic letters; and with accented and phonetic
+ones.
+"""
 
 
 def classes(world: str = "letters") -> list[str]:
@@ -29,14 +31,19 @@ def classes(world: str = "letters") -> list[str]:
     return WORLDS[world]
 
 
-def upstream(n: int, *, world: str = "letters", held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Upstream pictures, uint8 (n, 32, 32, 3), and labels, int64 (n,); held-out ones are never trained on."""
+def upstream(
+    n: int, *, world: str = "letters", held_out: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Upstream images, uint8 (n, 32, 32, 3), and labels, int64 (n,).
+
+    Held-out ones are never trained on.
+    """
     letters = render(classes(world), n, seed=UPSTREAM_SEED, stream=1 if held_out else 0)
     return letters.images, letters.classes
 
 
 def to_batch(images: np.ndarray, device: torch.device) -> torch.Tensor:
-    """Pictures, uint8 (n, height, width, 3), as a normalised float32 batch (n, 3, height, width) on a device."""
+    """Images, uint8 (n, height, width, 3), as a normalised float32 batch (n, 3, height, width)."""
     import torch
 
     batch = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255)

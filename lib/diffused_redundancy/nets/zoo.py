@@ -1,4 +1,12 @@
-"""The recipes of the miniature zoo: everything that determines a checkpoint, by name."""
+"""The recipes of the miniature zoo: everything that determines a checkpoint, by name.
+
+Examples
+--------
+>>> [name for name in ZOO if "mrl" in name]
+['miniature_resnet.mrl_s1', 'miniature_resnet.mrl_s2', 'miniature_resnet.mrl_e_s1']
+>>> ZOO["miniature_resnet.mrl_s1"].loss_label
+'MRL'
+"""
 
 from __future__ import annotations
 
@@ -9,12 +17,12 @@ from typing import Any
 from ..errors import unknown
 
 NESTING = (8, 16, 32, 64, 128, 256, 512)
-"""Sizes of the nested representations of the zoo's MRL nets and of its fixed-feature baselines."""
+"""Sizes of the nested representations of the zoo's MRL networks, and of its fixed-feature ones."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one net of the miniature zoo is pre-trained.
+    """How one network of the miniature zoo is pre-trained.
 
     Attributes
     ----------
@@ -29,16 +37,17 @@ class Recipe:
     upstream : str
         A name in ``upstream.WORLDS``.
     images, held_out : int
-        Upstream pictures to train on and to report top-1 on.
+        Upstream images to train on and to report top-1 on.
     epochs, batch : int
-        Passes over the training pictures, and pictures a step. All nets of the zoo take the same number of steps but
-        the transformer, which needs more.
+        Passes over the training images, and images a step. All networks of the zoo take the same
+        number of steps but the transformer, which needs more.
     learning_rate, weight_decay : float
         Peak of the one-cycle schedule, and decoupled weight decay, of AdamW.
     precision : str
         ``bf16``: mixed precision, as torch.autocast does it; ``float32``: none.
     seed : int
-        Seed of the initial weights and of the order of the data. Nets of one upstream set see the same pictures.
+        Of the initial weights and of the order of the data. Networks of one upstream set see the
+        same images.
     """
 
     architecture: str = "miniature_resnet"
@@ -61,10 +70,11 @@ class Recipe:
 
     @property
     def loss_label(self) -> str:
-        """The loss in words, with its strength; equal for nets that differ in other things only."""
+        """The loss in words, with its strength."""
         options = self.loss_options
         if self.loss == "adversarial":
-            return f"adversarial {'L2' if options['norm'] == 'l2' else 'Linf'} {options['radius']:g}"
+            norm = "L2" if options["norm"] == "l2" else "Linf"
+            return f"adversarial {norm} {options['radius']:g}"
         if self.loss == "mrl":
             return "MRL-E" if options.get("shared") else "MRL"
         names = {"dropout": "dropout {rate:g}", "decov": "DeCov {weight:g}", "ff": "FF {k}"}
@@ -73,7 +83,8 @@ class Recipe:
     @property
     def upstream_label(self) -> str:
         """The upstream set in words."""
-        return f"{self.images:,} {'letters' if self.upstream == 'letters' else 'letters of more kinds'}"
+        kind = "letters" if self.upstream == "letters" else "letters of more kinds"
+        return f"{self.images:,} {kind}"
 
 
 def _zoo() -> dict[str, Recipe]:
@@ -85,32 +96,37 @@ def _zoo() -> dict[str, Recipe]:
 
     resnet = "miniature_resnet"
     add(f"{resnet}.standard", 2)
-    for norm, radius, seeds in (("l2", 0.25, 2), ("l2", 0.5, 2), ("linf", 0.0157, 2)):  # 0.0157 is 4/255
-        add(f"{resnet}.adversarial_{norm}_{radius:g}", seeds, loss="adversarial", loss_options={"norm": norm, "radius": radius})
+    for norm, radius in (("l2", 0.25), ("l2", 0.5), ("linf", 0.0157)):  # 0.0157 is 4/255
+        options = {"norm": norm, "radius": radius}
+        name = f"{resnet}.adversarial_{norm}_{radius:g}"
+        add(name, 2, loss="adversarial", loss_options=options)
     for rate in (0.2, 0.5, 0.8):
         add(f"{resnet}.dropout_{rate:g}", 1, loss="dropout", loss_options={"rate": rate})
     for weight in ("1e-4", "1e-3", "1e-2"):
         add(f"{resnet}.decov_{weight}", 1, loss="decov", loss_options={"weight": float(weight)})
     add(f"{resnet}.mrl", 2, loss="mrl")
     add(f"{resnet}.mrl_e", 1, loss="mrl", loss_options={"shared": True})
-    for k in NESTING[:-1]:  # the standard net is the baseline of all features
+    for k in NESTING[:-1]:  # the standard network is the baseline of all features
         add(f"{resnet}.ff_{k}", 1, loss="ff", loss_options={"k": k})
     add(f"{resnet}.tenth", 1, images=4_000, epochs=60)
     add(f"{resnet}.extended", 1, images=120_000, epochs=2, upstream="extended")
     for features in (128, 256, 1024, 2048):
         add(f"{resnet}_{features}.standard", 1, features=features)
-    add("miniature_plain_resnet.standard", 1, architecture="miniature_plain_resnet", features=256)
-    add("miniature_vgg.standard", 1, architecture="miniature_vgg", features=256)
-    add("miniature_vit.standard", 1, architecture="miniature_vit", features=128, epochs=12, batch=64, learning_rate=1e-3)
+    for other in ("miniature_plain_resnet", "miniature_vgg"):
+        add(f"{other}.standard", 1, architecture=other, features=256)
+    longer = {"epochs": 12, "batch": 64, "learning_rate": 1e-3}
+    add("miniature_vit.standard", 1, architecture="miniature_vit", features=128, **longer)
     return zoo
 
 
 ZOO: dict[str, Recipe] = _zoo()
-"""Recipes by name: architecture (and width, where it is not 512), what is special in pre-training, seed."""
+"""Recipes by name: architecture (with its width, where others are usual), what is special in
+pre-training, seed.
+"""
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe of a net of the zoo; an unknown name raises InputError with the nearest one."""
+    """The recipe of a name of :data:`ZOO`; an unknown one raises InputError with the nearest."""
     if name not in ZOO:
-        raise unknown("net of the miniature zoo", name, ZOO)
+        raise unknown("network of the miniature zoo", name, ZOO)
     return ZOO[name]

@@ -1,4 +1,4 @@
-"""Files, cache and provenance: what tasks, nets and the study share about the disk."""
+"""Everything about the disk: files, cache, downloads, provenance."""
 
 from . import paths
 from .cache import Cache, code_digest, versions

@@ -1,7 +1,8 @@
-"""A content-addressed cache: a key says everything that determines a result, and the result is a few arrays.
+"""A content-addressed cache of arrays, by keys that hold everything that determines them.
 
-An entry is one safetensors file named after the sha256 of its key, holding the key itself and a checksum of
-its arrays. A corrupt entry is reported and rebuilt; two processes that want the same entry compute it once.
+An entry is one safetensors file named after the SHA-256 of its key, with the key and a checksum of
+its arrays. A corrupt entry is reported and rebuilt; processes that want the same entry compute it
+once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from filelock import FileLock
 from safetensors import SafetensorError
 
 from . import paths, tensors
-from .files import atomic_path, make_folder
+from .files import atomic_path, make_folder, sha256_of
 
 log = logging.getLogger(__name__)
 REFRESH_VARIABLE = "DIFFUSED_REDUNDANCY_REFRESH_BEFORE"
@@ -29,17 +30,12 @@ Arrays = dict[str, np.ndarray]
 
 
 def canonical(key: Mapping[str, Any]) -> str:
-    """A key as text: the same text for the same key, whatever the order of its entries."""
+    """A key as text, whatever the order of its entries."""
     return json.dumps(key, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def digest(key: Mapping[str, Any]) -> str:
-    """The name of a key: 32 hexadecimal digits of the sha256 of its canonical text."""
-    return hashlib.sha256(canonical(key).encode()).hexdigest()[:32]
-
-
 def checksum(arrays: Mapping[str, np.ndarray]) -> str:
-    """A digest of names, types, shapes and bytes of some arrays."""
+    """A digest of names, types, shapes and bytes of arrays."""
     total = hashlib.blake2b(digest_size=16)
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -50,17 +46,19 @@ def checksum(arrays: Mapping[str, np.ndarray]) -> str:
 
 @functools.cache
 def code_digest(*modules: str) -> str:
-    """A digest of the source of modules or packages of this library, by name relative to it (``measure``, ``nets.extraction``).
+    """A digest of the source of modules or packages of this library.
 
-    As part of a key it makes sure that a change of the code is never answered from before the change.
+    Names are relative to it (``measure``, ``nets.extraction``). As part of a key it keeps entries
+    from before a change of the code from being used.
     """
     root = Path(__file__).resolve().parents[1]
-    total = hashlib.sha256()
-    for name in modules:
-        place = root.joinpath(*name.split("."))
-        for file in sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]:
-            total.update(file.name.encode() + b"|" + file.read_bytes())
-    return total.hexdigest()[:16]
+    places = [root.joinpath(*name.split(".")) for name in modules]
+    files = [
+        file
+        for place in places
+        for file in (sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")])
+    ]
+    return sha256_of(*(part for file in files for part in (f"{file.name}|", file)))[:16]
 
 
 @functools.cache
@@ -75,25 +73,43 @@ class Cache:
     Parameters
     ----------
     folder : path, optional
-        Where entries live; by default the folder of :func:`diffused_redundancy.store.paths.cache`.
+        Where entries live; by default the user's cache folder, or ``$DIFFUSED_REDUNDANCY_CACHE``.
     refresh_before : float, optional
-        Entries written before this time (seconds since 1970) are computed anew. The command line's ``--force``
-        sets it to the start of the run, so that the notebooks of one run still share what they make. By
-        default ``$DIFFUSED_REDUNDANCY_REFRESH_BEFORE``, else nothing is refreshed.
+        Entries written before this time (seconds since 1970) are computed anew. The command line's
+        ``--force`` sets it to the start of the run, so that the notebooks of one run still share
+        entries. By default ``$DIFFUSED_REDUNDANCY_REFRESH_BEFORE``, else nothing is refreshed.
+
+    Attributes
+    ----------
+    hits, misses : int
+        How many results were found, and how many computed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> cache = Cache(tempfile.mkdtemp())
+    >>> key = {"kind": "squares", "n": 3}
+    >>> for _ in range(2):
+    ...     arrays = cache.get_or_compute(key, lambda: {"x": np.arange(3) ** 2})
+    >>> arrays["x"], cache.hits, cache.misses
+    (array([0, 1, 4]), 1, 1)
     """
 
     def __init__(self, folder: Path | None = None, *, refresh_before: float | None = None) -> None:
         self.folder = make_folder(Path(folder) if folder is not None else paths.cache())
-        self.refresh_before = float(os.environ.get(REFRESH_VARIABLE, 0)) if refresh_before is None else refresh_before
+        self.refresh_before = (
+            float(os.environ.get(REFRESH_VARIABLE, 0)) if refresh_before is None else refresh_before
+        )
         self.hits = 0
         self.misses = 0
 
     def path(self, key: Mapping[str, Any]) -> Path:
         """The file of a key's entry, whether or not it exists."""
-        return self.folder / str(key.get("kind", "entry")) / f"{digest(key)}.safetensors"
+        name = f"{sha256_of(canonical(key))[:32]}.safetensors"
+        return self.folder / str(key.get("kind", "entry")) / name
 
     def get(self, key: Mapping[str, Any]) -> Arrays | None:
-        """The arrays of a key, or None if there is no entry or it is corrupt (which is reported)."""
+        """The arrays of a key, or None if there is no entry or a corrupt one, which is logged."""
         path = self.path(key)
         if not path.exists():
             return None
@@ -103,7 +119,9 @@ class Cache:
             log.warning("cache entry %s cannot be read (%s): it is rebuilt", path, error)
             return None
         if notes.get("key") != canonical(key) or notes.get("checksum") != checksum(arrays):
-            log.warning("cache entry %s is corrupt (its checksum does not match): it is rebuilt", path)
+            log.warning(
+                "cache entry %s is corrupt (its checksum does not match): it is rebuilt", path
+            )
             return None
         return arrays
 
@@ -113,7 +131,9 @@ class Cache:
         with atomic_path(self.path(key)) as temporary:
             tensors.write(temporary, stored, {"key": canonical(key), "checksum": checksum(stored)})
 
-    def get_or_compute(self, key: Mapping[str, Any], compute: Callable[[], Mapping[str, np.ndarray]]) -> Arrays:
+    def get_or_compute(
+        self, key: Mapping[str, Any], compute: Callable[[], Mapping[str, np.ndarray]]
+    ) -> Arrays:
         """The arrays of a key, computed and stored if they are not there yet.
 
         Parameters
@@ -121,7 +141,8 @@ class Cache:
         key : mapping of JSON values
             Everything that determines the result; ``kind`` names the subfolder.
         compute : callable
-            Makes the arrays; called at most once, under a lock that other processes wait for.
+            Makes the arrays by name; called at most once, under a lock that other processes wait
+            for.
         """
         return self.get_or_compute_all({"": key}, lambda _missing: {"": compute()}, lock=key)[""]
 
@@ -132,39 +153,46 @@ class Cache:
         *,
         lock: Mapping[str, Any],
     ) -> dict[str, Arrays]:
-        """The arrays of several keys that are computed together; those that are not there yet are computed and stored.
+        """The arrays of several keys that are computed together, where they are not there yet.
 
         Parameters
         ----------
         keys : mapping from a name to a key
         compute : callable
-            Makes the arrays of the names it is given, by name; called at most once.
+            From the names that are missing to their arrays; called at most once.
         lock : mapping
-            Whoever computes under an equal one waits; processes with different keys may share it.
+            Processes with an equal one wait for each other, whatever their keys.
+
+        Raises
+        ------
+        ValueError
+            If ``compute`` gives other names than it was asked for.
         """
-        place = self.path(lock)
-        make_folder(place.parent)
-        with FileLock(str(place.with_suffix(".lock"))):
-            held = {name: self._fresh(key) for name, key in keys.items()}
-            found = {name: arrays for name, arrays in held.items() if arrays is not None}
-            missing = [name for name in keys if name not in found]
-            self.hits += len(found)
+        path = self.path(lock)
+        make_folder(path.parent)
+        with FileLock(str(path.with_suffix(".lock"))):
+            fresh = {name: self._fresh(key) for name, key in keys.items()}
+            results = {name: arrays for name, arrays in fresh.items() if arrays is not None}
+            missing = [name for name in keys if name not in results]
+            self.hits += len(results)
             self.misses += len(missing)
             if missing:
-                made = compute(missing)
-                if set(made) != set(missing):
-                    raise ValueError(f"asked for {', '.join(missing)}, compute gave {', '.join(made) or 'nothing'}")
-                for name, arrays in made.items():
-                    found[name] = dict(arrays)
+                computed = compute(missing)
+                if set(computed) != set(missing):
+                    given = ", ".join(computed) or "nothing"
+                    raise ValueError(f"asked for {', '.join(missing)}, compute gave {given}")
+                for name, arrays in computed.items():
+                    results[name] = dict(arrays)
                     self.put(keys[name], arrays)
-            return found
+            return results
 
     def peek(self, key: Mapping[str, Any]) -> Arrays | None:
-        """The arrays of a key if they are there and need no refreshing; nothing is computed or waited for."""
-        found = self._fresh(key)
-        self.hits += found is not None
-        return found
+        """The arrays of a key if they are there; nothing is computed or waited for."""
+        arrays = self._fresh(key)
+        self.hits += arrays is not None
+        return arrays
 
     def _fresh(self, key: Mapping[str, Any]) -> Arrays | None:
         path = self.path(key)
-        return None if path.exists() and path.stat().st_mtime < self.refresh_before else self.get(key)
+        old = path.exists() and path.stat().st_mtime < self.refresh_before
+        return None if old else self.get(key)

@@ -1,4 +1,4 @@
-"""One file from the web: resumed where it stopped, tried again after a hiccup, checked, and moved into place whole."""
+"""One file from the web: resumed, retried, checked, and moved into place whole."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from pathlib import Path
 from typing import Any
 
 from ..progress import progress
-from .files import explained, write_json
+from .files import explained, sha256_of, write_json
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0
 TRIES = 5
-"""How often in a row, without a byte more, a server that fails or a connection that breaks is tried; a file that is not there is asked for once."""
-
+"""Tries in a row that bring no further byte, after which a server that fails or a connection that
+breaks is given up. A file that is not there is asked for once.
+"""
 
 SILENT: set[str] = set()
-"""Hosts that did not answer at all, :data:`TRIES` times: another file of theirs is asked for once."""
+"""Hosts that did not answer :data:`TRIES` times: for another of their files they are asked once."""
 
 
 class DeadLink(Exception):
-    """A server answered that it does not have or give the file."""
+    """A server does not have or give the file."""
 
 
 class Interrupted(Exception):
-    """A connection broke while the file was coming. No OSError, so that it is not taken for one of the disk."""
+    """A connection broke during a transfer. Not an OSError, to tell it from those of the disk."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Expected:
     Attributes
     ----------
     sha256 : str
-        All of its hexadecimal digits or the first ones, as file names often carry; empty if unknown.
+        All of its hexadecimal digits, or the first ones as in many file names; empty if unknown.
     md5 : str
         Empty if unknown.
     size : int or None
@@ -57,31 +58,30 @@ class Expected:
         """What is wrong with a file, in words; empty if nothing is."""
         if self.size is not None and path.stat().st_size != self.size:
             return f"it has {path.stat().st_size:,} bytes instead of {self.size:,}"
-        for kind, wanted in (("sha256", self.sha256), ("md5", self.md5)):
-            if wanted and not (found := digest(path, kind)).startswith(wanted):
-                return f"its {kind} is {found[: len(wanted)]} instead of {wanted}"
+        for kind, wanted, digest in (("sha256", self.sha256, sha256_of), ("md5", self.md5, _md5)):
+            if wanted and not (actual := digest(path)).startswith(wanted):
+                return f"its {kind} is {actual[: len(wanted)]} instead of {wanted}"
         return ""
 
 
-def digest(path: Path, kind: str = "sha256") -> str:
-    """The ``sha256`` or ``md5`` of a file's bytes, in hexadecimal."""
+def _md5(path: Path) -> str:
     with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file can be had just now.
+    """An address that a file can be had from.
 
     Attributes
     ----------
     address : str
     expected : Expected
     version : str
-        Which content the address gives, in the words of whoever named it: what has come of a version is completed from
-        any other address of it. Empty if not known; then the server that began must say that the file is the same.
+        Identifies the content: a transfer is resumed from any address of the same version. Empty
+        if unknown; then the server must confirm that the file is the same.
     headers : mapping
-        To send along, such as an authorization.
+        Of the request, such as an authorization.
     """
 
     address: str
@@ -91,32 +91,36 @@ class Place:
 
 
 def download(url: str, path: Path, expected: Expected | None = None, *, title: str = "") -> None:
-    """Fetch a url to a path; see :func:`transfer`. If its hash is known, it completes what came from another url with that hash."""
+    """Download a url to a path; see :func:`transfer`.
+
+    If its hash is known, a transfer from another url with that hash is resumed.
+    """
     known = expected or Expected()
     transfer(url, lambda: Place(url, known, known.sha256 or known.md5), path, title=title)
 
 
 def transfer(name: str, locate: Callable[[], Place], path: Path, *, title: str = "") -> None:
-    """Fetch a file to a path.
+    """Download a file to a path.
 
-    What has come is kept beside the path in ``NAME.part``; the next try or call goes on from there if the file is still
-    the same, and begins anew if not.
+    Incomplete transfers are kept beside the path as ``NAME.part``; the next try or call resumes
+    from there if the file is still the same, and restarts if not.
 
     Parameters
     ----------
     name : str
-        Of the file, for messages and to know its part again: its url, or another lasting name.
+        Of the file, in messages and to recognise its part: its url, or another lasting name.
     locate : callable
-        Says where the file is; asked before every try, since addresses may expire.
+        Where the file is; called before every try, since addresses may expire.
     path : path
         Its folder is made.
     title : str
-        What the progress is of.
+        Of the progress bar.
 
     Raises
     ------
     DeadLink
-        If the server does not have the file, what came is not what was expected, or :data:`TRIES` tries in a row brought nothing.
+        If the server does not have the file, what came is not what was expected, or :data:`TRIES`
+        tries in a row brought nothing.
     InputError
         If the file cannot be written.
     """
@@ -129,23 +133,25 @@ def transfer(name: str, locate: Callable[[], Place], path: Path, *, title: str =
         host = urllib.parse.urlsplit(place.address).netloc
         silent = False
         try:
-            kept = _complete(name, place, part, about, title or path.name)
+            resumed = _complete(name, place, part, about, title or path.name)
         except (Interrupted, OSError, HTTPException) as error:
-            if isinstance(error, urllib.error.HTTPError) and not _may_pass(error.code, signed=place.address != name):
+            if isinstance(error, urllib.error.HTTPError) and not _may_pass(
+                error.code, signed=place.address != name
+            ):
                 raise DeadLink(f"{name}: {error.code} {error.reason}") from error
             problem = str(getattr(error, "reason", error)) or type(error).__name__
             silent = not isinstance(error, (Interrupted, urllib.error.HTTPError))
         else:
-            found = place.expected.problem(part)
-            if not found:
+            difference = place.expected.problem(part)
+            if not difference:
                 with explained("write", path):
                     part.replace(path)
                 about.unlink(missing_ok=True)
                 return
             part.unlink()
             about.unlink(missing_ok=True)
-            problem = f"what came is another file: {found}"
-            if not kept:  # otherwise its beginning, from earlier, may be what is wrong
+            problem = f"another file was sent: {difference}"
+            if not resumed:  # otherwise its earlier beginning may be what is wrong
                 raise DeadLink(f"{name}: {problem}")
         tries = 1 if _size(part) > most else tries + 1
         most = max(most, _size(part))
@@ -159,12 +165,14 @@ def transfer(name: str, locate: Callable[[], Place], path: Path, *, title: str =
 
 
 def _may_pass(code: int, *, signed: bool) -> bool:
-    """Whether another try may succeed after an HTTP status; a signed address that is refused has expired, and the next one will not have."""
+    """Whether another try may succeed after an HTTP status; a signed address that is refused may
+    have expired.
+    """
     return code >= 500 or code in (408, 416, 425, 429) or (signed and code == 403)
 
 
 def _complete(name: str, place: Place, part: Path, about: Path, title: str) -> int:
-    """Fetch what is missing of a file; returns how many bytes were there already and are kept.
+    """Download what is missing of a file; returns how many bytes were there already and are kept.
 
     Raises
     ------
@@ -174,11 +182,15 @@ def _complete(name: str, place: Place, part: Path, about: Path, title: str) -> i
         If the part cannot be written.
     """
     known = _known(about)
-    same = known.get("version") == place.version if place.version else known.get("url") == name and known.get("validator")
+    if place.version:
+        same = known.get("version") == place.version
+    else:
+        same = known.get("url") == name and bool(known.get("validator"))
     held = _size(part) if same else 0
     if held and held == place.expected.size:
         return held
-    request = urllib.request.Request(place.address, headers={"User-Agent": "diffused-redundancy", "Accept-Encoding": "identity", **place.headers})
+    headers = {"User-Agent": "diffused-redundancy", "Accept-Encoding": "identity"}
+    request = urllib.request.Request(place.address, headers={**headers, **place.headers})
     if held:
         request.add_header("Range", f"bytes={held}-")
         if not place.version:
@@ -189,22 +201,24 @@ def _complete(name: str, place: Place, part: Path, about: Path, title: str) -> i
         if error.code != 416:
             raise
         if held and error.headers.get("Content-Range", "").rpartition("/")[2] == str(held):
-            return held  # there is no more to come
-        part.unlink(missing_ok=True)  # more has come than there is: another file
+            return held  # the part is complete
+        part.unlink(missing_ok=True)  # the part is longer than the file: another file
         raise
     with answer:
-        goes_on = answer.status == 206
+        resumed = answer.status == 206
         length = answer.headers.get("Content-Length")
-        tag = answer.headers.get("ETag", "")
-        validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
-        with explained("write", part), open(part, "ab" if goes_on else "wb") as stream:
+        validator = answer.headers.get("ETag", "")
+        if not validator or validator.startswith("W/"):
+            validator = answer.headers.get("Last-Modified", "")
+        blocks = None if length is None else -(-int(length) // CHUNK)
+        with explained("write", part), open(part, "ab" if resumed else "wb") as stream:
             write_json(about, {"url": name, "version": place.version, "validator": validator})
-            for block in progress(_blocks(answer), total=None if length is None else -(-int(length) // CHUNK), title=f"{title} (MB)"):
+            for block in progress(_blocks(answer), total=blocks, title=f"{title} (MB)"):
                 stream.write(block)
-    total = None if length is None else int(length) + (held if goes_on else 0)
+    total = None if length is None else int(length) + (held if resumed else 0)
     if total is not None and _size(part) < total:
         raise Interrupted(f"the connection broke after {_size(part):,} of {total:,} bytes")
-    return held if goes_on else 0
+    return held if resumed else 0
 
 
 def _size(path: Path) -> int:
@@ -214,14 +228,16 @@ def _size(path: Path) -> int:
 def _known(about: Path) -> dict[str, Any]:
     """What was noted of a part; nothing if the note is missing or broken."""
     try:
-        found = json.loads(about.read_text(encoding="utf-8"))
+        note = json.loads(about.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return note if isinstance(note, dict) else {}
 
 
 def _blocks(answer: Any) -> Iterator[bytes]:
-    """What a server sends, a block at a time; Interrupted if the connection breaks or nothing comes for :data:`TIMEOUT` seconds."""
+    """The bytes that a server sends, in blocks; Interrupted if the connection breaks or is silent
+    for :data:`TIMEOUT` seconds.
+    """
     while True:
         try:
             block = answer.read(CHUNK)

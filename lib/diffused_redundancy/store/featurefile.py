@@ -1,4 +1,4 @@
-"""Embeddings in a file: arrays of an .npz or .safetensors file, the large ones read in slices of rows."""
+"""Arrays of an .npz or .safetensors file; large ones are read in slices of rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ class NpzRows:
             self._stream.close()
         self._stream = self._archive.open(f"{self.name}.npy")
         version = np.lib.format.read_magic(self._stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
         self._header = read(self._stream)
         self._next = 0
 
@@ -50,7 +54,9 @@ class NpzRows:
         self._skip((start - self._next) * self._row_bytes)
         raw = self._stream.read((stop - start) * self._row_bytes)
         if len(raw) != (stop - start) * self._row_bytes:
-            raise InputError(f"{self.path} is truncated: {self.name} ends before row {stop} of {len(self)}")
+            raise InputError(
+                f"{self.path} is truncated: {self.name} ends before row {stop} of {len(self)}"
+            )
         self._next = stop
         return np.frombuffer(raw, self.dtype).reshape(stop - start, *self.shape[1:])
 
@@ -87,7 +93,9 @@ class SafetensorsRows:
             return stored.get_slice(self.name)[rows].clone()
 
 
-def read_features(path: Path, names: tuple[str, ...], *, whole_below: int = WHOLE_BELOW) -> dict[str, Any]:
+def read_features(
+    path: Path, names: tuple[str, ...], *, whole_below: int = WHOLE_BELOW
+) -> dict[str, Any]:
     """Some arrays of a file, by name; those that are absent are left out.
 
     Parameters
@@ -97,7 +105,7 @@ def read_features(path: Path, names: tuple[str, ...], *, whole_below: int = WHOL
     names : tuple of str
         Which arrays.
     whole_below : int
-        Larger arrays (bytes) are given as objects that are read in slices of rows.
+        Arrays of as many bytes or more become objects that are read in slices of rows.
 
     Raises
     ------
@@ -110,13 +118,18 @@ def read_features(path: Path, names: tuple[str, ...], *, whole_below: int = WHOL
     if not path.is_file():
         raise InputError(f"no file {path}")
     if path.suffix not in SUFFIXES:
-        raise InputError(f"{path}: features are read from {' or '.join(SUFFIXES)} files, not {path.suffix or 'a file without suffix'!r}")
+        raise InputError(
+            f"{path}: arrays are read from {' or '.join(SUFFIXES)} files, not "
+            f"{path.suffix or 'a file without suffix'!r}"
+        )
     try:
         return dict(_arrays(path, names, whole_below))
     except (zipfile.BadZipFile, SafetensorError, ValueError, OSError, EOFError, KeyError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} cannot be read (truncated, or not a {path.suffix} file): {error}") from error
+        raise InputError(
+            f"{path} cannot be read (truncated, or not a {path.suffix} file): {error}"
+        ) from error
 
 
 def _arrays(path: Path, names: tuple[str, ...], whole_below: int) -> Any:
@@ -132,9 +145,9 @@ def _arrays(path: Path, names: tuple[str, ...], whole_below: int) -> Any:
         if name not in present:
             continue
         rows = NpzRows(path, name) if path.suffix == ".npz" else SafetensorsRows(path, name)
-        if isinstance(rows, NpzRows) and (rows.dtype.hasobject or rows.fortran or len(rows.shape) < 1):
-            if rows.dtype.hasobject:
-                raise InputError(f"{name} of {path} holds Python objects: it must hold numbers")
+        if isinstance(rows, NpzRows) and rows.dtype.hasobject:
+            raise InputError(f"{name} of {path} holds Python objects: it must hold numbers")
+        if isinstance(rows, NpzRows) and (rows.fortran or not rows.shape):
             with np.load(path, allow_pickle=False) as whole:
                 yield name, whole[name]
         else:

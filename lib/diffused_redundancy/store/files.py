@@ -1,4 +1,4 @@
-"""Writing files so that nothing is ever half-written, and saying in one line why a file cannot be used."""
+"""Files written whole or not at all, their SHA-256, and errors of the file system in one line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _REASONS = {
 
 @contextmanager
 def explained(action: str, path: Path) -> Iterator[None]:
-    """Turn the operating system's errors about ``path`` into one line that says what to do."""
+    """Turn the operating system's errors about ``path`` into an InputError that says what to do."""
     try:
         yield
     except SafetensorError as error:
@@ -38,12 +38,13 @@ def explained(action: str, path: Path) -> Iterator[None]:
         reason = _REASONS[errno.ENOSPC] if full else str(error)
         raise InputError(f"cannot {action} {path}: {reason}") from error
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0) or f"{error.strerror or error}; choose another folder"
+        otherwise = f"{error.strerror or error}; choose another folder"
+        reason = _REASONS.get(error.errno or 0, otherwise)
         raise InputError(f"cannot {action} {path}: {reason}") from error
 
 
 def make_folder(path: Path) -> Path:
-    """Create a folder and its parents, and check that it can be written to before any work is done."""
+    """Create a folder and its parents, and check that it can be written to."""
     path = Path(path)
     with explained("write to", path):
         path.mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ def make_folder(path: Path) -> Path:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends well, and vanishes otherwise."""
+    """A temporary path that replaces ``path`` when the block succeeds, and is deleted otherwise."""
     path = Path(path)
     with explained("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,17 +73,27 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
+    """Write a UTF-8 text file, whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file, whole or not at all, in a layout that reads and diffs well."""
+    """Write an indented JSON file, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def sha256_of(*parts: Path | bytes | str) -> str:
+    """The SHA-256 of files, bytes and texts, one after another, in hexadecimal.
+
+    >>> sha256_of("a", b"b") == sha256_of("ab")
+    True
+    """
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Path):
+            with open(part, "rb") as stream:
+                hashlib.file_digest(stream, lambda: total)
+        else:
+            total.update(part.encode() if isinstance(part, str) else part)
+    return total.hexdigest()

@@ -1,4 +1,4 @@
-"""Files of assets taken in from a folder, for work without a network."""
+"""Import of assets from a folder, for work without a network."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import InputError
 from .assets import Asset, File, manifest, missing, problem, record
-from .download import digest
-from .files import atomic_path, explained
+from .files import atomic_path, explained, sha256_of
 
-Wanted = tuple[Asset, File]
+Candidate = tuple[Asset, File]
 
 
-def import_folder(folder: Path, among: Iterable[Asset] | None = None) -> tuple[list[Wanted], list[str]]:
+def import_folder(
+    folder: Path, among: Iterable[Asset] | None = None
+) -> tuple[list[Candidate], list[str]]:
     """Copy the files of a folder that belong to assets, and are missing, to where they belong.
 
-    A file belongs to an asset if its path ends as one of the asset's links does, or as its place here, or if it is called
-    ``ASSET.SUFFIX``; so much of the end counts as no other asset shares. Or if its sha256 is a published one.
+    A file belongs to an asset if its SHA-256 is a published one, or if its path ends like one of
+    the asset's links, like its place here, or in ``ASSET.SUFFIX``, and like no other asset's.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ def import_folder(folder: Path, among: Iterable[Asset] | None = None) -> tuple[l
     Returns
     -------
     (list of (asset, file), list of str)
-        What was taken in, and what is wrong with files that belong by their names and were not.
+        What was imported, and what is wrong with files that belong by their names and were not.
 
     Raises
     ------
@@ -39,73 +40,81 @@ def import_folder(folder: Path, among: Iterable[Asset] | None = None) -> tuple[l
     folder = Path(folder).expanduser().resolve()
     if not folder.is_dir():
         raise InputError(f"no folder {folder}")
-    every = [(one, file) for one in (manifest().values() if among is None else among) for file in one.files]
-    owners = _owners(every)
+    assets = manifest().values() if among is None else among
+    candidates = [(asset, file) for asset in assets for file in asset.files]
+    owners = _owners(candidates)
     matches: list[tuple[int, Path]] = []
-    taken: list[Wanted] = []
-    bad: list[str] = []
+    imported: list[Candidate] = []
+    errors: list[str] = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         try:
-            which = _by_name(path, owners)
-            which = _by_hash(path, every) if which is None else which
+            index = _by_name(path, owners)
+            index = _by_hash(path, candidates) if index is None else index
         except InputError as error:
-            bad.append(str(error))
+            errors.append(str(error))
             continue
-        if which is not None:
-            matches.append((which, path))
-    for which, path in sorted(matches):  # in the order of the manifest: of weights, the best file first
-        one, file = every[which]
-        if file not in missing(one):
+        if index is not None:
+            matches.append((index, path))
+    for index, path in sorted(matches):  # in the order of the manifest: preferred files first
+        asset, file = candidates[index]
+        if file not in missing(asset):
             continue
         try:
-            _copy(one, file, path)
-            taken.append((one, file))
+            _copy(asset, file, path)
+            imported.append((asset, file))
         except InputError as error:
-            bad.append(str(error))
-    return taken, bad
+            errors.append(str(error))
+    return imported, errors
 
 
-def _copy(one: Asset, file: File, path: Path) -> None:
+def _copy(asset: Asset, file: File, path: Path) -> None:
     with explained("read", path):
-        found = problem(one, file, path)
-    if found:
-        raise InputError(f"{path} is not {file.name} of {one.name}: {found}")
-    with atomic_path(one.path(file)) as temporary:
+        difference = problem(asset, file, path)
+    if difference:
+        raise InputError(f"{path} is not {file.name} of {asset.name}: {difference}")
+    with atomic_path(asset.path(file)) as temporary:
         shutil.copyfile(path, temporary)
-    record(one.path(file), str(path))
+    record(asset.path(file), str(path))
 
 
-def _ends(one: Asset, file: File) -> set[tuple[str, ...]]:
+def _ends(asset: Asset, file: File) -> set[tuple[str, ...]]:
     """Ends of paths that the file may lie under, as components."""
     name = PurePosixPath(file.name)
-    whole = [(one.name, name.name), (one.name + name.suffix,), PurePosixPath(one.folder, name).parts]
-    whole += [tuple(url.partition("://")[2].split("/")) for url in file.urls]
-    return {parts[i:] for parts in whole for i in range(len(parts))}
+    paths = [
+        (asset.name, name.name),
+        (asset.name + name.suffix,),
+        PurePosixPath(asset.folder, name).parts,
+        *(tuple(url.partition("://")[2].split("/")) for url in file.urls),
+    ]
+    return {parts[i:] for parts in paths for i in range(len(parts))}
 
 
-def _owners(every: Sequence[Wanted]) -> dict[tuple[str, ...], int]:
-    """The only one of the files whose path may end so, by the end."""
-    held: dict[tuple[str, ...], list[int]] = {}
-    for i, (one, file) in enumerate(every):
-        for end in _ends(one, file):
-            held.setdefault(end, []).append(i)
-    return {end: found[0] for end, found in held.items() if len(found) == 1}
+def _owners(candidates: Sequence[Candidate]) -> dict[tuple[str, ...], int]:
+    """The index of the only candidate whose path may end so, by the end."""
+    indices: dict[tuple[str, ...], list[int]] = {}
+    for i, (asset, file) in enumerate(candidates):
+        for end in _ends(asset, file):
+            indices.setdefault(end, []).append(i)
+    return {end: owners[0] for end, owners in indices.items() if len(owners) == 1}
 
 
 def _by_name(path: Path, owners: dict[tuple[str, ...], int]) -> int | None:
-    """Which file a path is, by the longest end that tells."""
+    """The index of the candidate at a path, by the longest end with an owner."""
     ends = (path.parts[i:] for i in range(len(path.parts)))
     return next((owners[end] for end in ends if end in owners), None)
 
 
-def _by_hash(path: Path, every: Sequence[Wanted]) -> int | None:
-    """Which missing file a path is, by its published sha256."""
+def _by_hash(path: Path, candidates: Sequence[Candidate]) -> int | None:
+    """The index of the missing candidate at a path, by its published SHA-256."""
     with explained("read", path):
         size = path.stat().st_size
-        like = [
+        similar = [
             i
-            for i, (one, file) in enumerate(every)
-            if file.expected.sha256 and PurePosixPath(file.name).suffix == path.suffix and file.expected.size in (None, size) and file in missing(one)
+            for i, (asset, file) in enumerate(candidates)
+            if file.expected.sha256
+            and PurePosixPath(file.name).suffix == path.suffix
+            and file.expected.size in (None, size)
+            and file in missing(asset)
         ]
-        found = digest(path) if like else ""
-    return next((i for i in like if found.startswith(every[i][1].expected.sha256)), None)
+        sha256 = sha256_of(path) if similar else ""
+    return next((i for i in similar if sha256.startswith(candidates[i][1].expected.sha256)), None)

@@ -1,4 +1,4 @@
-"""Where things live. Every path is absolute, so notebooks behave the same from any working directory."""
+"""Where things live. Every path is absolute, whatever the working directory."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from ..errors import InputError
 ASSETS_VARIABLE = "DIFFUSED_REDUNDANCY_ASSETS"
 CACHE_VARIABLE = "DIFFUSED_REDUNDANCY_CACHE"
 REPORT_VARIABLE = "DIFFUSED_REDUNDANCY_REPORT"
-LAYERS_VARIABLE = "DIFFUSED_REDUNDANCY_LAYERS"
-"""Layers that other notebooks of the same run want, by net, as JSON; the runner sets it."""
 
 
 def repository() -> Path:
@@ -22,12 +20,15 @@ def repository() -> Path:
     Raises
     ------
     InputError
-        If the package was imported from elsewhere than a checkout's ``lib/`` (checkpoints and notebooks live
-        in the checkout, not in the package).
+        If the package was imported from elsewhere than a checkout's ``lib/`` (checkpoints and
+        notebooks live in the checkout, not in the package).
     """
     root = Path(__file__).resolve().parents[3]
     if not (root / "notebooks").is_dir() or not (root / "pyproject.toml").is_file():
-        raise InputError(f"{root} is not a checkout of the artifact: clone it and install with 'pip install -e .'")
+        raise InputError(
+            f"{root} is not a checkout of the artifact: clone it and install with 'pip install "
+            "-e .'"
+        )
     return root
 
 
@@ -42,18 +43,22 @@ def notebooks() -> Path:
 
 
 def cache() -> Path:
-    """The folder of cached features and curves: ``$DIFFUSED_REDUNDANCY_CACHE``, else the user's cache folder."""
-    given = os.environ.get(CACHE_VARIABLE)
-    return Path(given).expanduser().resolve() if given else Path(platformdirs.user_cache_dir("diffused-redundancy"))
+    """The folder of cached arrays: ``$DIFFUSED_REDUNDANCY_CACHE``, else the user's cache folder."""
+    return _given(CACHE_VARIABLE) or Path(platformdirs.user_cache_dir("diffused-redundancy"))
 
 
 def assets() -> Path:
-    """The folder of downloaded weights and data sets: ``$DIFFUSED_REDUNDANCY_ASSETS``, else the user's data folder."""
-    given = os.environ.get(ASSETS_VARIABLE)
-    return Path(given).expanduser().resolve() if given else Path(platformdirs.user_data_dir("diffused-redundancy"))
+    """The folder of downloads: ``$DIFFUSED_REDUNDANCY_ASSETS``, else the user's data folder."""
+    return _given(ASSETS_VARIABLE) or Path(platformdirs.user_data_dir("diffused-redundancy"))
+
+
+def _given(variable: str) -> Path | None:
+    """The folder that an environment variable names."""
+    value = os.environ.get(variable)
+    return Path(value).expanduser().resolve() if value else None
 
 
 def report() -> Path:
-    """The folder of the running report: set by the runner, else ``reports/interactive`` in the checkout."""
+    """The folder of the running report: set by the runner, else ``reports/interactive``."""
     given = os.environ.get(REPORT_VARIABLE)
     return Path(given) if given else repository() / "reports" / "interactive"

@@ -11,15 +11,27 @@ from typing import Any
 
 from . import paths
 
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pandas", "papermill", "nbconvert")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+    "papermill",
+    "nbconvert",
+)
 
 
 def commit() -> str:
-    """The git commit of the checkout, with ``+changes`` if files differ from it, or ``not a git checkout``."""
+    """The git commit, with ``+changes`` if files differ from it, or ``not a git checkout``."""
     root = paths.repository()
 
     def git(*words: str) -> str:
-        answer = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True)
+        answer = subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, check=True
+        )
         return answer.stdout.strip()
 
     try:
@@ -52,7 +64,20 @@ def gpu() -> str:
 
 
 def provenance() -> dict[str, Any]:
-    """Commit, date, machine and versions as a flat dictionary of short strings."""
+    """Commit, date, machine and versions: what determines a result beside its parameters.
+
+    Returns
+    -------
+    dict
+        Flat, of short strings; it names no path of the machine.
+
+    Examples
+    --------
+    >>> import diffused_redundancy as dr
+    >>> about = dr.provenance()
+    >>> about["package"] == dr.__version__, "commit" in about, "torch" in about
+    (True, True, True)
+    """
     import torch
 
     from .. import __version__
@@ -62,7 +87,8 @@ def provenance() -> dict[str, Any]:
         "commit": commit(),
         "date (UTC)": datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": f"{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads in use",
+        "processor": f"{processor()}, {os.cpu_count()} cores, "
+        f"{torch.get_num_threads()} threads in use",
         "GPU": gpu(),
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in PACKAGES},

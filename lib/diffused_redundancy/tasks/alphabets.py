@@ -1,10 +1,11 @@
 """The letters of the miniature world, and which of them look alike.
 
-Letters of different scripts can share one glyph (Latin A, Greek Alpha, Cyrillic A). No net can tell such letters
-apart, so they are one class. Capitals and small letters of one shape (O, o) differ in size and stay apart: the
-renderer's random scale (at most 12%) is smaller than their difference (about 33%). :func:`find_look_alikes`
-computes the groups from the fonts; the result for the DejaVu fonts is written out below, so that classes can be
-read here and never change unnoticed. A test holds the two together.
+Letters of different scripts can share one glyph (Latin A, Greek Alpha, Cyrillic A). No network can
+tell such letters apart, so they are one class. Capitals and small letters of one shape (O, o)
+differ in size by about 33% and stay apart: the renderer's random scale is at most 12%.
+:func:`find_look_alikes` computes the groups from the fonts; its result for the DejaVu fonts is
+written out below, so that classes can be read here and never change unnoticed. A test compares the
+two.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ EXTENDED = (  # every face has them
 
 @functools.cache
 def glyph(letter: str, face: str) -> np.ndarray:
-    """The mask of a letter, centred by its bounding box: uint8, (GLYPH_SIZE, GLYPH_SIZE), 255 is ink."""
+    """The centred mask of a letter: uint8 (GLYPH_SIZE, GLYPH_SIZE), 255 is ink."""
     import matplotlib
     from PIL import Image, ImageDraw, ImageFont
 
@@ -81,7 +82,6 @@ def find_look_alikes(letters: str, threshold: float = 0.95) -> list[str]:
     Parameters
     ----------
     letters : str
-        The letters to group.
     threshold : float
         Two letters join when the cosine between their masks, averaged over the twelve faces, is at
         least this. Groups are the connected components.
@@ -102,25 +102,29 @@ def find_look_alikes(letters: str, threshold: float = 0.95) -> list[str]:
             if cosine[i, j] >= threshold and group[i] != group[j]:
                 old, new = max(group[i], group[j]), min(group[i], group[j])
                 group = [new if g == old else g for g in group]
-    return ["".join(letter for letter, g in zip(letters, group, strict=True) if g == first) for first in sorted(set(group))]
+    return [
+        "".join(letter for letter, g in zip(letters, group, strict=True) if g == first)
+        for first in sorted(set(group))
+    ]
 
 
 def merged(letters: str, groups: Sequence[str]) -> list[str]:
-    """The classes of some letters: each group of look-alikes is one class, each other letter a class of its own."""
-    home = {letter: next((group for group in groups if letter in group), letter) for letter in letters}
-    return list(dict.fromkeys(home.values()))
+    """The classes of some letters: groups of look-alikes, and other letters by themselves."""
+    classes = (next((group for group in groups if letter in group), letter) for letter in letters)
+    return list(dict.fromkeys(classes))
 
 
 _GROUPS = "AΑА BΒВ CС EΕЕ HΗН IΙ KΚ MΜМ NΝ OΟО PΡР TΤТ XΧХ YΥ ZΖ aа cс eе oοо pр xх yу ΓГ ΠП ՅՑ"
 LOOK_ALIKES: list[str] = _GROUPS.split()
-"""The groups :func:`find_look_alikes` finds among the letters of each world (upstream, Armenian, Georgian)."""
+"""The groups of :func:`find_look_alikes` among upstream, Armenian and Georgian letters."""
 
 _EXTENDED_GROUPS = (
-    "AΑА BΒВ CС DÐĐ EΕЕ HΗН IΙІ JЈ KΚ MΜМ NΝ OΟО PΡР SЅ TΤТ XΧХ YΥҮ ZΖ aа cс eе hһ iі jј oοо pр sѕ xх yу ΓГ ΠП εɛ вʙ "
+    "AΑА BΒВ CС DÐĐ EΕЕ HΗН IΙІ JЈ KΚ MΜМ NΝ OΟО PΡР SЅ TΤТ XΧХ YΥҮ ZΖ aа cс eе hһ iі jј oοо "
+    "pр sѕ xх yу ΓГ ΠП εɛ вʙ "
     "ÀÁÂÃÄÅ ÇҪ ÈÉÊËĒĔĖĚЀЁ Ìİ ÏЇ ÑŃŇ ÒÓÔÕÖŌŎŐ ÙÚÜŨŪŬ ÛŰ çҫ èéĕěѐ ëё ïї ĆČ ŔŘ ŚŠ ŹŻŽ"
 )
 EXTENDED_LOOK_ALIKES: list[str] = _EXTENDED_GROUPS.split()
-"""The same for the letters of the extended upstream set; some capitals differ from one another by their accent only."""
+"""The same for the extended upstream set; some capitals differ by their accent only."""
 
 UPSTREAM_CLASSES = merged(LATIN + GREEK + CYRILLIC, LOOK_ALIKES)
 EXTENDED_CLASSES = merged(LATIN + GREEK + CYRILLIC + EXTENDED, EXTENDED_LOOK_ALIKES)

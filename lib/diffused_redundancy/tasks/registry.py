@@ -1,4 +1,12 @@
-"""Downstream tasks by name. To add one, write a function that returns a Task and name it here."""
+"""Downstream tasks by name. To add one, write a function that returns a Task and name it here.
+
+Examples
+--------
+>>> list(TASKS)[:4]
+['digits', 'armenian', 'georgian', 'font_style']
+>>> TASKS["digits"]().title
+'Handwritten digits'
+"""
 
 from __future__ import annotations
 
@@ -18,23 +26,42 @@ TASKS: dict[str, Callable[[], Task]] = {
 }
 """Tasks that need nothing but their name."""
 
-SCHEMES: dict[str, Callable[[str], Task]] = {"folder": files.image_folder, "npz": files.npz_images, "hf": datasets.hugging_face}
+SCHEMES: dict[str, Callable[[str], Task]] = {
+    "folder": files.image_folder,
+    "npz": files.npz_images,
+    "hf": datasets.hugging_face,
+}
 """Tasks from a path, named ``scheme:path``."""
 
 
 def task(name: str, *, images: int = 0) -> Task:
-    """The task of a name: one of :data:`TASKS`, ``folder:PATH``, ``npz:PATH`` or ``hf:PATH``.
+    """The downstream task of a name.
 
     Parameters
     ----------
     name : str
+        One of :data:`TASKS`, or ``folder:PATH``, ``npz:PATH`` or ``hf:PATH``.
     images : int
-        At most so many in each part, classes balanced; 0 for all.
+        Most images in each part, classes balanced; 0 for all.
+
+    Returns
+    -------
+    Task
 
     Raises
     ------
     InputError
-        If the name is unknown (with the nearest one) or the path cannot be used.
+        If the name is unknown (with the nearest one), the path cannot be used, or a class would be
+        left without an image.
+
+    Examples
+    --------
+    >>> import diffused_redundancy as dr
+    >>> digits = dr.task("digits", images=50)
+    >>> {part: len(split) for part, split in digits.splits.items()}
+    {'train': 50, 'test': 50}
+    >>> digits.splits["train"].images.batch(0, 1)[0].shape
+    (32, 32, 3)
     """
     scheme, colon, path = str(name).partition(":")
     if colon:

@@ -1,4 +1,4 @@
-"""What a downstream task is: images and labels, split once and for all."""
+"""Downstream tasks: images and labels with a fixed split."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ HELD_OUT = 0.2
 
 
 class Images(Protocol):
-    """A sequence of pictures that may live on disk."""
+    """A sequence of images that may live on disk."""
 
     def __len__(self) -> int: ...
 
     def batch(self, start: int, stop: int) -> list[np.ndarray]:
-        """Pictures start to stop, each uint8 (height, width, 3)."""
+        """Images start to stop, each uint8 (height, width, 3)."""
         ...
 
     def take(self, chosen: Sequence[int]) -> Images:
-        """Some of the pictures, by index."""
+        """Some of the images, by index."""
         ...
 
 
 @dataclass(frozen=True)
 class ArrayImages:
-    """Pictures of one size in memory: uint8 (n, height, width, 3)."""
+    """Images of one size in memory: uint8 (n, height, width, 3)."""
 
     array: np.ndarray
 
@@ -40,11 +40,11 @@ class ArrayImages:
         return len(self.array)
 
     def batch(self, start: int, stop: int) -> list[np.ndarray]:
-        """Pictures start to stop."""
+        """Images start to stop."""
         return list(self.array[start:stop])
 
     def take(self, chosen: Sequence[int]) -> ArrayImages:
-        """Some of the pictures."""
+        """Some of the images."""
         return ArrayImages(self.array[np.asarray(chosen, dtype=int)])
 
 
@@ -55,7 +55,7 @@ class Split:
     Attributes
     ----------
     images : Images
-        n pictures.
+        n images.
     labels : ndarray (n,), int64
         Class indices from 0.
     """
@@ -69,7 +69,9 @@ class Split:
 
 @dataclass(frozen=True)
 class Task:
-    """A downstream task, loaded when its pictures are first asked for.
+    """A downstream task, its images loaded when first used.
+
+    Made by name with :func:`task`; make one directly to use images of your own.
 
     Attributes
     ----------
@@ -80,11 +82,22 @@ class Task:
     classes : tuple of str
         Names of the classes, in the order of the labels.
     fingerprint : str
-        Changes whenever a picture or a label would; part of every cache key.
+        Changes whenever an image or a label would; part of every cache key.
     source, license : str
-        Where the pictures come from, and on what terms.
+        Where the images come from, and on what terms.
     load : callable
         Makes the train and the test split.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> pixels, labels = rng.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8), np.arange(30) % 2
+    >>> noise = Task(
+    ...     "noise", "Noise", ("even", "odd"), "noise:0", "drawn here", "none",
+    ...     load=lambda: split_at(pixels, labels, stratified(labels, 0.2)),
+    ... )
+    >>> {part: len(split) for part, split in noise.splits.items()}
+    {'train': 24, 'test': 6}
     """
 
     name: str
@@ -103,9 +116,9 @@ class Task:
 
 
 def balanced(labels: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
-    """Indices, ascending, of ``n`` images with the classes as even as they can be, fixed by a seed; all if there are fewer.
+    """Indices, ascending, of ``n`` images (or all) with classes as balanced as they can be.
 
-    Smaller choices are part of larger ones.
+    Fixed by a seed, and nested: smaller choices are part of larger ones.
     """
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
@@ -116,7 +129,7 @@ def balanced(labels: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
 
 
 def limited(task: Task, n: int) -> Task:
-    """A task with at most ``n`` images in each of its parts, classes :func:`balanced`; 0 means all.
+    """A task with at most ``n`` images in each part, classes :func:`balanced`; 0 means all.
 
     Raises
     ------
@@ -126,7 +139,10 @@ def limited(task: Task, n: int) -> Task:
     if n == 0:
         return task
     if n < len(task.classes):
-        raise InputError(f"{n} images of {task.name} leave some of its {len(task.classes)} classes without one (nearest: {len(task.classes)})")
+        raise InputError(
+            f"{n} images of {task.name} leave some of its {len(task.classes)} classes without "
+            f"one (nearest: {len(task.classes)})"
+        )
 
     def part(split: Split) -> Split:
         chosen = balanced(split.labels, n)
@@ -136,22 +152,37 @@ def limited(task: Task, n: int) -> Task:
         train, test = task.load()
         return part(train), part(test)
 
-    return replace(task, fingerprint=f"{task.fingerprint}:at most {n}", source=f"{task.source}, at most {n:,} images a part", load=load)
+    return replace(
+        task,
+        fingerprint=f"{task.fingerprint}:at most {n}",
+        source=f"{task.source}, at most {n:,} images a part",
+        load=load,
+    )
 
 
-def stratified(labels: np.ndarray, held_out: float | int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def stratified(
+    labels: np.ndarray, held_out: float | int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Indices of a train and a test part with the classes in proportion, fixed by a seed.
 
     ``held_out`` is a share of the images (at least one of each class), or a number of images.
     """
     from sklearn.model_selection import train_test_split
 
-    size = max(math.ceil(held_out * len(labels)), len(np.unique(labels))) if isinstance(held_out, float) else held_out
-    train, test = train_test_split(np.arange(len(labels)), test_size=size, stratify=labels, random_state=seed)
+    size = held_out
+    if isinstance(held_out, float):
+        size = max(math.ceil(held_out * len(labels)), len(np.unique(labels)))
+    train, test = train_test_split(
+        np.arange(len(labels)), test_size=size, stratify=labels, random_state=seed
+    )
     return np.sort(train), np.sort(test)
 
 
-def split_at(images: np.ndarray, labels: np.ndarray, parts: Sequence[np.ndarray]) -> tuple[Split, Split]:
+def split_at(
+    images: np.ndarray, labels: np.ndarray, parts: Sequence[np.ndarray]
+) -> tuple[Split, Split]:
     """The splits of images in memory at two index arrays."""
-    train, test = (Split(ArrayImages(images[part]), labels[part].astype(np.int64)) for part in parts)
+    train, test = (
+        Split(ArrayImages(images[part]), labels[part].astype(np.int64)) for part in parts
+    )
     return train, test

@@ -1,0 +1,35 @@
+from . import zoo as zoo
+from .api import Result as Result
+from .api import measure as measure
+from .errors import InputError as InputError
+from .measures import fairness as fairness
+from .measures.cka import cka_curve as cka_curve
+from .measures.cka import closed_form as closed_form
+from .measures.cka import diagonal_share as diagonal_share
+from .measures.curves import MEASURES as MEASURES
+from .measures.curves import Curve as Curve
+from .measures.features import Features as Features
+from .measures.redundancy import Redundancy as Redundancy
+from .measures.redundancy import diffused_redundancy as diffused_redundancy
+from .measures.selections import PAPER_FRACTIONS as PAPER_FRACTIONS
+from .measures.selections import SELECTIONS as SELECTIONS
+from .measures.selections import Ordering as Ordering
+from .measures.selections import ordering as ordering
+from .measures.selections import orderings as orderings
+from .measures.selections import sizes_of as sizes_of
+from .measures.statistics import SufficientStatistics as SufficientStatistics
+from .nets.extraction import features as features
+from .nets.extraction import forward as forward
+from .nets.networks import Net as Net
+from .nets.registry import net as net
+from .probes.cross_validation import PenaltyChoice as PenaltyChoice
+from .probes.logistic import LogisticProbe as LogisticProbe
+from .probes.ridge import RidgeProbe as RidgeProbe
+from .session import begin as begin
+from .store.cache import Cache as Cache
+from .store.provenance import provenance as provenance
+from .tasks.registry import TASKS as TASKS
+from .tasks.registry import task as task
+from .tasks.splits import Task as Task
+
+__version__: str

@@ -1,0 +1,175 @@
+"""Networks on tasks, measured: what every comparison of networks is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..measures.curves import Curve
+from ..measures.redundancy import Redundancy
+from ..nets.names import labels
+from ..nets.networks import Net
+from ..tasks import Task
+from .probed_layer import ProbedLayer
+
+NetTaskLayer = tuple[Net, Task, ProbedLayer]
+"""What is measured: one layer of a network on a task."""
+
+Halves = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]
+"""By names of network and task: accuracy by class on two disjoint halves of the test images,
+(seeds, d, C) each.
+"""
+
+COMPARED = {"accuracy": "accuracy", "cka": "CKA"}
+"""The two curves of a measurement by name, and what sentences call them."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One network on one task, measured.
+
+    Attributes
+    ----------
+    accuracy, cka : mapping from a selection to its Curve
+    about : mapping
+        See :attr:`ProbedLayer.about`.
+    """
+
+    net: Net
+    task: Task
+    accuracy: Mapping[str, Curve] = field(repr=False)
+    cka: Mapping[str, Curve] = field(repr=False)
+    about: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def d(self) -> int:
+        """Neurons of the layer."""
+        return int(self.about["d"])
+
+    @property
+    def full(self) -> float:
+        """The whole layer's accuracy."""
+        return next(iter(self.accuracy.values())).full
+
+    def curve(self, measure: str, selection: str = "random") -> Curve:
+        """The curve of ``accuracy`` or ``cka``."""
+        return (self.cka if measure == "cka" else self.accuracy)[selection]
+
+    def redundancy(self, measure: str, delta: float, selection: str = "random") -> Redundancy:
+        """DR at a share of the whole layer's ``accuracy`` or ``cka``."""
+        return self.curve(measure, selection).redundancy(delta)
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Measurements by network and task."""
+
+    all: Sequence[Measurement]
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, str], Measurement]:
+        return {(item.net.name, item.task.name): item for item in self.all}
+
+    def of(self, net: Net, task: Task) -> Measurement:
+        """That of a network on a task."""
+        return self._index[net.name, task.name]
+
+    @cached_property
+    def tasks(self) -> list[Task]:
+        """The tasks, in order."""
+        return list({item.task.name: item.task for item in self.all}.values())
+
+    @cached_property
+    def nets(self) -> list[Net]:
+        """The networks, in order."""
+        return list({item.net.name: item.net for item in self.all}.values())
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """What figures and tables call each network: its name without the architecture where these
+        differ, else :func:`names.labels`.
+        """
+        names = [net.name for net in self.nets]
+        short = [
+            name.partition("@")[0].partition(".")[2] or name.partition("@")[0] for name in names
+        ]
+        distinct = len(set(short)) == len(short)
+        return dict(zip(names, short if distinct else labels(names), strict=True))
+
+    def label(self, net: Net) -> str:
+        """What figures and tables call a network; see :attr:`labels`."""
+        return self.labels[net.name]
+
+
+def measured(
+    net: Net,
+    task: Task,
+    layer: ProbedLayer,
+    *,
+    probe: str,
+    selections: Sequence[str],
+    seeds: Sequence[int],
+    fractions: Sequence[float],
+) -> Measurement:
+    """Measure one network on one task, and release its features.
+
+    Parameters
+    ----------
+    net, task
+    layer : ProbedLayer
+        Of the network on the task.
+    probe : str
+        ``ridge``, at every size, or ``logistic``, at ``fractions`` of the layer.
+    selections : sequence of str
+    seeds : sequence of int
+        Of the selections.
+    fractions : sequence of float
+        In (0, 1]; the ridge probe ignores them.
+    """
+    accuracy = {name: layer.probe(probe, name, seeds, fractions) for name in selections}
+    cka = {name: layer.cka(name, seeds) for name in selections}
+    about = layer.about
+    layer.release()
+    return Measurement(net, task, accuracy, cka, about)
+
+
+def measured_all(layers: Iterable[NetTaskLayer], **how: Any) -> Measurements:
+    """Every layer measured; see :func:`measured` for how.
+
+    Examples
+    --------
+    ``measured_all(session.layers(), probe="ridge", selections=["random"], seeds=[1, 2, 3],
+    fractions=[1.0])``
+    """
+    return Measurements([measured(*layer, **how) for layer in layers])
+
+
+def measured_halves(layers: Iterable[NetTaskLayer], seeds: Sequence[int]) -> Halves:
+    """Ridge probes on random neurons, tested on two disjoint halves of the test images.
+
+    Measure these first: the probes of :func:`measured` come with them at no cost.
+
+    Parameters
+    ----------
+    layers : iterable of (Net, Task, ProbedLayer)
+    seeds : sequence of int
+        Of the random selections.
+    """
+    halves = {}
+    for net, task, layer in layers:
+        halves[net.name, task.name] = layer.ridge_halves("random", seeds)
+        layer.release()
+    return halves
+
+
+def neuron_variances(layers: Iterable[NetTaskLayer]) -> dict[str, np.ndarray]:
+    """The variance of each neuron over the train images, (d,), by the name of the network."""
+    variances = {}
+    for net, _, layer in layers:
+        variances[net.name] = layer.features.X_train.var(0)
+        layer.release()
+    return variances

@@ -1,0 +1,1 @@
+"""What each notebook finds: tables, statements and verdicts, made from measurements."""

@@ -1,0 +1,448 @@
+"""Structured and diffused redundancy side by side: nested (MRL) layers, their prefixes, and random
+neurons.
+
+Networks are told apart by their pre-training loss: MRL and MRL-E networks are measured on their
+nested prefix and on random neurons, fixed-feature (FF) networks on the features their head was
+trained on, all others on random neurons and, as a control, on an arbitrary prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ..experiment.measurements import COMPARED, Measurements
+from ..measures.curves import MEASURES, Curve
+from ..nets.names import titles
+from ..nets.networks import Net
+from ..tasks import Task
+from .claims import Verdict, judge_with_doubt
+from .figure_data import Line, Panel
+from .grouping import TRAITS, Grouping, alike, grouped
+from .phrases import listed
+from .pretraining import Difference, differences
+
+FIXED = "FF (a net for each k)"
+"""The column of fixed-feature networks in tables."""
+
+FIXED_LOOK = 8
+"""The look of their points in figures."""
+
+
+def is_nested(net: Net) -> bool:
+    """Whether a network was trained for nested representations."""
+    return net.origin.loss.startswith("MRL")
+
+
+def is_fixed(net: Net) -> bool:
+    """Whether a network's head was trained on its first features only."""
+    return net.origin.loss.startswith("FF ")
+
+
+def is_plain(net: Net) -> bool:
+    """Whether a network's head was trained on the whole layer only."""
+    return not is_nested(net) and not is_fixed(net)
+
+
+def fixed_size(net: Net) -> int:
+    """The number of features a fixed-feature network was trained on."""
+    return int(net.origin.loss.removeprefix("FF "))
+
+
+def grouped_by_loss(nets: Sequence[Net]) -> Grouping:
+    """The networks by loss, without those of fixed features."""
+    return grouped([net for net in nets if not is_fixed(net)], "loss")
+
+
+@dataclass(frozen=True)
+class PooledSelection:
+    """Neurons of networks of one loss, chosen in one way.
+
+    Attributes
+    ----------
+    loss : str
+        With family and width, where these are not those of the first network.
+    nets : sequence of Net
+        Networks of equal width that differ in their seed only; values are pooled over them and the
+        seeds of the selection.
+    selection : str
+        ``random`` or ``first``.
+    """
+
+    loss: str
+    nets: Sequence[Net] = field(repr=False)
+    selection: str
+
+    @property
+    def label(self) -> str:
+        """What figures and tables call it."""
+        if self.selection == "random":
+            return f"{self.loss}, random"
+        return f"{self.loss}, {'nested prefix' if self.nested_prefix else 'first k'}"
+
+    @property
+    def nested_prefix(self) -> bool:
+        """Whether these are the neurons that shorter heads were trained on."""
+        return self.selection == "first" and is_nested(self.nets[0])
+
+    @property
+    def plain(self) -> bool:
+        """Whether the networks are neither nested nor of fixed features."""
+        return is_plain(self.nets[0])
+
+    def curve(self, measurements: Measurements, task: Task, measure: str) -> Curve:
+        """The curves of all networks as one: (networks x seeds, s)."""
+        curves = [measurements.of(net, task).curve(measure, self.selection) for net in self.nets]
+        return Curve(
+            curves[0].measure,
+            self.selection,
+            tuple(seed for curve in curves for seed in curve.seeds),
+            curves[0].sizes,
+            np.concatenate([curve.values for curve in curves]),
+            curves[0].d,
+            float(np.mean([curve.full for curve in curves])),
+        )
+
+
+def pooled_selections(nets: Sequence[Net]) -> list[PooledSelection]:
+    """What is compared: the nested prefixes, random neurons of every loss but fixed features, and
+    an arbitrary prefix of the first plain loss.
+    """
+    by_loss: dict[str, list[Net]] = {}
+    for net in nets:
+        same_kind = (net.origin.family, net.d) == (nets[0].origin.family, nets[0].d)
+        kind = "" if same_kind else f" ({net.origin.family.replace('_', ' ')}, {net.d})"
+        by_loss.setdefault(TRAITS["loss"](net) + kind, []).append(net)
+    nested = {loss: some for loss, some in by_loss.items() if is_nested(some[0])}
+    whole = {loss: some for loss, some in by_loss.items() if not is_fixed(some[0])}
+    plain = {loss: some for loss, some in by_loss.items() if is_plain(some[0])}
+    return [
+        *(PooledSelection(loss, some, "first") for loss, some in nested.items()),
+        *(PooledSelection(loss, some, "random") for loss, some in whole.items()),
+        *(PooledSelection(loss, some, "first") for loss, some in list(plain.items())[:1]),
+    ]
+
+
+def _first_plain(pooled: Sequence[PooledSelection], selection: str) -> PooledSelection | None:
+    """A selection of neurons of the first plain loss."""
+    return next((one for one in pooled if one.plain and one.selection == selection), None)
+
+
+def fixed_points(
+    measurements: Measurements, task: Task, measure: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each fixed-feature network the value at its own size: sizes (m,) and values (1, m)."""
+    values = []
+    for net in measurements.nets:
+        if is_fixed(net):
+            curve = measurements.of(net, task).curve(measure, "first")
+            if curve.column(fixed_size(net)) is not None:
+                values.append((fixed_size(net), float(curve.at(fixed_size(net)).mean())))
+    values.sort()
+    return np.array([k for k, _ in values], dtype=int), np.array([[value for _, value in values]])
+
+
+def _gained(
+    sizes: np.ndarray, values: np.ndarray, base: Curve | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values (rows, s) in points above the mean of ``base``, at the sizes it has; without it as
+    they are.
+    """
+    if base is None:
+        return sizes, values
+    common = np.isin(sizes, base.sizes)
+    level = base.mean[np.searchsorted(base.sizes, sizes[common])]
+    return sizes[common], 100 * (values[:, common] - level)
+
+
+def panels(measurements: Measurements, measure: str) -> list[Panel]:
+    """One plot a task: every selection, and the fixed-feature points.
+
+    Accuracies are drawn in points above or below the mean of random neurons of the first plain
+    loss, where there is one: the curves themselves nearly coincide. Then its arbitrary prefix,
+    which is as good as random neurons, is left to the table.
+    """
+    pooled = pooled_selections(measurements.nets)
+    plain = _first_plain(pooled, "random") if measure == "accuracy" else None
+    panels = []
+    for task in measurements.tasks:
+        base = None if plain is None else plain.curve(measurements, task, measure)
+        lines = []
+        for i, one in enumerate(pooled):
+            if plain is not None and one.plain and one.selection == "first":
+                continue
+            curve = one.curve(measurements, task, measure)
+            axis, percent = MEASURES[curve.measure].axis, MEASURES[curve.measure].percent
+            gained = _gained(curve.sizes, curve.values, base)
+            lines.append(
+                Line(one.selection, *gained, marked=not curve.exact, name=one.label, look=i)
+            )
+        sizes, values = _gained(*fixed_points(measurements, task, measure), base)
+        if len(sizes) and measure == "accuracy":  # their whole layer is not what they learned
+            name = "FF, trained at each size"
+            lines.append(Line("first", sizes, values, True, name, FIXED_LOOK, joined=False))
+        if base is not None:
+            axis, percent = "accuracy gained, points", False
+        d = max(one.d for one in measurements.all if one.task.name == task.name)
+        panels.append(Panel(task.title, d, lines, axis=axis, percent=percent))
+    return panels
+
+
+def curves_table(measurements: Measurements) -> pd.DataFrame:
+    """Every selection at every size: the mean, least and largest value over networks and seeds."""
+    frames = []
+    for measure in COMPARED:
+        for task in measurements.tasks:
+            curves = {
+                one.label: one.curve(measurements, task, measure)
+                for one in pooled_selections(measurements.nets)
+            }
+            rows = [(label, curve.sizes, curve.values) for label, curve in curves.items()]
+            rows.append(("FF", *fixed_points(measurements, task, measure)))
+            for label, sizes, values in rows:
+                columns = {
+                    "measure": measure,
+                    "task": task.title,
+                    "line": label,
+                    "k": sizes,
+                    "mean": values.mean(0),
+                    "least": values.min(0),
+                    "largest": values.max(0),
+                }
+                frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+def prefix_table(nets: Sequence[Net]) -> pd.DataFrame:
+    """Upstream top-1 of heads on the first k features, by k: nested networks, and the fixed-feature
+    network of each size.
+    """
+    columns: dict[str, dict[int, list[float]]] = {}
+    for net in nets:
+        name, known = (FIXED if is_fixed(net) else net.origin.loss), net.origin.top1_by_prefix
+        if is_fixed(net) and not known and net.origin.top1 is not None:
+            known = {fixed_size(net): net.origin.top1}
+        for k, value in known.items():
+            columns.setdefault(name, {}).setdefault(k, []).append(value)
+    fixed = next((net for net in nets if is_fixed(net)), None)
+    if fixed is not None and FIXED in columns:
+        for net in nets:  # of all features, the standard network of their kind is the baseline
+            standard = net.origin.loss == "standard" and alike(net, fixed, but=["loss"])
+            if standard and net.origin.top1 is not None:
+                columns[FIXED].setdefault(net.d, []).append(net.origin.top1)
+    sizes = sorted({k for column in columns.values() for k in column})
+    if not sizes:
+        return pd.DataFrame({"note": ["no network among NETS has heads on prefixes"]})
+    rows = [
+        {
+            "k": k,
+            **{
+                name: float(np.mean(column[k])) if k in column else float("nan")
+                for name, column in columns.items()
+            },
+        }
+        for k in sizes
+    ]
+    return pd.DataFrame(rows)
+
+
+def nested_and_plain(nets: Sequence[Net]) -> list[Net]:
+    """The nested networks and the first plain one."""
+    plain = next((net for net in nets if is_plain(net)), None)
+    return [net for net in nets if is_nested(net) or net is plain]
+
+
+def leading_variance(variances: Mapping[str, np.ndarray], k: int) -> pd.DataFrame:
+    """The share of a layer's variance that its first k features hold.
+
+    Parameters
+    ----------
+    variances : mapping from the name of a network to an array (d,)
+        Of each neuron; see :func:`~..experiment.measurements.neuron_variances`.
+    k : int
+    """
+    if not variances:
+        return pd.DataFrame({"note": ["no nested network among NETS"]})
+    rows = [
+        {
+            "net": title,
+            f"share of the first {k}": f"{float(values[:k].sum() / values.sum()):.1%}",
+            "if all were alike": f"{k / len(values):.1%}",
+        }
+        for title, values in zip(titles(list(variances)), variances.values(), strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def prefix_gain(measurements: Measurements, sizes: Sequence[int]) -> pd.DataFrame:
+    """Probe accuracy on nested prefixes, less that on the arbitrary prefix of the first plain loss,
+    in points, by task and k.
+    """
+    pooled = pooled_selections(measurements.nets)
+    plain = _first_plain(pooled, "first")
+    nested = [one for one in pooled if one.nested_prefix]
+    if plain is None or not nested:
+        note = "it takes a nested network and another one to compare prefixes"
+        return pd.DataFrame({"note": [note]})
+    rows = []
+    for task in measurements.tasks:
+        theirs = plain.curve(measurements, task, "accuracy")
+        for prefix in nested:
+            ours = prefix.curve(measurements, task, "accuracy")
+            gains = {
+                f"k = {k}": 100 * float(ours.at(k).mean() - theirs.at(k).mean())
+                for k in sizes
+                if ours.column(k) is not None and theirs.column(k) is not None
+            }
+            rows.append({"task": task.title, "prefix of": prefix.loss, **gains})
+    return pd.DataFrame(rows)
+
+
+def describe_prefix_gain(table: pd.DataFrame) -> str:
+    """One sentence on what nested training does for the prefix."""
+    columns = [name for name in table.columns if name.startswith("k = ")]
+    if not columns:
+        return "There is nothing to compare."
+    small = table[columns[0]]
+    least, most = float(table[columns].to_numpy().min()), float(table[columns].to_numpy().max())
+    ahead = (
+        "is ahead in every case"
+        if (small > 0).all()
+        else "is behind in every case"
+        if (small < 0).all()
+        else "is ahead in some cases only"
+    )
+    return (
+        f"**What to see:** at {columns[0]} the nested prefix {ahead}, by {small.min():+.1f} to "
+        f"{small.max():+.1f} points; over all sizes above, the gain is {least:+.1f} to "
+        f"{most:+.1f} points."
+    )
+
+
+def in_points(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with its gains written as signed points."""
+    shown = table.copy()
+    for name in [name for name in table.columns if name.startswith(("k = ", "largest gap"))]:
+        shown[name] = [f"{value:+.1f}" for value in table[name]]
+    return shown
+
+
+def describe_similarity(measurements: Measurements, delta: float) -> str:
+    """One sentence: how many neurons each selection needs for a CKA of delta, by the mean over
+    networks and seeds.
+    """
+    sentences = []
+    for task in measurements.tasks:
+        needed = [
+            f"{one.curve(measurements, task, 'cka').redundancy(delta).k} ({one.label})"
+            for one in pooled_selections(measurements.nets)
+            if one.selection == "random" or one.nested_prefix
+        ]
+        sentences.append(f"on {task.title} {listed(needed)}")
+    return (
+        f"**What to see:** the neurons it takes for a CKA of {delta:g} with the whole layer: "
+        f"{'; '.join(sentences)}."
+    )
+
+
+def approach(measurements: Measurements, margin: float = 0.01) -> pd.DataFrame:
+    """From which k on random neurons of a nested layer are within a margin of its own prefix, by
+    task.
+    """
+    rows = []
+    for task in measurements.tasks:
+        for one in pooled_selections(measurements.nets):
+            if not one.nested_prefix:
+                continue
+            prefix = one.curve(measurements, task, "accuracy")
+            random = PooledSelection(one.loss, one.nets, "random").curve(
+                measurements, task, "accuracy"
+            )
+            n = min(len(prefix.sizes), len(random.sizes))
+            gap = prefix.mean[:n] - random.mean[:n]
+            apart = np.flatnonzero(np.abs(gap) > margin)
+            within = int(apart[-1]) + 1 if len(apart) else 0
+            widest = int(np.abs(gap).argmax())
+            rows.append(
+                {
+                    "task": task.title,
+                    "net": one.loss,
+                    "largest gap, points": 100 * float(gap[widest]),
+                    "at k": int(prefix.sizes[widest]),
+                    f"within {100 * margin:g} point from k": str(int(prefix.sizes[within]))
+                    if within < n
+                    else "never",
+                    "d": prefix.d,
+                }
+            )
+    return pd.DataFrame(rows or {"note": ["no nested network among NETS"]})
+
+
+def describe_approach(table: pd.DataFrame) -> str:
+    """One sentence on how random neurons of a nested layer approach its prefix."""
+    if "task" not in table:
+        return "No nested network was measured."
+    column = next(name for name in table.columns if name.startswith("within"))
+    sentences = [
+        f"on {row['task']} ({row['net']}) {row['largest gap, points']:+.1f} points at k = "
+        f"{row['at k']}, "
+        + (
+            f"within a point from k = {row[column]} on"
+            if row[column] != "never"
+            else "never within a point for good"
+        )
+        for _, row in table.iterrows()
+    ]
+    return (
+        "**What to see:** accuracy on the nested prefix less that on random neurons of the same "
+        f"layer, where they differ most: {'; '.join(sentences)}."
+    )
+
+
+def nested_differences(
+    measurements: Measurements, by_loss: Grouping, delta: float
+) -> list[Difference]:
+    """DR of every nested loss against every plain one."""
+    nested = [label for label, nets in by_loss.groups.items() if is_nested(nets[0])]
+    plain = [label for label in by_loss.groups if label not in nested]
+    pairs = [(ours, theirs) for ours in nested for theirs in plain]
+    return differences(measurements, by_loss, pairs, delta)
+
+
+def still_redundant(
+    measurements: Measurements, differences: Sequence[Difference], delta: float
+) -> Verdict:
+    """Claim 7: random neurons of nested layers keep more than independent neurons would, but less
+    than those of other losses.
+
+    Independent neurons of equal variance have DR(delta) = 1 - delta^2 of CKA; what is above is
+    redundancy.
+    """
+    nested = [one for one in measurements.all if is_nested(one.net)]
+    if not nested:
+        return Verdict("undecided", "No network among NETS was trained for nested representations.")
+    floor = 1 - delta**2
+    redundancies = [one.redundancy("cka", delta) for one in nested]
+    values = [one.value for one in redundancies]
+    above_floor = [bool(one.low > floor) for one in redundancies if one.has_interval]
+    words = (
+        f"DR({delta:g}) of CKA of random neurons in nested layers is {min(values):.2f} to "
+        f"{max(values):.2f}, where independent neurons of equal variance would have {floor:.2f}: "
+        f"{'' if above_floor and all(above_floor) else 'not '}above it in every case."
+    )
+    for measure, name in COMPARED.items():
+        outcomes = [one.outcome for one in differences if one.measure == measure]
+        if outcomes:
+            below, above = outcomes.count("below"), outcomes.count("above")
+            words += (
+                f" DR of {name} against other losses: of {len(outcomes)} comparisons {below} "
+                f"clearly lower, {above} clearly higher, {len(outcomes) - below - above} open "
+                "(intervals overlap)."
+            )
+    lower = [one.outcome == "below" for one in differences if one.outcome in ("above", "below")]
+    without_interval = len(redundancies) - len(above_floor)
+    undecided = without_interval + len(differences) - len(lower)
+    return judge_with_doubt([*above_floor, *lower], undecided, words)

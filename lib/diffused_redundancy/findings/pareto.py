@@ -1,0 +1,201 @@
+"""Redundancy against performance: what accuracy is left when a share of the layer goes, over all
+networks and sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+from ..experiment.measurements import Measurement, Measurements
+from ..tasks import Task
+from .figure_data import Trade
+from .grouping import Grouping
+from .phrases import listed
+
+
+def pareto_front(gains: Any, values: Any) -> np.ndarray:
+    """Which points no other one beats: none has more of both, or more of one and
+    as much of the other.
+
+    Parameters
+    ----------
+    gains, values : array (n,)
+        Two things one wants much of, such as the share of neurons dropped and the accuracy kept.
+
+    Returns
+    -------
+    ndarray of int
+        Positions of the points on the front, by rising ``gains``; of equal points the first.
+
+    Raises
+    ------
+    InputError
+        If the arrays are empty, differ in length, or hold NaN.
+
+    Notes
+    -----
+    Sort by falling gain and keep each point whose value exceeds all before it: O(n log n).
+
+    Examples
+    --------
+    >>> pareto_front([0.3, 0.1, 0.2, 0.2], [0.7, 0.9, 0.8, 0.6])
+    array([1, 2, 0])
+    """
+    x, y = np.asarray(gains, dtype=float), np.asarray(values, dtype=float)
+    if x.ndim != 1 or x.shape != y.shape or not len(x) or np.isnan(x).any() or np.isnan(y).any():
+        raise InputError(
+            f"points of shapes {x.shape} and {y.shape} cannot be used: give two arrays of equal "
+            "length, without NaN"
+        )
+    order = np.lexsort((np.arange(len(x)), -y, -x))
+    best = np.maximum.accumulate(y[order])
+    on = np.concatenate([[True], best[1:] > best[:-1]])
+    return order[on][::-1]
+
+
+@dataclass(frozen=True)
+class Front:
+    """The Pareto front of a task: how much of the layer can go, and what accuracy is left, over all
+    networks and sizes.
+
+    Attributes
+    ----------
+    task : Task
+    dropped, accuracy : ndarray (m,)
+        Of the points on the front, by rising share dropped.
+    nets : list of str
+        Whose point each is.
+    """
+
+    task: Task
+    dropped: np.ndarray
+    accuracy: np.ndarray
+    nets: list[str]
+
+    @property
+    def leader(self) -> str:
+        """The network with most points on the front."""
+        return max(dict.fromkeys(self.nets), key=self.nets.count)
+
+
+def _choices(measurement: Measurement) -> tuple[np.ndarray, np.ndarray]:
+    """The share of neurons dropped at random, and the mean accuracy left, at every size."""
+    curve = measurement.accuracy["random"]
+    return 1 - curve.sizes / curve.d, curve.mean
+
+
+def front(measurements: Measurements, task: Task, *, width: int | None = None) -> Front:
+    """The front of mean accuracy against the share of neurons dropped at random, over all networks
+    (of one width) and sizes.
+    """
+    dropped, accuracy, names = [], [], []
+    for net in measurements.nets:
+        if width is not None and net.d != width:
+            continue
+        gain, kept = _choices(measurements.of(net, task))
+        dropped.append(gain)
+        accuracy.append(kept)
+        names += [net.name] * len(kept)
+    gain, kept = np.concatenate(dropped), np.concatenate(accuracy)
+    on = pareto_front(gain, kept)
+    return Front(task, gain[on], kept[on], [names[i] for i in on])
+
+
+def all_fronts(measurements: Measurements, *, width: int | None = None) -> list[Front]:
+    """The front of every task; see :func:`front`."""
+    return [front(measurements, task, width=width) for task in measurements.tasks]
+
+
+def highlighted(
+    measurements: Measurements, fronts: Sequence[Front], by_loss: Grouping
+) -> dict[str, str]:
+    """Labels of the networks that the figure draws in colour: those of the reference loss and of
+    adversarial losses, and the leader of each front.
+    """
+    labels = {
+        net.name: label
+        for label, nets in by_loss.groups.items()
+        if label == by_loss.reference or label.startswith("adversarial")
+        for net in nets
+    }
+    for one in fronts:
+        labels.setdefault(one.leader, measurements.labels[one.leader])
+    return labels
+
+
+def trade_panels(
+    measurements: Measurements, fronts: Sequence[Front], named: Mapping[str, str]
+) -> list[tuple[str, list[Trade], np.ndarray, np.ndarray]]:
+    """What :func:`figures.trade_figure` draws; ``named`` labels the networks to be drawn in
+    colour.
+    """
+    labels = list(dict.fromkeys(named.values()))
+    panels = []
+    for one in fronts:
+        trades = []
+        for net in measurements.nets:
+            label = named.get(net.name)
+            look = None if label is None else labels.index(label)
+            trades.append(Trade(label or "", *_choices(measurements.of(net, one.task)), look))
+        panels.append((one.task.title, trades, one.dropped, one.accuracy))
+    return panels
+
+
+def fronts_table(fronts: Sequence[Front]) -> pd.DataFrame:
+    """Every point of every front."""
+    frames = [
+        pd.DataFrame(
+            {
+                "task": one.task.title,
+                "share_dropped": one.dropped,
+                "accuracy": one.accuracy,
+                "net": one.nets,
+            }
+        )
+        for one in fronts
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def describe_leaders(
+    measurements: Measurements, fronts: Sequence[Front], narrow: Sequence[Front], width: int
+) -> str:
+    """Two sentences: whose points the fronts are made of, over all networks and over those of one
+    ``width`` (``narrow``).
+    """
+
+    def leaders(some: Sequence[Front]) -> str:
+        return listed(
+            [
+                f"{measurements.labels[one.leader]} on {one.task.title} "
+                f"({one.nets.count(one.leader)} of {len(one.nets)} points)"
+                for one in some
+            ]
+        )
+
+    return (
+        f"Most of the front is {leaders(fronts)}. As shares favour wide layers, take those of "
+        f"{width} neurons alone: most of the front is {leaders(narrow)}."
+    )
+
+
+def describe_fronts(fronts: Sequence[Front]) -> str:
+    """What the fronts cost: the accuracy that is left when half and nine tenths of a layer go, by
+    task.
+    """
+    sentences = []
+    for one in fronts:
+        best = float(one.accuracy.max())
+        left = {}
+        for share in (0.5, 0.9):
+            beyond = one.dropped >= share
+            left[share] = float(one.accuracy[beyond].max()) if beyond.any() else float("nan")
+        ends = f"{left[0.5]:.1%} with half dropped, {left[0.9]:.1%} with nine tenths dropped"
+        sentences.append(f"{one.task.title}: {best:.1%} with any number of neurons, {ends}")
+    return f"**What to see:** the best any of these networks does. {'; '.join(sentences)}."

@@ -1,0 +1,549 @@
+"""Networks compared with one another: by pre-training loss, upstream set, width and family.
+
+A difference between two groups of networks counts as clear only if the intervals of all networks of
+one lie above those of all networks of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..experiment.measurements import COMPARED, Measurement, Measurements
+from ..measures.curves import Curve
+from ..measures.redundancy import Redundancy, smallest_sufficient
+from ..nets.networks import Net
+from ..tasks import Task
+from .claims import Verdict, judge_with_doubt
+from .figure_data import Point, Series, point
+from .grouping import Grouping, alike, points
+from .phrases import first_listed, listed
+
+Row = list[tuple[str, list[Series]]]
+"""A row of :func:`figures.series_figure`: plots of a title and lines."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """DR of one group against another on a task.
+
+    Attributes
+    ----------
+    group, against : str
+        Labels of the groups.
+    task : str
+        Its title.
+    measure : str
+        A name in :data:`COMPARED`.
+    outcome : str
+        ``above``, ``below``, ``overlap``, or ``unknown`` where there is no interval.
+    gap : float
+        The difference of the groups' means.
+    """
+
+    group: str
+    against: str
+    task: str
+    measure: str
+    outcome: str
+    gap: float
+
+
+def difference(
+    measurements: Measurements,
+    grouping: Grouping,
+    group: str,
+    against: str,
+    task: Task,
+    measure: str,
+    delta: float,
+) -> Difference:
+    """Compare two groups: clear only if the intervals of all networks of one lie above those of all
+    of the other.
+    """
+    ours, theirs = (
+        points(measurements, grouping.groups[label], task, measure, delta)
+        for label in (group, against)
+    )
+    numbers = np.array([[one.value, one.low, one.high] for one in (*ours, *theirs)])
+    gap = float(np.mean([one.value for one in ours]) - np.mean([one.value for one in theirs]))
+    if np.isnan(numbers).any():
+        outcome = "unknown"
+    elif min(one.low for one in ours) > max(one.high for one in theirs):
+        outcome = "above"
+    elif max(one.high for one in ours) < min(one.low for one in theirs):
+        outcome = "below"
+    else:
+        outcome = "overlap"
+    return Difference(group, against, task.title, measure, outcome, gap)
+
+
+def differences(
+    measurements: Measurements,
+    grouping: Grouping,
+    pairs: Sequence[tuple[str, str]],
+    delta: float,
+) -> list[Difference]:
+    """Pairs of groups compared on every task, for every measure."""
+    return [
+        difference(measurements, grouping, group, against, task, measure, delta)
+        for group, against in pairs
+        for measure in COMPARED
+        for task in measurements.tasks
+    ]
+
+
+def loss_differences(
+    measurements: Measurements, by_loss: Grouping, delta: float
+) -> list[Difference]:
+    """Every other loss against the reference."""
+    pairs = [(label, by_loss.reference) for label in by_loss.others]
+    return differences(measurements, by_loss, pairs, delta)
+
+
+def upstream_differences(
+    measurements: Measurements, by_upstream: Grouping, delta: float
+) -> list[Difference]:
+    """Every upstream set against the next smaller one; sets of unknown size are left out."""
+    images = {label: nets[0].origin.images for label, nets in by_upstream.groups.items()}
+    labels = sorted(
+        (label for label, count in images.items() if count is not None),
+        key=lambda label: images[label] or 0,
+    )
+    return differences(measurements, by_upstream, _steps(labels), delta)
+
+
+def width_differences(
+    measurements: Measurements, by_width: Grouping, delta: float
+) -> list[Difference]:
+    """Every width against the next smaller one."""
+    return differences(measurements, by_width, _steps(sorted(by_width.groups, key=int)), delta)
+
+
+def _steps(labels: Sequence[str]) -> list[tuple[str, str]]:
+    """Every label with the one before it."""
+    return list(zip(labels[1:], labels[:-1], strict=True))
+
+
+def differences_table(differences: Sequence[Difference]) -> pd.DataFrame:
+    """For reading: one row a pair and measure, one column a task."""
+    words = {"above": "higher", "below": "lower", "overlap": "open", "unknown": "no interval"}
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for one in differences:
+        row = rows.setdefault((f"{one.group} against {one.against}", COMPARED[one.measure]), {})
+        row[one.task] = f"{words[one.outcome]} ({one.gap:+.3f})"
+    return pd.DataFrame(
+        [{"groups": pair, "DR of": measure, **row} for (pair, measure), row in rows.items()]
+    )
+
+
+def verdict_on(
+    differences: Sequence[Difference], expected: str, what: str, delta: float
+) -> Verdict:
+    """Whether all comparisons came out as expected.
+
+    Parameters
+    ----------
+    differences : sequence of Difference
+    expected : str
+        ``above`` or ``below``.
+    what : str
+        The comparisons in words.
+    delta : float
+    """
+    if not differences:
+        return Verdict("undecided", f"{what}: there are no such networks among NETS.")
+    opposite = {"above": "below", "below": "above"}[expected]
+    words = {"above": "higher", "below": "lower"}
+
+    def where(outcome: str) -> list[str]:
+        return [
+            f"{one.group} on {one.task} ({COMPARED[one.measure]}, {one.gap:+.3f})"
+            for one in differences
+            if one.outcome == outcome
+        ]
+
+    as_said, against, open_ = where(expected), where(opposite), where("overlap") + where("unknown")
+    counts = []
+    for measure, name in COMPARED.items():
+        outcomes = [one.outcome for one in differences if one.measure == measure]
+        if outcomes:
+            clear, contrary = outcomes.count(expected), outcomes.count(opposite)
+            counts.append(
+                f"{name}: {clear} clearly {words[expected]}, {contrary} clearly {words[opposite]}, "
+                f"{len(outcomes) - clear - contrary} open (of {len(outcomes)})"
+            )
+    because = f"{what}, DR({delta:g}) of {'; of '.join(counts)}"
+    because += f". Clearly {words[opposite]}: {first_listed(against)}" if against else ""
+    passed = [True] * len(as_said) + [False] * len(against)
+    if len(passed) < len(open_):  # a few clear ones among many may be chance
+        return Verdict("undecided", because + ". Undecided, as most comparisons are open.")
+    if 0 < len(as_said) <= len(against):
+        return Verdict("mixed", because + ".")
+    return judge_with_doubt(passed, len(open_), because + ".")
+
+
+def verdict_on_loss(
+    differences: Sequence[Difference], by_loss: Grouping, loss: str, expected: str, delta: float
+) -> Verdict:
+    """Whether DR of the losses whose labels start with ``loss`` is as expected, ``above`` or
+    ``below`` that of the reference loss.
+    """
+    these = [one for one in differences if one.group.startswith(loss)]
+    what = f"{loss[0].upper()}{loss[1:]} against {by_loss.reference} training"
+    return verdict_on(these, expected, what, delta)
+
+
+def seed_pairs(measurements: Measurements, delta: float) -> tuple[int, int]:
+    """How many pairs of networks that differ in their seed only come out clearly different by the
+    same rule, and of how many.
+    """
+    apart = total = 0
+    for i, one in enumerate(measurements.nets):
+        for other in measurements.nets[i + 1 :]:
+            if alike(one, other):
+                for measure in COMPARED:
+                    for task in measurements.tasks:
+                        a, b = points(measurements, [one, other], task, measure, delta)
+                        total += 1
+                        apart += a.low > b.high or b.low > a.high
+    return apart, total
+
+
+def describe_seed_pairs(measurements: Measurements, delta: float) -> str:
+    """One sentence on how often the seed of the pre-training alone looks like a clear
+    difference.
+    """
+    apart, total = seed_pairs(measurements, delta)
+    if not total:
+        return (
+            "NETS holds no two networks that differ in their seed only, so nothing is known here "
+            "of what the seed of the pre-training does."
+        )
+    return (
+        "By this rule, networks that differ in the seed of their pre-training only come out "
+        f"different in {apart} of {total} cases. Where a group has one network, its seed may "
+        "explain as much."
+    )
+
+
+def _mean_redundancy(
+    measurements: Measurements,
+    nets: Sequence[Net],
+    tasks: Sequence[Task],
+    measure: str,
+    delta: float,
+) -> float:
+    """DR averaged over tasks and networks."""
+    values = [
+        one.value for task in tasks for one in points(measurements, nets, task, measure, delta)
+    ]
+    return float(np.mean(values))
+
+
+def describe_groups(
+    measurements: Measurements, grouping: Grouping, measure: str, delta: float
+) -> str:
+    """One sentence on a figure of groups: where DR is highest and lowest, and how far seeds of one
+    group are apart.
+    """
+    if len(grouping.groups) < 2:
+        return (
+            f"NETS holds no two networks that differ in {grouping.trait} only: there is nothing "
+            "to compare."
+        )
+    ranges, spreads = [], []
+    for task in measurements.tasks:
+        means = {
+            label: _mean_redundancy(measurements, nets, [task], measure, delta)
+            for label, nets in grouping.groups.items()
+        }
+        means = {label: value for label, value in means.items() if value == value}
+        if len(means) < 2:
+            continue
+        top, bottom = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+        ranges.append(
+            f"on {task.title} from {means[bottom]:.2f} ({bottom}) to {means[top]:.2f} ({top})"
+        )
+        within = []
+        for nets in grouping.groups.values():
+            values = [one.value for one in points(measurements, nets, task, measure, delta)]
+            if len(values) > 1 and not np.isnan(values).any():
+                within.append(max(values) - min(values))
+        if within:
+            spreads.append(f"{np.mean(within):.3f} on {task.title}")
+    if not ranges:
+        return (
+            f"Too few networks reach {delta:.0%} of the full layer's {COMPARED[measure]} to "
+            "compare."
+        )
+    text = (
+        f"**What to see:** DR({delta:g}) of {COMPARED[measure]} by {grouping.trait} goes "
+        f"{listed(ranges)}."
+    )
+    if not spreads:
+        return text
+    return (
+        f"{text} Networks of one group, which differ in their seed only, are apart by "
+        f"{listed(spreads)} on average."
+    )
+
+
+def describe_levels(measurements: Measurements, grouping: Grouping) -> str:
+    """One sentence: how far the whole layers' accuracies are apart, as DR says what share of its
+    *own* accuracy a network keeps.
+    """
+    levels = []
+    for task in measurements.tasks:
+        full = {
+            label: float(np.mean([measurements.of(net, task).full for net in nets]))
+            for label, nets in grouping.groups.items()
+        }
+        low, high = min(full, key=full.__getitem__), max(full, key=full.__getitem__)
+        levels.append(
+            f"on {task.title} from {full[low]:.1%} ({low}) to {full[high]:.1%} ({high}), with "
+            f"{1 / len(task.classes):.1%} by chance"
+        )
+    return (
+        f"Each network is held to its own accuracy, and these differ: {'; '.join(levels)}. A "
+        "layer that does badly needs few neurons to do as badly, so the DR of a network near "
+        "chance means little."
+    )
+
+
+STRENGTHS = {"dropout": "dropout rate", "DeCov": "weight of the DeCov penalty"}
+"""Losses that come in strengths, by the start of their labels, and what their strength is called.
+"""
+
+
+@dataclass(frozen=True)
+class StrengthFigure:
+    """DR against the strength of a loss: what :func:`figures.series_figure` draws, and what is said
+    of it.
+    """
+
+    name: str
+    rows: list[Row]
+    xlabel: str
+    ylabels: list[str]
+    ticks: list[tuple[float, str]]
+    alt: str
+    sentence: str
+
+
+def strength_figures(
+    measurements: Measurements, by_loss: Grouping, delta: float
+) -> list[StrengthFigure]:
+    """A figure for each loss of :data:`STRENGTHS` that some network was trained with."""
+    figures = []
+    for loss, words in STRENGTHS.items():
+        labels = _by_strength(by_loss, loss)
+        if not labels:
+            continue
+        places = enumerate([by_loss.reference, *(label.split()[-1] for label in labels)])
+        figures.append(
+            StrengthFigure(
+                loss.lower(),
+                [
+                    strength_series(measurements, by_loss, loss, measure, delta)
+                    for measure in COMPARED
+                ],
+                words,
+                [f"DR({delta:g}) of {name}" for name in COMPARED.values()],
+                [(float(place), label) for place, label in places],
+                f"Diffused redundancy of accuracy and of CKA against the {words}, one column per "
+                "task, with the reference networks at the left.",
+                describe_strengths(measurements, by_loss, loss, delta),
+            )
+        )
+    return figures
+
+
+def _by_strength(by_loss: Grouping, loss: str) -> list[str]:
+    """Labels of a loss that comes in strengths, from the weakest to the strongest."""
+    labels = [label for label in by_loss.groups if label.startswith(loss)]
+    return sorted(labels, key=lambda label: by_loss.groups[label][0].origin.strength or 0.0)
+
+
+def strength_series(
+    measurements: Measurements, by_loss: Grouping, loss: str, measure: str, delta: float
+) -> Row:
+    """DR against the strength of a loss, with the reference group at the left."""
+    labels = [by_loss.reference, *_by_strength(by_loss, loss)]
+    look = list(COMPARED).index(measure)
+    row = []
+    for task in measurements.tasks:
+        x, values = [], []
+        for place, label in enumerate(labels):
+            some = points(measurements, by_loss.groups[label], task, measure, delta)
+            for i, value in enumerate(some):  # side by side, not on top of one another
+                x.append(place + 0.12 * (i - (len(some) - 1) / 2))
+                values.append(value)
+        joined = len(x) == len(labels)
+        row.append((task.title, [Series(COMPARED[measure], x, values, look=look, joined=joined)]))
+    return row
+
+
+def describe_strengths(
+    measurements: Measurements, by_loss: Grouping, loss: str, delta: float
+) -> str:
+    """One sentence on a loss that comes in strengths: DR without it and at its strongest, by
+    task.
+    """
+    reference, strongest = by_loss.reference, _by_strength(by_loss, loss)[-1]
+    sentences = []
+    for measure, name in COMPARED.items():
+        moves = []
+        for task in measurements.tasks:
+            before, after = (
+                _mean_redundancy(measurements, by_loss.groups[label], [task], measure, delta)
+                for label in (reference, strongest)
+            )
+            moves.append(f"from {before:.2f} to {after:.2f} on {task.title}")
+        sentences.append(f"DR({delta:g}) of {name} goes {listed(moves)}")
+    return f"**What to see:** from {reference} training to {strongest}, {'; '.join(sentences)}."
+
+
+def spaced_ticks(widths: Sequence[int], factor: float = 1.3) -> list[tuple[float, str]]:
+    """Ticks for some widths on a log axis; of two closer than a factor the first only."""
+    kept: list[int] = []
+    for width in sorted(widths):
+        if not kept or width >= factor * kept[-1]:
+            kept.append(width)
+    return [(float(width), str(width)) for width in kept]
+
+
+def width_ticks(by_family: Grouping) -> list[tuple[float, str]]:
+    """Ticks for the widths of all networks; see :func:`spaced_ticks`."""
+    return spaced_ticks([net.d for net in by_family.nets])
+
+
+def common_accuracy(
+    measurements: Measurements, grouping: Grouping, task: Task, delta: float
+) -> float:
+    """An accuracy that all networks of a grouping reach: the share delta of the least whole
+    layer's.
+    """
+    return delta * min(measurements.of(net, task).full for net in grouping.nets)
+
+
+def neurons_for(curve: Curve, accuracy: float) -> Point:
+    """The number of neurons from which on the mean accuracy is at least ``accuracy``, with the
+    range over seeds; NaN where it is never reached.
+    """
+    every = smallest_sufficient(np.vstack([curve.mean, curve.values]), accuracy, curve.sizes)
+    return Point(float(every[0]), float(np.min(every[1:])), float(np.max(every[1:])))
+
+
+def neurons_needed(redundancy: Redundancy) -> Point:
+    """The number of neurons that keeps a share of the full layer's value, with its interval."""
+    ends = (redundancy.value, redundancy.high, redundancy.low)
+    return Point(*((1 - end) * redundancy.d for end in ends))
+
+
+def width_series(
+    measurements: Measurements, grouping: Grouping, value: Callable[[Measurement], Point]
+) -> Row:
+    """A value against width, one line a family, for each task; networks of one family and width are
+    averaged.
+    """
+    row = []
+    for task in measurements.tasks:
+        lines = []
+        for look, (family, nets) in enumerate(grouping.groups.items()):
+            by_width: dict[int, list[Point]] = {}
+            for net in sorted(nets, key=lambda net: net.d):
+                by_width.setdefault(net.d, []).append(value(measurements.of(net, task)))
+            widths = [float(width) for width in by_width]
+            means = [_mean_point(some) for some in by_width.values()]
+            lines.append(Series(family.replace("_", " "), widths, means, look=look))
+        row.append((task.title, lines))
+    return row
+
+
+def _mean_point(points: Sequence[Point]) -> Point:
+    ends = ("value", "low", "high")
+    return Point(*(float(np.mean([getattr(one, end) for one in points])) for end in ends))
+
+
+def width_rows(measurements: Measurements, by_family: Grouping, delta: float) -> list[Row]:
+    """Against width, one line a family: DR of accuracy, DR of CKA, and the neurons needed for the
+    accuracy that all these networks reach.
+    """
+
+    def needed(measurement: Measurement) -> Point:
+        accuracy = common_accuracy(measurements, by_family, measurement.task, delta)
+        return neurons_for(measurement.accuracy["random"], accuracy)
+
+    return [
+        width_series(measurements, by_family, lambda one: point(one.redundancy("accuracy", delta))),
+        width_series(measurements, by_family, lambda one: point(one.redundancy("cka", delta))),
+        width_series(measurements, by_family, needed),
+    ]
+
+
+def describe_widths(
+    measurements: Measurements,
+    by_width: Grouping,
+    delta: float,
+    families: Grouping | None = None,
+) -> str:
+    """One sentence on width: DR, and the neurons needed for one and the same accuracy, at the
+    narrowest and the widest layer.
+
+    ``families`` are the networks that the accuracy is common to, by default those of ``by_width``.
+    """
+    labels = sorted(by_width.groups, key=int)
+    if len(labels) < 2:
+        return "NETS holds no two networks that differ in width only."
+    sentences = []
+    for task in measurements.tasks:
+        accuracy = common_accuracy(measurements, families or by_width, task, delta)
+        ends = []
+        for label in (labels[0], labels[-1]):
+            some = [measurements.of(net, task) for net in by_width.groups[label]]
+            redundancy = np.mean([one.redundancy("accuracy", delta).value for one in some])
+            needed = [neurons_for(one.accuracy["random"], accuracy).value for one in some]
+            ends.append((redundancy, float(np.mean(needed))))
+        (before, fewer), (after, more) = ends
+        sentences.append(
+            f"on {task.title} from {before:.2f} to {after:.2f}, while the neurons needed for "
+            f"{accuracy:.1%} go from {fewer:.0f} to {more:.0f}"
+        )
+    return (
+        f"**What to see:** from {labels[0]} to {labels[-1]} neurons, DR({delta:g}) of accuracy "
+        f"goes {'; '.join(sentences)}."
+    )
+
+
+def describe_families(measurements: Measurements, by_family: Grouping, delta: float) -> str:
+    """One sentence: DR of both measures by family, at each width that several families have,
+    averaged over networks and tasks.
+    """
+    by_width: dict[int, dict[str, list[Net]]] = {}
+    for family, nets in by_family.groups.items():
+        for net in nets:
+            by_width.setdefault(net.d, {}).setdefault(family, []).append(net)
+    sentences = []
+    for width, families in sorted(by_width.items()):
+        if len(families) < 2:
+            continue
+        parts = []
+        for family, nets in families.items():
+            accuracy, cka = (
+                _mean_redundancy(measurements, nets, measurements.tasks, measure, delta)
+                for measure in COMPARED
+            )
+            parts.append(f"{family.replace('_', ' ')} {accuracy:.2f} and {cka:.2f}")
+        sentences.append(f"at {width} neurons {listed(parts)}")
+    if not sentences:
+        return (
+            "No two families among NETS have layers of one width, so they cannot be compared here."
+        )
+    return (
+        f"In this run, DR({delta:g}) of accuracy and of CKA, averaged over tasks: "
+        f"{'; '.join(sentences)}."
+    )

@@ -1,0 +1,189 @@
+"""How useful parts of a layer are: accuracies of probes, how far the two probes agree, and what the
+paper printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..experiment.probed_layer import ProbedLayer
+from ..measures.curves import size_of
+from ..measures.redundancy import Redundancy
+from ..nets.names import titles
+from ..nets.networks import Net
+from ..tasks import Task
+from .phrases import listed
+from .tables import Curves, RedundancyTable, of_selection
+
+
+def probe_curves(
+    layers: Mapping[str, ProbedLayer],
+    probe: str,
+    selections: Sequence[str],
+    seeds: Sequence[int],
+    fractions: Sequence[float] = (),
+) -> Curves:
+    """Test accuracy by case and selection: of the ``ridge`` probe at every k, of the ``logistic``
+    one at fractions of the layer.
+    """
+    return {
+        case: {name: layer.probe(probe, name, seeds, fractions) for name in selections}
+        for case, layer in layers.items()
+    }
+
+
+def describe_convergence(logistic: Curves) -> str:
+    """One sentence on how many logistic probes were fitted, and how many did not converge."""
+    converged = np.concatenate(
+        [
+            curve.converged.ravel()
+            for kinds in logistic.values()
+            for curve in kinds.values()
+            if curve.converged is not None
+        ]
+    )
+    return (
+        f"{converged.size} probes were fitted; {int((~converged).sum())} did not reach the "
+        "tolerance."
+    )
+
+
+def describe_probes(curves: Curves) -> str:
+    """One sentence on what the figure of a probe shows."""
+    sentences = [
+        f"{curve.at_fraction(0.2).mean():.1%} against {curve.full:.1%} on {case}"
+        for case, curve in of_selection(curves).items()
+        if curve.column(size_of(0.2, curve.d)) is not None
+    ]
+    if not sentences:
+        return "A fifth of the neurons is not among the sizes measured."
+    return (
+        "**What to see:** with a fifth of the neurons, chosen at random, the probe's accuracy, "
+        f"against the full layer's, is {listed(sentences)}."
+    )
+
+
+def shares_of_a_fifth(curves: Curves) -> dict[str, np.ndarray]:
+    """Accuracy of a random fifth as a share of the full layer's, (seeds,) by case; cases without
+    that size are left out.
+    """
+    return {
+        case: curve.at_fraction(0.2) / curve.full
+        for case, curve in of_selection(curves).items()
+        if curve.column(size_of(0.2, curve.d)) is not None and curve.full > 0
+    }
+
+
+def agreement(ridge: Curves, logistic: Curves) -> pd.DataFrame:
+    """How far the two probes are apart (ridge less logistic, in points), for random neurons, over
+    the sizes of the logistic one.
+    """
+    rows = []
+    for case, theirs in of_selection(logistic).items():
+        ours = ridge[case]["random"]
+        gap = 100 * (ours.mean[np.searchsorted(ours.sizes, theirs.sizes)] - theirs.mean)
+        widest = int(np.abs(gap).argmax())
+        fifth = theirs.column(size_of(0.2, theirs.d))
+        rows.append(
+            {
+                "case": case,
+                "ridge, full layer": ours.full,
+                "logistic, full layer": theirs.full,
+                "largest gap": float(gap[widest]),
+                "at k": int(theirs.sizes[widest]),
+                "gap at a fifth": float("nan") if fifth is None else float(gap[fifth]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def describe_agreement(table: pd.DataFrame) -> str:
+    """What the table of the two probes means for reading the rest."""
+    worst, fifth = table["largest gap"].abs().max(), table["gap at a fifth"].abs().max()
+    text = f"**What to see:** the two probes differ by up to {worst:.0f} points at some size"
+    text += (
+        f", and by up to {fifth:.1f} points at a fifth of the layer. " if fifth == fifth else ". "
+    )
+    widest = table.loc[table["largest gap"].abs().idxmax()]
+    if widest["largest gap"] >= -2:
+        return text + "Where they differ, the logistic probe is the paper's."
+    return text + (
+        f"Where they differ most, on {widest['case']} at k = {widest['at k']}, the ridge probe is "
+        "the lower one. So read the shape of its exact curves, and take the levels from the "
+        "logistic probe, which is the paper's."
+    )
+
+
+def describe_redundancy(table: RedundancyTable) -> str:
+    """One sentence on DR of random neurons."""
+    sentences = [
+        f"{redundancy.value:.0%} on {case}"
+        for case, redundancy in table.of("random", table.delta).items()
+        if redundancy.k is not None
+    ]
+    if not sentences:
+        return f"No size measured keeps {table.delta:.0%} of the full layer's {table.measure}."
+    return (
+        f"**What to see:** the share of neurons that can be dropped while {table.delta:.0%} of "
+        f"{table.measure} is kept: {listed(sentences)}."
+    )
+
+
+def redundancy_by_net(
+    table: RedundancyTable, cases: Mapping[str, tuple[Net, Task]]
+) -> dict[str, dict[str, Redundancy]]:
+    """DR of random neurons by network and title of the task; ``cases`` says what each case is."""
+    nets = list(dict.fromkeys(net.name for net, _ in cases.values()))
+    redundancies = table.of("random", table.delta)
+    return {
+        title: {
+            task.title: redundancies[case]
+            for case, (net, task) in cases.items()
+            if net.name == name
+        }
+        for name, title in zip(nets, titles(nets), strict=True)
+    }
+
+
+def results_of(ridge: Curves, logistic: Curves) -> dict[str, float]:
+    """Key numbers: what a random fifth keeps, and the full layers' accuracies."""
+    shares = shares_of_a_fifth(logistic).items()
+    return {f"share at 20%, {case}": float(np.mean(share)) for case, share in shares} | {
+        f"full layer, {probe}, {case}": curve.full
+        for probe, curves in (("ridge", ridge), ("logistic", logistic))
+        for case, curve in of_selection(curves).items()
+    }
+
+
+PAPER_DR = (
+    ("ViT S-16", 384, 0.6482, 0.70, 0.50, 0.50, 0.80),
+    ("ViT S-32", 384, 0.5573, 0.70, 0.50, 0.50, 0.70),
+    ("ResNet18", 512, 0.6923, 0.80, 0.50, 0.50, 0.90),
+)
+"""Table 1 of the ICLR version: network, d, ImageNet top-1, DR(0.9) on CIFAR10, CIFAR100, Flowers,
+Pets.
+"""
+
+
+def paper_table() -> pd.DataFrame:
+    """The printed values to compare with."""
+    tasks = ("CIFAR10", "CIFAR100", "Flowers", "Pets")
+    columns = ["net", "d", "ImageNet top-1", *(f"DR, {task}" for task in tasks)]
+    return pd.DataFrame(PAPER_DR, columns=columns)
+
+
+def beside_paper(table: RedundancyTable, delta: float = 0.9) -> str:
+    """One sentence that sets this run's DR of random neurons beside the printed range."""
+    reached = [one.value for one in table.of("random", delta).values() if one.k is not None]
+    if not reached:
+        return f"This run did not measure DR({delta:g})."
+    printed = [value for row in PAPER_DR for value in row[3:]]
+    return (
+        f"In the paper DR({delta:g}) of these networks goes from {min(printed):.2f} to "
+        f"{max(printed):.2f} over four tasks; in this run, for logistic probes at the fractions "
+        f"above, from {min(reached):.2f} to {max(reached):.2f} over {len(reached)} "
+        f"case{'s' if len(reached) > 1 else ''}."
+    )

@@ -1,0 +1,162 @@
+"""How similar (CKA) parts of a layer are to the whole, and how well one number predicts it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..experiment.probed_layer import ProbedLayer
+from ..measures.curves import Curve, size_of
+from .figure_data import Band
+from .phrases import listed
+from .tables import Curves, of_selection
+
+WITHIN = 0.02
+"""An error of the closed form that the eye does not see."""
+
+
+def layers_table(layers: Mapping[str, ProbedLayer]) -> pd.DataFrame:
+    """What each layer is: images, neurons, classes, constant neurons, and r of the closed form."""
+    table = pd.DataFrame({"case": case, **layer.about} for case, layer in layers.items())
+    return table.rename(columns={"diagonal_share": "r", "constant": "constant neurons"})
+
+
+def cka_curves(
+    layers: Mapping[str, ProbedLayer],
+    selections: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    debiased: bool = False,
+) -> Curves:
+    """CKA with the whole layer at every k, by case and selection."""
+    return {
+        case: {name: layer.cka(name, seeds, debiased=debiased) for name in selections}
+        for case, layer in layers.items()
+    }
+
+
+def closed_forms(layers: Mapping[str, ProbedLayer]) -> dict[str, np.ndarray]:
+    """The predicted mean CKA of random neurons at every k, (d,), by case."""
+    return {case: layer.closed_form() for case, layer in layers.items()}
+
+
+def describe_cka(curves: Curves) -> str:
+    """One sentence on what the figure of CKA shows."""
+    sentences = []
+    for case, curve in of_selection(curves).items():
+        values = curve.at_fraction(0.1)
+        sentences.append(
+            f"{values.mean():.2f} on {case} ({values.min():.2f} to {values.max():.2f})"
+        )
+    if not sentences:
+        return "No random neurons were asked for."
+    return (
+        "**What to see:** with a tenth of the neurons, chosen at random, CKA with the whole layer "
+        f"is {listed(sentences)}; it can be at most 1."
+    )
+
+
+def closed_form_curves(
+    random: Mapping[str, Curve], predicted: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
+    """The closed form beside the mean of random curves and that mean's standard error over seeds,
+    one row a case and k; the error is NaN with a single seed.
+    """
+    frames = []
+    for case, curve in random.items():
+        seeds = len(curve.seeds)
+        spread = curve.values.std(0, ddof=1) / np.sqrt(seeds) if seeds > 1 else np.nan
+        frames.append(
+            pd.DataFrame(
+                {
+                    "case": case,
+                    "k": curve.sizes,
+                    "closed_form": predicted[case],
+                    "mean": curve.mean,
+                    "standard_error": spread,
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def closed_form_bands(curves: pd.DataFrame) -> list[Band]:
+    """The closed form less the mean at every k, within twice the standard error, from
+    :func:`closed_form_curves`.
+    """
+    return [
+        Band(str(case), _error(rows), 2 * np.nan_to_num(rows["standard_error"].to_numpy()))
+        for case, rows in curves.groupby("case", sort=False)
+    ]
+
+
+def closed_form_errors(curves: pd.DataFrame, layers: Mapping[str, ProbedLayer]) -> pd.DataFrame:
+    """The largest errors of the closed form by case, from :func:`closed_form_curves`."""
+    rows = []
+    for case, frame in curves.groupby("case", sort=False):
+        error = np.abs(_error(frame))
+        far = np.flatnonzero(error > WITHIN)
+        rows.append(
+            {
+                "case": case,
+                "r": layers[str(case)].about["diagonal_share"],
+                "largest error, all k": float(error.max()),
+                "at k": int(error.argmax()) + 1,
+                "largest error, k ≥ 10%": float(error[size_of(0.1, len(error)) - 1 :].max()),
+                f"within {WITHIN} from k": int(far[-1]) + 2 if len(far) else 1,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _error(rows: pd.DataFrame) -> np.ndarray:
+    return (rows["closed_form"] - rows["mean"]).to_numpy()
+
+
+def describe_closed_form(errors: pd.DataFrame) -> str:
+    """One sentence on the table of :func:`closed_form_errors`."""
+    worst = errors.loc[errors["largest error, all k"].idxmax()]
+    return (
+        "**What to see:** from a tenth of the neurons on, the prediction is within "
+        f"{errors['largest error, k ≥ 10%'].max():.3f} of the measured mean in every case; over "
+        f"all sizes the largest error is {worst['largest error, all k']:.3f} (at k = "
+        f"{worst['at k']})."
+    )
+
+
+def debiased_table(plain: Mapping[str, Curve], debiased: Mapping[str, Curve]) -> pd.DataFrame:
+    """Plain and debiased CKA, and their largest difference (of the mean over seeds), by case."""
+    rows = []
+    for case, curve in plain.items():
+        gap = np.abs((curve.values - debiased[case].values).mean(0))
+        rows.append(
+            {
+                "case": case,
+                "plain at 10%": float(curve.at_fraction(0.1).mean()),
+                "debiased at 10%": float(debiased[case].at_fraction(0.1).mean()),
+                "largest difference": float(np.nanmax(gap)),
+                "at k": int(curve.sizes[np.nanargmax(gap)]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def describe_debiased(table: pd.DataFrame) -> str:
+    """One sentence on the difference of plain and debiased CKA."""
+    worst = table["largest difference"].max()
+    judged = (
+        "the number of images is large enough"
+        if worst < 0.01
+        else "with these few images plain CKA is visibly biased"
+    )
+    return f"**What to see:** the two differ by at most {worst:.4f} at any size: {judged}."
+
+
+def results_of(curves: Curves) -> dict[str, float]:
+    """Key numbers: mean CKA of a random fifth, by case."""
+    return {
+        f"cka at 20%, {case}": float(curve.at_fraction(0.2).mean())
+        for case, curve in of_selection(curves).items()
+    }

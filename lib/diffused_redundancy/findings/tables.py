@@ -1,0 +1,179 @@
+"""Curves of several cases as tables and panels, and the one place that makes rows of DR.
+
+A *case* is a network on a task, named as figures name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..measures.curves import MEASURES, Curve
+from ..measures.redundancy import Redundancy
+from .figure_data import Line, Panel, Series, point
+
+Curves = Mapping[str, Mapping[str, Curve]]
+"""Curves of one measure by case and selection."""
+
+
+def redundancy_columns(redundancy: Redundancy) -> dict[str, Any]:
+    """DR, the ends of its interval, and k, as columns of a table."""
+    return {
+        "DR": redundancy.value,
+        "low": redundancy.low,
+        "high": redundancy.high,
+        "k": redundancy.k,
+    }
+
+
+def of_selection(curves: Curves, selection: str = "random") -> dict[str, Curve]:
+    """The curves of one selection by case; cases without it are left out."""
+    return {case: kinds[selection] for case, kinds in curves.items() if selection in kinds}
+
+
+def curve_table(curves: Curves) -> pd.DataFrame:
+    """Every value of every curve: columns measure, case, selection, seed, k, value."""
+    frames = [
+        curve.to_frame(measure=curve.measure, case=case, selection=selection)
+        for case, kinds in curves.items()
+        for selection, curve in kinds.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def curve_panels(
+    curves: Curves,
+    *,
+    threshold: float | None = None,
+    predicted: Mapping[str, np.ndarray] | None = None,
+) -> list[Panel]:
+    """One panel a case.
+
+    Parameters
+    ----------
+    curves : mapping
+    threshold : float, optional
+        A share of the full layer's value, to be marked.
+    predicted : mapping from a case to ndarray (d,), optional
+        What is predicted of random neurons; drawn where these were measured.
+    """
+    panels = []
+    for case, kinds in curves.items():
+        some = next(iter(kinds.values()))
+        panels.append(
+            Panel(
+                case,
+                some.d,
+                [Line.of(curve) for curve in kinds.values() if len(curve.sizes)],
+                full=some.full,
+                predicted=predicted[case] if predicted and "random" in kinds else None,
+                threshold=None if threshold is None else threshold * some.full,
+                threshold_label=f"{threshold or 0:.0%} of the full layer",
+                axis=MEASURES[some.measure].axis,
+                percent=MEASURES[some.measure].percent,
+            )
+        )
+    return panels
+
+
+@dataclass(frozen=True)
+class RedundancyTable:
+    """DR of one measure by case, selection and delta.
+
+    Attributes
+    ----------
+    measure : str
+        In words.
+    deltas : tuple of float
+    entries : mapping from (case, selection, delta) to Redundancy
+    """
+
+    measure: str
+    deltas: tuple[float, ...]
+    entries: Mapping[tuple[str, str, float], Redundancy] = field(repr=False)
+
+    @property
+    def delta(self) -> float:
+        """The delta that sentences speak of: 0.9 if it is among them, else the first."""
+        return 0.9 if 0.9 in self.deltas else self.deltas[0]
+
+    def of(self, selection: str, delta: float) -> dict[str, Redundancy]:
+        """DR of a selection at one delta, by case."""
+        return {
+            case: redundancy
+            for (case, name, at), redundancy in self.entries.items()
+            if (name, at) == (selection, delta)
+        }
+
+    @property
+    def tidy(self) -> pd.DataFrame:
+        """One row a case, selection and delta, as numbers."""
+        return pd.DataFrame(
+            {
+                "case": case,
+                "selection": selection,
+                "measure": self.measure,
+                "delta": delta,
+                **redundancy_columns(redundancy),
+                "d": redundancy.d,
+                "full": redundancy.full,
+                "seeds": redundancy.seeds,
+            }
+            for (case, selection, delta), redundancy in self.entries.items()
+        )
+
+    def shown(self, selection: str = "random") -> pd.DataFrame:
+        """For reading: one selection, the interval in one column."""
+        rows = [
+            {
+                "case": case,
+                "measure": self.measure,
+                "δ": delta,
+                "DR(δ)": one.value,
+                "95% interval": _interval(one),
+                "k*": "not reached" if one.k is None else str(one.k),
+                "d": one.d,
+                "full layer": one.full,
+            }
+            for (case, name, delta), one in self.entries.items()
+            if name == selection
+        ]
+        return pd.DataFrame(rows or [{"note": f"{selection} was not asked for"}])
+
+    def series(self, selection: str = "random") -> tuple[list[str], list[Series]]:
+        """What :func:`figures.points_figure` draws: cases, and DR of each, one series a delta."""
+        series = []
+        for look, delta in enumerate(self.deltas):
+            points = [point(redundancy) for redundancy in self.of(selection, delta).values()]
+            series.append(Series(f"δ = {delta:g}", range(len(points)), points, look))
+        return list(self.of(selection, self.delta)), series
+
+    def results(self, selection: str = "random") -> dict[str, float]:
+        """Key numbers: DR by case and delta."""
+        return {
+            f"DR({delta:g}) of {self.measure}, {case}": redundancy.value
+            for (case, name, delta), redundancy in self.entries.items()
+            if name == selection
+        }
+
+
+def _interval(one: Redundancy) -> str:
+    if one.has_interval:
+        return f"{one.low:.3f} to {one.high:.3f}"
+    return "one seed" if one.seeds == 1 else "–"
+
+
+def redundancy_table(curves: Curves, deltas: Sequence[float]) -> RedundancyTable:
+    """DR of curves of one measure, at every delta; curves without a size are left out."""
+    entries, measure = {}, ""
+    for case, kinds in curves.items():
+        for selection, curve in kinds.items():
+            measure = curve.measure.replace("_", " ")
+            if len(curve.sizes):
+                for delta in deltas:
+                    entries[case, selection, delta] = curve.redundancy(delta)
+    return RedundancyTable(measure, tuple(deltas), entries)

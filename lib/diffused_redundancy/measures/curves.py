@@ -1,0 +1,165 @@
+"""One type for what is measured: a value for each draw of a selection, at several sizes.
+
+Every experiment is an ordering of the neurons (or directions) and its prefixes, so every result is
+a curve against the size of the prefix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+from .redundancy import Redundancy, diffused_redundancy
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a curve holds: its ``name`` in sentences and on axes, and whether in percent."""
+
+    name: str
+    axis: str
+    percent: bool
+
+
+MEASURES: dict[str, Measure] = {
+    "cka": Measure("CKA", "CKA with the whole layer", False),
+    "debiased_cka": Measure("debiased CKA", "debiased CKA with the whole layer", False),
+    "ridge_accuracy": Measure("ridge accuracy", "test accuracy, ridge probe", True),
+    "logistic_accuracy": Measure("logistic accuracy", "test accuracy, logistic probe", True),
+}
+"""Measures by name."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A measure of the first k neurons (or directions) of some orderings, at several k.
+
+    Attributes
+    ----------
+    measure : str
+        A name in :data:`MEASURES`.
+    selection : str
+        How neurons or directions were chosen.
+    seeds : tuple of int (rows,)
+        Of the draws of the selection; (0,) for a deterministic one.
+    sizes : ndarray of int (s,)
+        The k that were measured, ascending.
+    values : ndarray (rows, s), float64
+        CKA, or accuracy in [0, 1].
+    d : int
+        Neurons of the whole layer.
+    full : float
+        The whole layer's value; 1 for CKA.
+    per_class : ndarray (rows, s, C), optional
+        Accuracy by class; NaN for classes without test images.
+    objective, converged : ndarray (rows, s), optional
+        Of logistic probes: the minimum reached on the train set, in nats, and whether it was.
+
+    Raises
+    ------
+    InputError
+        If shapes do not match, sizes do not ascend within 1 to d, or a value is NaN (which debiased
+        CKA alone may be).
+
+    Examples
+    --------
+    >>> values = [[0.5, 0.8, 1], [0.3, 0.9, 1]]
+    >>> curve = Curve("cka", "random", (1, 2), [1, 2, 4], values, d=4, full=1)
+    >>> curve.mean
+    array([0.4 , 0.85, 1.  ])
+    >>> curve.at(2)
+    array([0.8, 0.9])
+    >>> curve.redundancy(0.8).k
+    2
+    """
+
+    measure: str
+    selection: str
+    seeds: tuple[int, ...]
+    sizes: np.ndarray
+    values: np.ndarray = field(repr=False)
+    d: int
+    full: float
+    per_class: np.ndarray | None = field(default=None, repr=False)
+    objective: np.ndarray | None = field(default=None, repr=False)
+    converged: np.ndarray | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, dtype=float)
+        sizes = np.asarray(self.sizes, dtype=int)
+        object.__setattr__(self, "seeds", tuple(int(seed) for seed in self.seeds))
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "sizes", sizes)
+        if not len(self.seeds) or values.shape != (len(self.seeds), len(sizes)):
+            raise InputError(
+                f"values have shape {values.shape}: they must be (seeds, sizes), here "
+                f"{(len(self.seeds), len(sizes))}"
+            )
+        if len(sizes) and ((np.diff(sizes) <= 0).any() or sizes[0] < 1 or sizes[-1] > self.d):
+            raise InputError(f"sizes must ascend from 1 at least to d = {self.d} at most")
+        if self.measure != "debiased_cka" and np.isnan(values).any():
+            raise InputError(f"the curve of {self.measure} holds NaN")
+
+    @property
+    def name(self) -> str:
+        """The measure, for sentences."""
+        return MEASURES[self.measure].name if self.measure in MEASURES else self.measure
+
+    @property
+    def mean(self) -> np.ndarray:
+        """The mean over seeds at each size, (s,)."""
+        return self.values.mean(0)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every size up to the largest was measured."""
+        return len(self.sizes) == (self.sizes[-1] if len(self.sizes) else 0)
+
+    def column(self, k: int) -> int | None:
+        """The place of a size among ``sizes``; None if it was not measured."""
+        place = int(np.searchsorted(self.sizes, k))
+        return place if place < len(self.sizes) and self.sizes[place] == k else None
+
+    def at(self, k: int) -> np.ndarray:
+        """The values at a size, (rows,).
+
+        Raises
+        ------
+        InputError
+            If that size was not measured, with the nearest one that was.
+        """
+        column = self.column(k)
+        if column is None:
+            near = self.sizes[np.abs(self.sizes - k).argmin()] if len(self.sizes) else "none"
+            raise InputError(f"k = {k} was not measured (nearest: {near})")
+        return self.values[:, column]
+
+    def at_fraction(self, fraction: float) -> np.ndarray:
+        """The values at ``size_of(fraction, d)``, (rows,)."""
+        return self.at(size_of(fraction, self.d))
+
+    def redundancy(self, delta: float = 0.9, **options: Any) -> Redundancy:
+        """DR(delta); see :func:`diffused_redundancy` for the options."""
+        return diffused_redundancy(self, delta, **options)
+
+    def to_frame(self, **columns: Any) -> pd.DataFrame:
+        """One row a seed and size: further columns of constants, then seed, k and value."""
+        rows, s = self.values.shape
+        return pd.DataFrame(
+            {
+                **columns,
+                "seed": np.repeat(self.seeds, s),
+                "k": np.tile(self.sizes, rows),
+                "value": self.values.ravel(),
+            },
+            index=range(rows * s),
+        )
+
+
+def size_of(fraction: float, d: int) -> int:
+    """k = int(fraction * d), at least 1: the authors' rounding."""
+    return max(1, int(fraction * d))

@@ -1,0 +1,271 @@
+"""Parameters of notebooks: what each may be, and one check for the command line, presets and
+notebooks alike.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .devices import DEVICES
+from .errors import InputError, unknown
+from .nets import names as nets
+from .nets.networks import PENULTIMATE
+from .nets.protocols import COMPUTE, protocol
+from .store import paths
+from .tasks import SCHEMES, TASKS
+
+NAME = re.compile(r"[A-Z][A-Z0-9_]*$")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a parameter may be.
+
+    Attributes
+    ----------
+    kind : type
+        Of the value, or of each entry of a list.
+    many : bool
+        Whether it is a list: not empty, without repeats.
+    check : callable
+        Raises InputError unless a value (an entry) is allowed.
+    allowed : str
+        The rule in words.
+    """
+
+    kind: type
+    many: bool
+    check: Callable[[Any], object]
+    allowed: str
+
+
+def _one_of(kind: str, names: Any, schemes: Any = ()) -> Callable[[str], None]:
+    def check(value: str) -> None:
+        scheme, colon, path = value.partition(":")
+        if colon and scheme in schemes:
+            _exists(path)
+        elif value not in names:
+            raise unknown(kind, value, [*names, *(f"{scheme}:PATH" for scheme in schemes)])
+
+    return check
+
+
+def _exists(path: str) -> None:
+    if not Path(path).expanduser().exists():
+        raise InputError(f"there is no {path!r}")
+
+
+def _selection(value: str) -> None:
+    from .measures.selections import SELECTIONS  # brings torch
+
+    _one_of("selection", SELECTIONS)(value)
+
+
+def _between(low: float, high: float, *, open_low: bool = False) -> Callable[[float], None]:
+    def check(value: float) -> None:
+        if not (low < value <= high if open_low else low <= value <= high):
+            nearest = min(max(value, low), high)
+            hint = "" if open_low and nearest == low else f" (nearest: {nearest:g})"
+            raise InputError(
+                f"{value:g} is out of range: allowed is {'above' if open_low else 'from'} "
+                f"{low:g} to {high:g}{hint}"
+            )
+
+    return check
+
+
+def _anything(value: Any) -> None:
+    """Layers are checked against the networks, by :meth:`Net.layers`."""
+
+
+def _net(value: str) -> None:
+    if nets.expanded([value]) == [value]:
+        nets.check(value)
+
+
+PARAMETERS: dict[str, Parameter] = {
+    "NETS": Parameter(
+        str, True, _net, "names of networks, or patterns such as miniature_resnet.dropout_*"
+    ),
+    "TASKS": Parameter(str, True, _one_of("task", TASKS, SCHEMES), "names of downstream tasks"),
+    "LAYERS": Parameter(
+        str,
+        True,
+        _anything,
+        "stages (the end of every stage of a network), penultimate, or names of submodules",
+    ),
+    "PROBE": Parameter(str, False, _one_of("probe", ("ridge", "logistic")), "a probe"),
+    "LAYER": Parameter(str, False, _anything, "penultimate, or the name of a submodule"),
+    "SELECTIONS": Parameter(str, True, _selection, "names of selections"),
+    "SEEDS": Parameter(int, True, _between(0, 2**31), "whole numbers from 0"),
+    "REPEATS": Parameter(int, False, _between(2, 10_000), "a whole number from 2 to 10000"),
+    "FRACTIONS": Parameter(
+        float, True, _between(0, 1, open_low=True), "fractions of the layer, above 0 to 1"
+    ),
+    "DELTAS": Parameter(
+        float, True, _between(0, 1, open_low=True), "shares of the full layer's value, above 0 to 1"
+    ),
+    "IMAGES": Parameter(int, False, _between(0, 2**31), "a whole number from 0, which means all"),
+    "PROTOCOL": Parameter(str, False, protocol, "clean, augmented, or augmented:N"),
+    "COMPUTE": Parameter(
+        str, False, _one_of("way to compute features", COMPUTE), "a way to compute features"
+    ),
+    "DEVICE": Parameter(str, False, _one_of("device", DEVICES), "a device"),
+}
+"""Every parameter a notebook may declare."""
+
+_EXAMPLES = {str: '"..."', int: "1, 2, 3", float: "0.1, 0.9"}
+_WORDS = {str: "text", int: "a whole number", float: "a number"}
+
+
+def checked(name: str, value: Any) -> Any:
+    """A parameter's value in its proper type.
+
+    Raises
+    ------
+    InputError
+        Naming the parameter, the value and what is allowed.
+    """
+    rule = PARAMETERS[name]
+    if not rule.many:
+        return _entry(name, rule, value)
+    if isinstance(value, str) or not isinstance(value, (list, tuple)):
+        raise InputError(
+            f"{name} is {value!r}: it must be a list, such as [{_EXAMPLES[rule.kind]}] "
+            f"({rule.allowed})"
+        )
+    if not value:
+        raise InputError(f"{name} is empty: it must hold at least one entry ({rule.allowed})")
+    entries = [_entry(name, rule, entry) for entry in value]
+    repeated = next((entry for i, entry in enumerate(entries) if entry in entries[:i]), None)
+    if repeated is not None:
+        raise InputError(f"{name} holds {repeated!r} twice: its entries must differ")
+    return entries
+
+
+def _entry(name: str, rule: Parameter, value: Any) -> Any:
+    number = (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    )
+    whole = number and value == int(value)
+    fits = {str: isinstance(value, str), int: whole, float: number}[rule.kind]
+    if not fits:
+        raise InputError(
+            f"{name} holds {value!r}: each entry must be {_WORDS[rule.kind]} ({rule.allowed})"
+        )
+    value = rule.kind(value)
+    try:
+        rule.check(value)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    return value
+
+
+def absolute(name: str, value: Any) -> Any:
+    """A value whose paths, in ``TAG@PATH`` and ``SCHEME:PATH``, are made absolute: a notebook runs
+    in another folder.
+    """
+    sign = {"NETS": "@", "TASKS": ":"}.get(name)
+    if sign is None or not isinstance(value, list):
+        return value
+    parts = [entry.partition(sign) for entry in value]
+    return [
+        f"{head}{sign}{Path(path).expanduser().absolute()}" if path else head + found
+        for head, found, path in parts
+    ]
+
+
+def parse(name: str, text: str) -> Any:
+    """A value typed on the command line: YAML, with plain words where a list of one is meant.
+
+    ``[1, 2]``, ``1``, ``digits`` and ``1e-3`` mean what they seem to.
+    """
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"{name} is {text!r}: it cannot be read as a value such as [1, 2] or digits"
+        ) from error
+    if name not in PARAMETERS:
+        return value
+    rule = PARAMETERS[name]
+    if rule.kind is float:  # YAML reads 1e-3 as text
+        value = [_number(v) for v in value] if isinstance(value, list) else _number(value)
+    return [value] if rule.many and not isinstance(value, (list, dict)) else value
+
+
+def _number(value: Any) -> Any:
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A parameter as a notebook declares it."""
+
+    name: str
+    default: Any
+    help: str
+
+
+def source(notebook: str) -> Path:
+    """The percent script of a notebook; an unknown name raises InputError with the nearest one."""
+    known = available()
+    if notebook not in known:
+        raise unknown("notebook", notebook, known)
+    return paths.notebooks() / f"{notebook}.py"
+
+
+def available() -> list[str]:
+    """The names of all notebooks, in order."""
+    return sorted(path.stem for path in paths.notebooks().glob("[0-9][0-9]_*.py"))
+
+
+def declared(notebook: str) -> dict[str, Declared]:
+    """The parameters of a notebook, read from the cell tagged ``parameters`` of its percent
+    script.
+    """
+    text = source(notebook).read_text(encoding="utf-8")
+    cells = re.split(r"^# %%", text, flags=re.MULTILINE)
+    cell = next((cell for cell in cells if '"parameters"' in cell.partition("\n")[0]), "")
+    body = cell.partition("\n")[2]
+    parameters = {}
+    for node in ast.parse(body).body:
+        if (
+            isinstance(node, ast.AnnAssign)
+            and isinstance(node.target, ast.Name)
+            and node.value is not None
+        ):
+            line = body.splitlines()[node.lineno - 1]
+            parameters[node.target.id] = Declared(
+                node.target.id, ast.literal_eval(node.value), line.partition("# ")[2].strip()
+            )
+    return parameters
+
+
+def checked_all(notebook: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for some of a notebook's parameters, each checked; an undeclared one raises
+    InputError.
+    """
+    known = declared(notebook)
+    for name in values:
+        if name not in known:
+            raise unknown(f"parameter of {notebook}", name, known)
+    return {name: checked(name, value) for name, value in values.items()}
+
+
+def layers(values: Mapping[str, Any]) -> list[str]:
+    """The layers that a notebook with these parameters measures: its one, those of its list, or the
+    penultimate.
+    """
+    return [values["LAYER"]] if "LAYER" in values else list(values.get("LAYERS", [PENULTIMATE]))

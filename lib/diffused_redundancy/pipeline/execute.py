@@ -1,0 +1,190 @@
+"""Execute one notebook and make its page: what each process that the runner starts does.
+
+A failure leaves the executed part of the notebook and a page that says which cell failed, with what
+error, how much memory was used, what the likely cause is, and which smaller preset to try.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..parameters import source
+from ..report.html import notebook_body, page, rendered, title_of
+from ..store import atomic_path, make_folder, sha256_of, write_json, write_text
+from .notebook_format import nbformat
+from .plan import Outcome
+
+SMALLER = {"paper-appendix": "paper", "paper": "cifar", "cifar": "miniature", "miniature": "smoke"}
+"""The next smaller preset, for the page of a failure."""
+
+
+README_FIGURE = {"02_probes": "ridge"}
+"""The figure of a notebook that the README shows."""
+
+
+def peak_memory() -> float:
+    """The largest resident set of any child process so far, in GiB."""
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return largest / 2**30 if sys.platform == "darwin" else largest / 2**20
+
+
+def likely_cause(error: str) -> str:
+    """What probably lies behind an error, in one sentence."""
+    known = {
+        "DeadKernelError": "The process died without a word, which nearly always means that "
+        "memory ran out.",
+        "OutOfMemory": "Memory ran out.",
+        "MemoryError": "Memory ran out.",
+        "InputError": "A parameter or a file cannot be used; the last line says what is allowed.",
+        "No space left": "The disk is full.",
+        "CellTimeoutError": "A cell took longer than it may.",
+    }
+    return next(
+        (words for name, words in known.items() if name in error),
+        "A fault in the code, or an installation that differs from the lock.",
+    )
+
+
+def execute(notebook: str, parameters: dict[str, Any], folder: Path, *, preset: str) -> Outcome:
+    """Run a notebook with papermill and write ``NAME.ipynb`` and ``NAME.html`` to a folder.
+
+    Parameters
+    ----------
+    notebook : str
+        Its name; the percent script is what runs.
+    parameters : dict
+        Values to inject, already checked.
+    folder : path
+        Of the report; the index is beside it.
+    preset : str
+        Its name, for the page of a failure.
+    """
+    import jupytext
+
+    make_folder(folder)
+    script = jupytext.read(source(notebook))
+    title = title_of(script, notebook)
+    started = time.perf_counter()
+    done, error = _run(script, parameters, folder)
+    with atomic_path(folder / f"{notebook}.ipynb") as kept:
+        nbformat.write(done, kept)
+    seconds, memory = time.perf_counter() - started, peak_memory()
+    outcome = Outcome(notebook, title, not error, seconds, memory, _one_line(done, error))
+    body = notebook_body(done)
+    if error:
+        body = failure(done, outcome, error, preset) + body
+    footer = f"Preset {preset}; {seconds:.0f} s, peak memory {memory:.1f} GiB."
+    write_text(folder / f"{notebook}.html", page(title, body, footer=footer, home="../index.html"))
+    write_json(folder / "results" / f"{notebook}.outcome.json", asdict(outcome))
+    return outcome
+
+
+def _run(
+    script: nbformat.NotebookNode, parameters: dict[str, Any], folder: Path
+) -> tuple[nbformat.NotebookNode, str]:
+    """A notebook as papermill leaves it, and what stopped it, if anything did."""
+    import papermill
+
+    script.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
+    error = ""
+    with tempfile.TemporaryDirectory(prefix=".running-", dir=folder) as scratch:
+        plain, executed = Path(scratch) / "source.ipynb", Path(scratch) / "executed.ipynb"
+        nbformat.write(nbformat.from_dict(script), plain)
+        try:
+            papermill.execute_notebook(
+                str(plain),
+                str(executed),
+                parameters=parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                log_output=False,
+                cwd=str(folder),
+            )
+        except Exception as caught:  # whatever it is, the page says so and the exit status follows
+            error = f"{type(caught).__name__}: {caught}"
+        done = nbformat.read(executed if executed.exists() else plain, as_version=4)
+    return cleaned(done), error
+
+
+def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """An executed notebook without papermill's notes (times and paths of this machine differ from
+    run to run).
+    """
+    notebook.metadata.pop("papermill", None)
+    cells = []
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if "papermill-error-cell-tag" in cell.metadata.get("tags", []):
+            continue  # papermill's own marks of a failure; the page has better ones
+        cells.append(cell)
+    notebook.cells = cells
+    return notebook
+
+
+def save_pair(notebook: str, folder: Path) -> Path:
+    """Commit-ready: the executed notebook of a report as the pair of its script, marked with the
+    script's digest.
+    """
+    script = source(notebook)
+    done = nbformat.read(folder / f"{notebook}.ipynb", as_version=4)
+    done.metadata["diffused_redundancy"] = {"source_sha256": sha256_of(script)}
+    for number, cell in enumerate(done.cells):
+        cell["id"] = f"{notebook[:2]}-{number:03d}"  # random ids would differ from run to run
+    pair = script.with_suffix(".ipynb")
+    with atomic_path(pair) as temporary:
+        nbformat.write(done, temporary)
+    if notebook in README_FIGURE:
+        from PIL import Image
+
+        image = Image.open(
+            folder / "figures" / f"{notebook}-{README_FIGURE[notebook]}.png"
+        ).convert("RGB")
+        with atomic_path(script.parent / "images" / "phenomenon.png") as temporary:
+            image.quantize(192).save(temporary, format="PNG", optimize=True)
+    return pair
+
+
+def _failed_cell(notebook: nbformat.NotebookNode) -> tuple[int, nbformat.NotebookNode | None]:
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, 1):
+        if any(output.output_type == "error" for output in cell.outputs):
+            return number, cell
+    for number, cell in enumerate(code, 1):
+        if cell.execution_count is None:
+            return number, cell
+    return 0, None
+
+
+def _one_line(notebook: nbformat.NotebookNode, error: str) -> str:
+    """The error as its last line: of the cell that raised it, or of what stopped the run."""
+    if not error:
+        return ""
+    _, cell = _failed_cell(notebook)
+    for output in cell.outputs if cell is not None else []:
+        if output.output_type == "error":
+            return f"{output.ename}: {output.evalue}".splitlines()[0]
+    return error.strip().splitlines()[0]
+
+
+def failure(notebook: nbformat.NotebookNode, outcome: Outcome, error: str, preset: str) -> str:
+    """The part of a failed page that says what happened and what to try, as HTML."""
+    number, cell = _failed_cell(notebook)
+    return rendered(
+        "failure.html.j2",
+        number=number,
+        cell=cell,
+        outcome=outcome,
+        cause=likely_cause(error),
+        smaller=SMALLER.get(preset),
+    )

@@ -1,0 +1,141 @@
+"""What there is to run: notebooks with their values, made from a preset and what was typed, and
+checked before any work; and how each went.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import parameters, presets
+from ..errors import unknown
+from ..nets.names import expanded
+from ..nets.networks import PENULTIMATE, STAGES
+from ..store import sha256_of
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook to run: its name, the values that are not its defaults, the folder of the
+    report, and what was typed for the whole run.
+    """
+
+    notebook: str
+    values: dict[str, Any]
+    folder: Path
+    preset: str
+    typed: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All its parameters, defaults included."""
+        return {
+            name: one.default for name, one in parameters.declared(self.notebook).items()
+        } | self.values
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one notebook went.
+
+    Attributes
+    ----------
+    notebook : str
+    title : str
+    ok : bool
+    seconds : float
+    memory : float
+        Peak memory of the kernel, in GiB.
+    error : str
+        One line; empty if all went well.
+    """
+
+    notebook: str
+    title: str
+    ok: bool
+    seconds: float
+    memory: float
+    error: str = ""
+
+
+def plan(
+    preset: str, only: Sequence[str], overrides: Sequence[tuple[str, str]], out: Path
+) -> list[Job]:
+    """What to run, with every name and value checked before any work.
+
+    Parameters
+    ----------
+    preset : str
+    only : sequence of str
+        Notebooks to run; all if empty.
+    overrides : sequence of (name, text)
+        Values typed, for every chosen notebook that has the parameter; one of them has to.
+    out : path
+        The folder of all reports.
+    """
+    chosen = presets.preset(preset)
+    notebooks = list(only) or list(chosen.notebooks)
+    declared = {name: parameters.declared(name) for name in notebooks}
+    known = {key for of_notebook in declared.values() for key in of_notebook}
+    for key, _ in overrides:
+        if key not in known:
+            raise unknown(f"parameter of {' or '.join(notebooks)}", key, sorted(known))
+    typed = {key: parameters.parse(key, text) for key, text in overrides}
+    folder = out / folder_name(chosen.name, overrides)
+    jobs = []
+    for name in notebooks:
+        of_notebook = {key: value for key, value in typed.items() if key in declared[name]}
+        values = {
+            key: parameters.absolute(key, value)
+            for key, value in parameters.checked_all(
+                name, {**chosen.of(name), **of_notebook}
+            ).items()
+        }
+        changed = {
+            key: value for key, value in values.items() if value != declared[name][key].default
+        }
+        jobs.append(Job(name, changed, folder, chosen.name, typed))
+    return jobs
+
+
+def folder_name(preset: str, overrides: Sequence[tuple[str, str]]) -> str:
+    """The folder of a run's reports: the preset's name, with a mark of what was typed, so that runs
+    that differ do not mix.
+    """
+    if not overrides:
+        return preset
+    typed = sorted((key, parameters.parse(key, text)) for key, text in overrides)
+    return f"{preset}-custom-{sha256_of(json.dumps(typed, sort_keys=True))[:6]}"
+
+
+USUAL_STAGES = 5
+"""Layers that ``stages`` stands for in most networks."""
+
+
+def rough_duration(job: Job) -> float:
+    """About how long a job takes beside others, for the order they start in: seconds of one core
+    with networks as small as the miniature's.
+    """
+    values = job.parameters
+    pairs = len(expanded(values.get("NETS", []))) * len(values.get("TASKS", []))
+    layers = sum(USUAL_STAGES if layer == STAGES else 1 for layer in parameters.layers(values))
+    curves = len(values.get("SELECTIONS", [""])) * len(values.get("SEEDS", [0]))
+    logistic = "FRACTIONS" in values and values.get("PROBE") != "ridge"
+    return pairs * layers * (0.5 + 0.08 * curves + (4 + 0.5 * curves if logistic else 0))
+
+
+def check_layers(jobs: Sequence[Job]) -> None:
+    """Raise InputError if a network has no layer of a name that some job asks for, or none that can
+    be measured.
+    """
+    for job in jobs:
+        values = job.parameters
+        layers = parameters.layers(values)
+        for layer in set(layers) - {PENULTIMATE, STAGES}:
+            from ..nets.cost import shape_of  # brings torch: only where it is needed
+
+            for name in expanded(values.get("NETS", [])):
+                shape_of(name, layer)

@@ -1,0 +1,97 @@
+"""Presets: values of parameters by name, in ``notebooks/presets`` or a custom YAML file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from . import parameters
+from .errors import InputError, unknown
+from .store import paths
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Values of parameters by name: for every notebook that declares them, and for single ones.
+
+    Attributes
+    ----------
+    name, description : str
+    cost : str
+        Time, memory and download, in words: where they were measured, or that they were not.
+    notebooks : tuple of str
+        Those it runs.
+    everywhere, single : dict
+        Values for all notebooks, and by notebook.
+    """
+
+    name: str
+    description: str
+    cost: str
+    notebooks: tuple[str, ...]
+    everywhere: dict[str, Any]
+    single: dict[str, dict[str, Any]]
+
+    def of(self, notebook: str) -> dict[str, Any]:
+        """The values this preset gives the parameters of one notebook."""
+        known = parameters.declared(notebook)
+        return {
+            name: value for name, value in self.everywhere.items() if name in known
+        } | self.single.get(notebook, {})
+
+
+def presets() -> list[str]:
+    """The names of all presets."""
+    return sorted(path.stem for path in (paths.notebooks() / "presets").glob("*.yaml"))
+
+
+def preset(name: str) -> Preset:
+    """A preset by name or by the path of a YAML file, every value of it checked."""
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise InputError(f"there is no preset file {name!r}")
+        name = path.stem
+    elif name not in presets():
+        raise unknown("preset", name, [*presets(), "PATH.yaml"])
+    else:
+        path = paths.notebooks() / "presets" / f"{name}.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{path} is no preset: it needs sections such as everywhere, or the name of a notebook"
+        )
+    sections = {"description", "cost", "notebooks", "everywhere", *parameters.available()}
+    for section in content:
+        if section in parameters.PARAMETERS:
+            raise InputError(
+                f"preset {name} gives {section} by itself: put it under 'everywhere:', or "
+                "under the name of a notebook"
+            )
+        if section not in sections:
+            raise unknown(f"section of preset {name}", section, sorted(sections))
+    everywhere = content.get("everywhere") or {}
+    for key in everywhere:
+        if key not in parameters.PARAMETERS:
+            raise unknown(f"parameter in preset {name}", key, parameters.PARAMETERS)
+    notebooks = content.get("notebooks") or parameters.available()
+    for notebook in notebooks:
+        parameters.source(notebook)
+    return Preset(
+        name,
+        content.get("description", ""),
+        content.get("cost", ""),
+        tuple(notebooks),
+        {key: parameters.checked(key, value) for key, value in everywhere.items()},
+        {
+            notebook: parameters.checked_all(notebook, content[notebook] or {})
+            for notebook in parameters.available()
+            if notebook in content
+        },
+    )

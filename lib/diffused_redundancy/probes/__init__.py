@@ -1,0 +1,5 @@
+"""Linear probes of nested subsets: ridge and logistic, with one interface."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

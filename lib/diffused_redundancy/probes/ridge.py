@@ -1,0 +1,358 @@
+"""The ridge classifier on the first k neurons, exactly, at every k, for one factorisation.
+
+With L the Cholesky factor of Q'GQ + lambda I, the leading k x k block of L belongs to the problem
+of the first k neurons, and triangular solves are causal: row i of Z = L^-1 Q'R and of V = L^-1
+Q'Xtest_c' depends on the first i neurons only. So the scores of the k-neuron probe are a running
+sum,
+
+    scores_k = sum over i <= k of outer(V[i], Z[i]) + mean(Y),
+
+and one pass gives the predictions of all nested probes. They are those of scikit-learn's
+RidgeClassifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import check_number
+from ..measures.accumulation import blocks, on_device
+from ..measures.curves import Curve
+from ..measures.features import Features
+from ..measures.redundancy import Redundancy
+from ..measures.selections import Ordering, check_orderings, orderings
+from ..measures.statistics import SufficientStatistics, cholesky
+from ..measures.validation import as_features, count_classes
+from .cross_validation import RIDGE_GRID, PenaltyChoice, check_penalty, folds_of
+from .probe import Arrays, LinearProbe, accuracy_by_class, check_sizes
+from .ridge_penalty import leave_one_out
+
+_ROWS_JUDGED = 64
+"""Sizes whose guesses are counted together."""
+
+_PILOT = 64
+"""Neurons that the first curve is computed to at first, where only DR is wanted."""
+
+_TIE = 1e-13
+"""Between the scores of two classes that are next to one another, so that no two are equal: beyond
+rounding, and far below any real difference.
+"""
+
+
+def ridge_alpha(statistics: SufficientStatistics, penalty: float) -> float:
+    """scikit-learn's ``alpha``, added to the diagonal of G: penalty * n * mean variance."""
+    return check_penalty(penalty) * statistics.n * statistics.mean_variance
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """Accuracy on the test images of the probes on the first k neurons, k = 1 ... r.
+
+    Attributes
+    ----------
+    accuracy : ndarray (r,)
+    per_class : ndarray (r, C)
+    by_part : ndarray (parts, r, C)
+        ``per_class`` of each part of the test images.
+    """
+
+    accuracy: np.ndarray = field(repr=False)
+    per_class: np.ndarray = field(repr=False)
+    by_part: np.ndarray = field(repr=False)
+
+
+class RidgeProbe(LinearProbe):
+    """The ridge classifier, exact at every number of neurons.
+
+    Parameters
+    ----------
+    features : Features
+        With labels; only the choice of a penalty does without a test part.
+    penalty : float, optional
+        The same at every size, above 0; see :mod:`.cross_validation` for its unit. By default
+        chosen by leave-one-out cross-validation on the train set.
+    statistics : SufficientStatistics, optional
+        Of the train features as they are, with labels, if they are there already.
+    standardize : bool
+        Scale each neuron to unit variance over the train set first. (:attr:`statistics` are then of
+        the scaled features.)
+    device : str
+        Where to compute; with ``statistics``, it is theirs.
+
+    Raises
+    ------
+    InputError
+        If labels are missing, or the train labels are all one class.
+
+    Notes
+    -----
+    Errors of float32 products do not show in accuracies, unless the penalty is below their
+    rounding: then probes are those of a slightly larger one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from diffused_redundancy.measures import Features, orderings
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.arange(300) % 3
+    >>> X = rng.standard_normal((300, 10)) + 2 * rng.standard_normal((3, 10))[y]
+    >>> features = Features(X[:200], y[:200], X[200:], y[200:])
+    >>> probe = RidgeProbe(features, penalty=0.01, device="cpu")
+    >>> probe.full
+    1.0
+    >>> curve = probe.curve(orderings("random", probe.statistics, [1, 2]))
+    >>> curve.at(3).tolist()
+    [0.96, 0.99]
+    >>> curve.redundancy(0.9).k
+    2
+    """
+
+    measure = "ridge_accuracy"
+
+    def __init__(
+        self,
+        features: Features,
+        *,
+        penalty: float | None = None,
+        statistics: SufficientStatistics | None = None,
+        standardize: bool = False,
+        device: str = "auto",
+    ) -> None:
+        super().__init__(features, penalty=penalty, statistics=statistics, device=device)
+        self.standardize = standardize
+
+    @cached_property
+    def _scale(self) -> Tensor | None:
+        return self._raw_statistics.unit_scale() if self.standardize else None
+
+    @cached_property
+    def statistics(self) -> SufficientStatistics:
+        """Of the train set, standardised if the probe is: what orderings are made from."""
+        raw = self._raw_statistics
+        return raw if self._scale is None else raw.scaled(self._scale)
+
+    @cached_property
+    def _ready_test_set(self) -> tuple[Tensor, Tensor]:
+        """Test features (m, d), scaled as the train features are, and labels (m,)."""
+        X, y = self._test_set
+        if self._scale is not None:
+            X = X.double() * self._scale.to(X.device)
+        return X, y.to(self.statistics.mean.device)
+
+    def choose_penalty(self, grid: tuple[float, ...] = RIDGE_GRID) -> PenaltyChoice:
+        """Choose the penalty of the whole layer by leave-one-out cross-validation.
+
+        Parameters
+        ----------
+        grid : tuple of float
+            Penalties to try.
+
+        Returns
+        -------
+        PenaltyChoice
+            All views of an image are left out together.
+        """
+        alphas = [ridge_alpha(self.statistics, penalty) for penalty in grid]
+        return leave_one_out(
+            self.features.X_train,
+            self.labels,
+            self.statistics,
+            dict(zip(grid, alphas, strict=True)),
+            scale=self._scale,
+            groups=self.features.groups,
+        )
+
+    @cached_property
+    def full(self) -> float:
+        """Test accuracy of the whole layer, in [0, 1]."""
+        statistics, (features, y) = self.statistics, self._ready_test_set
+        cross, prior = statistics.right_hand_side()
+        gram = statistics.gram.clone()
+        gram.diagonal().add_(ridge_alpha(statistics, self.penalty))
+        weights = torch.cholesky_solve(cross, cholesky(gram))
+        right = 0
+        for rows in blocks(len(features)):
+            centred = on_device(features[rows], weights.device).double() - statistics.mean
+            right += int(((centred @ weights + prior).argmax(1) == y[rows]).sum())
+        return right / len(y)
+
+    def evaluate(
+        self,
+        orderings: Ordering | Sequence[Ordering],
+        sizes: Sequence[int] | None = None,
+        *,
+        parts: np.ndarray | None = None,
+    ) -> Arrays:
+        """What :meth:`curve` measures, as arrays.
+
+        Parameters
+        ----------
+        orderings, sizes
+            As for :meth:`curve`; all sizes by default.
+        parts : ndarray of int (m,), optional
+            The part of the test images, from 0 on, that each belongs to.
+
+        Returns
+        -------
+        dict of ndarray
+            ``sizes`` (s,), ``values`` (orderings, s), ``per_class`` (orderings, s, C), and with
+            ``parts`` also ``by_part`` (orderings, parts, s, C), the accuracy by class in each.
+        """
+        ordered = check_orderings(orderings, self.statistics.d)
+        most = ordered[0].size
+        steps = np.array(range(1, most + 1) if sizes is None else check_sizes(sizes, most))
+        tested = [self._nested(one.first(int(steps[-1])), parts) for one in ordered]
+        columns = steps - 1
+        arrays = {
+            "sizes": steps,
+            "values": np.stack([one.accuracy for one in tested])[:, columns],
+            "per_class": np.stack([one.per_class for one in tested])[:, columns],
+        }
+        if parts is not None:
+            arrays["by_part"] = np.stack([one.by_part for one in tested])[:, :, columns]
+        return arrays
+
+    def _nested(self, ordering: Ordering, parts: np.ndarray | None = None) -> _Tested:
+        """Accuracy at every size of one ordering."""
+        statistics, (features, y) = self.statistics, self._ready_test_set
+        cross, prior = statistics.right_hand_side()
+        gram = ordering.gram(statistics.gram)
+        gram.diagonal().add_(ridge_alpha(statistics, self.penalty))
+        factor = cholesky(gram)
+        # transposed, as the solver wants it
+        right_hand = cross.new_empty(len(prior) + len(y), ordering.size)
+        right_hand[: len(prior)] = ordering.rows(cross).T
+        given = on_device(features, cross.device)
+        if ordering.order is not None:  # fewer numbers to convert
+            means = ordering.columns(statistics.mean[None])
+            right_hand[len(prior) :] = ordering.columns(given).double() - means
+        else:
+            right_hand[len(prior) :] = ordering.columns(given.double() - statistics.mean)
+        solved = torch.linalg.solve_triangular(factor, right_hand.T, upper=False, out=right_hand.T)
+
+        # (C, m): classes first, so that the maximum runs along rows. A guess is right if the score
+        # of its class is the maximum, which is cheaper to find than its place; of equal scores (as
+        # of images whose neurons are all 0) the first class counts.
+        offsets = prior - _TIE * torch.arange(len(prior), device=prior.device)
+        scores = offsets[:, None].expand(-1, len(y)).clone()
+        best, own = torch.empty_like(scores[0]), torch.empty_like(scores[:1])
+        accuracy = np.empty(ordering.size)
+        by_class = np.empty((ordering.size, len(prior)))
+        members = [
+            torch.from_numpy(np.flatnonzero(parts == number)).to(y.device)
+            for number in (() if parts is None else range(parts.max() + 1))
+        ]
+        by_part = np.empty((len(members), *by_class.shape))
+        right = torch.empty((_ROWS_JUDGED, len(y)), dtype=torch.bool, device=y.device)
+        for start in range(0, ordering.size, _ROWS_JUDGED):
+            stop = min(start + _ROWS_JUDGED, ordering.size)
+            # the solver leaves columns together, rows are needed
+            block = solved[start:stop].contiguous()
+            for row, hit in zip(block, right, strict=False):
+                scores.addr_(row[: len(prior)], row[len(prior) :])
+                torch.amax(scores, 0, out=best)
+                torch.gather(scores, 0, y[None], out=own)
+                torch.eq(own[0], best, out=hit)
+            judged = right[: stop - start]
+            accuracy[start:stop] = judged.sum(1).cpu().numpy() / len(y)
+            by_class[start:stop] = accuracy_by_class(judged, y, len(prior))
+            for number, some in enumerate(members):
+                by_part[number, start:stop] = accuracy_by_class(
+                    judged[:, some], y[some], len(prior)
+                )
+        return _Tested(accuracy, by_class, by_part)
+
+    def redundancy(
+        self, orderings: Ordering | Sequence[Ordering], delta: float = 0.9, **options: Any
+    ) -> Redundancy:
+        """DR(delta) of the test accuracy: that of :meth:`curve`, for a part of the time.
+
+        Curves are computed only as far as DR and its interval need them: that of the first seed to
+        twice as many neurons each time, until it reaches delta times the whole layer's accuracy;
+        then those of all seeds a little further than there, or to twice as many neurons each time,
+        until their mean and as many of its resamples as the interval rests on have reached it.
+
+        Parameters
+        ----------
+        orderings : Ordering or sequence of Ordering
+            The seeds of one selection.
+        delta, **options
+            As for :func:`diffused_redundancy`.
+        """
+        check_number(delta, "delta", 0, 1, open_low=True)  # before any work
+        ordered = check_orderings(orderings, self.statistics.d)
+        largest = ordered[0].size
+
+        def reached(some: list[Ordering], k: int) -> tuple[Redundancy, int]:
+            while True:
+                k = k if 2 * k <= largest else largest
+                values = np.stack([self._nested(one.first(k)).accuracy for one in some])
+                curve = Curve(
+                    self.measure,
+                    some[0].selection,
+                    tuple(one.seed for one in some),
+                    np.arange(1, k + 1),
+                    values,
+                    self.statistics.d,
+                    self.full,
+                )
+                redundancy = curve.redundancy(delta, **options)
+                # low is 0 where too many resamples have not reached it yet
+                if k == largest or (redundancy.k is not None and redundancy.low != 0):
+                    return redundancy, redundancy.k or k
+                k *= 2
+
+        near = reached(ordered[:1], _PILOT)[1] if len(ordered) > 1 else _PILOT
+        return reached(ordered, near * 5 // 4 + 1)[0]
+
+    def cross_validated(
+        self, selection: str, seeds: Sequence[int], *, folds: int = 5, seed: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Accuracy by class at every k on train images, each held out once.
+
+        For choices that must not look at test images, such as how many neurons to keep.
+
+        Parameters
+        ----------
+        selection : str
+            Directions that depend on data are computed from the training part of each fold.
+        seeds : sequence of int
+            Of the selection.
+        folds, seed : int
+            Number of folds, and seed of the assignment.
+
+        Returns
+        -------
+        per_class : ndarray (seeds, r, C)
+            NaN for classes without images.
+        counts : ndarray of int (C,)
+            Images of each class.
+        """
+        X, y = as_features(self.features.X_train), self.labels
+        num_classes = count_classes(y)
+        counts = np.bincount(y.numpy(), minlength=num_classes)
+        fold = folds_of(y, folds, seed, self.features.groups)
+        total: np.ndarray | None = None
+        for number in range(int(fold.max()) + 1):
+            held = fold == number
+            part = Features(X[~held], y[~held], X[held], y[held])
+            statistics = SufficientStatistics.from_features(
+                part.X_train, part.y_train, num_classes=num_classes, device=self.device.type
+            )
+            probe = RidgeProbe(
+                part, penalty=self.penalty, statistics=statistics, standardize=self.standardize
+            )
+            by_class = probe.evaluate(orderings(selection, probe.statistics, seeds))["per_class"]
+            right = np.nan_to_num(by_class) * np.bincount(y[held].numpy(), minlength=num_classes)
+            if total is not None:  # folds of few images may have fewer components
+                right = total[:, : right.shape[1]] + right[:, : total.shape[1]]
+            total = right
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return total / counts, counts  # type: ignore[operator]

@@ -1,0 +1,387 @@
+"""The figures of the notebooks: curves against subset size, small multiples by task, made for
+colour-blind eyes.
+
+Every function returns a matplotlib figure and knows nothing of files. Lines differ in colour, in
+dashes and in marker. Bands are stated by the caller, who knows what they are.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from ..findings.figure_data import Band, Line, Panel, Point, Series, Trade
+from ..measures.selections import SELECTIONS
+
+Look = tuple[int, Any, str]
+"""Index in seaborn's colour-blind palette, dashes, marker."""
+
+LOOKS: tuple[Look, ...] = (
+    (0, "-", "o"),
+    (1, (0, (5, 1)), "s"),
+    (2, (0, (3, 1, 1, 1)), "D"),
+    (3, (0, (1, 1)), "v"),
+    (4, (0, (5, 1, 1, 1, 1, 1)), "^"),
+    (5, (0, (2, 2)), "P"),
+    (8, (0, (7, 2)), "X"),
+    (9, (0, (4, 1, 1, 1)), "<"),
+    (7, (0, (1, 2)), ">"),
+)
+"""Looks of lines, in turn."""
+
+_FIRST = ("random", "pca", "random_projection", "pca_least", "gaussian_projection", "first")
+"""Selections by the place of their look in LOOKS; those registered later come after them."""
+
+
+def look_of(line: Line) -> Look:
+    """Colour, dashes and marker of a line."""
+    if line.look is not None:
+        return _look(line.look)
+    return _look(list(dict.fromkeys((*_FIRST, *SELECTIONS))).index(line.selection))
+
+
+def _look(place: int) -> Look:
+    return LOOKS[place % len(LOOKS)]
+
+
+def _colour(look: Look) -> tuple[float, float, float]:
+    import seaborn
+
+    return seaborn.color_palette("colorblind")[look[0]]
+
+
+def _plots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """A figure of a size in inches, with a grid of plots, in the house's style."""
+    import seaborn
+
+    seaborn.set_theme(style="whitegrid", context="notebook", font_scale=0.85)
+    matplotlib.rcParams.update({"svg.hashsalt": "diffused-redundancy", "axes.titleweight": "bold"})
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(rows * columns)]
+
+
+def _multiples(count: int, height: float = 2.75) -> tuple[Figure, list[Axes]]:
+    """Small multiples: three in a row, or rows of two."""
+    columns = count if count in (1, 3) else 2
+    rows = -(-count // columns)
+    width = {1: 6.4, 3: 12.6}.get(count, 10.0)
+    figure, axes = _plots(rows, columns, (width, height * rows + 0.7))
+    for unused in axes[count:]:
+        unused.remove()
+    return figure, axes[:count]
+
+
+def _row(count: int, height: float, left: float = 0.0) -> tuple[Figure, list[Axes]]:
+    """Plots side by side, with room on the left for labels (inches)."""
+    return _plots(1, count, (min(10.0, 1.2 + left + 2.7 * count), height))
+
+
+def _size_axis(axes: Axes, d: int) -> None:
+    axes.set_xscale("log")
+    steps = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+    ticks = [k for k in steps if k < (0.75 if d < 1000 else 0.45) * d] + [d]
+    axes.set_xticks(ticks, [f"{k}" for k in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(0.93, d * 1.07)
+    axes.set_xlabel(f"neurons or directions kept, k (of {d}, log scale)")
+
+
+def _dotted(axes: Axes, level: float, label: str) -> None:
+    axes.axhline(level, color="0.35", lw=1, ls=(0, (1, 3)), label=label)
+
+
+def _in_percent(axis: Axis) -> None:
+    axis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    handles: dict[str, Any] = {}
+    for part in axes:
+        for handle, label in zip(*part.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    longest = max(len(label) for label in handles)
+    columns = int(figure.get_figwidth() / (0.5 + 0.085 * longest))  # as many as fit
+    figure.legend(
+        list(handles.values()),
+        list(handles),
+        loc="outside lower center",
+        ncols=max(1, min(3, columns, len(handles))),
+        frameon=False,
+    )
+
+
+def _intervals(points: Sequence[Point]) -> tuple[np.ndarray, np.ndarray]:
+    """Values (n,) and the lengths of their error bars below and above, (2, n)."""
+    value, low, high = np.array([(one.value, one.low, one.high) for one in points]).reshape(-1, 3).T
+    return value, np.clip(np.nan_to_num(np.stack([value - low, high - value])), 0, None)
+
+
+def curves_figure(panels: Sequence[Panel], ylabel: str = "", *, percent: bool = False) -> Figure:
+    """Curves against k, one plot a panel.
+
+    Parameters
+    ----------
+    panels : sequence of Panel
+    ylabel : str
+        By default that of each panel.
+    percent : bool
+        Whether values in [0, 1] are shown as percentages, as a panel may say as well.
+    """
+    figure, axes = _multiples(len(panels))
+    for part, panel in zip(axes, panels, strict=True):
+        if panel.full is not None:
+            part.axhline(panel.full, color="0.35", lw=1, label="full layer")
+        if panel.threshold is not None:
+            _dotted(part, panel.threshold, panel.threshold_label)
+        for line in panel.curves:
+            _draw(part, line)
+        if panel.predicted is not None:
+            k = np.arange(1, panel.d + 1)
+            label = "closed form, from one number"
+            part.plot(k, panel.predicted, color="k", ls=(0, (6, 3)), lw=1.1, label=label)
+        _size_axis(part, panel.d)
+        least = [float(np.nanmin(line.values)) for line in panel.curves if line.values.size]
+        part.set_ylim(bottom=1.05 * min([0.0, *least]))
+        part.set_ylabel(ylabel or panel.axis)
+        part.set_title(panel.title)
+        if percent or panel.percent:
+            _in_percent(part.yaxis)
+    _legend(figure, axes)
+    return figure
+
+
+def _draw(part: Axes, line: Line) -> None:
+    """A line's mean, and its band from least to largest."""
+    _, dashes, marker = look = look_of(line)
+    shade = _colour(look)
+    part.plot(
+        line.sizes,
+        line.values.mean(0),
+        color=shade,
+        ls=dashes if line.joined else "",
+        lw=1.7,
+        marker=marker,
+        ms=4 if line.marked else 4.5,
+        markevery=None if line.marked else _marks(line.sizes),
+        label=line.label,
+    )
+    if len(line.values) > 1 and line.joined:
+        least, largest = line.values.min(0), line.values.max(0)
+        part.fill_between(line.sizes, least, largest, color=shade, alpha=0.25, lw=0)
+
+
+def _marks(sizes: np.ndarray) -> list[int]:
+    """Where to put markers so that they are evenly spaced on a log axis."""
+    wanted = np.unique(np.round(np.geomspace(1, sizes[-1], 9)).astype(int))
+    return [int(np.abs(sizes - k).argmin()) for k in wanted]
+
+
+def errors_figure(bands: Sequence[Band], ylabel: str, limit: float) -> Figure:
+    """What predictions miss at every k, with a band of +-limit."""
+    figure, (axes,) = _multiples(1, height=3.4)
+    axes.axhspan(-limit, limit, color="0.9", label=f"within ±{limit:g}")
+    for place, band in enumerate(bands):
+        k, look = np.arange(1, len(band.center) + 1), _look(place)
+        shade = _colour(look)
+        axes.plot(k, band.center, color=shade, ls=look[1], lw=1.6, label=band.label)
+        ends = band.center - band.half, band.center + band.half
+        axes.fill_between(k, *ends, color=shade, alpha=0.15, lw=0)
+    _size_axis(axes, max(len(band.center) for band in bands))
+    axes.set_ylabel(ylabel)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+.2f}"))
+    _legend(figure, [axes])
+    return figure
+
+
+def points_figure(groups: Sequence[str], series: Sequence[Series], ylabel: str) -> Figure:
+    """Points with intervals between 0 and 1: one of each series a group."""
+    figure, (axes,) = _multiples(1, height=3.2)
+    for place, one in enumerate(series):
+        shift = (place - (len(series) - 1) / 2) * 0.6 / len(series)
+        value, ends = _intervals(one.points)
+        look = _look(one.look)
+        axes.errorbar(
+            np.asarray(one.x) + shift,
+            value,
+            yerr=ends,
+            fmt=look[2],
+            color=_colour(look),
+            capsize=3,
+            ms=6,
+            label=one.label,
+        )
+    width = max(12, 84 // max(1, len(groups)))  # of a label, before it touches the next
+    axes.set_xticks(
+        range(len(groups)), ["\n".join(textwrap.wrap(group, width)) for group in groups]
+    )
+    axes.set_xlim(-0.6, len(groups) - 0.4)
+    axes.set_ylim(0, 1)
+    axes.set_ylabel(ylabel)
+    axes.grid(axis="x", visible=False)
+    _legend(figure, [axes])
+    return figure
+
+
+def groups_figure(
+    panels: Sequence[tuple[str, Sequence[tuple[str, Sequence[Point]]]]],
+    xlabel: str,
+    *,
+    reference: str = "",
+) -> Figure:
+    """Groups of networks against a value, side by side: one plot a panel of (title, groups of
+    (label, points)).
+
+    A group's points share a line, each with its interval; a band marks where the reference group's
+    intervals reach. All panels must have the same groups.
+    """
+    labels = [label for label, _ in panels[0][1]]
+    left = max(map(len, labels)) * 0.075
+    figure, axes = _row(len(panels), height=0.34 * len(labels) + 1.5, left=left)
+    for part, (title, groups) in zip(axes, panels, strict=True):
+        for row, (label, points) in enumerate(groups):
+            look = LOOKS[1] if label == reference else LOOKS[0]
+            shade = _colour(look)
+            value, ends = _intervals(points)
+            apart = np.arange(len(points)) - (len(points) - 1) / 2
+            part.errorbar(
+                value,
+                row + apart * min(0.25, 0.7 / max(1, len(points))),
+                xerr=ends,
+                fmt=look[2],
+                color=shade,
+                capsize=2,
+                ms=5,
+                lw=1.3,
+            )
+            if label == reference and np.isfinite(value).any():
+                reach = np.nanmin(value - ends[0]), np.nanmax(value + ends[1])
+                part.axvspan(*reach, color=shade, alpha=0.15, lw=0)
+        part.set_yticks(range(len(labels)), labels if part is axes[0] else [""] * len(labels))
+        part.set_ylim(len(labels) - 0.5, -0.5)
+        part.set_xlabel(xlabel)
+        part.set_title(title)
+    return figure
+
+
+def series_figure(
+    rows: Sequence[Sequence[tuple[str, Sequence[Series]]]],
+    xlabel: str,
+    ylabels: Sequence[str],
+    *,
+    ticks: Sequence[tuple[float, str]] = (),
+    log: bool = False,
+    percent: Sequence[bool] = (),
+    references: Sequence[float | None] = (),
+) -> Figure:
+    """Lines of points with intervals, a grid of plots: rows of equally many (title, series), each
+    row with its own y axis.
+    """
+    columns = len(rows[0])
+    width = min(10.0, 1.2 + 2.9 * columns) if columns > 1 else 6.4
+    figure, axes = _plots(len(rows), columns, (width, 2.5 * len(rows) + 0.9))
+    for i, row in enumerate(rows):
+        for j, (title, lines) in enumerate(row):
+            part = axes[i * columns + j]
+            level = references[i] if i < len(references) else None
+            if level is not None:
+                _dotted(part, level, "uncorrelated neurons")
+            for line in lines:
+                value, ends = _intervals(line.points)
+                look = _look(line.look)
+                part.errorbar(
+                    line.x,
+                    value,
+                    yerr=ends,
+                    color=_colour(look),
+                    ls=look[1] if line.joined else "",
+                    marker=look[2],
+                    ms=5,
+                    lw=1.5,
+                    capsize=2,
+                    label=line.label,
+                )
+            if log:
+                part.set_xscale("log")
+                part.set_xticks([], minor=True)
+            if ticks:
+                part.set_xticks([x for x, _ in ticks], [label for _, label in ticks])
+            if i == 0:
+                part.set_title(title)
+            if i == len(rows) - 1:
+                part.set_xlabel(xlabel)
+            if j == 0:
+                part.set_ylabel(ylabels[i])
+            if i < len(percent) and percent[i]:
+                _in_percent(part.yaxis)
+    _legend(figure, axes)
+    return figure
+
+
+def trade_figure(
+    panels: Sequence[tuple[str, Sequence[Trade], np.ndarray, np.ndarray]], xlabel: str, ylabel: str
+) -> Figure:
+    """Trade-offs with their common front: panels of (title, lines, gain of the front, what it
+    keeps).
+    """
+    figure, axes = _multiples(len(panels), height=2.9)
+    for part, (title, lines, gain, kept) in zip(axes, panels, strict=True):
+        for line in lines:
+            if line.look is None:
+                part.plot(
+                    line.gain, line.kept, color="0.75", lw=0.9, zorder=1, label="other networks"
+                )
+                continue
+            look = _look(line.look)
+            part.plot(
+                line.gain, line.kept, color=_colour(look), ls=look[1], lw=1.4, label=line.label
+            )
+        label = "Pareto front of all networks"
+        part.plot(gain, kept, color="k", ls=(0, (1, 1.2)), lw=2.4, zorder=3, label=label)
+        part.set_xlim(0, 1)
+        part.set_ylim(bottom=0)
+        _in_percent(part.xaxis)
+        _in_percent(part.yaxis)
+        part.set_xlabel(xlabel)
+        part.set_ylabel(ylabel)
+        part.set_title(title)
+    _legend(figure, axes)
+    return figure
+
+
+def matrix_figure(
+    panels: Sequence[tuple[str, Sequence[str], np.ndarray]], low: float = -1.0, high: float = 1.0
+) -> Figure:
+    """Square matrices of correlations with their numbers written in, side by side: panels of
+    (title, names, values).
+    """
+    import seaborn
+
+    count = max(len(names) for _, names, _ in panels)
+    figure, axes = _row(len(panels), height=0.5 * count + 2.0, left=0.6)
+    for part, (title, names, values) in zip(axes, panels, strict=True):
+        seaborn.heatmap(
+            values,
+            vmin=low,
+            vmax=high,
+            cmap="vlag",
+            annot=True,
+            fmt=".2f",
+            annot_kws={"size": 7},
+            cbar=False,
+            square=True,
+            ax=part,
+            xticklabels=list(names),
+            yticklabels=list(names) if part is axes[0] else False,
+        )
+        part.tick_params(axis="x", rotation=60)
+        part.tick_params(axis="y", rotation=0)
+        part.set_title(title)
+    return figure

@@ -1,0 +1,118 @@
+"""HTML pages that need nothing but themselves: no script, no request, one file each.
+
+Notebooks are converted by nbconvert with a template of our own on its ``base`` (its ``lab``
+template loads scripts from elsewhere); formulas become MathML when the page is made. Every page,
+from a notebook or not, shares one layout.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from traitlets.config import Config
+
+if TYPE_CHECKING:
+    import nbformat
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+def mathml(formula: str, *, block: bool) -> str:
+    """A TeX formula as MathML; one that cannot be converted is shown as it is written."""
+    from latex2mathml.converter import convert
+
+    try:
+        return convert(formula.strip(), display="block" if block else "inline")
+    except Exception:  # the converter raises many kinds; a page with one raw formula beats no page
+        return f"<code>{html.escape(formula)}</code>"
+
+
+def markdown(text: str) -> str:
+    """Markdown with tables and formulas as HTML."""
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    class Renderer(IPythonRenderer):
+        def block_math(self, body: str) -> str:
+            return mathml(body, block=True)
+
+        def inline_math(self, body: str) -> str:
+            return mathml(body, block=False)
+
+        def table(self, text: str) -> str:  # scrolls within itself instead of widening the page
+            return f'<div class="table"><table>\n{text}</table></div>\n'
+
+    renderer = Renderer(escape=False, exclude_anchor_links=True)
+    return MarkdownWithMath(renderer=renderer).render(text)
+
+
+def with_anchors(body: str) -> tuple[str, list[dict[str, Any]]]:
+    """Give every heading an anchor; returns the body and the entries of its table of contents."""
+    contents: list[dict[str, Any]] = []
+
+    def heading(match: re.Match[str]) -> str:
+        level, inner = int(match.group(1)), match.group(3)
+        text = html.unescape(re.sub(r"<[^>]+>", "", inner)).strip()
+        slug = re.sub(r"[^\w]+", "-", text.lower()).strip("-") or "section"
+        anchor = (
+            slug
+            if all(entry["anchor"] != slug for entry in contents)
+            else f"{slug}-{len(contents)}"
+        )
+        contents.append({"level": level, "text": text, "anchor": anchor})
+        return f'<h{level} id="{anchor}">{inner}</h{level}>'
+
+    return re.sub(r"<h([123])(\s[^>]*)?>(.*?)</h\1>", heading, body, flags=re.DOTALL), contents
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A template of ``report/templates`` with its values, which are escaped unless they are
+    Markup.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template(template).render(**values)
+
+
+def page(title: str, body: str, *, footer: str = "", home: str = "", contents: bool = True) -> str:
+    """A whole page around a body of HTML."""
+    body, entries = with_anchors(body)
+    return rendered(
+        "page.html.j2",
+        title=title,
+        body=Markup(body),
+        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        contents=entries if contents else [],
+        footer=footer,
+        home=home,
+    )
+
+
+def notebook_body(notebook: nbformat.NotebookNode) -> str:
+    """The cells of an executed notebook as HTML."""
+    from nbconvert import HTMLExporter
+
+    config = Config()
+    config.HTMLExporter.template_name = "diffused"
+    config.HTMLExporter.extra_template_basedirs = [str(TEMPLATES)]
+    config.HTMLExporter.exclude_input_prompt = True
+    config.HTMLExporter.exclude_output_prompt = True
+    exporter = HTMLExporter(config=config)
+    exporter.register_filter("markdown2html", markdown)
+    body, _ = exporter.from_notebook_node(notebook)
+    return body
+
+
+def title_of(notebook: nbformat.NotebookNode, otherwise: str) -> str:
+    """The first heading of a notebook."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            heading = re.search(r"^# (.+)$", cell.source, flags=re.MULTILINE)
+            if heading:
+                return heading.group(1).strip()
+    return otherwise

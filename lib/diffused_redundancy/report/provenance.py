@@ -1,0 +1,60 @@
+"""What made a page, in words: parameters, networks, tasks, machine and versions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..nets.networks import Net
+from ..nets.protocols import Protocol
+from ..tasks import Task
+from .display import markdown_table
+
+MANY = 5
+"""More networks than this are listed by name only; their notebook has a table of them."""
+
+
+def describe_parameters(parameters: Mapping[str, Any]) -> str:
+    """The parameters in force, as a Markdown table."""
+    rows = [
+        (f"`{name}`", f"`{json.dumps(value, ensure_ascii=False)}`")
+        for name, value in parameters.items()
+    ]
+    return markdown_table(pd.DataFrame(rows, columns=["parameter", "value"]))
+
+
+def describe_inputs(
+    nets: Sequence[Net], tasks: Sequence[Task], protocol: Protocol, compute: str
+) -> list[str]:
+    """Networks, tasks and how features were extracted, with sources and licences."""
+    if len(nets) > MANY:
+        names = ", ".join(f"`{net.name}`" for net in nets)
+        kinds = dict.fromkeys(f"{net.preprocessing}; licence: {net.license}" for net in nets)
+        sentences = [f"{len(nets)} networks: {names}. {'; or '.join(kinds)}."]
+    else:
+        sentences = [
+            f"Network `{net.name}`: {net.d} neurons; {net.preprocessing}; {net.source}; "
+            f"licence: {net.license}."
+            for net in nets
+        ]
+    sentences += [
+        f"Task `{task.name}`: {len(task.classes)} classes; {task.source}; licence: {task.license}."
+        for task in tasks
+    ]
+    if nets:
+        sentences.append(f"Protocol {protocol}. Features computed in {compute}.")
+    return [without_home(sentence) for sentence in sentences]
+
+
+def describe_machine(provenance: Mapping[str, Any]) -> str:
+    """What :func:`..store.provenance` says, in one sentence."""
+    return f"Made by {'; '.join(f'{name} {value}' for name, value in provenance.items())}."
+
+
+def without_home(text: str) -> str:
+    """A text with the user's home folder written as ``~``."""
+    return text.replace(str(Path.home()), "~")

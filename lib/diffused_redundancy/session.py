@@ -1,0 +1,294 @@
+"""What a notebook talks to: checked parameters, layers to measure, and places for figures, tables
+and results.
+"""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import json
+import os
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from . import parameters
+from .errors import InputError, unknown
+from .experiment.probed_layer import ProbedLayer
+from .findings.claims import CLAIMS, Verdict
+from .measures.features import Features
+from .nets import PENULTIMATE, Net, features, net
+from .nets.extraction import key_of
+from .nets.names import expanded, labels, titles
+from .nets.protocols import protocol
+from .report.display import display, markdown_table, png, rounded, with_palette
+from .report.provenance import (
+    describe_inputs,
+    describe_machine,
+    describe_parameters,
+    without_home,
+)
+from .store import Cache, atomic_path, make_folder, paths, provenance, write_json, write_text
+from .tasks import Task
+from .tasks import task as named_task
+
+# No widgets here: they would not survive in a report.
+warnings.filterwarnings("ignore", message="IProgress not found")
+
+SOURCES = {"P": "the paper", "S": "a summary of the paper", "C": "our question"}
+
+FEWEST_SEEDS, FEWEST_IMAGES = 3, 100
+"""Seeds of the selection, and test images of each task, below which no verdict is given."""
+
+
+class Session:
+    """One run of one notebook. Made by :func:`begin`; its methods show things in the notebook and
+    keep them on disk.
+
+    Attributes
+    ----------
+    notebook : str
+    parameters : dict
+        The checked values.
+    folder : path
+        Where figures, tables and results go.
+    nets, tasks : list of Net and Task
+        Of the parameters NETS and TASKS.
+    protocol : Protocol
+        Of the parameter PROTOCOL.
+    """
+
+    def __init__(self, notebook: str, values: Mapping[str, Any]) -> None:
+        self.notebook = notebook
+        self.parameters = dict(values)
+        self.folder = make_folder(paths.report())
+        self.nets: list[Net] = [net(name) for name in expanded(values.get("NETS", []))]
+        self.tasks: list[Task] = [
+            named_task(name, images=values.get("IMAGES", 0)) for name in values.get("TASKS", [])
+        ]
+        self.protocol = protocol(values.get("PROTOCOL", "clean"))
+        layers = parameters.layers(values)
+        for network in self.nets:  # a misspelt layer is found before any image is looked at
+            for layer in layers:
+                network.layers(layer)
+        self.cache = Cache()
+        self._results: dict[str, Any] = {}
+        self._verdicts: list[dict[str, Any]] = []
+        self._layers: dict[tuple[str, str, str], ProbedLayer] = {}
+        self._written: set[Path] = set()
+
+    def need(self, name: str, entry: str) -> None:
+        """Say at once when a list parameter lacks an entry this notebook cannot do without."""
+        if entry not in self.parameters[name]:
+            raise InputError(
+                f"{name} is {self.parameters[name]!r}: {self.notebook} needs {entry!r} among them"
+            )
+
+    def layers(self) -> Iterator[tuple[Net, Task, ProbedLayer]]:
+        """Every network with every task, and the layer to measure."""
+        for network in self.nets:
+            for task in self.tasks:
+                yield network, task, self.layer(network, task)
+
+    def layer(self, network: Net, task: Task, name: str | None = None) -> ProbedLayer:
+        """A layer of one network on one task, by default that of the parameter LAYER; features are
+        extracted when first needed.
+        """
+        name = name or self.parameters.get("LAYER", PENULTIMATE)
+        how = {
+            "device": self.parameters["DEVICE"],
+            "protocol_name": self.protocol.name,
+            "compute": self.parameters["COMPUTE"],
+        }
+
+        def load() -> Features:
+            names = parameters.layers(self.parameters)
+            also = [layer for one in names for layer in network.layers(one)]
+            return features(network, task, layer=name, also=also, cache=self.cache, **how)
+
+        key = {**key_of(network, task, **how), "layer": name}
+        layer = ProbedLayer(load, key=key, cache=self.cache, device=how["device"])
+        return self._layers.setdefault((network.name, task.name, name), layer)
+
+    def title(self, network: Net, task: Task) -> str:
+        """The title of a plot of one network and task: the network is named only where there are
+        several; no two are alike.
+        """
+        title = _distinct(task, self.tasks, [one.title for one in self.tasks])
+        if len(self.nets) == 1:
+            return title
+        return f"{title}, {labels([one.name for one in self.nets])[self.nets.index(network)]}"
+
+    def titles(self) -> dict[str, Net]:
+        """The networks by their names for reading."""
+        return dict(zip(titles([network.name for network in self.nets]), self.nets, strict=True))
+
+    def figure(self, figure: Figure, name: str, alt: str) -> None:
+        """Show a figure with its alternative text, and keep it as PNG and SVG."""
+        drawn = png(figure)
+        figure.set_layout_engine("none")  # it has been laid out; again takes as long as drawing
+        with atomic_path(self._place("figures", f"{name}.png")) as temporary:
+            temporary.write_bytes(drawn)
+        with atomic_path(self._place("figures", f"{name}.svg")) as temporary:
+            figure.savefig(temporary, format="svg", metadata={"Date": None})
+        display(
+            {"image/png": base64.b64encode(with_palette(drawn)).decode(), "text/plain": alt},
+            {"image/png": {"alt": alt}},
+        )
+
+    def table(self, table: pd.DataFrame, name: str, *, show: bool = True) -> None:
+        """Keep a tidy table as CSV, headed by the parameters that made it, and show it.
+
+        Numbers are rounded to 12 decimals before their six digits are printed: a spread of 1e-16 is
+        the order of a sum, which differs between runs of equal results.
+        """
+        head = f"# {self.notebook}, parameters: {json.dumps(self.parameters, ensure_ascii=False)}\n"
+        write_text(
+            self._place("tables", f"{name}.csv"),
+            head + rounded(table).to_csv(index=False, float_format="%.6g"),
+        )
+        if show:
+            self.say(markdown_table(table))
+
+    def _place(self, kind: str, name: str) -> Path:
+        """The path of a figure or table of this notebook, which :meth:`finish` keeps."""
+        path = self.folder / kind / f"{self.notebook}-{name}"
+        self._written.add(path)
+        return path
+
+    def say(self, text: str) -> None:
+        """Show text, as Markdown; sentences that state a result are made from the numbers and said
+        here.
+        """
+        text = re.sub(r"[ \t]*\n[ \t]*", "\n", text.strip())
+        display({"text/markdown": text, "text/plain": text})
+
+    def result(self, **numbers: Any) -> None:
+        """Hand key numbers to the summary and the tests."""
+        self._results.update(numbers)
+
+    def verdict(self, claim: int, verdict: Verdict) -> None:
+        """Show what the numbers say of one claim of the paper, and hand it to the index."""
+        if claim not in CLAIMS:
+            raise InputError(f"there is no claim {claim}: claims are {', '.join(map(str, CLAIMS))}")
+        seeds = len(self.parameters.get("SEEDS", range(FEWEST_SEEDS)))
+        doubt = _too_little(seeds, self._test_images())
+        if doubt and verdict.word != "undecided":
+            because = f"{doubt}. What there is says: {verdict.word}. {verdict.because}"
+            verdict = Verdict("undecided", because)
+        self._verdicts.append(
+            {
+                "claim": claim,
+                "verdict": verdict.word,
+                "because": verdict.because,
+                "notebook": self.notebook,
+            }
+        )
+        source = SOURCES[CLAIMS[claim].source]
+        self.say(
+            f"**Claim {claim}** ({source}). {CLAIMS[claim].text}\n\n"
+            f"**{verdict.word.capitalize()}.** {verdict.because}"
+        )
+
+    def _test_images(self) -> Iterator[tuple[str, int]]:
+        """Each task's title and number of test images."""
+        for task in self.tasks:
+            yield task.title, int(self.layer(self.nets[0], task).about["n_test"])
+
+    def finish(self) -> None:
+        """Write the results, and remove figures and tables that an earlier run left and this one
+        did not write; the last call of a notebook.
+        """
+        for kind in ("figures", "tables"):
+            for old in set((self.folder / kind).glob(f"{self.notebook}-*")) - self._written:
+                old.unlink(missing_ok=True)
+        write_json(
+            self.folder / "results" / f"{self.notebook}.json",
+            {
+                "notebook": self.notebook,
+                "parameters": self.parameters,
+                "results": self._results,
+                "verdicts": self._verdicts,
+                "provenance": provenance(),
+            },
+        )
+        self.say(
+            f"Numbers kept in `results/{self.notebook}.json`: {len(self._results)}; verdicts "
+            f"handed to the index: {len(self._verdicts)}."
+        )
+
+    def show_provenance(self) -> None:
+        """Show the parameters in force and what made this page."""
+        compute = self.parameters.get("COMPUTE", "float32")
+        sentences = describe_inputs(self.nets, self.tasks, self.protocol, compute)
+        if compute != "float32" and self.nets and self.tasks:
+            from .experiment.mixed_precision import effect
+
+            network, task = self.nets[0], self.tasks[0]
+            measured = effect(network, task, compute, device=self.parameters["DEVICE"])
+            sentences.append(
+                f"{measured.sentence(compute)}: {without_home(network.name)}, {task.title}."
+            )
+        sentences.append(describe_machine(provenance()))
+        self.say(describe_parameters(self.parameters))
+        self.say("\n".join(f"- {sentence}" for sentence in sentences))
+
+
+def _too_little(seeds: int, test_images: Iterable[tuple[str, int]]) -> str:
+    """Why so many seeds, and test images by task, cannot carry a verdict; empty if they can."""
+    if seeds < FEWEST_SEEDS:
+        there = "there is one" if seeds == 1 else f"there are {seeds}"
+        return f"A verdict needs at least {FEWEST_SEEDS} seeds of the selection, and {there}"
+    for title, images in test_images:
+        if images < FEWEST_IMAGES:
+            return f"A verdict needs at least {FEWEST_IMAGES} test images, and {title} has {images}"
+    return ""
+
+
+def _distinct(item: Any, items: list[Any], names: list[str]) -> str:
+    """The name of an item, with its place in the list where another has the same name."""
+    place = next(i for i, one in enumerate(items) if one is item)
+    return names[place] if names.count(names[place]) == 1 else f"{names[place]} ({place + 1})"
+
+
+def begin(notebook: str, namespace: Mapping[str, Any]) -> Session:
+    """Check a notebook's parameters before any computation.
+
+    Parameters
+    ----------
+    notebook : str
+        Its name, such as ``01_cka``.
+    namespace : mapping
+        The notebook's ``globals()``. Names in capitals are taken for parameters, so that a misspelt
+        one that papermill injected is found.
+
+    Raises
+    ------
+    InputError
+        Naming the parameter, the value and what is allowed.
+
+    Examples
+    --------
+    In a notebook: ``study = dr.begin("01_cka", globals())``. A misspelt parameter is named:
+
+    >>> begin("01_cka", {"SEEDZ": [1, 2, 3]})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    diffused_redundancy.errors.InputError: unknown parameter of 01_cka 'SEEDZ': did you mean ...
+    """
+    known = parameters.declared(notebook)
+    given = {name: value for name, value in namespace.items() if parameters.NAME.match(name)}
+    interactive = os.environ.get("JPY_SESSION_NAME")  # there it may be somebody's own variable
+    for name in given:
+        if name not in known and (
+            not interactive or difflib.get_close_matches(name, known, cutoff=0.7)
+        ):
+            raise unknown(f"parameter of {notebook}", name, known)
+    return Session(
+        notebook,
+        parameters.checked_all(notebook, {name: given[name] for name in known if name in given}),
+    )

@@ -1,0 +1,98 @@
+"""Running one notebook: its page, what a failure leaves, and the pair that is committed."""
+
+from __future__ import annotations
+
+import json
+
+import nbformat
+import pytest
+from diffused_redundancy import parameters
+from diffused_redundancy.pipeline import execute as executing
+from diffused_redundancy.pipeline.execute import execute, failure, save_pair
+from diffused_redundancy.pipeline.plan import Outcome
+from diffused_redundancy.store import sha256_of
+
+HEAD = """# %% [markdown]
+# # A small notebook
+
+# %% tags=["parameters"]
+SEEDS: list[int] = [1]  # Seeds
+
+# %%
+"""
+
+
+@pytest.fixture
+def notebooks(tmp_path, monkeypatch):
+    """A folder that takes the place of ``notebooks/``."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    monkeypatch.setattr(parameters.paths, "notebooks", lambda: folder)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "code, words",
+    [
+        ("1 / 0\n", ["code cell 2", "ZeroDivisionError: division by zero"]),
+        (
+            "import os\nos.kill(os.getpid(), 9)\n",
+            ["The process died without a word", "memory ran out"],
+        ),
+        (
+            'import diffused_redundancy as dr\ndr.task("digit")\n',
+            ["did you mean &#39;digits&#39;"],
+        ),
+    ],
+    ids=["error", "killed", "wrong name"],
+)
+def test_a_failure_leaves_a_readable_page(tmp_path, notebooks, code, words):
+    (notebooks / "09_fails.py").write_text(HEAD + code)
+    outcome = execute("09_fails", {}, tmp_path / "out", preset="miniature")
+    assert not outcome.ok and "\n" not in outcome.error
+    page = (tmp_path / "out" / "09_fails.html").read_text()
+    assert "This notebook did not finish" in page and "GiB" in page
+    assert "--preset smoke --only 09_fails" in page
+    assert all(word in page for word in words)
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_nothing_of_an_error_becomes_html():
+    cell = nbformat.v4.new_code_cell("<b>")
+    cell.outputs = [nbformat.v4.new_output("error", ename="E", evalue="<i>", traceback=[])]
+    outcome = Outcome("09_fails", "Fails", False, 1.2, 0.25, "E: <i>")
+    text = failure(nbformat.v4.new_notebook(cells=[cell]), outcome, "E: <i>", "smoke")
+    assert "<pre>&lt;b&gt;</pre>" in text and "<code>E: &lt;i&gt;</code>" in text
+    assert "in code cell 1, after 1 s, with a peak memory of 0.2 GiB" in text
+    assert "To try a smaller run" not in text  # there is none smaller than smoke
+    empty = failure(nbformat.v4.new_notebook(), outcome, "No space left", "paper")
+    assert "before the first cell" in empty and "The disk is full." in empty
+    assert "--preset cifar --only 09_fails" in empty and "<pre>" not in empty
+
+
+@pytest.mark.slow
+def test_a_notebook_its_page_and_its_pair(tmp_path, notebooks, monkeypatch):
+    code = (
+        "from IPython.display import Markdown, display\n"
+        "from pathlib import Path\n"
+        "from PIL import Image\n"
+        "Path('figures').mkdir()\n"
+        "Image.new('RGB', (4, 4)).save('figures/09_works-curves.png')\n"
+        "display(Markdown(f'| seeds |\\n|---:|\\n| {SEEDS} |\\n\\n$x^2$'))\n"
+    )
+    script = notebooks / "09_works.py"
+    script.write_text(HEAD + code)
+    outcome = execute("09_works", {"SEEDS": [4, 5]}, tmp_path / "out", preset="miniature")
+    assert outcome.ok and outcome.title == "A small notebook" and outcome.memory > 0
+    kept = json.loads((tmp_path / "out" / "results" / "09_works.outcome.json").read_text())
+    assert Outcome(**kept) == outcome
+    page = (tmp_path / "out" / "09_works.html").read_text()
+    assert '<div class="table"><table>' in page and "[4, 5]" in page and "<math" in page
+    assert 'href="../index.html"' in page and "Preset miniature; " in page
+    monkeypatch.setitem(executing.README_FIGURE, "09_works", "curves")
+    pair = nbformat.read(save_pair("09_works", tmp_path / "out"), as_version=4)
+    assert pair.metadata["diffused_redundancy"]["source_sha256"] == sha256_of(script)
+    assert [cell["id"] for cell in pair.cells][:2] == ["09-000", "09-001"]
+    assert "papermill" not in pair.metadata
+    assert (notebooks / "images" / "phenomenon.png").is_file()

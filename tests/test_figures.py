@@ -1,0 +1,112 @@
+"""Figures: lines that differ by more than colour, and every kind of figure drawn."""
+
+from __future__ import annotations
+
+import diffused_redundancy as dr
+import numpy as np
+import pytest
+from curves import made_curve
+from diffused_redundancy.findings.figure_data import Band, Line, Panel, Point, Series, Trade
+from diffused_redundancy.report import display, figures
+
+RISING = np.linspace(0.01, 1, 100)[None].repeat(3, 0)
+NOT_REACHED = Point(float("nan"))
+TRADES = [Trade("a", RISING[0], RISING[0], 1), Trade("b", RISING[0], RISING[0])]
+POINTS = [Point(0.5, 0.4, 0.7), Point(0.6), NOT_REACHED]
+
+
+def panel(**given):
+    lines = [Line(name, np.arange(1, 101), RISING) for name in dr.SELECTIONS]
+    return Panel(
+        "t", 100, lines, **{"full": 1.0, "predicted": RISING[0], "threshold": 0.9, **given}
+    )
+
+
+def styles_differ(lines):
+    for style in (
+        lambda line: line.get_marker(),
+        lambda line: line.get_color(),
+        lambda line: str(line._unscaled_dash_pattern),
+    ):
+        assert len({style(line) for line in lines}) == len(lines)
+
+
+def marked(figure):
+    return [one for one in figure.axes[0].get_lines() if one.get_marker() not in ("None", "")]
+
+
+def test_lines_differ_by_more_than_colour():
+    figure = figures.curves_figure([panel()] * 3, "y")
+    assert len(marked(figure)) == len(dr.SELECTIONS)
+    styles_differ(marked(figure))
+    assert len(display.with_palette(display.png(figure))) < 100_000
+
+
+def test_every_look_differs():
+    lines = [Line("random", np.arange(1, 101), RISING, look=i) for i in range(len(figures.LOOKS))]
+    styles_differ(marked(figures.curves_figure([Panel("t", 100, lines)], "y")))
+
+
+@pytest.mark.parametrize("selection", dr.SELECTIONS)
+def test_every_selection_has_a_look_and_a_name_of_its_own(selection):
+    lines = [Line(name, np.array([1]), np.ones((1, 1))) for name in dr.SELECTIONS]
+    mine = Line.of(made_curve([0.5], selection))
+    assert [figures.look_of(line) for line in lines].count(figures.look_of(mine)) == 1
+    assert [line.label for line in lines].count(mine.label) == 1
+
+
+def test_a_line_is_named_and_looks_as_said():
+    line = Line.of(made_curve([0.5, 0.6], sizes=[1, 9], d=9), name="mine", look=3)
+    assert line.label == "mine" and line.marked and figures.look_of(line) == figures.LOOKS[3]
+
+
+def test_axes_are_those_of_the_panel_unless_said():
+    said = figures.curves_figure([panel(axis="accuracy", percent=True)])
+    assert said.axes[0].get_ylabel() == "accuracy"
+    assert said.axes[0].yaxis.get_major_formatter()(0.5) == "50%"
+    other = figures.curves_figure([panel(axis="accuracy")], "points")
+    assert other.axes[0].get_ylabel() == "points"
+    assert figures.curves_figure([Panel("t", 9, [], full=1.0)]).axes[0].get_ylim()[0] == 0
+
+
+@pytest.mark.parametrize(
+    "figure, plots",
+    [
+        (lambda: figures.curves_figure([panel()] * 5), 5),
+        (lambda: figures.errors_figure([Band("a", RISING[0], RISING[0] / 9)] * 2, "y", 0.02), 1),
+        (lambda: figures.points_figure("abc", [Series("s", range(3), POINTS)] * 2, "y"), 1),
+        (
+            lambda: figures.groups_figure(
+                [("t", [("a", POINTS), ("b", [])])] * 2, "x", reference="a"
+            ),
+            2,
+        ),
+        (
+            lambda: figures.series_figure(
+                [[("t", [Series("s", [1, 2, 4], POINTS)])] * 3] * 2,
+                "x",
+                ["y", "z"],
+                ticks=[(1, "one")],
+                log=True,
+                percent=[True],
+                references=[0.2],
+            ),
+            6,
+        ),
+        (
+            lambda: figures.trade_figure([("t", TRADES, RISING[0], RISING[0])] * 3, "x", "y"),
+            3,
+        ),
+        (lambda: figures.matrix_figure([("t", ["a", "b"], np.eye(2))] * 2), 2),
+    ],
+)
+def test_every_figure_is_drawn(figure, plots):
+    drawn = figure()
+    assert len(drawn.axes) == plots
+    assert display.png(drawn).startswith(b"\x89PNG")
+
+
+def test_a_band_marks_the_reach_of_the_reference():
+    drawn = figures.groups_figure([("t", [("a", POINTS), ("b", POINTS)])], "x", reference="b")
+    (band,) = drawn.axes[0].patches
+    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((0.4, 0.7))

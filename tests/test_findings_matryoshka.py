@@ -1,0 +1,178 @@
+"""Nested layers beside others, on curves whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from diffused_redundancy.experiment.measurements import Measurement, Measurements
+from diffused_redundancy.findings import matryoshka
+from made_up import D, curve, measurement, net, rising, task
+
+
+@pytest.fixture
+def nesting() -> Measurements:
+    nets = [
+        net("m1", loss="MRL", top1_by_prefix={8: 0.5, 100: 0.9}),
+        net("s1", top1=0.8),
+        net("f8", loss="FF 8", top1_by_prefix={8: 0.6}),
+    ]
+    where = task()
+    return Measurements(
+        [
+            measurement(nets[0], where, 60, first=10),
+            measurement(nets[1], where, 40, first=40, cka=30),
+            measurement(nets[2], where, 90, first=9),
+        ]
+    )
+
+
+def labels(nets) -> list[str]:
+    return [one.label for one in matryoshka.pooled_selections(nets)]
+
+
+def test_what_is_compared(nesting):
+    assert labels(nesting.nets) == [
+        "MRL, nested prefix",
+        "MRL, random",
+        "standard, random",
+        "standard, first k",
+    ]
+    sizes, values = matryoshka.fixed_points(nesting, nesting.tasks[0], "accuracy")
+    assert sizes.tolist() == [8] and values[0, 0] == pytest.approx(0.8 * 0.9 * 8 / 9)
+    (panel,) = matryoshka.panels(nesting, "accuracy")
+    assert [line.label for line in panel.curves] == [
+        "MRL, nested prefix",
+        "MRL, random",
+        "standard, random",
+        "FF, trained at each size",
+    ]
+    # in points above the standard network
+    assert panel.axis == "accuracy gained, points" and not panel.percent
+    assert panel.curves[2].values.mean(0) == pytest.approx(np.zeros(D), abs=1e-9)
+    assert panel.curves[0].values[0, 9] == pytest.approx(100 * (0.72 - rising(40)[:, 9].mean()))
+    assert len(matryoshka.panels(nesting, "cka")[0].curves) == 4
+
+
+def test_without_a_plain_network_accuracies_are_drawn_as_they_are(nesting):
+    alone = Measurements([one for one in nesting.all if one.net.name == "m1"])
+    (panel,) = matryoshka.panels(alone, "accuracy")
+    assert panel.percent and panel.curves[0].values[0, 9] == pytest.approx(0.72)
+
+
+def test_networks_of_one_loss_are_pooled():
+    nets = [net("m1", loss="MRL"), net("m2", loss="MRL", seed=2)]
+    measurements = Measurements(
+        [measurement(n, task(), k, first=10) for n, k in zip(nets, (40, 60), strict=True)]
+    )
+    prefix, random = matryoshka.pooled_selections(nets)
+    pooled = random.curve(measurements, measurements.tasks[0], "accuracy")
+    assert np.array_equal(pooled.values, np.concatenate([rising(40), rising(60)]))
+    assert prefix.curve(measurements, measurements.tasks[0], "cka").values.shape == (2, D)
+    table = matryoshka.curves_table(measurements).set_index(["measure", "line", "k"])
+    row = table.loc["accuracy", "MRL, random", 20]
+    values = pooled.at(20)
+    assert row["mean"] == pytest.approx(values.mean())
+    assert (row["least"], row["largest"]) == (values.min(), values.max())
+
+
+def test_nets_of_other_widths_are_compared_apart(nesting):
+    where = nesting.tasks[0]
+    measurements = Measurements([*nesting.all, measurement(net("s2", d=50), where, 20, first=20)])
+    names = labels(measurements.nets)
+    assert "standard, random" in names and "standard (resnet, 50), random" in names
+    assert matryoshka.panels(measurements, "cka")[0].d == D
+    columns = matryoshka.curves_table(measurements).columns
+    assert " ".join(columns) == "measure task line k mean least largest"
+
+
+def test_prefixes_against_random_neurons(nesting):
+    row = matryoshka.approach(nesting).iloc[0]
+    gap = rising(10, seeds=1)[0] - rising(60).mean(0)
+    within = int(np.flatnonzero(np.abs(gap) > 0.01)[-1]) + 2
+    assert row["largest gap, points"] == pytest.approx(100 * gap.max()) and row["net"] == "MRL"
+    assert row["within 1 point from k"] == str(within) and row["d"] == D
+    text = matryoshka.describe_approach(matryoshka.approach(nesting))
+    assert f"within a point from k = {within} on" in text
+    gains = matryoshka.prefix_gain(nesting, [8, 16, 300])
+    assert list(gains.columns) == ["task", "prefix of", "k = 8", "k = 16"]
+    assert gains["k = 8"].iloc[0] == pytest.approx(100 * 0.8 * 0.9 * (8 / 10 - 8 / 40))
+    assert "is ahead in every case" in matryoshka.describe_prefix_gain(gains)
+    assert matryoshka.in_points(gains)["k = 8"].iloc[0] == f"{gains['k = 8'].iloc[0]:+.1f}"
+    table = matryoshka.prefix_table(nesting.nets).set_index("k")
+    assert table.loc[8, "MRL"] == 0.5
+    assert (table.loc[8, matryoshka.FIXED], table.loc[100, matryoshka.FIXED]) == (0.6, 0.8)
+    assert "10 (MRL, nested prefix)" in matryoshka.describe_similarity(nesting, 0.9)
+
+
+def test_prefixes_at_some_sizes_only():
+    """As logistic probes give them."""
+    sizes = [4, 10, 40, 100]
+    measurements = []
+    for one, first in ((net("m", loss="MRL"), 10), (net("s"), 40)):
+        every = measurement(one, task(), 60, first=first)
+        accuracy = {
+            name: curve(
+                made.values[:, np.array(sizes) - 1], selection=name, sizes=sizes, d=D, full=0.8
+            )
+            for name, made in every.accuracy.items()
+        }
+        measurements.append(Measurement(one, every.task, accuracy, every.cka, every.about))
+    some = Measurements(measurements)
+    row = matryoshka.approach(some).iloc[0]
+    assert row["at k"] == 10 and row["within 1 point from k"] == "100"
+    assert "k = 8" not in matryoshka.prefix_gain(some, [8, 40])
+    (panel,) = matryoshka.panels(some, "accuracy")
+    assert panel.curves[0].sizes.tolist() == sizes and panel.curves[0].marked
+
+
+def test_nothing_nested_is_said():
+    alone = Measurements([measurement(net("s"), task(), 9, first=9)])
+    for table in (matryoshka.approach(alone), matryoshka.prefix_gain(alone, [8])):
+        assert list(table.columns) == ["note"]
+    assert list(matryoshka.leading_variance({}, 8).columns) == ["note"]
+    assert "No nested network" in matryoshka.describe_approach(matryoshka.approach(alone))
+
+
+def test_the_variance_of_the_first_features(nesting):
+    assert [one.name for one in matryoshka.nested_and_plain(nesting.nets)] == ["m1", "s1"]
+    variances = {"m1": np.array([3.0, 3, 1, 1, 1, 1]), "s1": np.ones(6)}
+    table = matryoshka.leading_variance(variances, 2)
+    assert list(table["share of the first 2"]) == ["60.0%", "33.3%"]
+    assert list(table["if all were alike"]) == ["33.3%"] * 2 and list(table["net"]) == ["m1", "s1"]
+
+
+def test_the_baseline_of_all_features_is_a_standard_net_of_their_kind(nesting):
+    others = [
+        net("v1", family="vit", top1=0.3),
+        net("s2", d=50, top1=0.4),
+        net("u1", upstream="more", top1=0.2),
+    ]
+    for nets in ([*nesting.nets, *others], [*others, *reversed(nesting.nets)]):
+        table = matryoshka.prefix_table(nets).set_index("k")
+        assert table.loc[100, matryoshka.FIXED] == 0.8 and 50 not in table.index
+    assert matryoshka.FIXED not in matryoshka.prefix_table([nesting.nets[0], *others])
+
+
+def test_published_nets_of_fixed_features_have_one_accuracy_or_none(nesting):
+    published = [net("f16", loss="FF 16", top1=0.7), net("f32", loss="FF 32")]
+    table = matryoshka.prefix_table([*nesting.nets[:2], *published]).set_index("k")
+    assert table.loc[16, matryoshka.FIXED] == 0.7 and table.loc[100, matryoshka.FIXED] == 0.8
+    assert 32 not in table.index
+    fewer = matryoshka.prefix_table([*nesting.nets[:2], published[1]])
+    assert matryoshka.FIXED not in fewer
+
+
+def test_claim_on_nested_layers(nesting):
+    by_loss = matryoshka.grouped_by_loss(nesting.nets)
+    assert list(by_loss.groups) == ["MRL", "standard"]
+    differences = matryoshka.nested_differences(nesting, by_loss, 0.9)
+    assert {(one.group, one.against) for one in differences} == {("MRL", "standard")}
+    verdict = matryoshka.still_redundant(nesting, differences, 0.9)
+    assert verdict.word == "holds"
+    assert "of CKA against other losses: of 1 comparisons 1 clearly lower" in verdict.because
+    low = Measurements([measurement(nesting.nets[0], nesting.tasks[0], 95, first=10)])
+    assert matryoshka.still_redundant(low, [], 0.9).word == "does not hold"
+    plain = Measurements([measurement(net("s"), task(), 9)])
+    assert matryoshka.still_redundant(plain, [], 0.9).word == "undecided"
+    one_seed = Measurements([measurement(nesting.nets[0], task(), 60, seeds=1)])
+    assert matryoshka.still_redundant(one_seed, [], 0.9).word == "undecided"

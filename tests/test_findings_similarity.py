@@ -1,0 +1,92 @@
+"""What notebook 01 says follows from its curves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import make_layer
+from curves import made_curve
+from diffused_redundancy.experiment.probed_layer import ProbedLayer
+from diffused_redundancy.findings import similarity
+from diffused_redundancy.measures.features import Features
+
+
+@pytest.fixture(scope="module")
+def layers():
+    return {"a case": ProbedLayer(lambda: Features(make_layer(n=300)[0]))}
+
+
+def test_layers(layers):
+    (row,) = similarity.layers_table(layers).to_dict("records")
+    assert row["case"] == "a case" and (row["n_train"], row["d"], row["constant neurons"]) == (
+        300,
+        60,
+        0,
+    )
+    assert row["r"] == layers["a case"].about["diagonal_share"]
+
+
+def test_sentences_state_the_numbers(layers):
+    curves = similarity.cka_curves(layers, ["random", "pca"], [1, 2])
+    assert list(curves["a case"]) == ["random", "pca"]
+    values = layers["a case"].cka("random", [1, 2]).at(6)
+    sentence = similarity.describe_cka(curves)
+    assert f"{values.mean():.2f} on a case ({values.min():.2f} to {values.max():.2f})" in sentence
+    assert "No random" in similarity.describe_cka({"a case": {}})
+    fifth = layers["a case"].cka("random", [1, 2]).at(12).mean()
+    assert similarity.results_of(curves) == {"cka at 20%, a case": fifth}
+
+
+def test_errors_of_the_closed_form(layers):
+    k = np.arange(1, 61)
+    form = 1 - 1 / (k + 1)
+    off = np.zeros(60)
+    off[[1, 7]] = 0.1, -0.05  # k = 2 and k = 8, of which the latter is beyond a tenth
+    spread = np.array([[0.01], [-0.01]])
+    curve = made_curve(form - off + spread, measure="cka")
+    beside = similarity.closed_form_curves({"a case": curve}, {"a case": form})
+    assert list(beside) == ["case", "k", "closed_form", "mean", "standard_error"]
+    assert beside["standard_error"].to_numpy() == pytest.approx(0.01)
+    (band,) = similarity.closed_form_bands(beside)
+    assert band.center == pytest.approx(off) and band.half == pytest.approx(0.02)
+    table = similarity.closed_form_errors(beside, layers)
+    assert table.iloc[0].drop(["case", "r"]).to_dict() == pytest.approx(
+        {
+            "largest error, all k": 0.1,
+            "at k": 2,
+            "largest error, k ≥ 10%": 0.05,
+            "within 0.02 from k": 9,
+        }
+    )
+    sentence = similarity.describe_closed_form(table)
+    assert "within 0.050 of the measured mean" in sentence
+    assert sentence.endswith("the largest error is 0.100 (at k = 2).")
+
+
+def test_one_random_curve_has_no_standard_error():
+    curve = made_curve([0.5, 1.0], measure="cka")
+    beside = similarity.closed_form_curves({"a": curve}, {"a": np.array([0.4, 1.0])})
+    assert beside["standard_error"].isna().all()
+    assert (similarity.closed_form_bands(beside)[0].half == 0).all()
+
+
+def test_closed_forms_are_those_of_the_layers(layers):
+    form = similarity.closed_forms(layers)["a case"]
+    assert np.array_equal(form, layers["a case"].closed_form())
+
+
+def test_plain_and_debiased():
+    plain = made_curve([[0.3, 0.6, 1.0]], measure="cka")
+    other = made_curve([[0.1, 0.55, 1.0]], measure="debiased_cka")
+    table = similarity.debiased_table({"a": plain}, {"a": other})
+    assert table.to_dict("list") == {
+        "case": ["a"],
+        "plain at 10%": [0.3],
+        "debiased at 10%": [0.1],
+        "largest difference": [pytest.approx(0.2)],
+        "at k": [1],
+    }
+    biased = pd.DataFrame({"largest difference": [0.2]})
+    assert "visibly biased" in similarity.describe_debiased(biased)
+    assert "large enough" in similarity.describe_debiased(biased / 100)

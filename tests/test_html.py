@@ -1,0 +1,17 @@
+"""Pages: contents, tables and formulas."""
+
+from __future__ import annotations
+
+from diffused_redundancy.report import html
+
+
+def test_pages():
+    body = html.markdown(
+        "# One\n\n## Two $x^2$\n\n$$\\frac{a}{b}$$\n\n|a|b|\n|---|---:|\n|1|2|\n\n## Two $x^2$\n"
+    )
+    page = html.page("T", body, home="../index.html")
+    assert page.count("<math") == 3 and '<div class="table"><table>' in page
+    assert 'id="one"' in page and page.count('href="#two') == 2 and 'id="two-x2-2"' in page
+    assert "<code>\\nonsense{</code>" in html.mathml(
+        "\\nonsense{", block=False
+    ) or "<math" in html.mathml("\\nonsense{", block=False)

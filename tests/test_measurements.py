@@ -1,0 +1,88 @@
+"""Layers measured: what findings are given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import make_layer
+from diffused_redundancy.experiment import stages
+from diffused_redundancy.experiment.measurements import (
+    measured_all,
+    measured_halves,
+    neuron_variances,
+)
+from diffused_redundancy.experiment.probed_layer import ProbedLayer
+from diffused_redundancy.measures.features import Features
+from made_up import net, task
+
+HOW = {"selections": ["random", "first"], "seeds": [1, 2], "fractions": [0.1, 0.5, 1.0]}
+
+
+def made(d: int = 12, **how) -> ProbedLayer:
+    X, y = make_layer(300, d)
+    return ProbedLayer(lambda: Features(X[:200], y[:200], X[200:], y[200:], **how))
+
+
+@pytest.mark.parametrize("probe, sizes", [("ridge", range(1, 13)), ("logistic", (1, 6, 12))])
+def test_every_layer_is_measured_and_let_go(probe, sizes):
+    layer = made()
+    measurements = measured_all([(net("a"), task(), layer)], probe=probe, **HOW)
+    assert "features" not in vars(layer)
+    (one,) = measurements.all
+    assert one is measurements.of(one.net, one.task) and one.d == 12
+    assert set(one.accuracy) == set(one.cka) == {"random", "first"}
+    random = one.curve("accuracy")
+    assert random.sizes.tolist() == list(sizes) and random.seeds == (1, 2)
+    assert one.full == random.full == pytest.approx(random.at(12).mean())
+    assert one.curve("cka", "first").values.shape == (1, 12)
+    assert one.redundancy("cka", 0.9).k == one.cka["random"].redundancy(0.9).k
+
+
+def test_halves_of_the_test_images_make_up_the_whole():
+    layer = made()
+    (parts,) = measured_halves([(net("a"), task(), layer)], [1, 2]).values()
+    whole = layer.ridge("random", [1, 2]).per_class
+    counts = layer.test_counts()
+    sizes = [(counts + 1) // 2, counts // 2]
+    mean = sum(size * part for size, part in zip(sizes, parts, strict=True)) / counts
+    assert np.allclose(mean, whole, atol=1e-12)
+    assert not np.allclose(parts[0], parts[1])
+
+
+def test_variances_are_of_train_images():
+    layer = made()
+    variances = neuron_variances([(net("a"), task(), layer)])
+    assert np.array_equal(variances["a"], layer.features.X_train.var(0))
+
+
+def test_layers_are_compared_at_equal_width():
+    layer = made(10)
+    X = layer.features.X_train
+    narrow = stages.narrowed(layer, 4, seed=7).features
+    assert narrow.X_train.shape == (200, 4) and narrow.X_test.shape == (100, 4)
+    assert all(any(np.array_equal(column, other) for other in X.T) for column in narrow.X_train.T)
+    assert np.array_equal(narrow.X_train, stages.narrowed(layer, 4, seed=7).features.X_train)
+    # or views of an image land in different folds
+    assert stages.narrowed(made(10, views=2), 4, seed=7).features.views == 2
+
+
+def test_stages_are_measured_as_they_are_and_at_equal_width():
+    widths = {"layer1": 6, "layer2": 12}
+    asked = []
+
+    def layer(network, where, name):
+        asked.append((network.name, where.name, name))
+        return made(widths[name])
+
+    one = net("a")
+    object.__setattr__(one, "layers", lambda wanted: list(widths))
+    depths = stages.measured_depths(
+        [one], [task("t"), task("u")], ["stages", "stages"], layer, probe="ridge", **HOW
+    )
+    assert asked == [("a", where, name) for where in "tu" for name in widths]
+    first, second = depths[0]
+    assert (first.name, first.place, first.whole.d) == ("layer1", 0, 6)
+    assert [draw.d for draw in first.equal] == [6]
+    assert second.whole.d == 12 and [draw.d for draw in second.equal] == [6] * 10
+    curves = [draw.cka["random"].values for draw in second.equal]
+    assert not np.array_equal(curves[0], curves[1])

@@ -1,0 +1,137 @@
+"""A whole run of a copy of the checkout that has one small notebook: reports, verdicts, the index,
+the second run, and a failure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+pytestmark = pytest.mark.slow
+
+NOTEBOOK = """# %% [markdown]
+# # A small notebook
+
+# %% tags=["parameters"]
+NETS: list[str] = ["miniature_resnet_128.standard_s1"]  # Networks
+TASKS: list[str] = ["digits"]  # Tasks
+IMAGES: int = 200  # Images of each part
+SEEDS: list[int] = [1, 2, 3]  # Seeds
+DEVICE: str = "cpu"  # Device
+COMPUTE: str = "float32"  # Precision
+
+# %%
+import diffused_redundancy as dr
+import pandas as pd
+from diffused_redundancy.findings.claims import judge
+
+study = dr.begin("01_small", globals())
+
+# %%
+curves = {task.title: layer.cka("random", SEEDS) for net, task, layer in study.layers()}
+half = {title: float(curve.values[:, curve.d // 2 - 1].min()) for title, curve in curves.items()}
+study.table(pd.DataFrame(half.items(), columns=["case", "least CKA at half"]), "half")
+
+# %% [markdown]
+# ## What the numbers say
+
+# %%
+study.verdict(2, judge([value > 0.9 for value in half.values()], f"Least of <{half}>."))
+study.verdict(9, judge([value > 2 for value in half.values()], "More than 2."))
+
+# %%
+study.show_provenance()
+study.finish()
+"""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A copy of the checkout with a small notebook in place of the others."""
+    root = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(
+        ROOT / "lib", root / "lib", ignore=shutil.ignore_patterns("__pycache__", ".*cache")
+    )
+    (root / "data").symlink_to(ROOT / "data")
+    (root / "pyproject.toml").write_text("")
+    (root / "notebooks" / "presets").mkdir(parents=True)
+    (root / "notebooks" / "01_small.py").write_text(NOTEBOOK)
+    (root / "notebooks" / "presets" / "miniature.yaml").write_text("description: A small run.\n")
+    return root
+
+
+def run(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(checkout / "lib"),
+        "DIFFUSED_REDUNDANCY_CACHE": str(checkout / "cache"),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "diffused_redundancy", "run", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd="/",
+    )
+
+
+def verdicts(folder: Path) -> list[tuple[str, str]]:
+    results = json.loads((folder / "results" / "01_small.json").read_text())
+    return [(verdict["verdict"], verdict["because"]) for verdict in results["verdicts"]]
+
+
+def test_a_run_writes_reports_and_the_next_has_nothing_to_do(checkout):
+    first = run(checkout)
+    assert first.returncode == 0, first.stderr
+    lines = first.stderr.splitlines()
+    assert lines[0] == "features of 1 pair of a network and a task: started"
+    assert re.fullmatch(r"features: done in \d+ s", lines[1])
+    assert re.fullmatch(r"01_small: done in \d+ s, [\d.]+ GiB", lines[3])
+    reports = checkout / "reports"
+    assert lines[-1] == f"Reports: {reports / 'index.html'}"
+    (holds, _), (fails, because) = verdicts(reports / "miniature")
+    assert (holds, fails, because) == ("holds", "does not hold", "More than 2.")
+    index = (reports / "index.html").read_text()
+    assert '<h2 id="preset-miniature">Preset miniature</h2>' in index and "A small run." in index
+    assert 'verdict-holds">holds</span>' in index and "Least of &lt;{" in index
+    assert 'href="miniature/01_small.html#what-the-numbers-say"' in index
+    page = (reports / "miniature" / "01_small.html").read_text()
+    assert 'id="what-the-numbers-say"' in page and "Network <code>" in page
+    second = run(checkout).stderr
+    assert second.startswith("01_small: up to date (--force makes it anew)\nReports: ")
+    (reports / "miniature" / "01_small.html").write_text("")
+    assert "01_small: done" in run(checkout).stderr
+
+
+@pytest.mark.parametrize(
+    "name, value, because",
+    [
+        ("SEEDS", "[1, 2]", "A verdict needs at least 3 seeds"),
+        ("IMAGES", "50", "A verdict needs at least 100 test images"),
+    ],
+)
+def test_a_run_with_too_little_gives_no_verdict(checkout, name, value, because):
+    done = run(checkout, "-p", name, value, "--out", str(checkout / name))
+    assert done.returncode == 0, done.stderr
+    (folder,) = (checkout / name).glob("miniature-custom-*")
+    words, reasons = zip(*verdicts(folder), strict=True)
+    assert words == ("undecided", "undecided")
+    assert reasons[0].startswith(because) and "What there is says: holds." in reasons[0]
+    assert f"With {name} = {value}." in (checkout / name / "index.html").read_text()
+
+
+def test_a_failed_run_exits_with_one(checkout):
+    images = checkout / "broken.npz"
+    images.write_bytes(b"no images")
+    tasks = json.dumps([f"npz:{images}"])
+    done = run(checkout, "-p", "TASKS", tasks, "--out", str(checkout / "failed"))
+    assert done.returncode == 1 and "01_small: FAILED after" in done.stderr, done.stderr
+    assert "failed: " in (checkout / "failed" / "index.html").read_text()

@@ -1,0 +1,157 @@
+"""What a notebook talks to: files of earlier runs, the least for a verdict, what
+made a page, names of cases."""
+
+from __future__ import annotations
+
+import json
+
+import diffused_redundancy as dr
+import numpy as np
+import pandas as pd
+import pytest
+from diffused_redundancy import parameters
+from diffused_redundancy.findings.claims import Verdict
+from diffused_redundancy.report import provenance
+from diffused_redundancy.session import Session
+from diffused_redundancy.store import paths
+from matplotlib.figure import Figure
+
+NET = "miniature_resnet_128.standard_s1"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.REPORT_VARIABLE, str(tmp_path / "report"))
+    return tmp_path / "report"
+
+
+def begin(notebook="01_cka", **values):
+    defaults = {name: one.default for name, one in parameters.declared(notebook).items()}
+    small = {"NETS": [NET], "TASKS": ["digits"], "IMAGES": 200, "SEEDS": [1, 2, 3], "DEVICE": "cpu"}
+    return dr.begin(notebook, {**defaults, **small, **values})
+
+
+def test_figures_and_tables_of_an_earlier_run_stay_until_the_end(folder):
+    earlier = [
+        folder / kind / name
+        for kind, name in (
+            ("figures", "01_cka-old.png"),
+            ("figures", "01_cka-curves.png"),
+            ("tables", "01_cka-old.csv"),
+            ("results", "01_cka.json"),
+            ("figures", "02_probes-ridge.png"),
+            ("tables", "02_probes-ridge.csv"),
+            ("results", "02_probes.json"),
+        )
+    ]
+    for path in earlier:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    session = begin()
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    session.figure(figure, "curves", alt="A line.")
+    session.table(pd.DataFrame({"k": [1], "value": [0.5]}), "curves")
+    assert all(path.exists() for path in earlier)
+    session.finish()
+    left = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert left == {
+        "figures/01_cka-curves.png",
+        "figures/01_cka-curves.svg",
+        "tables/01_cka-curves.csv",
+        "results/01_cka.json",
+        "figures/02_probes-ridge.png",
+        "tables/02_probes-ridge.csv",
+        "results/02_probes.json",
+    }
+    assert json.loads((folder / "results/01_cka.json").read_text())["notebook"] == "01_cka"
+
+
+@pytest.mark.parametrize(
+    "values, word, because",
+    [
+        ({}, "holds", "k = 3"),
+        (
+            {"SEEDS": [1, 2]},
+            "undecided",
+            "at least 3 seeds of the selection, and there are 2. What there is says: holds. k = 3",
+        ),
+        ({"SEEDS": [7]}, "undecided", "and there is one. What there is says: holds"),
+        (
+            {"IMAGES": 50},
+            "undecided",
+            "at least 100 test images, and Handwritten digits has 50. What there is says: holds",
+        ),
+    ],
+    ids=["enough", "two seeds", "one seed", "few images"],
+)
+def test_no_verdict_from_too_little(folder, values, word, because):
+    session = begin(**values)
+    session.verdict(2, Verdict("holds", "k = 3."))
+    session.verdict(2, Verdict("undecided", "It takes two."))
+    session.finish()
+    first, second = json.loads((folder / "results/01_cka.json").read_text())["verdicts"]
+    assert first["verdict"] == word and because in first["because"]
+    assert second == {**first, "verdict": "undecided", "because": "It takes two."}
+    with pytest.raises(dr.InputError, match="there is no claim 99"):
+        session.verdict(99, Verdict("holds", ""))
+
+
+def test_an_entry_a_notebook_cannot_do_without(folder):
+    with pytest.raises(dr.InputError, match="01_cka needs 'random' among them"):
+        begin(SELECTIONS=["pca"]).need("SELECTIONS", "random")
+
+
+def test_what_made_a_page_is_said(folder, capsys):
+    begin().show_provenance()
+    nets = [dr.net(NET)] * 6
+    few = provenance.describe_inputs(nets[:1], [dr.task("digits")], begin().protocol, "float32")
+    assert few[0].startswith(f"Network `{NET}`: 128 neurons; ") and "licence" in few[0]
+    assert few[1].startswith("Task `digits`: 10 classes; ")
+    assert few[2].endswith("features cached. Features computed in float32.")
+    many = provenance.describe_inputs(nets, [], begin().protocol, "bf16")
+    assert many[0].startswith(f"6 networks: `{NET}`, ") and len(many) == 2
+    assert "| `SEEDS` | `[1, 2]` |" in provenance.describe_parameters({"SEEDS": [1, 2]})
+    assert provenance.describe_machine({"python": "3", "GPU": "none"}) == (
+        "Made by python 3; GPU none."
+    )
+
+
+def test_tasks_of_one_name_stay_apart(tmp_path, folder):
+    names = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        np.savez(
+            tmp_path / name / "mine.npz",
+            X_train=np.zeros((8, 4, 4), np.uint8),
+            y_train=[0, 1] * 4,
+        )
+        names.append(f"npz:{tmp_path / name / 'mine.npz'}")
+    values = {"NETS": ["miniature_resnet.standard_s1"], "TASKS": [*names, "digits"]}
+    session = Session("01_cka", values)
+    assert [session.title(session.nets[0], task) for task in session.tasks] == [
+        "mine (1)",
+        "mine (2)",
+        "Handwritten digits",
+    ]
+
+
+def test_tables_on_disk_keep_no_rounding_errors(tmp_path, folder, capsys):
+    """The order of a sum is not the same in each run: its last bits must not make tables of equal
+    results differ.
+    """
+    values = {"NETS": ["miniature_resnet.standard_s1"], "TASKS": ["digits"]}
+    session = Session("01_cka", values)
+    written = []
+    for wrong in (0.0, 1.1e-16, -9.7e-17):
+        columns = {
+            "name": ["a"],
+            "spread": [wrong],
+            "mean": [1 / 3 + wrong],
+            "small": [1.25e-9],
+            "none": [float("nan")],
+        }
+        session.table(pd.DataFrame(columns), "t")
+        written.append(next(tmp_path.rglob("*-t.csv")).read_text().partition("\n")[2])
+    assert set(written) == {"name,spread,mean,small,none\na,0,0.333333,1.25e-09,\n"}
+    capsys.readouterr()
