@@ -8,9 +8,9 @@ from .measures.cka import closed_form as closed_form
 from .measures.cka import diagonal_share as diagonal_share
 from .measures.curves import MEASURES as MEASURES
 from .measures.curves import Curve as Curve
+from .measures.curves import diffused_redundancy as diffused_redundancy
 from .measures.features import Features as Features
 from .measures.redundancy import Redundancy as Redundancy
-from .measures.redundancy import diffused_redundancy as diffused_redundancy
 from .measures.selections import PAPER_FRACTIONS as PAPER_FRACTIONS
 from .measures.selections import SELECTIONS as SELECTIONS
 from .measures.selections import Ordering as Ordering

@@ -4,10 +4,10 @@ from .cka import closed_form as closed_form
 from .cka import diagonal_share as diagonal_share
 from .curves import MEASURES as MEASURES
 from .curves import Curve as Curve
+from .curves import diffused_redundancy as diffused_redundancy
 from .curves import size_of as size_of
 from .features import Features as Features
 from .redundancy import Redundancy as Redundancy
-from .redundancy import diffused_redundancy as diffused_redundancy
 from .selections import PAPER_FRACTIONS as PAPER_FRACTIONS
 from .selections import SELECTIONS as SELECTIONS
 from .selections import Ordering as Ordering

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from .redundancy import Redundancy, diffused_redundancy
+from .redundancy import Redundancy, redundancy_of
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Curve:
 
     def redundancy(self, delta: float = 0.9, **options: Any) -> Redundancy:
         """DR(delta); see :func:`diffused_redundancy` for the options."""
-        return diffused_redundancy(self, delta, **options)
+        return redundancy_of(self.values, self.sizes, delta, d=self.d, full=self.full, **options)
 
     def to_frame(self, **columns: Any) -> pd.DataFrame:
         """One row a seed and size: further columns of constants, then seed, k and value."""
@@ -163,3 +163,51 @@ class Curve:
 def size_of(fraction: float, d: int) -> int:
     """k = int(fraction * d), at least 1: the authors' rounding."""
     return max(1, int(fraction * d))
+
+
+def diffused_redundancy(
+    curve: Curve,
+    delta: float = 0.9,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Redundancy:
+    """DR(delta) of a curve.
+
+    Parameters
+    ----------
+    curve : Curve
+    delta : float in (0, 1]
+    confidence : float
+        Of the interval.
+    resamples : int
+        Bootstrap resamples of the seeds.
+    seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    InputError
+        If ``curve`` is an array, delta is out of range, or the whole layer's value is not above 0.
+
+    Notes
+    -----
+    The interval is the percentile bootstrap over seeds: it says how much k* would have moved had
+    other random subsets been drawn. It holds the images and the network fixed. With few seeds it is
+    too narrow.
+
+    Examples
+    --------
+    >>> values = [[0.2, 0.7, 0.9, 0.9], [0.3, 0.8, 0.9, 0.9]]
+    >>> curve = Curve("ridge_accuracy", "random", (1, 2), [1, 2, 3, 4], values, d=4, full=0.9)
+    >>> redundancy = diffused_redundancy(curve, delta=0.9)
+    >>> redundancy.k, redundancy.value
+    (3, 0.25)
+    """
+    if not isinstance(curve, Curve):
+        raise InputError(
+            f"curve is {type(curve).__name__}: DR is of a Curve, as the measures give it; "
+            "of your own values: Curve(measure, selection, seeds, sizes, values, d, full)"
+        )
+    return curve.redundancy(delta, confidence=confidence, resamples=resamples, seed=seed)

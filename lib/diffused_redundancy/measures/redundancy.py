@@ -9,15 +9,11 @@ exact to one neuron; on a coarser grid k* is the smallest size on it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError, check_number
 from .bootstrap import percentile_interval, resampling_weights
-
-if TYPE_CHECKING:
-    from .curves import Curve
 
 
 @dataclass(frozen=True)
@@ -78,75 +74,33 @@ def smallest_sufficient(values: np.ndarray, threshold: float, sizes: np.ndarray)
     return first
 
 
-def diffused_redundancy(
-    curve: Curve,
-    delta: float = 0.9,
+def redundancy_of(
+    values: np.ndarray,
+    sizes: np.ndarray,
+    delta: float,
     *,
+    d: int,
+    full: float,
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Redundancy:
-    """DR(delta) of a curve: definition 1 of the paper.
-
-    Parameters
-    ----------
-    curve : Curve
-    delta : float in (0, 1]
-    confidence : float
-        Of the interval.
-    resamples : int
-        Bootstrap resamples of the seeds.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    Redundancy
-
-    Raises
-    ------
-    InputError
-        If ``curve`` is an array, delta is out of range, or the whole layer's value is not above 0.
-
-    Notes
-    -----
-    The interval is the percentile bootstrap over seeds: it says how much k* would have moved had
-    other random subsets been drawn. It holds the images and the network fixed. With few seeds it is
-    too narrow.
-
-    Examples
-    --------
-    >>> from diffused_redundancy.measures.curves import Curve
-    >>> values = [[0.2, 0.7, 0.9, 0.9], [0.3, 0.8, 0.9, 0.9]]
-    >>> curve = Curve("ridge_accuracy", "random", (1, 2), [1, 2, 3, 4], values, d=4, full=0.9)
-    >>> redundancy = diffused_redundancy(curve, delta=0.9)
-    >>> redundancy.k, redundancy.value
-    (3, 0.25)
-    >>> redundancy.low, redundancy.high
-    (0.25, 0.25)
-    """
-    if not hasattr(curve, "sizes"):
-        raise InputError(
-            f"curve is {type(curve).__name__}: DR is of a Curve, as the measures give it; make one "
-            "of other values by Curve(measure, selection, seeds, sizes, values, d, full)"
-        )
+    """DR(delta) of values (rows, s) at sizes (s,); see :func:`.curves.diffused_redundancy`."""
     delta = check_number(delta, "delta", 0, 1, open_low=True)
-    if not curve.values.size or np.isnan(curve.values).any():
-        raise InputError(f"the curve of {curve.measure} is empty or holds NaN: it has no DR")
-    if not curve.full > 0:
+    if not values.size or np.isnan(values).any():
+        raise InputError("the curve is empty or holds NaN: it has no DR")
+    if not full > 0:
         raise InputError(
-            f"the full layer's value is {curve.full:g}: a share of it means nothing unless it is "
-            "above 0"
+            f"the full layer's value is {full:g}: a share of it means nothing unless it is above 0"
         )
-    d, threshold = curve.d, delta * curve.full
-    k = float(smallest_sufficient(curve.mean[None], threshold, curve.sizes)[0])
+    threshold, rows = delta * full, len(values)
+    k = float(smallest_sufficient(values.mean(0, keepdims=True), threshold, sizes)[0])
     low = high = np.nan
-    if len(curve.seeds) > 1 and not np.isnan(k):
-        weights = resampling_weights(len(curve.seeds), resamples=resamples, seed=seed)
-        resampled = smallest_sufficient(weights @ curve.values, threshold, curve.sizes)
+    if rows > 1 and not np.isnan(k):
+        weights = resampling_weights(rows, resamples=resamples, seed=seed)
+        resampled = smallest_sufficient(weights @ values, threshold, sizes)
         resampled = np.where(np.isnan(resampled), d, resampled)  # nothing can be dropped
-        most, least = percentile_interval(resampled, confidence, method="inverted_cdf")[::-1]
+        least, most = percentile_interval(resampled, confidence, method="inverted_cdf")
         low, high = 1 - most / d, 1 - least / d
-    smallest = None if np.isnan(k) else int(k)
-    seeds = len(curve.seeds)
-    return Redundancy(delta, 1 - k / d, smallest, d, low, high, confidence, seeds, curve.full)
+    sufficient = None if np.isnan(k) else int(k)
+    return Redundancy(delta, 1 - k / d, sufficient, d, low, high, confidence, rows, full)
