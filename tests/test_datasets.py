@@ -459,7 +459,7 @@ def test_a_part_of_a_data_set_is_called_one(place, monkeypatch):
     "change, words",
     [
         ("order", "name or order their classes differently"),
-        ("label", "rows without a label"),
+        ("label", "row 0 of the part .test. of .* has no label"),
         ("empty", "no Hugging Face data set .*list index"),
     ],
 )
@@ -481,3 +481,85 @@ def test_a_hugging_face_data_set_that_cannot_be_used(tmp_path, change, words):
     hf.DatasetDict(made).save_to_disk(str(tmp_path / "set"))
     with pytest.raises(dr.InputError, match=words):
         _ = dr.task(f"hf:{tmp_path / 'set'}").splits
+
+
+def save_hugging_face(where, labels, kind, **more):
+    """One part of grey images with a column ``label``, and others."""
+    hf = pytest.importorskip("datasets")
+    images = [Image.fromarray(np.full((8, 8, 3), i, np.uint8)) for i in range(len(labels))]
+    features = {"image": hf.Image(), "label": kind(hf)} | {
+        name: kind_of(hf) for name, (_, kind_of) in more.items()
+    }
+    rows = {"image": images, "label": labels} | {name: values for name, (values, _) in more.items()}
+    made = hf.Dataset.from_dict(rows, features=hf.Features(features))
+    made.save_to_disk(str(where))
+    return f"hf:{where}"
+
+
+def cats_and_dogs(hf):
+    return hf.ClassLabel(names=["cat", "dog", "owl"])
+
+
+@pytest.mark.parametrize(
+    "labels, kind, words",
+    [
+        ([0, None, 1, None], cats_and_dogs, r"row 1 of the part 'train' of .* \(2 rows without"),
+        ([0, 1, 1, -1], cats_and_dogs, "row 3 of the part 'train' of .* has no label: leave"),
+        ([0, 1, 0, 1], "int64", r"no column of class labels, it has .*label \(int64\): make one"),
+        (["a", "b"] * 2, "string", r"such as by ds = ds.class_encode_column\('label'\)"),
+        ([0, 0, 0, 0], cats_and_dogs, "holds one class"),
+        ([0, 0, 0, 1], cats_and_dogs, "at least two images to hold one out, and dog has 1"),
+    ],
+)
+def test_labels_of_a_hugging_face_data_set(tmp_path, labels, kind, words):
+    known = kind if callable(kind) else lambda hf: hf.Value(kind)
+    with pytest.raises(dr.InputError, match=words):
+        dr.task(save_hugging_face(tmp_path / "set", labels, known))
+
+
+def test_a_hugging_face_data_set_without_images_says_how_to_make_them(tmp_path):
+    hf = pytest.importorskip("datasets")
+    rows = hf.Dataset.from_dict({"img": [b"1", b"2"], "label": [0, 1]})
+    rows.class_encode_column("label").save_to_disk(str(tmp_path / "set"))
+    with pytest.raises(dr.InputError, match=r"ds.cast_column\('img', datasets.Image\(\)\)"):
+        dr.task(f"hf:{tmp_path / 'set'}")
+
+
+def test_which_column_and_which_parts_of_a_hugging_face_data_set_were_taken(tmp_path):
+    fine = {"fine": ([1, 0] * 4, cats_and_dogs)}
+    name = save_hugging_face(tmp_path / "set", [0, 2] * 4, cats_and_dogs, **fine)
+    task = dr.task(name)
+    assert "labels are those of the column label, not of fine" in task.source
+    assert "part train, no test part: 20% of the images are held out" in task.source
+    assert task.classes == ("cat", "owl")  # those that occur
+    assert (
+        sorted(np.concatenate([part.labels for part in task.splits.values()])) == [0] * 4 + [1] * 4
+    )
+
+
+def test_a_hugging_face_class_without_train_images_is_refused(tmp_path):
+    hf = pytest.importorskip("datasets")
+    images = [Image.fromarray(np.zeros((8, 8, 3), np.uint8))] * 4
+    features = hf.Features({"image": hf.Image(), "label": cats_and_dogs(hf)})
+    parts = {"Training": [0, 1, 0, 1], "dev": [0, 1, 2, 0], "extra": [0, 0, 0, 0]}
+    made = {
+        part: hf.Dataset.from_dict({"image": images, "label": labels}, features=features)
+        for part, labels in parts.items()
+    }
+    hf.DatasetDict(made).save_to_disk(str(tmp_path / "set"))
+    with pytest.raises(dr.InputError, match="holds owl, which is not among the 2 classes"):
+        dr.task(f"hf:{tmp_path / 'set'}")
+    made["dev"] = made["Training"]
+    hf.DatasetDict(made).save_to_disk(str(tmp_path / "other"))
+    task = dr.task(f"hf:{tmp_path / 'other'}")
+    assert "parts Training and dev; left out: extra" in task.source
+    assert len(task.splits["test"]) == 4
+
+
+def test_a_damaged_image_of_a_hugging_face_data_set_is_named(tmp_path):
+    hf = pytest.importorskip("datasets")
+    features = hf.Features({"image": hf.Image(), "label": cats_and_dogs(hf)})
+    rows = {"image": [{"bytes": b"none", "path": None}] * 4, "label": [0, 1, 0, 1]}
+    hf.Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "set"))
+    with pytest.raises(dr.InputError, match=r"image \d of the part 'train' of .* cannot be read"):
+        dr.task(f"hf:{tmp_path / 'set'}").splits["train"].images.batch(0, 1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import diffused_redundancy as dr
 import numpy as np
 import pytest
-from diffused_redundancy.tasks import alphabets, letters
+from diffused_redundancy.parameters import checked
+from diffused_redundancy.tasks import SCHEMES, alphabets, letters
 from diffused_redundancy.tasks.datasets import DATASETS
 from diffused_redundancy.tasks.splits import stratified
 from PIL import Image
@@ -82,10 +83,10 @@ def test_stratified_keeps_proportions_and_is_fixed():
     assert np.array_equal(test, stratified(labels, 0.2)[1])
 
 
-def write_folder(root, parts, size=(8, 6), per_class=5):
+def write_folder(root, parts, size=(8, 6), per_class=5, classes=("cat", "dog")):
     rng = np.random.default_rng(0)
     for part in parts:
-        for name in ("cat", "dog"):
+        for name in classes:
             place = root / part / name
             place.mkdir(parents=True)
             for i in range(per_class):
@@ -267,3 +268,262 @@ def test_as_few_images_as_can_be_split(tmp_path):
     assert (
         sorted(task.splits["train"].labels) == sorted(task.splits["test"].labels) == [0, 1, 2, 3, 4]
     )
+
+
+# Which folders are parts
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Training", "Testing"),
+        ("training_set", "test_set"),
+        ("seg_train", "seg_test"),
+        ("train", "eval"),
+        ("train", "dev"),
+        ("TRAIN", "Valid"),
+        ("train_images", "validation-data"),
+        ("train2017", "val2017"),
+    ],
+)
+def test_parts_by_their_usual_names(tmp_path, names):
+    write_folder(tmp_path, names)
+    task = dr.task(f"folder:{tmp_path}")
+    assert task.classes == ("cat", "dog")
+    assert [len(split) for split in task.splits.values()] == [10, 10]
+    assert f"parts {names[0]} and {names[1]}" in task.source
+    assert {path.parent.parent.name for path in task.splits["train"].images.paths} == {names[0]}
+
+
+def test_of_three_parts_the_validation_part_is_left_out_and_that_is_said(tmp_path):
+    write_folder(tmp_path, ["train", "val", "test"])
+    task = dr.task(f"folder:{tmp_path}")
+    assert task.source.endswith("(parts train and test; left out: val)")
+    assert {path.parent.parent.name for path in task.splits["test"].images.paths} == {"test"}
+
+
+@pytest.mark.parametrize("beside", [(), ("docs",), ("test",), ("docs", "seg_pred")])
+def test_a_part_is_held_out_of_train_where_there_is_no_other(tmp_path, beside):
+    """Nor is train a class beside folders without classes, such as unlabelled test images."""
+    write_folder(tmp_path, ["train"])
+    for name in beside:
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (5, 5)).save(tmp_path / name / "0.png")
+    task = dr.task(f"folder:{tmp_path}")
+    assert task.classes == ("cat", "dog")
+    assert [len(split) for split in task.splits.values()] == [8, 2]
+    assert "part train, no test part: 20% of the images are held out" in task.source
+    assert not beside or f"left out: {', '.join(beside)}" in task.source
+
+
+def test_train_is_a_class_where_it_holds_images(tmp_path):
+    write_folder(tmp_path, [""], classes=("bus", "train"))
+    assert dr.task(f"folder:{tmp_path}").classes == ("bus", "train")
+
+
+def test_a_class_may_have_folders_of_its_own(tmp_path):
+    write_folder(tmp_path / "one", ["bus", "train"], classes=("images",))
+    assert dr.task(f"folder:{tmp_path / 'one'}").classes == ("bus", "train")
+    for name, kinds in {"animals": ("cat", "dog"), "vehicles": ("bus", "car")}.items():
+        write_folder(tmp_path / "two", [name], classes=kinds)
+    task = dr.task(f"folder:{tmp_path / 'two'}")
+    assert task.classes == ("animals", "vehicles")
+    assert "no test part: 20% of the images are held out" in task.source
+
+
+@pytest.mark.parametrize(
+    "parts, classes, words",
+    [
+        (("fold1", "fold2"), ("cat", "dog"), "fold1, fold2 of .* the same folders, cat, dog: if"),
+        (("cat", "dog"), ("test", "train"), "parts come first, as in train/cat"),
+        (("test", "more"), ("cat", "dog"), "no folder of .* is called train: there are more, test"),
+    ],
+)
+def test_parts_by_other_names_are_not_taken_for_classes(tmp_path, parts, classes, words):
+    write_folder(tmp_path, parts, classes=classes)
+    with pytest.raises(dr.InputError, match=words):
+        dr.task(f"folder:{tmp_path}")
+
+
+# Which files are images
+
+
+def test_hidden_folders_and_files_are_passed_over(tmp_path):
+    write_folder(tmp_path, [""])
+    before = dr.task(f"folder:{tmp_path}")
+    places = [".git", "__MACOSX", "cat/.ipynb_checkpoints", "cat/__MACOSX/deep", "dog/@eaDir"]
+    for place in places:
+        (tmp_path / place).mkdir(parents=True)
+        Image.new("RGB", (5, 5)).save(tmp_path / place / "0.png")
+    for name in ("._0.png", "Thumbs.db", ".DS_Store", "desktop.ini"):
+        (tmp_path / "cat" / name).write_bytes(b"none")
+    task = dr.task(f"folder:{tmp_path}")
+    assert (task.classes, task.fingerprint) == (before.classes, before.fingerprint)
+    assert "left out" not in task.source
+
+
+def test_what_pillow_reads_is_taken_and_the_rest_is_counted(tmp_path):
+    write_folder(tmp_path, [""], per_class=2)
+    image = Image.new("RGB", (5, 5))
+    formats = {"jfif": "JPEG", "pgm": "PPM", "TIF": "TIFF", "tga": "TGA"}
+    for suffix, kind in formats.items():
+        (image.convert("L") if suffix == "pgm" else image).save(
+            tmp_path / "cat" / f"a.{suffix}", kind
+        )
+    for name in ("1.heic", "2.heic", "notes.txt", "features.h5", "figure.eps", "README"):
+        (tmp_path / "dog" / name).touch()
+    Image.new("RGB", (5, 5)).save(tmp_path / "loose.png")
+    task = dr.task(f"folder:{tmp_path}")
+    images = [split.images for split in task.splits.values()]
+    assert sum(len(some.batch(0, len(some))) for some in images) == 4 + len(formats)
+    assert task.source.endswith(
+        "left out: 2 .heic, 1 .eps, 1 .h5, 1 .png, 1 .txt, 1 without a suffix)"
+    )
+
+
+def test_a_class_of_unreadable_formats_says_so(tmp_path):
+    write_folder(tmp_path, [""])
+    (tmp_path / "owl").mkdir()
+    (tmp_path / "owl" / "1.heic").touch()
+    with pytest.raises(dr.InputError, match=r"owl holds no image: .*\(left out: 1 .heic\)"):
+        dr.task(f"folder:{tmp_path}")
+
+
+def test_links_to_nothing(tmp_path):
+    write_folder(tmp_path, ["train", "test"])
+    for part in ("train", "test"):
+        (tmp_path / part / "cat" / "x.png").symlink_to("/gone/x.png")
+    words = r"test/cat/x.png is a link to a file that is not there \(2 such links\)"
+    with pytest.raises(dr.InputError, match=words):
+        dr.task(f"folder:{tmp_path}")
+    for part in ("train", "test"):
+        (tmp_path / part / "cat" / "x.png").unlink()
+    (tmp_path / "train" / "owl").symlink_to("/gone/owl")
+    with pytest.raises(dr.InputError, match="train/owl is a link to a file that is not there$"):
+        dr.task(f"folder:{tmp_path}")
+
+
+def test_all_unreadable_images_are_named_and_can_be_left_out(tmp_path):
+    write_folder(tmp_path, ["train", "test"], size=(64, 64), per_class=10)
+    bad = [tmp_path / place for place in ("train/cat/3.png", "train/dog/0.png", "test/dog/7.png")]
+    for path in bad:
+        path.write_bytes(path.read_bytes()[:200])
+    bad[0].write_text("version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(dr.InputError) as caught:
+        dr.task(f"folder:{tmp_path}").splits["train"].images.batch(0, 20)
+    assert "3.png cannot be read as an image: it is a pointer of Git LFS" in str(caught.value)
+    assert "3 of 40 images cannot be read" in str(caught.value)
+    assert all(str(path) in str(caught.value) for path in bad)
+    assert "folder-lenient:PATH leaves such images out" in str(caught.value)
+    task = dr.task(f"folder-lenient:{tmp_path}")
+    assert [len(split) for split in task.splits.values()] == [18, 19]
+    for split in task.splits.values():
+        assert len(split.images.batch(0, len(split))) == len(split)
+    assert np.bincount(task.splits["train"].labels).tolist() == [9, 9]
+    assert "3 of 40 images cannot be read and are left out: train/cat/3.png" in task.source
+    assert checked("TASKS", [task.name]) == [task.name]
+
+
+def test_a_class_without_a_readable_image_is_refused(tmp_path):
+    write_folder(tmp_path, [""], per_class=2)
+    for path in (tmp_path / "cat").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(dr.InputError, match="cat holds no image"):
+        dr.task(f"folder-lenient:{tmp_path}")
+
+
+# Labels of arrays
+
+
+def save_arrays(path, y_train, y_test=None, *, size=(8, 8), **more):
+    rng = np.random.default_rng(0)
+    arrays = {"X_train": rng.integers(0, 256, (len(y_train), 8, 8), dtype=np.uint8)}
+    if y_test is not None:
+        arrays |= {
+            "X_test": rng.integers(0, 256, (len(y_test), *size), dtype=np.uint8),
+            "y_test": y_test,
+        }
+    np.savez(path, y_train=y_train, **arrays, **more)
+    return f"npz:{path}"
+
+
+@pytest.mark.parametrize(
+    "labels, classes, note",
+    [
+        (np.array([0, 500] * 5), ("0", "500"), ""),
+        (np.array([1, 2] * 5, np.uint8), ("1", "2"), ""),
+        (np.array([0.0, 3.0] * 5, np.float32), ("0", "3"), "whole numbers in floating point"),
+        (np.eye(3)[[0, 2] * 5], ("0", "2"), "was one-hot"),
+        (np.array([[1], [0]] * 5), ("0", "1"), ""),
+        (np.array(["owl", "fox"] * 5), ("fox", "owl"), ""),
+    ],
+)
+def test_labels_that_can_mean_one_thing_only_are_taken(tmp_path, labels, classes, note):
+    task = dr.task(save_arrays(tmp_path / "a.npz", labels, labels[:4]))
+    assert task.classes == classes and note in task.source
+    assert sorted(set(task.splits["train"].labels)) == [0, 1]
+    first = [classes.index("owl"), classes.index("fox")] if "owl" in classes else None
+    if first is not None:
+        assert task.splits["test"].labels.tolist() == first * 2
+
+
+@pytest.mark.parametrize(
+    "y_train, y_test, more, words",
+    [
+        ([0, 1] * 2, [1, 2], {}, "y_test of .* holds 2, which is not among the 2 classes of"),
+        ([0, 1] * 2, [1, -1], {}, r"y_test of .* holds -1 \(image 1\)"),
+        ([0, 1] * 2, ["0", "1"], {}, "holds whole numbers and y_test of .* words"),
+        ([0, 0.5] * 2, None, {}, "is float64 .*one whole number from 0"),
+        ([0, float("nan")] * 2, None, {}, "is float64 .*one whole number from 0"),
+        ([1, 2] * 2, None, {"classes": ["no", "yes"]}, "2 classes are named, .* up to 2: labels"),
+        ([0, 1] * 2, [], {}, "X_test of .* holds no image"),
+        ([0, 1, 1], None, {}, "at least two images to hold one out, and 0 has 1"),
+    ],
+)
+def test_labels_that_are_refused(tmp_path, y_train, y_test, more, words):
+    y_test = None if y_test is None else np.array(y_test, None if y_test else int)
+    with pytest.raises(dr.InputError, match=words):
+        dr.task(save_arrays(tmp_path / "a.npz", np.array(y_train), y_test, **more))
+
+
+def test_named_classes_that_do_not_occur_are_none(tmp_path):
+    y = np.array([0, 2] * 4)
+    task = dr.task(save_arrays(tmp_path / "a.npz", y, y, classes=["no", "maybe", "yes"]))
+    assert task.classes == ("no", "yes")
+
+
+def test_parts_of_two_sizes_in_one_file_of_arrays(tmp_path):
+    y = np.array([0, 1] * 4)
+    task = dr.task(save_arrays(tmp_path / "a.npz", y, y, size=(4, 6, 3)))
+    assert task.splits["train"].images.batch(0, 1)[0].shape == (8, 8, 3)
+    assert task.splits["test"].images.batch(0, 1)[0].shape == (4, 6, 3)
+
+
+def test_the_same_bytes_in_other_shapes_and_parts_are_other_tasks(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (10, 4, 8), dtype=np.uint8), np.array([0, 1] * 5)
+    np.savez(tmp_path / "a.npz", X_train=X, y_train=y)
+    np.savez(tmp_path / "b.npz", X_train=X.reshape(10, 8, 4), y_train=y)
+    np.savez(tmp_path / "c.npz", X_train=X[:8], y_train=y[:8], X_test=X[8:], y_test=y[8:])
+    assert len({dr.task(f"npz:{tmp_path}/{name}.npz").fingerprint for name in "abc"}) == 3
+
+
+def test_labels_of_bfloat16(tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file as save_tensors
+
+    arrays = {
+        "X_train": torch.zeros(10, 4, 4, dtype=torch.uint8),
+        "y_train": torch.tensor([0, 1] * 5, dtype=torch.bfloat16),
+    }
+    save_tensors(arrays, tmp_path / "a.safetensors")
+    assert dr.task(f"npz:{tmp_path / 'a.safetensors'}").classes == ("0", "1")
+
+
+def test_paths_that_lead_nowhere(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    for scheme in SCHEMES:
+        for path in ("~nobody-of-this-name/x", tmp_path / "a", tmp_path / "none"):
+            with pytest.raises(dr.InputError):
+                dr.task(f"{scheme}:{path}")

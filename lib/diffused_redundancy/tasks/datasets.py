@@ -18,8 +18,10 @@ from filelock import FileLock
 
 from ..errors import InputError
 from ..store import assets
-from .files import TEST_NAMES, as_rgb, stamp
-from .splits import HELD_OUT, ArrayImages, Images, Split, Task, stratified
+from . import parts as user_parts
+from .files import as_rgb, stamp
+from .splits import ArrayImages, Images, Split, Task
+from .tree import listed, located
 
 
 @dataclass(frozen=True)
@@ -32,21 +34,34 @@ class DatasetImages:
         Its items are ``(image, ...)``, the image a PIL image.
     index : tuple of int
         Which of its items these are.
+    name : str
+        What errors call the data set.
     """
 
     source: Any
     index: tuple[int, ...]
+    name: str
 
     def __len__(self) -> int:
         return len(self.index)
 
     def batch(self, start: int, stop: int) -> list[np.ndarray]:
-        """Images start to stop."""
-        return [as_rgb(self.source[i][0], f"image {i}") for i in self.index[start:stop]]
+        """Images start to stop; InputError if one cannot be read."""
+        return [self._image(i) for i in self.index[start:stop]]
+
+    def _image(self, i: int) -> np.ndarray:
+        name = f"image {i} of {self.name}"
+        try:
+            return as_rgb(self.source[i][0], name)
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:  # readers of damaged images raise all sorts of errors
+            why = str(error) or type(error).__name__
+            raise InputError(f"{name} cannot be read: {why}") from error
 
     def take(self, chosen: Sequence[int]) -> DatasetImages:
         """Some of the images."""
-        return DatasetImages(self.source, tuple(self.index[i] for i in chosen))
+        return DatasetImages(self.source, tuple(self.index[i] for i in chosen), self.name)
 
 
 @dataclass(frozen=True)
@@ -235,11 +250,11 @@ def _labels(source: Any) -> np.ndarray:
     return np.asarray(labels, dtype=np.int64)
 
 
-def _images_of(source: Any) -> Images:
+def _images_of(source: Any, name: str) -> Images:
     array = getattr(source, "data", None)
     if isinstance(array, np.ndarray):
         return ArrayImages(array)
-    return DatasetImages(source, tuple(range(len(source))))
+    return DatasetImages(source, tuple(range(len(source))), name)
 
 
 def dataset(name: str) -> Task:
@@ -269,7 +284,7 @@ def dataset(name: str) -> Task:
         )
 
     def load() -> tuple[Split, Split]:
-        train, test = (Split(_images_of(part), _labels(part)) for part in parts)
+        train, test = (Split(_images_of(part, name), _labels(part)) for part in parts)
         return train, test
 
     return Task(name, known.title, classes, fingerprint, source, asset.license, load)
@@ -278,16 +293,17 @@ def dataset(name: str) -> Task:
 def hugging_face(where: str) -> Task:
     """A task from a Hugging Face image data set on disk, as ``save_to_disk`` writes it.
 
-    It needs one image and one class label column. Without a test part a fifth of each class is held
-    out, by split seed 0.
+    It needs a column of images and one of class labels, of which the first is taken. The classes
+    are those that occur in the train part. Without a test part a fifth of each class is held out,
+    by split seed 0. The task's source says which parts and columns were used.
 
     Raises
     ------
     InputError
-        If the package ``datasets`` is not installed, there is no data set, or it has no such
-        columns.
+        If the package ``datasets`` is not installed, there is no data set, it has no such columns
+        (with the call that makes them), or rows have no label.
     """
-    path = Path(where).expanduser().resolve()
+    path = located(where)
     try:
         import datasets
     except ImportError as error:
@@ -301,59 +317,102 @@ def hugging_face(where: str) -> Task:
         raise InputError(
             f"{path} is no Hugging Face data set saved by save_to_disk: {error}"
         ) from error
-    parts = stored if isinstance(stored, dict) else {"train": stored}
-    if "train" not in parts:
-        raise InputError(f"{path} has the parts {', '.join(parts)}: one must be called train")
-    test_name = next((name for name in TEST_NAMES if name in parts), None)
-    features = parts["train"].features
-    image, label = (
-        next((name for name, kind in features.items() if isinstance(kind, wanted)), None)
-        for wanted in (datasets.Image, datasets.ClassLabel)
-    )
-    if image is None or label is None:
-        raise InputError(
-            f"{path} has the columns {', '.join(features)}: one image and one class label are "
-            "needed"
-        )
-    ours, theirs = (
-        getattr(parts[part].features.get(label), "names", None)
-        for part in ("train", test_name or "train")
-    )
-    if ours != theirs:
-        raise InputError(
-            f"the parts of {path} name or order their classes differently: {ours} and {theirs}"
-        )
-
-    def part(name: str) -> tuple[Images, np.ndarray]:
-        rows = parts[name]
-        labels = np.asarray(rows[label], dtype=np.int64)
-        if not len(labels) or labels.min() < 0:
-            fault = "rows without a label (-1)" if len(labels) else "no rows"
+    rows = stored if isinstance(stored, dict) else {"train": stored}
+    train_names, test_names = user_parts.part_names(rows)
+    if not train_names:
+        raise InputError(f"{path} has the parts {listed(rows)}: one must be called train")
+    used = [train_names[0], *test_names[:1]]
+    features = rows[used[0]].features
+    images = [name for name, kind in features.items() if isinstance(kind, datasets.Image)]
+    targets = [name for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
+    if not images or not targets:
+        raise _lacking(path, features, images)
+    image, target = images[0], targets[0]
+    for part in used[1:]:
+        ours, theirs = (getattr(rows[p].features.get(target), "names", None) for p in used)
+        if ours != theirs:
             raise InputError(
-                f"the part {name!r} of {path} has {fault}: images with a label are needed"
+                f"the parts of {path} name or order their classes differently: {ours} and {theirs}"
             )
-        return DatasetImages(_Column(rows, image), tuple(range(len(rows)))), labels
+        if not isinstance(rows[part].features.get(image), datasets.Image):
+            raise InputError(f"the part {part!r} of {path} has no images in its column {image!r}")
+    given = [_column(rows[part][target], f"the part {part!r} of {path}") for part in used]
+    y_train, y_test, classes = user_parts.numbered(
+        given[0],
+        given[1] if len(used) > 1 else None,
+        (f"{target!r} of the part {used[0]!r} of {path}", f"that of the part {used[-1]!r}"),
+        features[target].names,
+    )
+    cut = user_parts.hold_out(y_train, classes, path) if y_test is None else ()
+    left = [name for name in rows if name not in used]
+
+    def split(part: str, labels: np.ndarray) -> Split:
+        index = tuple(range(len(labels)))
+        source = _Column(rows[part], image)
+        return Split(DatasetImages(source, index, f"the part {part!r} of {path}"), labels)
 
     def load() -> tuple[Split, Split]:
-        images, labels = part("train")
-        if test_name is not None:
-            return Split(images, labels), Split(*part(test_name))
-        train, test = (
-            Split(images.take(index.tolist()), labels[index])
-            for index in stratified(labels, HELD_OUT)
-        )
-        return train, test
+        train = split(used[0], y_train)
+        if y_test is not None:
+            return train, split(used[1], y_test)
+        kept, held_out = (Split(train.images.take(index.tolist()), y_train[index]) for index in cut)
+        return kept, held_out
 
     fingerprint = stamp(sorted(file for file in path.rglob("*") if file.is_file()))
     return Task(
         f"hf:{path}",
         path.name,
-        tuple(features[label].names),
+        classes,
         f"hf:{fingerprint}",
-        str(path),
+        user_parts.with_notes(
+            str(path),
+            user_parts.parts_note(used[0], used[1] if len(used) > 1 else None, left),
+            *(
+                f"{kind} are those of the column {names[0]}, not of {', '.join(names[1:])}"
+                for kind, names in (("images", images), ("labels", targets))
+                if len(names) > 1
+            ),
+        ),
         "of its source",
         load,
     )
+
+
+def _column(values: Any, where: str) -> np.ndarray:
+    """A column of class labels, (n,)."""
+    labels = [-1 if label is None else label for label in values[:]]
+    missing = [i for i, label in enumerate(labels) if label < 0]
+    if missing:
+        more = f" ({len(missing):,} rows without a label)" if len(missing) > 1 else ""
+        raise InputError(f"row {missing[0]} of {where} has no label{more}: leave such rows out")
+    if not labels:
+        raise InputError(f"{where} has no rows: images with a label are needed")
+    return np.asarray(labels, dtype=np.int64)
+
+
+def _lacking(path: Path, features: Any, images: list[str]) -> InputError:
+    """The error for a data set without a column of images or of class labels, with the call that
+    makes one.
+    """
+    kinds = {
+        name: kind.dtype if type(kind).__name__ == "Value" else type(kind).__name__
+        for name, kind in features.items()
+    }
+    if images:
+        of = ("int", "uint", "string", "large_string", "bool")
+        usable = [name for name, kind in kinds.items() if kind.rstrip("0123456789") in of]
+        lacks, call = "class labels", "class_encode_column({!r})"
+        usual = ("label", "labels", "class", "target")
+    else:
+        usable = [name for name, kind in kinds.items() if kind in ("binary", "dict", "string")]
+        lacks, call = "images", "cast_column({!r}, datasets.Image())"
+        usual = ("image", "img", "images", "pixels")
+    usable.sort(key=lambda name: usual.index(name.lower()) if name.lower() in usual else len(usual))
+    held = listed(
+        f"{name} ({kind or type(features[name]).__name__})" for name, kind in kinds.items()
+    )
+    way = f": make one, such as by ds = ds.{call.format(usable[0])}, and save it" if usable else ""
+    return InputError(f"{path} has no column of {lacks}, it has {held}{way}")
 
 
 @dataclass(frozen=True)

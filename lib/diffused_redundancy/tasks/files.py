@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,30 +15,50 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..store import sha256_of
+from ..progress import progress
+from ..store import Cache, code_digest, sha256_of, versions
 from ..store.featurefile import read_features
-from .splits import HELD_OUT, Split, Task, split_at, stratified
+from . import parts, tree
+from .splits import ArrayImages, Split, Task
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".tif", ".tiff", ".webp")
-TEST_NAMES = ("test", "val", "valid", "validation")
+SEARCH_SECONDS = 60
+"""How long to look for more images that cannot be read, once there is one."""
 
 
 @dataclass(frozen=True)
 class FileImages:
-    """Images in files, decoded when asked for."""
+    """Images in files, decoded when asked for.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+    beside : tuple of Path
+        All images of the task: if one cannot be read, the error names all such.
+    """
 
     paths: tuple[Path, ...]
+    beside: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def batch(self, start: int, stop: int) -> list[np.ndarray]:
-        """Images start to stop."""
-        return [_decoded(path) for path in self.paths[start:stop]]
+        """Images start to stop.
+
+        Raises
+        ------
+        InputError
+            If one cannot be read: with all that cannot, of which it looks for
+            :data:`SEARCH_SECONDS`.
+        """
+        try:
+            return [_decoded(path) for path in self.paths[start:stop]]
+        except InputError as error:
+            raise _all_unreadable(error, self.beside or self.paths) from error
 
     def take(self, chosen: Sequence[int]) -> FileImages:
         """Some of the images."""
-        return FileImages(tuple(self.paths[i] for i in chosen))
+        return FileImages(tuple(self.paths[i] for i in chosen), self.beside)
 
 
 def _decoded(path: Path) -> np.ndarray:
@@ -43,10 +67,49 @@ def _decoded(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             return as_rgb(image, str(path))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} cannot be read as an image: {error}") from error
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # Pillow's readers of damaged files raise all sorts of errors
+        raise InputError(f"{path} cannot be read as an image: {_why(path, error)}") from error
+
+
+def _why(path: Path, error: Exception) -> str:
+    """Why a file is no image, in words."""
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(32)
+        if not start:
+            return "it is empty"
+        if start.startswith(b"version https://git-lfs"):
+            return "it is a pointer of Git LFS (git lfs pull fetches the image)"
+    return str(error) or type(error).__name__
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        _decoded(path)
+    except InputError:
+        return False
+    return True
+
+
+def _all_unreadable(first: InputError, paths: Sequence[Path]) -> InputError:
+    """The error for an image that cannot be read, with all others that cannot."""
+    until = time.monotonic() + SEARCH_SECONDS
+
+    def looked(path: Path) -> bool | None:
+        return None if time.monotonic() > until else _is_readable(path)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(looked, paths))
+    bad = [path for path, readable in zip(paths, results, strict=True) if readable is False]
+    way = "the task folder-lenient:PATH leaves such images out"
+    if len(bad) < 2:
+        return InputError(f"{first}; {way}")
+    seen = sum(result is not None for result in results)
+    return InputError(
+        f"{first}; {len(bad):,} of {seen:,} images cannot be read: {tree.listed(bad)}; {way}"
+    )
 
 
 def as_rgb(image: Any, name: str) -> np.ndarray:
@@ -71,27 +134,6 @@ def as_rgb(image: Any, name: str) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
-def _image_files(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    )
-
-
-def _class_folders(folder: Path) -> list[Path]:
-    return sorted(
-        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
-    )
-
-
-def _labelled_files(folder: Path, classes: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
-    """Image files and their labels."""
-    files = [_image_files(folder / name) for name in classes]
-    labels = np.repeat(np.arange(len(classes)), [len(of_class) for of_class in files])
-    return [path for of_class in files for path in of_class], labels
-
-
 def stamp(paths: Iterable[Path]) -> str:
     """A digest of names, sizes and times of change: fast for a million files."""
 
@@ -102,82 +144,220 @@ def stamp(paths: Iterable[Path]) -> str:
     return sha256_of(*map(line, paths))[:32]
 
 
-def image_folder(where: str) -> Task:
-    """A task from ``train/CLASS/*`` and ``test/CLASS/*`` (or val) of a folder, or from ``CLASS/*``.
+def _class_names(folder: Path) -> tuple[str, ...]:
+    return tuple(path.name for path in tree.sub_folders(folder))
 
-    Without a test part a fifth of each class is held out, by split seed 0.
+
+def _parts(root: Path, readable: frozenset[str]) -> tuple[Path, Path | None, str]:
+    """The folders of the train and of the test part (None: there is none), and what to say of them.
+
+    A folder is a part by its name, and by holding folders, not images.
+    """
+    names = _class_names(root)
+    train, test = parts.part_names(names)
+    layers = {name: tree.layers_in(root / name, readable) for name in (*train, *test)}
+    if train and test:
+        chosen = next((name for name in test if tree.sub_folders(root / name)), None)
+        left = [name for name in names if name not in (train[0], chosen)]
+        folder = root / chosen if chosen else None
+        return root / train[0], folder, parts.parts_note(train[0], chosen, left)
+    if train and layers[train[0]]:
+        inside = {layers.get(name) or tree.layers_in(root / name, readable) for name in names}
+        if len(names) == 1 or len(inside) > 1 or len(layers[train[0]]) > 1:
+            left = [name for name in names if name != train[0]]
+            return root / train[0], None, parts.parts_note(train[0], None, left)
+    if test and len(layers[test[0]]) > 1:
+        raise InputError(
+            f"{root / test[0]} holds folders of images, as a test part does, but no folder of "
+            f"{root} is called train: there are {tree.listed(names)}"
+        )
+    return root, None, parts.HELD_OUT_NOTE
+
+
+def _check_no_parts(folder: Path, classes: Sequence[str], readable: frozenset[str]) -> None:
+    """InputError if what should be classes are parts by another name: they hold no images, but all
+    the same folders.
+    """
+    inside = set()
+    for name in classes:
+        inside.add(tree.layers_in(folder / name, readable))
+        if len(inside) > 1 or len(min(inside)) < 2:
+            return
+    train, test = parts.part_names(min(inside))
+    remedy = (
+        f"parts come first, as in {train[0]}/{classes[0]}"
+        if train and test
+        else "if they are parts, call them train and test (or val, ...); if they are classes, put "
+        "the images of each directly into it"
+    )
+    raise InputError(
+        f"the folders {tree.listed(classes)} of {folder} hold no images but the same folders, "
+        f"{tree.listed(min(inside))}: {remedy}"
+    )
+
+
+Labelled = tuple[list[Path], np.ndarray]
+"""Image files and their labels."""
+
+ALLOWED = "what Pillow reads, such as .png, .jpg, .tif or .webp"
+
+
+def _by_class(folder: Path, classes: Sequence[str], readable: frozenset[str]) -> list[tree.Found]:
+    return [tree.files_in(folder / name, readable) for name in classes]
+
+
+def _labelled(by_class: Sequence[list[Path]]) -> Labelled:
+    labels = np.repeat(np.arange(len(by_class)), [len(paths) for paths in by_class])
+    return [path for paths in by_class for path in paths], labels
+
+
+def _left_out(inside: tree.Found, folders: Sequence[Path], readable: frozenset[str]) -> str:
+    """What is left out of class folders, and what lies beside them, in words."""
+    beside = tree.Found.of(tree.files_in(folder, readable, deep=False) for folder in folders)
+    loose = Counter(path.suffix.lower() for path in beside.images + beside.broken)
+    return tree.Found(others=inside.others + beside.others + loose).left_out
+
+
+def _check_classes(
+    folder: Path, classes: Sequence[str], labels: np.ndarray, readable: frozenset[str]
+) -> None:
+    """InputError if a class has no image to train on."""
+    empty = np.setdiff1d(np.arange(len(classes)), labels)
+    if len(empty):
+        place = folder / classes[empty[0]]
+        left_out = tree.files_in(place, readable).left_out
+        raise InputError(
+            f"{place} holds no image: allowed is {ALLOWED}{left_out and f' ({left_out})'}"
+        )
+
+
+def image_folder(where: str, *, lenient: bool = False) -> Task:
+    """A task from ``train/CLASS/*`` and ``test/CLASS/*`` of a folder, or from ``CLASS/*``.
+
+    Parts may have other usual names (val, Testing, seg_train, ...). Without a test part a fifth of
+    each class is held out, by split seed 0. The task's source says which parts were used, and how
+    many files of which suffix were left out.
+
+    Parameters
+    ----------
+    where : str
+    lenient : bool
+        Whether to leave out images that cannot be read. All are decoded to find them, once.
 
     Raises
     ------
     InputError
-        If there is no such folder, it has fewer than two classes, or the parts have different ones.
+        If there is no such folder, it has fewer than two classes, the parts have different ones, or
+        files are links to nothing.
     """
-    root = Path(where).expanduser().resolve()
+    root = tree.located(where)
     if not root.is_dir():
         raise InputError(
             f"no folder {root}: an image folder holds train/CLASS/*.png and test/CLASS/*.png, "
             "or CLASS/*.png"
         )
-    parts_by_name = {path.name.lower(): path for path in _class_folders(root)}
-    test_folder = next((parts_by_name[name] for name in TEST_NAMES if name in parts_by_name), None)
-    split = "train" in parts_by_name and test_folder is not None
-    train_folder = parts_by_name["train"] if split else root
-    classes = tuple(path.name for path in _class_folders(train_folder))
+    readable = tree.suffixes()
+    train_folder, test_folder, note = _parts(root, readable)
+    classes = _class_names(train_folder)
     if len(classes) < 2:
         raise InputError(
             f"{train_folder} has {len(classes)} folders of images: a task needs one for each "
             "of at least two classes"
         )
-    paths, labels = _labelled_files(train_folder, classes)
-    empty = [name for label, name in enumerate(classes) if label not in labels]
-    if empty:
+    _check_no_parts(train_folder, classes, readable)
+    others = classes if test_folder is None else _class_names(test_folder)
+    alike = set(others) == set(classes)
+    folders = [train_folder, test_folder] if test_folder is not None and alike else [train_folder]
+    found = [_by_class(folder, classes, readable) for folder in folders]
+    everything = tree.Found.of(each for part in found for each in part)
+    tree.check_links(everything.broken)
+    listing = [_labelled([each.images for each in part]) for part in found]
+    _check_classes(train_folder, classes, listing[0][1], readable)
+    if not alike:
         raise InputError(
-            f"{train_folder / empty[0]} holds no image: allowed are {', '.join(SUFFIXES)}"
+            f"{test_folder} and {train_folder} have different classes: "
+            f"{sorted(set(others) ^ set(classes))}"
         )
-    if split and test_folder is not None:
-        others = {path.name for path in _class_folders(test_folder)}
-        if others != set(classes):
-            raise InputError(
-                f"{test_folder} and {train_folder} have different classes: "
-                f"{sorted(others ^ set(classes))}"
-            )
-        test_paths, test_labels = _labelled_files(test_folder, classes)
-        if not test_paths:
-            raise InputError(f"{test_folder} holds no image: allowed are {', '.join(SUFFIXES)}")
-        parts = [(paths, labels), (test_paths, test_labels)]
-    else:
-        if min(np.bincount(labels)) < 2:
-            raise InputError(f"{root}: each class needs at least two images to hold one out")
-        parts = [
-            ([paths[i] for i in index], labels[index]) for index in stratified(labels, HELD_OUT)
+    notes = [note, _left_out(everything, folders, readable)]
+    if lenient:
+        listing, left_out = _without_unreadable(root, listing)
+        notes.append(left_out)
+        _check_classes(train_folder, classes, listing[0][1], readable)
+    if not listing[-1][0]:
+        raise InputError(f"{test_folder} holds no image: allowed is {ALLOWED}")
+    if test_folder is None:
+        paths, labels = listing[0]
+        listing = [
+            ([paths[i] for i in index], labels[index])
+            for index in parts.hold_out(labels, classes, root)
         ]
+    files = tuple(path for paths, _ in listing for path in paths)
 
     def load() -> tuple[Split, Split]:
-        train, test = (Split(FileImages(tuple(files)), target) for files, target in parts)
+        train, test = (Split(FileImages(tuple(paths), files), labels) for paths, labels in listing)
         return train, test
 
-    mark = stamp([path for files, _ in parts for path in files])
     return Task(
-        f"folder:{root}", root.name, classes, f"folder:{mark}", str(root), "the user's", load
+        f"folder{'-lenient' if lenient else ''}:{root}",
+        root.name,
+        classes,
+        f"folder:{stamp(files)}",
+        parts.with_notes(str(root), *notes),
+        "the user's",
+        load,
     )
+
+
+def _readable(paths: list[Path]) -> np.ndarray:
+    """Which images can be read, (n,) bool, from the cache if their files have not changed."""
+
+    def looked() -> dict[str, np.ndarray]:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            results = progress(
+                pool.map(_is_readable, paths), total=len(paths), title="images that can be read"
+            )
+            return {"readable": np.array(list(results), dtype=bool)}
+
+    key = {
+        "kind": "readable",
+        "code": code_digest("tasks"),
+        "versions": versions("pillow"),
+        "images": stamp(paths),
+    }
+    return Cache().get_or_compute(key, looked)["readable"]
+
+
+def _without_unreadable(root: Path, listing: Sequence[Labelled]) -> tuple[list[Labelled], str]:
+    """Images that can be read, and what to say of the others."""
+    every = [path for paths, _ in listing for path in paths]
+    good = _readable(every)
+    bad = [path.relative_to(root) for path, kept in zip(every, good, strict=True) if not kept]
+    kept, start = [], 0
+    for paths, labels in listing:
+        index = np.flatnonzero(good[start : start + len(paths)])
+        kept.append(([paths[i] for i in index], labels[index]))
+        start += len(paths)
+    count = f"{len(bad):,} of {len(every):,} images cannot be read and are left out"
+    return kept, f"{count}: {tree.listed(bad)}" if bad else ""
 
 
 def npz_images(where: str) -> Task:
     """A task from an .npz file with ``X_train``, ``y_train`` and optionally ``X_test``, ``y_test``,
     ``classes``.
 
-    Images are uint8, (n, height, width, 3) or, in grey, (n, height, width). Without a test part a
-    fifth of each class is held out, by split seed 0.
+    Images are uint8, (n, height, width, 3) or, in grey, (n, height, width); the two parts may
+    differ in size. Labels are whole numbers from 0 or words; the classes are those that occur in
+    ``y_train``. Without a test part a fifth of each class is held out, by split seed 0.
 
     Raises
     ------
     InputError
-        If the file cannot be read, lacks an array, or holds arrays of other types or shapes.
+        If the file cannot be read, lacks an array, holds arrays of other types or shapes, or test
+        images of a class without train images.
     """
-    path = Path(where).expanduser().resolve()
+    path = tree.located(where)
     names = ("X_train", "y_train", "X_test", "y_test", "classes")
-    arrays = read_features(path, names, whole_below=sys.maxsize)
-    stored = {name: np.asarray(array) for name, array in arrays.items()}
+    stored = read_features(path, names, whole_below=sys.maxsize)
     for name in names[:2]:
         if name not in stored:
             raise InputError(
@@ -187,8 +367,8 @@ def npz_images(where: str) -> Task:
     if ("X_test" in stored) != ("y_test" in stored):
         raise InputError(f"{path} has only one of X_test and y_test")
 
-    def part(name: str) -> np.ndarray:
-        array = stored[name]
+    def images_of(name: str) -> np.ndarray:
+        array = np.asarray(stored[name])
         if (
             array.dtype != np.uint8
             or array.ndim not in (3, 4)
@@ -200,52 +380,32 @@ def npz_images(where: str) -> Task:
             )
         return array if array.ndim == 4 else np.repeat(array[..., None], 3, axis=3)
 
-    def labels(name: str, n: int) -> np.ndarray:
-        array = stored[name]
-        if (
-            array.ndim != 1
-            or len(array) != n
-            or array.dtype.kind not in "iu"
-            or (n and array.min() < 0)
-        ):
-            raise InputError(
-                f"{name} of {path} is {array.dtype} {array.shape}: there must be one whole "
-                f"number from 0 for each of the {n} images"
-            )
-        return array.astype(np.int64)
-
-    images = part("X_train")
-    target = labels("y_train", len(images))
+    X_train = images_of("X_train")
+    y_train, *notes = parts.read_labels(stored["y_train"], len(X_train), f"y_train of {path}")
+    X_test = y_test = None
     if "X_test" in stored:
-        test_images = part("X_test")
-        test_target = labels("y_test", len(test_images))
-        cut = len(images)
-        images = np.concatenate([images, test_images])
-        target = np.concatenate([target, test_target])
-        parts = (np.arange(cut), np.arange(cut, len(images)))
-    else:
-        if len(target) < 2 or min(np.bincount(target)[np.unique(target)]) < 2:
-            raise InputError(f"{path}: each class needs at least two images to hold one out")
-        parts = stratified(target, HELD_OUT)
-    if len(np.unique(target[parts[0]])) < 2:
-        raise InputError(f"y_train of {path} holds one class: a task needs at least two")
-    count = int(target.max()) + 1
-    if count > 10 * len(target) + 1000:
-        raise InputError(
-            f"the labels of {path} go up to {count - 1} for {len(target)} images: number the "
-            "classes from 0 without gaps"
-        )
-    classes = tuple(str(name) for name in stored.get("classes", np.arange(count)))
-    if len(classes) < count:
-        raise InputError(
-            f"classes of {path} names {len(classes)} classes: the labels go up to {count - 1}"
-        )
+        X_test = images_of("X_test")
+        y_test, more = parts.read_labels(stored["y_test"], len(X_test), f"y_test of {path}")
+        notes.append(more)
+        if not len(X_test):
+            raise InputError(f"X_test of {path} holds no image")
+    called = (f"y_train of {path}", f"y_test of {path}")
+    named = np.asarray(stored.get("classes", ())).ravel().tolist()
+    y_train, y_test, classes = parts.numbered(y_train, y_test, called, named)
+    if X_test is None or y_test is None:
+        train, test = parts.hold_out(y_train, classes, path)
+        notes.append(parts.HELD_OUT_NOTE)
+        X_train, X_test = X_train[train], X_train[test]
+        y_train, y_test = y_train[train], y_train[test]
+    split = (Split(ArrayImages(X_train), y_train), Split(ArrayImages(X_test), y_test))
+    shapes = f"{X_train.shape} {X_test.shape}"
+    data = (array.tobytes() for array in (X_train, y_train, X_test, y_test))
     return Task(
         f"npz:{path}",
         path.stem,
         classes,
-        f"npz:{sha256_of(images.tobytes(), target.tobytes())[:32]}",
-        str(path),
+        f"npz:{sha256_of(shapes, *data)[:32]}",
+        parts.with_notes(str(path), *notes),
         "the user's",
-        lambda: split_at(images, target, parts),
+        lambda: split,
     )

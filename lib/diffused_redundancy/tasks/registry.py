@@ -28,6 +28,7 @@ TASKS: dict[str, Callable[[], Task]] = {
 
 SCHEMES: dict[str, Callable[[str], Task]] = {
     "folder": files.image_folder,
+    "folder-lenient": partial(files.image_folder, lenient=True),
     "npz": files.npz_images,
     "hf": datasets.hugging_face,
 }
@@ -40,7 +41,8 @@ def task(name: str, *, images: int = 0) -> Task:
     Parameters
     ----------
     name : str
-        One of :data:`TASKS`, or ``folder:PATH``, ``npz:PATH`` or ``hf:PATH``.
+        One of :data:`TASKS`, or ``folder:PATH``, ``npz:PATH`` or ``hf:PATH``;
+        ``folder-lenient:PATH`` leaves out images that cannot be read.
     images : int
         Most images in each part, classes balanced; 0 for all.
 
