@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -146,33 +147,23 @@ def _pooled(module: nn.Module, name: str, output: Any, images: int) -> Tensor:
     return output.mean(1) if output.ndim == 3 else output.clone()
 
 
-def _batches(
-    split: Split, sizes: Callable[[], int], workers: int
-) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Batches of images, each with the index of its first one; files are decoded by worker
-    processes.
-
-    ``sizes`` gives the size of the next batch. Worker processes look ahead and use its first value.
+def _images(split: Split, start: int, workers: int) -> Iterator[np.ndarray]:
+    """The images from an index on, one at a time; files are decoded by worker processes, each at
+    most a few images ahead.
     """
     if isinstance(split.images, ArrayImages) or workers == 0:
-        start = 0
-        while start < len(split):
-            stop = min(start + sizes(), len(split))
-            yield start, split.images.batch(start, stop)
-            start = stop
+        for i in range(start, len(split)):
+            yield split.images.batch(i, i + 1)[0]
         return
-    from torch.utils.data import DataLoader
+    from torch.utils.data import DataLoader, Subset
 
-    ahead: Any = _Decoded(split)
-    size = sizes()
-    start = 0
-    for images in DataLoader(
-        ahead, batch_size=size, num_workers=workers, collate_fn=list, prefetch_factor=4
-    ):
-        for part in range(0, len(images), sizes()):  # smaller after memory ran out
-            chosen = images[part : part + sizes()]
-            yield start, chosen
-            start += len(chosen)
+    decoded: Any = _Decoded(split)
+    yield from DataLoader(
+        Subset(decoded, range(start, len(split))),
+        batch_size=None,
+        num_workers=workers,
+        collate_fn=np.asarray,
+    )
 
 
 @dataclass(frozen=True)
@@ -331,15 +322,14 @@ def extract(
                 out[layer] = _empty(len(split), X.shape[1])
             out[layer][start : start + len(X)] = X.cpu().numpy()
 
-    batches = _batches(split, lambda: runner.batch, workers_for(split, chip))
-    total = -(-len(split) // runner.batch)
-    for first, images in progress(
-        batches, total=total, title=title or f"features of {network.title}"
+    for start, features in progress(
+        _features(runner, split, workers_for(split, chip), view),
+        total=-(-len(split) // runner.batch),
+        title=title or f"features of {network.title}",
     ):
-        for start, features in _features(runner, images, first, view):
-            if waiting is not None:
-                store(*waiting)  # the device works on this batch while the one before is fetched
-            waiting = (start, features)
+        if waiting is not None:
+            store(*waiting)  # the device works on this batch while the one before is fetched
+        waiting = (start, features)
     if waiting is not None:
         store(*waiting)
     for layer, X in out.items():
@@ -352,26 +342,29 @@ def extract(
 
 
 def _features(
-    runner: _Runner, images: list[np.ndarray], start: int, view: int | None
+    runner: _Runner, split: Split, workers: int, view: int | None
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """The features of some images, in smaller batches if memory runs out, each with the index of
-    its first image.
+    """The features of a split's images, batch by batch, each with the index of its first image.
+
+    Images are made small as they come, before the next ones are decoded. Where memory runs out, the
+    batch is decoded again, in smaller ones.
     """
-    done = 0
-    while done < len(images):
-        part = images[done : done + runner.batch]
-        how = runner.network.preprocessing
+    how, start = runner.network.preprocessing, 0
+    images = _images(split, start, workers)
+    while start < len(split):
+        some = islice(images, runner.batch)
         try:
             if view is None:
-                batch = prepare(part, how, runner.device)
+                batch = prepare(some, how, runner.device)
             else:
-                batch = augmented(part, how, runner.device, view=view, start=start + done)
+                batch = augmented(some, how, runner.device, view=view, start=start)
             features = runner(batch)
         except torch.OutOfMemoryError:
             runner.halve()
+            images = _images(split, start, workers)
             continue
-        yield start + done, features
-        done += len(part)
+        yield start, features
+        start += len(batch)
 
 
 def _empty(n: int, d: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -86,6 +87,7 @@ def check_architecture(tag: str) -> None:
         return
     import timm
 
+    _check_hub(tag)
     if not timm.is_model(tag.split(".")[0]):
         raise unknown("timm model", tag, [*BEYOND_TIMM, *timm.list_models(pretrained=True)])
 
@@ -96,6 +98,26 @@ def is_tag(name: str) -> bool:
 
     base, dot, _ = name.partition(".")
     return timm.is_model(base) and timm.is_model_pretrained(name if dot else base)
+
+
+def _check_hub(name: str) -> None:
+    """Raise InputError, with the tag, if a name is that of a repository on the Hugging Face hub."""
+    match = re.fullmatch(
+        r"(hf[-_]hub:|hf://|https?://(?:huggingface\.co|hf\.co)/)?([\w.-]+)/([\w.-]+)/?", name
+    )
+    if match is None or not (match[1] or match[2] == "timm"):
+        return
+    if match[2] == "timm" and is_tag(match[3]):
+        raise InputError(
+            f"{name!r} is no file but a repository on the Hugging Face hub: write timm's tag, "
+            f"{match[3]}"
+        )
+    if match[1]:
+        raise InputError(
+            f"{name!r} is a repository on the Hugging Face hub: networks there are named by "
+            "timm's tag, such as resnet18.a1_in1k; for others download the weights and write "
+            "TAG@PATH, with the tag of their architecture"
+        )
 
 
 def check(name: str) -> None:
@@ -110,6 +132,7 @@ def check(name: str) -> None:
         return
     import timm
 
+    _check_hub(name)
     near = difflib.get_close_matches(name, timm.list_models(pretrained=True), n=3, cutoff=0.7)
     if "/" in name or Path(name).suffix in (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".npz"):
         raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import numpy as np
@@ -12,15 +12,43 @@ from torch.nn.functional import interpolate
 
 from .networks import Preprocessing
 
+TOGETHER = 1 << 22
+"""Pixels that are resized together at most, where an image alone does not have more: 16 images of
+512 pixels a side.
+"""
 
-def prepare(images: Sequence[np.ndarray], how: Preprocessing, device: torch.device) -> Tensor:
-    """Images, each uint8 (height, width, 3), as a float32 batch (n, 3, size, size) on a device."""
-    if len({image.shape for image in images}) == 1:
-        groups = [torch.from_numpy(np.stack(images))]
-    else:
-        groups = [torch.from_numpy(np.array(image))[None] for image in images]
-    batch = torch.cat([resized(group.to(device, non_blocking=True), how) for group in groups])
+
+def prepare(images: Iterable[np.ndarray], how: Preprocessing, device: torch.device) -> Tensor:
+    """Images, each uint8 (height, width, 3), as a float32 batch (n, 3, size, size) on a device.
+
+    They are made small a few at a time (:data:`TOGETHER`), so that an iterator that decodes them
+    keeps few large ones in memory.
+    """
+    batch = torch.cat(
+        [
+            resized(torch.from_numpy(group).to(device, non_blocking=True), how)
+            for group in _stacked(images)
+        ]
+    )
     return normalised(batch, how)
+
+
+def _stacked(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Neighbours of the same shape as arrays uint8 (k, height, width, 3)."""
+    group: list[np.ndarray] = []
+    for image in images:
+        if group and (
+            image.shape != group[0].shape or (len(group) + 1) * image[..., 0].size > TOGETHER
+        ):
+            yield np.stack(group)
+            group = []
+        group.append(image)
+        del image  # or it would stay while the next one is decoded
+        if 2 * group[0][..., 0].size > TOGETHER:
+            yield np.stack(group)
+            group = []
+    if group:
+        yield np.stack(group)
 
 
 def normalised(batch: Tensor, how: Preprocessing) -> Tensor:
@@ -56,7 +84,7 @@ def resized(images: Tensor, how: Preprocessing) -> Tensor:
 
 
 def augmented(
-    images: Sequence[np.ndarray], how: Preprocessing, device: torch.device, *, view: int, start: int
+    images: Iterable[np.ndarray], how: Preprocessing, device: torch.device, *, view: int, start: int
 ) -> Tensor:
     """One random view of each image, as a batch (n, 3, size, size) on the device.
 
@@ -65,7 +93,7 @@ def augmented(
 
     Parameters
     ----------
-    images : sequence of uint8 (height, width, 3)
+    images : iterable of uint8 (height, width, 3)
     how : Preprocessing
     device : torch.device
     view : int

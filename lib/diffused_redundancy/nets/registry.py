@@ -129,8 +129,13 @@ def _config(tag: str) -> Any:
         config = timm.get_pretrained_cfg(tag, allow_unregistered=True)
     except RuntimeError as error:
         base = tag.split(".")[0]
-        near = [known for known in timm.list_models(pretrained=True) if known.startswith(base)]
-        raise unknown("timm tag", tag, near) from error
+        tags = timm.list_models(f"{base}.*", pretrained=True)
+        if not tags:
+            raise InputError(
+                f"unknown timm tag {tag!r}: timm has no weights of {base}; for those of a file "
+                f"write {base}@PATH"
+            ) from error
+        raise unknown("timm tag", tag, tags) from error
     if config is None:
         raise InputError(
             f"timm knows no weights of {tag!r}: give the full tag, such as resnet18.tv_in1k"
@@ -240,12 +245,13 @@ def _local(tag: str, path: Path) -> Net:
         how = _preprocessing(asset)
     else:
         how = preprocessing_of(tag, own=tag not in PUBLISHED)
+    entry = weightfiles.entry(path)
     return Net(
         name,
         _width(tag),
         how,
         f"{tag}:{sha256_of(path)}",
-        str(path),
+        f"{path} ({entry})" if entry else str(path),
         "of its source",
         Origin(tag.split(".")[0]),
         lambda: with_weights(tag, weightfiles.read(path), str(path)),

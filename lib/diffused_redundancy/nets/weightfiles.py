@@ -8,7 +8,8 @@ from __future__ import annotations
 import pickle
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..errors import MOST, InputError
 from ..store import sha256_of
 
 State = dict[str, Tensor]
@@ -29,19 +30,35 @@ PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".tar")
 SUFFIXES = (".safetensors", *PICKLED, ".npz")
 """Of files that weights are read from."""
 
-INNER = ("state_dict", "model", "model_state_dict", "net", "weights")
+EMA = ("state_dict_ema", "model_ema")
+"""Keys of weights averaged over training steps, which ``timm.models.load_checkpoint`` prefers."""
+
+TIMMS = (*EMA, "state_dict", "model")
+"""Keys under which timm looks for the state dict of a training checkpoint, in its order."""
+
+INNER = (*TIMMS, "model_state_dict", "net", "weights")
 """Keys under which a training script may keep the state dict, beside optimizer and epoch."""
 
-EXTRAS = re.compile(r"(^|\.)(attacker|normalizer|normalize)\.")
-"""Entries of adversarial training that are not the network's: the attacker's copy of it, and input
-statistics.
+EXTRAS = re.compile(r"(^|\.)((attacker|normalizer|normalize)\.|n_averaged$)")
+"""Entries that are not the network's: adversarial training's copy of it for the attacker, and
+input statistics; the number of averaged models.
 """
+
+NO_WEIGHTS = {
+    b"version https://git-lfs": (
+        "is a Git LFS pointer, not the weights: fetch them with 'git lfs pull' in its repository"
+    ),
+    b"<!doctype html": "is a web page, not the weights: download the file itself",
+    b"<html": "is a web page, not the weights: download the file itself",
+}
+"""How files begin, in lower case, that stand where weights should be; and what to do."""
 
 
 def read(path: Path, sha256: str | None = None) -> State:
     """The tensors of a weight file, floating-point ones as float32.
 
-    A state dict inside a training checkpoint is found; what else is there is not read.
+    A state dict inside a training checkpoint is found, averaged weights first, as timm does (see
+    :func:`entry`); what else is there is not read.
 
     Parameters
     ----------
@@ -53,19 +70,57 @@ def read(path: Path, sha256: str | None = None) -> State:
     Raises
     ------
     InputError
-        If the file is missing, unreadable, truncated, of another kind or of another hash, or would
-        run code.
+        If the file is missing, empty, unreadable, truncated, of another kind or of another hash,
+        holds several networks, or would run code.
     """
-    path = Path(path)
+    state, _ = _opened(Path(path), sha256)
+    return {
+        name: value.float() if value.is_floating_point() else value for name, value in state.items()
+    }
+
+
+def entry(path: Path) -> str:
+    """Which of a training checkpoint's networks :func:`read` takes, in words for reports.
+
+    Empty where the file holds one network only, under a usual key or none.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "w.pth"
+    ...     state = {"fc.weight": torch.ones(1)}
+    ...     torch.save({"state_dict": state, "state_dict_ema": state, "epoch": 3}, path)
+    ...     entry(path)
+    "its entry 'state_dict_ema', the first that timm takes; not taken: 'state_dict'"
+    """
+    if Path(path).suffix.lower() not in PICKLED:
+        _check_file(Path(path), None)
+        return ""
+    return _opened(Path(path))[1]
+
+
+def _check_file(path: Path, sha256: str | None) -> None:
     if not path.is_file():
         raise InputError(f"no weight file {path}")
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise InputError(
             f"{path}: weights are read from {', '.join(SUFFIXES)} files, not {path.suffix!r}"
         )
     if sha256 is not None and (actual := sha256_of(path)) != sha256:
         raise InputError(f"{path} is damaged: its sha256 is {actual}, its manifest says {sha256}")
+    with path.open("rb") as file:
+        head = file.read(64).lower()
+    if not head:
+        raise InputError(f"{path} is empty: copy or download it again")
+    for beginning, words in NO_WEIGHTS.items():
+        if head.startswith(beginning):
+            raise InputError(f"{path} {words}")
+
+
+def _opened(path: Path, sha256: str | None = None) -> tuple[State, str]:
+    """The state dict of a weight file as it is stored, and the words of :func:`entry`."""
+    _check_file(path, sha256)
+    suffix, words = path.suffix.lower(), ""
+    held: Any = None
     try:
         if suffix == ".safetensors":
             state: Any = load_file(path)
@@ -73,7 +128,8 @@ def read(path: Path, sha256: str | None = None) -> State:
             with np.load(path, allow_pickle=False) as stored:
                 state = augreg({name: stored[name] for name in stored.files})
         else:
-            state = _inner(_unpickled(path))
+            held = _unpickled(path)
+            state, words = _inner(held, path)
     except (
         SafetensorError,
         RuntimeError,
@@ -86,17 +142,28 @@ def read(path: Path, sha256: str | None = None) -> State:
     ) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} cannot be read: {error}") from error
-    if not (isinstance(state, Mapping) and state) or not all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
-    ):
+        why = str(error) or type(error).__name__
+        raise InputError(f"{path} cannot be read: {why}") from error
+    if not _is_state(state):
+        there = f"; it holds {_listed(held)}" if isinstance(held, Mapping) and held else ""
         raise InputError(
             f"{path} is not a state dict: it must map names to tensors and hold nothing else, "
-            f"or hold one under {', '.join(INNER)}"
+            f"or hold one under {', '.join(INNER)}{there}"
         )
-    return {
-        name: value.float() if value.is_floating_point() else value for name, value in state.items()
-    }
+    return state, words
+
+
+def _is_state(held: Any) -> bool:
+    return (
+        isinstance(held, Mapping)
+        and len(held) > 0
+        and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in held.items())
+    )
+
+
+def _listed(names: Iterable[Any]) -> str:
+    listed = [repr(name) for name in names]
+    return ", ".join(listed[:MOST]) + (", ..." if len(listed) > MOST else "")
 
 
 def _unpickled(path: Path) -> Any:
@@ -112,7 +179,9 @@ def _unpickled(path: Path) -> Any:
     try:
         # an accuracy or a learning rate may be noted as a NumPy number
         with torch.serialization.safe_globals(numbers):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            # optimizers and networks that are not taken stay on disk
+            mapped = zipfile.is_zipfile(path)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
         if named is None:
@@ -126,12 +195,45 @@ def _unpickled(path: Path) -> Any:
         ) from error
 
 
-def _inner(held: Any) -> Any:
-    """The state dict in what a training script saved."""
-    for name in INNER:
-        if isinstance(held, Mapping) and isinstance(held.get(name), Mapping):
-            return held[name]
-    return held
+def _inner(held: Any, path: Path) -> tuple[Any, str]:
+    """The state dict in what a training script saved, and the words of :func:`entry`.
+
+    The first of timm's keys is taken; without one, the only network, or that under a usual key
+    unless another entry is a copy of it.
+    """
+    entries = held if isinstance(held, Mapping) else {}
+    networks = {name: inner for name, inner in entries.items() if _is_state(inner)}
+    if not networks:
+        return held, ""
+    most = max(map(len, networks.values()))
+    whole = [name for name, inner in networks.items() if 2 * len(inner) >= most]  # no loss's
+    name = next((key for key in INNER if key in networks), whole[0])
+    rivals = [] if name in TIMMS else [other for other in whole if other != name]
+    if name in INNER:
+        rivals = [other for other in rivals if _alike(networks[other], networks[name])]
+    if rivals:
+        raise InputError(
+            f"{path} holds several networks, under {_listed([name, *rivals])} (its entries: "
+            f"{_listed(entries)}): save the one you mean by itself, such as torch.save(torch.load("
+            f"{str(path)!r}, 'cpu')[{name!r}], {f'{path.stem}_{name}.pth'!r})"
+        )
+    left = [
+        other
+        for other, inner in entries.items()
+        if other != name
+        and (other in networks or (inner and re.search(r"(^|_)ema(_model)?$", str(other))))
+    ]
+    if name in INNER and name not in EMA and not left:
+        return networks[name], ""
+    first = ", the first that timm takes" if name in TIMMS else ""
+    rest = f"; not taken: {_listed(left)}" if left else ""
+    return networks[name], f"its entry {name!r}{first}{rest}"
+
+
+def _alike(one: State, other: State) -> bool:
+    """Whether most tensors of a state dict have the shapes of another's."""
+    shapes, known = (Counter(value.shape for value in state.values()) for state in (one, other))
+    return 2 * (shapes & known).total() >= len(other)
 
 
 def augreg(arrays: Mapping[str, np.ndarray]) -> State:
@@ -204,6 +306,12 @@ def unwrapped(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Stat
                 counts[prefix] = counts.get(prefix, 0) + 1
                 break
     prefix = max(counts, key=lambda candidate: (counts[candidate], -len(candidate)))
+    several = [other for other in counts if 2 * counts[other] > counts[prefix] > 0]
+    if len(several) > 1:
+        raise InputError(
+            f"the weights hold several networks, with the prefixes {_listed(several)}: save the "
+            "entries of the one you mean by themselves"
+        )
     plain: State = {}
     for name, value in state.items():
         short = name.removeprefix(prefix)
