@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -459,6 +460,11 @@ def _held_out(
 def _plain(values: Any, name: str) -> Any:
     """Tensors on the CPU and without gradients, tables and lists as arrays, the rest as it is."""
     values = dense(values, name)
+    if isinstance(values, (str, PathLike)):
+        raise InputError(
+            f"{name} is the path {values}: give the array that it holds, or measure the file with "
+            "the command 'measure'"
+        )
     if isinstance(values, Tensor):
         return values.detach().cpu()
     if hasattr(values, "to_numpy"):
