@@ -16,6 +16,7 @@ import pytest
 import torch
 from conftest import ROOT, make_layer
 from diffused_redundancy import api
+from scipy.sparse import csr_array
 
 PACKAGE = ROOT / "lib" / "diffused_redundancy"
 WORDS = np.array(["ant", "bee", "cat", "dog", "eel"])
@@ -98,6 +99,20 @@ def test_plot_has_a_line_for_each_selection(result, measure):
     assert ("full layer" in labels) == (measure != "cka")
 
 
+class ReadInSlices:
+    """Rows as of a file larger than memory."""
+
+    def __init__(self, X):
+        self.X, self.shape, self.dtype = X, X.shape, X.dtype
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice)
+        return self.X[rows]
+
+
 KINDS = {
     "tensors": lambda X, y, Z, z: (torch.tensor(X, requires_grad=True), torch.tensor(y), Z, z),
     "frames": lambda X, y, Z, z: (pd.DataFrame(X), pd.Series(y, index=y + 7), pd.DataFrame(Z), z),
@@ -126,6 +141,60 @@ def test_half_precision(parts, kind):
     ours, expected = (dr.measure(*given, probe="both", seeds=1) for given in (half, single))
     for key, curve in expected.curves.items():
         assert np.allclose(ours.curves[key].values, curve.values)
+
+
+@pytest.mark.parametrize("given", ["one-hot", "floats", "bfloat16", "a column", "objects"])
+def test_labels_of_any_form(parts, given):
+    X, y, X_test, y_test = parts
+    form = {
+        "one-hot": lambda y: np.eye(5)[y],
+        "floats": lambda y: y.astype("float32"),
+        "bfloat16": lambda y: torch.tensor(y).bfloat16(),
+        "a column": lambda y: y[:, None],
+        "objects": lambda y: WORDS[y].astype(object),
+    }[given]
+    same, expected = (
+        dr.measure(X, form(y), X_test, form(y_test), seeds=1),
+        dr.measure(*parts, seeds=1),
+    )
+    assert np.array_equal(same.accuracy.values, expected.accuracy.values)
+    said = {"one-hot": "is one-hot", "floats": "as float32", "bfloat16": "as bfloat16"}.get(given)
+    assert len(same.notes) == (2 if said else 0) and all(said in note for note in same.notes)
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor", "rows"])
+@pytest.mark.parametrize("pool", ["mean", "max", "cls"])
+@pytest.mark.parametrize("shape", [(4, 60), (60, 3, 3), (3, 3, 60), (60, 2, 3)])
+def test_maps_and_tokens_are_pooled(kind, pool, shape):
+    X = np.random.default_rng(0).standard_normal((50, *shape)).astype("float32")
+    axes = (1,) if len(shape) == 2 else (1, 2) if shape[0] == shape[1] else (2, 3)
+    given = {"array": X, "tensor": torch.tensor(X), "rows": ReadInSlices(X)}[kind]
+    if pool == "cls" and len(shape) == 3:
+        with pytest.raises(dr.InputError, match="pool 'cls' is for tokens"):
+            dr.measure(given, pool=pool)
+        return
+    plain = {"mean": X.mean(axes), "max": X.max(axes), "cls": X[:, 0]}[pool]
+    result, expected = dr.measure(given, pool=pool, seeds=1), dr.measure(plain, seeds=1)
+    assert np.allclose(result.cka.values, expected.cka.values, atol=1e-6)
+    assert result.about["d"] == 60 and "60 neurons." in result.notes[0]
+    if pool != "cls":
+        assert f"the {pool} over " in result.notes[0] and str(axes[0]) in result.notes[0]
+
+
+def test_pooling_of_both_parts_in_half_precision(parts):
+    X, y, X_test, y_test = (torch.tensor(part) for part in parts)
+    tokens = (torch.stack([part - 1, part + 1], 1).half() for part in (X, X_test))
+    X2, Z2 = tokens
+    expected = dr.measure(X2.float().mean(1), y, Z2.float().mean(1), y_test, seeds=1)
+    result = dr.measure(X2, y, Z2, y_test, pool="mean", seeds=1)
+    assert np.array_equal(result.accuracy.values, expected.accuracy.values)
+
+
+def test_big_endian_rows_are_taken(parts):
+    big = parts[0].astype(">f4")
+    assert np.array_equal(
+        dr.measure(ReadInSlices(big), seeds=1).cka.values, dr.measure(parts[0], seeds=1).cka.values
+    )
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -164,20 +233,9 @@ def test_names_of_classes_follow_the_labels_that_occur(parts):
 
 
 def test_constant_neurons_of_rows_read_in_slices(parts):
-    class Rows:
-        def __init__(self, X):
-            self.X, self.shape, self.dtype = X, X.shape, X.dtype
-
-        def __len__(self):
-            return len(self.X)
-
-        def __getitem__(self, rows):
-            assert isinstance(rows, slice)
-            return self.X[rows]
-
     X, y, X_test, y_test = parts
     X, X_test = (np.insert(part, 3, 0.5, axis=1) for part in (X, X_test))
-    lazy = dr.measure(Rows(X), y, X_test, y_test, constant="drop", seeds=2)
+    lazy = dr.measure(ReadInSlices(X), y, X_test, y_test, constant="drop", seeds=2)
     plain = dr.measure(*parts, seeds=2)
     assert lazy.about["d"] == 60 and "1 of 61 neurons is constant (index 3); they" in lazy.notes[0]
     for key, curve in plain.curves.items():
@@ -194,14 +252,27 @@ def changed(**values):
         (changed(X=[[1.0, 2.0], [3.0]]), "X is a list whose rows differ in length"),
         (changed(X=np.ones((400, 60), int)), "X holds int64: features must be float16"),
         (changed(X=pd.DataFrame({"a": ["x", "y"]})), "features must be float16"),
+        (changed(X=torch.eye(400).to_sparse()), r"X is a sparse tensor: give X.to_dense\(\)"),
+        (changed(X=csr_array(np.eye(400))), r"X is a sparse matrix: give X.toarray\(\)"),
+        (changed(X_test=csr_array(np.eye(60))), r"X_test is a sparse matrix: give X_test.toarr"),
+        (changed(X=np.zeros((400, 60), "V2")), r"X holds \|V2, .* JAX's bfloat16: save it as"),
+        (changed(X=np.zeros((400, 3, 60))), r"\(400, 3, 60\).* pool 'mean' or 'max' reduces maps"),
+        (changed(pool="mean"), r"X has shape \(400, 60\): pool 'mean' is for maps .* leave it out"),
+        (changed(pool="men"), "unknown pool 'men': did you mean 'mean'"),
+        (lambda X, y, Z, z: {"X": X[:1]}, "X holds one image: at least two are needed"),
+        (changed(y=np.arange(400) % 3 - 1), "y holds -1 for 134 of 400 images"),
+        (changed(y_test=np.array(["1"] * 200)), r"y_test holds words, y whole numbers: give both"),
         (changed(X=np.full((400, 60), np.inf)), "is inf: features must be finite"),
         (changed(X_test=np.full((200, 60), np.nan)), r"X_test\[0, 0\] is nan"),
         (changed(X_test=np.ones((200, 9))), "X_test has 9 neurons: X has 60"),
         (changed(X_test=None), "there is y_test alone: X_test and y_test go together"),
         (changed(y=None), "there is X_test but no y"),
         (changed(y=np.zeros(400, int)), r"y holds one class \(0\)"),
-        (changed(y=torch.zeros(400, dtype=torch.bfloat16)), "y holds float32: labels must be"),
-        (changed(y=pd.Series(["ant", None] * 200)), "y holds object: labels must be whole"),
+        (changed(y=torch.zeros(400, dtype=torch.bfloat16)), r"y holds one class \(0\)"),
+        (
+            changed(y=pd.Series(["ant", None] * 200)),
+            "y has no label for 200 of 400 images .first: row 1 holds nan",
+        ),
         (changed(y=range(9)), "one label for each of the 400 images"),
         (changed(y_test=np.full(200, 9)), "y_test holds 9, which is not among the 5 classes of y"),
         (changed(selections="pcaa"), "did you mean 'pca'"),

@@ -28,7 +28,7 @@ DIRECTION = (
     "commands",
 )
 """Rooms and single modules, each of which may import what stands before it."""
-ALSO = {"nets": {"measures.features"}}
+ALSO = {"nets": {"measures.features"}, "tasks": {"measures.labels"}}
 """Modules of later rooms that a room may import all the same."""
 ALONE = {"measures": {"measures"}, "probes": {"measures", "probes"}}
 """Rooms of mathematics, which know nothing of networks, tasks or files."""

@@ -181,7 +181,7 @@ def test_feature_files_that_cannot_be_read(tmp_path):
     with pytest.raises(dr.InputError, match="no file"):
         read_features(tmp_path / "none.npz", ("X_train",))
     (tmp_path / "a.csv").write_text("1,2")
-    with pytest.raises(dr.InputError, match="are read from .npz or .safetensors files, not '.csv'"):
+    with pytest.raises(dr.InputError, match="are read from .npz, .npy, .* files, not '.csv'"):
         read_features(tmp_path / "a.csv", ("X_train",))
     for suffix in (".npz", ".safetensors"):
         (tmp_path / f"b{suffix}").write_bytes(b"not what it says")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from .experiment.probed_layer import ProbedLayer
 from .measures.cka import closed_form
 from .measures.curves import MEASURES, Curve
 from .measures.features import Features
+from .measures.labels import class_indices, dense
+from .measures.pooling import pooled
 from .measures.redundancy import Redundancy
 from .measures.selections import PAPER_FRACTIONS, SELECTIONS, sizes_of
 from .measures.statistics import SufficientStatistics
@@ -272,6 +275,7 @@ def measure(
     standardize: bool = False,
     constant: str = "error",
     penalty: float | None = None,
+    pool: str | None = None,
     device: str = "auto",
 ) -> Result:
     """Measure how redundant the neurons of a layer are.
@@ -286,7 +290,7 @@ def measure(
         Features of n train images at d neurons: a NumPy array, a torch tensor of any device, a
         pandas frame, or rows that are read in slices. Features hold the other three as well.
     y : array (n,), optional
-        Labels: whole numbers or words. Without them only CKA is measured.
+        Labels: whole numbers or words, or one-hot, (n, C). Without them only CKA is measured.
     X_test, y_test : arrays (m, d) and (m,), optional
         The test part. Without it a fifth of the images is held out, classes in proportion, and a
         note says so.
@@ -304,6 +308,9 @@ def measure(
     penalty : float, optional
         Of the ridge probe, relative to the mean variance of a neuron. By default it is chosen by
         cross-validation on the train set; the logistic probe's always is.
+    pool : str, optional
+        For maps (n, c, h, w) and tokens (n, tokens, d): their ``mean`` or ``max`` over positions,
+        or ``cls``, the first token. A note says which axes were reduced.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
@@ -339,7 +346,7 @@ def measure(
     ('There was no test part: 120 of 600 images were held out (stratified, split seed 0).',)
     """
     options = Options(probe, selections, seeds, standardize, constant, penalty, device)
-    features, notes = _prepared(X, y, X_test, y_test)
+    features, notes = _prepared(X, y, X_test, y_test, pool)
     if not features.labelled and probe in ("logistic", "both"):
         raise InputError(f"probe {probe!r} needs labels: give them, or use the probe 'none'")
     layer = ProbedLayer(lambda: features, device=device, standardize=standardize)
@@ -380,7 +387,9 @@ def _curves(layer: ProbedLayer, options: Options) -> tuple[list[Curve], dict[str
     return [curve for curve in curves if len(curve.sizes)], penalties
 
 
-def _prepared(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[Features, tuple[str, ...]]:
+def _prepared(
+    X: Any, y: Any, X_test: Any, y_test: Any, pool: str | None
+) -> tuple[Features, tuple[str, ...]]:
     """What was given as checked features, with labels that index the sorted classes; and notes."""
     if not isinstance(X, Features):
         given, names = Features(X, y, X_test, y_test), ("X", "y")
@@ -388,9 +397,13 @@ def _prepared(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[Features, tuple
         given, names = X, ("X_train", "y_train")
     else:
         raise InputError("X is Features, which hold labels and a test part: give nothing else")
-    X_train = check_features(_plain(given.X_train, names[0]), names[0])
+    X_train, note = pooled(_plain(given.X_train, names[0]), pool, names[0])
+    X_train = check_features(X_train, names[0])
     if not is_lazy(X_train):  # what is read in slices is checked as it is read
         check_finite(X_train, names[0])
+    if len(X_train) < 2:
+        raise InputError(f"{names[0]} holds one image: at least two are needed")
+    notes = [note] if note else []
     test = {"X_test": given.X_test, "y_test": given.y_test}
     present = [name for name, values in test.items() if values is not None]
     if given.y_train is None:
@@ -399,10 +412,11 @@ def _prepared(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[Features, tuple
                 f"there is {present[0]} but no {names[1]}: a test part is of use only with train "
                 "labels"
             )
-        return Features(X_train), ("There are no labels, so only CKA is measured.",)
+        notes.append("There are no labels, so only CKA is measured.")
+        return Features(X_train), tuple(notes)
     if len(present) == 1:
         raise InputError(f"there is {present[0]} alone: X_test and y_test go together")
-    y_train, classes = _labels(given.y_train, len(X_train), names[1])
+    y_train, classes = class_indices(given.y_train, len(X_train), names[1], notes=notes)
     if len(classes) < 2:
         raise InputError(
             f"{names[1]} holds one class ({classes[0]}): a probe needs at least two; leave labels "
@@ -410,19 +424,23 @@ def _prepared(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[Features, tuple
         )
     words = _words(classes, given.classes)
     if not present:
-        return _held_out(X_train, y_train, words, given.views, names)
-    X_test = as_features(_plain(given.X_test, "X_test"), "X_test")
+        features, note = _held_out(X_train, y_train, words, given.views, names)
+        return features, (*notes, note)
+    X_test, _ = pooled(_plain(given.X_test, "X_test"), pool, "X_test")
+    X_test = as_features(X_test, "X_test")
     check_finite(X_test, "X_test")
     if X_test.shape[1] != X_train.shape[1]:
         raise InputError(f"X_test has {X_test.shape[1]} neurons: {names[0]} has {X_train.shape[1]}")
-    y_test, _ = _labels(given.y_test, len(X_test), "y_test", classes, names[1])
-    return Features(X_train, y_train, X_test, y_test, words, given.views), ()
+    y_test, _ = class_indices(
+        given.y_test, len(X_test), "y_test", classes, of=names[1], notes=notes
+    )
+    return Features(X_train, y_train, X_test, y_test, words, given.views), tuple(notes)
 
 
 def _held_out(
     X: Any, y: np.ndarray, classes: tuple[str, ...], views: int, names: tuple[str, str]
-) -> tuple[Features, tuple[str, ...]]:
-    """Features whose test part is a share of the train images."""
+) -> tuple[Features, str]:
+    """Features whose test part is a share of the train images, and a note."""
     if views > 1:
         raise InputError(f"{names[0]} holds {views} views of each image: give X_test and y_test")
     if min(np.bincount(y)) < 2:
@@ -436,11 +454,17 @@ def _held_out(
         f"There was no test part: {len(test)} of {len(y)} images were held out (stratified, split "
         "seed 0)."
     )
-    return Features(whole[train], y[train], whole[test], y[test], classes), (note,)
+    return Features(whole[train], y[train], whole[test], y[test], classes), note
 
 
 def _plain(values: Any, name: str) -> Any:
     """Tensors on the CPU and without gradients, tables and lists as arrays, the rest as it is."""
+    values = dense(values, name)
+    if isinstance(values, (str, PathLike)):
+        raise InputError(
+            f"{name} is the path {values}: give the array that it holds, or measure the file with "
+            "the command 'measure'"
+        )
     if isinstance(values, Tensor):
         return values.detach().cpu()
     if hasattr(values, "to_numpy"):
@@ -450,42 +474,7 @@ def _plain(values: Any, name: str) -> Any:
             return np.asarray(values)
         except ValueError as error:
             raise InputError(f"{name} is a list whose rows differ in length") from error
-    return values
-
-
-def _labels(
-    values: Any,
-    n: int,
-    name: str,
-    classes: np.ndarray | None = None,
-    of: str = "",
-) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of any whole numbers or words as indices into sorted classes, and these; ``classes``
-    are those of the labels called ``of``.
-    """
-    values = _plain(values, name)
-    if is_lazy(values):
-        values = values[0 : len(values)]
-    array = np.asarray(
-        values.float() if isinstance(values, Tensor) and values.is_floating_point() else values
-    )
-    if array.dtype.kind in "OT" and len({type(value) for value in array.tolist()}) == 1:
-        array = np.array(array.tolist())  # words of a table, for one
-    if array.ndim != 1 or len(array) != n:
-        raise InputError(
-            f"{name} has shape {array.shape}: there must be one label for each of the {n} images"
-        )
-    if array.dtype.kind not in "iubUS":
-        raise InputError(f"{name} holds {array.dtype}: labels must be whole numbers or words")
-    if classes is None:
-        classes, index = np.unique(array, return_inverse=True)
-        return index.astype(np.int64), classes
-    strange = np.setdiff1d(array, classes)
-    if len(strange):
-        raise InputError(
-            f"{name} holds {strange[0]}, which is not among the {len(classes)} classes of {of}"
-        )
-    return np.searchsorted(classes, array).astype(np.int64), classes
+    return values if hasattr(values, "shape") else np.asarray(values)
 
 
 def _words(classes: np.ndarray, names: tuple[str, ...]) -> tuple[str, ...]:

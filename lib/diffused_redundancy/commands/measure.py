@@ -7,9 +7,10 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pandas as pd
 
 from ..api import Options, Result
 from ..api import measure as measured
-from ..errors import InputError, check_number
+from ..errors import MOST, InputError, check_number
 from ..measures.curves import MEASURES, Curve
 from ..measures.features import Features
 from ..measures.redundancy import Redundancy
@@ -26,8 +27,10 @@ from ..measures.selections import SELECTIONS
 from ..report.display import png, with_palette
 from ..report.html import page, rendered
 from ..store import atomic_path, make_folder, provenance
-from ..store.featurefile import read_features
+from ..store.featurefile import ALONE, READERS, Stored, contents, read_features
 
+USUAL_FEATURES = ("x_train", "features", "embeddings", "x", "feats", "embedding", "arr_0")
+USUAL_LABELS = ("y_train", "labels", "y", "targets", "label", "target", "arr_1")
 NAMES = ("X_train", "y_train", "X_test", "y_test")
 FILES = ("curves.csv", "summary.json", "report.html")
 
@@ -35,10 +38,27 @@ FILES = ("curves.csv", "summary.json", "report.html")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what may be typed."""
     parser.add_argument(
-        "features",
+        "path",
         type=Path,
         metavar="FEATURES",
-        help=".npz or .safetensors file with X_train, y_train and optionally X_test, y_test",
+        help=f"{', '.join(READERS)} file with X_train, y_train and optionally X_test, y_test; or a "
+        "folder of .npy files",
+    )
+    parser.add_argument(
+        "--features",
+        metavar="NAME",
+        help="array that holds the features (default: X_train); the test part's name has test for "
+        "train",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="NAME",
+        help="array that holds the labels (default: y_train), or a file of its own",
+    )
+    parser.add_argument(
+        "--pool",
+        metavar="NAME",
+        help="reduce maps and tokens to one row an image: mean, max or cls, the first token",
     )
     parser.add_argument(
         "--out",
@@ -108,8 +128,11 @@ def run(options: argparse.Namespace) -> int:
 class Request:
     """What was typed; every value is checked when it is made."""
 
-    features: Path
+    path: Path
     out: Path
+    features: str | None = None
+    labels: str | None = None
+    pool: str | None = None
     seeds: int = 5
     delta: Sequence[float] = ()
     selection: Sequence[str] = ()
@@ -155,7 +178,9 @@ def measure(request: Request) -> str:
                     f"cannot write {request.out / name}: a folder of that name is in the way; "
                     "choose another folder"
                 )
-        result = measured(_read(request.features), **vars(request.options))
+        features, notes = _read(request)
+        result = measured(features, pool=request.pool, **vars(request.options))
+        result = replace(result, notes=(*notes, *result.notes))
         redundancies = _redundancies(result, request.delta)
         main = 0.9 if 0.9 in request.delta else request.delta[0]
         sentences = [result.describe(main, name) for name in result.measures]
@@ -169,15 +194,95 @@ def measure(request: Request) -> str:
     return "\n".join([table, "", *sentences, *result.notes, report])
 
 
-def _read(path: Path) -> Features:
-    """The arrays of a file, unchecked."""
-    arrays = read_features(path, NAMES)
-    if "X_train" not in arrays:
+def _read(request: Request) -> tuple[Features, list[str]]:
+    """The arrays of a file, unchecked, and sentences on which were taken."""
+    path = request.path.expanduser()
+    stored = contents(path)
+    shards = path.is_dir() and ALONE in stored
+    if ALONE in stored:
+        if request.features is not None:
+            raise InputError(f"{path} holds one array, without a name: leave out --features")
+        stored = {NAMES[0]: stored[ALONE]}
+    X = request.features or NAMES[0]
+    if X not in stored:
+        raise InputError(f"{path} has no array {X!r}{_proposal(X, stored, request.labels)}")
+    y = request.labels or NAMES[1]
+    elsewhere = request.labels is not None and y not in stored
+    if elsewhere and not Path(y).expanduser().exists():
+        known = [name for name in stored if stored[name].labels(stored[X].shape[0])] or stored
+        near = min(known, key=lambda name: _likeness(name, y, USUAL_LABELS))
         raise InputError(
-            f"{path} has no array 'X_train': it needs X_train, and may have y_train, X_test "
-            "and y_test"
+            f"{path} has no array {y!r} for --labels, and there is no such file: it holds "
+            f"{', '.join(stored)} (nearest: {near})"
         )
-    return Features(**arrays)
+    wanted = (X, y, _of_test(X), _of_test(y))
+    names = tuple(name for name in wanted if name in stored)
+    arrays = read_features(path, names)
+    parts = [arrays.get(name) for name in wanted]
+    notes = []
+    if shards:
+        notes.append(f"{path.name} was read as shards of one array, in the order of their names.")
+    if names and any(name not in NAMES for name in names):
+        notes.append(
+            "Arrays: "
+            + ", ".join(
+                f"{name} as {known}"
+                for name, known in zip(wanted, NAMES, strict=True)
+                if name in stored
+            )
+            + "."
+        )
+    if elsewhere:
+        parts[1] = _labels_of(Path(y))
+        notes.append(f"Labels are of {Path(y).name}.")
+    if parts[1] is None:
+        others = [name for name in stored if stored[name].labels(stored[X].shape[0])]
+        if others:
+            notes.append(f"{path.name} also holds {', '.join(others)}: --labels NAME takes them.")
+    return Features(parts[0], parts[1], parts[2], parts[3]), notes
+
+
+def _of_test(name: str) -> str:
+    """What the array of the test part is called; empty where none can be."""
+    for train, test in (("train", "test"), ("Train", "Test"), ("TRAIN", "TEST")):
+        if train in name:
+            return name.replace(train, test)
+    return ""
+
+
+def _labels_of(path: Path) -> Any:
+    """The labels of a file of their own."""
+    stored = contents(path)
+    name = NAMES[1] if NAMES[1] in stored else next(iter(stored), "")
+    if len(stored) > 1 and name != NAMES[1]:
+        raise InputError(
+            f"{path} holds {', '.join(stored)}: a file of labels holds y_train, or one array"
+        )
+    return next(iter(read_features(path, (name,)).values()), None)
+
+
+def _proposal(wanted: str, stored: Mapping[str, Stored], labels: str | None) -> str:
+    """What a file holds, and what to say to have it measured."""
+    if not stored:
+        return ": it holds none"
+    listed = [f"{name} {about}" for name, about in stored.items()]
+    more = f", and {len(listed) - MOST} more" if len(listed) > MOST else ""
+    held = f": it holds {', '.join(listed[:MOST])}{more}"
+    features = [name for name, about in stored.items() if about.floating]
+    if not features:
+        return f"{held}; none of them can be features"
+    X = min(features, key=lambda name: _likeness(name, wanted, USUAL_FEATURES))
+    fitting = [name for name in stored if stored[name].labels(stored[X].shape[0])]
+    y = min(fitting, key=lambda name: _likeness(name, "", USUAL_LABELS), default=None)
+    said = f" --labels {labels or y}" if labels or y else ""
+    return f"{held}; say --features {X}{said}"
+
+
+def _likeness(name: str, wanted: str, usual: Sequence[str]) -> tuple[float, int]:
+    """A key that sorts the name that was meant to the front."""
+    plain = name.rpartition("/")[2].lower()
+    near = SequenceMatcher(None, name.lower(), wanted.lower()).ratio()
+    return (-near if near > 0.6 else 0.0), usual.index(plain) if plain in usual else len(usual)
 
 
 def _redundancies(result: Result, deltas: Sequence[float]) -> list[tuple[Curve, Redundancy]]:
@@ -201,7 +306,7 @@ def _write(
     contents = {
         "curves.csv": result.to_frame().to_csv(index=False, float_format="%.8g"),
         "summary.json": json.dumps(summary, indent=2, ensure_ascii=False) + "\n",
-        "report.html": _report(request.features.name, result, redundancies, sentences, made_by),
+        "report.html": _report(request.path.name, result, redundancies, sentences, made_by),
     }
     with ExitStack() as together:  # all take their places at the end: none is of another run
         for name, content in contents.items():
@@ -218,7 +323,7 @@ def _summary(
     """The content of ``summary.json``."""
     about = {**result.about}
     return {
-        "features": request.features.name,
+        "features": request.path.name,
         **{name: about[name] for name in ("n_train", "n_test", "d", "classes")},
         "constant_neurons": about["constant"],
         "diagonal_share": about["diagonal_share"],

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .labels import dense
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -44,19 +45,11 @@ def check_features(features: Any, name: str = "X") -> Any:
     Raises
     ------
     InputError
-        If they are not two-dimensional, are empty, or do not hold floating-point numbers.
+        If they are not two-dimensional, are empty, sparse, or do not hold floating-point numbers.
     """
-    checked = (
-        features
-        if is_lazy(features) or isinstance(features, Tensor)
-        else _from_numpy(features, name)
-    )
-    kind = str(checked.dtype).removeprefix("torch.")
-    if kind not in FLOATS:
-        raise InputError(
-            f"{name} holds {kind}: features must be {', '.join(FLOATS)}; convert them, for "
-            "example to float32"
-        )
+    features = dense(features, name)
+    checked = features if is_lazy(features) else as_tensor(features, name)
+    check_kind(checked, name)
     shape = tuple(checked.shape)
     if len(shape) != 2:
         raise InputError(
@@ -69,10 +62,21 @@ def check_features(features: Any, name: str = "X") -> Any:
     return checked
 
 
+def check_kind(features: Any, name: str = "X") -> None:
+    """Raise InputError unless features hold floating-point numbers."""
+    kind = getattr(features.dtype, "name", None) or str(features.dtype).removeprefix("torch.")
+    if kind == "void16":
+        raise _stored_bfloat16(name)
+    if kind not in FLOATS:
+        raise InputError(
+            f"{name} holds {kind}: features must be {', '.join(FLOATS)}; convert them, for "
+            "example to float32"
+        )
+
+
 def rows_of(features: Any, rows: slice, name: str = "X") -> Tensor:
     """Some rows of checked features as a tensor."""
-    part = features[rows]
-    return part if isinstance(part, Tensor) else _from_numpy(part, name)
+    return as_tensor(features[rows], name)
 
 
 def as_features(features: Any, name: str = "X") -> Tensor:
@@ -85,8 +89,26 @@ def as_features(features: Any, name: str = "X") -> Tensor:
     )
 
 
+def _stored_bfloat16(name: str) -> InputError:
+    return InputError(
+        f"{name} holds |V2, bare pairs of bytes, as which NumPy stores JAX's bfloat16: save it as "
+        f"float32, {name}.astype('float32')"
+    )
+
+
+def as_tensor(values: Any, name: str) -> Tensor:
+    """An array of floating-point or whole numbers as a tensor without gradient that shares memory
+    with it.
+    """
+    return values.detach() if isinstance(values, Tensor) else _from_numpy(values, name)
+
+
 def _from_numpy(values: Any, name: str) -> Tensor:
     array = np.asarray(values)
+    if array.dtype.name == "bfloat16":  # JAX's in memory
+        return torch.from_numpy(np.array(array).view(np.int16)).view(torch.bfloat16)
+    if array.dtype.name == "void16":
+        raise _stored_bfloat16(name)
     if array.dtype.str[1:] not in _KNOWN_TO_TORCH:
         raise InputError(f"{name} holds {array.dtype}: features must be {', '.join(FLOATS)}")
     if any(stride < 0 for stride in array.strides) or not array.dtype.isnative:
@@ -116,14 +138,21 @@ def as_labels(labels: Any, n: int, name: str = "y", classes: int | None = None) 
     InputError
         If the labels are not whole numbers, of another length, negative, or not below ``classes``.
     """
-    array = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+    labels = dense(labels, name)
+    if isinstance(labels, Tensor):
+        if labels.dtype == torch.bfloat16:  # NumPy does not know it
+            labels = labels.float()
+        labels = labels.detach().cpu().numpy()
+    array = np.asarray(labels)
     if array.ndim != 1 or len(array) != n:
         raise InputError(
             f"{name} has shape {tuple(array.shape)}: there must be one label for each of the "
             f"{n} images"
         )
     if array.dtype.kind not in "iub":
-        raise InputError(f"{name} holds {array.dtype}: labels must be whole numbers from 0")
+        raise InputError(
+            f"{name} holds {array.dtype}: labels must be whole numbers from 0, held as integers"
+        )
     if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
         raise InputError(f"{name} holds {int(array.max())}: labels must fit in int64")
     array = array.astype(np.int64)

@@ -77,41 +77,12 @@ def hold_out(
 
 
 def read_labels(values: Any, n: int, name: str) -> tuple[np.ndarray, str]:
-    """Labels as whole numbers from 0 or words, (n,), and what was done to them, in words.
-
-    Whole numbers in floating point, one-hot rows and a single column are taken as what they mean.
-
-    Raises
-    ------
-    InputError
-        If they are anything else, or too few or too many.
+    """Labels as whole numbers, truth values or words, (n,), and what was done to them, in words;
+    see :func:`..measures.labels.label_values`.
     """
-    if hasattr(values, "is_floating_point"):  # a tensor; NumPy has no bfloat16
-        values = values.float() if values.is_floating_point() else values
-    array, note = np.asarray(values), ""
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    elif array.ndim == 2 and array.dtype.kind in "iubf" and _is_one_hot(array):
-        array, note = array.argmax(1), f"{name} was one-hot"
-    if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.round(array)).all():
-        array, note = array.astype(np.int64), f"{name} held whole numbers in floating point"
-    if array.ndim != 1 or len(array) != n or array.dtype.kind not in "iubUS":
-        raise InputError(
-            f"{name} is {array.dtype} {array.shape}: there must be one whole number from 0, or "
-            f"one word, for each of the {n} images"
-        )
-    if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8", "replace")
-    if array.dtype.kind == "i" and n and array.min() < 0:
-        raise InputError(
-            f"{name} holds {array.min()} (image {int(array.argmin())}): there must be a whole "
-            "number from 0 for each image; leave out those without a label"
-        )
-    return array, note
+    from ..measures.labels import label_values  # brings torch
 
-
-def _is_one_hot(array: np.ndarray) -> bool:
-    return bool(np.isin(array, (0, 1)).all() and (array.sum(1) == 1).all())
+    return label_values(values, n, name)
 
 
 def numbered(

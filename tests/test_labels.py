@@ -1,0 +1,122 @@
+"""Labels of any form: those that can mean one thing only are taken, the others are one line."""
+
+from __future__ import annotations
+
+import doctest
+
+import diffused_redundancy as dr
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+import torch
+from diffused_redundancy.measures import labels
+from diffused_redundancy.measures.labels import class_indices
+
+Y = np.arange(6) % 3
+WORDS = np.array(["ant", "bee", "cat"])
+
+PLAIN = {
+    "integers": Y,
+    "a column": Y[:, None],
+    "any values": Y * 500,
+    "negative ones": Y - 7,
+    "unsigned": Y.astype("uint64"),
+    "words": WORDS[Y],
+    "a column of words": WORDS[Y][:, None],
+    "words as objects": WORDS[Y].astype(object),
+    "words of a file": WORDS[Y].astype("S3"),
+    "bytes as objects": WORDS[Y].astype("S3").astype(object),
+    "a list of words": WORDS[Y].tolist(),
+    "words of pandas": pd.Series(WORDS[Y], dtype="string"),
+    "categories": pd.Categorical(WORDS[Y]),
+    "nullable integers": pd.Series(Y, dtype="Int64"),
+    "a frame": pd.DataFrame({"y": Y}),
+    "integers as objects": Y.astype(object),
+    "a tensor": torch.tensor(Y),
+}
+SAID = {
+    "floats": (Y.astype("f4"), "y holds whole numbers as float32"),
+    "big-endian floats": (Y.astype(">f8"), "y holds whole numbers as float64"),
+    "floats of a list": ([0.0, 1.0, 2.0] * 2, "y holds whole numbers as float64"),
+    "bfloat16": (torch.tensor(Y).bfloat16(), "y holds whole numbers as bfloat16"),
+    "a gradient": (torch.tensor(Y * 1.0, requires_grad=True), "whole numbers as float64"),
+    "one-hot": (np.eye(3)[Y], "y is one-hot"),
+    "one-hot integers": (torch.eye(3, dtype=torch.long)[Y], "y is one-hot"),
+}
+
+
+@pytest.mark.parametrize("kind", [*PLAIN, *SAID])
+def test_labels_that_mean_one_thing_are_taken_and_said(kind):
+    given, said = SAID.get(kind, (PLAIN.get(kind), None))
+    notes = []
+    indices, classes = class_indices(given, 6, notes=notes)
+    assert indices.dtype == np.int64 and np.array_equal(indices, Y) and len(classes) == 3
+    assert len(notes) == (said is not None) and all(said in note for note in notes)
+    if "words" in kind or kind in ("categories", "bytes as objects"):
+        assert classes.tolist() == WORDS.tolist()
+    again, same = class_indices(given, 6, "y_test", classes)
+    assert np.array_equal(again, Y) and same is classes
+
+
+def test_values_are_classes_and_truth_values_are_two():
+    assert class_indices(Y * 250, 6)[1].tolist() == [0, 250, 500]
+    indices, classes = class_indices(Y == 1, 6)
+    assert classes.tolist() == [False, True] and indices.tolist() == [0, 1, 0] * 2
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        (Y - 1, r"holds -1 for 2 of 6 images, .* leave these rows out .* y.astype\(str\)"),
+        (Y - 1.0, "holds -1 for 2 of 6 images"),
+        (np.where(Y, Y, -100), "holds -100 for 2 of 6"),
+        (pd.Series([1, None] * 3), r"no label for 3 of 6 images \(first: row 1 holds nan\)"),
+        (["a", None] * 3, "no label for 3 of 6 images"),
+        (["a", float("nan")] * 3, "no label for 3 of 6 images"),
+        (pd.Series(["a", pd.NA] * 3, dtype="string"), "no label for 3 of 6 images"),
+        (Y + 0.5, "holds float64 such as 0.5: labels must be whole numbers or words"),
+        (np.where(Y, Y, np.inf), "such as inf: labels must be whole numbers"),
+        (torch.tensor(Y + 300).bfloat16(), "bfloat16, which keeps whole numbers exactly below 256"),
+        (np.array([1, "a"] * 3, dtype=object), "objects of type int, str"),
+        (np.eye(3)[Y] / 2, "has shape .6, 3.: there must be one label for each of the 6 images"),
+        (Y[:5], "one label for each of the 6 images"),
+        (3, "one label for each of the 6 images"),
+        (Y.astype(complex), "y holds complex128"),
+        ([[1], [2, 3]], "rows differ in length"),
+        (scipy.sparse.csr_array(np.eye(3)), r"is a sparse matrix: give y.toarray\(\)"),
+        (scipy.sparse.coo_matrix(np.eye(3)), r"is a sparse matrix: give y.toarray\(\)"),
+        (torch.eye(3).to_sparse(), r"is a sparse tensor: give y.to_dense\(\)"),
+    ],
+)
+def test_other_labels_are_one_line(given, words):
+    with np.errstate(invalid="ignore"), pytest.raises(dr.InputError, match=words):
+        class_indices(given, 6)
+
+
+@pytest.mark.parametrize(
+    "given, classes, words",
+    [
+        (Y + 5, np.arange(3), r"y_test holds 5, .* of y_train \(nearest: 2\)"),
+        (["dog", "ent"], WORDS, "holds dog, which is not among the 3 classes of y_train .nearest"),
+        (["ents"] * 2, WORDS, "nearest: ant"),
+        (Y.astype(str), np.arange(3), r"y_test holds words, y_train whole .* y_test.astype\(int\)"),
+        (Y, WORDS, r"y_test holds whole numbers, y_train words: .* y_test.astype\(str\)"),
+    ],
+)
+def test_a_test_part_has_the_classes_of_the_train_part(given, classes, words):
+    with pytest.raises(dr.InputError, match=words):
+        class_indices(given, len(given), "y_test", classes, of="y_train")
+
+
+def test_class_indices_of_probes_need_integers():
+    X = np.random.default_rng(0).standard_normal((6, 2))
+    same = dr.SufficientStatistics.from_features(X, torch.tensor(Y)).class_sums
+    assert torch.equal(dr.SufficientStatistics.from_features(X, Y).class_sums, same)
+    for given in (torch.tensor(Y).bfloat16(), torch.tensor(Y * 1.0, requires_grad=True)):
+        with pytest.raises(dr.InputError, match="held as integers"):
+            dr.SufficientStatistics.from_features(X, given)
+
+
+def test_examples():
+    assert doctest.testmod(labels).failed == 0
