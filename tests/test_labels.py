@@ -120,3 +120,10 @@ def test_class_indices_of_probes_need_integers():
 
 def test_examples():
     assert doctest.testmod(labels).failed == 0
+
+
+def test_minus_one_beside_one_alone_is_a_class():
+    assert class_indices([-1, 1, 1], 3)[0].tolist() == [0, 1, 1]
+    assert class_indices([-1, -1], 2, "y_test", np.array([-1, 1]))[0].tolist() == [0, 0]
+    with pytest.raises(dr.InputError, match="holds -1 for 1 of 3 images, the mark of images"):
+        class_indices([-1, 0, 1], 3)
