@@ -68,7 +68,7 @@ def test_values_are_classes_and_truth_values_are_two():
 @pytest.mark.parametrize(
     "given, words",
     [
-        (Y - 1, r"holds -1 for 2 of 6 images, .* leave these rows out .* y.astype\(str\)"),
+        (Y - 1, r"holds -1 for 2 of 6 images, .* leave these rows out .* labels.astype\(str\)"),
         (Y - 1.0, "holds -1 for 2 of 6 images"),
         (np.where(Y, Y, -100), "holds -100 for 2 of 6"),
         (pd.Series([1, None] * 3), r"no label for 3 of 6 images \(first: row 1 holds nan\)"),

@@ -125,7 +125,7 @@ def _check_marks(array: np.ndarray, name: str, known: set[Any]) -> None:
             raise InputError(
                 f"{name} holds {mark} for {int((array == mark).sum())} of {len(array)} images, "
                 "the mark of images without a label: leave these rows out of features and labels "
-                f"(keep = labels != {mark}), or, if {mark} is a class, give words: labels.astype(str)"
+                f"(keep = labels != {mark}), or give words: labels.astype(str)"
             )
 
 
