@@ -192,8 +192,7 @@ class _NestedFits:
         )
         statistics, count = probe.statistics, len(orderings)
         self.d = statistics.d
-        # X'X/n of the scaled features
-        self.gram = statistics.gram.to(probe.test) / (statistics.n * statistics.mean_variance)
+        self.gram = statistics.relative_gram(probe.test)
         # The whole layer is one problem in whatever order its neurons come.
         self.ends = steps[-1] == self.d and all(one.order is not None for one in orderings)
         self.parts = steps[:-1] if self.ends else steps

@@ -33,6 +33,11 @@ probes' losses uncertain by up to half a percent, measured; a step of the grid t
 makes 3% to 30%.
 """
 
+NO_LOSS = 1e-9
+"""Cross-entropies up to here, in nats, are equal: a larger factor would make them as small as one
+likes, and rounding would choose between penalties.
+"""
+
 
 def cross_validate(
     X: Any,
@@ -90,7 +95,7 @@ def cross_validate(
     relative = torch.tensor([one.mean_variance / whole.mean_variance for one in trained])
     relative = relative.to(design.exact)
     every, group = [ordering("first", whole, 0)] * folds, Group((whole.d,), False)
-    gram = whole.gram.to(design.exact) / (whole.n * whole.mean_variance)
+    gram = whole.relative_gram(design.exact)
     together = rows_left_out(labels, groups)
     # of a row: its image's, over that image's views
     weight = torch.empty(len(features), dtype=design.exact.dtype)
@@ -134,7 +139,7 @@ def scaled_entropy(scores: Tensor, labels: Tensor, weight: Tensor) -> float:
             break
         step = factor - slope / bend if bend > 0 else math.inf
         step = min(max(step, factor / 4), factor * 4) if factor else step
-        if abs(step - factor) <= 1e-4 * step or best < 1e-9:
+        if abs(step - factor) <= 1e-4 * step or best < NO_LOSS:
             break
         factor = step
-    return best
+    return max(best, NO_LOSS)

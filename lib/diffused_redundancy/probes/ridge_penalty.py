@@ -61,7 +61,7 @@ def leave_one_out(
     mean = statistics.mean
     cross, prior = (part[..., :num_classes].contiguous() for part in statistics.right_hand_side())
     values, vectors = torch.linalg.eigh(statistics.gram)
-    added = torch.tensor(list(alphas.values())).to(values)
+    added = torch.tensor(list(alphas.values()), dtype=torch.float64).to(values)
     inverses = 1 / (values.clamp_min(0)[:, None] + added)  # (d, penalties)
     weights = (inverses[:, :, None] * (vectors.T @ cross)[:, None]).flatten(1)
     products, squares, right = np.zeros((3, len(grid)))
