@@ -51,7 +51,8 @@ def check_features(features: Any, name: str = "X") -> Any:
         if is_lazy(features) or isinstance(features, Tensor)
         else _from_numpy(features, name)
     )
-    kind = str(checked.dtype).removeprefix("torch.")
+    # by name NumPy's types are the same in either order of bytes, which slices are turned from
+    kind = str(getattr(checked.dtype, "name", checked.dtype)).removeprefix("torch.")
     if kind not in FLOATS:
         raise InputError(
             f"{name} holds {kind}: features must be {', '.join(FLOATS)}; convert them, for "
