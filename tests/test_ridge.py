@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import diffused_redundancy as dr
 import numpy as np
 import plain
@@ -29,8 +31,7 @@ def probe_of(parts, penalty=None, **kind):
 def chosen_by_ridge(X, y, grid=RIDGE_GRID, groups=None):
     """The choice for train features whose groups are not views."""
     s = dr.SufficientStatistics.from_features(X, y)
-    alphas = {penalty: ridge_alpha(s, penalty) for penalty in grid}
-    return leave_one_out(X, torch.from_numpy(y), s, alphas, groups=groups)
+    return leave_one_out(X, torch.from_numpy(y), s, grid, partial(ridge_alpha, s), groups=groups)
 
 
 @pytest.mark.parametrize("selection", dr.SELECTIONS)

@@ -17,7 +17,7 @@ from ..measures.curves import Curve
 from ..measures.features import Features
 from ..measures.selections import SELECTIONS, orderings, sizes_of
 from ..measures.statistics import SufficientStatistics
-from ..probes.cross_validation import LOGISTIC_GRID, RIDGE_GRID, PenaltyChoice
+from ..probes.cross_validation import PenaltyChoice
 from ..probes.logistic import LogisticProbe
 from ..probes.probe import Arrays
 from ..probes.ridge import RidgeProbe
@@ -169,17 +169,15 @@ class ProbedLayer:
         measure = "debiased_cka" if debiased else "cka"
         return self._curve(measure, selection, seeds, self._cached(what, compute), 1.0)
 
-    def _choice(
-        self, kind: str, compute: Callable[[], PenaltyChoice], grid: tuple[float, ...]
-    ) -> PenaltyChoice:
+    def _choice(self, kind: str, compute: Callable[[], PenaltyChoice]) -> PenaltyChoice:
         def arrays() -> Arrays:
             return {name: np.array(value) for name, value in asdict(compute()).items()}
 
-        what = {"measure": f"{kind} penalty", "grid": list(grid), "standardize": self.standardize}
+        what = {"measure": f"{kind} penalty", "standardize": self.standardize}
         kept = self._cached(what, arrays)
         return PenaltyChoice(
             kept["penalty"].item(),  # the cache gives a number back as an array (1,)
-            grid,
+            tuple(kept["grid"].tolist()),
             tuple(kept["loss"].tolist()),
             tuple(kept["accuracy"].tolist()),
             kept["folds"].item(),
@@ -189,13 +187,13 @@ class ProbedLayer:
     def ridge_penalty(self) -> PenaltyChoice:
         """Chosen for the whole layer by cross-validation on the train set."""
 
-        return self._choice("ridge", lambda: self._ridge_probe().choice, RIDGE_GRID)
+        return self._choice("ridge", lambda: self._ridge_probe().choice)
 
     @cached_property
     def logistic_penalty(self) -> PenaltyChoice:
         """Chosen for the whole layer by cross-validation on the train set."""
 
-        return self._choice("logistic", lambda: self._logistic_probe().choice, LOGISTIC_GRID)
+        return self._choice("logistic", lambda: self._logistic_probe().choice)
 
     def penalty(self, probe: str) -> PenaltyChoice:
         """That of the ``ridge`` or the ``logistic`` probe."""

@@ -27,7 +27,7 @@ def penalty_table(layers: Mapping[str, ProbedLayer]) -> pd.DataFrame:
         for probe in PROBES:
             choice = layer.penalty(probe)
             least, largest = choice.grid[0], choice.grid[-1]
-            edge = " (at its edge)" if choice.penalty in (least, largest) else ""
+            edge = " (at its edge)" if choice.at_edge else ""
             rows.append(
                 {
                     "case": case,

@@ -6,6 +6,7 @@ sums. They add up over shards, so n is unlimited and memory is that of d x d mat
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -157,6 +158,14 @@ class SufficientStatistics:
     def mean_variance(self) -> float:
         """The mean over neurons of their variance: the unit in which penalties are given."""
         return float(self.gram.diagonal().sum()) / (max(self.n, 1) * self.d)
+
+    def relative_gram(self, like: Tensor) -> Tensor:
+        """X'X/n of the features over the root of their mean variance, (d, d), of the type and at
+        the place of ``like``.
+        """
+        variance = self.n * self.mean_variance
+        unit = math.ldexp(1, math.frexp(variance)[1])  # exact; float32 holds what is near 1
+        return (self.gram / unit).to(like) / (variance / unit)
 
     @property
     def constant(self) -> Tensor:

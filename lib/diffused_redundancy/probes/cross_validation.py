@@ -10,6 +10,8 @@ does not change with the scale of the features or the number of images.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +20,18 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..measures.statistics import SufficientStatistics
 
 RIDGE_GRID = tuple(float(f"{10 ** (e / 2):.3g}") for e in range(-12, 5))
-"""Penalties tried for the ridge probe: 1e-6 to 100, two a decade."""
+"""Penalties tried at first for the ridge probe: 1e-6 to 100, two a decade."""
 
 LOGISTIC_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
-"""Penalties tried for the logistic probe."""
+"""Penalties tried at first for the logistic probe."""
+
+WEAKEST, STRONGEST = 1e-12, 1e6
+"""How far a grid is extended where the best penalty may lie beyond it, as where one neuron varies
+far more than the others: the mean variance is then that of this neuron.
+"""
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,11 @@ class PenaltyChoice:
     def at(self) -> int:
         """The place of the penalty in the grid."""
         return self.grid.index(self.penalty)
+
+    @property
+    def at_edge(self) -> bool:
+        """Whether no weaker or no stronger penalty was tried."""
+        return self.penalty in (min(self.grid), max(self.grid))
 
 
 def check_penalty(penalty: float) -> float:
@@ -138,6 +151,80 @@ def rows_left_out(labels: Tensor, groups: Any = None) -> list[Tensor]:
     counts = torch.bincount(group)
     rows = torch.sort(group, stable=True).indices
     return [rows[counts[group[rows]] == size].view(-1, int(size)) for size in counts.unique()]
+
+
+def grid_for(grid: tuple[float, ...], statistics: SufficientStatistics) -> tuple[float, ...]:
+    """An ascending grid, begun lower where the mean variance of the neurons is that of a few.
+
+    A thousand times the median is one decade lower, and so on: penalties that suit the others are
+    so much weaker, and in between nothing may show that they are there.
+    """
+    varying = torch.ones(statistics.d, dtype=torch.bool)
+    varying[statistics.constant.cpu()] = False
+    if not varying.any():
+        return grid
+    median = float(statistics.gram.diagonal().cpu()[varying].median()) / statistics.n
+    for _ in range(math.floor(math.log10(statistics.mean_variance / median)) - 2):
+        grid = (*_weaker(grid), *grid)
+    return grid
+
+
+def choose(
+    losses: Callable[[tuple[float, ...]], tuple[np.ndarray, np.ndarray]],
+    grid: tuple[float, ...],
+    folds: int,
+    *,
+    within: float,
+    extend: bool,
+) -> PenaltyChoice:
+    """The strongest penalty whose held-out loss is at most ``within`` times the least.
+
+    Parameters
+    ----------
+    losses : callable
+        From penalties to the loss and the accuracy of each on held-out images.
+    grid : tuple of float (g,)
+        Penalties to try.
+    folds : int
+    within : float
+    extend : bool
+        Also try a decade beyond an end of the grid for as long as that end is the best, its loss
+        less than its neighbour's by more than ``within``.
+
+    Raises
+    ------
+    InputError
+        If no loss is finite.
+    """
+    loss, accuracy = losses(grid)
+    while extend and (further := _beyond(grid, loss, within)):
+        more = losses(further)
+        grid = (*grid, *further)
+        order = np.argsort(grid)
+        grid = tuple(grid[i] for i in order)
+        loss, accuracy = (
+            np.concatenate(both)[order] for both in ((loss, more[0]), (accuracy, more[1]))
+        )
+    return strongest_penalty(grid, loss, accuracy, folds, within=within)
+
+
+def _beyond(grid: tuple[float, ...], loss: np.ndarray, within: float) -> tuple[float, ...]:
+    """The decade of penalties beyond the end of an ascending grid that is best; none if neither is,
+    or the grid has reached its limit.
+    """
+    least = loss[np.isfinite(loss)].min(initial=math.inf)
+    if loss[0] == least and loss[0] * within < loss[1]:
+        return _weaker(grid)
+    if loss[-1] == least and loss[-1] * within < loss[-2] and grid[-1] < STRONGEST / 1.1:
+        return tuple(float(f"{10 * penalty:.3g}") for penalty in grid if penalty > grid[-1] / 9)
+    return ()
+
+
+def _weaker(grid: tuple[float, ...]) -> tuple[float, ...]:
+    """The decade below an ascending grid, none at its limit."""
+    if grid[0] < 1.1 * WEAKEST:
+        return ()
+    return tuple(float(f"{penalty / 10:.3g}") for penalty in grid if penalty < 9 * grid[0])
 
 
 def strongest_penalty(

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ..measures.selections import PAPER_FRACTIONS, Ordering, check_orderings, ordering, sizes_of
 from ..measures.validation import as_features, check_finite
-from .cross_validation import LOGISTIC_GRID, PenaltyChoice
+from .cross_validation import LOGISTIC_GRID, PenaltyChoice, grid_for
 from .design import DesignMatrix, centred_and_scaled
 from .lbfgs import HISTORY
 from .logistic_penalty import cross_validate
@@ -98,14 +98,14 @@ class LogisticProbe(LinearProbe):
         return centred_and_scaled(self._test_set[0], self.statistics, self.device)
 
     def choose_penalty(
-        self, grid: tuple[float, ...] = LOGISTIC_GRID, *, folds: int = 3, seed: int = 0
+        self, grid: tuple[float, ...] | None = None, *, folds: int = 3, seed: int = 0
     ) -> PenaltyChoice:
         """Choose the penalty of the whole layer by cross-validation on the train set.
 
         Parameters
         ----------
-        grid : tuple of float
-            Penalties to try.
+        grid : tuple of float, optional
+            Penalties to try. By default 1e-5 to 100, and beyond an end while that is best.
         folds, seed : int
             Number of folds, and seed of the assignment.
 
@@ -117,7 +117,8 @@ class LogisticProbe(LinearProbe):
         return cross_validate(
             self.features.X_train,
             self.labels,
-            grid,
+            grid_for(LOGISTIC_GRID, self.statistics) if grid is None else grid,
+            extend=grid is None,
             folds=folds,
             seed=seed,
             groups=self.features.groups,
@@ -192,8 +193,7 @@ class _NestedFits:
         )
         statistics, count = probe.statistics, len(orderings)
         self.d = statistics.d
-        # X'X/n of the scaled features
-        self.gram = statistics.gram.to(probe.test) / (statistics.n * statistics.mean_variance)
+        self.gram = statistics.relative_gram(probe.test)
         # The whole layer is one problem in whatever order its neurons come.
         self.ends = steps[-1] == self.d and all(one.order is not None for one in orderings)
         self.parts = steps[:-1] if self.ends else steps

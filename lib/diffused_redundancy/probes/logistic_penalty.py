@@ -19,9 +19,9 @@ from .cross_validation import (
     PenaltyChoice,
     check_classes,
     check_penalty,
+    choose,
     folds_of,
     rows_left_out,
-    strongest_penalty,
 )
 from .design import DesignMatrix, centred_and_scaled
 from .logistic_problems import Problems, accumulator, inverse_factor
@@ -33,12 +33,18 @@ probes' losses uncertain by up to half a percent, measured; a step of the grid t
 makes 3% to 30%.
 """
 
+NO_LOSS = 1e-9
+"""Cross-entropies up to here, in nats, are equal: a larger factor would make them as small as one
+likes, and rounding would choose between penalties.
+"""
+
 
 def cross_validate(
     X: Any,
     labels: Tensor,
     grid: tuple[float, ...],
     *,
+    extend: bool = False,
     folds: int = 3,
     seed: int = 0,
     groups: Any = None,
@@ -55,6 +61,8 @@ def cross_validate(
     labels : Tensor (n,), int64
     grid : tuple of float
         Penalties to try.
+    extend : bool
+        Go beyond the grid while its end is best; see :func:`.cross_validation.choose`.
     folds, seed : int
         Number of folds, and seed of the assignment.
     groups : array (n,), optional
@@ -90,25 +98,42 @@ def cross_validate(
     relative = torch.tensor([one.mean_variance / whole.mean_variance for one in trained])
     relative = relative.to(design.exact)
     every, group = [ordering("first", whole, 0)] * folds, Group((whole.d,), False)
-    gram = whole.gram.to(design.exact) / (whole.n * whole.mean_variance)
+    gram = whole.relative_gram(design.exact)
     together = rows_left_out(labels, groups)
     # of a row: its image's, over that image's views
     weight = torch.empty(len(features), dtype=design.exact.dtype)
     for rows in together:
         weight[rows] = 1 / rows.shape[1] / sum(map(len, together))
     weight = weight[order].to(device)
-    loss, accuracy = np.empty((2, len(grid)))
-    start: Tensor | None = None
-    for i in sorted(range(len(grid)), key=lambda i: -grid[i]):
-        inverse = inverse_factor(gram, num_classes, check_penalty(grid[i]))
-        problems = Problems(
-            design, truth, num_classes, every, group, relative * grid[i], [inverse] * folds, spans
-        )
-        start = problems.fit(problems.from_smaller(start)).weights
-        scores = torch.cat([design.exact[:, rows].T @ start[f] for f, rows in enumerate(held)])
-        loss[i] = scaled_entropy(scores, truth, weight)
-        accuracy[i] = float(weight[scores.argmax(1) == truth].sum())
-    return strongest_penalty(grid, loss, accuracy, folds, within=AS_GOOD)
+    ends: dict[float, Tensor] = {}  # the solutions of the weakest and the strongest so far
+
+    def losses(penalties: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+        loss, accuracy = np.empty((2, len(penalties)))
+        upwards = bool(ends) and min(penalties) > min(ends)
+        for i in sorted(range(len(penalties)), key=penalties.__getitem__, reverse=not upwards):
+            penalty = check_penalty(penalties[i])
+            inverse = inverse_factor(gram, num_classes, penalty)
+            problems = Problems(
+                design,
+                truth,
+                num_classes,
+                every,
+                group,
+                relative * penalty,
+                [inverse] * folds,
+                spans,
+            )
+            near = None if not ends else ends[max(ends) if upwards else min(ends)]
+            found = problems.fit(problems.from_smaller(near)).weights
+            scores = torch.cat([design.exact[:, rows].T @ found[f] for f, rows in enumerate(held)])
+            loss[i] = scaled_entropy(scores, truth, weight)
+            accuracy[i] = float(weight[scores.argmax(1) == truth].sum())
+            ends[penalty] = found
+            for between in sorted(ends)[1:-1]:
+                del ends[between]
+        return loss, accuracy
+
+    return choose(losses, grid, folds, within=AS_GOOD, extend=extend)
 
 
 def scaled_entropy(scores: Tensor, labels: Tensor, weight: Tensor) -> float:
@@ -134,7 +159,7 @@ def scaled_entropy(scores: Tensor, labels: Tensor, weight: Tensor) -> float:
             break
         step = factor - slope / bend if bend > 0 else math.inf
         step = min(max(step, factor / 4), factor * 4) if factor else step
-        if abs(step - factor) <= 1e-4 * step or best < 1e-9:
+        if abs(step - factor) <= 1e-4 * step or best < NO_LOSS:
             break
         factor = step
-    return best
+    return max(best, NO_LOSS)

@@ -103,12 +103,12 @@ class LinearProbe(ABC):
         return X, y
 
     @abstractmethod
-    def choose_penalty(self, grid: tuple[float, ...] = ...) -> PenaltyChoice:
+    def choose_penalty(self, grid: tuple[float, ...] | None = None) -> PenaltyChoice:
         """Choose the penalty of the whole layer by cross-validation on the train set."""
 
     @cached_property
     def choice(self) -> PenaltyChoice:
-        """The choice of a penalty from the usual grid; see :meth:`choose_penalty`."""
+        """The choice of a penalty by default; see :meth:`choose_penalty`."""
         return self.choose_penalty()
 
     @property

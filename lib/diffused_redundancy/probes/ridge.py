@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from ..measures.redundancy import Redundancy
 from ..measures.selections import Ordering, check_orderings, orderings
 from ..measures.statistics import SufficientStatistics, cholesky
 from ..measures.validation import as_features, count_classes
-from .cross_validation import RIDGE_GRID, PenaltyChoice, check_penalty, folds_of
+from .cross_validation import RIDGE_GRID, PenaltyChoice, check_penalty, folds_of, grid_for
 from .probe import Arrays, LinearProbe, accuracy_by_class, check_sizes
 from .ridge_penalty import leave_one_out
 
@@ -146,25 +146,31 @@ class RidgeProbe(LinearProbe):
             X = X.double() * self._scale.to(X.device)
         return X, y.to(self.statistics.mean.device)
 
-    def choose_penalty(self, grid: tuple[float, ...] = RIDGE_GRID) -> PenaltyChoice:
+    def choose_penalty(self, grid: tuple[float, ...] | None = None) -> PenaltyChoice:
         """Choose the penalty of the whole layer by leave-one-out cross-validation.
 
         Parameters
         ----------
-        grid : tuple of float
-            Penalties to try.
+        grid : tuple of float, optional
+            Penalties to try. By default 1e-6 to 100, and beyond an end while that is best.
 
         Returns
         -------
         PenaltyChoice
             All views of an image are left out together.
         """
-        alphas = [ridge_alpha(self.statistics, penalty) for penalty in grid]
+        grid, extend = (
+            (grid_for(RIDGE_GRID, self.statistics), True)
+            if grid is None
+            else (tuple(map(check_penalty, grid)), False)
+        )
         return leave_one_out(
             self.features.X_train,
             self.labels,
             self.statistics,
-            dict(zip(grid, alphas, strict=True)),
+            grid,
+            partial(ridge_alpha, self.statistics),
+            extend=extend,
             scale=self._scale,
             groups=self.features.groups,
         )

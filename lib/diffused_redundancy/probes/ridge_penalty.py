@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 from ..measures.accumulation import on_device
 from ..measures.statistics import SufficientStatistics
 from ..measures.validation import as_features, check_features, count_classes, rows_of
-from .cross_validation import PenaltyChoice, rows_left_out, strongest_penalty
+from .cross_validation import PenaltyChoice, choose, rows_left_out
 
 LEFT_OUT_AT_ONCE = 1 << 22
 """Numbers held at a time for rows that are left out: images times neurons."""
@@ -26,8 +26,10 @@ def leave_one_out(
     X: Any,
     labels: Tensor,
     statistics: SufficientStatistics,
-    alphas: Mapping[float, float],
+    grid: tuple[float, ...],
+    alpha: Callable[[float], float],
     *,
+    extend: bool = False,
     scale: Tensor | None = None,
     groups: Any = None,
 ) -> PenaltyChoice:
@@ -39,8 +41,12 @@ def leave_one_out(
     labels : Tensor (n,), int64
     statistics : SufficientStatistics
         Of the scaled features, with labels.
-    alphas : mapping
-        From the penalties to try to what each adds to the diagonal of the Gram matrix.
+    grid : tuple of float
+        Penalties to try.
+    alpha : callable
+        From a penalty to what it adds to the diagonal of the Gram matrix.
+    extend : bool
+        Go beyond the grid while its end is best; see :func:`.cross_validation.choose`.
     scale : Tensor (d,), optional
         What each neuron is multiplied by.
     groups : array (n,), optional
@@ -55,49 +61,56 @@ def leave_one_out(
     """
     # of lazy features only rows that follow one another can be read
     features = check_features(X) if groups is None else as_features(X)
-    num_classes, grid = count_classes(labels), tuple(alphas)
+    num_classes = count_classes(labels)
     together = rows_left_out(labels, groups)
     scale = torch.ones_like(statistics.mean) if scale is None else scale
     mean = statistics.mean
     cross, prior = (part[..., :num_classes].contiguous() for part in statistics.right_hand_side())
     values, vectors = torch.linalg.eigh(statistics.gram)
-    added = torch.tensor(list(alphas.values())).to(values)
-    inverses = 1 / (values.clamp_min(0)[:, None] + added)  # (d, penalties)
-    weights = (inverses[:, :, None] * (vectors.T @ cross)[:, None]).flatten(1)
-    products, squares, right = np.zeros((3, len(grid)))
-    spread = 0.0
-    for rows_of_groups in together:
-        size = rows_of_groups.shape[1]
-        held = size * max(statistics.d, len(grid) * num_classes, size)
-        for rows in rows_of_groups.split(max(1, LEFT_OUT_AT_ONCE // held)):
-            some = rows.flatten()
-            if isinstance(features, Tensor):
-                block = features[some]
-            else:
-                block = rows_of(features, slice(int(some[0]), int(some[-1]) + 1))
-            projected = (on_device(block, mean.device).double() * scale - mean) @ vectors
-            truth = labels[rows].to(mean.device)
-            own = torch.nn.functional.one_hot(truth, num_classes).double() - prior  # (g, rows, C)
-            fitted = (projected @ weights).view(*rows.shape, len(grid), num_classes)
-            errors = own[:, :, None] - fitted
-            if size == 1:
-                errors /= 1 - 1 / statistics.n - (projected.square() @ inverses)[:, None, :, None]
-            else:
-                apart = projected.view(*rows.shape, -1)
-                for number in range(len(grid)):
-                    hat = (apart * inverses[:, number]) @ apart.mT + 1 / statistics.n
-                    errors[:, :, number] = torch.linalg.solve(
-                        torch.eye(size).to(hat) - hat, errors[:, :, number]
-                    )
-            scores = own[:, :, None] - errors
-            hits = (scores + prior).argmax(3) == truth[:, :, None]
-            right += hits.double().mean(1).sum(0).cpu().numpy()
-            products += (scores * own[:, :, None]).sum(3).mean(1).sum(0).cpu().numpy()
-            squares += scores.square().sum(3).mean(1).sum(0).cpu().numpy()
-            spread += float(own.square().sum(2).mean(1).sum())
     images = sum(map(len, together))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # the squared error with the best factor, if that is above 0; rounding may lead below 0
-        explained = np.where(products > 0, products, 0) ** 2 / squares
-        loss = np.maximum(0, spread - explained) / images
-    return strongest_penalty(grid, loss, right / images, images, within=AS_GOOD)
+
+    def losses(penalties: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+        added = torch.tensor(list(map(alpha, penalties)), dtype=torch.float64).to(values)
+        inverses = 1 / (values.clamp_min(0)[:, None] + added)  # (d, penalties)
+        weights = (inverses[:, :, None] * (vectors.T @ cross)[:, None]).flatten(1)
+        products, squares, right = np.zeros((3, len(penalties)))
+        spread = 0.0
+        for rows_of_groups in together:
+            size = rows_of_groups.shape[1]
+            held = size * max(statistics.d, len(penalties) * num_classes, size)
+            for rows in rows_of_groups.split(max(1, LEFT_OUT_AT_ONCE // held)):
+                some = rows.flatten()
+                if isinstance(features, Tensor):
+                    block = features[some]
+                else:
+                    block = rows_of(features, slice(int(some[0]), int(some[-1]) + 1))
+                projected = (on_device(block, mean.device).double() * scale - mean) @ vectors
+                truth = labels[rows].to(mean.device)
+                # (groups, rows, C)
+                own = torch.nn.functional.one_hot(truth, num_classes).double() - prior
+                fitted = (projected @ weights).view(*rows.shape, len(penalties), num_classes)
+                errors = own[:, :, None] - fitted
+                if size == 1:
+                    errors /= (
+                        1 - 1 / statistics.n - (projected.square() @ inverses)[:, None, :, None]
+                    )
+                else:
+                    apart = projected.view(*rows.shape, -1)
+                    for number in range(len(penalties)):
+                        hat = (apart * inverses[:, number]) @ apart.mT + 1 / statistics.n
+                        errors[:, :, number] = torch.linalg.solve(
+                            torch.eye(size).to(hat) - hat, errors[:, :, number]
+                        )
+                scores = own[:, :, None] - errors
+                hits = (scores + prior).argmax(3) == truth[:, :, None]
+                right += hits.double().mean(1).sum(0).cpu().numpy()
+                products += (scores * own[:, :, None]).sum(3).mean(1).sum(0).cpu().numpy()
+                squares += scores.square().sum(3).mean(1).sum(0).cpu().numpy()
+                spread += float(own.square().sum(2).mean(1).sum())
+        with np.errstate(invalid="ignore", divide="ignore"):
+            # the squared error with the best factor, if that is above 0; rounding may lead below 0
+            explained = np.where(products > 0, products, 0) ** 2 / squares
+            loss = np.maximum(0, spread - explained) / images
+        return loss, right / images
+
+    return choose(losses, grid, images, within=AS_GOOD, extend=extend)
