@@ -4,6 +4,8 @@ paper's recipe; other precisions measured.
 
 from __future__ import annotations
 
+import weakref
+
 import diffused_redundancy as dr
 import numpy as np
 import pytest
@@ -160,6 +162,74 @@ def test_arrays_are_written_as_the_package_reads_them(tmp_path, dtype):
                 )
     with pytest.raises(TypeError, match="complex128"):
         tensors.write(tmp_path / "b", {"a": np.zeros(2, complex)}, {})
+
+
+# Large images
+
+
+class Drawn:
+    """Images made when asked for, that know how many of them are in memory."""
+
+    def __init__(self, n: int, side: int) -> None:
+        self.n, self.side, self.alive, self.most = n, side, 0, 0
+
+    def __len__(self) -> int:
+        return self.n
+
+    def batch(self, start: int, stop: int) -> list[np.ndarray]:
+        return [self._one(i) for i in range(start, stop)]
+
+    def _one(self, i: int) -> np.ndarray:
+        shape = (self.side, self.side + 100, 3)
+        image = np.random.default_rng(i).integers(0, 256, shape, dtype=np.uint8)
+        self.alive += 1
+        self.most = max(self.most, self.alive)
+        weakref.finalize(image, self._gone)
+        return image
+
+    def _gone(self) -> None:
+        self.alive -= 1
+
+
+@pytest.mark.parametrize("view", [None, 0])
+def test_large_images_are_held_one_at_a_time(network, view):
+    images = Drawn(12, 2100)
+    part = Split(images, np.zeros(12, int))
+    extraction.extract(network, part, device="cpu", view=view)
+    assert images.most <= 2
+
+
+def test_few_pixels_are_resized_at_a_time(network, monkeypatch):
+    pixels = []
+    original = preprocess.resized
+
+    def counted(images, how):
+        pixels.append(images[..., 0].numel())
+        return original(images, how)
+
+    monkeypatch.setattr(preprocess, "resized", counted)
+    for side, n, most in ((32, 200, 128 * 32 * 32), (700, 20, 1 << 22), (2100, 3, 2100**2)):
+        pixels.clear()
+        array = np.zeros((n, side, side, 3), np.uint8)
+        extraction.extract(network, Split(ArrayImages(array), np.zeros(n, int)), device="cpu")
+        assert sum(pixels) == array[..., 0].size and most / 2 < max(pixels) <= most
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (32, 32), (64, 48), (375, 500)])
+@pytest.mark.parametrize(
+    "how",
+    [
+        Preprocessing(32, (0.5,) * 3, (0.25,) * 3),
+        Preprocessing(224, (0.5,) * 3, (0.25,) * 3, 256, "bicubic"),
+        Preprocessing(64, (0.5,) * 3, (0.25,) * 3, 72, "bicubic", True),
+    ],
+)
+def test_images_do_not_depend_on_those_resized_with_them(shape, how, monkeypatch):
+    images = list(np.random.default_rng(0).integers(0, 256, (7, *shape, 3), dtype=np.uint8))
+    together = preprocess.prepare(images, how, CPU)
+    for limit in (1, 3 * shape[0] * shape[1]):
+        monkeypatch.setattr(preprocess, "TOGETHER", limit)
+        assert torch.equal(preprocess.prepare(iter(images), how, CPU), together)
 
 
 # Protocols

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from pathlib import Path
 
 import diffused_redundancy as dr
 import numpy as np
@@ -542,3 +543,182 @@ def test_patterns_reach_published_networks():
     assert names.expanded(["*.standard_s1"])[0] == "miniature_resnet.standard_s1"
     with pytest.raises(dr.InputError, match="no network matches 'nothing_"):
         names.expanded(["nothing_*"])
+
+
+TAGS = Path(__file__).with_name("timm_tags.txt").read_text(encoding="utf-8").split()
+"""Of every family of timm whose smallest network with weights is quick, and of variants within
+large families.
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tag", TAGS)
+def test_features_of_tags_are_timm_s_own(tmp_path, tag):
+    """From random weights in a file: the same as timm's before its head, and without one."""
+    torch.manual_seed(1)
+    theirs = timm.create_model(tag, pretrained=False).eval()
+    torch.save({"state_dict": theirs.state_dict(), "epoch": 3}, tmp_path / "w.pth")
+    network = dr.net(f"{tag}@{tmp_path / 'w.pth'}")
+    size = timm.data.resolve_model_data_config(theirs)["input_size"][1]
+    images = torch.randn(1, 3, size, size)
+    with torch.inference_mode():
+        ours = dr.forward(network.module, images)["penultimate"]
+        before = theirs.forward_head(theirs.forward_features(images), pre_logits=True)
+        theirs.reset_classifier(0)
+        without = theirs(images)
+    assert ours.shape == (1, network.d) and network.preprocessing.size == size
+    assert torch.equal(ours, before.flatten(1))
+    assert torch.allclose(ours, without.flatten(1), rtol=1e-4, atol=1e-4)
+
+
+# Files of several networks
+
+
+def states(count: int) -> list[dict[str, torch.Tensor]]:
+    """State dicts of one small architecture, all different."""
+    made = []
+    for seed in range(count):
+        torch.manual_seed(seed)
+        made.append(timm.create_model("test_resnet.r160_in1k", pretrained=False).state_dict())
+    return made
+
+
+def named(path):
+    return dr.net(f"test_resnet.r160_in1k@{path}")
+
+
+def is_from(network: dr.Net, state) -> bool:
+    return torch.equal(network.module.conv1[0].weight, state["conv1.0.weight"])
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        ("state_dict", "state_dict_ema"),
+        ("model", "model_ema"),
+        ("model_ema", "state_dict"),
+        ("model", "state_dict_ema", "model_ema"),
+        ("model", "state_dict"),
+        ("model", "ema"),
+        ("model", "teacher"),
+    ],
+)
+def test_the_weights_that_timm_takes(tmp_path, kept):
+    made = dict(zip(kept, states(len(kept)), strict=True))
+    path = tmp_path / "w.pth"
+    torch.save({**made, "epoch": 3, "optimizer": {"state": {}, "param_groups": []}}, path)
+    theirs = timm.create_model("test_resnet.r160_in1k", pretrained=False)
+    timm.models.load_checkpoint(theirs, str(path))
+    network = named(path)
+    taken = next(key for key in kept if is_from(network, made[key]))
+    assert torch.equal(network.module.conv1[0].weight, theirs.conv1[0].weight)
+    left = ", ".join(repr(key) for key in kept if key != taken)
+    said = f"its entry {taken!r}, the first that timm takes; not taken: {left}"
+    assert network.source == f"{path} ({said})"
+
+
+def test_weights_under_other_keys(tmp_path):
+    state, other = states(2)
+    path = tmp_path / "w.pth"
+    for held, said in (
+        ({"model_ema": None, "model": state}, ""),
+        ({"state_dict": state, "optimizer": {"state": {0: {"m": torch.ones(1)}}}}, ""),
+        ({"model_state_dict": state, "criterion": {"w": torch.ones(2)}}, "'model_state_dict'; not"),
+        ({"net": state, "critic": {str(i): torch.ones(9) for i in range(99)}}, "'net'; not taken"),
+        ({"ema": state, "step": 3}, "'ema'"),
+        ({"model_ema": state}, "'model_ema', the first that timm takes"),
+        ({"teacher": state, "dino_loss": {"center": torch.ones(1)}}, "'teacher'; not taken: 'dino"),
+        ({"model": state, "model_ema": {"shadow": [torch.ones(2)]}}, "not taken: 'model_ema'"),
+        # torchvision's training script
+        (
+            {
+                "model": other,
+                "model_ema": {"n_averaged": torch.tensor(9)}
+                | {f"module.{key}": value for key, value in state.items()},
+            },
+            "'model_ema', the first that timm takes; not taken: 'model'",
+        ),
+    ):
+        path.unlink(missing_ok=True)
+        torch.save(held, path)
+        network = named(path)
+        assert is_from(network, state), held.keys()
+        assert said in network.source and (said or network.source == str(path)), network.source
+
+
+@pytest.mark.parametrize(
+    "kept", [("student", "teacher"), ("net", "net_ema"), ("model_state_dict", "ema_state_dict")]
+)
+def test_files_of_several_networks_are_refused(tmp_path, monkeypatch, kept):
+    path = tmp_path / "w.pth"
+    torch.save({**dict(zip(kept, states(2), strict=True)), "epoch": 3}, path)
+    words = f"holds several networks, under '{kept[0]}', '{kept[1]}' .*, 'epoch'"
+    with pytest.raises(dr.InputError, match=words) as caught:
+        named(path)
+    monkeypatch.chdir(tmp_path)
+    exec(str(caught.value).partition("such as ")[2], {"torch": torch})  # what the error proposes
+    assert is_from(named(tmp_path / f"w_{kept[0]}.pth"), states(1)[0])
+
+
+def test_several_networks_under_prefixes_are_refused(tmp_path):
+    one, two = states(2)
+    held = {f"model.{key}": value for key, value in one.items()}
+    held |= {f"ema_model.{key}": value for key, value in two.items()}
+    torch.save({"state_dict": held}, tmp_path / "w.ckpt")
+    with pytest.raises(dr.InputError, match="several networks, with the prefixes 'model.', 'ema_"):
+        _ = named(tmp_path / "w.ckpt").module
+
+
+def test_the_entries_of_a_file_without_a_network_are_named(tmp_path):
+    torch.save({"weight_decay": 0.1, "history": [1.0]}, tmp_path / "w.pth")
+    with pytest.raises(dr.InputError, match="; it holds 'weight_decay', 'history'$"):
+        named(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".npz"])
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"", "is empty: copy or download it again"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
+        (b"<!DOCTYPE html><html>", "is a web page, not the weights"),
+    ],
+)
+def test_files_that_stand_where_weights_should_be(tmp_path, suffix, content, words):
+    path = tmp_path / f"w{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(dr.InputError, match=words):
+        weightfiles.read(path)
+    with pytest.raises(dr.InputError, match=words):
+        named(path)  # before any work
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hf-hub:timm/resnet18.a1_in1k",
+        "hf_hub:timm/resnet18.a1_in1k",
+        "timm/resnet18.a1_in1k",
+        "https://huggingface.co/timm/resnet18.a1_in1k",
+        "hf-hub:timm/resnet18.a1_in1k@w.pth",
+    ],
+)
+def test_names_on_the_hub(name):
+    for call in (names.check, dr.net) if "@" not in name else (names.check,):
+        with pytest.raises(dr.InputError, match="a repository .*: write timm's tag, resnet18.a1_i"):
+            call(name)
+
+
+def test_repositories_that_are_not_timm_s():
+    with pytest.raises(dr.InputError, match="is a repository on .*such as resnet18.a1_in1k"):
+        names.check("hf-hub:someone/network")
+    with pytest.raises(dr.InputError, match="'weights/a.pth' is a file: write TAG@"):
+        names.check("weights/a.pth")
+
+
+def test_an_unknown_tag_of_an_architecture_without_weights(tmp_path):
+    save_file({"w": torch.ones(1)}, tmp_path / "w.safetensors")
+    with pytest.raises(dr.InputError, match="no weights of botnet50ts_256; for .* botnet50ts_256@"):
+        dr.net(f"botnet50ts_256.zz@{tmp_path / 'w.safetensors'}")
+    with pytest.raises(dr.InputError, match="unknown timm tag 'resnet18.zz'.*Allowed: resnet18.a1"):
+        dr.net(f"resnet18.zz@{tmp_path / 'w.safetensors'}")
