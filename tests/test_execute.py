@@ -42,10 +42,15 @@ def notebooks(tmp_path, monkeypatch):
         ),
         (
             'import diffused_redundancy as dr\ndr.task("digit")\n',
-            ["did you mean &#39;digits&#39;"],
+            ["did you mean &#39;digits&#39;", "A parameter or a file cannot be used"],
         ),
+        (
+            'raise ValueError("\\n-----\\na_$b$\\n  ^")\n',
+            ["<code>ValueError: a_$b$</code>"],
+        ),
+        ("assert False\n", ["<code>AssertionError, without a message</code>"]),
     ],
-    ids=["error", "killed", "wrong name"],
+    ids=["error", "killed", "wrong name", "first line empty", "no message"],
 )
 def test_a_failure_leaves_a_readable_page(tmp_path, notebooks, code, words):
     (notebooks / "09_fails.py").write_text(HEAD + code)
