@@ -91,6 +91,8 @@ def _run(
     """A notebook as papermill leaves it, and what stopped it, if anything did."""
     import papermill
 
+    from .kernel import isolated_kernel
+
     script.metadata["kernelspec"] = {
         "name": "python3",
         "display_name": "Python 3",
@@ -109,6 +111,7 @@ def _run(
                 progress_bar=False,
                 log_output=False,
                 cwd=str(folder),
+                kernel_manager_class=isolated_kernel(Path(scratch) / "ipython"),
             )
         except Exception as caught:  # whatever it is, the page says so and the exit status follows
             error = f"{type(caught).__name__}: {caught}"

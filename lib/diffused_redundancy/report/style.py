@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 
 @functools.cache
-def _rules() -> dict[str, Any]:
+def _rules() -> Any:
     import seaborn
 
     return {
