@@ -1,5 +1,6 @@
 # Sourced by run_all.sh and tests/run.sh: sets `root`, and finds a Python 3.11 or newer as `bare_python`.
-root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+unset CDPATH # with it, cd prints the folder it finds
+root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
 bare_python=""
 seen=""
 newer=""
@@ -24,7 +25,17 @@ if [ -z "$bare_python" ]; then
   echo "error: Python 3.11 or newer is needed, and none was found.${seen:+ Found:$seen} install it, or activate an environment that has it." >&2
   exit 3
 fi
-export PYTHONPATH="$root/lib${PYTHONPATH:+:$PYTHONPATH}"
+# The modules of this checkout, and none of the working folder (where a queue.py may lie): not its own entry, nor an
+# empty one of a PYTHONPATH. Names of files are UTF-8 in every locale.
+while :; do
+  case "${PYTHONPATH:-}" in
+    :*) PYTHONPATH="${PYTHONPATH#:}" ;;
+    *:) PYTHONPATH="${PYTHONPATH%:}" ;;
+    *::*) PYTHONPATH="${PYTHONPATH%%::*}:${PYTHONPATH#*::}" ;;
+    *) break ;;
+  esac
+done
+export PYTHONPATH="$root/lib${PYTHONPATH:+:$PYTHONPATH}" PYTHONSAFEPATH=1 PYTHONUTF8=1
 # Let processes reuse up to 1 GiB of freed memory instead of returning it page by page (glibc): measured, a tenth off
 # the time of a ResNet18 on a CPU. Arrays above 32 MiB are still returned.
 export MALLOC_TRIM_THRESHOLD_="${MALLOC_TRIM_THRESHOLD_:-1073741824}" MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_:-33554432}"

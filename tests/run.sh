@@ -3,7 +3,12 @@
 # With arguments only the tests run, and these go to pytest, such as: tests/run.sh -m "not slow", tests/run.sh -k cka
 # (-n 0 runs them in one process, for --pdb).
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../lib/python.sh"
+self="${BASH_SOURCE[0]}"
+while [ -L "$self" ]; do # called through a link
+  link="$(readlink "$self")"
+  case "$link" in /*) self="$link" ;; *) self="$(dirname -- "$self")/$link" ;; esac
+done
+source "$(dirname -- "$self")/../lib/python.sh"
 python="$("$bare_python" "$root/lib/bootstrap.py")"
 cd "$root"
 cores="$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)"

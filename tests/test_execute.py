@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import nbformat
 import pytest
@@ -42,10 +43,15 @@ def notebooks(tmp_path, monkeypatch):
         ),
         (
             'import diffused_redundancy as dr\ndr.task("digit")\n',
-            ["did you mean &#39;digits&#39;"],
+            ["did you mean &#39;digits&#39;", "A parameter or a file cannot be used"],
         ),
+        (
+            'raise ValueError("\\n-----\\na_$b$\\n  ^")\n',
+            ["<code>ValueError: a_$b$</code>"],
+        ),
+        ("assert False\n", ["<code>AssertionError, without a message</code>"]),
     ],
-    ids=["error", "killed", "wrong name"],
+    ids=["error", "killed", "wrong name", "first line empty", "no message"],
 )
 def test_a_failure_leaves_a_readable_page(tmp_path, notebooks, code, words):
     (notebooks / "09_fails.py").write_text(HEAD + code)
@@ -96,3 +102,36 @@ def test_a_notebook_its_page_and_its_pair(tmp_path, notebooks, monkeypatch):
     assert [cell["id"] for cell in pair.cells][:2] == ["09-000", "09-001"]
     assert "papermill" not in pair.metadata
     assert (notebooks / "images" / "phenomenon.png").is_file()
+
+
+@pytest.mark.slow
+def test_a_kernel_knows_nothing_of_the_user_s_settings(tmp_path, notebooks, monkeypatch):
+    """Other kernels, start-up files, backends and modules of the folder do not reach it; a $ in
+    the folder's name stays one.
+    """
+    site, profile = tmp_path / "site", tmp_path / "ipython" / "profile_default" / "startup"
+    (site / "kernels" / "python3").mkdir(parents=True)
+    profile.mkdir(parents=True)
+    spec = {"argv": ["/nonexistent/python"], "display_name": "Site", "language": "python"}
+    (site / "kernels" / "python3" / "kernel.json").write_text(json.dumps(spec))
+    for startup in (profile / "00.py", tmp_path / "startup.py"):
+        startup.write_text("raise SystemExit\n")
+    folder = tmp_path / "out_$HOME"
+    folder.mkdir()
+    (folder / "statistics.py").write_text("raise ImportError\n")
+    monkeypatch.setenv("JUPYTER_PATH", str(site))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "startup.py"))
+    monkeypatch.setenv("MPLBACKEND", "nonsense")
+    code = (
+        "import sys, statistics, matplotlib, pathlib\n"
+        "from IPython.paths import get_ipython_dir\n"
+        "assert sys.flags.safe_path and sys.flags.utf8_mode\n"
+        "assert pathlib.Path(get_ipython_dir()).parent.parent == pathlib.Path.cwd()\n"
+        "pathlib.Path('python').write_text(sys.executable)\n"
+    )
+    (notebooks / "09_works.py").write_text(HEAD + code)
+    outcome = execute("09_works", {}, folder, preset="miniature")
+    assert outcome.ok, outcome.error
+    assert (folder / "python").read_text() == sys.executable
+    assert not list(folder.glob(".*"))

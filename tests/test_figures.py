@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import diffused_redundancy as dr
+import matplotlib
 import numpy as np
 import pytest
 from curves import made_curve
@@ -69,37 +72,35 @@ def test_axes_are_those_of_the_panel_unless_said():
     assert figures.curves_figure([Panel("t", 9, [], full=1.0)]).axes[0].get_ylim()[0] == 0
 
 
-@pytest.mark.parametrize(
-    "figure, plots",
-    [
-        (lambda: figures.curves_figure([panel()] * 5), 5),
-        (lambda: figures.errors_figure([Band("a", RISING[0], RISING[0] / 9)] * 2, "y", 0.02), 1),
-        (lambda: figures.points_figure("abc", [Series("s", range(3), POINTS)] * 2, "y"), 1),
-        (
-            lambda: figures.groups_figure(
-                [("t", [("a", POINTS), ("b", [])])] * 2, "x", reference="a"
-            ),
-            2,
+EVERY_FIGURE = [
+    (lambda: figures.curves_figure([panel()] * 5), 5),
+    (lambda: figures.errors_figure([Band("a", RISING[0], RISING[0] / 9)] * 2, "y", 0.02), 1),
+    (lambda: figures.points_figure("abc", [Series("s", range(3), POINTS)] * 2, "y"), 1),
+    (
+        lambda: figures.groups_figure([("t", [("a", POINTS), ("b", [])])] * 2, "x", reference="a"),
+        2,
+    ),
+    (
+        lambda: figures.series_figure(
+            [[("t", [Series("s", [1, 2, 4], POINTS)])] * 3] * 2,
+            "x",
+            ["y", "z"],
+            ticks=[(1, "one")],
+            log=True,
+            percent=[True],
+            references=[0.2],
         ),
-        (
-            lambda: figures.series_figure(
-                [[("t", [Series("s", [1, 2, 4], POINTS)])] * 3] * 2,
-                "x",
-                ["y", "z"],
-                ticks=[(1, "one")],
-                log=True,
-                percent=[True],
-                references=[0.2],
-            ),
-            6,
-        ),
-        (
-            lambda: figures.trade_figure([("t", TRADES, RISING[0], RISING[0])] * 3, "x", "y"),
-            3,
-        ),
-        (lambda: figures.matrix_figure([("t", ["a", "b"], np.eye(2))] * 2), 2),
-    ],
-)
+        6,
+    ),
+    (
+        lambda: figures.trade_figure([("t", TRADES, RISING[0], RISING[0])] * 3, "x", "y"),
+        3,
+    ),
+    (lambda: figures.matrix_figure([("t", ["a", "b"], np.eye(2))] * 2), 2),
+]
+
+
+@pytest.mark.parametrize("figure, plots", EVERY_FIGURE)
 def test_every_figure_is_drawn(figure, plots):
     drawn = figure()
     assert len(drawn.axes) == plots
@@ -110,3 +111,55 @@ def test_a_band_marks_the_reach_of_the_reference():
     drawn = figures.groups_figure([("t", [("a", POINTS), ("b", POINTS)])], "x", reference="b")
     (band,) = drawn.axes[0].patches
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((0.4, 0.7))
+
+
+SITE_STYLE = {
+    "text.usetex": True,
+    "lines.linewidth": 9,
+    "axes.grid": False,
+    "xtick.labelsize": 30,
+    "savefig.dpi": 30,
+    "savefig.bbox": "tight",
+    "figure.facecolor": "red",
+    "svg.hashsalt": None,
+}
+
+
+@pytest.mark.parametrize("figure, plots", EVERY_FIGURE)
+def test_a_figure_is_the_same_whatever_matplotlib_is_told_elsewhere(figure, plots):
+    def saved():
+        drawn = figure()
+        vector = io.BytesIO()
+        drawn.savefig(vector, format="svg", metadata={"Date": None})
+        return vector.getvalue(), display.png(drawn)
+
+    before = dict(matplotlib.rcParams)
+    plain = saved()
+    assert dict(matplotlib.rcParams) == before
+    with matplotlib.rc_context(SITE_STYLE):
+        assert saved() == plain
+
+
+def test_names_of_users_are_no_formulas():
+    """Two dollar signs would be one to matplotlib, a first underscore a line without a name."""
+    names = ["run_$SLURM_JOB_ID_$SEED", "_$x$", "$\\frac$"]
+    series = [Series(name, range(3), POINTS, look=i) for i, name in enumerate(names)]
+    title, size = names[0], np.arange(1, 101)
+    lines = [Line("random", size, RISING, name=name, look=i) for i, name in enumerate(names)]
+    trades = [Trade(name, RISING[0], RISING[0], i) for i, name in enumerate(names)]
+    with_legend = [
+        figures.curves_figure([Panel(title, 100, lines)], title),
+        figures.errors_figure([Band(name, RISING[0], RISING[0]) for name in names], title, 0.1),
+        figures.points_figure(names, series, title),
+        figures.series_figure([[(title, series)]], title, names, ticks=[(1, title)], log=True),
+        figures.trade_figure([(title, trades, RISING[0], RISING[0])], title, title),
+    ]
+    for drawn in with_legend:
+        assert display.png(drawn).startswith(b"\x89PNG")
+        shown = [text.get_text().strip() for text in drawn.legends[0].get_texts()]
+        assert set(names) <= set(shown)
+    for drawn in (
+        figures.groups_figure([(title, [(name, POINTS) for name in names])], title),
+        figures.matrix_figure([(title, names, np.eye(3))]),
+    ):
+        assert display.png(drawn).startswith(b"\x89PNG")

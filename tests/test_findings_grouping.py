@@ -117,6 +117,7 @@ def test_a_full_layer_that_is_not_reached_is_said():
 
 FINDINGS_ALONE = """
 import sys
+sys.path.insert(0, ".")
 import numpy as np
 from diffused_redundancy.experiment.measurements import Measurements
 from diffused_redundancy.findings import depth, fairness, grouping, matryoshka, pareto, pretraining

@@ -5,6 +5,8 @@ line.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ import pytest
 import torch
 from conftest import make_layer
 from diffused_redundancy.__main__ import main
+from hostile import NAME, hostile
 from sklearn.linear_model import RidgeClassifier
 
 
@@ -281,3 +284,23 @@ def test_no_mixture_of_two_runs(tmp_path, capsys, arrays):
     assert main(["measure", save(tmp_path, arrays), "--out", str(out), "--seeds", "1"]) == 2
     assert "a folder of that name is in the way" in capsys.readouterr().err
     assert (out / "curves.csv").read_text() == "old" and not (out / "summary.json").exists()
+
+
+@pytest.mark.slow
+def test_it_works_in_any_surroundings(tmp_path, arrays):
+    """A folder with modules of other names, a matplotlibrc, no UTF-8, and a name with $."""
+    environment = hostile(tmp_path)
+    path = tmp_path / "run_$SLURM_JOB_ID_$SEED.npz"
+    np.savez(path, X_train=arrays["X_train"])
+    words = ["measure", path.name, "--out", NAME]
+    done = subprocess.run(
+        [sys.executable, "-m", "diffused_redundancy", *words],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"Report: {NAME}/report.html" in done.stdout
+    page = (tmp_path / NAME / "report.html").read_text(encoding="utf-8")
+    assert "run_$SLURM_JOB_ID_$SEED.npz" in page

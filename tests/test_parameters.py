@@ -86,10 +86,65 @@ def test_values_are_converted():
         ("TASKS", "digits", ["digits"]),
         ("FRACTIONS", "[1e-3, .5]", [0.001, 0.5]),
         ("DEVICE", "cpu", "cpu"),
+        ("IMAGES", "1_000", 1000),
+        ("IMAGES", "1e3", 1000.0),
+        ("SEEDS", "0x10", [16]),
+        ("SEEDS", "[0, 10]", [0, 10]),
+        ("LAYER", "1.10", "1.10"),
+        ("LAYERS", "[0, on, 1:30, 010, 2001-01-01]", ["0", "on", "1:30", "010", "2001-01-01"]),
     ],
 )
 def test_typed_values(name, text, value):
     assert parameters.parse(name, text) == value
+
+
+@pytest.mark.parametrize(
+    "name, text, words",
+    [
+        ("SEEDS", "1:30", r"1:30, which YAML reads as a time, 90: write 90 .*\[1, 2, 3\]"),
+        ("SEEDS", "[5, 1:30]", "1:30, which YAML reads as a time, 90"),
+        ("IMAGES", "1:30", "write 90 if that is meant$"),
+        ("SEEDS", "010", "010, which YAML reads as an octal number, 8: write 10 or 8"),
+        ("SEEDS", "[010, 011]", "write 10 or 8"),
+        ("SEEDS", "08", "write 8"),
+        ("FRACTIONS", "[0.5, 010]", "write 10 or 8"),
+        ("SEEDS", "1_2", "1_2, which YAML reads as one number, 12: write 12"),
+        ("IMAGES", "on", "on, which YAML reads as a truth value: write a whole number"),
+        ("SEEDS", "[Yes]", "Yes, which YAML reads as a truth value"),
+    ],
+)
+def test_numbers_that_yaml_reads_as_others_are_refused(tmp_path, name, text, words):
+    with pytest.raises(dr.InputError, match=words) as caught:
+        parameters.parse(name, text)
+    assert str(caught.value).startswith(f"{name} holds ")
+    path = tmp_path / "mine.yaml"
+    for section in ("everywhere", "02_probes"):
+        path.write_text(f"{section}:\n  {name}: {text}\n")
+        with pytest.raises(dr.InputError, match=words):
+            presets.preset(str(path))
+
+
+def test_a_preset_takes_text_as_it_is_written(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("description: 2024\n06_layers:\n  LAYERS: [0, on]\n  IMAGES: 50\n")
+    made = presets.preset(str(path))
+    assert made.description == "2024"
+    assert made.single == {"06_layers": {"LAYERS": ["0", "on"], "IMAGES": 50}}
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        (b"everywhere:\n  IMAGES: 5\n  IMAGES: 9\n", "preset mine: IMAGES is given twice"),
+        (b"everywhere: [1]\n", "section everywhere of preset mine is .* values by name"),
+        (b"description: \xff\n", "not valid YAML"),
+    ],
+)
+def test_a_preset_that_cannot_be_read_is_one_line(tmp_path, text, words):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(text)
+    with pytest.raises(dr.InputError, match=words):
+        presets.preset(str(path))
 
 
 def test_a_notebook_finds_misspelt_parameters():

@@ -10,10 +10,12 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from hostile import NAME, hostile
 
 pytestmark = pytest.mark.slow
 
@@ -68,9 +70,11 @@ def checkout(tmp_path_factory) -> Path:
     return root
 
 
-def run(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(
+    checkout: Path, *words: str, around: Mapping[str, str] = os.environ, cwd: Path = Path("/")
+) -> subprocess.CompletedProcess[str]:
     environment = {
-        **os.environ,
+        **around,
         "PYTHONPATH": str(checkout / "lib"),
         "DIFFUSED_REDUNDANCY_CACHE": str(checkout / "cache"),
     }
@@ -79,7 +83,7 @@ def run(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        cwd="/",
+        cwd=cwd,
     )
 
 
@@ -135,3 +139,14 @@ def test_a_failed_run_exits_with_one(checkout):
     done = run(checkout, "-p", "TASKS", tasks, "--out", str(checkout / "failed"))
     assert done.returncode == 1 and "01_small: FAILED after" in done.stderr, done.stderr
     assert "failed: " in (checkout / "failed" / "index.html").read_text()
+
+
+def test_a_run_is_the_same_in_any_surroundings(checkout, tmp_path):
+    """Its modules, kernels, settings and locale are its own, and so is the folder it writes."""
+    around = hostile(tmp_path)
+    before = {path.name for path in tmp_path.iterdir()}
+    done = run(checkout, "--out", NAME, around=around, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} - before == {NAME}
+    assert (tmp_path / NAME / "miniature" / "01_small.html").is_file()
+    assert "up to date" in run(checkout, "--out", NAME, around=around, cwd=tmp_path).stderr

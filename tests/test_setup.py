@@ -4,8 +4,10 @@ repeat.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +22,7 @@ import bootstrap
 
 
 def shell(
-    script: str, *words: str, path: str | None = None, **extra: str
+    script: str | Path, *words: str, path: str | None = None, **extra: str
 ) -> subprocess.CompletedProcess[str]:
     environment = {
         name: value
@@ -61,6 +63,37 @@ def test_help_from_any_directory():
     assert done.returncode == 0
     for option in ("--preset", "--only", "-p NAME VALUE", "--force", "--jobs", "--out"):
         assert option in done.stdout
+
+
+@pytest.mark.parametrize("script", ["run_all.sh", "tests/run.sh"])
+def test_scripts_follow_links_to_them(tmp_path, script):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "first").symlink_to(ROOT / script)
+    (tmp_path / "bin" / "second").symlink_to("../first")
+    fake_python(tmp_path, "3.10")
+    for name in ("dirname", "readlink"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    done = shell(tmp_path / "bin" / "second", path=str(tmp_path))
+    assert done.returncode == 3 and "Python 3.11 or newer is needed" in done.stderr
+
+
+def test_the_root_is_found_with_cdpath_and_the_working_folder_is_no_place_of_modules():
+    script = f'cd "{ROOT.parent}" >&2; source "{ROOT.name}/lib/python.sh"; python3 -c "$1"'
+    code = (
+        "import json, os, sys\n"
+        "path = sys.path\n"
+        "print(json.dumps([os.environ['PYTHONPATH'], sys.flags.utf8_mode, path]))\n"
+    )
+    done = subprocess.run(
+        ["bash", "-c", script, "-", code],
+        env={**os.environ, "CDPATH": ".", "PYTHONPATH": ":/one:::/two:"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    places, utf8, path = json.loads(done.stdout)
+    assert places == f"{ROOT}/lib:/one:/two" and utf8
+    assert not {"", ".", str(ROOT.parent)} & set(path)
 
 
 def test_every_requirement_is_pinned_and_named_once_for_each_system():

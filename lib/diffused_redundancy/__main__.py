@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import locale
 import os
 import sys
 from collections.abc import Sequence
@@ -43,8 +44,20 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
+def _with_utf8(words: Sequence[str] | None) -> None:
+    """Start this process again in Python's UTF-8 mode, where names of files would be read in
+    another encoding: its children, which are in that mode, would see other names.
+    """
+    mode = ["-X", "utf8"]
+    encodings = {sys.getfilesystemencoding(), locale.getencoding().lower()}
+    if words is None and not encodings <= {"utf-8", "utf8"} and sys.orig_argv[1:3] != mode:
+        os.execv(sys.executable, [sys.executable, *mode, *sys.orig_argv[1:]])
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; errors of the user are one line and exit status 2."""
+    _with_utf8(words)
+    os.environ.pop("MPLBACKEND", None)  # figures become files: no backend of a screen is wanted
     try:
         options = _options(sys.argv[1:] if words is None else words)
         return options.run(options)

@@ -183,30 +183,100 @@ def absolute(name: str, value: Any) -> Any:
     ]
 
 
+class _Written(yaml.SafeLoader):
+    """YAML whose scalars are texts as they were written: what YAML 1.1 would make of some of them
+    (90 of ``1:30``, 8 of ``010``, truth of ``on``) surprises.
+    """
+
+
+def _as_written(loader: _Written, node: yaml.ScalarNode) -> str:
+    return node.value
+
+
+def _mapping(loader: _Written, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+    for key in keys:
+        if keys.count(key) > 1 and key != "<<":
+            raise InputError(f"{key} is given twice")
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+for _kind in ("int", "float", "bool", "timestamp"):
+    _Written.add_constructor(f"tag:yaml.org,2002:{_kind}", _as_written)
+_Written.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def as_written(text: str) -> Any:
+    """YAML, its numbers, truth values and dates as texts: :func:`meant` says what they are."""
+    return yaml.load(text, Loader=_Written)
+
+
+def meant(name: str, value: Any) -> Any:
+    """What a value read by :func:`as_written` is for a parameter: text, or numbers.
+
+    Raises
+    ------
+    InputError
+        If a number can be read in two ways, such as ``010``.
+    """
+    if name not in PARAMETERS:
+        return value
+    if isinstance(value, list):
+        return [meant(name, entry) for entry in value]
+    rule = PARAMETERS[name]
+    return value if rule.kind is str or not isinstance(value, str) else _number(name, value)
+
+
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(_\d{3})+(\.\d*)?")
+_GROUPED = re.compile(r"[-+]?\d[\d_]*(\.[\d_]*)?")
+_TIME = re.compile(r"[-+]?[1-9]\d*(:[0-5]?\d)+(\.\d*)?")
+_TRUTH = ("yes", "on", "true", "no", "off", "false")
+
+
+def _number(name: str, text: str) -> Any:
+    """The number that a text is; the text itself if it is none."""
+    word = text.strip()
+    digits = word.lstrip("+-")
+    rule = PARAMETERS[name]
+    or_list = f", or a list such as [{_EXAMPLES[rule.kind]}]" if rule.many else ""
+    if word.lower() in _TRUTH:
+        read, write = "a truth value", _WORDS[rule.kind]
+    elif _TIME.fullmatch(word):
+        seconds = str(yaml.safe_load(word))
+        read, write = f"a time, {seconds}", f"{seconds} if that is meant{or_list}"
+    elif len(digits) > 1 and digits.isdecimal() and digits.startswith("0"):
+        decimal, octal = int(word), yaml.safe_load(word)
+        differ = isinstance(octal, int) and octal != decimal
+        read = f"an octal number, {octal}" if differ else "an octal number"
+        write = f"{decimal} or {octal}" if differ else str(decimal)
+    elif "_" in word and _GROUPED.fullmatch(word) and not _THOUSANDS.fullmatch(word):
+        joined = word.replace("_", "")
+        read, write = f"one number, {joined}", f"{joined} if that is meant{or_list}"
+    else:
+        for kind in (int, lambda given: int(given, 0), float):
+            try:
+                return kind(word)
+            except ValueError:
+                continue
+        return text
+    raise InputError(f"{name} holds {word}, which YAML reads as {read}: write {write}")
+
+
 def parse(name: str, text: str) -> Any:
     """A value typed on the command line: YAML, with plain words where a list of one is meant.
 
     ``[1, 2]``, ``1``, ``digits`` and ``1e-3`` mean what they seem to.
     """
     try:
-        value = yaml.safe_load(text)
+        value = meant(name, as_written(text))
     except yaml.YAMLError as error:
         raise InputError(
             f"{name} is {text!r}: it cannot be read as a value such as [1, 2] or digits"
         ) from error
-    if name not in PARAMETERS:
+    if name not in PARAMETERS or isinstance(value, (list, dict)):
         return value
-    rule = PARAMETERS[name]
-    if rule.kind is float:  # YAML reads 1e-3 as text
-        value = [_number(v) for v in value] if isinstance(value, list) else _number(value)
-    return [value] if rule.many and not isinstance(value, (list, dict)) else value
-
-
-def _number(value: Any) -> Any:
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
+    return [value] if PARAMETERS[name].many else value
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,10 @@ def preset(name: str) -> Preset:
     else:
         path = paths.notebooks() / "presets" / f"{name}.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+        content = parameters.as_written(path.read_text(encoding="utf-8")) or {}
+    except InputError as error:
+        raise InputError(f"preset {name}: {error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise InputError(
@@ -76,7 +78,12 @@ def preset(name: str) -> Preset:
             )
         if section not in sections:
             raise unknown(f"section of preset {name}", section, sorted(sections))
-    everywhere = content.get("everywhere") or {}
+    of_values = {
+        section: _values(f"section {section} of preset {name}", content[section])
+        for section in content
+        if section not in ("description", "cost", "notebooks")
+    }
+    everywhere = of_values.get("everywhere", {})
     for key in everywhere:
         if key not in parameters.PARAMETERS:
             raise unknown(f"parameter in preset {name}", key, parameters.PARAMETERS)
@@ -90,8 +97,15 @@ def preset(name: str) -> Preset:
         tuple(notebooks),
         {key: parameters.checked(key, value) for key, value in everywhere.items()},
         {
-            notebook: parameters.checked_all(notebook, content[notebook] or {})
+            notebook: parameters.checked_all(notebook, of_values[notebook])
             for notebook in parameters.available()
-            if notebook in content
+            if notebook in of_values
         },
     )
+
+
+def _values(section: str, content: Any) -> dict[str, Any]:
+    """The values of one section of a preset."""
+    if content is not None and not isinstance(content, dict):
+        raise InputError(f"{section} is {content!r}: it needs values by name, such as IMAGES: 600")
+    return {key: parameters.meant(key, value) for key, value in (content or {}).items()}

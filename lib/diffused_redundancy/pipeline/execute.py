@@ -75,7 +75,7 @@ def execute(notebook: str, parameters: dict[str, Any], folder: Path, *, preset: 
     with atomic_path(folder / f"{notebook}.ipynb") as kept:
         nbformat.write(done, kept)
     seconds, memory = time.perf_counter() - started, peak_memory()
-    outcome = Outcome(notebook, title, not error, seconds, memory, _one_line(done, error))
+    outcome = Outcome(notebook, title, not error, seconds, memory, _what_failed(done, error))
     body = notebook_body(done)
     if error:
         body = failure(done, outcome, error, preset) + body
@@ -90,6 +90,8 @@ def _run(
 ) -> tuple[nbformat.NotebookNode, str]:
     """A notebook as papermill leaves it, and what stopped it, if anything did."""
     import papermill
+
+    from .kernel import isolated_kernel
 
     script.metadata["kernelspec"] = {
         "name": "python3",
@@ -109,6 +111,7 @@ def _run(
                 progress_bar=False,
                 log_output=False,
                 cwd=str(folder),
+                kernel_manager_class=isolated_kernel(Path(scratch) / "ipython"),
             )
         except Exception as caught:  # whatever it is, the page says so and the exit status follows
             error = f"{type(caught).__name__}: {caught}"
@@ -166,15 +169,29 @@ def _failed_cell(notebook: nbformat.NotebookNode) -> tuple[int, nbformat.Noteboo
     return 0, None
 
 
-def _one_line(notebook: nbformat.NotebookNode, error: str) -> str:
-    """The error as its last line: of the cell that raised it, or of what stopped the run."""
+def one_line(kind: str, message: str) -> str:
+    """An error as one line: its kind, and the first line of its message that says something.
+
+    >>> one_line("ValueError", "\\n---\\n a_$b$\\n  ^")
+    'ValueError: a_$b$'
+    >>> one_line("AssertionError", "")
+    'AssertionError, without a message'
+    """
+    lines = (line.strip() for line in message.splitlines())
+    said = next((line for line in lines if any(sign.isalnum() for sign in line)), "")
+    return f"{kind}: {said}" if said else f"{kind}, without a message"
+
+
+def _what_failed(notebook: nbformat.NotebookNode, error: str) -> str:
+    """The error of the cell that raised one, or else what stopped the run, as one line."""
     if not error:
         return ""
     _, cell = _failed_cell(notebook)
     for output in cell.outputs if cell is not None else []:
         if output.output_type == "error":
-            return f"{output.ename}: {output.evalue}".splitlines()[0]
-    return error.strip().splitlines()[0]
+            return one_line(output.ename, output.evalue)
+    kind, _, message = error.partition(": ")
+    return one_line(kind, message)
 
 
 def failure(notebook: nbformat.NotebookNode, outcome: Outcome, error: str, preset: str) -> str:

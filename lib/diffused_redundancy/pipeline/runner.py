@@ -28,6 +28,18 @@ from .plan import Job, Outcome, rough_duration
 
 NOISE = ("Kernel is running over TCP without encryption", "IProgress not found", "notebook_tqdm")
 
+OTHERS_SETTINGS = (
+    "JPY_SESSION_NAME",
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_CONFIG_PATH",
+    "JUPYTER_PATH",
+    "MPLBACKEND",
+    "PYTHONINSPECT",
+    "PYTHONIOENCODING",
+    "PYTHONSTARTUP",
+)
+"""Variables that do not reach the processes of a run."""
+
 HEARTBEAT = 30.0
 """Seconds between two lines that say that work goes on."""
 
@@ -75,6 +87,24 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
     return [outcomes[job.notebook] for job in jobs]
 
 
+def isolated(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child: without what would make it behave otherwise than elsewhere, and
+    with this package found wherever it runs.
+    """
+    kept = {name: value for name, value in environment.items() if name not in OTHERS_SETTINGS}
+    given = environment.get("PYTHONPATH", "").split(os.pathsep)
+    places = [str(Path(__file__).resolve().parents[2]), *map(os.path.abspath, filter(None, given))]
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(places)),
+        "PYTHONSAFEPATH": "1",  # no module of the working folder
+        "PYTHONUTF8": "1",
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        JSON_VARIABLE: "1",
+    }
+
+
 class _Processes:
     """The processes of one run, as many at a time as there are workers."""
 
@@ -83,13 +113,7 @@ class _Processes:
         self.children: list[subprocess.Popen[str]] = []
         self.stopping = Event()
         self.pool = ThreadPoolExecutor(max_workers=workers)
-        self.environment = {
-            **os.environ,
-            "JUPYTER_PREFER_ENV_PATH": "1",
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-            JSON_VARIABLE: "1",
-        }
-        self.environment.pop("JPY_SESSION_NAME", None)
+        self.environment = isolated(os.environ)
         if force:
             self.environment[REFRESH_VARIABLE] = str(self.started)
 
@@ -112,7 +136,8 @@ class _Processes:
             env=shared,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             start_new_session=True,
             **extra,
         )

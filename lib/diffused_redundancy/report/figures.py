@@ -11,7 +11,6 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -20,6 +19,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from ..findings.figure_data import Band, Line, Panel, Point, Series, Trade
 from ..measures.selections import SELECTIONS
+from .style import StyledFigure, style
 
 Look = tuple[int, Any, str]
 """Index in seaborn's colour-blind palette, dashes, marker."""
@@ -41,6 +41,9 @@ _FIRST = ("random", "pca", "random_projection", "pca_least", "gaussian_projectio
 """Selections by the place of their look in LOOKS; those registered later come after them."""
 
 
+_BLACK = (0.1, 0.1, 0.1)
+
+
 def look_of(line: Line) -> Look:
     """Colour, dashes and marker of a line."""
     if line.look is not None:
@@ -59,12 +62,8 @@ def _colour(look: Look) -> tuple[float, float, float]:
 
 
 def _plots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    """A figure of a size in inches, with a grid of plots, in the house's style."""
-    import seaborn
-
-    seaborn.set_theme(style="whitegrid", context="notebook", font_scale=0.85)
-    matplotlib.rcParams.update({"svg.hashsalt": "diffused-redundancy", "axes.titleweight": "bold"})
-    figure = Figure(figsize=size, layout="constrained")
+    """A figure of a size in inches, with a grid of plots."""
+    figure = StyledFigure(figsize=size, layout="constrained")
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(rows * columns)]
 
 
@@ -118,12 +117,18 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     )
 
 
+def _shown(label: str) -> str:
+    """A label for a legend, which leaves out those that begin with an underscore."""
+    return f" {label}" if label.startswith("_") else label
+
+
 def _intervals(points: Sequence[Point]) -> tuple[np.ndarray, np.ndarray]:
     """Values (n,) and the lengths of their error bars below and above, (2, n)."""
     value, low, high = np.array([(one.value, one.low, one.high) for one in points]).reshape(-1, 3).T
     return value, np.clip(np.nan_to_num(np.stack([value - low, high - value])), 0, None)
 
 
+@style()
 def curves_figure(panels: Sequence[Panel], ylabel: str = "", *, percent: bool = False) -> Figure:
     """Curves against k, one plot a panel.
 
@@ -146,7 +151,7 @@ def curves_figure(panels: Sequence[Panel], ylabel: str = "", *, percent: bool = 
         if panel.predicted is not None:
             k = np.arange(1, panel.d + 1)
             label = "closed form, from one number"
-            part.plot(k, panel.predicted, color="k", ls=(0, (6, 3)), lw=1.1, label=label)
+            part.plot(k, panel.predicted, color=_BLACK, ls=(0, (6, 3)), lw=1.1, label=label)
         _size_axis(part, panel.d)
         least = [float(np.nanmin(line.values)) for line in panel.curves if line.values.size]
         part.set_ylim(bottom=1.05 * min([0.0, *least]))
@@ -171,7 +176,7 @@ def _draw(part: Axes, line: Line) -> None:
         marker=marker,
         ms=4 if line.marked else 4.5,
         markevery=None if line.marked else _marks(line.sizes),
-        label=line.label,
+        label=_shown(line.label),
     )
     if len(line.values) > 1 and line.joined:
         least, largest = line.values.min(0), line.values.max(0)
@@ -184,6 +189,7 @@ def _marks(sizes: np.ndarray) -> list[int]:
     return [int(np.abs(sizes - k).argmin()) for k in wanted]
 
 
+@style()
 def errors_figure(bands: Sequence[Band], ylabel: str, limit: float) -> Figure:
     """What predictions miss at every k, with a band of +-limit."""
     figure, (axes,) = _multiples(1, height=3.4)
@@ -191,7 +197,7 @@ def errors_figure(bands: Sequence[Band], ylabel: str, limit: float) -> Figure:
     for place, band in enumerate(bands):
         k, look = np.arange(1, len(band.center) + 1), _look(place)
         shade = _colour(look)
-        axes.plot(k, band.center, color=shade, ls=look[1], lw=1.6, label=band.label)
+        axes.plot(k, band.center, color=shade, ls=look[1], lw=1.6, label=_shown(band.label))
         ends = band.center - band.half, band.center + band.half
         axes.fill_between(k, *ends, color=shade, alpha=0.15, lw=0)
     _size_axis(axes, max(len(band.center) for band in bands))
@@ -201,6 +207,7 @@ def errors_figure(bands: Sequence[Band], ylabel: str, limit: float) -> Figure:
     return figure
 
 
+@style()
 def points_figure(groups: Sequence[str], series: Sequence[Series], ylabel: str) -> Figure:
     """Points with intervals between 0 and 1: one of each series a group."""
     figure, (axes,) = _multiples(1, height=3.2)
@@ -216,7 +223,7 @@ def points_figure(groups: Sequence[str], series: Sequence[Series], ylabel: str) 
             color=_colour(look),
             capsize=3,
             ms=6,
-            label=one.label,
+            label=_shown(one.label),
         )
     width = max(12, 84 // max(1, len(groups)))  # of a label, before it touches the next
     axes.set_xticks(
@@ -230,6 +237,7 @@ def points_figure(groups: Sequence[str], series: Sequence[Series], ylabel: str) 
     return figure
 
 
+@style()
 def groups_figure(
     panels: Sequence[tuple[str, Sequence[tuple[str, Sequence[Point]]]]],
     xlabel: str,
@@ -271,6 +279,7 @@ def groups_figure(
     return figure
 
 
+@style()
 def series_figure(
     rows: Sequence[Sequence[tuple[str, Sequence[Series]]]],
     xlabel: str,
@@ -306,7 +315,7 @@ def series_figure(
                     ms=5,
                     lw=1.5,
                     capsize=2,
-                    label=line.label,
+                    label=_shown(line.label),
                 )
             if log:
                 part.set_xscale("log")
@@ -325,6 +334,7 @@ def series_figure(
     return figure
 
 
+@style()
 def trade_figure(
     panels: Sequence[tuple[str, Sequence[Trade], np.ndarray, np.ndarray]], xlabel: str, ylabel: str
 ) -> Figure:
@@ -341,10 +351,15 @@ def trade_figure(
                 continue
             look = _look(line.look)
             part.plot(
-                line.gain, line.kept, color=_colour(look), ls=look[1], lw=1.4, label=line.label
+                line.gain,
+                line.kept,
+                color=_colour(look),
+                ls=look[1],
+                lw=1.4,
+                label=_shown(line.label),
             )
         label = "Pareto front of all networks"
-        part.plot(gain, kept, color="k", ls=(0, (1, 1.2)), lw=2.4, zorder=3, label=label)
+        part.plot(gain, kept, color=_BLACK, ls=(0, (1, 1.2)), lw=2.4, zorder=3, label=label)
         part.set_xlim(0, 1)
         part.set_ylim(bottom=0)
         _in_percent(part.xaxis)
@@ -356,6 +371,7 @@ def trade_figure(
     return figure
 
 
+@style()
 def matrix_figure(
     panels: Sequence[tuple[str, Sequence[str], np.ndarray]], low: float = -1.0, high: float = 1.0
 ) -> Figure:

@@ -29,7 +29,8 @@ def mathml(formula: str, *, block: bool) -> str:
     try:
         return convert(formula.strip(), display="block" if block else "inline")
     except Exception:  # the converter raises many kinds; a page with one raw formula beats no page
-        return f"<code>{html.escape(formula)}</code>"
+        sign = "$$" if block else "$"  # it may be part of a name
+        return f"<code>{sign}{html.escape(formula)}{sign}</code>"
 
 
 def markdown(text: str) -> str:
