@@ -97,3 +97,21 @@ def test_sentences_on_redundancy():
     assert "No size measured keeps 80%" in probing.describe_redundancy(low)
     assert probing.beside_paper(low) == "This run did not measure DR(0.9)."
     assert len(probing.paper_table()) == 3
+
+
+def test_a_case_no_better_than_guessing_is_said_and_left_out_of_verdicts():
+    at_chance = made_curve(np.full((2, 10), 0.5), full=0.52, guessing=0.5, images=100)
+    case = {"chance": {"random": at_chance}}
+    both = {**case, "a": {"random": RIDGE}}
+    text = probing.describe_probes(both)
+    assert "guessing the largest class" in text and "on chance (52.0% against 50.0%)" in text
+    assert list(probing.shares_of_a_fifth(both)) == ["a"]
+    table = tables.redundancy_table(both, [0.9])
+    assert table.guessed == ("chance",) and set(table.tidy["case"]) == {"a", "chance"}
+    assert "chance" not in probing.describe_redundancy(table)
+    alone = tables.redundancy_table(case, [0.9])
+    assert "not clearly better than guessing" in probing.describe_redundancy(alone)
+    cases = {c: (SimpleNamespace(name="m"), SimpleNamespace(title=c)) for c in both}
+    assert list(probing.redundancy_by_net(table, cases)["m"]) == ["a"]
+    assert "chance" not in verdicts.every_subset_keeps(tables.of_selection(both), 0.9).because
+    assert verdicts.every_subset_keeps(tables.of_selection(case), 0.9).word == "undecided"

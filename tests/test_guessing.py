@@ -40,7 +40,7 @@ def test_nothing_can_be_dropped_of_what_is_no_better_than_guessing(parts):
     X, y, X_test, y_test = parts()
     share = np.bincount(y_test).max() / len(y_test)
     result = dr.measure(X, y, X_test, y_test, probe="both", seeds=2)
-    assert result.about["guessing"] == share
+    assert result.accuracy.guessing == share and result.accuracy.images == 200
     for measure in ("ridge_accuracy", "logistic_accuracy"):
         sentence, full = result.describe(measure=measure), result.curve(measure).full
         assert SAID in sentence and f"{full:.1%}" in sentence and f"{share:.1%}" in sentence

@@ -17,7 +17,7 @@ from .experiment.probed_layer import ProbedLayer
 from .measures.cka import closed_form
 from .measures.curves import MEASURES, Curve
 from .measures.features import Features
-from .measures.guessing import LEVEL, beats_guessing
+from .measures.guessing import LEVEL
 from .measures.labels import class_indices, dense
 from .measures.pooling import pooled
 from .measures.redundancy import Redundancy
@@ -105,9 +105,8 @@ class Result:
     curves : mapping from (measure, selection) to Curve
         CKA first, then accuracy. A measure is a name in :data:`MEASURES`.
     about : mapping
-        ``n_train`` and ``n_test`` images, ``d`` neurons, ``classes``, ``constant`` neurons,
-        ``diagonal_share`` (r of the closed form), and with labels ``guessing``, the share of the
-        largest class of the test part.
+        ``n_train`` and ``n_test`` images, ``d`` neurons, ``classes``, ``constant`` neurons, and
+        ``diagonal_share`` (r of the closed form).
     classes : tuple of str
         Names of the classes, in the order of accuracy by class; empty without labels.
     penalties : mapping
@@ -195,14 +194,14 @@ class Result:
     ) -> str:
         """One sentence: how many neurons or directions are enough, and how many can be dropped; or
         that the probe on the whole layer is not clearly better than guessing the largest class (by
-        :func:`.beats_guessing`), so that its accuracy says nothing of that.
+        :attr:`Curve.above_guessing`), so that its accuracy says nothing of that.
         """
         curve = self.curve(measure, selection)
-        if not self._tells(curve):
+        if not curve.above_guessing:
             return (
                 f"The whole layer's {curve.name}, {curve.full:.1%}, is not clearly better than "
                 "guessing the largest class of the test part each time, "
-                f"{self.about['guessing']:.1%}: it does not say how many neurons can be dropped."
+                f"{curve.guessing:.1%}: it does not say how many neurons can be dropped."
             )
         if not curve.full > 0:
             return f"The whole layer's {curve.name} is {curve.full:g}: no share of it can be kept."
@@ -229,15 +228,6 @@ class Result:
             )
         verb = "keeps" if k == 1 else "keep"
         return f"{some} {verb} {kept}: {redundancy.value:.0%} can be dropped{interval}."
-
-    def _tells(self, curve: Curve) -> bool:
-        """Whether the whole layer is clearly better than guessing, if the curve is of accuracy."""
-        guessing = self.about.get("guessing")
-        return (
-            guessing is None
-            or curve.measure == "cka"
-            or beats_guessing(curve.full, guessing, self.about["n_test"])
-        )
 
     def to_frame(self) -> pd.DataFrame:
         """Every value of every curve: columns measure, selection, seed, k, value."""
@@ -381,18 +371,13 @@ def measure(
         for curve in curves
         if curve.measure == "cka" and len(curve.sizes) < d
     ]
-    about = dict(layer.about)
-    if features.labelled:
-        counts = layer.test_counts()
-        about["guessing"] = float(counts.max() / counts.sum())
-    result = Result(
+    return Result(
         {(curve.measure, curve.selection): curve for curve in curves},
-        about,
+        layer.about,
         features.classes,
         penalties,
-        (*notes, *said, *few, *_edges(layer, options, penalties)),
+        (*notes, *said, *few, *_edges(layer, options, penalties), *_guesses(curves)),
     )
-    return replace(result, notes=(*result.notes, *_guesses(result)))
 
 
 def _edges(layer: ProbedLayer, options: Options, penalties: Mapping[str, float]) -> list[str]:
@@ -412,15 +397,14 @@ def _edges(layer: ProbedLayer, options: Options, penalties: Mapping[str, float])
     return notes
 
 
-def _guesses(result: Result) -> list[str]:
+def _guesses(curves: Sequence[Curve]) -> list[str]:
     """Notes on probes that are not clearly better than guessing."""
-    curves = {curve.measure: curve for curve in result.curves.values()}
     return [
-        f"With {result.about['guessing']:.1%} of the {result.about['n_test']} test images in the "
-        f"largest class, {one.full:.1%} is not clearly better than guessing it (one-sided binomial "
-        f"test at {LEVEL:.0%}): DR of {one.name} means nothing."
-        for one in curves.values()
-        if not result._tells(one)
+        f"With {one.guessing:.1%} of the {one.images} test images in the largest class, "
+        f"{one.full:.1%} is not clearly better than guessing it (one-sided binomial test at "
+        f"{LEVEL:.0%}): DR of {one.name} means nothing."
+        for one in {curve.measure: curve for curve in curves}.values()
+        if not one.above_guessing
     ]
 
 

@@ -146,8 +146,17 @@ class ProbedLayer:
         self, measure: str, selection: str, seeds: Sequence[int], arrays: Arrays, full: float
     ) -> Curve:
         """The curve of cached arrays, under the names of :class:`Curve`."""
+        rest: dict[str, Any] = dict(arrays)
+        if measure not in ("cka", "debiased_cka"):
+            counts = self.test_counts()
+            rest |= {"guessing": counts.max() / counts.sum(), "images": int(counts.sum())}
         return Curve(
-            measure, selection, tuple(_seeds(selection, seeds)), d=self.d, full=full, **arrays
+            measure,
+            selection,
+            tuple(_seeds(selection, seeds)),
+            d=self.d,
+            full=full,
+            **rest,
         )
 
     def cka(self, selection: str, seeds: Sequence[int], *, debiased: bool = False) -> Curve:

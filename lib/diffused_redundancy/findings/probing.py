@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..experiment.probed_layer import ProbedLayer
 from ..measures.curves import size_of
+from ..measures.guessing import LEVEL
 from ..measures.redundancy import Redundancy
 from ..nets.names import titles
 from ..nets.networks import Net
@@ -60,20 +61,34 @@ def describe_probes(curves: Curves) -> str:
     ]
     if not sentences:
         return "A fifth of the neurons is not among the sizes measured."
-    return (
+    text = (
         "**What to see:** with a fifth of the neurons, chosen at random, the probe's accuracy, "
         f"against the full layer's, is {listed(sentences)}."
+    )
+    guessed = [
+        f"{case} ({curve.full:.1%} against {curve.guessing:.1%})"
+        for case, curve in of_selection(curves).items()
+        if not curve.above_guessing
+    ]
+    if not guessed:
+        return text
+    return (
+        f"{text} The full layer is not clearly better than guessing the largest class of the test "
+        f"images (one-sided binomial test at {LEVEL:.0%}) on {listed(guessed)}: what is kept of "
+        "that means nothing, and verdicts leave it out."
     )
 
 
 def shares_of_a_fifth(curves: Curves) -> dict[str, np.ndarray]:
     """Accuracy of a random fifth as a share of the full layer's, (seeds,) by case; cases without
-    that size are left out.
+    that size are left out, and those whose full layer is not clearly better than guessing.
     """
     return {
         case: curve.at_fraction(0.2) / curve.full
         for case, curve in of_selection(curves).items()
-        if curve.column(size_of(0.2, curve.d)) is not None and curve.full > 0
+        if curve.column(size_of(0.2, curve.d)) is not None
+        and curve.full > 0
+        and curve.above_guessing
     }
 
 
@@ -122,8 +137,13 @@ def describe_redundancy(table: RedundancyTable) -> str:
     sentences = [
         f"{redundancy.value:.0%} on {case}"
         for case, redundancy in table.of("random", table.delta).items()
-        if redundancy.k is not None
+        if redundancy.k is not None and case not in table.guessed
     ]
+    if not sentences and table.guessed:
+        return (
+            f"Where a size keeps {table.delta:.0%} of {table.measure}, the full layer is not "
+            "clearly better than guessing the largest class: that means nothing."
+        )
     if not sentences:
         return f"No size measured keeps {table.delta:.0%} of the full layer's {table.measure}."
     return (
@@ -135,14 +155,16 @@ def describe_redundancy(table: RedundancyTable) -> str:
 def redundancy_by_net(
     table: RedundancyTable, cases: Mapping[str, tuple[Net, Task]]
 ) -> dict[str, dict[str, Redundancy]]:
-    """DR of random neurons by network and title of the task; ``cases`` says what each case is."""
+    """DR of random neurons by network and title of the task; ``cases`` says what each case is.
+    Those whose full layer is not clearly better than guessing are left out.
+    """
     nets = list(dict.fromkeys(net.name for net, _ in cases.values()))
     redundancies = table.of("random", table.delta)
     return {
         title: {
             task.title: redundancies[case]
             for case, (net, task) in cases.items()
-            if net.name == name
+            if net.name == name and case not in table.guessed
         }
         for name, title in zip(nets, titles(nets), strict=True)
     }

@@ -90,11 +90,14 @@ class RedundancyTable:
         In words.
     deltas : tuple of float
     entries : mapping from (case, selection, delta) to Redundancy
+    guessed : tuple of str
+        The cases whose full layer is not clearly better than guessing: their DR means nothing.
     """
 
     measure: str
     deltas: tuple[float, ...]
     entries: Mapping[tuple[str, str, float], Redundancy] = field(repr=False)
+    guessed: tuple[str, ...] = ()
 
     @property
     def delta(self) -> float:
@@ -169,11 +172,14 @@ def _interval(one: Redundancy) -> str:
 
 def redundancy_table(curves: Curves, deltas: Sequence[float]) -> RedundancyTable:
     """DR of curves of one measure, at every delta; curves without a size are left out."""
-    entries, measure = {}, ""
+    entries, measure, guessed = {}, "", {}
     for case, kinds in curves.items():
         for selection, curve in kinds.items():
             measure = curve.measure.replace("_", " ")
             if len(curve.sizes):
                 for delta in deltas:
                     entries[case, selection, delta] = curve.redundancy(delta)
-    return RedundancyTable(measure, tuple(deltas), entries)
+                guessed[case] = not curve.above_guessing
+    return RedundancyTable(
+        measure, tuple(deltas), entries, tuple(case for case, so in guessed.items() if so)
+    )

@@ -21,12 +21,15 @@ def every_subset_keeps(random: Mapping[str, Curve], share: float, what: str = ""
     Parameters
     ----------
     random : mapping from a case to Curve
-        Of random neurons.
+        Of random neurons. Those whose full layer is not clearly better than guessing are left out.
     share : float
         What counts as keeping it.
     what : str
         The measure in words; by default its name.
     """
+    random = {case: curve for case, curve in random.items() if curve.above_guessing}
+    if not random:
+        return Verdict("undecided", "No full layer is clearly better than guessing.")
     sufficient = {}
     for case, curve in random.items():
         reached = (curve.values >= share * curve.full - 1e-12).all(0)  # by the worst of the subsets

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from .guessing import beats_guessing
 from .redundancy import Redundancy, redundancy_of
 
 
@@ -58,6 +59,10 @@ class Curve:
         Accuracy by class; NaN for classes without test images.
     objective, converged : ndarray (rows, s), optional
         Of logistic probes: the minimum reached on the train set, in nats, and whether it was.
+    guessing : float, optional
+        Of accuracy: the share of the largest class of the test images.
+    images : int, optional
+        How many test images there are.
 
     Raises
     ------
@@ -87,6 +92,8 @@ class Curve:
     per_class: np.ndarray | None = field(default=None, repr=False)
     objective: np.ndarray | None = field(default=None, repr=False)
     converged: np.ndarray | None = field(default=None, repr=False)
+    guessing: float | None = None
+    images: int | None = None
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=float)
@@ -113,6 +120,15 @@ class Curve:
     def mean(self) -> np.ndarray:
         """The mean over seeds at each size, (s,)."""
         return self.values.mean(0)
+
+    @property
+    def above_guessing(self) -> bool:
+        """Whether the whole layer is clearly better than guessing the largest class, by
+        :func:`.beats_guessing`; True of CKA, and where that is not known.
+        """
+        if self.guessing is None or self.images is None:
+            return True
+        return beats_guessing(self.full, self.guessing, self.images)
 
     @property
     def exact(self) -> bool:

@@ -155,6 +155,8 @@ class LinearProbe(ABC):
             tuple(one.seed for one in ordered),
             d=self.features.d,
             full=self.full,
+            guessing=float(self._test_set[1].bincount().max()) / len(self._test_set[1]),
+            images=len(self._test_set[1]),
             **self.evaluate(ordered, sizes),
         )
 
