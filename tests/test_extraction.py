@@ -93,6 +93,20 @@ def test_worker_processes_decode_the_same_batches(network, folder, monkeypatch, 
     assert np.array_equal(one["penultimate"], other["penultimate"])
 
 
+def test_an_image_that_a_worker_cannot_read_is_one_line(network, tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(5):
+            Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / name / f"{i}.png")
+    split = dr.task(f"folder:{tmp_path}").splits["train"]
+    for path in tmp_path.glob("*/*.png"):
+        path.write_bytes(path.read_bytes()[:40])
+    monkeypatch.setattr(extraction, "workers_for", lambda *given: 1)
+    with pytest.raises(dr.InputError) as error:
+        extraction.extract(network, split, device="cpu")
+    assert "Traceback" not in str(error.value) and str(tmp_path) in str(error.value)
+
+
 def test_worker_processes_and_memory_that_runs_out(network, folder, monkeypatch):
     original = extraction.forward
     part = folder.splits["train"]

@@ -158,12 +158,19 @@ def _images(split: Split, start: int, workers: int) -> Iterator[np.ndarray]:
     from torch.utils.data import DataLoader, Subset
 
     decoded: Any = _Decoded(split)
-    yield from DataLoader(
+    for image in DataLoader(
         Subset(decoded, range(start, len(split))),
         batch_size=None,
         num_workers=workers,
-        collate_fn=np.asarray,
-    )
+        collate_fn=_unchanged,
+    ):
+        if isinstance(image, InputError):
+            raise image
+        yield image
+
+
+def _unchanged(image: Any) -> Any:
+    return image
 
 
 @dataclass(frozen=True)
@@ -175,8 +182,11 @@ class _Decoded:
     def __len__(self) -> int:
         return len(self.split)
 
-    def __getitem__(self, i: int) -> np.ndarray:
-        return self.split.images.batch(i, i + 1)[0]
+    def __getitem__(self, i: int) -> np.ndarray | InputError:
+        try:
+            return self.split.images.batch(i, i + 1)[0]
+        except InputError as error:  # raised here, torch would put a traceback before its line
+            return error
 
 
 def workers_for(split: Split, device: torch.device) -> int:
