@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from conftest import make_layer
 from diffused_redundancy.__main__ import main
+from diffused_redundancy.experiment.measurements import Measurement
 from diffused_redundancy.measures.guessing import beats_guessing
 from scipy.stats import binomtest
 
@@ -70,3 +71,18 @@ def test_a_lopsided_task_that_is_learned_is_told_as_before():
     y = (y == 0).astype(int)
     result = dr.measure(X[:500], y[:500], X[500:], y[500:], seeds=2)
     assert "can be dropped" in repr(result) and result.notes == ()
+
+
+def test_a_comparison_states_nothing_where_a_layer_is_as_good_as_guessing():
+    values = np.tile(np.linspace(0.4, 0.5, 8), (3, 1))
+    how = {"d": 8, "full": 0.5, "images": 200}
+    arguments = ("ridge_accuracy", "random", (1, 2, 3), range(1, 9), values)
+    guessing = dr.Curve(*arguments, guessing=0.5, **how)
+    better = dr.Curve(*arguments, guessing=0.1, **how)
+    cka = dr.Curve("cka", "random", (1, 2, 3), range(1, 9), values, d=8, full=0.5)
+    for curve, stated in ((guessing, False), (better, True)):
+        measurement = Measurement(None, None, {"random": curve}, {"random": cka}, {"d": 8})
+        redundancy = measurement.redundancy("accuracy", 0.9)
+        assert (redundancy.k is not None) == stated == (redundancy.value == redundancy.value)
+        assert measurement.redundancy("cka", 0.9).k is not None
+        assert measurement.curve("accuracy").redundancy(0.9).k is not None

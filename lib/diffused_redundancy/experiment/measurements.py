@@ -60,8 +60,13 @@ class Measurement:
         return (self.cka if measure == "cka" else self.accuracy)[selection]
 
     def redundancy(self, measure: str, delta: float, selection: str = "random") -> Redundancy:
-        """DR at a share of the whole layer's ``accuracy`` or ``cka``."""
-        return self.curve(measure, selection).redundancy(delta)
+        """DR at a share of the whole layer's ``accuracy`` or ``cka``, for statements: withheld
+        where the whole layer is no better than guessing the largest class. (Tables have it from
+        the curve.)
+        """
+        curve = self.curve(measure, selection)
+        redundancy = curve.redundancy(delta)
+        return redundancy if curve.above_guessing else redundancy.withheld()
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def redundancy_table(depths: Depths, deltas: Sequence[float]) -> pd.DataFrame:
             for selection in measurement.accuracy:
                 for measure in COMPARED:
                     for delta in deltas:
-                        redundancy = measurement.redundancy(measure, delta, selection)
+                        redundancy = measurement.curve(measure, selection).redundancy(delta)
                         rows.append(
                             {
                                 "net": measurement.net.name,
@@ -178,7 +178,9 @@ def describe_use(depths: Depths, delta: float) -> str:
     sentences = []
     for stages in _of_first_net(depths):
         first, last = stages[0].whole, stages[-1].whole
-        needed = [one.redundancy("accuracy", delta).k for one in (first, last)]
+        needed = [
+            one.redundancy("accuracy", delta).k or "an unknown number" for one in (first, last)
+        ]
         sentences.append(
             f"on {first.task.title} the whole layer's accuracy goes from {first.full:.1%} to "
             f"{last.full:.1%}, and the neurons needed from {needed[0]} of {first.d} to "

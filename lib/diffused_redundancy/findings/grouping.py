@@ -155,7 +155,7 @@ def redundancy_table(measurements: Sequence[Measurement], deltas: Sequence[float
         for selection in measurement.accuracy:
             for measure in COMPARED:
                 for delta in deltas:
-                    redundancy = measurement.redundancy(measure, delta, selection)
+                    redundancy = measurement.curve(measure, selection).redundancy(delta)
                     rows.append(
                         {
                             "net": measurement.net.name,
@@ -180,9 +180,9 @@ def redundancy_table(measurements: Sequence[Measurement], deltas: Sequence[float
 def results_of(measurements: Measurements, delta: float) -> dict[str, float]:
     """Key numbers: DR by measure, network and task."""
     return {
-        f"DR({delta:g}) of {measure}, {one.net.name}, {one.task.name}": one.redundancy(
-            measure, delta
-        ).value
+        f"DR({delta:g}) of {measure}, {one.net.name}, {one.task.name}": (
+            one.curve(measure).redundancy(delta).value
+        )
         for one in measurements.all
         for measure in COMPARED
     }
@@ -212,8 +212,9 @@ def shown_redundancy(measurements: Sequence[Measurement], delta: float) -> pd.Da
         row[f"{one.task.title}: accuracy"] = f"{one.full:.1%}"
         for measure, words in (("accuracy", "its DR"), ("cka", "DR of CKA")):
             redundancy = one.redundancy(measure, delta)
-            reached = "not reached" if redundancy.k is None else f"{redundancy.value:.3f}"
-            row[f"{one.task.title}: {words}"] = reached
+            shown = "not reached" if redundancy.k is None else f"{redundancy.value:.3f}"
+            guessed = not one.curve(measure).above_guessing
+            row[f"{one.task.title}: {words}"] = "as good as guessing" if guessed else shown
     for row, name in zip(rows.values(), titles(list(rows)), strict=True):
         row["net"] = name
     return pd.DataFrame(rows.values())

@@ -509,10 +509,14 @@ def describe_widths(
             needed = [neurons_for(one.accuracy["random"], accuracy).value for one in some]
             ends.append((redundancy, float(np.mean(needed))))
         (before, fewer), (after, more) = ends
+        if np.isnan([before, after]).any():
+            continue  # not reached, or no better than guessing
         sentences.append(
             f"on {task.title} from {before:.2f} to {after:.2f}, while the neurons needed for "
             f"{accuracy:.1%} go from {fewer:.0f} to {more:.0f}"
         )
+    if not sentences:
+        return f"DR({delta:g}) of accuracy cannot be stated at both widths on any task."
     return (
         f"**What to see:** from {labels[0]} to {labels[-1]} neurons, DR({delta:g}) of accuracy "
         f"goes {'; '.join(sentences)}."

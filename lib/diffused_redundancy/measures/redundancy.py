@@ -8,7 +8,7 @@ exact to one neuron; on a coarser grid k* is the smallest size on it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,6 +59,10 @@ class Redundancy:
     confidence: float
     seeds: int
     full: float
+
+    def withheld(self) -> Redundancy:
+        """The same without k and value: nothing can be stated."""
+        return replace(self, value=np.nan, k=None, low=np.nan, high=np.nan)
 
     @property
     def has_interval(self) -> bool:
