@@ -309,6 +309,7 @@ def test_examples():
     assert doctest.testmod(api).failed == 0
 
 
+@pytest.mark.slow
 def test_notebooks_show_results_and_figures():
     code = """
 import numpy as np, diffused_redundancy as dr
@@ -368,6 +369,7 @@ def test_importing_the_package_is_light():
     assert json.loads(done.stdout) == []
 
 
+@pytest.mark.slow
 def test_type_checkers_see_the_names(tmp_path):
     snippet = tmp_path / "snippet.py"
     snippet.write_text(

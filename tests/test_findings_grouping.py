@@ -138,6 +138,7 @@ print(sorted(
 """
 
 
+@pytest.mark.slow
 def test_findings_need_neither_session_nor_notebook():
     """They are computed from plain curves, and nothing of a notebook or a figure is imported."""
     done = subprocess.run(

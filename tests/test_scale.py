@@ -20,6 +20,7 @@ def same(one, other):
         assert curve.full == other.curves[name].full
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize(
     ("dtype", "exponents"), [("float32", (-100, 100)), ("float64", (-190, -100, 100, 190))]

@@ -238,6 +238,7 @@ def test_freed_memory_is_kept_for_what_comes_next():
     assert int(done.stdout) < 10_000, done.stdout  # 50 arrays of 1,024 pages
 
 
+@pytest.mark.slow
 def test_the_ten_lines_of_the_readme_run():
     (code,) = re.findall(
         r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
