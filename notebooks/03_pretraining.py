@@ -303,6 +303,9 @@ session.result(**grouping.results_of(measurements, delta))
 #    run the notebook again, and guess before you look where it falls. `git status` shows what came
 #    in, `git checkout lib` takes the change back.
 
+# %% [markdown]
+# ## What made this page
+
 # %%
 session.show_provenance()
 session.finish()

@@ -214,6 +214,9 @@ session.result(**grouping.results_of(measurements, delta))
 # 3. **CKA of a prefix.** The CKA of the nested prefix can be high at $k = 8$. Explain it by the
 #    variance of the first features, and check with `features.X_train.var(0)`.
 
+# %% [markdown]
+# ## What made this page
+
 # %%
 session.show_provenance()
 session.finish()

@@ -208,6 +208,9 @@ session.result(**fairness.results_of(spread, agreements))
 # 3. **Chance.** How large is the Gini index of ten classes that are all recognised in 90% of the
 #    cases, if each has 20 test images? And 2,000? Try `dr.fairness.expected_gini(0.9, [20] * 10)`.
 
+# %% [markdown]
+# ## What made this page
+
 # %%
 session.show_provenance()
 session.finish()

@@ -145,6 +145,9 @@ session.say(depth.describe_use(depths, delta))
 #    `dr.forward(net.eval(), batch, ["layer1", "layer4"])`, and look.
 # 3. **Inside a stage.** Set `LAYERS` to `["layer4.0", "layer4.1"]`. What does the second block add?
 
+# %% [markdown]
+# ## What made this page
+
 # %%
 session.show_provenance()
 session.finish()
