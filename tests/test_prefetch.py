@@ -86,6 +86,21 @@ def played(processes, monkeypatch, program):
     )
 
 
+def test_a_process_that_died_before_it_was_asked_is_left_to_the_notebook(tmp_path, monkeypatch):
+    wanted = [job(tmp_path, NETS=[NET, "miniature_resnet.standard_s1"])]
+    processes = runner._Processes(2, force=False)
+    popen = subprocess.Popen
+
+    def ended(_, **streams):
+        child = popen([sys.executable, "-c", ""], **streams)
+        child.wait()
+        return child
+
+    monkeypatch.setattr(runner.subprocess, "Popen", ended)
+    processes.extract(wanted)
+    assert not prefetch.completion_mark(prefetch.units(wanted)).exists()
+
+
 def test_what_was_extracted_is_not_looked_at_again(tmp_path, monkeypatch):
     wanted = [job(tmp_path, NETS=[NET, "miniature_resnet.standard_s1"])]
     processes = runner._Processes(2, force=False)

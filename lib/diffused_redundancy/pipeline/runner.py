@@ -176,11 +176,8 @@ class _Processes:
             assert child.stdin is not None and child.stdout is not None and child.stderr is not None
             follower = Thread(target=_follow, args=(child.stderr, latest, child.pid), daemon=True)
             follower.start()
-            with (
-                child.stdin,
-                child.stdout,
-                suppress(IndexError, BrokenPipeError),
-            ):  # until nothing is left, or the process died
+            # until nothing is left, or the process died, which closing its pipe says once more
+            with suppress(IndexError, BrokenPipeError), child.stdin, child.stdout:
                 while not self.stopping.is_set():
                     child.stdin.write(json.dumps(asdict(left.popleft())) + "\n")
                     child.stdin.flush()
