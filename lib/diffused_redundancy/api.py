@@ -416,7 +416,7 @@ def _curves(layer: ProbedLayer, options: Options) -> tuple[list[Curve], dict[str
     curves = [layer.cka(name, seeds) for name in selections]
     if "ridge" in probes:
         penalty = layer.ridge_penalty.penalty if options.penalty is None else options.penalty
-        curves += [layer.ridge(name, seeds, penalty=penalty) for name in selections]
+        curves += [layer.ridge(name, seeds, penalty=penalty, by_class=True) for name in selections]
         penalties["ridge"] = penalty
     if "logistic" in probes:
         sizes = sizes_of(PAPER_FRACTIONS, layer.d)

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..measures.cka import cka_curve, closed_form, diagonal_share
+from ..measures.cka_images import cka_by_images
 from ..measures.curves import Curve
 from ..measures.features import Features
+from ..measures.image_groups import group_means
 from ..measures.selections import SELECTIONS, orderings, sizes_of
 from ..measures.statistics import SufficientStatistics
 from ..probes.cross_validation import PenaltyChoice
@@ -146,18 +148,20 @@ class ProbedLayer:
         self, measure: str, selection: str, seeds: Sequence[int], arrays: Arrays, full: float
     ) -> Curve:
         """The curve of cached arrays, under the names of :class:`Curve`."""
-        rest: dict[str, Any] = dict(arrays)
-        if measure not in ("cka", "debiased_cka"):
-            counts = self.test_counts()
-            rest |= {"guessing": counts.max() / counts.sum(), "images": int(counts.sum())}
-        return Curve(
-            measure,
-            selection,
-            tuple(_seeds(selection, seeds)),
-            d=self.d,
-            full=full,
-            **rest,
-        )
+        seeds = tuple(_seeds(selection, seeds))
+        return Curve(measure, selection, seeds, d=self.d, full=full, **arrays)
+
+    def _accuracy_curve(
+        self, probe: str, selection: str, seeds: Sequence[int], arrays: Arrays, penalty: float
+    ) -> Curve:
+        counts, whole = self.test_counts(), self._whole(probe, penalty)
+        about = {
+            "guessing": counts.max() / counts.sum(),
+            "images": int(counts.sum()),
+            "full_by_images": whole["by_images"],
+        }
+        full = float(whole["full"][0])
+        return self._curve(f"{probe}_accuracy", selection, seeds, {**arrays, **about}, full)
 
     def cka(self, selection: str, seeds: Sequence[int], *, debiased: bool = False) -> Curve:
         """CKA with the whole layer at every k."""
@@ -165,9 +169,14 @@ class ProbedLayer:
         def compute() -> Arrays:
             statistics = self.debiased_statistics if debiased else self.statistics
             chosen = orderings(selection, statistics, seeds)
-            X = self.features.X_train if debiased else None
-            curve = cka_curve(statistics, chosen, debiased=debiased, features=X)
-            return {"sizes": curve.sizes, "values": curve.values}
+            X = self.features.X_train
+            curve = cka_curve(
+                statistics, chosen, debiased=debiased, features=X if debiased else None
+            )
+            arrays = {"sizes": curve.sizes, "values": curve.values}
+            if not debiased and statistics.n > 1:
+                arrays["by_images"] = cka_by_images(statistics, chosen, X, curve.mean)
+            return arrays
 
         what = {
             "measure": "cka",
@@ -226,15 +235,21 @@ class ProbedLayer:
         seeds: Sequence[int],
         penalty: float,
         parts: np.ndarray | None = None,
+        *,
+        by_class: bool = False,
     ) -> Arrays:
         probe = self._ridge_probe(penalty)
         chosen = orderings(selection, probe.statistics, seeds)
         rows = [
-            probe.evaluate(one, parts=parts)
+            probe.evaluate(one, parts=parts, by_class=by_class)
             for one in progress(chosen, title=f"ridge probes, {selection}")
         ]
-        sizes = {"sizes": rows[0].pop("sizes")}
-        return sizes | {name: np.concatenate([one[name] for one in rows]) for name in rows[0]}
+        arrays = {name: np.concatenate([one[name] for one in rows]) for name in rows[0]}
+        return {
+            **arrays,
+            "sizes": rows[0]["sizes"],
+            "by_images": np.mean([one["by_images"] for one in rows], 0),
+        }
 
     def _ridge_key(
         self, measure: str, selection: str, seeds: Sequence[int], penalty: float
@@ -247,15 +262,23 @@ class ProbedLayer:
             "standardize": self.standardize,
         }
 
-    def ridge(self, selection: str, seeds: Sequence[int], *, penalty: float | None = None) -> Curve:
-        """Test accuracy of the ridge probe at every k, overall and by class."""
+    def ridge(
+        self,
+        selection: str,
+        seeds: Sequence[int],
+        *,
+        penalty: float | None = None,
+        by_class: bool = False,
+    ) -> Curve:
+        """Test accuracy of the ridge probe at every k, and by class if wanted (large)."""
         alpha = self.ridge_penalty.penalty if penalty is None else penalty
         arrays = self._cached(
-            self._ridge_key("ridge", selection, seeds, alpha),
-            lambda: self._ridge_arrays(selection, seeds, alpha),
+            self._ridge_key(
+                "ridge by class" if by_class else "ridge", selection, seeds, alpha
+            ),
+            lambda: self._ridge_arrays(selection, seeds, alpha, by_class=by_class),
         )
-        full = self.full("ridge", penalty=alpha)
-        return self._curve("ridge_accuracy", selection, seeds, arrays, full)
+        return self._accuracy_curve("ridge", selection, seeds, arrays, alpha)
 
     def ridge_validation(
         self, seeds: Sequence[int], selection: str = "random"
@@ -344,17 +367,25 @@ class ProbedLayer:
         """
         alpha = self.logistic_penalty.penalty if penalty is None else penalty
         arrays = self._logistic_arrays(selection, seeds, sizes, alpha)
-        full = self.full("logistic", penalty=alpha)
-        return self._curve("logistic_accuracy", selection, seeds, arrays, full)
+        return self._accuracy_curve("logistic", selection, seeds, arrays, alpha)
+
+    def _whole(self, probe: str, penalty: float) -> Arrays:
+        """Of the probe on the whole layer: test accuracy, ``full`` (1,), and ``by_images``."""
+
+        def compute() -> Arrays:
+            make = self._logistic_probe if probe == "logistic" else self._ridge_probe
+            right = make(penalty).full_right
+            return {
+                "full": np.array([int(right.sum()) / len(right)]),
+                "by_images": group_means(right).cpu().numpy(),
+            }
+
+        return self._cached(self._ridge_key(f"{probe} full", "first", [0], penalty), compute)
 
     def full(self, probe: str, *, penalty: float | None = None) -> float:
         """The whole layer's test accuracy with the ``ridge`` or the ``logistic`` probe."""
         alpha = self.penalty(probe).penalty if penalty is None else penalty
-        if probe == "logistic":
-            return float(self._logistic_arrays("first", [0], [self.d], alpha)["values"][0, -1])
-        key = self._ridge_key("ridge full", "first", [0], alpha)
-        arrays = self._cached(key, lambda: {"full": np.array([self._ridge_probe(alpha).full])})
-        return float(arrays["full"][0])
+        return float(self._whole(probe, alpha)["full"][0])
 
     def probe(
         self, kind: str, selection: str, seeds: Sequence[int], fractions: Sequence[float]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..experiment.measurements import COMPARED
 from ..experiment.stages import Stage
-from ..measures.bootstrap import interval_of_mean
+from ..uncertainty.bootstrap import interval_of_mean
 from ..nets.names import labels
 from .figure_data import Point, Series, point
 from .phrases import listed

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..experiment.measurements import Halves, Measurement, Measurements
-from ..measures.bootstrap import interval_of_mean
+from ..uncertainty.bootstrap import interval_of_mean
 from ..measures.curves import Curve
 from ..measures.fairness import (
     coefficient_of_variation,

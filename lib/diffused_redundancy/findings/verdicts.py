@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..measures.bootstrap import interval_of_mean, percentile_interval, resampling_weights
+from ..uncertainty.bootstrap import interval_of_mean
 from ..measures.curves import Curve
 from ..measures.redundancy import Redundancy
 from ..measures.selections import SELECTIONS
@@ -219,8 +219,3 @@ def _numbers(sizes: np.ndarray) -> str:
     return ", ".join(map(str, sizes))
 
 
-def _difference(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
-    """Bootstrap interval of a difference of means over two sets of seeds."""
-    rng = np.random.default_rng(0)
-    means = [resampling_weights(len(rows), seed=rng) @ rows for rows in (ours, theirs)]
-    return percentile_interval(means[0] - means[1])

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from ..uncertainty.bootstrap import RESAMPLES, percentile_interval, resampled
 from .guessing import beats_guessing
 from .redundancy import Redundancy, redundancy_of
 
@@ -63,6 +64,11 @@ class Curve:
         Of accuracy: the share of the largest class of the test images.
     images : int, optional
         How many test images there are.
+    by_images : ndarray (groups, s), optional
+        The mean over seeds on disjoint groups of images; see :mod:`.image_groups`. With it,
+        intervals are over images as well as over seeds.
+    full_by_images : ndarray (groups,), optional
+        The whole layer's value on these; without it, it is the same on all.
 
     Raises
     ------
@@ -94,6 +100,8 @@ class Curve:
     converged: np.ndarray | None = field(default=None, repr=False)
     guessing: float | None = None
     images: int | None = None
+    by_images: np.ndarray | None = field(default=None, repr=False)
+    full_by_images: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=float)
@@ -158,9 +166,35 @@ class Curve:
         """The values at ``size_of(fraction, d)``, (rows,)."""
         return self.at(size_of(fraction, self.d))
 
-    def redundancy(self, delta: float = 0.9, **options: Any) -> Redundancy:
+    @property
+    def _sources(self) -> dict[str, Any]:
+        """What :func:`.resampled` takes."""
+        return {
+            "values": self.values,
+            "full": self.full,
+            "by_images": self.by_images,
+            "full_by_images": self.full_by_images,
+        }
+
+    def redundancy(
+        self, delta: float = 0.9, *, chance_corrected: bool = False, **options: Any
+    ) -> Redundancy:
         """DR(delta); see :func:`diffused_redundancy` for the options."""
-        return redundancy_of(self.values, self.sizes, delta, d=self.d, full=self.full, **options)
+        chance = self.guessing if chance_corrected and self.guessing is not None else 0.0
+        return redundancy_of(
+            sizes=self.sizes, delta=delta, d=self.d, chance=chance, **self._sources, **options
+        )
+
+    def kept(self, k: int, confidence: float = 0.95) -> tuple[float, float, float]:
+        """The mean value at a size as a share of the whole layer's, and the ends of its interval
+        over seeds and images; these are NaN where there is nothing to resample.
+        """
+        share = float(self.at(k).mean()) / self.full
+        draws = resampled(**self._sources, confidence=confidence)
+        if draws is None:
+            return share, float("nan"), float("nan")
+        shares = draws.values[:, self.column(k)] / draws.full
+        return share, *percentile_interval(shares, confidence)
 
     def to_frame(self, **columns: Any) -> pd.DataFrame:
         """One row a seed and size: further columns of constants, then seed, k and value."""
@@ -185,8 +219,9 @@ def diffused_redundancy(
     curve: Curve,
     delta: float = 0.9,
     *,
+    chance_corrected: bool = False,
     confidence: float = 0.95,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Redundancy:
     """DR(delta) of a curve.
@@ -195,10 +230,13 @@ def diffused_redundancy(
     ----------
     curve : Curve
     delta : float in (0, 1]
+    chance_corrected : bool
+        Ask for the share delta of what the whole layer's accuracy is above guessing the largest
+        class; CKA stays as it is.
     confidence : float
         Of the interval.
     resamples : int
-        Bootstrap resamples of the seeds.
+        Bootstrap resamples of seeds and images.
     seed : int
         Of the bootstrap.
 
@@ -209,9 +247,11 @@ def diffused_redundancy(
 
     Notes
     -----
-    The interval is the percentile bootstrap over seeds: it says how much k* would have moved had
-    other random subsets been drawn. It holds the images and the network fixed. With few seeds it is
-    too narrow.
+    The interval is a percentile bootstrap over seeds, widened for few of them, and over images
+    where the curve knows its values on groups of them: it says how much k* would have moved, had
+    other random subsets and other images been drawn (test images for accuracy, those that features
+    were taken of for CKA). It holds the network, and of accuracy the trained probes, fixed. See
+    :mod:`.uncertainty.bootstrap` and, for its coverage, :mod:`.uncertainty.coverage`.
 
     Examples
     --------
@@ -226,4 +266,10 @@ def diffused_redundancy(
             f"curve is {type(curve).__name__}: DR is of a Curve, as the measures give it; "
             "of your own values: Curve(measure, selection, seeds, sizes, values, d, full)"
         )
-    return curve.redundancy(delta, confidence=confidence, resamples=resamples, seed=seed)
+    return curve.redundancy(
+        delta,
+        chance_corrected=chance_corrected,
+        confidence=confidence,
+        resamples=resamples,
+        seed=seed,
+    )

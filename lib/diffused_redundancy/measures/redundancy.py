@@ -4,6 +4,9 @@ whole layer's.
 DR(delta) = 1 - k*/d, with k* the smallest k at which the mean over selections of T(S_k) / T(full)
 reaches delta (the paper's definition 1). T is CKA or accuracy. A curve that holds every k gives k*
 exact to one neuron; on a coarser grid k* is the smallest size on it.
+
+A probe that guesses has an accuracy too, and keeps all of it with one neuron. Chance-corrected, DR
+asks for a share of what the whole layer has above chance: (T(S_k) - chance) / (T(full) - chance).
 """
 
 from __future__ import annotations
@@ -13,13 +16,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import InputError, check_number
-from .bootstrap import percentile_interval, resampling_weights
+from ..uncertainty.bootstrap import RESAMPLES, percentile_interval, resampled
 
 
 @dataclass(frozen=True)
 class Redundancy:
     """DR(delta) of one layer, measure and selection, with an interval over the seeds of the
-    selection.
+    selection and over images.
 
     Attributes
     ----------
@@ -32,14 +35,18 @@ class Redundancy:
     d : int
         Neurons of the layer.
     low, high : float
-        Bootstrap percentile interval of ``value`` over seeds; NaN with a single seed or where
-        ``value`` is.
+        Bootstrap interval of ``value``; NaN where there is nothing to resample, or where ``value``
+        is.
     confidence : float
         Of the interval.
     seeds : int
         How many curves it rests on.
     full : float
         T of the whole layer.
+    chance : float
+        What both values are taken above; 0 unless chance-corrected.
+    over_images : bool
+        Whether the interval is over images as well as over seeds.
 
     Examples
     --------
@@ -59,6 +66,8 @@ class Redundancy:
     confidence: float
     seeds: int
     full: float
+    chance: float = 0.0
+    over_images: bool = False
 
     def withheld(self) -> Redundancy:
         """The same without k and value: nothing can be stated."""
@@ -66,13 +75,24 @@ class Redundancy:
 
     @property
     def has_interval(self) -> bool:
-        """Whether there is an interval: several seeds, and delta reached."""
+        """Whether there is an interval: something to resample, and delta reached."""
         return self.low == self.low
 
+    @property
+    def interval_over(self) -> str:
+        """What the interval is over, in words."""
+        over = [f"{self.seeds} seeds"] if self.seeds > 1 else []
+        return " and ".join([*over, *(["images"] if self.over_images else [])])
 
-def smallest_sufficient(values: np.ndarray, threshold: float, sizes: np.ndarray) -> np.ndarray:
-    """The first size at which each row of values (rows, s) reaches the threshold, or NaN."""
-    reached = values >= threshold - 1e-12 * abs(threshold)  # so does a tie to within rounding
+
+def smallest_sufficient(
+    values: np.ndarray, threshold: float | np.ndarray, sizes: np.ndarray
+) -> np.ndarray:
+    """The first size at which each row of values (rows, s) reaches the threshold (of each row,
+    (rows,), or of all), or NaN.
+    """
+    bar = np.broadcast_to(np.asarray(threshold, dtype=float), (len(values),))[:, None]
+    reached = values >= bar - 1e-12 * np.abs(bar)  # so does a tie to within rounding
     first = sizes[reached.argmax(1)].astype(float)
     first[~reached.any(1)] = np.nan
     return first
@@ -85,26 +105,52 @@ def redundancy_of(
     *,
     d: int,
     full: float,
+    by_images: np.ndarray | None = None,
+    full_by_images: np.ndarray | None = None,
+    chance: float = 0.0,
     confidence: float = 0.95,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Redundancy:
     """DR(delta) of values (rows, s) at sizes (s,); see :func:`.curves.diffused_redundancy`."""
     delta = check_number(delta, "delta", 0, 1, open_low=True)
     if not values.size or np.isnan(values).any():
         raise InputError("the curve is empty or holds NaN: it has no DR")
-    if not full > 0:
+    if not full > chance:
+        above = f"above chance, {chance:g}" if chance else "above 0"
         raise InputError(
-            f"the full layer's value is {full:g}: a share of it means nothing unless it is above 0"
+            f"the full layer's value is {full:g}: a share of it means nothing unless it is {above}"
         )
-    threshold, rows = delta * full, len(values)
+    threshold = chance + delta * (full - chance)
     k = float(smallest_sufficient(values.mean(0, keepdims=True), threshold, sizes)[0])
     low = high = np.nan
-    if rows > 1 and not np.isnan(k):
-        weights = resampling_weights(rows, resamples=resamples, seed=seed)
-        resampled = smallest_sufficient(weights @ values, threshold, sizes)
-        resampled = np.where(np.isnan(resampled), d, resampled)  # nothing can be dropped
-        least, most = percentile_interval(resampled, confidence, method="inverted_cdf")
+    draws = None
+    if not np.isnan(k):
+        draws = resampled(
+            values,
+            full,
+            by_images,
+            full_by_images,
+            confidence=confidence,
+            resamples=resamples,
+            seed=seed,
+        )
+    if draws is not None:
+        bars = chance + delta * (draws.full - chance)
+        sufficient = smallest_sufficient(draws.values, bars, sizes)
+        sufficient = np.where(np.isnan(sufficient), d, sufficient)  # nothing can be dropped
+        least, most = percentile_interval(sufficient, confidence, method="inverted_cdf")
         low, high = 1 - most / d, 1 - least / d
-    sufficient = None if np.isnan(k) else int(k)
-    return Redundancy(delta, 1 - k / d, sufficient, d, low, high, confidence, rows, full)
+    return Redundancy(
+        delta,
+        1 - k / d,
+        None if np.isnan(k) else int(k),
+        d,
+        low,
+        high,
+        confidence,
+        len(values),
+        full,
+        chance,
+        by_images is not None,
+    )

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..measures.image_groups import group_means
 from ..measures.selections import PAPER_FRACTIONS, Ordering, check_orderings, ordering, sizes_of
 from ..measures.validation import as_features, check_finite
 from .cross_validation import LOGISTIC_GRID, PenaltyChoice, grid_for
@@ -126,10 +127,10 @@ class LogisticProbe(LinearProbe):
         )
 
     @cached_property
-    def full(self) -> float:
-        """Test accuracy of the whole layer, in [0, 1]."""
-        whole = ordering("first", self.statistics)
-        return float(self.evaluate(whole, [self.statistics.d])["values"][0, -1])
+    def full_right(self) -> Tensor:
+        fits = _NestedFits(self, [ordering("first", self.statistics)], [self.statistics.d])
+        fits.run()
+        return fits.right[0, -1]
 
     def evaluate(
         self, orderings: Ordering | Sequence[Ordering], sizes: Sequence[int] | None = None
@@ -159,7 +160,7 @@ class LogisticProbe(LinearProbe):
             for first in range(0, len(ordered), batch)
         ]
         rows = {name: np.concatenate([part[name] for part in solved]) for name in solved[0]}
-        return {"sizes": np.array(steps), **rows}
+        return {**rows, "sizes": np.array(steps), "by_images": rows["by_images"].mean(0)}
 
     def _solved(self, orderings: Sequence[Ordering], steps: list[int]) -> Arrays:
         """What came out of some orderings solved side by side."""
@@ -167,6 +168,7 @@ class LogisticProbe(LinearProbe):
         fits.run()
         return {
             "values": fits.right.sum(2).cpu().numpy() / fits.right.shape[2],
+            "by_images": group_means(fits.right).permute(0, 2, 1).cpu().numpy(),
             "per_class": accuracy_by_class(fits.right, fits.truth, self.num_classes),
             "objective": fits.objective,
             "converged": fits.converged,

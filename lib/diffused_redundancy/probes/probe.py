@@ -15,6 +15,7 @@ from ..devices import resolve_device
 from ..errors import InputError, check_whole
 from ..measures.curves import Curve
 from ..measures.features import Features
+from ..measures.image_groups import group_means
 from ..measures.redundancy import Redundancy
 from ..measures.selections import Ordering, check_orderings
 from ..measures.statistics import SufficientStatistics, check_statistics
@@ -118,8 +119,13 @@ class LinearProbe(ABC):
 
     @property
     @abstractmethod
+    def full_right(self) -> Tensor:
+        """Which test images the probe on the whole layer guesses right: bool (m,)."""
+
+    @cached_property
     def full(self) -> float:
         """Test accuracy of the whole layer, in [0, 1]."""
+        return int(self.full_right.sum()) / len(self.full_right)
 
     @abstractmethod
     def evaluate(
@@ -157,6 +163,7 @@ class LinearProbe(ABC):
             full=self.full,
             guessing=float(self._test_set[1].bincount().max()) / len(self._test_set[1]),
             images=len(self._test_set[1]),
+            full_by_images=group_means(self.full_right).cpu().numpy(),
             **self.evaluate(ordered, sizes),
         )
 

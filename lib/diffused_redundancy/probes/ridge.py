@@ -26,6 +26,7 @@ from ..errors import check_number
 from ..measures.accumulation import blocks, on_device
 from ..measures.curves import Curve
 from ..measures.features import Features
+from ..measures.image_groups import group_means
 from ..measures.redundancy import Redundancy
 from ..measures.selections import Ordering, check_orderings, orderings
 from ..measures.statistics import SufficientStatistics, cholesky
@@ -58,12 +59,15 @@ class _Tested:
     Attributes
     ----------
     accuracy : ndarray (r,)
+    by_images : ndarray (r, groups)
+        By group of images; see :mod:`.image_groups`.
     per_class : ndarray (r, C)
     by_part : ndarray (parts, r, C)
         ``per_class`` of each part of the test images.
     """
 
     accuracy: np.ndarray = field(repr=False)
+    by_images: np.ndarray = field(repr=False)
     per_class: np.ndarray = field(repr=False)
     by_part: np.ndarray = field(repr=False)
 
@@ -176,18 +180,17 @@ class RidgeProbe(LinearProbe):
         )
 
     @cached_property
-    def full(self) -> float:
-        """Test accuracy of the whole layer, in [0, 1]."""
+    def full_right(self) -> Tensor:
         statistics, (features, y) = self.statistics, self._ready_test_set
         cross, prior = statistics.right_hand_side()
         gram = statistics.gram.clone()
         gram.diagonal().add_(ridge_alpha(statistics, self.penalty))
         weights = torch.cholesky_solve(cross, cholesky(gram))
-        right = 0
+        right = torch.empty_like(y, dtype=torch.bool)
         for rows in blocks(len(features)):
             centred = on_device(features[rows], weights.device).double() - statistics.mean
-            right += int(((centred @ weights + prior).argmax(1) == y[rows]).sum())
-        return right / len(y)
+            right[rows] = (centred @ weights + prior).argmax(1) == y[rows]
+        return right
 
     def evaluate(
         self,
@@ -195,6 +198,7 @@ class RidgeProbe(LinearProbe):
         sizes: Sequence[int] | None = None,
         *,
         parts: np.ndarray | None = None,
+        by_class: bool = True,
     ) -> Arrays:
         """What :meth:`curve` measures, as arrays.
 
@@ -204,28 +208,35 @@ class RidgeProbe(LinearProbe):
             As for :meth:`curve`; all sizes by default.
         parts : ndarray of int (m,), optional
             The part of the test images, from 0 on, that each belongs to.
+        by_class : bool
+            Whether accuracy by class is wanted.
 
         Returns
         -------
         dict of ndarray
-            ``sizes`` (s,), ``values`` (orderings, s), ``per_class`` (orderings, s, C), and with
-            ``parts`` also ``by_part`` (orderings, parts, s, C), the accuracy by class in each.
+            ``sizes`` (s,), ``values`` (orderings, s), ``by_images`` (groups, s), with ``by_class``
+            ``per_class`` (orderings, s, C), and with ``parts`` ``by_part`` (orderings, parts, s,
+            C), the accuracy by class in each.
         """
         ordered = check_orderings(orderings, self.statistics.d)
         most = ordered[0].size
         steps = np.array(range(1, most + 1) if sizes is None else check_sizes(sizes, most))
-        tested = [self._nested(one.first(int(steps[-1])), parts) for one in ordered]
+        tested = [self._nested(one.first(int(steps[-1])), parts, by_class) for one in ordered]
         columns = steps - 1
         arrays = {
             "sizes": steps,
             "values": np.stack([one.accuracy for one in tested])[:, columns],
-            "per_class": np.stack([one.per_class for one in tested])[:, columns],
+            "by_images": np.mean([one.by_images for one in tested], 0).T[:, columns],
         }
+        if by_class:
+            arrays["per_class"] = np.stack([one.per_class for one in tested])[:, columns]
         if parts is not None:
             arrays["by_part"] = np.stack([one.by_part for one in tested])[:, :, columns]
         return arrays
 
-    def _nested(self, ordering: Ordering, parts: np.ndarray | None = None) -> _Tested:
+    def _nested(
+        self, ordering: Ordering, parts: np.ndarray | None = None, by_class: bool = False
+    ) -> _Tested:
         """Accuracy at every size of one ordering."""
         statistics, (features, y) = self.statistics, self._ready_test_set
         cross, prior = statistics.right_hand_side()
@@ -250,12 +261,13 @@ class RidgeProbe(LinearProbe):
         scores = offsets[:, None].expand(-1, len(y)).clone()
         best, own = torch.empty_like(scores[0]), torch.empty_like(scores[:1])
         accuracy = np.empty(ordering.size)
-        by_class = np.empty((ordering.size, len(prior)))
+        by_images = []
+        per_class = np.empty((ordering.size, len(prior)))
         members = [
             torch.from_numpy(np.flatnonzero(parts == number)).to(y.device)
             for number in (() if parts is None else range(parts.max() + 1))
         ]
-        by_part = np.empty((len(members), *by_class.shape))
+        by_part = np.empty((len(members), *per_class.shape))
         right = torch.empty((_ROWS_JUDGED, len(y)), dtype=torch.bool, device=y.device)
         for start in range(0, ordering.size, _ROWS_JUDGED):
             stop = min(start + _ROWS_JUDGED, ordering.size)
@@ -268,12 +280,14 @@ class RidgeProbe(LinearProbe):
                 torch.eq(own[0], best, out=hit)
             judged = right[: stop - start]
             accuracy[start:stop] = judged.sum(1).cpu().numpy() / len(y)
-            by_class[start:stop] = accuracy_by_class(judged, y, len(prior))
+            by_images.append(group_means(judged).cpu().numpy())
+            if by_class:
+                per_class[start:stop] = accuracy_by_class(judged, y, len(prior))
             for number, some in enumerate(members):
                 by_part[number, start:stop] = accuracy_by_class(
                     judged[:, some], y[some], len(prior)
                 )
-        return _Tested(accuracy, by_class, by_part)
+        return _Tested(accuracy, np.concatenate(by_images), per_class, by_part)
 
     def redundancy(
         self, orderings: Ordering | Sequence[Ordering], delta: float = 0.9, **options: Any
