@@ -36,8 +36,8 @@ IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: 
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
 SELECTIONS: list[str] = ["random", "pca", "gaussian_projection", "random_projection", "pca_least"]  # Ways of choosing neurons or directions
-SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
-REPEATS: int = 100  # Random orders for the test of the closed form (seeds 1, 2, 3, ...)
+SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random projections, and for tables of curves
+ORDERS: int = 100  # Random orders of neurons, SEEDS among them
 DELTAS: list[float] = [0.8, 0.9, 0.95]  # Shares of the full layer's similarity to be kept
 DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
 COMPUTE: str = "float32"  # How features are computed: float32, bf16, either with +compile
@@ -70,15 +70,16 @@ session = dr.begin("01_cka", globals())
 #
 # $$\mathrm{CKA}(k) \approx \frac{\sqrt{k / d}}{\sqrt{r + (1 - r)\,\frac{k - 1}{d - 1}}}$$
 #
-# The smaller $r$, that is, the more the neurons repeat one another, the faster the curve rises. The
-# prediction is drawn over the curve of random neurons below.
+# The smaller $r$, the faster the curve rises. ($r$ is small where neurons repeat one another, and
+# large where a few neurons have most of the variance.) The prediction is drawn over the curve of
+# random neurons below.
 #
 # **Ways of choosing.** Beside random neurons, the figure shows directions that mix all neurons: the
 # *top principal components* (those of largest variance on these images), the *bottom* ones, and two
-# kinds of *random projection*. A Gaussian projection is the textbook choice. The authors draw
-# entries uniform in $[0, 1)$ instead: all entries are positive, so any two directions have an
-# expected cosine of about 0.75, and a projection repeats the average of all neurons over and over.
-# Its CKA need not grow with $k$.
+# kinds of *random projection*. The textbook choice is Gaussian; its directions are made orthonormal
+# here, so that all $d$ of them lose nothing. The authors draw entries uniform in $[0, 1)$ instead:
+# all entries are positive, so any two directions have an expected cosine of about 0.75, and a
+# projection repeats the average of all neurons over and over. Its CKA need not grow with $k$.
 
 # %% [markdown]
 # ## Data
@@ -95,8 +96,9 @@ session.table(similarity.layers_table(layers), "layers")
 # %% papermill_description=cka
 from diffused_redundancy.findings import tables
 
-curves = similarity.cka_curves(layers, SELECTIONS, SEEDS)
-session.table(tables.curve_table(curves), "curves", show=False)
+curves = similarity.cka_curves(layers, SELECTIONS, SEEDS, count=ORDERS)
+session.table(tables.curve_table(curves, SEEDS), "curves", show=False)
+session.table(tables.mean_table(curves), "means", show=False)
 
 # %%
 from diffused_redundancy.report import figures
@@ -113,15 +115,15 @@ session.figure(
 session.say(similarity.describe_cka(curves))
 
 # %% [markdown]
-# Bands reach from the smallest to the largest value over the seeds of a selection; deterministic
-# selections (principal components) have none. The dotted line is at 0.9.
+# Bands reach from the smallest to the largest value over the draws of a selection (of random
+# neurons, `ORDERS` of them); deterministic selections (principal components) have none. The dotted
+# line is at 0.9.
 
 # %% [markdown]
 # ## Does one number predict the curve?
 
 # %% papermill_description=closed-form
-many = similarity.cka_curves(layers, ["random"], range(1, REPEATS + 1))
-beside = similarity.closed_form_curves(tables.of_selection(many), predicted)
+beside = similarity.closed_form_curves(tables.of_selection(curves), predicted)
 session.table(beside, "closed-form-curves", show=False)
 
 # %%
@@ -140,7 +142,6 @@ session.table(errors, "closed-form")
 session.say(similarity.describe_closed_form(errors))
 
 # %% [markdown]
-# Here the mean is over many more random orders than above, since CKA at every size costs so little.
 # The band around a line is twice the standard error of that mean. The prediction replaces the mean
 # of a ratio by a ratio of means, which is exact only if subsets hardly differ from one another;
 # where they differ much (few neurons, and neurons that repeat one another) it is off, and the
@@ -151,7 +152,8 @@ session.say(similarity.describe_closed_form(errors))
 #
 # CKA as the paper uses it is slightly too high when images are few: chance alone makes features
 # agree. Debiased CKA puts the unbiased estimator of HSIC (Song and others, 2012) in place of the
-# biased one. If the two curves lie on each other, the number of images is large enough.
+# biased one. Where the two curves lie on each other, this bias is small. (How much CKA varies from
+# one set of images to another is a different question; the table of precision below answers it.)
 
 # %% papermill_description=debiased
 random = tables.of_selection(curves)
@@ -171,9 +173,9 @@ if random:
 # A layer of uncorrelated neurons of equal variance has $\mathrm{CKA}(k) = \sqrt{k/d}$, hence
 # $\mathrm{DR}(\delta) = 1 - \delta^2$, already 0.19 at $\delta = 0.9$: read DR against that.
 #
-# Intervals are bootstrap percentiles over seeds: they say how much $k^*$ would move, had other
-# subsets been drawn, with images and network held fixed. With five seeds they are somewhat too
-# narrow.
+# Intervals are over random subsets and over images: they say how much $k^*$ would move, had other
+# subsets been drawn and other images been taken, with the network held fixed. They are bootstrap
+# percentiles, widened as Student's $t$ is where draws are few.
 
 # %%
 from diffused_redundancy.report import display
@@ -181,6 +183,24 @@ from diffused_redundancy.report import display
 redundancy = tables.redundancy_table(curves, DELTAS)
 session.table(redundancy.tidy, "redundancy", show=False)
 session.say(display.markdown_table(redundancy.shown()))
+
+# %% [markdown]
+# ## How sure are these?
+#
+# The standard deviation (SD) of DR at the share 0.9 (the first of `DELTAS` if that is not among
+# them) over random subsets, for as many as were drawn and for the paper's five, and over images. To
+# see whether 95% intervals hold the truth as often as they say, the subsets and images at hand are
+# taken for a whole population, whose DR is known; 200 experiments are drawn from it, each with an
+# interval of its own. The last column is the number of subsets that an interval of DR of ±0.01
+# takes.
+
+# %% papermill_description=precision
+from diffused_redundancy.findings import precision
+
+sure = precision.precision_table(random, redundancy.delta)
+session.table(sure, "precision", show=False)
+session.say(display.markdown_table(precision.shown_precision(sure)))
+session.say(precision.describe_precision(sure))
 
 # %% [markdown]
 # ## What the numbers say

@@ -62,7 +62,7 @@ def test_presets_are_valid(name):
         ("NETS", ["miniature_resnet.standard"], "did you mean 'miniature_resnet.standard_s1'"),
         ("SELECTIONS", ["radnom"], "did you mean 'random'"),
         ("DEVICE", "gpu", "unknown device 'gpu'.*Allowed: auto, cpu, cuda, mps"),
-        ("REPEATS", 1, "nearest: 2"),
+        ("ORDERS", 1, "nearest: 2"),
     ],
 )
 def test_bad_values(name, value, words):

@@ -106,7 +106,7 @@ PARAMETERS: dict[str, Parameter] = {
     "LAYER": Parameter(str, False, _anything, "penultimate, or the name of a submodule"),
     "SELECTIONS": Parameter(str, True, _selection, "names of selections"),
     "SEEDS": Parameter(int, True, _between(0, 2**31), "whole numbers from 0"),
-    "REPEATS": Parameter(int, False, _between(2, 10_000), "a whole number from 2 to 10000"),
+    "ORDERS": Parameter(int, False, _between(2, 10_000), "a whole number from 2 to 10000"),
     "FRACTIONS": Parameter(
         float, True, _between(0, 1, open_low=True), "fractions of the layer, above 0 to 1"
     ),

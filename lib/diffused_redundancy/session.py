@@ -172,26 +172,35 @@ class Session:
         """Hand key numbers to the summary and the tests."""
         self._results.update(numbers)
 
-    def verdict(self, claim: int, verdict: Verdict) -> None:
-        """Show what the numbers say of one claim of the paper, and hand it to the index."""
+    def verdict(self, claim: int, verdict: Verdict, *, analogue: bool = False) -> None:
+        """Show what the numbers say of one claim of the paper, and hand it to the index.
+
+        ``analogue``: the claim is about certain networks and tasks, and these are others.
+        """
         if claim not in CLAIMS:
             raise InputError(f"there is no claim {claim}: claims are {', '.join(map(str, CLAIMS))}")
         seeds = len(self.parameters.get("SEEDS", range(FEWEST_SEEDS)))
         doubt = _too_little(seeds, self._test_images())
-        if doubt and verdict.word != "undecided":
+        if doubt and verdict.kind != "undecided":
             because = f"{doubt}. What there is says: {verdict.word}. {verdict.because}"
             verdict = Verdict("undecided", because)
         self._verdicts.append(
             {
                 "claim": claim,
                 "verdict": verdict.word,
+                "kind": verdict.kind,
+                "analogue": analogue,
                 "because": verdict.because,
                 "notebook": self.notebook,
             }
         )
         source = SOURCES[CLAIMS[claim].source]
+        what = f"An analogue of claim {claim}" if analogue else f"Claim {claim}"
+        other = (
+            " Here are other networks and tasks, of which nobody claimed it." if analogue else ""
+        )
         self.say(
-            f"**Claim {claim}** ({source}). {CLAIMS[claim].text}\n\n"
+            f"**{what}** ({source}). {CLAIMS[claim].text}{other}\n\n"
             f"**{verdict.word.capitalize()}.** {verdict.because}"
         )
 

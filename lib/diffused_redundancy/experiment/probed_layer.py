@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from typing import Any
 
@@ -148,8 +148,9 @@ class ProbedLayer:
         self, measure: str, selection: str, seeds: Sequence[int], arrays: Arrays, full: float
     ) -> Curve:
         """The curve of cached arrays, under the names of :class:`Curve`."""
-        seeds = tuple(_seeds(selection, seeds))
-        return Curve(measure, selection, seeds, d=self.d, full=full, **arrays)
+        rest: dict[str, Any] = dict(arrays)
+        drawn = tuple(_seeds(selection, seeds))
+        return Curve(measure, selection, drawn, d=self.d, full=full, **rest)
 
     def _accuracy_curve(
         self, probe: str, selection: str, seeds: Sequence[int], arrays: Arrays, penalty: float
@@ -169,13 +170,13 @@ class ProbedLayer:
         def compute() -> Arrays:
             statistics = self.debiased_statistics if debiased else self.statistics
             chosen = orderings(selection, statistics, seeds)
-            X = self.features.X_train
+            X, images = self.features.X_train, statistics.n // self.features.views
             curve = cka_curve(
                 statistics, chosen, debiased=debiased, features=X if debiased else None
             )
             arrays = {"sizes": curve.sizes, "values": curve.values}
-            if not debiased and statistics.n > 1:
-                arrays["by_images"] = cka_by_images(statistics, chosen, X, curve.mean)
+            if not debiased and images > 1:  # one view stands for its image
+                arrays["by_images"] = cka_by_images(statistics, chosen, X[:images], curve.mean)
             return arrays
 
         what = {
@@ -273,9 +274,7 @@ class ProbedLayer:
         """Test accuracy of the ridge probe at every k, and by class if wanted (large)."""
         alpha = self.ridge_penalty.penalty if penalty is None else penalty
         arrays = self._cached(
-            self._ridge_key(
-                "ridge by class" if by_class else "ridge", selection, seeds, alpha
-            ),
+            self._ridge_key("ridge by class" if by_class else "ridge", selection, seeds, alpha),
             lambda: self._ridge_arrays(selection, seeds, alpha, by_class=by_class),
         )
         return self._accuracy_curve("ridge", selection, seeds, arrays, alpha)
@@ -301,6 +300,38 @@ class ProbedLayer:
         }
         kept = self._cached(what, compute)
         return kept["per_class"], kept["counts"]
+
+    def ridge_refits(
+        self, seeds: Sequence[int], draws: int, *, penalty: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The ridge probe fitted to train images drawn anew, with replacement: its mean accuracy
+        curve of random neurons, (draws, d), and that of the whole layer, (draws,).
+        """
+        alpha = self.ridge_penalty.penalty if penalty is None else penalty
+
+        def compute() -> Arrays:
+            one, rng = self.features.check_labelled(), np.random.default_rng(0)
+            X, y = np.asarray(one.X_train), np.asarray(one.y_train)
+            images = len(y) // one.views
+            curves, full = [], []
+            for _ in progress(range(draws), title="ridge probes on other train images"):
+                drawn = rng.integers(images, size=images)
+                rows = (np.arange(one.views)[:, None] * images + drawn).ravel()
+                again = replace(one, X_train=X[rows], y_train=y[rows])
+                statistics = SufficientStatistics.from_features(
+                    again.X_train, again.y_train, num_classes=one.num_classes, device=self.device
+                )
+                probe = RidgeProbe(
+                    again, penalty=alpha, statistics=statistics, standardize=self.standardize
+                )
+                chosen = orderings("random", probe.statistics, seeds)
+                curves.append(probe.evaluate(chosen, by_class=False)["values"].mean(0))
+                full.append(probe.full)
+            return {"curves": np.array(curves), "full": np.array(full)}
+
+        key = self._ridge_key("ridge refits", "random", seeds, alpha)
+        kept = self._cached({**key, "draws": draws}, compute)
+        return kept["curves"], kept["full"]
 
     def ridge_halves(self, selection: str, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Accuracy by class of the ridge probe on two disjoint halves of the test images, every

@@ -1,5 +1,5 @@
-"""What the paper claims, and what the numbers of a run say of it. Words follow from numbers, never
-the other way.
+"""What the paper claims, and the one rule by which numbers of a run become a verdict. Words follow
+from numbers, never the other way.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ class Claim:
 
 CLAIMS: dict[int, Claim] = {
     1: Claim(
-        "A fifth of the penultimate neurons, chosen at random, are within 5% of the full "
-        "layer's accuracy.",
+        "20% of ResNet50's penultimate neurons, chosen at random, are within 5% of the full "
+        "layer's accuracy on CIFAR10.",
         "P",
     ),
     2: Claim(
-        "Any random subset above a threshold size is similar (CKA) to the whole layer and "
-        "performs similarly on many tasks.",
+        "Any random subset above a threshold size shares a large degree of similarity (CKA) with "
+        "the whole layer and performs similarly on many tasks.",
         "P",
     ),
-    3: Claim("The critical number of neurons depends on the downstream task.", "P"),
+    3: Claim("The critical mass of neurons depends on the downstream task.", "P"),
     4: Claim(
-        "The loss and the data set of pre-training govern redundancy: adversarial training and "
-        "larger data sets raise it.",
+        "The loss and the data set of pre-training largely govern the degree of redundancy: "
+        "adversarial training and larger data sets raise it.",
         "S",
     ),
     5: Claim(
-        "With few neurons the top principal components beat random neurons; the bottom ones "
-        "are worst.",
+        "With the same few dimensions, the top principal components beat random neurons, and the "
+        "bottom ones are worst.",
         "C",
     ),
     6: Claim("Random neurons do as well as random projections of the same size.", "C"),
     7: Claim(
-        "A layer trained for nested (MRL) redundancy still has diffused redundancy, but less "
-        "than with standard or adversarial losses.",
+        "A layer trained for nested (MRL) redundancy still shows a significant amount of diffused "
+        "redundancy, though much less than with the standard and adversarial losses.",
         "P",
     ),
     8: Claim(
@@ -56,31 +56,60 @@ CLAIMS: dict[int, Claim] = {
 }
 """The claims tested so far, by their number in the documentation."""
 
+KINDS = ("holds", "part", "not", "undecided")
+"""What a verdict amounts to: it holds everywhere, on some cases, nowhere, or cannot be told."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one case says: ``passed`` is None where its interval leaves it open, or where ``power``
+    is missing: no result could have decided it.
+    """
+
+    case: str
+    passed: bool | None
+    power: bool = True
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """``holds``, ``does not hold``, ``holds in part``, ``mixed`` or ``undecided``, and the numbers
-    it follows from.
-    """
+    """A verdict in a few words, the numbers it follows from, and its kind, of :data:`KINDS`."""
 
     word: str
     because: str
+    kind: str = "undecided"
 
 
-def judge(passed: Sequence[bool], because: str) -> Verdict:
-    """The verdict from one outcome per case: all, none, or some of them."""
-    if not len(passed):
-        return Verdict("undecided", because)
-    word = "holds" if all(passed) else "holds in part" if any(passed) else "does not hold"
-    return Verdict(word, because)
+def judge(outcomes: Sequence[Outcome], because: str, unit: str = "tasks") -> Verdict:
+    """The one rule: a claim holds where every case says so, does not hold where every case says the
+    contrary, and otherwise holds on so many cases of so many.
 
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+        One for each case.
+    because : str
+        The numbers, in sentences.
+    unit : str
+        What the cases are.
 
-def judge_with_doubt(passed: Sequence[bool], undecided: int, because: str) -> Verdict:
-    """The verdict from decided cases and a number of undecided ones: a failure refutes, doubt keeps
-    from holding.
+    Examples
+    --------
+    >>> judge([Outcome("digits", True), Outcome("letters", None)], "").word
+    'holds on 1 of 2 tasks'
+    >>> judge([Outcome("digits", None, power=False)], "").word
+    'no power'
     """
-    if not undecided:
-        return judge(passed, because)
-    if not any(passed):
-        return Verdict("does not hold" if len(passed) else "undecided", because)
-    return Verdict("holds in part", because)
+    told = [one.passed for one in outcomes]
+    if not any(one is not None for one in told):
+        powerless = bool(outcomes) and not any(one.power for one in outcomes)
+        return Verdict("no power" if powerless else "undecided", because)
+    if all(told):
+        return Verdict("holds", because, "holds")
+    if all(one is False for one in told):
+        return Verdict("does not hold", because, "not")
+    holding, open_ = told.count(True), [one.case for one in outcomes if one.passed is None]
+    if open_:
+        because += f" Undecided: {', '.join(open_)}."
+    kind = "part" if holding else "not"
+    return Verdict(f"holds on {holding} of {len(told)} {unit}", because, kind)

@@ -9,8 +9,8 @@ import pandas as pd
 
 from ..experiment.measurements import COMPARED
 from ..experiment.stages import Stage
-from ..uncertainty.bootstrap import interval_of_mean
 from ..nets.names import labels
+from ..uncertainty.bootstrap import interval_of_mean
 from .figure_data import Point, Series, point
 from .phrases import listed
 from .pretraining import Row, neurons_needed

@@ -12,7 +12,6 @@ import pandas as pd
 
 from ..errors import InputError
 from ..experiment.measurements import Halves, Measurement, Measurements
-from ..uncertainty.bootstrap import interval_of_mean
 from ..measures.curves import Curve
 from ..measures.fairness import (
     coefficient_of_variation,
@@ -24,6 +23,7 @@ from ..measures.fairness import (
 )
 from ..nets.networks import Net
 from ..tasks import Task
+from ..uncertainty.bootstrap import interval_of_mean
 from .claims import Verdict, judge_with_doubt
 from .figure_data import Line, Panel
 

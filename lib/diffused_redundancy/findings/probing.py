@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.probed_layer import ProbedLayer
-from ..measures.curves import size_of
+from ..measures.curves import Curve, size_of
 from ..measures.guessing import LEVEL
 from ..measures.redundancy import Redundancy
+from ..measures.selections import orders
 from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
 from .phrases import listed
 from .tables import Curves, RedundancyTable, of_selection
+from .verdicts import confidence_for_pairs
 
 
 def probe_curves(
@@ -26,12 +28,15 @@ def probe_curves(
     selections: Sequence[str],
     seeds: Sequence[int],
     fractions: Sequence[float] = (),
+    *,
+    count: int = 0,
 ) -> Curves:
     """Test accuracy by case and selection: of the ``ridge`` probe at every k, of the ``logistic``
-    one at fractions of the layer.
+    one at fractions of the layer; of random neurons at least ``count`` orders.
     """
+    seeds_of = {name: orders(seeds, count) if name == "random" else seeds for name in selections}
     return {
-        case: {name: layer.probe(probe, name, seeds, fractions) for name in selections}
+        case: {name: layer.probe(probe, name, seeds_of[name], fractions) for name in selections}
         for case, layer in layers.items()
     }
 
@@ -79,27 +84,31 @@ def describe_probes(curves: Curves) -> str:
     )
 
 
-def shares_of_a_fifth(curves: Curves) -> dict[str, np.ndarray]:
-    """Accuracy of a random fifth as a share of the full layer's, (seeds,) by case; cases without
-    that size are left out, and those whose full layer is not clearly better than guessing.
+def as_claimed(
+    curves: Mapping[str, Curve], cases: Mapping[str, tuple[Net, Task]]
+) -> tuple[dict[str, Curve], dict[str, Curve]]:
+    """The curves of what claim 1 is about, a ResNet50 on CIFAR10, and those of other networks and
+    tasks; ``cases`` says what each case is.
     """
-    return {
-        case: curve.at_fraction(0.2) / curve.full
-        for case, curve in of_selection(curves).items()
-        if curve.column(size_of(0.2, curve.d)) is not None
-        and curve.full > 0
-        and curve.above_guessing
-    }
+    claimed: dict[str, Curve] = {}
+    others: dict[str, Curve] = {}
+    for case, curve in curves.items():
+        net, task = cases[case]
+        about = net.name.startswith("resnet50") and task.name == "cifar10"
+        (claimed if about else others)[case] = curve
+    return claimed, others
 
 
 def agreement(ridge: Curves, logistic: Curves) -> pd.DataFrame:
-    """How far the two probes are apart (ridge less logistic, in points), for random neurons, over
-    the sizes of the logistic one.
+    """How far the two probes are apart (ridge less logistic, in points), for the same random
+    neurons, over the sizes of the logistic one.
     """
     rows = []
     for case, theirs in of_selection(logistic).items():
         ours = ridge[case]["random"]
-        gap = 100 * (ours.mean[np.searchsorted(ours.sizes, theirs.sizes)] - theirs.mean)
+        same = [seed in theirs.seeds for seed in ours.seeds]
+        mean = ours.values[same].mean(0) if any(same) else ours.mean
+        gap = 100 * (mean[np.searchsorted(ours.sizes, theirs.sizes)] - theirs.mean)
         widest = int(np.abs(gap).argmax())
         fifth = theirs.column(size_of(0.2, theirs.d))
         rows.append(
@@ -153,18 +162,19 @@ def describe_redundancy(table: RedundancyTable) -> str:
 
 
 def redundancy_by_net(
-    table: RedundancyTable, cases: Mapping[str, tuple[Net, Task]]
+    curves: Curves, cases: Mapping[str, tuple[Net, Task]], delta: float
 ) -> dict[str, dict[str, Redundancy]]:
-    """DR of random neurons by network and title of the task; ``cases`` says what each case is.
-    Those whose full layer is not clearly better than guessing are left out.
+    """DR of random neurons by network and title of the task, with intervals that allow for
+    comparing all tasks; ``cases`` says what each case is. Those whose full layer is not clearly
+    better than guessing are left out.
     """
     nets = list(dict.fromkeys(net.name for net, _ in cases.values()))
-    redundancies = table.of("random", table.delta)
+    confidence = confidence_for_pairs(len({task.name for _, task in cases.values()}))
     return {
         title: {
-            task.title: redundancies[case]
-            for case, (net, task) in cases.items()
-            if net.name == name and case not in table.guessed
+            cases[case][1].title: curve.redundancy(delta, confidence=confidence)
+            for case, curve in of_selection(curves).items()
+            if cases[case][0].name == name and curve.above_guessing
         }
         for name, title in zip(nets, titles(nets), strict=True)
     }
@@ -172,8 +182,13 @@ def redundancy_by_net(
 
 def results_of(ridge: Curves, logistic: Curves) -> dict[str, float]:
     """Key numbers: what a random fifth keeps, and the full layers' accuracies."""
-    shares = shares_of_a_fifth(logistic).items()
-    return {f"share at 20%, {case}": float(np.mean(share)) for case, share in shares} | {
+    return {
+        f"share at 20%, {case}": curve.kept(k)[0]
+        for case, curve in of_selection(logistic).items()
+        if curve.column(k := size_of(0.2, curve.d)) is not None
+        and curve.full > 0
+        and curve.above_guessing
+    } | {
         f"full layer, {probe}, {case}": curve.full
         for probe, curves in (("ridge", ridge), ("logistic", logistic))
         for case, curve in of_selection(curves).items()

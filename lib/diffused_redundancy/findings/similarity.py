@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..experiment.probed_layer import ProbedLayer
 from ..measures.curves import Curve, size_of
+from ..measures.selections import orders
 from .figure_data import Band
 from .phrases import listed
 from .tables import Curves, of_selection
@@ -29,10 +30,14 @@ def cka_curves(
     seeds: Sequence[int],
     *,
     debiased: bool = False,
+    count: int = 0,
 ) -> Curves:
-    """CKA with the whole layer at every k, by case and selection."""
+    """CKA with the whole layer at every k, by case and selection; of random neurons at least
+    ``count`` orders.
+    """
+    seeds_of = {name: orders(seeds, count) if name == "random" else seeds for name in selections}
     return {
-        case: {name: layer.cka(name, seeds, debiased=debiased) for name in selections}
+        case: {name: layer.cka(name, seeds_of[name], debiased=debiased) for name in selections}
         for case, layer in layers.items()
     }
 
@@ -127,15 +132,19 @@ def describe_closed_form(errors: pd.DataFrame) -> str:
 
 
 def debiased_table(plain: Mapping[str, Curve], debiased: Mapping[str, Curve]) -> pd.DataFrame:
-    """Plain and debiased CKA, and their largest difference (of the mean over seeds), by case."""
+    """Plain and debiased CKA of the same random neurons, and their largest difference (of the mean
+    over seeds), by case; the debiased ones may be of fewer seeds.
+    """
     rows = []
     for case, curve in plain.items():
-        gap = np.abs((curve.values - debiased[case].values).mean(0))
+        theirs = debiased[case]
+        same = curve.values[[curve.seeds.index(seed) for seed in theirs.seeds]]
+        gap, tenth = np.abs((same - theirs.values).mean(0)), size_of(0.1, curve.d) - 1
         rows.append(
             {
                 "case": case,
-                "plain at 10%": float(curve.at_fraction(0.1).mean()),
-                "debiased at 10%": float(debiased[case].at_fraction(0.1).mean()),
+                "plain at 10%": float(same[:, tenth].mean()),
+                "debiased at 10%": float(theirs.values[:, tenth].mean()),
                 "largest difference": float(np.nanmax(gap)),
                 "at k": int(curve.sizes[np.nanargmax(gap)]),
             }
@@ -146,12 +155,11 @@ def debiased_table(plain: Mapping[str, Curve], debiased: Mapping[str, Curve]) ->
 def describe_debiased(table: pd.DataFrame) -> str:
     """One sentence on the difference of plain and debiased CKA."""
     worst = table["largest difference"].max()
-    judged = (
-        "the number of images is large enough"
-        if worst < 0.01
-        else "with these few images plain CKA is visibly biased"
+    judged = "small" if worst < 0.01 else "large enough to see"
+    return (
+        f"**What to see:** the two differ by at most {worst:.4f} at any size: the bias of few "
+        f"images is {judged} here."
     )
-    return f"**What to see:** the two differ by at most {worst:.4f} at any size: {judged}."
 
 
 def results_of(curves: Curves) -> dict[str, float]:

@@ -35,10 +35,37 @@ def of_selection(curves: Curves, selection: str = "random") -> dict[str, Curve]:
     return {case: kinds[selection] for case, kinds in curves.items() if selection in kinds}
 
 
-def curve_table(curves: Curves) -> pd.DataFrame:
-    """Every value of every curve: columns measure, case, selection, seed, k, value."""
+def curve_table(curves: Curves, seeds: Sequence[int]) -> pd.DataFrame:
+    """The values of every curve at some seeds (deterministic selections have the seed 0): columns
+    measure, case, selection, seed, k, value.
+    """
     frames = [
         curve.to_frame(measure=curve.measure, case=case, selection=selection)
+        for case, kinds in curves.items()
+        for selection, curve in kinds.items()
+    ]
+    table = pd.concat(frames, ignore_index=True)
+    return table[table["seed"].isin([0, *seeds])].reset_index(drop=True)
+
+
+def mean_table(curves: Curves) -> pd.DataFrame:
+    """Every curve over all its seeds: mean, standard deviation, least and largest value at each
+    k.
+    """
+    frames = [
+        pd.DataFrame(
+            {
+                "measure": curve.measure,
+                "case": case,
+                "selection": selection,
+                "k": curve.sizes,
+                "mean": curve.mean,
+                "sd": curve.values.std(0, ddof=1) if len(curve.seeds) > 1 else np.nan,
+                "least": curve.values.min(0),
+                "largest": curve.values.max(0),
+                "seeds": len(curve.seeds),
+            }
+        )
         for case, kinds in curves.items()
         for selection, curve in kinds.items()
     ]
@@ -92,12 +119,15 @@ class RedundancyTable:
     entries : mapping from (case, selection, delta) to Redundancy
     guessed : tuple of str
         The cases whose full layer is not clearly better than guessing: their DR means nothing.
+    corrected : mapping
+        Chance-corrected, of accuracies above guessing.
     """
 
     measure: str
     deltas: tuple[float, ...]
     entries: Mapping[tuple[str, str, float], Redundancy] = field(repr=False)
     guessed: tuple[str, ...] = ()
+    corrected: Mapping[tuple[str, str, float], Redundancy] = field(default_factory=dict, repr=False)
 
     @property
     def delta(self) -> float:
@@ -125,6 +155,7 @@ class RedundancyTable:
                 "d": redundancy.d,
                 "full": redundancy.full,
                 "seeds": redundancy.seeds,
+                **corrected_columns(self.corrected.get((case, selection, delta))),
             }
             for (case, selection, delta), redundancy in self.entries.items()
         )
@@ -138,6 +169,7 @@ class RedundancyTable:
                 "δ": delta,
                 "DR(δ)": one.value,
                 "95% interval": _interval(one),
+                **self._shown_corrected(case, name, delta),
                 "k*": "not reached" if one.k is None else str(one.k),
                 "d": one.d,
                 "full layer": one.full,
@@ -146,6 +178,15 @@ class RedundancyTable:
             if name == selection
         ]
         return pd.DataFrame(rows or [{"note": f"{selection} was not asked for"}])
+
+    def _shown_corrected(self, case: str, selection: str, delta: float) -> dict[str, str]:
+        """The column of chance-corrected DR, where there is any."""
+        if not self.corrected:
+            return {}
+        one = self.corrected.get((case, selection, delta))
+        if one is None:
+            return {"DR above chance": "–"}
+        return {"DR above chance": f"{one.value:.3f} ({_interval(one)})"}
 
     def series(self, selection: str = "random") -> tuple[list[str], list[Series]]:
         """What :func:`figures.points_figure` draws: cases, and DR of each, one series a delta."""
@@ -170,16 +211,35 @@ def _interval(one: Redundancy) -> str:
     return "one seed" if one.seeds == 1 else "–"
 
 
+def corrected_columns(redundancy: Redundancy | None) -> dict[str, Any]:
+    """Chance-corrected DR, the ends of its interval, and chance, as columns of a table."""
+    if redundancy is None:
+        return {}
+    return {
+        "DR_above_chance": redundancy.value,
+        "low_above_chance": redundancy.low,
+        "high_above_chance": redundancy.high,
+        "chance": redundancy.chance,
+    }
+
+
 def redundancy_table(curves: Curves, deltas: Sequence[float]) -> RedundancyTable:
     """DR of curves of one measure, at every delta; curves without a size are left out."""
-    entries, measure, guessed = {}, "", {}
+    entries, corrected, measure, guessed = {}, {}, "", {}
     for case, kinds in curves.items():
         for selection, curve in kinds.items():
             measure = curve.measure.replace("_", " ")
             if len(curve.sizes):
                 for delta in deltas:
-                    entries[case, selection, delta] = curve.redundancy(delta)
+                    key = case, selection, delta
+                    entries[key] = curve.redundancy(delta)
+                    if curve.guessing is not None and curve.above_guessing:
+                        corrected[key] = curve.redundancy(delta, chance_corrected=True)
                 guessed[case] = not curve.above_guessing
     return RedundancyTable(
-        measure, tuple(deltas), entries, tuple(case for case, so in guessed.items() if so)
+        measure,
+        tuple(deltas),
+        entries,
+        tuple(case for case, so in guessed.items() if so),
+        corrected,
     )

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.stats import norm
 
-from ..uncertainty.bootstrap import interval_of_mean
-from ..measures.curves import Curve
+from ..measures.curves import Curve, size_of
 from ..measures.redundancy import Redundancy
 from ..measures.selections import SELECTIONS
-from .claims import Verdict, judge, judge_with_doubt
+from ..uncertainty.bootstrap import percentile_interval
+from .claims import Outcome, Verdict, judge
 from .tables import Curves
+
+FEW = 0.1
+"""Share of a layer up to which sizes are called few."""
 
 
 def every_subset_keeps(random: Mapping[str, Curve], share: float, what: str = "") -> Verdict:
@@ -30,60 +34,68 @@ def every_subset_keeps(random: Mapping[str, Curve], share: float, what: str = ""
     random = {case: curve for case, curve in random.items() if curve.above_guessing}
     if not random:
         return Verdict("undecided", "No full layer is clearly better than guessing.")
-    sufficient = {}
+    outcomes, sentences = [], []
     for case, curve in random.items():
         reached = (curve.values >= share * curve.full - 1e-12).all(0)  # by the worst of the subsets
         below = np.flatnonzero(~reached)
         later = [*curve.sizes.tolist(), curve.d + 1]  # after the last size below it is never below
-        sufficient[case] = later[below[-1] + 1] if len(below) else later[0]
-    sizes = "; ".join(
-        f"{case}: from k = {k} of {random[case].d} ({k / random[case].d:.0%})"
-        for case, k in sufficient.items()
-    )
+        k = later[below[-1] + 1] if len(below) else later[0]
+        outcomes.append(Outcome(case, k <= curve.d / 2))
+        sentences.append(f"{case}: from k = {k} of {curve.d} ({k / curve.d:.0%})")
     what = what or next(iter(random.values())).name
     seeds = min(len(curve.seeds) for curve in random.values())
     return judge(
-        [k <= random[case].d / 2 for case, k in sufficient.items()],
+        outcomes,
         f"Sizes from which each of the {seeds} subsets tried keeps {share:.0%} of the full layer's "
-        f"{what}: {sizes}. "
-        "It counts as held where that is at most half the layer (our criterion).",
+        f"{what}: {'; '.join(sentences)}. "
+        "A case counts where that is at most half the layer (our criterion).",
     )
 
 
-def a_fifth_within(shares: Mapping[str, np.ndarray], loss: float) -> Verdict:
-    """Claim 1: whether a random fifth keeps all but ``loss`` of the accuracy.
+def a_fifth_within(curves: Mapping[str, Curve], loss: float) -> Verdict:
+    """Claim 1: whether a random fifth keeps all but ``loss`` of the accuracy, as a share of it; the
+    same in points is told.
 
     Parameters
     ----------
-    shares : mapping from a case to ndarray (seeds,)
-        Accuracy of a random fifth as a share of the full layer's.
+    curves : mapping from a case to Curve
+        Of random neurons. Those without that size, or whose full layer is not clearly better than
+        guessing, are left out.
     loss : float
         What may be lost.
     """
-    passed, undecided, sentences = [], 0, []
-    for case, values in shares.items():
-        low, high = interval_of_mean(values)
-        if np.isnan(low):
-            undecided += 1
-            sentences.append(f"{case}: {values.mean():.1%} (one seed, no interval)")
+    outcomes, sentences, in_points = [], [], 0
+    for case, curve in curves.items():
+        k = size_of(0.2, curve.d)
+        if curve.column(k) is None or not curve.above_guessing or not curve.full > 0:
             continue
-        sentences.append(f"{case}: {values.mean():.1%} ({low:.1%} to {high:.1%})")
-        if low >= 1 - loss or high < 1 - loss:
-            passed.append(bool(low >= 1 - loss))
-        else:
-            undecided += 1
-    if not sentences:
+        share, low, high = curve.kept(k)
+        points = 100 * (1 - share) * curve.full
+        passed = bool(low >= 1 - loss) if low >= 1 - loss or high < 1 - loss else None
+        outcomes.append(Outcome(case, passed))
+        ends = f"{low:.1%} to {high:.1%}" if low == low else "one seed, no interval"
+        in_points += points <= 100 * loss
+        sentences.append(f"{case}: {share:.1%} ({ends}), {points:.1f} points less")
+    if not outcomes:
         return Verdict("undecided", "A fifth of the neurons is not among the sizes measured.")
-    because = (
-        "Accuracy of logistic probes on a random fifth as a share of the full layer's, with 95% "
-        f"intervals over seeds: {'; '.join(sentences)}."
+    return judge(
+        outcomes,
+        f"Accuracy of {next(iter(curves.values())).name.split()[0]} probes on a random fifth as a "
+        f"share of the full layer's, with 95% intervals over subsets and test images: "
+        f"{'; '.join(sentences)}. A case counts by its share; in points, {in_points} of "
+        f"{len(outcomes)} lose at most {100 * loss:g}.",
     )
-    if undecided:
-        because += (
-            f" Undecided in {undecided} of {len(shares)} cases: no interval, or one that includes "
-            f"{1 - loss:.0%}."
-        )
-    return judge_with_doubt(passed, undecided, because)
+
+
+def confidence_for_pairs(tasks: int, level: float = 0.05) -> float:
+    """The confidence of intervals of so many values, of which some two fail to overlap by chance,
+    were all equal, with probability ``level`` at most.
+
+    >>> [round(confidence_for_pairs(n), 3) for n in (2, 4, 6)]
+    [0.834, 0.938, 0.962]
+    """
+    pairs = max(1, tasks * (tasks - 1) // 2)
+    return float(2 * norm.cdf(norm.ppf(1 - level / pairs / 2) / np.sqrt(2)) - 1)
 
 
 def tasks_differ(
@@ -94,12 +106,14 @@ def tasks_differ(
     Parameters
     ----------
     redundancies : mapping from a network to a mapping from a task to Redundancy
+        With intervals of a confidence that allows for choosing the two tasks that differ most; see
+        :func:`confidence_for_pairs`.
     measure : str
         In words.
     most_told : int
         How many networks are told in full.
     """
-    passed, sentences, delta = [], [], 0.0
+    outcomes, sentences, delta, confidence = [], [], 0.0, 0.0
     for network, by_task in redundancies.items():
         tasks = {title: one for title, one in by_task.items() if one.has_interval}
         if len(tasks) < 2:
@@ -107,8 +121,8 @@ def tasks_differ(
         least = min(tasks, key=lambda title: tasks[title].value)
         most = max(tasks, key=lambda title: tasks[title].value)
         low, high = tasks[least], tasks[most]
-        delta = low.delta
-        passed.append(bool(low.high < high.low))
+        delta, confidence = low.delta, low.confidence
+        outcomes.append(Outcome(network, True if low.high < high.low else None))
         sentences.append(
             f"{network}: from {low.value:.3f} ({low.low:.3f} to {low.high:.3f}) on {least} "
             f"to {high.value:.3f} ({high.low:.3f} to {high.high:.3f}) on {most}"
@@ -117,18 +131,25 @@ def tasks_differ(
         return Verdict(
             "undecided", "It takes two tasks, with intervals over several seeds, to compare."
         )
-    because = f"DR({delta:g}) of {measure} by task: {'; '.join(sentences[:most_told])}."
+    because = (
+        f"DR({delta:g}) of {measure} by task, with {confidence:.1%} intervals, which allow for "
+        f"comparing all tasks: {'; '.join(sentences[:most_told])}."
+    )
     if len(sentences) > most_told:
+        told = sum(bool(one.passed) for one in outcomes)
         because += (
-            f" Of all {len(sentences)} networks compared, {sum(passed)} have two tasks whose "
-            "intervals do not overlap."
+            f" Of all {len(sentences)} networks, {told} have two tasks whose intervals do not "
+            "overlap. (They share their images, so these are not independent.)"
         )
-    return judge(passed, because)
+    return judge(outcomes, because, "networks")
 
 
 def components_first(curves: Curves) -> Verdict:
-    """Claim 5: top components above random neurons, and bottom ones below both, at 1% to 10% of the
-    layer, in mean accuracy.
+    """Claim 5: top components above random neurons, and bottom ones below both, at every size from
+    1% to 10% of the layer.
+
+    A case counts if the 95% intervals of both differences lie above 0 at all these sizes, and
+    against if some lies below.
 
     Parameters
     ----------
@@ -136,39 +157,42 @@ def components_first(curves: Curves) -> Verdict:
         With ``random``, ``pca`` and ``pca_least`` at the same sizes; there may be fewer components
         than sizes.
     """
-    passed, sentences = [], []
+    outcomes, sentences = [], []
     for case, kinds in curves.items():
-        random, top, bottom = (kinds[name].mean for name in ("random", "pca", "pca_least"))
-        sizes, d = kinds["random"].sizes, kinds["random"].d
-        n = min(len(top), len(bottom), len(random))
-        few = [i for i in range(n) if int(0.01 * d) <= sizes[i] <= 0.1 * d]
+        random, top, bottom = (kinds[name] for name in ("random", "pca", "pca_least"))
+        n = min(len(curve.sizes) for curve in (random, top, bottom))
+        few = [
+            i for i in range(n) if int(0.01 * random.d) <= random.sizes[i] <= size_of(FEW, random.d)
+        ]
         if not few:
             continue
-        above = bool((top[few] > random[few]).all())
-        below = bool((bottom[few] < random[few]).all())
-        passed.append(above and below)
-        ahead = sizes[:n][top[:n] > random[:n] + 0.01]
-        until = (
-            f"ahead by more than a point at k = {_numbers(ahead)}"
-            if len(ahead)
-            else "nowhere ahead by more than a point"
-        )
-        sentences.append(
-            f"{case}: at k = {_numbers(sizes[few])} top components are "
-            f"{'above' if above else 'not always above'} random neurons, bottom ones "
-            f"{'worst' if below else 'not always worst'}; the top ones are {until}"
-        )
-    if not sentences:
+        told = []
+        for above, below in ((top, random), (random, bottom)):
+            ends = np.array([_gap(above, below, [i]) for i in few])
+            told.append(int((ends[:, 1] > 0).all()) - int((ends[:, 2] < 0).any()))
+            widest = few[int(np.abs(ends[:, 0]).argmax())]
+            gap, low, high = _gap(above, below, [widest])
+            sentences.append(
+                f"{case}, {_short(above)} less {_short(below)}: up to {100 * gap:+.1f} points "
+                f"({100 * low:+.1f} to {100 * high:+.1f}) at k = {random.sizes[widest]}"
+            )
+        passed = True if min(told) > 0 else False if min(told) < 0 else None
+        outcomes.append(Outcome(case, passed))
+    if not outcomes:
         return Verdict("undecided", "No size between 1% and 10% of the layer was measured.")
-    return judge(passed, f"Mean accuracy of logistic probes. {'; '.join(sentences)}.")
+    return judge(
+        outcomes,
+        "Accuracy of probes at 1% to 10% of the layer, with 95% intervals over subsets and test "
+        f"images. {'; '.join(sentences)}. A case counts where both differences are clearly above 0 "
+        "at every size measured there.",
+    )
 
 
-def as_good_as_projections(curves: Curves, projection: str, margin: float = 0.01) -> Verdict:
-    """Claim 6: whether random neurons are nowhere worse than random projections by more than a
-    margin.
-
-    A size counts as worse when the 95% interval of the difference of means lies wholly below minus
-    the margin; a case is undecided if none is, but some interval reaches below it.
+def as_good_as_projections(
+    curves: Curves, projection: str, *, few: bool, margin: float = 0.01
+) -> Verdict:
+    """Claim 6: whether random neurons are no worse than random projections by more than a margin,
+    in the mean over the sizes of a range.
 
     Parameters
     ----------
@@ -177,45 +201,44 @@ def as_good_as_projections(curves: Curves, projection: str, margin: float = 0.01
         fewer.
     projection : str
         The selection.
+    few : bool
+        Sizes up to a tenth of the layer, or those above.
     margin : float
     """
-    passed, undecided, sentences = [], 0, []
+    outcomes, sentences = [], []
     for case, kinds in curves.items():
         random, projected = kinds["random"], kinds[projection]
         n = min(len(random.sizes), len(projected.sizes))
-        if len(random.seeds) < 2 or len(projected.seeds) < 2 or not n:
-            undecided += 1
-            sentences.append(f"{case}: one seed, no interval")
+        places = [i for i in range(n) if (random.sizes[i] <= size_of(FEW, random.d)) == few]
+        if not places:
             continue
-        sizes, gaps = random.sizes[:n], random.mean[:n] - projected.mean[:n]
-        intervals = [_difference(random.values[:, i], projected.values[:, i]) for i in range(n)]
-        low, high = np.array(intervals).T
-        worse, better = sizes[high < -margin], sizes[low > margin]
-        if len(worse) or (low >= -margin).all():
-            passed.append(not len(worse))
-        else:
-            undecided += 1
-        words = [
-            f"{word} at k = {_numbers(ks)}"
-            for word, ks in (("worse", worse), ("better", better))
-            if len(ks)
-        ]
-        widest = int(np.abs(gaps).argmax())
-        sentences.append(
-            f"{case}: {' and '.join(words) or 'at no size clearly worse or better'} (largest gap "
-            f"{100 * gaps[widest]:+.1f} at k = {sizes[widest]})"
-        )
-    return judge_with_doubt(
-        passed,
-        undecided,
-        f"Random neurons less {SELECTIONS[projection].label}, in points of accuracy. Worse "
-        "(better) at a size means that the whole 95% interval over seeds is "
-        f"below -{100 * margin:g} (above {100 * margin:g}); sizes are judged one by one. "
-        f"{'; '.join(sentences)}.",
+        gap, low, high = _gap(random, projected, places)
+        passed = True if low >= -margin else False if high < -margin else None
+        outcomes.append(Outcome(case, passed))
+        ends = f"{100 * low:+.1f} to {100 * high:+.1f}" if low == low else "one seed, no interval"
+        sentences.append(f"{case}: {100 * gap:+.1f} ({ends})")
+    sizes = f"{'up to' if few else 'above'} a tenth of the layer"
+    if not outcomes:
+        return Verdict("undecided", f"No size {sizes} was measured.")
+    return judge(
+        outcomes,
+        f"Sizes {sizes}: random neurons less {SELECTIONS[projection].label}, in points of accuracy "
+        f"averaged over the sizes measured, with 95% intervals over draws and test images: "
+        f"{'; '.join(sentences)}. A case counts where the interval lies above -{100 * margin:g}.",
     )
 
 
-def _numbers(sizes: np.ndarray) -> str:
-    return ", ".join(map(str, sizes))
+def _short(curve: Curve) -> str:
+    return SELECTIONS[curve.selection].label.partition(" (")[0]
 
 
+def _gap(ours: Curve, theirs: Curve, places: list[int]) -> tuple[float, float, float]:
+    """The difference of two mean curves averaged over some places, and the ends of its interval
+    over draws of both and the images they share; NaN without one.
+    """
+    gap = float((ours.mean[places] - theirs.mean[places]).mean())
+    first, second = ours.resampled(), theirs.resampled()
+    if first is None or second is None:
+        return gap, float("nan"), float("nan")
+    gaps = (first.values[:, places] - second.values[:, places]).mean(1)
+    return gap, *percentile_interval(gaps)

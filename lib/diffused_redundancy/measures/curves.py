@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..uncertainty.bootstrap import RESAMPLES, percentile_interval, resampled
+from ..uncertainty.bootstrap import RESAMPLES, Resampled, percentile_interval, resampled
 from .guessing import beats_guessing
 from .redundancy import Redundancy, redundancy_of
 
@@ -166,15 +166,11 @@ class Curve:
         """The values at ``size_of(fraction, d)``, (rows,)."""
         return self.at(size_of(fraction, self.d))
 
-    @property
-    def _sources(self) -> dict[str, Any]:
-        """What :func:`.resampled` takes."""
-        return {
-            "values": self.values,
-            "full": self.full,
-            "by_images": self.by_images,
-            "full_by_images": self.full_by_images,
-        }
+    def resampled(self, **options: Any) -> Resampled | None:
+        """Resamples of the mean curve and of the whole layer's value, over seeds and images; see
+        :func:`.bootstrap.resampled`. Those of two curves on the same images can be subtracted.
+        """
+        return resampled(self.values, self.full, self.by_images, self.full_by_images, **options)
 
     def redundancy(
         self, delta: float = 0.9, *, chance_corrected: bool = False, **options: Any
@@ -182,7 +178,15 @@ class Curve:
         """DR(delta); see :func:`diffused_redundancy` for the options."""
         chance = self.guessing if chance_corrected and self.guessing is not None else 0.0
         return redundancy_of(
-            sizes=self.sizes, delta=delta, d=self.d, chance=chance, **self._sources, **options
+            self.values,
+            self.sizes,
+            delta,
+            d=self.d,
+            full=self.full,
+            by_images=self.by_images,
+            full_by_images=self.full_by_images,
+            chance=chance,
+            **options,
         )
 
     def kept(self, k: int, confidence: float = 0.95) -> tuple[float, float, float]:
@@ -190,7 +194,7 @@ class Curve:
         over seeds and images; these are NaN where there is nothing to resample.
         """
         share = float(self.at(k).mean()) / self.full
-        draws = resampled(**self._sources, confidence=confidence)
+        draws = self.resampled(confidence=confidence)
         if draws is None:
             return share, float("nan"), float("nan")
         shares = draws.values[:, self.column(k)] / draws.full

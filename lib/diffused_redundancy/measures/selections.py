@@ -148,7 +148,9 @@ def _random_projection(statistics: SufficientStatistics, seed: int) -> dict[str,
 
 def _gaussian_projection(statistics: SufficientStatistics, seed: int) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return _unit_columns(torch.randn(statistics.d, statistics.d, generator=generator).double())
+    drawn = torch.randn(statistics.d, statistics.d, generator=generator).double()
+    # Orthonormal, so that nothing is lost with all d of them; the first k span what was drawn.
+    return {"directions": torch.linalg.qr(drawn).Q}
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,9 @@ SELECTIONS: dict[str, Selection] = {
     "random_projection": Selection(
         _random_projection, True, "random projection (uniform in [0, 1), as the authors draw it)"
     ),
-    "gaussian_projection": Selection(_gaussian_projection, True, "random projection (Gaussian)"),
+    "gaussian_projection": Selection(
+        _gaussian_projection, True, "random projection (Gaussian, orthonormal)"
+    ),
 }
 """Selections by name."""
 
@@ -271,6 +275,16 @@ def check_orderings(given: Any, d: int) -> list[Ordering]:
 _SMALL_FRACTIONS = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05)
 PAPER_FRACTIONS = (*_SMALL_FRACTIONS, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0)
 """The authors' grid of fractions of the layer."""
+
+
+def orders(seeds: Sequence[int], count: int) -> list[int]:
+    """Seeds of at least ``count`` random orders: those given, then 1, 2, 3, ... as needed.
+
+    >>> orders([7, 2], 4), orders([1, 2, 3], 2)
+    ([7, 2, 1, 3], [1, 2, 3])
+    """
+    more = dict.fromkeys([*seeds, *range(1, count + 1)])
+    return list(more)[: max(count, len(seeds))]
 
 
 def sizes_of(fractions: Iterable[float], d: int, most: int | None = None) -> list[int]:

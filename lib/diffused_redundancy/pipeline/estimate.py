@@ -17,7 +17,7 @@ import pandas as pd
 
 from .. import parameters
 from ..devices import resolve_device
-from ..measures.selections import SELECTIONS
+from ..measures.selections import SELECTIONS, orders
 from ..nets.cost import shape_of
 from ..nets.protocols import protocol
 from ..probes.logistic import GATHERED_AT_ONCE
@@ -247,8 +247,10 @@ def images_of(name: str, images: int) -> tuple[int, int, int]:
     return len(here.splits["train"]), len(here.splits["test"]), len(here.classes)
 
 
-def _seeds(selection: str, seeds: Sequence[int]) -> Sequence[int]:
-    return seeds if SELECTIONS[selection].seeded else [0]
+def _seeds(selection: str, values: dict[str, Any]) -> Sequence[int]:
+    if selection == "random":
+        return orders(values["SEEDS"], values.get("ORDERS", 0))
+    return values["SEEDS"] if SELECTIONS[selection].seeded else [0]
 
 
 def _probes_logistic(values: dict[str, Any]) -> bool:
@@ -260,16 +262,21 @@ def _seconds(
 ) -> float:
     """One selection with one seed: CKA and a probe, with its share of what a layer costs once."""
     once, each = 2.0 * n * d * d, 4.0 * d**3 / 3  # the Gram matrix, CKA along an order
-    if (
-        "REPEATS" not in values
-    ):  # all but 01_cka fit ridge probes: the eigendecomposition of leave-one-out, Cholesky, scores
+    if "FRACTIONS" in values or "ORDERS" not in values:  # all but 01_cka fit ridge probes: the
+        # eigendecomposition of leave-one-out, Cholesky, scores
         once += 9.0 * d**3 + 2.0 * n * d * d
         each += d**3 / 3 + 2.0 * m * d * (d + classes)
-    seconds = (each + once / max(1, selections)) / (speed * SOLVERS)
-    if _probes_logistic(values):
-        steps = LOGISTIC_STEPS * sum(max(1, fraction * d) for fraction in values["FRACTIONS"])
-        seconds += 4.0 * steps * n * classes / (speed * LOGISTIC)
-    return seconds
+    return (each + once / max(1, selections)) / (speed * SOLVERS)
+
+
+def _logistic_seconds(
+    values: dict[str, Any], n: int, _m: int, d: int, classes: int, speed: float
+) -> float:
+    """The logistic probes of one selection with one seed."""
+    if not _probes_logistic(values):
+        return 0.0
+    steps = LOGISTIC_STEPS * sum(max(1, fraction * d) for fraction in values["FRACTIONS"])
+    return 4.0 * steps * n * classes / (speed * LOGISTIC)
 
 
 def _extraction_pass(
@@ -306,7 +313,7 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
         chosen = [
             (selection, seed)
             for selection in values["SELECTIONS"]
-            for seed in _seeds(selection, values["SEEDS"])
+            for seed in _seeds(selection, values)
         ]
         for net, name in nets_with_tasks(values):
             one, widths = _extraction_pass(values, net, name, speed, device.type)
@@ -315,13 +322,12 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
                 passes[net, name] = one
             n, m, classes = images_of(name, values.get("IMAGES", 0))
             views = protocol(values.get("PROTOCOL", "clean")).views
-            seconds = sum(
-                _seconds(values, views * n, m, d, classes, len(chosen), speed) for d in widths
-            )
-            work += [
-                Work(job.notebook, net, name, selection, seed, seconds)
-                for selection, seed in chosen
-            ]
+            sizes = [(views * n, m, d, classes) for d in widths]
+            each = sum(_seconds(values, *size, len(chosen), speed) for size in sizes)
+            logistic = sum(_logistic_seconds(values, *size, speed) for size in sizes)
+            for selection, seed in chosen:
+                seconds = each + logistic * (seed in (0, *values["SEEDS"]))
+                work.append(Work(job.notebook, net, name, selection, seed, seconds))
     missing = {asset.name: asset for asset in missing_assets(jobs).values()}
     return Estimate(
         tuple(work), tuple(passes.values()), tuple(missing.values()), speed, str(device)

@@ -12,15 +12,6 @@ from ..findings.claims import CLAIMS
 from ..report.html import page, rendered
 from ..store import write_text
 
-WORD_CLASS = {
-    "holds": "holds",
-    "holds in part": "part",
-    "mixed": "part",
-    "does not hold": "not",
-    "undecided": "undecided",
-}
-"""The style of a verdict's badge."""
-
 SOURCES = {"P": "said in the paper", "S": "said in a summary of the paper", "C": "our question"}
 
 ORDER = {"miniature": 0, "smoke": 9}
@@ -93,7 +84,6 @@ def write_index(out: Path) -> Path:
         presets=[preset for preset in map(_preset_reports, folders) if preset.reports],
         claims=CLAIMS,
         sources=SOURCES,
-        word_class=WORD_CLASS,
     )
     path = out / "index.html"
     write_text(

@@ -128,6 +128,7 @@ class LogisticProbe(LinearProbe):
 
     @cached_property
     def full_right(self) -> Tensor:
+        """Which test images the probe on the whole layer guesses right: bool (m,)."""
         fits = _NestedFits(self, [ordering("first", self.statistics)], [self.statistics.d])
         fits.run()
         return fits.right[0, -1]

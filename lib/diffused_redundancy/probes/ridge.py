@@ -181,6 +181,7 @@ class RidgeProbe(LinearProbe):
 
     @cached_property
     def full_right(self) -> Tensor:
+        """Which test images the probe on the whole layer guesses right: bool (m,)."""
         statistics, (features, y) = self.statistics, self._ready_test_set
         cross, prior = statistics.right_hand_side()
         gram = statistics.gram.clone()

@@ -1,0 +1,234 @@
+"""How sure a DR is: where its variance comes from, whether its interval holds the truth as often as
+it says, and how many seeds a wanted width takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from ..experiment.measurements import COMPARED, Measurements
+from ..experiment.probed_layer import ProbedLayer
+from ..measures.coverage import simulated_coverage
+from ..measures.curves import Curve
+from ..measures.redundancy import smallest_sufficient
+from ..nets.networks import Net
+from ..tasks import Task
+from .figure_data import Point, Series
+from .phrases import listed
+
+PAPER_SEEDS = 5
+"""Random subsets of each size in the paper."""
+
+HALF_WIDTH = 0.01
+"""Half of a 95% interval of DR that one may want."""
+
+REFITS = 20
+"""Train sets that probes are fitted to anew."""
+
+REFIT_SEEDS = 5
+"""Random orders of each refit."""
+
+SUBSETS, IMAGES, TRAIN, PRETRAINING = (
+    "subsets",
+    "images measured on",
+    "train images of the probe",
+    "pre-training seed",
+)
+"""Sources of variance."""
+
+
+def deviation(curve: Curve, delta: float, *, over_images: bool) -> float:
+    """The standard deviation of DR(delta) over seeds alone, or over images alone; NaN where there
+    is nothing to resample.
+    """
+    if over_images:
+        alone = replace(curve, seeds=(0,), values=curve.mean[None], converged=None, objective=None)
+    else:
+        alone = replace(curve, by_images=None, full_by_images=None)
+    draws = replace(alone, per_class=None).resampled()
+    if draws is None:
+        return float("nan")
+    sufficient = smallest_sufficient(draws.values, delta * draws.full, curve.sizes)
+    return float(np.nanstd(sufficient, ddof=1) / curve.d)
+
+
+def seeds_for(half_width: float, of_one: float, of_images: float) -> float:
+    """How many seeds make the half-width of a 95% interval at most so large, given the standard
+    deviations of DR over one subset and over images; NaN if images alone make it wider.
+
+    >>> seeds_for(0.01, 0.05, 0.0), seeds_for(0.01, 0.05, 0.01)
+    (97.0, nan)
+    """
+    left = (half_width / norm.ppf(0.975)) ** 2 - of_images**2
+    return float(np.ceil(of_one**2 / left)) if left > 0 else float("nan")
+
+
+def precision_table(random: Mapping[str, Curve], delta: float) -> pd.DataFrame:
+    """By case: DR of random neurons, its standard deviation over subsets (of as many as there are,
+    and of the paper's number) and over images, the simulated coverage of intervals of so many, and
+    the seeds that a 95% interval of ±0.01 takes.
+
+    Cases whose full layer is not clearly better than guessing, or without several seeds and images,
+    are left out.
+    """
+    rows = []
+    for case, curve in random.items():
+        one = curve.redundancy(delta)
+        if one.k is None or not curve.above_guessing or curve.by_images is None or one.seeds < 2:
+            continue
+        subsets, images = (deviation(curve, delta, over_images=over) for over in (False, True))
+        rows.append(
+            {
+                "case": case,
+                "DR": one.value,
+                "low": one.low,
+                "high": one.high,
+                "seeds": one.seeds,
+                "sd_subsets": subsets,
+                "sd_paper_subsets": subsets * np.sqrt(one.seeds / PAPER_SEEDS),
+                "sd_images": images,
+                "coverage": simulated_coverage(curve, delta=delta),
+                "coverage_paper_seeds": simulated_coverage(curve, PAPER_SEEDS, delta),
+                "seeds_for_0.01": seeds_for(HALF_WIDTH, subsets * np.sqrt(one.seeds), images),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def shown_precision(table: pd.DataFrame) -> pd.DataFrame:
+    """For reading: the table of :func:`precision_table`."""
+    if table.empty:
+        return pd.DataFrame([{"note": "no case has several seeds and images"}])
+    seeds = int(table["seeds"].iloc[0])
+    needed = table["seeds_for_0.01"]
+    return pd.DataFrame(
+        {
+            "case": table["case"],
+            f"SD, {seeds} subsets": table["sd_subsets"].map("{:.4f}".format),
+            f"SD, {PAPER_SEEDS} subsets": table["sd_paper_subsets"].map("{:.4f}".format),
+            "SD, images": table["sd_images"].map("{:.4f}".format),
+            f"coverage, {seeds} subsets": table["coverage"].map("{:.0%}".format),
+            f"coverage, {PAPER_SEEDS} subsets": table["coverage_paper_seeds"].map("{:.0%}".format),
+            f"seeds for ±{HALF_WIDTH:g}": [
+                "images alone vary more" if np.isnan(one) else f"{one:.0f}" for one in needed
+            ],
+        }
+    )
+
+
+def describe_precision(table: pd.DataFrame) -> str:
+    """One sentence on where DR varies most, and on what its intervals hold."""
+    if table.empty:
+        return "It takes several seeds, and values by images, to say how sure DR is."
+    held = table["coverage"]
+    sources = [
+        f"{max(row['sd_subsets'], row['sd_images']):.4f} on {row['case']} (other "
+        f"{'images' if row['sd_images'] > row['sd_subsets'] else 'subsets'})"
+        for _, row in table.iterrows()
+    ]
+    return (
+        f"**What to see:** what moves DR most, of the {int(table['seeds'].iloc[0])} subsets and "
+        f"the images, and its SD: {listed(sources)}. In simulated experiments the 95% intervals "
+        f"held the true DR in {held.min():.0%} to {held.max():.0%} of the cases."
+    )
+
+
+def train_deviation(layer: ProbedLayer, delta: float, penalty: float | None = None) -> float:
+    """The standard deviation of DR(delta) of ridge accuracy over train sets, drawn anew from the
+    train images with replacement.
+    """
+    curves, full = layer.ridge_refits(range(1, REFIT_SEEDS + 1), REFITS, penalty=penalty)
+    sufficient = smallest_sufficient(curves, delta * full, np.arange(1, curves.shape[1] + 1))
+    return float(np.nanstd(sufficient, ddof=1) / layer.d)
+
+
+def components(
+    measurements: Measurements,
+    nets: Sequence[Net],
+    train: Mapping[str, float],
+    delta: float,
+) -> pd.DataFrame:
+    """The sources of variance of DR(delta) of one loss, by task and measure: standard deviations,
+    and shares of the sum of variances.
+
+    Parameters
+    ----------
+    measurements : Measurements
+    nets : sequence of Net
+        Those of the loss, which differ in their seed only. Over subsets and images, variances are
+        averaged over them.
+    train : mapping from the name of a task to float
+        See :func:`train_deviation`.
+    delta : float
+    """
+    rows = []
+    for task in measurements.tasks:
+        for measure in COMPARED:
+            curves = [measurements.of(net, task).curve(measure) for net in nets]
+            if not all(curve.above_guessing for curve in curves):
+                continue
+            subsets, images = (
+                float(np.mean([deviation(curve, delta, over_images=over) ** 2 for curve in curves]))
+                for over in (False, True)
+            )
+            values = [curve.redundancy(delta).value for curve in curves]
+            # The networks have the same images, and subsets of their own.
+            between = float(np.var(values, ddof=1)) - subsets if len(values) > 1 else np.nan
+            variances = {SUBSETS: subsets, IMAGES: images}
+            if measure == "accuracy" and task.name in train:
+                variances[TRAIN] = train[task.name] ** 2
+            variances[PRETRAINING] = max(between, 0.0)
+            whole = np.nansum(list(variances.values()))
+            rows += [
+                {
+                    "task": task.title,
+                    "measure": COMPARED[measure],
+                    "source": source,
+                    "sd": float(np.sqrt(variance)),
+                    "share": float(variance / whole) if whole > 0 else np.nan,
+                    "networks": len(nets),
+                    "seeds": len(curves[0].seeds),
+                }
+                for source, variance in variances.items()
+            ]
+    return pd.DataFrame(rows)
+
+
+def component_series(
+    table: pd.DataFrame, tasks: Sequence[Task], measure: str
+) -> tuple[list[str], list[Series]]:
+    """What :func:`figures.points_figure` draws: tasks, and the deviation of each source."""
+    titles = [task.title for task in tasks]
+    rows = table[table["measure"] == COMPARED[measure]].set_index(["source", "task"])["sd"]
+    return titles, [
+        Series(
+            source,
+            range(len(titles)),
+            [Point(float(rows.get((source, title), np.nan))) for title in titles],
+            look,
+        )
+        for look, source in enumerate(dict.fromkeys(rows.index.get_level_values("source")))
+    ]
+
+
+def describe_components(table: pd.DataFrame, delta: float) -> str:
+    """One sentence: the largest source of variance of DR, by measure and task."""
+    if table.empty:
+        return "It takes full layers clearly better than guessing."
+    sentences = []
+    for measure, of_measure in table.groupby("measure", sort=False):
+        parts = []
+        for task, rows in of_measure.groupby("task", sort=False):
+            most = rows.loc[rows["sd"].idxmax()]
+            parts.append(f"the {most['source']} on {task} ({most['sd']:.4f})")
+        sentences.append(f"of {measure}, {listed(parts)}")
+    seeds, nets = int(table["seeds"].iloc[0]), int(table["networks"].iloc[0])
+    return (
+        f"**What to see:** what moves DR({delta:g}) most (standard deviation; subsets: of the mean "
+        f"over {seeds}): {'; '.join(sentences)}. That of pre-training rests on {nets} networks."
+    )
