@@ -78,14 +78,14 @@ def test_result_says_one_sentence(parts, result):
     sentence = repr(result)
     redundancy = result.redundancy(0.9)
     assert sentence.startswith(f"{redundancy.k} of 60 neurons, chosen at random, keep 90% of")
-    assert "95% interval over 3 seeds" in sentence and sentence.count(". ") == 0
+    assert "95% interval over 3 seeds and images: " in sentence and sentence.count(". ") == 0
     assert result.describe(0.9, "cka", "pca").startswith(
         f"{result.redundancy(0.9, 'cka', 'pca').k} of 60 dimensions (top principal components)"
     )
     held_out = dr.measure(parts[0], parts[1], seeds=1)
     page = held_out._repr_html_()
     assert page.startswith("<p><strong>") and "were held out" in page and "&#39;" in page
-    assert "interval" not in repr(held_out)
+    assert "(95% interval over images: " in repr(held_out)
     never = dr.measure(parts[0], selections="random_projection", seeds=1)
     assert repr(never).startswith("No number of random projection")
 

@@ -34,21 +34,24 @@ def test_every_ordering_of_a_run_is_listed(tmp_path, capsys):
         "-p",
         "SEEDS",
         "[1, 2, 3]",
+        "-p",
+        "ORDERS",
+        "20",
     ]
     assert main(words) == 0
     said = capsys.readouterr().out
     with open(tmp_path / "plan.csv", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    assert len(rows) == 2 * len(NETS) * (
-        3 + 1
-    )  # two notebooks; random with three seeds, principal components with one
+    # random with the orders of the first notebook and the seeds of the second, principal components
+    # once in each
+    assert len(rows) == len(NETS) * (20 + 3 + 2)
     assert {(row["net"], row["selection"], row["seed"]) for row in rows} >= {
         (NETS[0], "random", "2"),
         (NETS[1], "pca", "0"),
     }
     assert (
-        f"01_cka: {NETS[0]} on digits: random (3 seeds), pca (1 seed); 1,797 images" in said
-        and "16 orderings" in said
+        f"01_cka: {NETS[0]} on digits: random (20 seeds), pca (1 seed); 1,797 images" in said
+        and "50 orderings" in said
     )
     assert not list(tmp_path.glob("miniature-custom*"))  # nothing was run
 

@@ -29,7 +29,7 @@ def test_curves_are_those_of_the_layers():
 
 def test_sizes_that_lack_a_fifth_or_exist_not():
     lacking = {"a case": {"random": made_curve(np.full((2, 1), 0.5), sizes=[6], d=60, full=0.9)}}
-    assert probing.shares_of_a_fifth(lacking) == {}
+    assert verdicts.a_fifth_within(tables.of_selection(lacking), 0.05).word == "undecided"
     assert "not among the sizes" in probing.describe_probes(lacking)
     assert verdicts.a_fifth_within({}, 0.05).word == "undecided"
     X, y = make_layer(n=30)
@@ -42,7 +42,6 @@ def test_sizes_that_lack_a_fifth_or_exist_not():
 def test_sentences_state_the_numbers():
     curves = {"a": {"random": LOGISTIC}}
     assert "is 30.0% against 75.0% on a." in probing.describe_probes(curves)
-    assert probing.shares_of_a_fifth(curves)["a"] == pytest.approx([0.4])
     assert probing.results_of({"a": {"random": RIDGE}}, curves) == pytest.approx(
         {"share at 20%, a": 0.4, "full layer, ridge, a": 0.95, "full layer, logistic, a": 0.75}
     )
@@ -50,7 +49,20 @@ def test_sentences_state_the_numbers():
 
 def test_a_layer_without_accuracy_keeps_no_share_of_it():
     none = made_curve(np.zeros((1, 10)), full=0.0)
-    assert probing.shares_of_a_fifth({"a": {"random": none}}) == {}
+    assert verdicts.a_fifth_within({"a": none}, 0.05).word == "undecided"
+
+
+def test_claim_1_is_about_a_resnet50_on_cifar10():
+    def case(net, task):
+        return SimpleNamespace(name=net), SimpleNamespace(name=task)
+
+    cases = {
+        "a": case("resnet50.a1_in1k", "cifar10"),
+        "b": case("resnet50.a1_in1k", "digits"),
+        "c": case("miniature_resnet.standard_s1", "cifar10"),
+    }
+    claimed, others = probing.as_claimed(dict.fromkeys(cases, RIDGE), cases)
+    assert (list(claimed), list(others)) == (["a"], ["b", "c"])
 
 
 def test_convergence_is_counted():
@@ -78,14 +90,14 @@ def test_agreement_of_the_probes():
 
 def test_redundancy_by_network_and_task():
     def case(net, task):
-        return SimpleNamespace(name=net), SimpleNamespace(title=task)
+        return SimpleNamespace(name=net), SimpleNamespace(title=task, name=task)
 
     curves = {f"{task}, {net}": {"random": RIDGE} for net in "mn" for task in "tu"}
     cases = {f"{task}, {net}": case(net, task) for net in "mn" for task in "tu"}
-    table = tables.redundancy_table(curves, [0.8, 0.9])
-    found = probing.redundancy_by_net(table, cases)
+    found = probing.redundancy_by_net(curves, cases, 0.9)
     assert {net: list(tasks) for net, tasks in found.items()} == {"m": ["t", "u"], "n": ["t", "u"]}
-    assert found["m"]["t"] == RIDGE.redundancy(0.9)
+    assert found["m"]["t"].value == RIDGE.redundancy(0.9).value
+    assert found["m"]["t"].confidence == pytest.approx(verdicts.confidence_for_pairs(2))
 
 
 def test_sentences_on_redundancy():
@@ -105,13 +117,13 @@ def test_a_case_no_better_than_guessing_is_said_and_left_out_of_verdicts():
     both = {**case, "a": {"random": RIDGE}}
     text = probing.describe_probes(both)
     assert "guessing the largest class" in text and "on chance (52.0% against 50.0%)" in text
-    assert list(probing.shares_of_a_fifth(both)) == ["a"]
+    assert "chance" not in verdicts.a_fifth_within(tables.of_selection(both), 0.05).because
     table = tables.redundancy_table(both, [0.9])
     assert table.guessed == ("chance",) and set(table.tidy["case"]) == {"a", "chance"}
     assert "chance" not in probing.describe_redundancy(table)
     alone = tables.redundancy_table(case, [0.9])
     assert "not clearly better than guessing" in probing.describe_redundancy(alone)
-    cases = {c: (SimpleNamespace(name="m"), SimpleNamespace(title=c)) for c in both}
-    assert list(probing.redundancy_by_net(table, cases)["m"]) == ["a"]
+    cases = {c: (SimpleNamespace(name="m"), SimpleNamespace(title=c, name=c)) for c in both}
+    assert list(probing.redundancy_by_net(both, cases, 0.9)["m"]) == ["a"]
     assert "chance" not in verdicts.every_subset_keeps(tables.of_selection(both), 0.9).because
     assert verdicts.every_subset_keeps(tables.of_selection(case), 0.9).word == "undecided"

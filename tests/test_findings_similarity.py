@@ -88,5 +88,5 @@ def test_plain_and_debiased():
         "at k": [1],
     }
     biased = pd.DataFrame({"largest difference": [0.2]})
-    assert "visibly biased" in similarity.describe_debiased(biased)
-    assert "large enough" in similarity.describe_debiased(biased / 100)
+    assert "is large enough to see here" in similarity.describe_debiased(biased)
+    assert "is small here" in similarity.describe_debiased(biased / 100)

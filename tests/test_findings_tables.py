@@ -17,7 +17,7 @@ CURVES = {"a": {"random": STEEP, "pca": COARSE, "pca_least": NOTHING}, "b": {"ra
 def test_tables_of_curves_have_one_observation_a_row():
     values = np.arange(6).reshape(2, 3) / 10
     curve = made_curve(values, sizes=[1, 2, 5], seeds=[7, 8], d=5)
-    assert tables.curve_table({"x": {"random": curve}}).to_dict("list") == {
+    assert tables.curve_table({"x": {"random": curve}}, [7, 8]).to_dict("list") == {
         "measure": ["ridge_accuracy"] * 6,
         "case": ["x"] * 6,
         "selection": ["random"] * 6,
@@ -25,7 +25,32 @@ def test_tables_of_curves_have_one_observation_a_row():
         "k": [1, 2, 5] * 2,
         "value": [0.0, 0.1, 0.2, 0.3, 0.4, 0.5],
     }
-    assert len(tables.curve_table(CURVES)) == 2 * 8 + 2
+    assert tables.curve_table({"x": {"random": curve}}, [8])["seed"].unique().tolist() == [8]
+    assert len(tables.curve_table(CURVES, [1, 2])) == 2 * 8 + 2
+    means = tables.mean_table(CURVES).set_index(["case", "selection", "k"])
+    assert means.loc[("a", "random", 2)].to_dict() == {
+        "measure": "ridge_accuracy",
+        "mean": pytest.approx(0.75),
+        "sd": pytest.approx(np.std([0.7, 0.8], ddof=1)),
+        "least": 0.7,
+        "largest": 0.8,
+        "seeds": 2,
+    }
+
+
+def test_redundancy_above_chance_stands_beside_the_papers():
+    """A probe at chance keeps 90% of its accuracy with one neuron, and nothing above chance."""
+    weak = made_curve(
+        np.linspace(0.155, 0.16, 100)[None].repeat(2, 0), full=0.16, guessing=0.15, images=100_000
+    )
+    table = tables.redundancy_table({"a": {"random": weak}}, [0.9])
+    row = table.tidy.iloc[0]
+    assert row["DR"] == 0.99 and row["chance"] == 0.15
+    assert row["DR_above_chance"] == pytest.approx(1 - 81 / 100)
+    assert table.shown().iloc[0]["DR above chance"].startswith("0.190 (")
+    guessing = made_curve([0.5, 0.5], full=0.5, guessing=0.5, images=100)
+    left_out = tables.redundancy_table({"a": {"random": guessing}}, [0.9])
+    assert not left_out.corrected and left_out.guessed == ("a",)
 
 
 def test_rows_of_redundancy_are_those_of_the_curves():

@@ -41,7 +41,7 @@ def test_every_layer_is_measured_and_let_go(probe, sizes):
 def test_halves_of_the_test_images_make_up_the_whole():
     layer = made()
     (parts,) = measured_halves([(net("a"), task(), layer)], [1, 2]).values()
-    whole = layer.ridge("random", [1, 2]).per_class
+    whole = layer.ridge("random", [1, 2], by_class=True).per_class
     counts = layer.test_counts()
     sizes = [(counts + 1) // 2, counts // 2]
     mean = sum(size * part for size, part in zip(sizes, parts, strict=True)) / counts

@@ -25,10 +25,14 @@ def test_layer_curves_are_those_of_the_measures():
     ):
         expected = probe.curve(order, [5, 60])
         sizes = {} if kind == "ridge" else {"sizes": [5, 60]}
-        curve = getattr(layer, kind)("random", [2], penalty=0.1, **sizes)
+        more = {"by_class": True} if kind == "ridge" else {}
+        curve = getattr(layer, kind)("random", [2], penalty=0.1, **sizes, **more)
         columns = [curve.column(k) for k in (5, 60)]
         assert np.array_equal(curve.values[:, columns], expected.values)
         assert np.array_equal(curve.per_class[:, columns], expected.per_class, equal_nan=True)
+        assert np.array_equal(curve.by_images[:, columns], expected.by_images)
+        assert np.array_equal(curve.full_by_images, expected.full_by_images)
+        assert curve.by_images.mean(0) == pytest.approx(curve.mean)
         assert curve.full == expected.full == layer.full(kind, penalty=0.1)
     pca = layer.cka("pca", [1, 2, 3])
     assert pca.seeds == (0,) and pca.values.shape[0] == 1

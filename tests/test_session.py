@@ -87,12 +87,13 @@ def test_figures_and_tables_of_an_earlier_run_stay_until_the_end(folder):
 )
 def test_no_verdict_from_too_little(folder, values, word, because):
     session = begin(**values)
-    session.verdict(2, Verdict("holds", "k = 3."))
+    session.verdict(2, Verdict("holds", "k = 3.", "holds"))
     session.verdict(2, Verdict("undecided", "It takes two."))
     session.finish()
     first, second = json.loads((folder / "results/01_cka.json").read_text())["verdicts"]
     assert first["verdict"] == word and because in first["because"]
-    assert second == {**first, "verdict": "undecided", "because": "It takes two."}
+    rest = {"verdict": "undecided", "kind": "undecided", "because": "It takes two."}
+    assert second == {**first, **rest}
     with pytest.raises(dr.InputError, match="there is no claim 99"):
         session.verdict(99, Verdict("holds", ""))
 

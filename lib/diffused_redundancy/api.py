@@ -186,7 +186,7 @@ class Result:
     def redundancy(
         self, delta: float = 0.9, measure: str | None = None, selection: str | None = None
     ) -> Redundancy:
-        """DR(delta) with its interval over seeds; the curve is chosen as by :meth:`curve`."""
+        """DR(delta) with its interval over seeds and images; the curve is chosen as by :meth:`curve`."""
         return self.curve(measure, selection).redundancy(delta)
 
     def describe(
@@ -223,7 +223,7 @@ class Result:
         interval = ""
         if redundancy.has_interval:
             interval = (
-                f" ({redundancy.confidence:.0%} interval over {redundancy.seeds} seeds: "
+                f" ({redundancy.confidence:.0%} interval over {redundancy.interval_over}: "
                 f"{redundancy.low:.0%} to {redundancy.high:.0%})"
             )
         verb = "keeps" if k == 1 else "keep"
@@ -349,7 +349,7 @@ def measure(
     >>> result = dr.measure(X, y, seeds=3)
     >>> result  # doctest: +NORMALIZE_WHITESPACE
     9 of 64 neurons, chosen at random, keep 90% of the whole layer's ridge accuracy, 80.6% instead
-    of 89.2%: 86% can be dropped (95% interval over 3 seeds: 83% to 88%).
+    of 89.2%: 86% can be dropped (95% interval over 3 seeds and images: 77% to 95%).
     >>> result.redundancy(0.9, measure="cka").k
     21
     >>> result.notes

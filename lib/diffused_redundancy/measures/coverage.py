@@ -59,8 +59,7 @@ def simulated_coverage(
         raise InputError("coverage is simulated from several draws, and values by images")
     rng = np.random.default_rng(seed)
     values, by_images, of_full = curve.values, curve.by_images, curve.full_by_images
-    mean, groups = values.mean(0), len(by_images)
-    centred = by_images - by_images.mean(0)
+    groups, centred = len(by_images), by_images - by_images.mean(0)
     truth = curve.redundancy(delta, resamples=1).value
     held = 0
     for _ in range(experiments):

@@ -154,7 +154,12 @@ class LinearProbe(ABC):
         InputError
             If a size is out of range, or the features, labels or orderings do not fit together.
         """
-        ordered = check_orderings(orderings, self.features.d)
+        return self._curve(check_orderings(orderings, self.features.d), sizes)
+
+    def _curve(
+        self, ordered: Sequence[Ordering], sizes: Sequence[int] | None = None, **how: Any
+    ) -> Curve:
+        """The curve of checked orderings; ``how`` they are evaluated."""
         return Curve(
             self.measure,
             ordered[0].selection,
@@ -164,7 +169,7 @@ class LinearProbe(ABC):
             guessing=float(self._test_set[1].bincount().max()) / len(self._test_set[1]),
             images=len(self._test_set[1]),
             full_by_images=group_means(self.full_right).cpu().numpy(),
-            **self.evaluate(ordered, sizes),
+            **self.evaluate(ordered, sizes, **how),
         )
 
     def redundancy(

@@ -314,17 +314,9 @@ class RidgeProbe(LinearProbe):
         def reached(some: list[Ordering], k: int) -> tuple[Redundancy, int]:
             while True:
                 k = k if 2 * k <= largest else largest
-                values = np.stack([self._nested(one.first(k)).accuracy for one in some])
-                curve = Curve(
-                    self.measure,
-                    some[0].selection,
-                    tuple(one.seed for one in some),
-                    np.arange(1, k + 1),
-                    values,
-                    self.statistics.d,
-                    self.full,
+                redundancy = self._curve([one.first(k) for one in some], by_class=False).redundancy(
+                    delta, **options
                 )
-                redundancy = curve.redundancy(delta, **options)
                 # low is 0 where too many resamples have not reached it yet
                 if k == largest or (redundancy.k is not None and redundancy.low != 0):
                     return redundancy, redundancy.k or k
