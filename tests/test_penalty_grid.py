@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 from conftest import make_layer
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
-from diffused_redundancy.probes.cross_validation import LOGISTIC_GRID, RIDGE_GRID, choose
+from diffused_redundancy.probes.cross_validation import (
+    LOGISTIC_GRID,
+    RIDGE_GRID,
+    HeldOut,
+    choose,
+)
 from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
 
 
@@ -58,7 +63,8 @@ def choice_for(best, grid, **options):
     def losses(penalties):
         tried.append(penalties)
         apart = np.abs(np.log10(penalties) - np.log10(best))
-        return 1 + apart / 10, np.ones(len(penalties))
+        loss = 1 + apart / 10
+        return HeldOut(loss, np.ones(len(penalties)), np.stack([loss, loss]))
 
     tried: list[tuple[float, ...]] = []
     found = choose(losses, grid, 3, within=1.001, **options)
