@@ -237,9 +237,9 @@ def penalty_band(
 
 def _finer(alike: Sequence[float]) -> tuple[float, ...]:
     """Penalties from half a decade below some to half a decade above them, ascending."""
-    low, high = np.log10(min(alike)) - 0.5, np.log10(max(alike)) + 0.5
-    steps = 10 ** np.linspace(low, high, round(STEPS * (high - low)) + 1)
-    return tuple(float(f"{penalty:.3g}") for penalty in steps)
+    first, last = (round(STEPS * np.log10(end)) for end in (min(alike), max(alike)))
+    steps = range(first - STEPS // 2, last + STEPS // 2 + 1)
+    return tuple(float(f"{10 ** (step / STEPS):.3g}") for step in steps)
 
 
 def _some_of(alike: Sequence[float], penalty: float) -> tuple[float, ...]:
@@ -391,6 +391,6 @@ def describe_bands(bands: Mapping[str, PenaltyBand], ridge: Curves) -> str:
     if not wider:
         return f"{text} Nowhere is a band wider than the interval over selections."
     return (
-        f"{text} On {listed(wider)} the band is wider than the interval over selections, which then "
-        "says too little of how uncertain DR is."
+        f"{text} On {listed(wider)} the band is wider than the interval over selections, which "
+        "then says too little of how uncertain DR is."
     )
