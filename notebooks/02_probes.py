@@ -156,7 +156,7 @@ session.say(penalties.describe_penalty_effects(effects))
 # is at most one standard error higher, of the difference and paired by image (the
 # one-standard-error rule of Breiman and others, 1984), among eight penalties a decade. The band
 # below is DR(δ) over these and the penalty chosen, for ridge probes and random neurons, with the
-# same orders of the neurons at each penalty (ten at most). It is no interval: nothing in it is more
+# same orders of the neurons at each penalty (five at most). It is no interval: nothing in it is more
 # likely than the rest. Two values of DR on a task whose distance is less than the band's width
 # cannot be told apart, however narrow their intervals over selections are.
 

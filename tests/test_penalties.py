@@ -227,6 +227,9 @@ def test_bands_by_task_are_of_a_group():
         assert found[where] == penalties.penalty_band(layers, 0.8, [1, 2])
     at = penalties.bands_by_task(cases, group, 0.8, [1, 2], penalties={"s": 10.0})
     assert at["s"].penalty == 10.0 and 10.0 in at["s"].penalties and at["t"] == found["t"]
+    layers = [cases[0][2]]
+    more = penalties.penalty_band(layers, 0.9, range(1, 9))
+    assert more == penalties.penalty_band(layers, 0.9, range(1, penalties.ORDERS + 1))
     with pytest.raises(dr.InputError, match="at least one layer and one seed"):
         penalties.penalty_band([], 0.9, [1])
 

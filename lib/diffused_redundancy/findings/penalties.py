@@ -25,7 +25,7 @@ PROBES = ("ridge", "logistic")
 FACTOR = 10.0
 """Times weaker and stronger than the penalty chosen, to see what hangs on it."""
 
-ORDERS = 10
+ORDERS = 5
 """Orders of the neurons that a band rests on, at most: it shows what hangs on the penalty, and at
 every penalty the orders are the same.
 """
@@ -207,7 +207,7 @@ def penalty_band(
         One, or those of several networks on a task, whose mean is meant. Their features are let go.
     delta : float
     seeds : sequence of int
-        Of the random selections; the first ten are used.
+        Of the random selections; the first five are used.
     penalty : float, optional
         The one in force; by default that of :func:`.common_choice`, a single layer's own.
 
@@ -277,7 +277,7 @@ def bands_by_task(
         The group whose mean is meant, such as the reference of a comparison.
     delta : float
     seeds : sequence of int
-        Of the random selections; the first ten are used.
+        Of the random selections; the first five are used.
     penalties : mapping from the name of a task to float, optional
         Those in force, such as :attr:`.Measurement.penalty`; by default the group's common one.
     """

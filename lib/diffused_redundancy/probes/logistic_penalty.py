@@ -104,7 +104,7 @@ def cross_validate(
         weight[rows] = 1 / rows.shape[1] / sum(map(len, together))
         image[rows] = torch.arange(images, images + len(rows))[:, None]
         images += len(rows)
-    weight, image = weight[order].to(device), image[order].to(device)
+    weight, image = weight[order].to(device), image[order]
     ends: dict[float, Tensor] = {}  # the solutions of the weakest and the strongest so far
 
     def losses(penalties: tuple[float, ...]) -> HeldOut:
@@ -128,8 +128,8 @@ def cross_validate(
             found = problems.fit(problems.from_smaller(near)).weights
             scores = torch.cat([design.exact[:, rows].T @ found[f] for f, rows in enumerate(held)])
             loss[i], factor = scaled_entropy(scores, truth, weight)
-            added = (entropies(scores, truth, factor) * weight).double() * images
-            by_image[:, i] = added.new_zeros(images).index_add_(0, image, added).cpu().numpy()
+            added = (entropies(scores, truth, factor) * weight).cpu().double() * images
+            by_image[:, i] = added.new_zeros(images).index_add_(0, image, added).numpy()
             accuracy[i] = float(weight[scores.argmax(1) == truth].sum())
             ends[penalty] = found
             for between in sorted(ends)[1:-1]:
