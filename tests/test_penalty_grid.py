@@ -275,6 +275,30 @@ def test_networks_have_one_penalty_in_common():
     assert common_choice([two]) is two
 
 
+def test_the_errors_of_the_common_choice_are_never_too_small():
+    """However much networks err alike on the images they share."""
+    rng = np.random.default_rng(0)
+    shared, own = rng.random((50, 4)), rng.random((3, 50, 4))
+    for mix in (0.0, 0.5, 1.0):
+        by_image = mix * shared + (1 - mix) * own
+        choices = [
+            choose(
+                lambda _, one=one: HeldOut(one.mean(0), np.ones(4), one),
+                FEW[:4],
+                50,
+                within=1.0,
+                extend=False,
+            )
+            for one in by_image
+        ]
+        relative = np.mean([one / one.mean(0).min() for one in by_image], 0)
+        exact = (relative[:, :, None] - relative[:, None]).std(0, ddof=1) / np.sqrt(50)
+        found = common_choice(choices).standard_errors
+        assert (found >= exact - 1e-12).all()
+        if mix == 1:
+            assert np.allclose(found, exact)
+
+
 def test_only_penalties_that_all_have_tried_are_common():
     low, high = made_choice(1e-4, (1e-4, 1e-3, 1e-2)), made_choice(1.0, (1e-3, 1e-2, 1e-1, 1.0))
     found = common_choice([low, high])
