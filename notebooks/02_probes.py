@@ -153,6 +153,36 @@ session.table(effects, "penalty-effects")
 session.say(penalties.describe_penalty_effects(effects))
 
 # %% [markdown]
+# Ten times is far: cross-validation would notice. A narrower question is how much hangs on the
+# penalties that it **cannot tell apart** from the one with the least loss: those whose held-out loss
+# is at most one standard error higher, of the difference and paired by image (the
+# one-standard-error rule of Breiman and others, 1984), among eight penalties a decade. The band
+# below is DR(δ) over these and the penalty chosen, for ridge probes and random neurons, with the
+# same orders of the neurons at each penalty (five at most). It is no interval: nothing in it is more
+# likely than the rest. Two values of DR on a task whose distance is less than the band's width
+# cannot be told apart, however narrow their intervals over selections are.
+
+# %% papermill_description=penalty-bands
+bands = penalties.penalty_bands(layers, 0.9 if 0.9 in DELTAS else DELTAS[0], SEEDS)
+session.table(penalties.bands_table(bands), "penalty-bands")
+
+# %%
+session.figure(
+    figures.points_figure(
+        *penalties.band_series(bands, ridge), "DR(δ) of ridge accuracy:\nshare that can be dropped"
+    ),
+    "penalty-bands",
+    alt="Diffused redundancy of ridge accuracy for each task, once with its interval over "
+    "selections and once with its band over the penalties that cannot be told apart.",
+)
+session.say(penalties.describe_bands(bands, ridge))
+
+# %% [markdown]
+# For the logistic probe there is no such band: every penalty has to be fitted anew at every size.
+# On the default tasks that would take half a minute on one core for the penalties that its coarser
+# grid, one a decade, leaves alike.
+
+# %% [markdown]
 # ## Diffused redundancy of accuracy
 #
 # $\mathrm{DR}(\delta) = 1 - k^*/d$, with $k^*$ the smallest $k$ at which the mean accuracy over

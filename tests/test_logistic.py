@@ -169,16 +169,16 @@ def test_the_best_factor_is_found_from_anywhere(factor):
     y = noise.integers(4, size=200)
     scores = noise.standard_normal((200, 4)) + 0.7 * np.eye(4)[y]
     weight = torch.full((200,), 1 / 200)
-    found = logistic_penalty.scaled_entropy(
-        torch.from_numpy(factor * scores).float(), torch.from_numpy(y), weight
-    )
+    given = torch.from_numpy(factor * scores).float(), torch.from_numpy(y)
+    found, at = logistic_penalty.scaled_entropy(*given, weight)
     assert found == pytest.approx(entropy_with_best_factor(scores, y), rel=1e-5)
+    assert found == pytest.approx(float(logistic_penalty.entropies(*given, at).mean()), rel=1e-5)
 
 
 def test_scores_that_mislead_or_that_never_err():
     y, weight = torch.arange(3), torch.full((3,), 1 / 3)
-    assert logistic_penalty.scaled_entropy(-torch.eye(3), y, weight) == pytest.approx(np.log(3))
-    assert logistic_penalty.scaled_entropy(torch.eye(3), y, weight) == pytest.approx(0, abs=1e-6)
+    assert logistic_penalty.scaled_entropy(-torch.eye(3), y, weight)[0] == pytest.approx(np.log(3))
+    assert logistic_penalty.scaled_entropy(torch.eye(3), y, weight)[0] == pytest.approx(0, abs=1e-6)
 
 
 def test_weak_signal_behind_strong_noise_is_found():

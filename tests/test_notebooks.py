@@ -19,6 +19,7 @@ import pytest
 from diffused_redundancy import parameters, presets
 from diffused_redundancy.measures.selections import random_order
 from diffused_redundancy.pipeline.plan import folder_name
+from diffused_redundancy.probes.cross_validation import common_penalty
 from diffused_redundancy.probes.ridge import ridge_alpha
 
 pytestmark = pytest.mark.slow
@@ -131,34 +132,48 @@ def test_the_phenomenon_is_there(reports):
     assert results(reports, "01_cka")["results"]["cka at 20%, Handwritten digits"] > 0.85
 
 
-def test_nets_compared_read_back(reports):
-    """03 and 06 measure the standard net's last layer as 01 and 02 did; their DR follows from those
-    curves.
+def common_penalty_of(reports, notebook: str) -> float:
+    """Of the ridge probes of all networks of a notebook on digits."""
+    choices = [
+        dr.RidgeProbe(
+            dr.features(dr.net(name), small_digits(), cache=dr.Cache(reports / "cache"))
+        ).choice
+        for name in results(reports, notebook)["parameters"]["NETS"]
+    ]
+    return common_penalty(choices)
+
+
+def test_nets_compared_read_back(reports, digits):
+    """06 measures the standard net's last layer as 01 and 02 did, and so does 03, but for the
+    penalty, which its networks have in common; their DR follows from those curves.
     """
     by_net, by_layer = (
         table(reports, "03_pretraining-redundancy"),
         table(reports, "06_layers-redundancy"),
     )
-    digits = by_net[by_net["net"] == "miniature_resnet.standard_s1"].set_index(["measure", "delta"])
+    compared = by_net[by_net["net"] == "miniature_resnet.standard_s1"].set_index(
+        ["measure", "delta"]
+    )
     last = by_layer[(by_layer["layer"] == "layer4") & (by_layer["width"] == "own")].set_index(
         ["measure", "delta"]
     )
+    statistics, found = digits
+    probe = dr.RidgeProbe(found, penalty=common_penalty_of(reports, "03_pretraining"))
+    in_common = probe.curve(dr.orderings("random", statistics, SEEDS)).mean
     for measure, source in (("cka", "01_cka-curves"), ("accuracy", "02_probes-ridge")):
         curves = table(reports, source)
-        mean = (
+        own = (
             curves[(curves["case"] == "Handwritten digits") & (curves["selection"] == "random")]
             .groupby("k")["value"]
             .mean()
         )
+        other = pd.Series(in_common, own.index) if measure == "accuracy" else own
         for delta in (0.8, 0.9, 0.95):
-            row = digits.loc[measure, delta]
-            assert (
-                row["k"]
-                == (mean >= delta * mean.iloc[-1] - 1e-6).idxmax()
-                == last.loc[measure, delta]["k"]
-            )
-            assert row["DR"] == pytest.approx(1 - row["k"] / 512, abs=1e-5)
-            assert row["low"] - 1e-6 <= row["DR"] <= row["high"] + 1e-6
+            for rows, mean in ((compared, other), (last, own)):
+                row = rows.loc[measure, delta]
+                assert row["k"] == (mean >= delta * mean.iloc[-1] - 1e-6).idxmax()
+                assert row["DR"] == pytest.approx(1 - row["k"] / 512, abs=1e-5)
+                assert row["low"] - 1e-6 <= row["DR"] <= row["high"] + 1e-6
 
 
 def plain_ridge_by_class(statistics, found, columns: np.ndarray, penalty: float) -> np.ndarray:
@@ -176,7 +191,7 @@ def test_fairness_reads_back(reports, digits):
     """05: the Gini index of the table, from scikit-learn's predictions and the definition."""
     statistics, found = digits
     spread = table(reports, "05_fairness-spread")
-    penalties = table(reports, "02_probes-penalties").set_index(["case", "probe"])["penalty"]
+    penalty = common_penalty_of(reports, "05_fairness")
     row = spread[(spread["net"] == "standard_s1") & (spread["neurons"] == "90% of the mean")].iloc[
         0
     ]
@@ -186,7 +201,7 @@ def test_fairness_reads_back(reports, digits):
             statistics,
             found,
             random_order(512, seed).numpy()[: row["k"]],
-            float(penalties["Handwritten digits", "ridge"]),
+            penalty,
         )
         ginis.append(sum(abs(x - y) for x in a for y in a) / (2 * len(a) ** 2 * a.mean()))
         worst.append(a.min())
@@ -200,7 +215,7 @@ def test_nested_prefixes_read_back(reports):
         dr.net("miniature_resnet.mrl_s1"), small_digits(), cache=dr.Cache(reports / "cache")
     )
     statistics = dr.SufficientStatistics.from_features(found.X_train, found.y_train)
-    penalty = dr.RidgeProbe(found).penalty
+    penalty = common_penalty_of(reports, "04_mrl")
     curves = table(reports, "04_mrl-curves")
     prefix = curves[
         (curves["line"] == "MRL, nested prefix") & (curves["measure"] == "accuracy")

@@ -8,9 +8,21 @@ import diffused_redundancy as dr
 import numpy as np
 import pytest
 from conftest import make_layer
+from diffused_redundancy.experiment.measurements import (
+    common_choices,
+    measured,
+    measured_all,
+    measured_halves,
+)
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
 from diffused_redundancy.findings import penalties, probing
 from diffused_redundancy.measures.features import Features
+from diffused_redundancy.measures.selections import random_order
+from diffused_redundancy.probes.cross_validation import common_choice
+from made_up import net, task
+from sklearn.linear_model import RidgeClassifier
+
+HOW = {"selections": ["random"], "seeds": [1, 2], "fractions": [0.5, 1.0]}
 
 
 @pytest.fixture
@@ -50,3 +62,232 @@ def test_penalties_at_the_edge_of_the_grid_are_marked(layers, monkeypatch):
     assert row["grid"].endswith("(at its edge)")
     assert row["validation loss"] == choice.loss[0]
     assert row["validation accuracy"] == choice.accuracy[0]
+
+
+def layer_of(X, y):
+    half = len(y) // 2
+    return ProbedLayer(lambda: Features(X[:half], y[:half], X[half:], y[half:]), device="cpu")
+
+
+def noisy(seed=0):
+    """A layer on which a step of the grid moves DR."""
+    X, y = make_layer(n=500, d=40, seed=seed)
+    rng = np.random.default_rng(seed)
+    return layer_of(X + 6 * rng.standard_normal(X.shape), y)
+
+
+def with_choice(layer, penalty):
+    """The same layer where chance chose another penalty."""
+    choice = layer.ridge_penalty
+    loss = np.array(choice.loss)
+    loss[choice.grid.index(penalty)] = loss.min() * (1 - 1e-4)
+    other = dataclasses.replace(choice, penalty=penalty, loss=tuple(loss))
+    same = ProbedLayer(lambda: layer.features, device="cpu")
+    same.__dict__["ridge_penalty"] = other
+    return same
+
+
+def plain_redundancy(layer, penalty, seeds, delta=0.9):
+    """DR from its definition and scikit-learn's ridge classifier."""
+    one = layer.features
+    alpha = penalty * len(one.X_train) * one.X_train.var(0).mean()
+
+    def accuracy(columns):
+        probe = RidgeClassifier(alpha=alpha).fit(one.X_train[:, columns], one.y_train)
+        return probe.score(one.X_test[:, columns], one.y_test)
+
+    orders = [random_order(layer.d, seed).numpy() for seed in seeds]
+    full = accuracy(np.arange(layer.d))
+    for k in range(1, layer.d + 1):
+        if np.mean([accuracy(order[:k]) for order in orders]) >= delta * full - 1e-12:
+            return 1 - k / layer.d
+
+
+def test_two_networks_that_differ_in_penalty_alone_have_equal_redundancy():
+    """Chance chooses 0.1 for one and 3.16 for the other: compared at their own penalties they
+    differ, at a common one they do not.
+    """
+    layer = noisy(1)
+    pair = [
+        (net(name), task(), with_choice(layer, penalty))
+        for name, penalty in (("a", 0.1), ("b", 3.16))
+    ]
+    found = {
+        which: [
+            (one.penalty, one.redundancy("accuracy", 0.9).value)
+            for one in measured_all(pair, probe="ridge", penalties=which, **HOW).all
+        ]
+        for which in ("own", "common")
+    }
+    assert [penalty for penalty, _ in found["own"]] == [0.1, 3.16]
+    assert found["own"][0][1] != found["own"][1][1]
+    assert found["common"][0] == found["common"][1]
+    assert found["common"] == [
+        (one.penalty, one.redundancy("accuracy", 0.9).value)
+        for one in measured_all(pair, probe="ridge", **HOW).all
+    ]
+
+
+@pytest.mark.parametrize("probe", ["ridge", "logistic"])
+def test_networks_are_measured_at_the_common_penalty_of_their_task(probe):
+    X, y = make_layer(n=200, d=10)
+    large = X * np.where(np.arange(10) == 0, 1000, 1)  # its grid begins lower
+    cases = [
+        (net(name), task(where), layer_of(features, labels))
+        for name, features in (("a", X), ("b", large))
+        for where, labels in (("s", y), ("t", y % 2))
+    ]
+    measurements = measured_all(iter(cases), probe=probe, **HOW)
+    assert not any("features" in vars(layer) for _, _, layer in cases)
+    for where in ("s", "t"):
+        here = [(one, of, layer) for one, of, layer in cases if of.name == where]
+        grids = [layer.penalty(probe).grid for _, _, layer in here]
+        assert grids[0] != grids[1]
+        union = tuple(sorted({*grids[0], *grids[1]}))
+        expected = common_choice([layer.choice_on(probe, union) for _, _, layer in here]).penalty
+        for one, of, layer in here:
+            found = measurements.of(one, of)
+            assert found.penalty == expected
+            again = measured(one, of, layer, probe=probe, penalty=expected, **HOW)
+            assert np.array_equal(found.curve("accuracy").values, again.curve("accuracy").values)
+    alone = measured_all(cases[:1], probe=probe, **HOW).all[0]
+    assert alone.penalty == cases[0][2].penalty(probe).penalty
+
+
+def test_halves_are_tested_at_the_same_penalty():
+    cases = [(net("a"), task(), noisy()), (net("b"), task(), noisy(1))]
+    halves = measured_halves(cases, [1, 2])
+    penalty = common_choices(cases, "ridge")["t"].penalty
+    for one, of, layer in cases:
+        counts, parts = layer.test_counts(), halves[one.name, of.name]
+        sizes = [(counts + 1) // 2, counts // 2]
+        whole = layer.ridge("random", [1, 2], penalty=penalty).per_class
+        mean = sum(n * part for n, part in zip(sizes, parts, strict=True)) / counts
+        assert np.allclose(mean, whole)
+
+
+def test_there_are_two_kinds_of_penalties():
+    def fail():
+        raise AssertionError("work before the check")
+
+    case = net("a"), task(), ProbedLayer(fail)
+    for measure in (
+        lambda: measured_all([case], probe="ridge", penalties="comon", **HOW),
+        lambda: measured_halves([case], [1], penalties="comon"),
+    ):
+        with pytest.raises(dr.InputError, match="did you mean 'common'"):
+            measure()
+
+
+@pytest.mark.parametrize("networks", [1, 2])
+def test_bands_are_of_the_definition(networks):
+    some, seeds = [noisy(seed) for seed in range(networks)], [1, 2, 3]
+    band = penalties.penalty_band(some, 0.9, seeds)
+    assert not any("features" in vars(layer) for layer in some)
+    chosen = common_choice([layer.ridge_penalty for layer in some])
+    assert band.penalty == chosen.penalty and band.seeds == 3
+    assert 2 < len(band.penalties) <= penalties.MOST
+    expected = [
+        np.mean([plain_redundancy(layer, penalty, seeds) for layer in some])
+        for penalty in band.penalties
+    ]
+    assert np.allclose(band.values, expected)
+    assert (band.low, band.high) == (min(band.values), max(band.values))
+    assert band.chosen == band.values[band.penalties.index(band.penalty)]
+    # from the weakest to the strongest penalty that cannot be told apart
+    grid = 10.0 ** np.arange(-4, 4, 0.125)
+    near = (grid > min(chosen.alike) / 3.2) & (grid < max(chosen.alike) * 3.2)
+    grid = tuple(float(f"{penalty:.3g}") for penalty in grid[near])
+    assert set(chosen.alike) < set(grid)
+    alike = common_choice([layer.choice_on("ridge", grid) for layer in some]).alike
+    assert band.penalties[0] == min(*alike, band.penalty)
+    assert band.penalties[-1] == max(*alike, band.penalty)
+
+
+@pytest.mark.parametrize("count", range(1, 12))
+@pytest.mark.parametrize("place", [-0.5, 0.0, 2.5, 3.0, 10.5])
+def test_bands_have_few_penalties_the_ends_and_the_one_in_force_among_them(count, place):
+    alike = [float(i) for i in range(count)]
+    kept = penalties._some_of(alike, place)
+    assert list(kept) == sorted(set(kept)) and set(kept) <= {*alike, place}
+    assert {min(*alike, place), max(*alike, place), place} <= set(kept)
+    assert len(kept) == min(penalties.MOST, len({*alike, place}))
+
+
+def test_bands_by_task_are_of_a_group():
+    cases = [
+        (net(name), task(where), noisy(seed))
+        for seed, (name, where) in enumerate((n, t) for n in "abc" for t in "st")
+    ]
+    group = [cases[0][0], cases[2][0]]
+    found = penalties.bands_by_task(iter(cases), group, 0.8, [1, 2])
+    assert list(found) == ["s", "t"]
+    for place, where in enumerate("st"):
+        layers = [cases[place][2], cases[2 + place][2]]
+        assert found[where] == penalties.penalty_band(layers, 0.8, [1, 2])
+    at = penalties.bands_by_task(cases, group, 0.8, [1, 2], penalties={"s": 10.0})
+    assert at["s"].penalty == 10.0 and 10.0 in at["s"].penalties and at["t"] == found["t"]
+    layers = [cases[0][2]]
+    more = penalties.penalty_band(layers, 0.9, range(1, 9))
+    assert more == penalties.penalty_band(layers, 0.9, range(1, penalties.ORDERS + 1))
+    with pytest.raises(dr.InputError, match="at least one layer and one seed"):
+        penalties.penalty_band([], 0.9, [1])
+
+
+def test_effects_within_the_band_are_not_resolvable():
+    assert penalties.resolvable(0.09, 0.08) and penalties.resolvable(-0.09, 0.08)
+    assert not penalties.resolvable(0.08, 0.08) and not penalties.resolvable(-0.01, 0.08)
+    assert penalties.resolvable(0.01, 0.0) and not penalties.resolvable(0.0, 0.0)
+    assert not penalties.resolvable(0.5, float("nan"))
+
+
+def test_no_band_where_the_layer_guesses():
+    X, y = make_layer(n=200, d=10)
+    layer = layer_of(X, np.random.default_rng(0).permutation(y))
+    cases = {"noise": layer}
+    bands = penalties.penalty_bands(cases, 0.9, [1, 2])
+    assert np.isnan(bands["noise"].width) and np.isnan(bands["noise"].low)
+    ridge = probing.probe_curves(cases, "ridge", ["random"], [1, 2])
+    assert "No full layer" in penalties.describe_bands(bands, ridge)
+    _, (by_seed, by_penalty) = penalties.band_series(bands, ridge)
+    assert np.isnan(by_seed.points[0].value) and np.isnan(by_penalty.points[0].low)
+
+
+def test_bands_are_shown_beside_intervals():
+    cases = {"one": noisy(), "other": noisy(1)}
+    bands = penalties.penalty_bands(cases, 0.9, [1, 2, 3])
+    ridge = probing.probe_curves(cases, "ridge", ["random"], [1, 2, 3])
+    table = penalties.bands_table(bands).set_index("case")
+    names, (by_seed, by_penalty) = penalties.band_series(bands, ridge)
+    assert names == list(cases)
+    for place, (case, band) in enumerate(bands.items()):
+        redundancy = ridge[case]["random"].redundancy(0.9)
+        assert by_seed.points[place].value == redundancy.value == band.chosen
+        assert (by_seed.points[place].low, by_seed.points[place].high) == (
+            redundancy.low,
+            redundancy.high,
+        )
+        assert (by_penalty.points[place].low, by_penalty.points[place].high) == (
+            band.low,
+            band.high,
+        )
+        assert table.loc[case, "width"] == pytest.approx(band.high - band.low)
+        assert table.loc[case, "penalties of the band"] == (
+            f"{band.penalties[0]:g} to {band.penalties[-1]:g}"
+        )
+
+
+def band(width, case=0.9):
+    return penalties.PenaltyBand(case, (0.1, 1.0), (0.5, 0.5 - width), 0.1, seeds=3)
+
+
+def test_the_sentence_says_where_a_band_is_wide():
+    cases = {"one": noisy(), "other": noisy(1)}
+    ridge = probing.probe_curves(cases, "ridge", ["random"], [1, 2, 3])
+    text = penalties.describe_bands({"one": band(0.4), "other": band(0.0)}, ridge)
+    assert "band is that of one: penalties from 0.1 to 1 give a DR(0.9) of 0.100 to 0.500" in text
+    assert "On one the band is wider" in text
+    text = penalties.describe_bands({"one": band(0.0), "other": band(1e-6)}, ridge)
+    assert "that of other" in text and "Nowhere is a band wider" in text
+    text = penalties.describe_bands({"one": band(0.0), "other": band(0.0)}, ridge)
+    assert "no DR(0.9) depends" in text

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import unknown
 from ..measures.curves import Curve
 from ..measures.redundancy import Redundancy
 from ..nets.names import labels
 from ..nets.networks import Net
+from ..probes.cross_validation import PenaltyChoice, common_choice, united_grid
 from ..tasks import Task
 from .probed_layer import ProbedLayer
 
@@ -23,6 +25,9 @@ Halves = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]
 """By names of network and task: accuracy by class on two disjoint halves of the test images,
 (seeds, d, C) each.
 """
+
+PENALTIES = ("common", "own")
+"""What penalties networks may be measured at: one for all on a task, or each network's own."""
 
 COMPARED = {"accuracy": "accuracy", "cka": "CKA"}
 """The two curves of a measurement by name, and what sentences call them."""
@@ -37,6 +42,8 @@ class Measurement:
     accuracy, cka : mapping from a selection to its Curve
     about : mapping
         See :attr:`ProbedLayer.about`.
+    penalty : float
+        Of the probes.
     """
 
     net: Net
@@ -44,6 +51,7 @@ class Measurement:
     accuracy: Mapping[str, Curve] = field(repr=False)
     cka: Mapping[str, Curve] = field(repr=False)
     about: Mapping[str, Any] = field(repr=False)
+    penalty: float = float("nan")
 
     @property
     def d(self) -> int:
@@ -119,6 +127,7 @@ def measured(
     selections: Sequence[str],
     seeds: Sequence[int],
     fractions: Sequence[float],
+    penalty: float | None = None,
 ) -> Measurement:
     """Measure one network on one task, and release its features.
 
@@ -134,39 +143,109 @@ def measured(
         Of the selections.
     fractions : sequence of float
         In (0, 1]; the ridge probe ignores them.
+    penalty : float, optional
+        Of the probes; by default the layer's own choice.
     """
-    accuracy = {name: layer.probe(probe, name, seeds, fractions) for name in selections}
+    alpha = layer.penalty(probe).penalty if penalty is None else penalty
+    accuracy = {
+        name: layer.probe(probe, name, seeds, fractions, penalty=alpha) for name in selections
+    }
     cka = {name: layer.cka(name, seeds) for name in selections}
     about = layer.about
     layer.release()
-    return Measurement(net, task, accuracy, cka, about)
+    return Measurement(net, task, accuracy, cka, about, alpha)
 
 
-def measured_all(layers: Iterable[NetTaskLayer], **how: Any) -> Measurements:
-    """Every layer measured; see :func:`measured` for how.
+def common_choices(layers: Iterable[NetTaskLayer], probe: str) -> dict[str, PenaltyChoice]:
+    """The choice of one penalty for all networks on a task, by the name of the task; see
+    :func:`.common_choice`.
+
+    A network whose grid lacks penalties that another one has tried tries them too. Features are let
+    go layer by layer: what is chosen stays in the cache.
+    """
+    by_task: dict[str, list[ProbedLayer]] = {}
+    for _, task, layer in layers:
+        layer.penalty(probe)
+        layer.release()
+        by_task.setdefault(task.name, []).append(layer)
+    chosen = {}
+    for name, some in by_task.items():
+        grid = united_grid([layer.penalty(probe) for layer in some])
+        choices = []
+        for layer in some:
+            own = layer.penalty(probe)
+            choices.append(own if own.grid == grid else layer.choice_on(probe, grid))
+            layer.release()
+        chosen[name] = common_choice(choices)
+    return chosen
+
+
+def _penalties(layers: Sequence[NetTaskLayer], probe: str, which: str) -> dict[str, float]:
+    """The penalty of each task by its name; none where each network has its own."""
+    if which not in PENALTIES:
+        raise unknown("kind of penalties", which, PENALTIES)
+    if which == "own":
+        return {}
+    return {name: choice.penalty for name, choice in common_choices(layers, probe).items()}
+
+
+def measured_all(
+    layers: Iterable[NetTaskLayer], *, probe: str, penalties: str = "common", **how: Any
+) -> Measurements:
+    """Every layer measured.
+
+    Parameters
+    ----------
+    layers : iterable of (Net, Task, ProbedLayer)
+    probe : str
+        ``ridge`` or ``logistic``.
+    penalties : str
+        ``common``: all networks of a task have the penalty of :func:`common_choices`, so that no
+        difference between them is one of penalties. It is a network's own where it is the only
+        one. ``own``: each has its own choice.
+    **how
+        As for :func:`measured`.
+
+    Raises
+    ------
+    InputError
+        If there are no such penalties.
 
     Examples
     --------
     ``measured_all(session.layers(), probe="ridge", selections=["random"], seeds=[1, 2, 3],
     fractions=[1.0])``
     """
-    return Measurements([measured(*layer, **how) for layer in layers])
+    layers = list(layers)
+    at = _penalties(layers, probe, penalties)
+    return Measurements(
+        [
+            measured(net, task, layer, probe=probe, penalty=at.get(task.name), **how)
+            for net, task, layer in layers
+        ]
+    )
 
 
-def measured_halves(layers: Iterable[NetTaskLayer], seeds: Sequence[int]) -> Halves:
+def measured_halves(
+    layers: Iterable[NetTaskLayer], seeds: Sequence[int], *, penalties: str = "common"
+) -> Halves:
     """Ridge probes on random neurons, tested on two disjoint halves of the test images.
 
-    Measure these first: the probes of :func:`measured` come with them at no cost.
+    Measure these first: the probes of :func:`measured_all` come with them at no cost.
 
     Parameters
     ----------
     layers : iterable of (Net, Task, ProbedLayer)
     seeds : sequence of int
         Of the random selections.
+    penalties : str
+        As for :func:`measured_all`.
     """
+    layers = list(layers)
+    at = _penalties(layers, "ridge", penalties)
     halves = {}
     for net, task, layer in layers:
-        halves[net.name, task.name] = layer.ridge_halves("random", seeds)
+        halves[net.name, task.name] = layer.ridge_halves("random", seeds, penalty=at.get(task.name))
         layer.release()
     return halves
 

@@ -16,6 +16,7 @@ from ..measures.cka import cka_curve, closed_form, diagonal_share
 from ..measures.cka_images import cka_by_images
 from ..measures.curves import Curve
 from ..measures.features import Features
+from ..measures.guessing import beats_guessing
 from ..measures.image_groups import group_means
 from ..measures.selections import SELECTIONS, orderings, sizes_of
 from ..measures.statistics import SufficientStatistics
@@ -188,18 +189,22 @@ class ProbedLayer:
         measure = "debiased_cka" if debiased else "cka"
         return self._curve(measure, selection, seeds, self._cached(what, compute), 1.0)
 
-    def _choice(self, kind: str, compute: Callable[[], PenaltyChoice]) -> PenaltyChoice:
+    def _choice(
+        self, kind: str, compute: Callable[[], PenaltyChoice], grid: Sequence[float] = ()
+    ) -> PenaltyChoice:
         def arrays() -> Arrays:
             return {name: np.array(value) for name, value in asdict(compute()).items()}
 
         what = {"measure": f"{kind} penalty", "standardize": self.standardize}
-        kept = self._cached(what, arrays)
+        kept = self._cached(what | ({"grid": list(grid)} if grid else {}), arrays)
         return PenaltyChoice(
             kept["penalty"].item(),  # the cache gives a number back as an array (1,)
             tuple(kept["grid"].tolist()),
             tuple(kept["loss"].tolist()),
             tuple(kept["accuracy"].tolist()),
             kept["folds"].item(),
+            kept["within"].item(),
+            kept["standard_errors"],
         )
 
     @cached_property
@@ -217,6 +222,33 @@ class ProbedLayer:
     def penalty(self, probe: str) -> PenaltyChoice:
         """That of the ``ridge`` or the ``logistic`` probe."""
         return self.ridge_penalty if probe == "ridge" else self.logistic_penalty
+
+    def choice_on(self, probe: str, grid: Sequence[float]) -> PenaltyChoice:
+        """The choice among some penalties and no others, such as those of other networks."""
+
+        def compute() -> PenaltyChoice:
+            one = self._ridge_probe() if probe == "ridge" else self._logistic_probe()
+            return one.choose_penalty(tuple(grid))
+
+        return self._choice(probe, compute, grid)
+
+    def ridge_redundancy(
+        self, selection: str, seeds: Sequence[int], delta: float, penalty: float
+    ) -> float:
+        """DR(delta) of the ridge probe's test accuracy at a penalty, without the whole curve; NaN
+        where the whole layer is no better than guessing the largest class.
+        """
+
+        def compute() -> Arrays:
+            probe = self._ridge_probe(penalty)
+            found = probe.redundancy(orderings(selection, probe.statistics, seeds), delta)
+            return {"numbers": np.array([found.value, found.full])}
+
+        key = {**self._ridge_key("ridge redundancy", selection, seeds, penalty), "delta": delta}
+        value, full = self._cached(key, compute)["numbers"].tolist()
+        counts = self.test_counts()
+        guessing, images = float(counts.max() / counts.sum()), int(counts.sum())
+        return value if beats_guessing(full, guessing, images) else float("nan")
 
     def _ridge_probe(self, penalty: float | None = None) -> RidgeProbe:
         return RidgeProbe(
@@ -280,12 +312,12 @@ class ProbedLayer:
         return self._accuracy_curve("ridge", selection, seeds, arrays, alpha)
 
     def ridge_validation(
-        self, seeds: Sequence[int], selection: str = "random"
+        self, seeds: Sequence[int], selection: str = "random", *, penalty: float | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Accuracy by class of the ridge probe on train images held out in turn, (seeds, r, C), and
         the train images of each class, (C,).
         """
-        alpha = self.ridge_penalty.penalty
+        alpha = self.ridge_penalty.penalty if penalty is None else penalty
 
         def compute() -> Arrays:
             per_class, counts = self._ridge_probe(alpha).cross_validated(selection, seeds)
@@ -333,13 +365,15 @@ class ProbedLayer:
         kept = self._cached({**key, "draws": draws}, compute)
         return kept["curves"], kept["full"]
 
-    def ridge_halves(self, selection: str, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    def ridge_halves(
+        self, selection: str, seeds: Sequence[int], *, penalty: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Accuracy by class of the ridge probe on two disjoint halves of the test images, every
         second one of a class: (seeds, r, C) each.
 
         The same pass gives :meth:`ridge`, which costs nothing if it is asked for afterwards.
         """
-        alpha = self.ridge_penalty.penalty
+        alpha = self.ridge_penalty.penalty if penalty is None else penalty
 
         def compute() -> Arrays:
             labels = np.asarray(self.features.check_labelled().y_test)
@@ -419,14 +453,20 @@ class ProbedLayer:
         return float(self._whole(probe, alpha)["full"][0])
 
     def probe(
-        self, kind: str, selection: str, seeds: Sequence[int], fractions: Sequence[float]
+        self,
+        kind: str,
+        selection: str,
+        seeds: Sequence[int],
+        fractions: Sequence[float],
+        *,
+        penalty: float | None = None,
     ) -> Curve:
         """A probe's accuracy: the ``ridge`` probe's at every size, the ``logistic`` one's at
         fractions of the layer.
         """
         if kind == "logistic":
-            return self.logistic(selection, seeds, sizes_of(fractions, self.d))
-        return self.ridge(selection, seeds)
+            return self.logistic(selection, seeds, sizes_of(fractions, self.d), penalty=penalty)
+        return self.ridge(selection, seeds, penalty=penalty)
 
 
 def _seeds(selection: str, seeds: Sequence[int]) -> list[int]:

@@ -16,6 +16,8 @@ from ..measures.selections import ordering
 from ..measures.statistics import SufficientStatistics
 from ..measures.validation import as_features, count_classes
 from .cross_validation import (
+    NO_LOSS,
+    HeldOut,
     PenaltyChoice,
     check_classes,
     check_penalty,
@@ -31,11 +33,6 @@ AS_GOOD = 1.02
 """Times the least held-out loss up to which a stronger penalty is as good. Weak penalties leave the
 probes' losses uncertain by up to half a percent, measured; a step of the grid towards stronger ones
 makes 3% to 30%.
-"""
-
-NO_LOSS = 1e-9
-"""Cross-entropies up to here, in nats, are equal: a larger factor would make them as small as one
-likes, and rounding would choose between penalties.
 """
 
 
@@ -102,13 +99,17 @@ def cross_validate(
     together = rows_left_out(labels, groups)
     # of a row: its image's, over that image's views
     weight = torch.empty(len(features), dtype=design.exact.dtype)
+    image, images = torch.empty(len(features), dtype=torch.int64), 0
     for rows in together:
         weight[rows] = 1 / rows.shape[1] / sum(map(len, together))
-    weight = weight[order].to(device)
+        image[rows] = torch.arange(images, images + len(rows))[:, None]
+        images += len(rows)
+    weight, image = weight[order].to(device), image[order]
     ends: dict[float, Tensor] = {}  # the solutions of the weakest and the strongest so far
 
-    def losses(penalties: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    def losses(penalties: tuple[float, ...]) -> HeldOut:
         loss, accuracy = np.empty((2, len(penalties)))
+        by_image = np.empty((images, len(penalties)))
         upwards = bool(ends) and min(penalties) > min(ends)
         for i in sorted(range(len(penalties)), key=penalties.__getitem__, reverse=not upwards):
             penalty = check_penalty(penalties[i])
@@ -126,24 +127,37 @@ def cross_validate(
             near = None if not ends else ends[max(ends) if upwards else min(ends)]
             found = problems.fit(problems.from_smaller(near)).weights
             scores = torch.cat([design.exact[:, rows].T @ found[f] for f, rows in enumerate(held)])
-            loss[i] = scaled_entropy(scores, truth, weight)
+            loss[i], factor = scaled_entropy(scores, truth, weight)
+            added = (entropies(scores, truth, factor) * weight).cpu().double() * images
+            by_image[:, i] = added.new_zeros(images).index_add_(0, image, added).numpy()
             accuracy[i] = float(weight[scores.argmax(1) == truth].sum())
             ends[penalty] = found
             for between in sorted(ends)[1:-1]:
                 del ends[between]
-        return loss, accuracy
+        return HeldOut(loss, accuracy, by_image)
 
     return choose(losses, grid, folds, within=AS_GOOD, extend=extend)
 
 
-def scaled_entropy(scores: Tensor, labels: Tensor, weight: Tensor) -> float:
-    """The least weighted cross-entropy of scores (n, C) times a factor of at least 0.
+def entropies(scores: Tensor, labels: Tensor, factor: float) -> Tensor:
+    """The cross-entropy of each row of scores (n, C) times a factor, (n,), in nats."""
+    return torch.cat(
+        [
+            torch.nn.functional.cross_entropy(factor * scores[rows], labels[rows], reduction="none")
+            for rows in blocks(len(scores))
+        ]
+    )
+
+
+def scaled_entropy(scores: Tensor, labels: Tensor, weight: Tensor) -> tuple[float, float]:
+    """The least weighted cross-entropy of scores (n, C) times a factor of at least 0, and this
+    factor.
 
     ``weight`` (n,) sums to 1.
     """
     # Newton's method: less the score of the label, the entropy is the logarithm of a sum of
     # exponentials, convex in the factor.
-    factor, best = 0.0, math.inf
+    factor, best = 0.0, (math.inf, 0.0)
     for _ in range(50):
         value = slope = bend = 0.0
         for rows in blocks(len(scores)):
@@ -154,12 +168,12 @@ def scaled_entropy(scores: Tensor, labels: Tensor, weight: Tensor) -> float:
             terms = (factor * apart).logsumexp(1), mean, spread
             more = [float((weight[rows] * term).sum(dtype=accumulator(apart))) for term in terms]
             value, slope, bend = value + more[0], slope + more[1], bend + more[2]
-        best = min(best, value)
+        best = min(best, (value, factor))
         if factor == 0 and (slope >= 0 or not bend > 0):  # the scores mislead, or are all alike
             break
         step = factor - slope / bend if bend > 0 else math.inf
         step = min(max(step, factor / 4), factor * 4) if factor else step
-        if abs(step - factor) <= 1e-4 * step or best < NO_LOSS:
+        if abs(step - factor) <= 1e-4 * step or best[0] < NO_LOSS:
             break
         factor = step
-    return max(best, NO_LOSS)
+    return max(best[0], NO_LOSS), best[1]

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..measures.accumulation import on_device
 from ..measures.statistics import SufficientStatistics
 from ..measures.validation import as_features, check_features, count_classes, rows_of
-from .cross_validation import PenaltyChoice, choose, rows_left_out
+from .cross_validation import HeldOut, PenaltyChoice, choose, rows_left_out
 
 LEFT_OUT_AT_ONCE = 1 << 22
 """Numbers held at a time for rows that are left out: images times neurons."""
@@ -69,12 +69,12 @@ def leave_one_out(
     values, vectors = torch.linalg.eigh(statistics.gram)
     images = sum(map(len, together))
 
-    def losses(penalties: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    def losses(penalties: tuple[float, ...]) -> HeldOut:
         added = torch.tensor(list(map(alpha, penalties)), dtype=torch.float64).to(values)
         inverses = 1 / (values.clamp_min(0)[:, None] + added)  # (d, penalties)
         weights = (inverses[:, :, None] * (vectors.T @ cross)[:, None]).flatten(1)
-        products, squares, right = np.zeros((3, len(penalties)))
-        spread = 0.0
+        right = np.zeros(len(penalties))
+        terms: list[list[np.ndarray]] = [[], [], []]  # of each image: y's, ys and s's
         for rows_of_groups in together:
             size = rows_of_groups.shape[1]
             held = size * max(statistics.d, len(penalties) * num_classes, size)
@@ -104,13 +104,18 @@ def leave_one_out(
                 scores = own[:, :, None] - errors
                 hits = (scores + prior).argmax(3) == truth[:, :, None]
                 right += hits.double().mean(1).sum(0).cpu().numpy()
-                products += (scores * own[:, :, None]).sum(3).mean(1).sum(0).cpu().numpy()
-                squares += scores.square().sum(3).mean(1).sum(0).cpu().numpy()
-                spread += float(own.square().sum(2).mean(1).sum())
+                products = (scores * own[:, :, None]).sum(3).mean(1)
+                squares = scores.square().sum(3).mean(1)
+                spread = own.square().sum(2).mean(1)[:, None]
+                for kept, term in zip(terms, (spread, products, squares), strict=True):
+                    kept.append(term.cpu().numpy())
+        spreads, products, squares = (np.concatenate(kept) for kept in terms)
+        explained = np.maximum(products.sum(0), 0)  # the factor is at least 0
         with np.errstate(invalid="ignore", divide="ignore"):
-            # the squared error with the best factor, if that is above 0; rounding may lead below 0
-            explained = np.where(products > 0, products, 0) ** 2 / squares
-            loss = np.maximum(0, spread - explained) / images
-        return loss, right / images
+            factor = explained / squares.sum(0)
+        # the squared error with the best factor; rounding may lead below 0
+        loss = np.maximum(0, spreads.sum() - factor * explained) / images
+        by_image = spreads - 2 * factor * products + factor**2 * squares
+        return HeldOut(loss, right / images, by_image)
 
     return choose(losses, grid, images, within=AS_GOOD, extend=extend)
