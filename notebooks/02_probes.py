@@ -172,7 +172,7 @@ session.figure(
         *penalties.band_series(bands, ridge), "DR(δ) of ridge accuracy:\nshare that can be dropped"
     ),
     "penalty-bands",
-    alt="Diffused redundancy of ridge accuracy for each task, once with its interval over "
+    alt="Diffused redundancy of ridge accuracy for each task, once with its interval over subsets and test images "
     "selections and once with its band over the penalties that cannot be told apart.",
 )
 session.say(penalties.describe_bands(bands, ridge))
