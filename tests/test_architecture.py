@@ -15,6 +15,7 @@ DIRECTION = (
     "tasks",
     "nets",
     "zoo",
+    "uncertainty",
     "measures",
     "probes",
     "experiment",
@@ -30,7 +31,11 @@ DIRECTION = (
 """Rooms and single modules, each of which may import what stands before it."""
 ALSO = {"nets": {"measures.features"}, "tasks": {"measures.labels"}}
 """Modules of later rooms that a room may import all the same."""
-ALONE = {"measures": {"measures"}, "probes": {"measures", "probes"}}
+ALONE = {
+    "uncertainty": {"uncertainty"},
+    "measures": {"uncertainty", "measures"},
+    "probes": {"uncertainty", "measures", "probes"},
+}
 """Rooms of mathematics, which know nothing of networks, tasks or files."""
 
 
