@@ -11,7 +11,9 @@ from diffused_redundancy.uncertainty.comparison import (
     Comparison,
     compare,
     corrected,
+    difference_found,
     holm,
+    mean_with_interval,
     permutation_p,
     pooled_sd,
     seeds_needed,
@@ -251,3 +253,20 @@ def test_the_seeds_that_a_table_asks_for_decide_it():
         one = compare(rng.standard_normal(n) + 1.5, rng.standard_normal(n))
         found.append(corrected([one, *[filler] * 17])[0].clear)
     assert np.mean(found) == pytest.approx(0.8, abs=0.1)
+
+
+def test_the_difference_that_is_found_needs_that_many_seeds():
+    for n in (4, 5, 12):
+        found = difference_found(n, 0.3, level=0.01)
+        assert seeds_needed(found * 1.001, 0.3, level=0.01) == n
+        assert seeds_needed(found * 0.999, 0.3, level=0.01) == n + 1
+    assert np.isnan(difference_found(3, 1.0)) and np.isnan(difference_found(5, NAN))
+    assert difference_found(5, 0.0) == 0
+
+
+def test_the_interval_of_a_mean_is_scipys():
+    values = [0.3, 0.5, 0.4, 0.9]
+    interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert mean_with_interval([*values, NAN]) == pytest.approx((0.525, *interval))
+    assert mean_with_interval([0.3]) == pytest.approx((0.3, NAN, NAN), nan_ok=True)
+    assert np.isnan(mean_with_interval([])).all()

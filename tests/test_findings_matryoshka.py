@@ -162,17 +162,53 @@ def test_published_nets_of_fixed_features_have_one_accuracy_or_none(nesting):
     assert matryoshka.FIXED not in fewer
 
 
+def claim(nested: list[int], plain: list[int], tasks: int = 1) -> list[str]:
+    """The words of claim 7: above the floor, less than others in accuracy and in CKA."""
+    nets = [net(f"m{i}", loss="MRL", seed=i) for i in range(len(nested))]
+    nets += [net(f"s{i}", seed=i) for i in range(len(plain))]
+    measurements = Measurements(
+        [
+            measurement(n, task(f"t{j}"), k, first=10)
+            for j in range(tasks)
+            for n, k in zip(nets, [*nested, *plain], strict=True)
+        ]
+    )
+    by_loss = matryoshka.grouped_by_loss(nets)
+    differences = matryoshka.nested_differences(measurements, by_loss, 0.9)
+    verdicts = [matryoshka.still_redundant(measurements, 0.9)]
+    verdicts += [
+        matryoshka.less_than_others(differences, measure, 0.9) for measure in ("accuracy", "cka")
+    ]
+    return [one.word for one in verdicts]
+
+
 def test_claim_on_nested_layers(nesting):
     by_loss = matryoshka.grouped_by_loss(nesting.nets)
     assert list(by_loss.groups) == ["MRL", "standard"]
     differences = matryoshka.nested_differences(nesting, by_loss, 0.9)
     assert {(one.group, one.against) for one in differences} == {("MRL", "standard")}
-    verdict = matryoshka.still_redundant(nesting, differences, 0.9)
-    assert verdict.word == "holds"
-    assert "of CKA against other losses: of 1 comparisons 1 clearly lower" in verdict.because
-    low = Measurements([measurement(nesting.nets[0], nesting.tasks[0], 95, first=10)])
-    assert matryoshka.still_redundant(low, [], 0.9).word == "does not hold"
-    plain = Measurements([measurement(net("s"), task(), 9)])
-    assert matryoshka.still_redundant(plain, [], 0.9).word == "undecided"
-    one_seed = Measurements([measurement(nesting.nets[0], task(), 60, seeds=1)])
-    assert matryoshka.still_redundant(one_seed, [], 0.9).word == "undecided"
+    assert matryoshka.less_than_others(differences, "cka", 0.9).word == "no power"
+    verdict = matryoshka.still_redundant(nesting, 0.9)
+    assert verdict.word == "no power" and "0.40 (MRL, one network)" in verdict.because
+
+    middle, few = [58, 59, 60, 61, 62], [38, 39, 40, 41, 42]
+    assert claim(middle, few) == ["holds"] * 3
+    assert claim(few, middle) == ["holds", "does not hold", "does not hold"]
+    assert claim([94, 95, 96, 95, 94], few) == ["does not hold", "holds", "holds"]
+    assert claim([70, 79, 85, 83, 77], few)[0] == "undecided"  # the floor is 0.19
+    assert claim([60], few) == ["no power"] * 3
+    assert claim([], few) == ["undecided"] * 3
+
+
+def test_the_claim_on_nested_layers_states_its_interval():
+    from scipy import stats
+
+    sizes = [58, 59, 60, 61, 64]
+    measurements = Measurements(
+        [measurement(net(f"m{i}", loss="MRL", seed=i), task(), k) for i, k in enumerate(sizes)]
+    )
+    values = 1 - np.array(sizes) / 100
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    because = matryoshka.still_redundant(measurements, 0.9).because
+    assert f"on T {values.mean():.2f} (MRL, {low:.2f} to {high:.2f})" in because
+    assert "would have 0.19" in because

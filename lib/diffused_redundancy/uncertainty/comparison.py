@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 from ..errors import InputError, check_number
 
@@ -358,6 +358,37 @@ def seeds_needed(
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle + 1, high)
     return low
+
+
+def difference_found(n: int, sd: float, *, level: float = LEVEL, power: float = POWER) -> float:
+    """The true difference of means that two groups of ``n`` values find with a given power; the
+    inverse of :func:`seeds_needed`. NaN where a permutation test of them could not reach 5%.
+
+    >>> round(difference_found(17, 1.0), 2), difference_found(3, 1.0)
+    (0.99, nan)
+    """
+    if not sd >= 0 or smallest_permutation_p(n, n) > LEVEL:
+        return float("nan")
+    df = 2 * n - 2
+    bar = stats.t.isf(level / 2, df)
+    shift = optimize.brentq(lambda by: stats.nct.sf(bar, df, by) - power, 0, bar + 40)
+    return float(shift) * sd * math.sqrt(2 / n)
+
+
+def mean_with_interval(values: Any) -> tuple[float, float, float]:
+    """The mean of a group with its 95% interval by Student's t; NaN ends with fewer than two
+    values. NaN among the values are left out.
+
+    >>> [round(end, 2) for end in mean_with_interval([1, 2, 3])]
+    [2.0, -0.48, 4.48]
+    """
+    numbers = _numbers(values, "values")
+    numbers = numbers[~np.isnan(numbers)]
+    n, mean = len(numbers), float(numbers.mean()) if len(numbers) else float("nan")
+    if n < 2:
+        return mean, float("nan"), float("nan")
+    half = float(stats.t.isf(LEVEL / 2, n - 1) * numbers.std(ddof=1) / math.sqrt(n))
+    return mean, mean - half, mean + half
 
 
 def pooled_sd(groups: Sequence[np.ndarray]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -173,20 +174,21 @@ def _statistics(signs: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def _labellings(labels: np.ndarray) -> Iterator[np.ndarray]:
     """Blocks of labellings (m, n), the observed one first."""
-    if _count(labels) <= MOST_RELABELLINGS:
-        block: list[list[int]] = []
-        for one in _arrangements(labels.tolist()):
-            block.append(one)
-            if len(block) == 2000:
-                yield np.array(block)
-                block = []
-        if block:
-            yield np.array(block)
+    block = 2000
+    if _count(np.bincount(labels).tolist()) <= MOST_RELABELLINGS:
+        every = _every_labelling(tuple(labels.tolist()))
+        yield from (every[i : i + block] for i in range(0, len(every), block))
         return
     yield labels[None]
     rng = np.random.default_rng(0)
-    for _ in range(0, DRAWN, 2000):
-        yield rng.permuted(np.tile(labels, (2000, 1)), axis=1)
+    for _ in range(0, DRAWN, block):
+        yield rng.permuted(np.tile(labels, (block, 1)), axis=1)
+
+
+@lru_cache(maxsize=4)
+def _every_labelling(labels: tuple[int, ...]) -> np.ndarray:
+    """(m, n), the sorted one first."""
+    return np.array(list(_arrangements(list(labels))), dtype=np.int8)
 
 
 def _arrangements(labels: list[int]) -> Iterator[list[int]]:
@@ -206,14 +208,14 @@ def _arrangements(labels: list[int]) -> Iterator[list[int]]:
         now[i + 1 :] = reversed(now[i + 1 :])
 
 
-def _count(labels: np.ndarray) -> int:
-    return math.factorial(len(labels)) // math.prod(
-        math.factorial(int(n)) for n in np.bincount(labels)
-    )
+def _count(sizes: Sequence[int]) -> int:
+    """How many ways there are to assign values to groups of some sizes."""
+    return math.factorial(int(sum(sizes))) // math.prod(math.factorial(int(n)) for n in sizes)
 
 
 def _smallest_p(sizes: Sequence[int]) -> float:
-    count = math.factorial(sum(sizes)) // math.prod(map(math.factorial, sizes))
+    """In perfect order, or its reverse."""
+    count = _count(sizes)
     return 1 / (DRAWN + 1) if count > MOST_RELABELLINGS else 2 / count
 
 
