@@ -56,13 +56,16 @@ def test_verdicts_on_one_loss_look_at_its_groups_and_one_measure_only(losses):
     both = verdict("adversarial")
     assert both.word == "holds on 1 of 2 tasks, does not on 1"
     assert both.because.startswith("Adversarial against standard training, DR(0.9) of accuracy")
-    assert "on ONE adversarial L2 0.5 higher: +0.200, +0.1" in both.because
-    assert "on TWO adversarial L2 0.5 lower: -0.200" in both.because and "CKA" not in both.because
+    assert "higher on ONE (adversarial L2 0.5 higher: +0.200, +0.1" in both.because
+    assert (
+        "lower on TWO (adversarial L2 0.5 lower: -0.200" in both.because
+        and "CKA" not in both.because
+    )
     on_one = [one for one in differences if one.task == "ONE"]
     assert verdict("adversarial", some=on_one).word == "holds"
     assert verdict("adversarial", "lower", on_one).word == "does not hold"
     weak = verdict("dropout")
-    assert weak.word == "no power" and "1 without power (" in weak.because
+    assert weak.word == "no power" and "1 of 1 comparisons without power, " in weak.because
     missing = verdict("DeCov")
     assert missing.word == "undecided"
     assert missing.because.startswith("DeCov against standard training") and "no such" in (
@@ -194,7 +197,7 @@ def test_losses_in_strengths_have_a_figure_each():
     assert figure.ticks == [(0.0, "standard"), (1.0, "0.2"), (2.0, "0.5"), (3.0, "0.8")]
     assert figure.ylabels == ["DR(0.9) of accuracy", "DR(0.9) of CKA"] and len(figure.rows) == 2
     assert "from standard training to dropout 0.8" in figure.sentence
-    assert "from 0.59 to 0.54 on T: over the strengths it has no clear trend" in figure.sentence
+    assert "from 0.59 to 0.54 on T, where it has no clear trend" in figure.sentence
     ((title, (series,)),) = figure.rows[1]
     assert title == "T" and series.look == 1 and not series.joined
     assert series.x == pytest.approx([-0.06, 0.06, 1, 2, 3])

@@ -68,7 +68,7 @@ class Difference:
         one = self.comparison
         if not one.stated:
             return one.words
-        interval = f", {one.low:+.3f} to {one.high:+.3f}" if one.low == one.low else ""
+        interval = f", {one.low:+.3f} to {one.high:+.3f}" if one.low < one.high else ""
         return f"{one.words}: {one.difference:+.3f}{interval}"
 
 
@@ -182,15 +182,15 @@ def describe_power(measurements: Measurements, grouping: Grouping, delta: float)
                 beyond = f", found from {found:.3f} on" if found == found else ""
                 parts.append(f"{sd:.3f} on {task.title}{beyond}")
         if parts:
-            sentences.append(f"of DR({delta:g}) of {name} {listed(parts)}")
+            sentences.append(f"DR({delta:g}) of {name}: {listed(parts)}")
     if not sentences:
         return (
             "NETS holds no two networks that differ in their seed only, so nothing is known here "
             "of what the seed of the pre-training does."
         )
     text = (
-        "The SD between networks that differ in the seed of their pre-training only is "
-        f"{'; '.join(sentences)}."
+        "The SD between networks that differ in the seed of their pre-training only. "
+        f"{'. '.join(sentences)}."
     )
     if difference_found(n, 1.0) == difference_found(n, 1.0):
         return (
@@ -262,13 +262,13 @@ def verdict_on(
         by_task.setdefault(one.task, []).append(one)
     outcomes = {task: outcome_of([one.outcome for one in some]) for task, some in by_task.items()}
     told = "; ".join(
-        f"on {task} {_counted(some)}, so {TASK_WORDS[outcomes[task]]}"
+        f"{TASK_WORDS[outcomes[task]]} on {task} ({_counted(some)})"
         for task, some in by_task.items()
     )
     return Verdict(
         verdict_word(list(outcomes.values()), expected),
-        f"{title}, the mean of pre-trained networks against that of others: {told}. Expected: "
-        f"{expected}. {RULE}",
+        f"{title}, means over pre-trained networks: {told}. Expected: {expected}; a task counts if "
+        "some comparison is clear and none is clearly the opposite.",
     )
 
 
@@ -283,12 +283,6 @@ TASK_WORDS = {
 }
 """What an outcome of :func:`outcome_of` is called in a sentence."""
 
-RULE = (
-    "A task counts as higher (lower) if at least one comparison is clear and none is clearly the "
-    f"opposite; clear is Holm's corrected p of Welch's test below {LEVEL:g} and the exact "
-    f"permutation test's own p of at most {LEVEL:g}."
-)
-
 
 def _counted(differences: Sequence[Difference]) -> str:
     """Every comparison with power in words, and the others as numbers."""
@@ -301,10 +295,10 @@ def _counted(differences: Sequence[Difference]) -> str:
     ]
     if weak:
         needed = [n for one in weak if (n := one.comparison.seeds_needed) is not None]
-        seeds = f" ({_range(needed)} seeds would decide)" if len(needed) == len(weak) else ""
-        parts.append(f"{len(weak)} without power{seeds}")
+        seeds = f", {_range(needed)} seeds would decide" if len(needed) == len(weak) else ""
+        parts.append(f"{len(weak)} of {len(differences)} comparisons without power{seeds}")
     if unknown:
-        parts.append(f"{len(unknown)} not stated")
+        parts.append(f"{len(unknown)} of {len(differences)} comparisons not stated")
     return listed(parts)
 
 
@@ -367,10 +361,5 @@ def verdict_on_trends(trends: Mapping[str, Trend], expected: str, title: str) ->
     """Whether DR has the expected trend, ``higher`` for rising, task by task."""
     told = "; ".join(f"on {task} it {trend_in_words(one)}" for task, one in trends.items())
     word = verdict_word([one.outcome for one in trends.values()], expected)
-    return Verdict(word, f"{title}: {told}. {TREND_RULE}")
-
-
-TREND_RULE = (
-    "Pairs are of networks of different width. p is exact: by the Jonckheere-Terpstra test over "
-    "all assignments of the networks to the widths, with Holm's correction for the tasks."
-)
+    because = f"{title}: {told}. p by the exact Jonckheere-Terpstra test, Holm's for the tasks."
+    return Verdict(word, because)

@@ -272,11 +272,14 @@ def describe_strengths(
                 for label in (reference, strongest)
             )
             moves.append(
-                f"from {before:.2f} to {after:.2f} on {task.title}: over the strengths it "
+                f"from {before:.2f} to {after:.2f} on {task.title}, where it "
                 f"{trend_in_words(by_task[task.title])}"
             )
-        sentences.append(f"DR({delta:g}) of {name} goes {', '.join(moves)}")
-    return f"**What to see:** from {reference} training to {strongest}, {'; '.join(sentences)}."
+        sentences.append(f"DR({delta:g}) of {name} goes {'; '.join(moves)}")
+    return (
+        f"**What to see:** from {reference} training to {strongest}, and over all strengths. "
+        f"{'. '.join(sentences)}."
+    )
 
 
 def spaced_ticks(widths: Sequence[int], factor: float = 1.3) -> list[tuple[float, str]]:

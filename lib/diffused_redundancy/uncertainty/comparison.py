@@ -56,7 +56,8 @@ class Comparison:
     corrected_p : float
         ``p``, corrected for the family; see :func:`corrected`.
     family : int
-        How many comparisons are made together.
+        How many comparisons with power are made together; without power, how many there would be
+        if all had it.
 
     Examples
     --------
@@ -217,12 +218,13 @@ def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
     --------
     >>> values = [0.8, 0.81, 0.79, 0.8, 0.82], [0.7, 0.72, 0.71, 0.7, 0.69]
     >>> [one.family for one in corrected([compare(*values), compare([1.0], [2.0])])]
-    [2, 2]
+    [1, 2]
     """
     ps = holm([one.p if one.has_power else float("nan") for one in comparisons])
-    family = max(1, sum(one.stated for one in comparisons))
+    powered = sum(one.has_power for one in comparisons)
+    stated = sum(one.stated for one in comparisons)
     return [
-        replace(one, corrected_p=float(p), family=family)
+        replace(one, corrected_p=float(p), family=max(1, powered if one.has_power else stated))
         for one, p in zip(comparisons, ps, strict=True)
     ]
 
