@@ -123,10 +123,11 @@ session.say(display.markdown_table(matryoshka.in_points(approach)))
 # other loss. In the latter, the order of the neurons means nothing. In points.
 
 # %%
-gains = matryoshka.prefix_gain(measurements, [8, 16, 32, 64, 128, 256])
+sizes = [8, 16, 32, 64, 128, 256]
+gains = matryoshka.prefix_gain(measurements, sizes)
 session.table(gains, "prefix-gain", show=False)
 session.say(display.markdown_table(matryoshka.in_points(gains)))
-session.say(matryoshka.describe_prefix_gain(gains))
+session.say(matryoshka.describe_prefix_gain(measurements, sizes[0]))
 
 # %% [markdown]
 # ## Similarity to the whole layer

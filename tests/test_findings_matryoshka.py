@@ -96,12 +96,31 @@ def test_prefixes_against_random_neurons(nesting):
     gains = matryoshka.prefix_gain(nesting, [8, 16, 300])
     assert list(gains.columns) == ["task", "prefix of", "k = 8", "k = 16"]
     assert gains["k = 8"].iloc[0] == pytest.approx(100 * 0.8 * 0.9 * (8 / 10 - 8 / 40))
-    assert "is ahead in every case" in matryoshka.describe_prefix_gain(gains)
+    text = matryoshka.describe_prefix_gain(nesting, 8)
+    assert f"on T {gains['k = 8'].iloc[0]:+.1f} (MRL, no power)" in text
+    assert "nothing to compare" in matryoshka.describe_prefix_gain(nesting, 300)
     assert matryoshka.in_points(gains)["k = 8"].iloc[0] == f"{gains['k = 8'].iloc[0]:+.1f}"
     table = matryoshka.prefix_table(nesting.nets).set_index("k")
     assert table.loc[8, "MRL"] == 0.5
     assert (table.loc[8, matryoshka.FIXED], table.loc[100, matryoshka.FIXED]) == (0.6, 0.8)
     assert "10 (MRL, nested prefix)" in matryoshka.describe_similarity(nesting, 0.9)
+
+
+def test_the_gain_of_a_prefix_is_compared_at_the_level_of_networks():
+    def said(first: int, plain: int) -> str:
+        nets = [net(f"m{i}", loss="MRL", seed=i) for i in range(5)]
+        nets += [net(f"s{i}", seed=i) for i in range(5)]
+        made = [
+            measurement(n, task(), 60, first=(first if i < 5 else plain) + i % 5)
+            for i, n in enumerate(nets)
+        ]
+        return matryoshka.describe_prefix_gain(Measurements(made), 8)
+
+    ours, theirs = (100 * 0.8 * 0.9 * 8 / (at + np.arange(5)) for at in (10, 40))
+    gap = ours.mean() - theirs.mean()
+    assert f"on T {gap:+.1f} (MRL, +2" in said(10, 40) and "higher)" in said(10, 40)
+    assert f"on T {-gap:+.1f} (MRL, -4" in said(40, 10) and "lower)" in said(40, 10)
+    assert "on T +0.0 (MRL, -0.8 to +0.8, no difference larger than 1)" in said(40, 40)
 
 
 def test_prefixes_at_some_sizes_only():

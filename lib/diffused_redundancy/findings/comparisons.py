@@ -237,6 +237,11 @@ def verdict_word(outcomes: Sequence[str], expected: str) -> str:
     return "no power" if stated and set(stated) == {"no power"} else "undecided"
 
 
+def judged(outcomes: Mapping[str, str], expected: str, because: str) -> Verdict:
+    """The verdict from the outcome of each task; see :func:`verdict_word`."""
+    return Verdict(verdict_word(list(outcomes.values()), expected), because)
+
+
 def verdict_on(
     differences: Sequence[Difference], expected: str, what: str, measure: str, delta: float
 ) -> Verdict:
@@ -265,8 +270,9 @@ def verdict_on(
         f"{TASK_WORDS[outcomes[task]]} on {task} ({_counted(some)})"
         for task, some in by_task.items()
     )
-    return Verdict(
-        verdict_word(list(outcomes.values()), expected),
+    return judged(
+        outcomes,
+        expected,
         f"{title}, means over pre-trained networks: {told}. Expected: {expected}; a task counts if "
         "some comparison is clear and none is clearly the opposite.",
     )
@@ -360,6 +366,5 @@ def trend_in_words(one: Trend) -> str:
 def verdict_on_trends(trends: Mapping[str, Trend], expected: str, title: str) -> Verdict:
     """Whether DR has the expected trend, ``higher`` for rising, task by task."""
     told = "; ".join(f"on {task} it {trend_in_words(one)}" for task, one in trends.items())
-    word = verdict_word([one.outcome for one in trends.values()], expected)
     because = f"{title}: {told}. p by the exact Jonckheere-Terpstra test, Holm's for the tasks."
-    return Verdict(word, because)
+    return judged({task: one.outcome for task, one in trends.items()}, expected, because)

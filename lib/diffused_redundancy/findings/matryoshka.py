@@ -19,15 +19,15 @@ from ..measures.curves import MEASURES, Curve
 from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
-from ..uncertainty.comparison import mean_with_interval
+from ..uncertainty.comparison import Comparison, compare, corrected, mean_with_interval
 from .claims import Verdict
 from .comparisons import (
     Difference,
     differences,
+    judged,
     outcome_of,
     redundancies,
     verdict_on,
-    verdict_word,
 )
 from .figure_data import Line, Panel
 from .grouping import TRAITS, Grouping, alike, grouped
@@ -309,24 +309,42 @@ def prefix_gain(measurements: Measurements, sizes: Sequence[int]) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def describe_prefix_gain(table: pd.DataFrame) -> str:
-    """One sentence on what nested training does for the prefix."""
-    columns = [name for name in table.columns if name.startswith("k = ")]
-    if not columns:
+def prefix_differences(measurements: Measurements, k: int) -> dict[tuple[str, str], Comparison]:
+    """Probe accuracy on the first k features of nested networks against those of the networks of
+    the first plain loss, in points, by task and nested loss; corrected for all of them.
+    """
+    pooled = pooled_selections(measurements.nets)
+    plain = _first_plain(pooled, "first")
+    nested = [one for one in pooled if one.nested_prefix]
+    found = {}
+    for task in measurements.tasks:
+        for prefix in nested if plain is not None else []:
+            values = [
+                [100 * float(curve.at(k).mean()) for curve in curves if curve.column(k) is not None]
+                for curves in (
+                    [measurements.of(net, task).curve("accuracy", "first") for net in one.nets]
+                    for one in (prefix, plain)
+                    if one is not None
+                )
+            ]
+            found[task.title, prefix.loss] = compare(*values, margin=1.0)
+    return dict(zip(found, corrected(list(found.values())), strict=True))
+
+
+def describe_prefix_gain(measurements: Measurements, k: int) -> str:
+    """One sentence on what nested training does for the first k features."""
+    found = {case: one for case, one in prefix_differences(measurements, k).items() if one.stated}
+    if not found:
         return "There is nothing to compare."
-    small = table[columns[0]]
-    least, most = float(table[columns].to_numpy().min()), float(table[columns].to_numpy().max())
-    ahead = (
-        "is ahead in every case"
-        if (small > 0).all()
-        else "is behind in every case"
-        if (small < 0).all()
-        else "is ahead in some cases only"
-    )
+    parts = [
+        f"on {task} {one.difference:+.1f} ({loss}"
+        + (f", {one.low:+.1f} to {one.high:+.1f}" if one.low < one.high else "")
+        + f", {one.words})"
+        for (task, loss), one in found.items()
+    ]
     return (
-        f"**What to see:** at {columns[0]} the nested prefix {ahead}, by {small.min():+.1f} to "
-        f"{small.max():+.1f} points; over all sizes above, the gain is {least:+.1f} to "
-        f"{most:+.1f} points."
+        f"**What to see:** at k = {k} the nested prefix gains, in points with a 95% interval over "
+        f"pre-training seeds: {'; '.join(parts)}."
     )
 
 
@@ -435,7 +453,7 @@ def still_redundant(measurements: Measurements, delta: float) -> Verdict:
     if not by_loss:
         return Verdict("undecided", "No network among NETS was trained for nested representations.")
     floor = 1 - delta**2
-    outcomes, sentences = [], []
+    outcomes, sentences = {}, []
     for task in measurements.tasks:
         words, found = [], []
         for loss, nets in by_loss.items():
@@ -447,10 +465,11 @@ def still_redundant(measurements: Measurements, delta: float) -> Verdict:
             else:
                 words.append(f"{mean:.2f} ({loss}, one network)")
                 found.append("no power")
-        outcomes.append(outcome_of(found))
+        outcomes[task.title] = outcome_of(found)
         sentences.append(f"on {task.title} {listed(words)}")
-    return Verdict(
-        verdict_word(outcomes, "higher"),
+    return judged(
+        outcomes,
+        "higher",
         f"DR({delta:g}) of CKA of random neurons in nested layers, with 95% t intervals over "
         f"pre-training seeds, where independent neurons of equal variance would have {floor:.2f}: "
         f"{'; '.join(sentences)}.",
