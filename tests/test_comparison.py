@@ -142,7 +142,9 @@ def test_without_power_nothing_is_clear():
     assert two.outcome == "no power" and two.words == "no power (4 seeds would decide)"
     assert compare([0.9], [0.1, 0.2, 0.1, 0.2, 0.1]).outcome == "no power"
     alone = compare([0.9], [0.1])
-    assert np.isnan([alone.p, alone.low, alone.sd]).all() and alone.words == "no power"
+    assert np.isnan([alone.p, alone.low, alone.sd]).all() and alone.words == (
+        "no power (at least 4 seeds are needed)"
+    )
     assert "seeds would decide" in compare([0.9], [0.1], sd=0.1).words
     assert words([0.50], [0.5, 0.6], margin=1e-9).startswith("no power (")
     hopeless = words([0.5, 0.7], [0.501, 0.7], margin=0)

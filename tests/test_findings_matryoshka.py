@@ -97,7 +97,9 @@ def test_prefixes_against_random_neurons(nesting):
     assert list(gains.columns) == ["task", "prefix of", "k = 8", "k = 16"]
     assert gains["k = 8"].iloc[0] == pytest.approx(100 * 0.8 * 0.9 * (8 / 10 - 8 / 40))
     text = matryoshka.describe_prefix_gain(nesting, 8)
-    assert f"on T {gains['k = 8'].iloc[0]:+.1f} (MRL, no power)" in text
+    assert (
+        f"on T {gains['k = 8'].iloc[0]:+.1f} (MRL, no power (at least 4 seeds are needed))" in text
+    )
     assert "nothing to compare" in matryoshka.describe_prefix_gain(nesting, 300)
     assert matryoshka.in_points(gains)["k = 8"].iloc[0] == f"{gains['k = 8'].iloc[0]:+.1f}"
     table = matryoshka.prefix_table(nesting.nets).set_index("k")

@@ -22,6 +22,7 @@ from ..uncertainty.comparison import (
     compare,
     corrected,
     difference_found,
+    least_seeds,
     pooled_sd,
 )
 from ..uncertainty.trend import Trend, corrected_trends, trend
@@ -199,7 +200,7 @@ def describe_power(measurements: Measurements, grouping: Grouping, delta: float)
         )
     return (
         f"{text} No difference can be found between two groups of {n}: an exact test takes at "
-        "least 4 against 4 to reach 5%."
+        f"least {least_seeds()} against {least_seeds()} to reach {LEVEL:.0%}."
     )
 
 
@@ -301,8 +302,12 @@ def _counted(differences: Sequence[Difference]) -> str:
     ]
     if weak:
         needed = [n for one in weak if (n := one.comparison.seeds_needed) is not None]
-        seeds = f", {_range(needed)} seeds would decide" if len(needed) == len(weak) else ""
-        parts.append(f"{len(weak)} of {len(differences)} comparisons without power{seeds}")
+        seeds = (
+            f"{_range(needed)} seeds would decide"
+            if len(needed) == len(weak)
+            else f"at least {least_seeds()} seeds are needed"
+        )
+        parts.append(f"{len(weak)} of {len(differences)} comparisons without power, {seeds}")
     if unknown:
         parts.append(f"{len(unknown)} of {len(differences)} comparisons not stated")
     return listed(parts)

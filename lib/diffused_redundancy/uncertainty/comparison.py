@@ -139,7 +139,7 @@ class Comparison:
         if outcome not in ("no power", "undecided"):
             return outcome
         if self.sd != self.sd:
-            return outcome
+            return f"{outcome} (at least {least_seeds()} seeds are needed)"
         needed = self.seeds_needed
         count = f"over {MOST_SEEDS:,}" if needed is None else f"{needed}"
         return f"{outcome} ({count} seeds would decide)"
@@ -317,6 +317,15 @@ def smallest_permutation_p(n: int, m: int) -> float:
     return 1 / (DRAWN + 1) if count > MOST_RELABELLINGS else min(1, (1 + (n == m)) / count)
 
 
+def least_seeds() -> int:
+    """How many values in each of two groups let a permutation test reach 5%.
+
+    >>> least_seeds()
+    4
+    """
+    return next(n for n in range(1, MOST_SEEDS) if smallest_permutation_p(n, n) <= LEVEL)
+
+
 def seeds_needed(
     effect: float, sd: float, *, level: float = LEVEL, power: float = POWER
 ) -> int | None:
@@ -352,8 +361,7 @@ def seeds_needed(
             return True
         return bool(stats.nct.sf(bar, df, shift) >= power)
 
-    least = next(n for n in range(1, MOST_SEEDS) if smallest_permutation_p(n, n) <= LEVEL)
-    low, high = least, MOST_SEEDS
+    low, high = least_seeds(), MOST_SEEDS
     if not enough(high):
         return None
     while low < high:
