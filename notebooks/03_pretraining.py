@@ -20,8 +20,8 @@
 # largely govern redundancy; a summary of it adds that adversarial training and larger data sets
 # raise it (claim 4), and that wider layers are more redundant (claim 9). Its code also trains
 # networks with dropout and with DeCov, a penalty on correlated neurons; what came of that we ask
-# ourselves (claim 8). And what is left of the accuracy when neurons go depends on the task: a front
-# that none of the networks gets past (claim 3).
+# ourselves (claim 8). And what is left of the accuracy when neurons go depends on the task: the best
+# of these networks and sizes differ from task to task (claim 3).
 #
 # **Cost** of the default run on two CPU cores: a minute or two beside another notebook, after the
 # features.
@@ -88,16 +88,39 @@ session.table(grouping.redundancy_table(measurements.all, DELTAS), "redundancy",
 session.table(grouping.shown_redundancy(measurements.all, delta), "redundancy-shown")
 
 # %% [markdown]
-# Intervals are 95% bootstrap percentiles over the seeds of the *selection*: how much the value
-# would move, had other neurons been drawn. They say nothing of the seed of the *pre-training*. So
-# two groups of networks are called clearly different here only if the intervals of **all** networks
-# of one lie above those of all networks of the other; else the comparison is *open*. Many
-# comparisons are made, so that a few clear ones among many open ones may be chance.
+# ## What is compared, and when a difference is clear
+#
+# Intervals in the figures are over the seeds of the *selection*: how much the value would move, had
+# other neurons been drawn. They say nothing of the seed of the *pre-training*. To say that a loss
+# raises redundancy, networks must be trained anew. So the unit is a **pre-trained network**: each
+# gives one value, the DR of its mean curve over the selections. All networks are measured on the
+# same selections and the same test images, which are held fixed: conclusions are about pre-training
+# seeds, on these images.
+#
+# Two groups of networks are compared by the difference of their means, with a 95% interval and p of
+# *Welch's t test*, and by the *exact permutation test*: of all ways to share out the networks into
+# two groups of these sizes, the fraction that are at least as far apart. Five against five have 252
+# ways, so that the smallest p is 2/252 = 0.008; two against two cannot have a p below 1/3. A table
+# makes many comparisons, and some would look clear by chance. Therefore a difference is *clear*
+# here only if Welch's p, with Holm's correction for all comparisons of one measure in the table, is
+# below 0.05, and the exact p of its own is at most 0.05. In simulations of 18 comparisons of five
+# against five this rule finds any false difference in 3 to 4% of tables of normal values, of equal
+# spread or not, and in about 15% if values are log-normal with SDs that differ by a factor of 9.
+# True differences of 2, 3 and 4 SDs are found in 21%, 65% and 93%. Other outcomes are:
+#
+# - *no difference larger than 0.02*: the interval lies within 2% of the layer on both sides;
+# - *no power*: so few networks that no values could be clear. One network against five is such a
+#   case: it is shown, and counts in no verdict;
+# - *undecided*: none of these.
+#
+# The last two come with the number of seeds that would decide, with a power of 80% if the means and
+# the spread stay as they are. Accuracy and CKA are never pooled, and verdicts count tasks.
 
 # %%
-from diffused_redundancy.findings import pretraining
+from diffused_redundancy.findings import comparisons, pretraining
 
-session.say(pretraining.describe_seed_pairs(measurements, delta))
+by_loss = grouping.grouped(session.nets, "loss")
+session.say(comparisons.describe_power(measurements, by_loss, delta))
 
 # %% [markdown]
 # ## By loss
@@ -105,7 +128,6 @@ session.say(pretraining.describe_seed_pairs(measurements, delta))
 # %%
 from diffused_redundancy.report import figures
 
-by_loss = grouping.grouped(session.nets, "loss")
 for measure, name in COMPARED.items():
     panels = grouping.group_panels(measurements, by_loss, measure, delta)
     session.figure(
@@ -118,12 +140,29 @@ for measure, name in COMPARED.items():
     session.say(pretraining.describe_groups(measurements, by_loss, measure, delta))
 
 # %% [markdown]
-# The band is the range of the reference networks, intervals included. A group differs clearly where
-# the intervals of all its networks lie outside of the band on one side.
+# The band is the range of the reference networks, intervals included: to look at, not to decide by.
+# The table has the difference of means from the reference with its 95% interval.
 
 # %%
 losses = pretraining.loss_differences(measurements, by_loss, delta)
-session.table(pretraining.differences_table(losses), "differences-loss")
+if losses:
+    session.table(comparisons.differences_table(losses), "differences-loss")
+    session.table(
+        comparisons.differences_numbers(losses), "differences-loss-numbers", show=False
+    )
+
+# %% [markdown]
+# ## What the network explains, and what the task does
+#
+# Networks differ in DR, and so do tasks. The values of all networks that differ in loss and seed
+# only, on all tasks, vary about their mean; this variance (sums of squares) splits into a part that
+# is a network's on every task, a part that is a task's for every network, and a rest. The task on
+# which whole layers do worst stands apart from the others, so the split is shown without it, too.
+
+# %%
+variance = pretraining.variance_shares(measurements, by_loss.nets, delta)
+session.table(variance, "variance-shares")
+session.say(pretraining.describe_variance(variance, session.nets[0].d, delta))
 
 # %% [markdown]
 # ## Dropout and DeCov in strengths
@@ -131,7 +170,8 @@ session.table(pretraining.differences_table(losses), "differences-loss")
 # *Dropout* zeroes each penultimate neuron with some probability in every training step, so the head
 # cannot lean on any single one. *DeCov* adds a penalty on the squared covariance of every two
 # neurons. One would expect the first to make copies and the second to remove them. The leftmost
-# points are the reference networks.
+# points are the reference networks. A trend over the strengths, which uses the networks of all of
+# them, is tested as that over widths below.
 
 # %%
 for strength in pretraining.strength_figures(measurements, by_loss, delta):
@@ -168,7 +208,10 @@ session.say(pretraining.describe_levels(measurements, by_data))
 # %%
 larger = pretraining.upstream_differences(measurements, by_data, delta)
 if larger:
-    session.table(pretraining.differences_table(larger), "differences-upstream")
+    session.table(comparisons.differences_table(larger), "differences-upstream")
+    session.table(
+        comparisons.differences_numbers(larger), "differences-upstream-numbers", show=False
+    )
 
 # %% [markdown]
 # ## By width and family
@@ -198,10 +241,17 @@ session.figure(
 )
 session.say(pretraining.describe_widths(measurements, by_width, delta, by_family))
 
+# %% [markdown]
+# There is one network of most widths, so no two widths can be told apart. But if width did not
+# matter, any order of the networks would be equally likely: five widths with one network each can
+# be ordered in 120 ways, and a DR that rises from each to the next has p = 2/120 = 0.017. The test
+# (Jonckheere and Terpstra's) counts the pairs of networks of different width in which the wider one
+# has more DR, ties by half, and compares with all ways to assign the networks to the widths. p is
+# corrected for the number of tasks (Holm).
+
 # %%
-wider = pretraining.width_differences(measurements, by_width, delta)
-if wider:
-    session.table(pretraining.differences_table(wider), "differences-width")
+wider = pretraining.width_trends(measurements, by_width, delta)
+session.table(comparisons.trends_table(wider, "doubling"), "trends-width")
 
 # %% [markdown]
 # ## Beside the paper
@@ -221,7 +271,8 @@ session.say(pretraining.describe_families(measurements, by_family, delta))
 #
 # Every network and every size is a choice: so much of the layer dropped, so much accuracy left. A
 # choice is on the *Pareto front* if no other drops more and keeps as much. How steeply it falls is
-# up to the task: the first figure shows the same for DR, one row a task, one point a network.
+# up to the task: the first figure shows the same for DR, one row a task, one point a network. The
+# front is the best of *these* networks and sizes; any finite set has one, and others may do better.
 
 # %%
 session.figure(
@@ -246,10 +297,11 @@ session.figure(
     ),
     "pareto",
     alt="Test accuracy against the share of neurons dropped at random, one plot per task: a thin "
-    "line per network and, drawn bold, the front that none of them gets past.",
+    "line per network and, drawn bold, the best of these networks and sizes.",
 )
 session.table(pareto.fronts_table(fronts), "pareto", show=False)
 session.say(pareto.describe_fronts(fronts))
+session.say(pareto.describe_excess(measurements))
 
 # %%
 width = session.nets[0].d
@@ -264,36 +316,48 @@ from diffused_redundancy.findings import verdicts
 
 by_net = grouping.redundancy_by_task(measurements, "accuracy", delta)
 session.verdict(3, verdicts.tasks_differ(by_net, f"{PROBE} accuracy"))
-session.verdict(4, pretraining.verdict_on_loss(losses, by_loss, "adversarial", "above", delta))
-session.verdict(
-    4, pretraining.verdict_on(larger, "above", "Larger against smaller upstream sets", delta)
-)
+for measure in COMPARED:
+    session.verdict(
+        4,
+        pretraining.verdict_on_loss(losses, by_loss, "adversarial", "higher", measure, delta),
+    )
+    session.verdict(
+        4,
+        comparisons.verdict_on(
+            larger, "higher", "Larger against smaller upstream sets", measure, delta
+        ),
+    )
 
 # %%
-session.verdict(8, pretraining.verdict_on_loss(losses, by_loss, "dropout", "above", delta))
-session.verdict(8, pretraining.verdict_on_loss(losses, by_loss, "DeCov", "below", delta))
-session.verdict(
-    9, pretraining.verdict_on(wider, "above", "Each width against the next smaller one", delta)
-)
+for measure in COMPARED:
+    session.verdict(
+        8, pretraining.verdict_on_loss(losses, by_loss, "dropout", "higher", measure, delta)
+    )
+    session.verdict(
+        8, pretraining.verdict_on_loss(losses, by_loss, "DeCov", "lower", measure, delta)
+    )
+for measure in COMPARED:
+    session.verdict(9, pretraining.verdict_on_width(wider, measure, delta))
 session.result(**grouping.results_of(measurements, delta))
 
 # %% [markdown]
 # ## What to take away
 #
-# - Redundancy is made in pre-training: the same architecture, trained to nearly the same accuracy
-#   on the same images, can need a different share of its neurons. Read the verdicts for which
-#   losses differ clearly here, and in which direction.
-# - One network per condition proves little. The distance between two networks that differ in their
-#   seed only is the yardstick, and the text under the figures states it.
+# - What makes redundancy depends on the measure: the sentence on variance above says how much of DR
+#   is up to the network and how much to the task, for accuracy and for CKA. Read the verdicts for
+#   which losses differ clearly here, on which tasks, and in which direction.
+# - One network per condition proves nothing. The unit is a pre-trained network, and the SD between
+#   networks that differ in their seed only is the yardstick, whatever the intervals over selections
+#   and images.
 # - DR is a *share*, and a share of the network's *own* accuracy. Doubling a layer adds to it even
 #   if not one useful neuron is added, and so does a layer that does badly: look at accuracies and
 #   at numbers of neurons as well.
 #
 # ## Exercises
 #
-# 1. **Seeds as a yardstick.** In the table of redundancy, find two networks that differ in seed
-#    only. By how much do they differ on each task? Which of the differences between losses would
-#    you still believe if that were the only evidence?
+# 1. **Seeds as a yardstick.** In the table of redundancy, find networks that differ in seed only. By
+#    how much do they differ on each task? Take one network of each loss, whichever you like: which
+#    differences between losses could you show with these alone?
 # 2. **Share or number?** A layer of 512 neurons needs 50 for a task. It is widened to 2,048 and
 #    needs 80. What was DR before and after? Which of the two numbers would you report to somebody
 #    who wants to save memory, and which to somebody who asks whether neurons do the same thing?

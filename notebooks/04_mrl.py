@@ -123,10 +123,11 @@ session.say(display.markdown_table(matryoshka.in_points(approach)))
 # other loss. In the latter, the order of the neurons means nothing. In points.
 
 # %%
-gains = matryoshka.prefix_gain(measurements, [8, 16, 32, 64, 128, 256])
+sizes = [8, 16, 32, 64, 128, 256]
+gains = matryoshka.prefix_gain(measurements, sizes)
 session.table(gains, "prefix-gain", show=False)
 session.say(display.markdown_table(matryoshka.in_points(gains)))
-session.say(matryoshka.describe_prefix_gain(gains))
+session.say(matryoshka.describe_prefix_gain(measurements, sizes[0]))
 
 # %% [markdown]
 # ## Similarity to the whole layer
@@ -144,11 +145,14 @@ session.say(matryoshka.describe_similarity(measurements, delta))
 # %% [markdown]
 # ## Diffused redundancy by loss
 #
-# As in `03_pretraining`, a difference counts as clear only if the intervals of all networks of one
-# loss lie above those of all networks of the other.
+# As in `03_pretraining`, which says more of it, the unit is a pre-trained network: its value is the
+# DR of its mean curve over the selections, and selections and test images are the same for all. A
+# difference is clear if Welch's p, with Holm's correction for all comparisons of one measure, is
+# below 0.05, and the exact permutation test's p is at most 0.05. A loss with too few networks for
+# any p to be that small has *no power* and counts in no verdict.
 
 # %%
-from diffused_redundancy.findings import pretraining
+from diffused_redundancy.findings import comparisons, pretraining
 
 by_loss = matryoshka.grouped_by_loss(session.nets)
 for measure, name in COMPARED.items():
@@ -160,11 +164,15 @@ for measure, name in COMPARED.items():
         "point per network.",
     )
     session.say(pretraining.describe_groups(measurements, by_loss, measure, delta))
+session.say(comparisons.describe_power(measurements, by_loss, delta))
 
 # %%
 differences = matryoshka.nested_differences(measurements, by_loss, delta)
 if differences:
-    session.table(pretraining.differences_table(differences), "differences")
+    session.table(comparisons.differences_table(differences), "differences")
+    session.table(
+        comparisons.differences_numbers(differences), "differences-numbers", show=False
+    )
 
 # %% [markdown]
 # How large are the first features? Their share of the layer's variance, on train images of the
@@ -182,7 +190,9 @@ session.table(matryoshka.leading_variance(variances, 8), "leading-variance")
 # ## What the numbers say
 
 # %%
-session.verdict(7, matryoshka.still_redundant(measurements, differences, delta))
+session.verdict(7, matryoshka.still_redundant(measurements, delta))
+for measure in COMPARED:
+    session.verdict(7, matryoshka.less_than_others(differences, measure, delta))
 session.result(**grouping.results_of(measurements, delta))
 
 # %% [markdown]

@@ -34,7 +34,7 @@ ALSO = {"nets": {"measures.features"}, "tasks": {"measures.labels"}}
 ALONE = {
     "uncertainty": {"uncertainty"},
     "measures": {"uncertainty", "measures"},
-    "probes": {"measures", "probes"},
+    "probes": {"uncertainty", "measures", "probes"},
 }
 """Rooms of mathematics, which know nothing of networks, tasks or files."""
 

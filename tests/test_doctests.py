@@ -14,7 +14,11 @@ from typing import Any
 import diffused_redundancy as dr
 import pytest
 
-HOMES = ("diffused_redundancy.measures", "diffused_redundancy.probes")
+HOMES = (
+    "diffused_redundancy.uncertainty",
+    "diffused_redundancy.measures",
+    "diffused_redundancy.probes",
+)
 
 
 def modules_with_examples() -> list[str]:

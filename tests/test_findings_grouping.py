@@ -120,14 +120,15 @@ import sys
 sys.path.insert(0, ".")
 import numpy as np
 from diffused_redundancy.experiment.measurements import Measurements
-from diffused_redundancy.findings import depth, fairness, grouping, matryoshka, pareto, pretraining
+from diffused_redundancy.findings import comparisons, depth, fairness, grouping, matryoshka
+from diffused_redundancy.findings import pareto, pretraining
 from made_up import measurement, net, task
 
 standard, nested = net("a"), net("b", loss="MRL")
 measurements = Measurements([measurement(standard, task(), 40), measurement(nested, task(), 20)])
 by_loss = grouping.grouped(measurements.nets, "loss")
 differences = pretraining.loss_differences(measurements, by_loss, 0.9)
-print(pretraining.verdict_on(differences, "above", "Nested against standard", 0.9).word)
+print(comparisons.verdict_on(differences, "higher", "Nested", "accuracy", 0.9).word)
 print(pareto.all_fronts(measurements)[0].leader)
 heavy = {"session", "report", "pipeline", "commands", "findings.figures"}
 print(sorted(
@@ -145,7 +146,7 @@ def test_findings_need_neither_session_nor_notebook():
         [sys.executable, "-c", FINDINGS_ALONE], cwd=ROOT / "tests", capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\n")[:3] == ["holds", "b", "[]"]
+    assert done.stdout.split("\n")[:3] == ["no power", "b", "[]"]
 
 
 def test_constant_spread_has_an_interval_of_one_point():

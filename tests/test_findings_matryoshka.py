@@ -96,12 +96,33 @@ def test_prefixes_against_random_neurons(nesting):
     gains = matryoshka.prefix_gain(nesting, [8, 16, 300])
     assert list(gains.columns) == ["task", "prefix of", "k = 8", "k = 16"]
     assert gains["k = 8"].iloc[0] == pytest.approx(100 * 0.8 * 0.9 * (8 / 10 - 8 / 40))
-    assert "is ahead in every case" in matryoshka.describe_prefix_gain(gains)
+    text = matryoshka.describe_prefix_gain(nesting, 8)
+    assert (
+        f"on T {gains['k = 8'].iloc[0]:+.1f} (MRL, no power (at least 4 seeds are needed))" in text
+    )
+    assert "nothing to compare" in matryoshka.describe_prefix_gain(nesting, 300)
     assert matryoshka.in_points(gains)["k = 8"].iloc[0] == f"{gains['k = 8'].iloc[0]:+.1f}"
     table = matryoshka.prefix_table(nesting.nets).set_index("k")
     assert table.loc[8, "MRL"] == 0.5
     assert (table.loc[8, matryoshka.FIXED], table.loc[100, matryoshka.FIXED]) == (0.6, 0.8)
     assert "10 (MRL, nested prefix)" in matryoshka.describe_similarity(nesting, 0.9)
+
+
+def test_the_gain_of_a_prefix_is_compared_at_the_level_of_networks():
+    def said(first: int, plain: int) -> str:
+        nets = [net(f"m{i}", loss="MRL", seed=i) for i in range(5)]
+        nets += [net(f"s{i}", seed=i) for i in range(5)]
+        made = [
+            measurement(n, task(), 60, first=(first if i < 5 else plain) + i % 5)
+            for i, n in enumerate(nets)
+        ]
+        return matryoshka.describe_prefix_gain(Measurements(made), 8)
+
+    ours, theirs = (100 * 0.8 * 0.9 * 8 / (at + np.arange(5)) for at in (10, 40))
+    gap = ours.mean() - theirs.mean()
+    assert f"on T {gap:+.1f} (MRL, +2" in said(10, 40) and "higher)" in said(10, 40)
+    assert f"on T {-gap:+.1f} (MRL, -4" in said(40, 10) and "lower)" in said(40, 10)
+    assert "on T +0.0 (MRL, -0.8 to +0.8, no difference larger than 1)" in said(40, 40)
 
 
 def test_prefixes_at_some_sizes_only():
@@ -162,17 +183,53 @@ def test_published_nets_of_fixed_features_have_one_accuracy_or_none(nesting):
     assert matryoshka.FIXED not in fewer
 
 
+def claim(nested: list[int], plain: list[int], tasks: int = 1) -> list[str]:
+    """The words of claim 7: above the floor, less than others in accuracy and in CKA."""
+    nets = [net(f"m{i}", loss="MRL", seed=i) for i in range(len(nested))]
+    nets += [net(f"s{i}", seed=i) for i in range(len(plain))]
+    measurements = Measurements(
+        [
+            measurement(n, task(f"t{j}"), k, first=10)
+            for j in range(tasks)
+            for n, k in zip(nets, [*nested, *plain], strict=True)
+        ]
+    )
+    by_loss = matryoshka.grouped_by_loss(nets)
+    differences = matryoshka.nested_differences(measurements, by_loss, 0.9)
+    verdicts = [matryoshka.still_redundant(measurements, 0.9)]
+    verdicts += [
+        matryoshka.less_than_others(differences, measure, 0.9) for measure in ("accuracy", "cka")
+    ]
+    return [one.word for one in verdicts]
+
+
 def test_claim_on_nested_layers(nesting):
     by_loss = matryoshka.grouped_by_loss(nesting.nets)
     assert list(by_loss.groups) == ["MRL", "standard"]
     differences = matryoshka.nested_differences(nesting, by_loss, 0.9)
     assert {(one.group, one.against) for one in differences} == {("MRL", "standard")}
-    verdict = matryoshka.still_redundant(nesting, differences, 0.9)
-    assert verdict.word == "holds"
-    assert "of CKA against other losses: of 1 comparisons 1 clearly lower" in verdict.because
-    low = Measurements([measurement(nesting.nets[0], nesting.tasks[0], 95, first=10)])
-    assert matryoshka.still_redundant(low, [], 0.9).word == "does not hold"
-    plain = Measurements([measurement(net("s"), task(), 9)])
-    assert matryoshka.still_redundant(plain, [], 0.9).word == "undecided"
-    one_seed = Measurements([measurement(nesting.nets[0], task(), 60, seeds=1)])
-    assert matryoshka.still_redundant(one_seed, [], 0.9).word == "undecided"
+    assert matryoshka.less_than_others(differences, "cka", 0.9).word == "no power"
+    verdict = matryoshka.still_redundant(nesting, 0.9)
+    assert verdict.word == "no power" and "0.40 (MRL, one network)" in verdict.because
+
+    middle, few = [58, 59, 60, 61, 62], [38, 39, 40, 41, 42]
+    assert claim(middle, few) == ["holds"] * 3
+    assert claim(few, middle) == ["holds", "does not hold", "does not hold"]
+    assert claim([94, 95, 96, 95, 94], few) == ["does not hold", "holds", "holds"]
+    assert claim([70, 79, 85, 83, 77], few)[0] == "undecided"  # the floor is 0.19
+    assert claim([60], few) == ["no power"] * 3
+    assert claim([], few) == ["undecided"] * 3
+
+
+def test_the_claim_on_nested_layers_states_its_interval():
+    from scipy import stats
+
+    sizes = [58, 59, 60, 61, 64]
+    measurements = Measurements(
+        [measurement(net(f"m{i}", loss="MRL", seed=i), task(), k) for i, k in enumerate(sizes)]
+    )
+    values = 1 - np.array(sizes) / 100
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    because = matryoshka.still_redundant(measurements, 0.9).because
+    assert f"on T {values.mean():.2f} (MRL, {low:.2f} to {high:.2f})" in because
+    assert "would have 0.19" in because

@@ -5,12 +5,12 @@ from __future__ import annotations
 import diffused_redundancy as dr
 import numpy as np
 import pytest
-from diffused_redundancy.experiment.measurements import Measurements
+from diffused_redundancy.experiment.measurements import Measurement, Measurements
 from diffused_redundancy.findings import grouping, pareto
 from diffused_redundancy.findings.pareto import pareto_front
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import D, measurement, net, task
+from made_up import D, curve, measurement, net, task
 
 NAN = float("nan")
 
@@ -98,10 +98,10 @@ def test_the_front_of_one_width_and_who_leads_it(losses):
     fronts = pareto.all_fronts(measurements)
     narrow = pareto.all_fronts(measurements, width=D)
     assert set(fronts[0].nets) == {"w.wide"} and set(narrow[0].nets) == {"b1"}
-    m, n = len(fronts[0].nets), len(narrow[0].nets)
     assert pareto.describe_leaders(measurements, fronts, narrow, D) == (
-        f"Most of the front is wide on ONE ({m} of {m} points). As shares favour wide layers, take "
-        f"those of 100 neurons alone: most of the front is b1 on ONE ({n} of {n} points)."
+        "The network with most points on a front is wide on ONE (100% of its points). As shares "
+        "favour wide layers, take those of 100 neurons alone: then it is b1 on ONE (100% of its "
+        "points)."
     )
 
 
@@ -122,3 +122,34 @@ def test_the_reference_adversarial_networks_and_leaders_are_drawn_in_colour(loss
     assert title == "ONE" and [trade.look for trade in trades] == [0, 0, 1, 1, None, 2]
     assert np.array_equal(gain, fronts[0].dropped) and np.array_equal(kept, fronts[0].accuracy)
     assert trades[0].gain[0] == 0.99 and len(trades[-1].kept) == 200
+
+
+def noisy(rng, nets: int, seeds: int, noise: float) -> Measurements:
+    """Networks that are all alike, measured with noise of each selection."""
+    level = 0.8 * np.minimum(1, np.arange(1, D + 1) / 40)
+    made = []
+    for i in range(nets):
+        one = measurement(net(f"n{i}"), task(), 40, seeds=seeds)
+        values = level + rng.normal(0, noise, (seeds, D))
+        accuracy = {"random": curve(values, full=0.8)}
+        made.append(Measurement(one.net, one.task, accuracy, one.cka, one.about))
+    return Measurements(made)
+
+
+def test_the_best_of_many_noisy_networks_is_too_good():
+    rng = np.random.default_rng(0)
+    still, restless = (noisy(rng, 20, 2, noise) for noise in (0.0, 0.02))
+    assert pareto.excess(still, still.tasks[0]) == 0
+    one = pareto.excess(restless, restless.tasks[0])
+    largest = rng.normal(0, 0.02, (1000, 20)).max(1).mean()
+    assert one == pytest.approx(largest, rel=0.3)
+    text = pareto.describe_excess(restless)
+    assert f"by {100 * one:+.2f} points on T, on average" in text
+    assert "by +0.00 points on T" in pareto.describe_excess(still)
+    alone = noisy(rng, 2, 1, 0.02)
+    assert np.isnan(pareto.excess(alone, alone.tasks[0]))
+    assert "takes two seeds of the selection" in pareto.describe_excess(alone)
+
+
+def test_the_front_is_that_of_these_networks(losses):
+    assert "best of these networks and sizes" in pareto.describe_fronts(pareto.all_fronts(losses))

@@ -5,101 +5,35 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from diffused_redundancy.experiment.measurements import Measurements
-from diffused_redundancy.findings import pretraining
+from diffused_redundancy.findings import comparisons, pretraining
 from diffused_redundancy.findings.claims import CLAIMS
 from diffused_redundancy.findings.grouping import grouped
-from made_up import curve, measurement, net, rising, task
+from made_up import D, curve, measurement, net, rising, task
 
 ADVERSARIAL = "adversarial L2 0.5"
 
 
 @pytest.fixture
 def losses() -> Measurements:
-    """Two standard networks (k* of 40 and 44), two adversarial ones (20, 24), one with dropout
+    """Five standard networks (k* of 38 to 42), five adversarial ones (18 to 22), one with dropout
     (42): one task, another task the other way round.
     """
-    nets = [
-        net("a1"),
-        net("a2", seed=2),
-        net("b1", loss=ADVERSARIAL),
-        net("b2", loss=ADVERSARIAL, seed=2),
-        net("c1", loss="dropout 0.5", strength=0.5),
-    ]
+    nets = [net(f"a{i}", seed=i) for i in range(5)]
+    nets += [net(f"b{i}", seed=i, loss=ADVERSARIAL) for i in range(5)]
+    nets.append(net("c1", loss="dropout 0.5", strength=0.5))
+    high, low = [38, 39, 40, 41, 42], [18, 19, 20, 21, 22]
     one, two = task("one"), task("two")
-    sizes = {one: (40, 44, 20, 24, 42), two: (20, 24, 40, 44, 22)}
+    sizes = {one: [*high, *low, 42], two: [*low, *high, 22]}
     return Measurements(
         [
             measurement(n, where, k)
-            for where, every in ((one, sizes[one]), (two, sizes[two]))
+            for where, every in sizes.items()
             for n, k in zip(nets, every, strict=True)
         ]
     )
 
 
-def test_a_difference_is_clear_only_if_all_nets_agree(losses):
-    by_loss = grouped(losses.nets, "loss")
-    one, two = losses.tasks
-
-    def against_standard(group, where):
-        return pretraining.difference(losses, by_loss, group, "standard", where, "accuracy", 0.9)
-
-    clear = against_standard(ADVERSARIAL, one)
-    assert clear.outcome == "above" and clear.gap == pytest.approx(0.2)
-    assert against_standard(ADVERSARIAL, two).outcome == "below"
-    assert against_standard("dropout 0.5", one).outcome == "overlap"
-
-
-def test_without_intervals_nothing_is_clear():
-    nets = [net("a"), net("b", loss="MRL")]
-    measurements = Measurements(
-        [measurement(nets[0], task(), 50, seeds=1), measurement(nets[1], task(), 10, seeds=1)]
-    )
-    differences = pretraining.loss_differences(measurements, grouped(nets, "loss"), 0.9)
-    assert [one.outcome for one in differences] == ["unknown", "unknown"]
-
-
-def test_verdicts_count_what_came_out_as_said(losses):
-    by_loss = grouped(losses.nets, "loss")
-    everything = pretraining.loss_differences(losses, by_loss, 0.9)
-    assert len(everything) == 8
-    differences = [one for one in everything if one.group == ADVERSARIAL]
-    on_one = [one for one in differences if one.task == "ONE"]
-    open_ = [one for one in everything if one.group == "dropout 0.5"]
-
-    def word(some, expected="above"):
-        return pretraining.verdict_on(some, expected, "x", 0.9).word
-
-    verdict = pretraining.verdict_on(differences, "above", "Adversarial", 0.9)
-    assert verdict.word == "mixed"
-    assert (
-        "of accuracy: 1 clearly higher, 1 clearly lower, 0 open (of 2); of CKA: 1 clearly"
-        in verdict.because
-    )
-    assert word([*differences, on_one[0]]) == "holds in part"
-    assert word(on_one) == "holds" and word(on_one, "below") == "does not hold"
-    assert word(open_) == word([]) == "undecided"
-    verdict = pretraining.verdict_on([on_one[0], *open_, *open_], "above", "x", 0.9)
-    assert verdict.word == "undecided"
-    assert "of accuracy: 1 clearly higher, 0 clearly lower, 4 open (of 5)" in verdict.because
-    table = pretraining.differences_table(differences)
-    assert list(table["ONE"]) == ["higher (+0.200)"] * 2
-    assert list(table["TWO"]) == ["lower (-0.200)"] * 2
-
-
-def test_verdicts_on_one_loss_look_at_its_groups_only(losses):
-    by_loss = grouped(losses.nets, "loss")
-    differences = pretraining.loss_differences(losses, by_loss, 0.9)
-
-    def verdict(loss):
-        return pretraining.verdict_on_loss(differences, by_loss, loss, "above", 0.9)
-
-    assert verdict("adversarial").word == "mixed"
-    assert verdict("adversarial").because.startswith("Adversarial against standard training, DR")
-    assert verdict("dropout").word == "undecided" and "0 clearly" in verdict("dropout").because
-    assert verdict("DeCov").because.startswith("DeCov against standard training: there are no such")
-
-
-def test_sets_and_widths_are_compared_with_the_next_smaller_one():
+def test_sets_are_compared_with_the_next_smaller_one():
     nets = [net("m", images=40), net("s", upstream="few", images=4), net("l", upstream="many")]
     nets.append(net("x", upstream="most", images=120))
     measurements = Measurements(
@@ -108,23 +42,145 @@ def test_sets_and_widths_are_compared_with_the_next_smaller_one():
     differences = pretraining.upstream_differences(measurements, grouped(nets, "upstream"), 0.9)
     pairs = [(one.group, one.against) for one in differences if one.measure == "cka"]
     assert pairs == [("letters", "few"), ("most", "letters")]  # that of unknown size is left out
-    assert {one.outcome for one in differences} == {"above"}
+    assert {one.outcome for one in differences} == {"no power"}
+    assert [one.comparison.difference for one in differences[:2]] == pytest.approx([0.2, 0.2])
 
-    nets = [net("a", d=100), net("b", d=400), net("c", d=50)]
-    measurements = Measurements([measurement(n, task(), 20) for n in nets])
-    differences = pretraining.width_differences(measurements, grouped(nets, "width"), 0.9)
-    pairs = [(one.group, one.against) for one in differences if one.measure == "cka"]
-    assert pairs == [("100", "50"), ("400", "100")]
-    assert pretraining.width_differences(measurements, grouped(nets[:1], "width"), 0.9) == []
+
+def test_verdicts_on_one_loss_look_at_its_groups_and_one_measure_only(losses):
+    by_loss = grouped(losses.nets, "loss")
+    differences = pretraining.loss_differences(losses, by_loss, 0.9)
+
+    def verdict(loss, expected="higher", some=differences):
+        return pretraining.verdict_on_loss(some, by_loss, loss, expected, "accuracy", 0.9)
+
+    both = verdict("adversarial")
+    assert both.word == "holds on 1 of 2 tasks, does not on 1"
+    assert both.because.startswith("Adversarial against standard training, DR(0.9) of accuracy")
+    assert "higher on ONE (adversarial L2 0.5 higher: +0.200, +0.1" in both.because
+    assert (
+        "lower on TWO (adversarial L2 0.5 lower: -0.200" in both.because
+        and "CKA" not in both.because
+    )
+    on_one = [one for one in differences if one.task == "ONE"]
+    assert verdict("adversarial", some=on_one).word == "holds"
+    assert verdict("adversarial", "lower", on_one).word == "does not hold"
+    weak = verdict("dropout")
+    assert weak.word == "no power" and "1 of 1 comparisons without power, " in weak.because
+    missing = verdict("DeCov")
+    assert missing.word == "undecided"
+    assert missing.because.startswith("DeCov against standard training") and "no such" in (
+        missing.because
+    )
+
+
+def widths(sizes: dict[int, list[int]], other: dict[int, list[int]]) -> Measurements:
+    """Networks of some widths, with k* on one task and on another."""
+    one, two = task("one"), task("two")
+    found = []
+    for d in sizes:
+        for seed, (k, k_other) in enumerate(zip(sizes[d], other[d], strict=True)):
+            network = net(f"w{d}_s{seed}", d=d, seed=seed)
+            found += [measurement(network, one, k, cka=k), measurement(network, two, k_other)]
+    return Measurements(found)
+
+
+def test_widths_get_a_trend_over_all_of_them():
+    rising = {50: [30], 100: [50], 200: [80, 81, 79, 80, 82], 400: [140], 800: [200]}
+    flat = {50: [25], 100: [49], 200: [104, 98, 101, 100, 99], 400: [202], 800: [399]}
+    measurements = widths(rising, flat)
+    by_width = grouped(measurements.nets, "width")
+    trends = pretraining.width_trends(measurements, by_width, 0.9)
+    up, level = trends["accuracy"]["ONE"], trends["accuracy"]["TWO"]
+    assert up.p == pytest.approx(2 / 3024) and up.corrected_p == pytest.approx(4 / 3024)
+    assert up.networks == (1, 1, 5, 1, 1) and up.words == "rises" and up.low > 0
+    assert level.words == "undecided"
+    verdict = pretraining.verdict_on_width(trends, "accuracy", 0.9)
+    assert verdict.word == "holds on 1 of 2 tasks"
+    assert "on ONE it rises (100% of the pairs rise, corrected p = 0.00132)" in verdict.because
+    table = comparisons.trends_table(trends, "doubling")
+    assert list(table["networks"]) == ["1 + 1 + 5 + 1 + 1"] * 4 and len(table) == 4
+    assert table["slope per doubling"].iloc[0] == pytest.approx(up.slope)
+    falling = {50: [5], 100: [30], 200: [80] * 5, 400: [240], 800: [600]}
+    fallen = pretraining.width_trends(widths(falling, falling), by_width, 0.9)
+    assert pretraining.verdict_on_width(fallen, "cka", 0.9).word == "does not hold"
+
+
+def test_few_networks_of_one_width_each_have_no_power():
+    rising = {50: [30], 100: [50], 200: [80], 400: [140]}
+    measurements = widths(rising, rising)
+    by_width = grouped(measurements.nets, "width")
+    trends = pretraining.width_trends(measurements, by_width, 0.9)
+    verdict = pretraining.verdict_on_width(trends, "accuracy", 0.9)
+    assert verdict.word == "no power" and "no order of 4 networks" in verdict.because
+    alone = grouped(measurements.nets[:1], "width")
+    trends = pretraining.width_trends(measurements, alone, 0.9)
+    assert pretraining.verdict_on_width(trends, "accuracy", 0.9).word == "undecided"
+
+
+def plain_shares(values: np.ndarray) -> list[float]:
+    """By regression on dummy variables."""
+    n, t = values.shape
+    rows, columns = np.repeat(np.eye(n), t, 0), np.tile(np.eye(t), (n, 1))
+    flat = values.ravel()
+
+    def explained(X):
+        fitted = X @ np.linalg.lstsq(X, flat, rcond=None)[0]
+        return ((fitted - flat.mean()) ** 2).sum() / ((flat - flat.mean()) ** 2).sum()
+
+    one, two = explained(rows), explained(columns)
+    return [one, two, 1 - explained(np.hstack([rows, columns]))]
+
+
+def test_the_variance_is_shared_out():
+    nets = [net(f"n{i}", loss=f"l{i}") for i in range(4)]
+    tasks = [task(name) for name in ("easy", "middle", "hard")]
+    sizes = {"easy": [5, 7, 6, 9], "middle": [12, 15, 13, 21], "hard": [60, 50, 70, 80]}
+    made = [
+        measurement(n, t, k, cka=10 * i + j + 3, top=0.3 if t.name == "hard" else 0.9)
+        for j, t in enumerate(tasks)
+        for i, (n, k) in enumerate(zip(nets, sizes[t.name], strict=True))
+    ]
+    measurements = Measurements(made)
+    table = pretraining.variance_shares(measurements, nets, 0.9)
+    assert list(table["tasks"]) == ["all", "without HARD"] * 2
+    values = np.array(
+        [[measurements.of(n, t).redundancy("accuracy", 0.9).value for t in tasks] for n in nets]
+    )
+    shares = table[["network", "task", "rest"]].to_numpy()
+    assert shares[0] == pytest.approx(plain_shares(values))
+    assert shares[1] == pytest.approx(plain_shares(values[:, :2]))
+    assert shares.sum(1) == pytest.approx(np.ones(4))
+    left_out = [plain_shares(np.delete(values, i, 0))[0] for i in range(4)]
+    assert (table["least"][0], table["most"][0]) == pytest.approx((min(left_out), max(left_out)))
+    text = pretraining.describe_variance(table, D, 0.9)
+    assert f"over all tasks the network explains {shares[0, 0]:.1%}" in text
+    assert f"without HARD the network explains {shares[1, 0]:.1%}" in text
+    assert f"DR(0.9) of CKA: over all tasks the network explains {shares[2, 0]:.1%}" in text
+    assert shares[0, 0] < 0.1 < 0.9 < shares[2, 0]
+
+
+def test_variance_of_too_little_is_said():
+    one = Measurements([measurement(net("a"), task(), 9), measurement(net("b"), task(), 8)])
+    table = pretraining.variance_shares(one, one.nets, 0.9)
+    assert "It takes two networks" in pretraining.describe_variance(table, D, 0.9)
+    nets, two = [net("a"), net("b"), net("c")], [task("one"), task("two")]
+    never = Measurements(
+        [
+            measurement(n, t, 500 if n.name == "c" else 9 + i)
+            for t in two
+            for i, n in enumerate(nets)
+        ]
+    )
+    table = pretraining.variance_shares(never, nets, 0.9)
+    assert list(table["networks"]) == [2, 2] and set(table["tasks"]) == {"all"}
+    assert np.isnan(table["least"]).all()
 
 
 def test_sentences_on_groups_state_the_yardstick(losses):
     by_loss = grouped(losses.nets, "loss")
     text = pretraining.describe_groups(losses, by_loss, "accuracy", 0.9)
-    assert "on ONE from 0.58 (standard) to 0.78 (adversarial L2 0.5)" in text
-    assert (
-        "differ in their seed only, are apart by 0.040 on ONE and 0.040 on TWO on average" in text
-    )
+    assert "on ONE from 0.58 (dropout 0.5) to 0.80 (adversarial L2 0.5)" in text
+    assert "which differ in their seed only, have an SD of 0.016 on ONE and 0.016 on TWO" in text
     levels = pretraining.describe_levels(losses, by_loss)
     assert "on ONE from 80.0% (standard) to 80.0%" in levels and "25.0% by chance" in levels
     alone = grouped(losses.nets[:2], "loss")
@@ -141,7 +197,7 @@ def test_losses_in_strengths_have_a_figure_each():
     assert figure.ticks == [(0.0, "standard"), (1.0, "0.2"), (2.0, "0.5"), (3.0, "0.8")]
     assert figure.ylabels == ["DR(0.9) of accuracy", "DR(0.9) of CKA"] and len(figure.rows) == 2
     assert "from standard training to dropout 0.8" in figure.sentence
-    assert "from 0.59 to 0.54 on T" in figure.sentence
+    assert "from 0.59 to 0.54 on T, where it has no clear trend" in figure.sentence
     ((title, (series,)),) = figure.rows[1]
     assert title == "T" and series.look == 1 and not series.joined
     assert series.x == pytest.approx([-0.06, 0.06, 1, 2, 3])
@@ -192,21 +248,6 @@ def test_neurons_for_an_accuracy_have_the_range_over_seeds():
     assert (point.value, point.low, point.high) == (10, 10, 50)
 
 
-def test_the_seed_of_pretraining_as_a_yardstick():
-    nets = [net("a"), net("b", seed=2), net("c", loss="MRL")]
-    apart = Measurements(
-        [
-            measurement(nets[0], task(), 20),
-            measurement(nets[1], task(), 60, cka=20),
-            measurement(nets[2], task(), 40),
-        ]
-    )
-    assert pretraining.seed_pairs(apart, 0.9) == (1, 2)
-    assert "come out different in 1 of 2 cases" in pretraining.describe_seed_pairs(apart, 0.9)
-    fewer = Measurements(apart.all[1:])
-    assert "no two networks" in pretraining.describe_seed_pairs(fewer, 0.9)
-
-
 def test_families_are_compared_at_equal_width():
     nets = [net("a"), net("b", d=50), net("v", d=50, family="vit_x")]
     measurements = Measurements(
@@ -218,7 +259,7 @@ def test_families_are_compared_at_equal_width():
     )
     by_family = grouped(nets, "family", free=["width"])
     text = pretraining.describe_families(measurements, by_family, 0.9)
-    assert "at 50 neurons resnet 0.60 and 0.40 and vit x 0.50 and 0.20" in text
+    assert "at 50 neurons resnet 0.60 and 0.40 (1 network) and vit x" in text
     assert "100" not in text
     alone = grouped(nets[:2], "family", free=["width"])
     assert "No two families" in pretraining.describe_families(measurements, alone, 0.9)

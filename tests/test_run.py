@@ -33,7 +33,7 @@ COMPUTE: str = "float32"  # Precision
 # %%
 import diffused_redundancy as dr
 import pandas as pd
-from diffused_redundancy.findings.claims import judge
+from diffused_redundancy.findings.claims import Outcome, judge
 
 study = dr.begin("01_small", globals())
 
@@ -46,8 +46,9 @@ study.table(pd.DataFrame(half.items(), columns=["case", "least CKA at half"]), "
 # ## What the numbers say
 
 # %%
-study.verdict(2, judge([value > 0.9 for value in half.values()], f"Least of <{half}>."))
-study.verdict(9, judge([value > 2 for value in half.values()], "More than 2."))
+alike, never = ([Outcome(t, v > n) for t, v in half.items()] for n in (0.9, 2))
+study.verdict(2, judge(alike, f"Least of <{half}>."))
+study.verdict(9, judge(never, "More than 2."))
 
 # %%
 study.show_provenance()

@@ -108,8 +108,13 @@ def judge(outcomes: Sequence[Outcome], because: str, unit: str = "tasks") -> Ver
         return Verdict("holds", because, "holds")
     if all(one is False for one in told):
         return Verdict("does not hold", because, "not")
-    holding, open_ = told.count(True), [one.case for one in outcomes if one.passed is None]
-    if open_:
+    held, failed = told.count(True), told.count(False)
+    if held + failed < len(told):
+        open_ = [one.case for one in outcomes if one.passed is None]
         because += f" Undecided: {', '.join(open_)}."
-    kind = "part" if holding else "not"
-    return Verdict(f"holds on {holding} of {len(told)} {unit}", because, kind)
+    if not held:
+        return Verdict(f"does not hold on {failed} of {len(told)} {unit}", because, "not")
+    word = f"holds on {held} of {len(told)} {unit}"
+    if failed and held + failed < len(told):
+        word += f", does not on {failed}"
+    return Verdict(word, because, "part")

@@ -19,11 +19,19 @@ from ..measures.curves import MEASURES, Curve
 from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
-from .claims import Verdict, judge_with_doubt
+from ..uncertainty.comparison import Comparison, compare, corrected, mean_with_interval
+from .claims import Verdict
+from .comparisons import (
+    Difference,
+    differences,
+    judged,
+    outcome_of,
+    redundancies,
+    verdict_on,
+)
 from .figure_data import Line, Panel
 from .grouping import TRAITS, Grouping, alike, grouped
 from .phrases import listed
-from .pretraining import Difference, differences
 
 FIXED = "FF (a net for each k)"
 """The column of fixed-feature networks in tables."""
@@ -301,24 +309,42 @@ def prefix_gain(measurements: Measurements, sizes: Sequence[int]) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def describe_prefix_gain(table: pd.DataFrame) -> str:
-    """One sentence on what nested training does for the prefix."""
-    columns = [name for name in table.columns if name.startswith("k = ")]
-    if not columns:
+def prefix_differences(measurements: Measurements, k: int) -> dict[tuple[str, str], Comparison]:
+    """Probe accuracy on the first k features of nested networks against those of the networks of
+    the first plain loss, in points, by task and nested loss; corrected for all of them.
+    """
+    pooled = pooled_selections(measurements.nets)
+    plain = _first_plain(pooled, "first")
+    nested = [one for one in pooled if one.nested_prefix]
+    found = {}
+    for task in measurements.tasks:
+        for prefix in nested if plain is not None else []:
+            values = [
+                [100 * float(curve.at(k).mean()) for curve in curves if curve.column(k) is not None]
+                for curves in (
+                    [measurements.of(net, task).curve("accuracy", "first") for net in one.nets]
+                    for one in (prefix, plain)
+                    if one is not None
+                )
+            ]
+            found[task.title, prefix.loss] = compare(*values, margin=1.0)
+    return dict(zip(found, corrected(list(found.values())), strict=True))
+
+
+def describe_prefix_gain(measurements: Measurements, k: int) -> str:
+    """One sentence on what nested training does for the first k features."""
+    found = {case: one for case, one in prefix_differences(measurements, k).items() if one.stated}
+    if not found:
         return "There is nothing to compare."
-    small = table[columns[0]]
-    least, most = float(table[columns].to_numpy().min()), float(table[columns].to_numpy().max())
-    ahead = (
-        "is ahead in every case"
-        if (small > 0).all()
-        else "is behind in every case"
-        if (small < 0).all()
-        else "is ahead in some cases only"
-    )
+    parts = [
+        f"on {task} {one.difference:+.1f} ({loss}"
+        + (f", {one.low:+.1f} to {one.high:+.1f}" if one.low < one.high else "")
+        + f", {one.words})"
+        for (task, loss), one in found.items()
+    ]
     return (
-        f"**What to see:** at {columns[0]} the nested prefix {ahead}, by {small.min():+.1f} to "
-        f"{small.max():+.1f} points; over all sizes above, the gain is {least:+.1f} to "
-        f"{most:+.1f} points."
+        f"**What to see:** at k = {k} the nested prefix gains, in points with a 95% interval over "
+        f"pre-training seeds: {'; '.join(parts)}."
     )
 
 
@@ -412,37 +438,46 @@ def nested_differences(
     return differences(measurements, by_loss, pairs, delta)
 
 
-def still_redundant(
-    measurements: Measurements, differences: Sequence[Difference], delta: float
-) -> Verdict:
-    """Claim 7: random neurons of nested layers keep more than independent neurons would, but less
-    than those of other losses.
+def still_redundant(measurements: Measurements, delta: float) -> Verdict:
+    """Claim 7, first half: random neurons of nested layers keep more CKA than independent neurons
+    would, task by task.
 
     Independent neurons of equal variance have DR(delta) = 1 - delta^2 of CKA; what is above is
-    redundancy.
+    redundancy. A task counts where the 95% t interval over pre-training seeds of every nested loss
+    with at least two networks lies above it.
     """
-    nested = [one for one in measurements.all if is_nested(one.net)]
-    if not nested:
+    by_loss: dict[str, list[Net]] = {}
+    for net in measurements.nets:
+        if is_nested(net):
+            by_loss.setdefault(net.origin.loss, []).append(net)
+    if not by_loss:
         return Verdict("undecided", "No network among NETS was trained for nested representations.")
     floor = 1 - delta**2
-    redundancies = [one.redundancy("cka", delta) for one in nested]
-    values = [one.value for one in redundancies]
-    above_floor = [bool(one.low > floor) for one in redundancies if one.has_interval]
-    words = (
-        f"DR({delta:g}) of CKA of random neurons in nested layers is {min(values):.2f} to "
-        f"{max(values):.2f}, where independent neurons of equal variance would have {floor:.2f}: "
-        f"{'' if above_floor and all(above_floor) else 'not '}above it in every case."
+    outcomes, sentences = {}, []
+    for task in measurements.tasks:
+        words, found = [], []
+        for loss, nets in by_loss.items():
+            values = redundancies(measurements, nets, task, "cka", delta)
+            mean, low, high = mean_with_interval(values)
+            if low == low:
+                words.append(f"{mean:.2f} ({loss}, {low:.2f} to {high:.2f})")
+                found.append("higher" if low > floor else "lower" if high < floor else "undecided")
+            else:
+                words.append(f"{mean:.2f} ({loss}, one network)")
+                found.append("no power")
+        outcomes[task.title] = outcome_of(found)
+        sentences.append(f"on {task.title} {listed(words)}")
+    return judged(
+        outcomes,
+        "higher",
+        f"DR({delta:g}) of CKA of random neurons in nested layers, with 95% t intervals over "
+        f"pre-training seeds, where independent neurons of equal variance would have {floor:.2f}: "
+        f"{'; '.join(sentences)}.",
     )
-    for measure, name in COMPARED.items():
-        outcomes = [one.outcome for one in differences if one.measure == measure]
-        if outcomes:
-            below, above = outcomes.count("below"), outcomes.count("above")
-            words += (
-                f" DR of {name} against other losses: of {len(outcomes)} comparisons {below} "
-                f"clearly lower, {above} clearly higher, {len(outcomes) - below - above} open "
-                "(intervals overlap)."
-            )
-    lower = [one.outcome == "below" for one in differences if one.outcome in ("above", "below")]
-    without_interval = len(redundancies) - len(above_floor)
-    undecided = without_interval + len(differences) - len(lower)
-    return judge_with_doubt([*above_floor, *lower], undecided, words)
+
+
+def less_than_others(differences: Sequence[Difference], measure: str, delta: float) -> Verdict:
+    """Claim 7, second half: nested layers have less DR of one measure than layers of other losses,
+    task by task.
+    """
+    return verdict_on(differences, "lower", "Nested against other losses", measure, delta)

@@ -1,12 +1,9 @@
-"""Networks compared with one another: by pre-training loss, upstream set, width and family.
-
-A difference between two groups of networks counts as clear only if the intervals of all networks of
-one lie above those of all networks of the other.
-"""
+"""Networks compared with one another: by pre-training loss, upstream set, width and family."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,83 +14,24 @@ from ..measures.curves import Curve
 from ..measures.redundancy import Redundancy, smallest_sufficient
 from ..nets.networks import Net
 from ..tasks import Task
-from .claims import Verdict, judge_with_doubt
+from ..uncertainty.trend import Trend
+from .claims import Verdict
+from .comparisons import (
+    Difference,
+    differences,
+    redundancies,
+    trend_in_words,
+    trends,
+    verdict_on,
+    verdict_on_trends,
+    within_groups,
+)
 from .figure_data import Point, Series, point
-from .grouping import Grouping, alike, points
-from .phrases import first_listed, listed
+from .grouping import Grouping, points
+from .phrases import listed
 
 Row = list[tuple[str, list[Series]]]
 """A row of :func:`figures.series_figure`: plots of a title and lines."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """DR of one group against another on a task.
-
-    Attributes
-    ----------
-    group, against : str
-        Labels of the groups.
-    task : str
-        Its title.
-    measure : str
-        A name in :data:`COMPARED`.
-    outcome : str
-        ``above``, ``below``, ``overlap``, or ``unknown`` where there is no interval.
-    gap : float
-        The difference of the groups' means.
-    """
-
-    group: str
-    against: str
-    task: str
-    measure: str
-    outcome: str
-    gap: float
-
-
-def difference(
-    measurements: Measurements,
-    grouping: Grouping,
-    group: str,
-    against: str,
-    task: Task,
-    measure: str,
-    delta: float,
-) -> Difference:
-    """Compare two groups: clear only if the intervals of all networks of one lie above those of all
-    of the other.
-    """
-    ours, theirs = (
-        points(measurements, grouping.groups[label], task, measure, delta)
-        for label in (group, against)
-    )
-    numbers = np.array([[one.value, one.low, one.high] for one in (*ours, *theirs)])
-    gap = float(np.mean([one.value for one in ours]) - np.mean([one.value for one in theirs]))
-    if np.isnan(numbers).any():
-        outcome = "unknown"
-    elif min(one.low for one in ours) > max(one.high for one in theirs):
-        outcome = "above"
-    elif max(one.high for one in ours) < min(one.low for one in theirs):
-        outcome = "below"
-    else:
-        outcome = "overlap"
-    return Difference(group, against, task.title, measure, outcome, gap)
-
-
-def differences(
-    measurements: Measurements,
-    grouping: Grouping,
-    pairs: Sequence[tuple[str, str]],
-    delta: float,
-) -> list[Difference]:
-    """Pairs of groups compared on every task, for every measure."""
-    return [
-        difference(measurements, grouping, group, against, task, measure, delta)
-        for group, against in pairs
-        for measure in COMPARED
-        for task in measurements.tasks
-    ]
 
 
 def loss_differences(
@@ -116,118 +54,45 @@ def upstream_differences(
     return differences(measurements, by_upstream, _steps(labels), delta)
 
 
-def width_differences(
-    measurements: Measurements, by_width: Grouping, delta: float
-) -> list[Difference]:
-    """Every width against the next smaller one."""
-    return differences(measurements, by_width, _steps(sorted(by_width.groups, key=int)), delta)
-
-
 def _steps(labels: Sequence[str]) -> list[tuple[str, str]]:
     """Every label with the one before it."""
     return list(zip(labels[1:], labels[:-1], strict=True))
 
 
-def differences_table(differences: Sequence[Difference]) -> pd.DataFrame:
-    """For reading: one row a pair and measure, one column a task."""
-    words = {"above": "higher", "below": "lower", "overlap": "open", "unknown": "no interval"}
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    for one in differences:
-        row = rows.setdefault((f"{one.group} against {one.against}", COMPARED[one.measure]), {})
-        row[one.task] = f"{words[one.outcome]} ({one.gap:+.3f})"
-    return pd.DataFrame(
-        [{"groups": pair, "DR of": measure, **row} for (pair, measure), row in rows.items()]
-    )
+def width_trends(
+    measurements: Measurements, by_width: Grouping, delta: float
+) -> dict[str, dict[str, Trend]]:
+    """The trend of DR over doublings of the width, by measure and task."""
+    labels = sorted(by_width.groups, key=int)
+    groups = [by_width.groups[label] for label in labels]
+    doublings = [math.log2(int(label)) for label in labels]
+    return {
+        measure: trends(measurements, groups, doublings, measure, delta) for measure in COMPARED
+    }
 
 
-def verdict_on(
-    differences: Sequence[Difference], expected: str, what: str, delta: float
+def verdict_on_width(
+    trends: Mapping[str, Mapping[str, Trend]], measure: str, delta: float
 ) -> Verdict:
-    """Whether all comparisons came out as expected.
-
-    Parameters
-    ----------
-    differences : sequence of Difference
-    expected : str
-        ``above`` or ``below``.
-    what : str
-        The comparisons in words.
-    delta : float
-    """
-    if not differences:
-        return Verdict("undecided", f"{what}: there are no such networks among NETS.")
-    opposite = {"above": "below", "below": "above"}[expected]
-    words = {"above": "higher", "below": "lower"}
-
-    def where(outcome: str) -> list[str]:
-        return [
-            f"{one.group} on {one.task} ({COMPARED[one.measure]}, {one.gap:+.3f})"
-            for one in differences
-            if one.outcome == outcome
-        ]
-
-    as_said, against, open_ = where(expected), where(opposite), where("overlap") + where("unknown")
-    counts = []
-    for measure, name in COMPARED.items():
-        outcomes = [one.outcome for one in differences if one.measure == measure]
-        if outcomes:
-            clear, contrary = outcomes.count(expected), outcomes.count(opposite)
-            counts.append(
-                f"{name}: {clear} clearly {words[expected]}, {contrary} clearly {words[opposite]}, "
-                f"{len(outcomes) - clear - contrary} open (of {len(outcomes)})"
-            )
-    because = f"{what}, DR({delta:g}) of {'; of '.join(counts)}"
-    because += f". Clearly {words[opposite]}: {first_listed(against)}" if against else ""
-    passed = [True] * len(as_said) + [False] * len(against)
-    if len(passed) < len(open_):  # a few clear ones among many may be chance
-        return Verdict("undecided", because + ". Undecided, as most comparisons are open.")
-    if 0 < len(as_said) <= len(against):
-        return Verdict("mixed", because + ".")
-    return judge_with_doubt(passed, len(open_), because + ".")
+    """Claim 9: whether DR of one measure rises with width, task by task."""
+    title = f"DR({delta:g}) of {COMPARED[measure]} over networks that differ in width and seed only"
+    return verdict_on_trends(trends[measure], "higher", title)
 
 
 def verdict_on_loss(
-    differences: Sequence[Difference], by_loss: Grouping, loss: str, expected: str, delta: float
+    differences: Sequence[Difference],
+    by_loss: Grouping,
+    loss: str,
+    expected: str,
+    measure: str,
+    delta: float,
 ) -> Verdict:
-    """Whether DR of the losses whose labels start with ``loss`` is as expected, ``above`` or
-    ``below`` that of the reference loss.
+    """Whether DR of the losses whose labels start with ``loss`` is as expected, ``higher`` or
+    ``lower`` than that of the reference loss, task by task.
     """
     these = [one for one in differences if one.group.startswith(loss)]
     what = f"{loss[0].upper()}{loss[1:]} against {by_loss.reference} training"
-    return verdict_on(these, expected, what, delta)
-
-
-def seed_pairs(measurements: Measurements, delta: float) -> tuple[int, int]:
-    """How many pairs of networks that differ in their seed only come out clearly different by the
-    same rule, and of how many.
-    """
-    apart = total = 0
-    for i, one in enumerate(measurements.nets):
-        for other in measurements.nets[i + 1 :]:
-            if alike(one, other):
-                for measure in COMPARED:
-                    for task in measurements.tasks:
-                        a, b = points(measurements, [one, other], task, measure, delta)
-                        total += 1
-                        apart += a.low > b.high or b.low > a.high
-    return apart, total
-
-
-def describe_seed_pairs(measurements: Measurements, delta: float) -> str:
-    """One sentence on how often the seed of the pre-training alone looks like a clear
-    difference.
-    """
-    apart, total = seed_pairs(measurements, delta)
-    if not total:
-        return (
-            "NETS holds no two networks that differ in their seed only, so nothing is known here "
-            "of what the seed of the pre-training does."
-        )
-    return (
-        "By this rule, networks that differ in the seed of their pre-training only come out "
-        f"different in {apart} of {total} cases. Where a group has one network, its seed may "
-        "explain as much."
-    )
+    return verdict_on(these, expected, what, measure, delta)
 
 
 def _mean_redundancy(
@@ -247,8 +112,8 @@ def _mean_redundancy(
 def describe_groups(
     measurements: Measurements, grouping: Grouping, measure: str, delta: float
 ) -> str:
-    """One sentence on a figure of groups: where DR is highest and lowest, and how far seeds of one
-    group are apart.
+    """One sentence on a figure of groups: where the mean DR is highest and lowest, and the SD
+    between seeds of one group.
     """
     if len(grouping.groups) < 2:
         return (
@@ -268,13 +133,14 @@ def describe_groups(
         ranges.append(
             f"on {task.title} from {means[bottom]:.2f} ({bottom}) to {means[top]:.2f} ({top})"
         )
-        within = []
-        for nets in grouping.groups.values():
-            values = [one.value for one in points(measurements, nets, task, measure, delta)]
-            if len(values) > 1 and not np.isnan(values).any():
-                within.append(max(values) - min(values))
-        if within:
-            spreads.append(f"{np.mean(within):.3f} on {task.title}")
+        sd = within_groups(
+            [
+                redundancies(measurements, nets, task, measure, delta)
+                for nets in grouping.groups.values()
+            ]
+        )
+        if sd == sd:
+            spreads.append(f"{sd:.3f} on {task.title}")
     if not ranges:
         return (
             f"Too few networks reach {delta:.0%} of the full layer's {COMPARED[measure]} to "
@@ -287,8 +153,8 @@ def describe_groups(
     if not spreads:
         return text
     return (
-        f"{text} Networks of one group, which differ in their seed only, are apart by "
-        f"{listed(spreads)} on average."
+        f"{text} Networks of one group, which differ in their seed only, have an SD of "
+        f"{listed(spreads)}. The table of differences says which means differ clearly."
     )
 
 
@@ -390,21 +256,30 @@ def strength_series(
 def describe_strengths(
     measurements: Measurements, by_loss: Grouping, loss: str, delta: float
 ) -> str:
-    """One sentence on a loss that comes in strengths: DR without it and at its strongest, by
-    task.
+    """One sentence on a loss that comes in strengths: DR without it and at its strongest, and the
+    trend over all strengths, by task.
     """
-    reference, strongest = by_loss.reference, _by_strength(by_loss, loss)[-1]
+    labels = [by_loss.reference, *_by_strength(by_loss, loss)]
+    reference, strongest = labels[0], labels[-1]
     sentences = []
     for measure, name in COMPARED.items():
+        groups = [by_loss.groups[label] for label in labels]
+        by_task = trends(measurements, groups, range(len(labels)), measure, delta)
         moves = []
         for task in measurements.tasks:
             before, after = (
                 _mean_redundancy(measurements, by_loss.groups[label], [task], measure, delta)
                 for label in (reference, strongest)
             )
-            moves.append(f"from {before:.2f} to {after:.2f} on {task.title}")
-        sentences.append(f"DR({delta:g}) of {name} goes {listed(moves)}")
-    return f"**What to see:** from {reference} training to {strongest}, {'; '.join(sentences)}."
+            moves.append(
+                f"from {before:.2f} to {after:.2f} on {task.title}, where it "
+                f"{trend_in_words(by_task[task.title])}"
+            )
+        sentences.append(f"DR({delta:g}) of {name} goes {'; '.join(moves)}")
+    return (
+        f"**What to see:** from {reference} training to {strongest}, and over all strengths. "
+        f"{'. '.join(sentences)}."
+    )
 
 
 def spaced_ticks(widths: Sequence[int], factor: float = 1.3) -> list[tuple[float, str]]:
@@ -541,7 +416,8 @@ def describe_families(measurements: Measurements, by_family: Grouping, delta: fl
                 _mean_redundancy(measurements, nets, measurements.tasks, measure, delta)
                 for measure in COMPARED
             )
-            parts.append(f"{family.replace('_', ' ')} {accuracy:.2f} and {cka:.2f}")
+            count = f"{len(nets)} network{'s' * (len(nets) > 1)}"
+            parts.append(f"{family.replace('_', ' ')} {accuracy:.2f} and {cka:.2f} ({count})")
         sentences.append(f"at {width} neurons {listed(parts)}")
     if not sentences:
         return (
@@ -550,4 +426,95 @@ def describe_families(measurements: Measurements, by_family: Grouping, delta: fl
     return (
         f"In this run, DR({delta:g}) of accuracy and of CKA, averaged over tasks: "
         f"{'; '.join(sentences)}."
+    )
+
+
+def variance_shares(measurements: Measurements, nets: Sequence[Net], delta: float) -> pd.DataFrame:
+    """What share of the variance of DR the network explains, what the task, and what is left.
+
+    Two-way sums of squares, over all tasks and without the one where the whole layers do worst.
+    Networks whose DR cannot be stated on every task are left out.
+
+    Parameters
+    ----------
+    measurements : Measurements
+    nets : sequence of Net
+        Of equal width, as DR is a share of it.
+    delta : float
+
+    Returns
+    -------
+    DataFrame
+        Columns ``DR of``, ``tasks``, ``networks``, shares ``network``, ``task`` and ``rest``, and
+        ``least`` and ``most``, the range of the share of the network if any one is left out.
+    """
+    tasks = measurements.tasks
+    hardest = min(tasks, key=lambda one: np.mean([measurements.of(net, one).full for net in nets]))
+    rows = []
+    for measure, name in COMPARED.items():
+        for left_out in (None, hardest):
+            some = [task for task in tasks if task is not left_out]
+            values = np.array(
+                [redundancies(measurements, nets, task, measure, delta) for task in some]
+            ).T
+            values = values[~np.isnan(values).any(1)] if len(some) else np.zeros((0, 0))
+            if min(values.shape) < 2:
+                continue
+            shares = two_way_shares(values)
+            others = [
+                two_way_shares(np.delete(values, i, axis=0))[0]
+                for i in range(len(values))
+                if len(values) > 2
+            ]
+            rows.append(
+                {
+                    "DR of": name,
+                    "tasks": "all" if left_out is None else f"without {left_out.title}",
+                    "networks": len(values),
+                    **dict(zip(("network", "task", "rest"), shares, strict=True)),
+                    "least": min(others, default=float("nan")),
+                    "most": max(others, default=float("nan")),
+                }
+            )
+    note = "it takes two networks of one kind and two tasks to share out variance"
+    return pd.DataFrame(rows or {"note": [note]})
+
+
+def two_way_shares(values: np.ndarray) -> tuple[float, float, float]:
+    """The shares of the sum of squares that rows explain, that columns explain, and the rest.
+
+    >>> two_way_shares(np.array([[0.0, 2.0], [1.0, 3.0]]))
+    (0.2, 0.8, 0.0)
+    """
+    rows, columns = values.shape
+    centred = values - values.mean()
+    total = float((centred**2).sum())
+    if not total > 0:
+        return float("nan"), float("nan"), float("nan")
+    of_rows = columns * float((centred.mean(1) ** 2).sum()) / total
+    of_columns = rows * float((centred.mean(0) ** 2).sum()) / total
+    return of_rows, of_columns, max(0.0, 1 - of_rows - of_columns)
+
+
+def describe_variance(table: pd.DataFrame, d: int, delta: float) -> str:
+    """One sentence: how much of DR is up to the network, and how much to the task."""
+    if "task" not in table:
+        return f"{table['note'].iloc[0].capitalize()}."
+    sentences = []
+    for measure, rows in table.groupby("DR of", sort=False):
+        parts = []
+        for _, row in rows.iterrows():
+            without_one = (
+                f" ({row['least']:.1%} to {row['most']:.1%} if any one network is left out)"
+                if row["least"] == row["least"]
+                else ""
+            )
+            parts.append(
+                f"{'over all tasks' if row['tasks'] == 'all' else row['tasks']} the network "
+                f"explains {row['network']:.1%}{without_one} and the task {row['task']:.1%}"
+            )
+        sentences.append(f"DR({delta:g}) of {measure}: {'; '.join(parts)}")
+    return (
+        f"**What to see:** the variance of DR among {table['networks'].max()} networks of {d} "
+        f"neurons that differ in their loss and seed only. {'. '.join(sentences)}."
     )

@@ -24,7 +24,6 @@ from torch import Tensor
 
 from ..errors import check_number
 from ..measures.accumulation import blocks, on_device
-from ..measures.curves import Curve
 from ..measures.features import Features
 from ..measures.image_groups import group_means
 from ..measures.redundancy import Redundancy

@@ -1,0 +1,362 @@
+"""Groups of networks compared, and what the comparisons say of a claim.
+
+The unit is a pre-trained network: its value is the DR of its mean curve over the selections.
+Selections and test images are the same for all networks and held fixed. The measures are never
+pooled, and a verdict counts tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from ..experiment.measurements import COMPARED, Measurements
+from ..nets.networks import Net
+from ..tasks import Task
+from ..uncertainty.comparison import (
+    LEVEL,
+    Comparison,
+    compare,
+    corrected,
+    difference_found,
+    least_seeds,
+    pooled_sd,
+)
+from ..uncertainty.trend import Trend, corrected_trends, trend
+from .claims import Outcome, Verdict, judge
+from .grouping import Grouping, points
+from .phrases import listed
+
+MARGIN = 0.02
+"""The largest difference of DR that does not matter: 2% of the layer."""
+
+OPPOSITE = {"higher": "lower", "lower": "higher"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """DR of one group of networks against that of another on a task.
+
+    Attributes
+    ----------
+    group, against : str
+        Labels of the groups.
+    task : str
+        Its title.
+    measure : str
+        A name in :data:`COMPARED`.
+    comparison : Comparison
+        Corrected for all of one table and measure.
+    """
+
+    group: str
+    against: str
+    task: str
+    measure: str
+    comparison: Comparison
+
+    @property
+    def outcome(self) -> str:
+        """See :attr:`Comparison.outcome`."""
+        return self.comparison.outcome
+
+    @property
+    def words(self) -> str:
+        """The outcome, the difference of the means and its interval."""
+        one = self.comparison
+        if not one.stated:
+            return one.words
+        interval = f", {one.low:+.3f} to {one.high:+.3f}" if one.low < one.high else ""
+        return f"{one.words}: {one.difference:+.3f}{interval}"
+
+
+def redundancies(
+    measurements: Measurements, nets: Sequence[Net], task: Task, measure: str, delta: float
+) -> np.ndarray:
+    """DR of each network, (nets,): one value per pre-training seed; NaN where it is withheld."""
+    return np.array([one.value for one in points(measurements, nets, task, measure, delta)])
+
+
+def differences(
+    measurements: Measurements,
+    grouping: Grouping,
+    pairs: Sequence[tuple[str, str]],
+    delta: float,
+) -> list[Difference]:
+    """Pairs of groups compared on every task, for every measure; p values are corrected for all
+    comparisons of a measure.
+    """
+    found = []
+    for measure in COMPARED:
+        family = []
+        for task in measurements.tasks:
+            values = {
+                label: redundancies(measurements, nets, task, measure, delta)
+                for label, nets in grouping.groups.items()
+            }
+            sd = within_groups(list(values.values()))
+            family += [
+                Difference(
+                    group,
+                    against,
+                    task.title,
+                    measure,
+                    compare(values[group], values[against], margin=MARGIN, sd=sd),
+                )
+                for group, against in pairs
+            ]
+        comparisons = corrected([one.comparison for one in family])
+        found += [
+            replace(one, comparison=comparison)
+            for one, comparison in zip(family, comparisons, strict=True)
+        ]
+    return found
+
+
+def within_groups(values: Sequence[np.ndarray]) -> float:
+    """The SD between networks that differ in their pre-training seed only, pooled over groups."""
+    return pooled_sd([some[~np.isnan(some)] for some in values])
+
+
+def differences_table(differences: Sequence[Difference]) -> pd.DataFrame:
+    """For reading: one row a pair and measure, one column a task."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for one in differences:
+        sizes = "{} against {}".format(*one.comparison.networks)
+        row = rows.setdefault(
+            (f"{one.group} against {one.against}", COMPARED[one.measure]), {"networks": sizes}
+        )
+        row[one.task] = one.words
+    return pd.DataFrame(
+        [{"groups": pair, "DR of": measure, **row} for (pair, measure), row in rows.items()]
+    )
+
+
+def differences_numbers(differences: Sequence[Difference]) -> pd.DataFrame:
+    """Every number of every comparison: one row each."""
+    rows = []
+    for one in differences:
+        comparison = one.comparison
+        rows.append(
+            {
+                "group": one.group,
+                "against": one.against,
+                "task": one.task,
+                "measure": one.measure,
+                "networks": comparison.networks[0],
+                "networks_against": comparison.networks[1],
+                "left_out": comparison.left_out,
+                "difference": comparison.difference,
+                "low": comparison.low,
+                "high": comparison.high,
+                "sd_within": comparison.sd,
+                "p_welch": comparison.p,
+                "p_holm": comparison.corrected_p,
+                "p_exact": comparison.exact_p,
+                "p_exact_smallest": comparison.smallest_p,
+                "compared": comparison.family,
+                "outcome": comparison.outcome,
+                "seeds_needed": comparison.seeds_needed,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def describe_power(measurements: Measurements, grouping: Grouping, delta: float) -> str:
+    """How far networks of one group are apart, and what differences as many as the reference has
+    can find.
+    """
+    n, sentences = len(grouping.groups[grouping.reference]), []
+    for measure, name in COMPARED.items():
+        parts = []
+        for task in measurements.tasks:
+            values = [
+                redundancies(measurements, nets, task, measure, delta)
+                for nets in grouping.groups.values()
+            ]
+            sd = within_groups(values)
+            if sd == sd:
+                found = difference_found(n, sd)
+                beyond = f", found from {found:.3f} on" if found == found else ""
+                parts.append(f"{sd:.3f} on {task.title}{beyond}")
+        if parts:
+            sentences.append(f"DR({delta:g}) of {name}: {listed(parts)}")
+    if not sentences:
+        return (
+            "NETS holds no two networks that differ in their seed only, so nothing is known here "
+            "of what the seed of the pre-training does."
+        )
+    text = (
+        "The SD between networks that differ in the seed of their pre-training only. "
+        f"{'. '.join(sentences)}."
+    )
+    if difference_found(n, 1.0) == difference_found(n, 1.0):
+        return (
+            f"{text} *Found from* is the true difference that {n} networks against {n} find with "
+            "a power of 80% if it is the only comparison; a table of many asks for more."
+        )
+    return (
+        f"{text} No difference can be found between two groups of {n}: an exact test takes at "
+        f"least {least_seeds()} against {least_seeds()} to reach {LEVEL:.0%}."
+    )
+
+
+def outcome_of(outcomes: Sequence[str]) -> str:
+    """What several comparisons on one task come to: ``higher`` or ``lower`` if some are, and none
+    is the opposite; ``mixed`` if it is; else ``alike`` if all that have power are; else
+    ``undecided``, ``no power`` or ``unknown``.
+    """
+    clear = [word for word in OPPOSITE if word in outcomes]
+    if clear:
+        return clear[0] if len(clear) == 1 else "mixed"
+    powered = {word for word in outcomes if word in ("alike", "undecided")}
+    if powered:
+        return "alike" if powered == {"alike"} else "undecided"
+    return "no power" if "no power" in outcomes else "unknown"
+
+
+def judged(outcomes: Mapping[str, str], expected: str, because: str) -> Verdict:
+    """The verdict from the outcome of each task: what a claim expects is ``higher`` or ``lower``,
+    and no difference speaks against it.
+    """
+    passed = {expected: True, OPPOSITE[expected]: False, "mixed": False, "alike": False}
+    powerless = {"no power", "unknown"} if "no power" in outcomes.values() else set()
+    return judge(
+        [Outcome(task, passed.get(one), one not in powerless) for task, one in outcomes.items()],
+        because,
+    )
+
+
+def verdict_on(
+    differences: Sequence[Difference], expected: str, what: str, measure: str, delta: float
+) -> Verdict:
+    """Whether DR of one measure differs as expected, task by task.
+
+    Parameters
+    ----------
+    differences : sequence of Difference
+        Those of other measures are ignored.
+    expected : str
+        ``higher`` or ``lower``.
+    what : str
+        The comparisons in words.
+    measure : str
+    delta : float
+    """
+    these = [one for one in differences if one.measure == measure]
+    title = f"{what}, DR({delta:g}) of {COMPARED[measure]}"
+    if not these:
+        return Verdict("undecided", f"{title}: there are no such networks among NETS.")
+    by_task: dict[str, list[Difference]] = {}
+    for one in these:
+        by_task.setdefault(one.task, []).append(one)
+    outcomes = {task: outcome_of([one.outcome for one in some]) for task, some in by_task.items()}
+    told = "; ".join(
+        f"{TASK_WORDS[outcomes[task]]} on {task} ({_counted(some)})"
+        for task, some in by_task.items()
+    )
+    return judged(
+        outcomes,
+        expected,
+        f"{title}, means over pre-trained networks: {told}. Expected: {expected}; a task counts if "
+        "some comparison is clear and none is clearly the opposite.",
+    )
+
+
+TASK_WORDS = {
+    "higher": "higher",
+    "lower": "lower",
+    "mixed": "both",
+    "alike": f"no difference larger than {MARGIN:g}",
+    "undecided": "undecided",
+    "no power": "no power",
+    "unknown": "not stated",
+}
+"""What an outcome of :func:`outcome_of` is called in a sentence."""
+
+
+def _counted(differences: Sequence[Difference]) -> str:
+    """Every comparison with power in words, and the others as numbers."""
+    weak = [one for one in differences if one.outcome == "no power"]
+    unknown = [one for one in differences if one.outcome == "unknown"]
+    parts = [
+        f"{one.group} {one.words}"
+        for one in differences
+        if one.outcome not in ("no power", "unknown")
+    ]
+    if weak:
+        needed = [n for one in weak if (n := one.comparison.seeds_needed) is not None]
+        seeds = (
+            f"{_range(needed)} seeds would decide"
+            if len(needed) == len(weak)
+            else f"at least {least_seeds()} seeds are needed"
+        )
+        parts.append(f"{len(weak)} of {len(differences)} comparisons without power, {seeds}")
+    if unknown:
+        parts.append(f"{len(unknown)} of {len(differences)} comparisons not stated")
+    return listed(parts)
+
+
+def _range(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def trends(
+    measurements: Measurements,
+    groups: Sequence[Sequence[Net]],
+    x: Sequence[float],
+    measure: str,
+    delta: float,
+) -> dict[str, Trend]:
+    """Whether DR rises or falls over groups of networks at some ``x``, by title of the task; p
+    values are corrected for the tasks.
+    """
+    found = {
+        task.title: trend(
+            x, [redundancies(measurements, nets, task, measure, delta) for nets in groups]
+        )
+        for task in measurements.tasks
+    }
+    return corrected_trends(found)
+
+
+def trends_table(trends: Mapping[str, Mapping[str, Trend]], unit: str) -> pd.DataFrame:
+    """One row a measure and task: the trend with its p, and the slope per ``unit``."""
+    return pd.DataFrame(
+        {
+            "DR of": COMPARED[measure],
+            "task": task,
+            "networks": " + ".join(map(str, one.networks)),
+            "trend": one.words,
+            "pairs that rise": one.share,
+            "p, exact": one.p,
+            "p, corrected": one.corrected_p,
+            "smallest p": one.smallest_p,
+            f"slope per {unit}": one.slope,
+            "low": one.low,
+            "high": one.high,
+        }
+        for measure, by_task in trends.items()
+        for task, one in by_task.items()
+    )
+
+
+def trend_in_words(one: Trend) -> str:
+    """What "it" does, for a sentence: a trend with its p."""
+    if one.outcome == "unknown":
+        return one.words
+    if one.outcome == "no power":
+        return f"cannot be tested: no order of {sum(one.networks)} networks has p below {LEVEL:g}"
+    verb = "has no clear trend" if one.outcome == "undecided" else one.words
+    return f"{verb} ({one.share:.0%} of the pairs rise, corrected p = {one.corrected_p:.3g})"
+
+
+def verdict_on_trends(trends: Mapping[str, Trend], expected: str, title: str) -> Verdict:
+    """Whether DR has the expected trend, ``higher`` for rising, task by task."""
+    told = "; ".join(f"on {task} it {trend_in_words(one)}" for task, one in trends.items())
+    because = f"{title}: {told}. p by the exact Jonckheere-Terpstra test, Holm's for the tasks."
+    return judged({task: one.outcome for task, one in trends.items()}, expected, because)

@@ -1,0 +1,160 @@
+"""Groups of networks compared, and verdicts that count tasks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from diffused_redundancy.experiment.measurements import Measurements
+from diffused_redundancy.findings import comparisons
+from diffused_redundancy.findings.grouping import grouped
+from diffused_redundancy.uncertainty.comparison import compare, difference_found, holm, pooled_sd
+from made_up import measurement, net, task
+from scipy import stats
+
+
+def measured(groups: dict[str, list[int]], tasks: int = 1, **how) -> Measurements:
+    """One network for each k*, by loss; the same on every task."""
+    return Measurements(
+        [
+            measurement(net(f"{loss}{i}", loss=loss, seed=i), task(f"t{j}"), k, **how)
+            for j in range(tasks)
+            for loss, every in groups.items()
+            for i, k in enumerate(every)
+        ]
+    )
+
+
+STANDARD, LOWER = [38, 40, 42, 39, 41], [18, 20, 22, 19, 21]
+
+
+def compared(groups, *, tasks=1, **how):
+    measurements = measured(groups, tasks, **how)
+    by_loss = grouped(measurements.nets, "loss")
+    pairs = [(label, by_loss.reference) for label in by_loss.others]
+    return comparisons.differences(measurements, by_loss, pairs, 0.9)
+
+
+def test_the_unit_is_a_network():
+    """Many selections of two networks each do not make a difference clear."""
+    (one, _) = compared({"standard": [40, 41], "MRL": [20, 21]}, seeds=25)
+    assert one.outcome == "no power" and one.comparison.networks == (2, 2)
+    assert one.words.startswith("no power (4 seeds would decide): +0.1")
+    assert one.comparison.p < 0.01
+
+
+def test_differences_are_those_of_plain_values():
+    found = compared({"standard": STANDARD, "MRL": LOWER, "x": [38, 30, 41, 33, 36]}, tasks=2)
+    assert [one.measure for one in found] == ["accuracy"] * 4 + ["cka"] * 4
+    ours, theirs = 1 - np.array(LOWER) / 100, 1 - np.array(STANDARD) / 100
+    first = found[0].comparison
+    scipys = stats.ttest_ind(ours, theirs, equal_var=False)
+    assert first.difference == pytest.approx(0.2) and first.p == pytest.approx(scipys.pvalue)
+    family = [one.comparison.p for one in found[:4]]
+    assert [one.comparison.corrected_p for one in found[:4]] == pytest.approx(holm(family))
+    assert first.family == 4 and first.margin == comparisons.MARGIN
+    numbers = comparisons.differences_numbers(found)
+    assert len(numbers) == 8 and numbers["p_exact"][0] == pytest.approx(2 / 252)
+    assert numbers["outcome"][0] == "higher" and numbers["networks"][0] == 5
+    table = comparisons.differences_table(found)
+    assert list(table["networks"]) == ["5 against 5"] * 4
+    assert table["T0"][0].startswith("higher: +0.200, +0.1") and "T1" in table
+
+
+def test_a_network_whose_dr_is_withheld_is_left_out():
+    (one, _) = compared({"standard": [*STANDARD, 500], "MRL": LOWER})
+    assert one.comparison.networks == (5, 5) and one.comparison.left_out == 1
+    (nothing, _) = compared({"standard": [500], "MRL": LOWER})
+    assert nothing.words == "cannot be stated"
+    verdict = comparisons.verdict_on([nothing], "higher", "x", "accuracy", 0.9)
+    assert (
+        verdict.word == "undecided"
+        and "not stated on T0 (1 of 1 comparisons not stated)" in verdict.because
+    )
+
+
+def test_a_lone_network_has_the_spread_of_the_other_groups():
+    found = compared({"standard": [40], "MRL": [20], "x": STANDARD})
+    sd = pooled_sd([np.array(STANDARD) / 100])
+    assert found[0].comparison.sd == pytest.approx(sd)
+    assert found[0].words == "no power (4 seeds would decide): +0.200"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "word"),
+    [
+        (["higher", "undecided"], "higher"),
+        (["higher", "no power", "alike"], "higher"),
+        (["lower", "higher"], "mixed"),
+        (["alike", "alike", "no power"], "alike"),
+        (["alike", "undecided"], "undecided"),
+        (["no power", "unknown"], "no power"),
+        ([], "unknown"),
+    ],
+)
+def test_the_outcome_of_a_task(outcomes, word):
+    assert comparisons.outcome_of(outcomes) == word
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "word"),
+    [
+        (["higher", "higher"], "holds"),
+        (["higher", "undecided", "no power"], "holds on 1 of 3 tasks"),
+        (["higher", "lower", "undecided"], "holds on 1 of 3 tasks, does not on 1"),
+        (["lower", "alike"], "does not hold"),
+        (["mixed", "undecided"], "does not hold on 1 of 2 tasks"),
+        (["no power", "no power"], "no power"),
+        (["no power", "undecided"], "undecided"),
+        (["unknown", "no power"], "no power"),
+        (["higher", "unknown"], "holds on 1 of 2 tasks"),
+        (["unknown"], "undecided"),
+        ([], "undecided"),
+    ],
+)
+def test_the_word_of_a_verdict_counts_tasks(outcomes, word):
+    by_task = {f"t{i}": outcome for i, outcome in enumerate(outcomes)}
+    assert comparisons.judged(by_task, "higher", "").word == word
+    turned = {task: comparisons.OPPOSITE.get(one, one) for task, one in by_task.items()}
+    assert comparisons.judged(turned, "lower", "").word == word
+
+
+def test_many_networks_on_one_task_are_one_task():
+    groups = {"standard": STANDARD, "adversarial 1": LOWER, "adversarial 2": STANDARD}
+    verdict = comparisons.verdict_on(compared(groups), "higher", "Adversarial", "cka", 0.9)
+    assert verdict.word == "holds" and "DR(0.9) of CKA" in verdict.because
+    assert "adversarial 2 no difference larger than 0.02" not in verdict.because  # not that sure
+    assert "adversarial 2 undecided" in verdict.because and "higher on T0 (" in verdict.because
+    turned = {"standard": LOWER, "adversarial 1": STANDARD}
+    assert comparisons.verdict_on(compared(turned), "higher", "x", "cka", 0.9).word == (
+        "does not hold"
+    )
+
+
+def test_what_as_many_seeds_can_find_is_said():
+    measurements = measured({"standard": STANDARD, "MRL": LOWER})
+    by_loss = grouped(measurements.nets, "loss")
+    text = comparisons.describe_power(measurements, by_loss, 0.9)
+    sd = np.std(STANDARD, ddof=1) / 100
+    assert f"DR(0.9) of accuracy: {sd:.3f} on T0, found from" in text
+    assert f"found from {difference_found(5, sd):.3f} on" in text
+    assert "5 networks against 5" in text
+    two = measured({"standard": [40, 42], "MRL": LOWER})
+    text = comparisons.describe_power(two, grouped(two.nets, "loss"), 0.9)
+    assert "between two groups of 2: an exact test takes at least 4" in text
+    assert "found from" not in text
+    alone = measured({"standard": [40], "MRL": [20]})
+    text = comparisons.describe_power(alone, grouped(alone.nets, "loss"), 0.9)
+    assert "no two networks that differ in their seed only" in text
+
+
+def test_a_false_difference_is_rare_at_the_level_of_networks():
+    """Networks of all losses are alike, and differ in their seed; by the old rule, of intervals
+    over selections, most tables held a false difference.
+    """
+    rng = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(40):
+        values = rng.normal(0.6, 0.03, (4, 5))
+        family = comparisons.corrected([compare(some, values[0]) for some in values[1:]])
+        wrong += any(one.clear for one in family)
+    assert wrong <= 6
