@@ -40,7 +40,7 @@ IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: 
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
 SELECTIONS: list[str] = ["random"]  # Ways of choosing neurons or directions, random among them
-SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
+SEEDS: list[int] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]  # Seeds of the random selections
 PROBE: str = "ridge"  # Linear probe: ridge (exact at every size) or logistic (at FRACTIONS)
 FRACTIONS: list[float] = [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0]  # Sizes of logistic probes
 DELTAS: list[float] = [0.9, 0.8, 0.95]  # Shares of the full value to keep; figures show the first
@@ -73,7 +73,9 @@ session.table(grouping.nets_table(session.nets), "nets")
 #
 # For every network and task: CKA and the accuracy of linear probes on random subsets of every size,
 # as in the notebooks before, and from these $\mathrm{DR}(\delta) = 1 - k^*/d$, the share of the
-# layer that can be dropped while $\delta$ of the full layer's value is kept.
+# layer that can be dropped while $\delta$ of the full layer's value is kept. All networks have the
+# same penalty on a task, the one that cross-validation prefers for all of them together: at
+# penalties of their own, differences between networks could be differences between penalties.
 
 # %% papermill_description=measures
 from diffused_redundancy.experiment.measurements import COMPARED, measured_all
@@ -90,8 +92,9 @@ session.table(grouping.shown_redundancy(measurements.all, delta), "redundancy-sh
 # %% [markdown]
 # ## What is compared, and when a difference is clear
 #
-# Intervals in the figures are over the seeds of the *selection*: how much the value would move, had
-# other neurons been drawn. They say nothing of the seed of the *pre-training*. To say that a loss
+# Intervals in the figures are over the seeds of the *selection* and over images: how much the value
+# would move, had other neurons been drawn and other images been taken. They say nothing of the seed
+# of the *pre-training*. To say that a loss
 # raises redundancy, networks must be trained anew. So the unit is a **pre-trained network**: each
 # gives one value, the DR of its mean curve over the selections. All networks are measured on the
 # same selections and the same test images, which are held fixed: conclusions are about pre-training
@@ -113,7 +116,10 @@ session.table(grouping.shown_redundancy(measurements.all, delta), "redundancy-sh
 #   case: it is shown, and counts in no verdict;
 # - *undecided*: none of these.
 #
-# The last two come with the number of seeds that would decide, with a power of 80% if the means and
+# - *not resolvable*: a clear difference of accuracy's DR, but smaller than what the choice of the
+#   penalty moves either group (see the bands below).
+#
+# *No power* and *undecided* come with the number of seeds that would decide, with a power of 80% if the means and
 # the spread stay as they are. Accuracy and CKA are never pooled, and verdicts count tasks.
 
 # %%
@@ -123,11 +129,62 @@ by_loss = grouping.grouped(session.nets, "loss")
 session.say(comparisons.describe_power(measurements, by_loss, delta))
 
 # %% [markdown]
+# ## How sure is one number?
+#
+# The standard deviation of DR from each source of variance, by task, for the reference loss: other
+# random subsets (of as many as are averaged here), other images (test images for accuracy; for CKA
+# those it is measured on), other train images for the probe (ridge probes of the first network,
+# fitted to train sets drawn anew with replacement), and another seed of the pre-training (what is
+# left of the variance between networks once that of the subsets is taken off).
+
+# %% papermill_description=precision
+from diffused_redundancy.findings import precision
+from diffused_redundancy.report import figures
+
+reference, first = by_loss.groups[by_loss.reference], session.nets[0]
+train = {
+    task.name: precision.train_deviation(
+        session.layer(first, task), delta, measurements.of(first, task).penalty
+    )
+    for task in session.tasks
+    if PROBE == "ridge"
+}
+sources = precision.components(measurements, reference, train, delta)
+session.table(sources, "variance-sources", show=False)
+session.say(precision.describe_components(sources, delta))
+
+# %%
+for measure, name in COMPARED.items():
+    groups, series = precision.component_series(sources, session.tasks, measure)
+    session.figure(
+        figures.points_figure(groups, series, f"SD of DR({delta:g}) of {name}"),
+        f"variance-sources-{measure}",
+        alt=f"The standard deviation of diffused redundancy of {name} from each source of "
+        "variance, by task.",
+    )
+
+# %% [markdown]
+# ## How much hangs on the penalty?
+#
+# As in `02_probes`: DR of accuracy over the penalties that cross-validation cannot tell apart, the
+# mean over the first two networks of each group, for ridge probes.
+
+# %% papermill_description=penalty-bands
+from diffused_redundancy.findings import penalties
+
+by_data = grouping.grouped(session.nets, "upstream")
+bands, data_bands = (
+    penalties.group_bands(measurements, groups, session.layer, delta, SEEDS[:3])
+    if PROBE == "ridge"
+    else {}
+    for groups in (by_loss, by_data)
+)
+session.table(penalties.group_bands_table({**bands, **data_bands}, session.tasks), "penalty-bands")
+
+# %% [markdown]
 # ## By loss
 
 # %%
-from diffused_redundancy.report import figures
-
 for measure, name in COMPARED.items():
     panels = grouping.group_panels(measurements, by_loss, measure, delta)
     session.figure(
@@ -144,7 +201,7 @@ for measure, name in COMPARED.items():
 # The table has the difference of means from the reference with its 95% interval.
 
 # %%
-losses = pretraining.loss_differences(measurements, by_loss, delta)
+losses = pretraining.loss_differences(measurements, by_loss, delta, bands)
 if losses:
     session.table(comparisons.differences_table(losses), "differences-loss")
     session.table(
@@ -191,7 +248,6 @@ for strength in pretraining.strength_figures(measurements, by_loss, delta):
 # ten times as often), and on three times as many of more kinds of letters.
 
 # %%
-by_data = grouping.grouped(session.nets, "upstream")
 session.figure(
     figures.groups_figure(
         grouping.group_panels(measurements, by_data, "accuracy", delta),
@@ -206,7 +262,7 @@ session.say(pretraining.describe_groups(measurements, by_data, "accuracy", delta
 session.say(pretraining.describe_levels(measurements, by_data))
 
 # %%
-larger = pretraining.upstream_differences(measurements, by_data, delta)
+larger = pretraining.upstream_differences(measurements, by_data, delta, data_bands)
 if larger:
     session.table(comparisons.differences_table(larger), "differences-upstream")
     session.table(
@@ -314,7 +370,8 @@ session.say(pareto.describe_leaders(measurements, fronts, narrow, width))
 # %%
 from diffused_redundancy.findings import verdicts
 
-by_net = grouping.redundancy_by_task(measurements, "accuracy", delta)
+confidence = verdicts.confidence_for_pairs(len(session.tasks))
+by_net = grouping.redundancy_by_task(measurements, "accuracy", delta, confidence=confidence)
 session.verdict(3, verdicts.tasks_differ(by_net, f"{PROBE} accuracy"))
 for measure in COMPARED:
     session.verdict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import diffused_redundancy as dr
 import numpy as np
@@ -16,6 +17,7 @@ from diffused_redundancy.experiment.measurements import (
 )
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
 from diffused_redundancy.findings import penalties, probing
+from diffused_redundancy.findings.grouping import Grouping
 from diffused_redundancy.measures.features import Features
 from diffused_redundancy.measures.selections import random_order
 from diffused_redundancy.probes.cross_validation import common_choice
@@ -214,20 +216,29 @@ def test_bands_have_few_penalties_the_ends_and_the_one_in_force_among_them(count
     assert len(kept) == min(penalties.MOST, len({*alike, place}))
 
 
-def test_bands_by_task_are_of_a_group():
-    cases = [
-        (net(name), task(where), noisy(seed))
-        for seed, (name, where) in enumerate((n, t) for n in "abc" for t in "st")
-    ]
-    group = [cases[0][0], cases[2][0]]
-    found = penalties.bands_by_task(iter(cases), group, 0.8, [1, 2])
-    assert list(found) == ["s", "t"]
-    for place, where in enumerate("st"):
-        layers = [cases[place][2], cases[2 + place][2]]
-        assert found[where] == penalties.penalty_band(layers, 0.8, [1, 2])
-    at = penalties.bands_by_task(cases, group, 0.8, [1, 2], penalties={"s": 10.0})
-    assert at["s"].penalty == 10.0 and 10.0 in at["s"].penalties and at["t"] == found["t"]
-    layers = [cases[0][2]]
+def test_bands_of_groups_are_those_of_their_first_networks():
+    nets = {name: net(name) for name in "abcd"}
+    tasks = {name: task(name) for name in "st"}
+    layers = {pair: noisy(seed) for seed, pair in enumerate(itertools.product("abcd", "st"))}
+    cases = [(nets[n], tasks[t], layer) for (n, t), layer in layers.items()]
+    measured = measured_all(
+        cases, probe="ridge", selections=["random"], seeds=[1, 2], fractions=[1.0]
+    )
+    groups = Grouping("loss", {"x": [nets[n] for n in "abc"], "alone": [nets["d"]]})
+    found = penalties.group_bands(
+        measured, groups, lambda n, t: layers[n.name, t.name], 0.8, [1, 2]
+    )
+    assert list(found) == [("x", "s"), ("x", "t")]
+    for (_, where), band in found.items():
+        at = measured.of(nets["a"], tasks[where]).penalty
+        some = [layers["a", where], layers["b", where]]
+        assert band == penalties.penalty_band(some, 0.8, [1, 2], penalty=at) and band.penalty == at
+    table = penalties.group_bands_table(found, list(tasks.values()))
+    assert table["group"].tolist() == ["x"]
+
+
+def test_a_band_rests_on_few_orders():
+    layers = [noisy(0)]
     more = penalties.penalty_band(layers, 0.9, range(1, 9))
     assert more == penalties.penalty_band(layers, 0.9, range(1, penalties.ORDERS + 1))
     with pytest.raises(dr.InputError, match="at least one layer and one seed"):

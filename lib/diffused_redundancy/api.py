@@ -186,7 +186,7 @@ class Result:
     def redundancy(
         self, delta: float = 0.9, measure: str | None = None, selection: str | None = None
     ) -> Redundancy:
-        """DR(delta) with its interval over seeds and images; the curve is chosen as by :meth:`curve`."""
+        """DR(delta) with its interval; the curve is chosen as by :meth:`curve`."""
         return self.curve(measure, selection).redundancy(delta)
 
     def describe(

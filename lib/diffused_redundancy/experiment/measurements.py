@@ -67,13 +67,15 @@ class Measurement:
         """The curve of ``accuracy`` or ``cka``."""
         return (self.cka if measure == "cka" else self.accuracy)[selection]
 
-    def redundancy(self, measure: str, delta: float, selection: str = "random") -> Redundancy:
+    def redundancy(
+        self, measure: str, delta: float, selection: str = "random", **options: Any
+    ) -> Redundancy:
         """DR at a share of the whole layer's ``accuracy`` or ``cka``, for statements: withheld
         where the whole layer is no better than guessing the largest class. (Tables have it from
         the curve.)
         """
         curve = self.curve(measure, selection)
-        redundancy = curve.redundancy(delta)
+        redundancy = curve.redundancy(delta, **options)
         return redundancy if curve.above_guessing else redundancy.withheld()
 
 

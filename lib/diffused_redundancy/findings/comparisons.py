@@ -28,6 +28,7 @@ from ..uncertainty.comparison import (
 from ..uncertainty.trend import Trend, corrected_trends, trend
 from .claims import Outcome, Verdict, judge
 from .grouping import Grouping, points
+from .penalties import PenaltyBand, resolvable
 from .phrases import listed
 
 MARGIN = 0.02
@@ -50,6 +51,9 @@ class Difference:
         A name in :data:`COMPARED`.
     comparison : Comparison
         Corrected for all of one table and measure.
+    band : float
+        How far DR of either group moves over the penalties that cross-validation cannot tell apart;
+        0 where no penalty matters, or none is known to.
     """
 
     group: str
@@ -57,11 +61,17 @@ class Difference:
     task: str
     measure: str
     comparison: Comparison
+    band: float = 0.0
 
     @property
     def outcome(self) -> str:
-        """See :attr:`Comparison.outcome`."""
-        return self.comparison.outcome
+        """See :attr:`Comparison.outcome`; ``not resolvable`` where a clear difference is smaller
+        than the band.
+        """
+        outcome = self.comparison.outcome
+        if outcome in OPPOSITE and not resolvable(self.comparison.difference, self.band):
+            return "not resolvable"
+        return outcome
 
     @property
     def words(self) -> str:
@@ -70,7 +80,10 @@ class Difference:
         if not one.stated:
             return one.words
         interval = f", {one.low:+.3f} to {one.high:+.3f}" if one.low < one.high else ""
-        return f"{one.words}: {one.difference:+.3f}{interval}"
+        words = one.words
+        if self.outcome == "not resolvable":
+            words = f"not resolvable (the penalty moves it by {self.band:.3f})"
+        return f"{words}: {one.difference:+.3f}{interval}"
 
 
 def redundancies(
@@ -85,10 +98,15 @@ def differences(
     grouping: Grouping,
     pairs: Sequence[tuple[str, str]],
     delta: float,
+    bands: Mapping[tuple[str, str], PenaltyBand] | None = None,
 ) -> list[Difference]:
     """Pairs of groups compared on every task, for every measure; p values are corrected for all
     comparisons of a measure.
+
+    ``bands`` are those of groups on tasks, by label and name, where DR of accuracy hangs on the
+    choice of a penalty.
     """
+    bands = bands or {}
     found = []
     for measure in COMPARED:
         family = []
@@ -105,6 +123,12 @@ def differences(
                     task.title,
                     measure,
                     compare(values[group], values[against], margin=MARGIN, sd=sd),
+                    max(
+                        bands[label, task.name].width
+                        if measure == "accuracy" and (label, task.name) in bands
+                        else 0.0
+                        for label in (group, against)
+                    ),
                 )
                 for group, against in pairs
             ]
@@ -158,6 +182,7 @@ def differences_numbers(differences: Sequence[Difference]) -> pd.DataFrame:
                 "p_exact": comparison.exact_p,
                 "p_exact_smallest": comparison.smallest_p,
                 "compared": comparison.family,
+                "penalty_band": one.band,
                 "outcome": comparison.outcome,
                 "seeds_needed": comparison.seeds_needed,
             }
@@ -212,7 +237,7 @@ def outcome_of(outcomes: Sequence[str]) -> str:
     clear = [word for word in OPPOSITE if word in outcomes]
     if clear:
         return clear[0] if len(clear) == 1 else "mixed"
-    powered = {word for word in outcomes if word in ("alike", "undecided")}
+    powered = {word for word in outcomes if word in ("alike", "undecided", "not resolvable")}
     if powered:
         return "alike" if powered == {"alike"} else "undecided"
     return "no power" if "no power" in outcomes else "unknown"

@@ -17,7 +17,7 @@ from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
 from .figure_data import Point, point
-from .tables import redundancy_columns
+from .tables import above_chance, corrected_columns, redundancy_columns
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,8 @@ def redundancy_table(measurements: Sequence[Measurement], deltas: Sequence[float
         for selection in measurement.accuracy:
             for measure in COMPARED:
                 for delta in deltas:
-                    redundancy = measurement.curve(measure, selection).redundancy(delta)
+                    curve = measurement.curve(measure, selection)
+                    redundancy = curve.redundancy(delta)
                     rows.append(
                         {
                             "net": measurement.net.name,
@@ -169,7 +170,9 @@ def redundancy_table(measurements: Sequence[Measurement], deltas: Sequence[float
                             "measure": measure,
                             "delta": delta,
                             **redundancy_columns(redundancy),
+                            **corrected_columns(above_chance(curve, delta)),
                             "seeds": redundancy.seeds,
+                            "penalty": measurement.penalty if measure == "accuracy" else None,
                             "full_accuracy": measurement.full,
                             "r": measurement.about["diagonal_share"],
                         }
@@ -189,13 +192,13 @@ def results_of(measurements: Measurements, delta: float) -> dict[str, float]:
 
 
 def redundancy_by_task(
-    measurements: Measurements, measure: str, delta: float
+    measurements: Measurements, measure: str, delta: float, **options: Any
 ) -> dict[str, dict[str, Redundancy]]:
-    """DR of each network on each task, by their titles."""
+    """DR of each network on each task, by their titles; ``options`` of :meth:`Curve.redundancy`."""
     names = titles([net.name for net in measurements.nets])
     return {
         name: {
-            task.title: measurements.of(net, task).redundancy(measure, delta)
+            task.title: measurements.of(net, task).redundancy(measure, delta, **options)
             for task in measurements.tasks
         }
         for name, net in zip(names, measurements.nets, strict=True)
@@ -214,6 +217,9 @@ def shown_redundancy(measurements: Sequence[Measurement], delta: float) -> pd.Da
             redundancy = one.redundancy(measure, delta)
             shown = "not reached" if redundancy.k is None else f"{redundancy.value:.3f}"
             guessed = not one.curve(measure).above_guessing
+            corrected = above_chance(one.curve(measure), delta)
+            if corrected is not None and not guessed:
+                shown += f" ({corrected.value:.3f} above chance)"
             row[f"{one.task.title}: {words}"] = "as good as guessing" if guessed else shown
     for row, name in zip(rows.values(), titles(list(rows)), strict=True):
         row["net"] = name

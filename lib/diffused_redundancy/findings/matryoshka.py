@@ -32,6 +32,7 @@ from .comparisons import (
 from .figure_data import Line, Panel
 from .grouping import TRAITS, Grouping, alike, grouped
 from .phrases import listed
+from .pretraining import Bands
 
 FIXED = "FF (a net for each k)"
 """The column of fixed-feature networks in tables."""
@@ -429,13 +430,13 @@ def describe_approach(table: pd.DataFrame) -> str:
 
 
 def nested_differences(
-    measurements: Measurements, by_loss: Grouping, delta: float
+    measurements: Measurements, by_loss: Grouping, delta: float, bands: Bands | None = None
 ) -> list[Difference]:
     """DR of every nested loss against every plain one."""
     nested = [label for label, nets in by_loss.groups.items() if is_nested(nets[0])]
     plain = [label for label in by_loss.groups if label not in nested]
     pairs = [(ours, theirs) for ours in nested for theirs in plain]
-    return differences(measurements, by_loss, pairs, delta)
+    return differences(measurements, by_loss, pairs, delta, bands)
 
 
 def still_redundant(measurements: Measurements, delta: float) -> Verdict:

@@ -4,20 +4,22 @@ changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..experiment.measurements import NetTaskLayer
+from ..experiment.measurements import Measurements
 from ..experiment.probed_layer import ProbedLayer
 from ..measures.curves import Curve, size_of
 from ..measures.redundancy import Redundancy
 from ..nets.networks import Net
 from ..probes.cross_validation import common_choice
+from ..tasks import Task
 from .figure_data import Point, Series, point
+from .grouping import Grouping
 from .phrases import listed
 from .tables import Curves
 
@@ -260,36 +262,53 @@ def penalty_bands(
     return {case: penalty_band([layer], delta, seeds) for case, layer in layers.items()}
 
 
-def bands_by_task(
-    layers: Iterable[NetTaskLayer],
-    nets: Sequence[Net],
+def group_bands(
+    measurements: Measurements,
+    grouping: Grouping,
+    layer: Callable[[Net, Task], ProbedLayer],
     delta: float,
     seeds: Sequence[int],
-    *,
-    penalties: Mapping[str, float] | None = None,
-) -> dict[str, PenaltyBand]:
-    """The band of the mean DR of some networks on each task, by the name of the task.
+    most: int = 2,
+) -> dict[tuple[str, str], PenaltyBand]:
+    """The band of every group of several networks on every task, by label and name, at the
+    penalties of the measurements.
 
     Parameters
     ----------
-    layers : iterable of (Net, Task, ProbedLayer)
-    nets : sequence of Net
-        The group whose mean is meant, such as the reference of a comparison.
-    delta : float
-    seeds : sequence of int
-        Of the random selections; the first five are used.
-    penalties : mapping from the name of a task to float, optional
-        Those in force, such as :attr:`.Measurement.penalty`; by default the group's common one.
+    measurements : Measurements
+        Of ridge probes.
+    grouping : Grouping
+    layer : callable
+        Gives the layer of a network on a task, such as ``session.layer``.
+    delta, seeds
+        As for :func:`penalty_band`.
+    most : int
+        Networks of a group that its band is of.
     """
-    names = {net.name for net in nets}
-    by_task: dict[str, list[ProbedLayer]] = {}
-    for net, task, layer in layers:
-        if net.name in names:
-            by_task.setdefault(task.name, []).append(layer)
     return {
-        task: penalty_band(some, delta, seeds, penalty=(penalties or {}).get(task))
-        for task, some in by_task.items()
+        (label, task.name): penalty_band(
+            [layer(net, task) for net in nets[:most]],
+            delta,
+            seeds,
+            penalty=measurements.of(nets[0], task).penalty,
+        )
+        for label, nets in grouping.groups.items()
+        if len(nets) > 1
+        for task in measurements.tasks
     }
+
+
+def group_bands_table(
+    bands: Mapping[tuple[str, str], PenaltyBand], tasks: Sequence[Task]
+) -> pd.DataFrame:
+    """For reading: one row a group, the width of its band on each task."""
+    rows: dict[str, dict[str, str]] = {}
+    for (label, name), band in bands.items():
+        title = next(task.title for task in tasks if task.name == name)
+        rows.setdefault(label, {"group": label})[title] = (
+            f"{band.width:.3f} ({band.low:.3f} to {band.high:.3f})"
+        )
+    return pd.DataFrame(rows.values())
 
 
 def resolvable(effect: float, band_width: float) -> bool:

@@ -28,22 +28,27 @@ from .comparisons import (
 )
 from .figure_data import Point, Series, point
 from .grouping import Grouping, points
+from .penalties import PenaltyBand
 from .phrases import listed
 
 Row = list[tuple[str, list[Series]]]
 """A row of :func:`figures.series_figure`: plots of a title and lines."""
 
 
+Bands = Mapping[tuple[str, str], PenaltyBand]
+"""Bands of groups on tasks, by label and name."""
+
+
 def loss_differences(
-    measurements: Measurements, by_loss: Grouping, delta: float
+    measurements: Measurements, by_loss: Grouping, delta: float, bands: Bands | None = None
 ) -> list[Difference]:
     """Every other loss against the reference."""
     pairs = [(label, by_loss.reference) for label in by_loss.others]
-    return differences(measurements, by_loss, pairs, delta)
+    return differences(measurements, by_loss, pairs, delta, bands)
 
 
 def upstream_differences(
-    measurements: Measurements, by_upstream: Grouping, delta: float
+    measurements: Measurements, by_upstream: Grouping, delta: float, bands: Bands | None = None
 ) -> list[Difference]:
     """Every upstream set against the next smaller one; sets of unknown size are left out."""
     images = {label: nets[0].origin.images for label, nets in by_upstream.groups.items()}
@@ -51,7 +56,7 @@ def upstream_differences(
         (label for label, count in images.items() if count is not None),
         key=lambda label: images[label] or 0,
     )
-    return differences(measurements, by_upstream, _steps(labels), delta)
+    return differences(measurements, by_upstream, _steps(labels), delta, bands)
 
 
 def _steps(labels: Sequence[str]) -> list[tuple[str, str]]:

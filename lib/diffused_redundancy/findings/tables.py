@@ -211,6 +211,13 @@ def _interval(one: Redundancy) -> str:
     return "one seed" if one.seeds == 1 else "–"
 
 
+def above_chance(curve: Curve, delta: float) -> Redundancy | None:
+    """Chance-corrected DR of an accuracy that is clearly above guessing; None of others."""
+    if curve.guessing is None or not curve.above_guessing:
+        return None
+    return curve.redundancy(delta, chance_corrected=True)
+
+
 def corrected_columns(redundancy: Redundancy | None) -> dict[str, Any]:
     """Chance-corrected DR, the ends of its interval, and chance, as columns of a table."""
     if redundancy is None:
@@ -233,8 +240,8 @@ def redundancy_table(curves: Curves, deltas: Sequence[float]) -> RedundancyTable
                 for delta in deltas:
                     key = case, selection, delta
                     entries[key] = curve.redundancy(delta)
-                    if curve.guessing is not None and curve.above_guessing:
-                        corrected[key] = curve.redundancy(delta, chance_corrected=True)
+                    if (one := above_chance(curve, delta)) is not None:
+                        corrected[key] = one
                 guessed[case] = not curve.above_guessing
     return RedundancyTable(
         measure,
