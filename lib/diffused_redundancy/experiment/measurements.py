@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..measures.curves import Curve
+from ..measures.hits import Hits
 from ..measures.redundancy import Redundancy
 from ..nets.names import labels
 from ..nets.networks import Net
@@ -19,10 +20,8 @@ from .probed_layer import ProbedLayer
 NetTaskLayer = tuple[Net, Task, ProbedLayer]
 """What is measured: one layer of a network on a task."""
 
-Halves = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]
-"""By names of network and task: accuracy by class on two disjoint halves of the test images,
-(seeds, d, C) each.
-"""
+AllHits = Mapping[tuple[str, str, str], Hits]
+"""By names of network, task and selection: which test images the probes guess right."""
 
 COMPARED = {"accuracy": "accuracy", "cka": "CKA"}
 """The two curves of a measurement by name, and what sentences call them."""
@@ -153,22 +152,26 @@ def measured_all(layers: Iterable[NetTaskLayer], **how: Any) -> Measurements:
     return Measurements([measured(*layer, **how) for layer in layers])
 
 
-def measured_halves(layers: Iterable[NetTaskLayer], seeds: Sequence[int]) -> Halves:
-    """Ridge probes on random neurons, tested on two disjoint halves of the test images.
+def measured_hits(
+    layers: Iterable[NetTaskLayer], selections: Sequence[str], seeds: Sequence[int]
+) -> AllHits:
+    """Which test images ridge probes guess right, at every size.
 
     Measure these first: the probes of :func:`measured` come with them at no cost.
 
     Parameters
     ----------
     layers : iterable of (Net, Task, ProbedLayer)
+    selections : sequence of str
     seeds : sequence of int
-        Of the random selections.
+        Of the selections.
     """
-    halves = {}
+    hits = {}
     for net, task, layer in layers:
-        halves[net.name, task.name] = layer.ridge_halves("random", seeds)
+        for selection in selections:
+            hits[net.name, task.name, selection] = layer.ridge_hits(selection, seeds)
         layer.release()
-    return halves
+    return hits
 
 
 def neuron_variances(layers: Iterable[NetTaskLayer]) -> dict[str, np.ndarray]:

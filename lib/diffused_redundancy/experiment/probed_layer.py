@@ -15,6 +15,7 @@ import numpy as np
 from ..measures.cka import cka_curve, closed_form, diagonal_share
 from ..measures.curves import Curve
 from ..measures.features import Features
+from ..measures.hits import Hits
 from ..measures.selections import SELECTIONS, orderings, sizes_of
 from ..measures.statistics import SufficientStatistics
 from ..probes.cross_validation import PenaltyChoice
@@ -225,12 +226,12 @@ class ProbedLayer:
         selection: str,
         seeds: Sequence[int],
         penalty: float,
-        parts: np.ndarray | None = None,
+        hits: bool = False,
     ) -> Arrays:
         probe = self._ridge_probe(penalty)
         chosen = orderings(selection, probe.statistics, seeds)
         rows = [
-            probe.evaluate(one, parts=parts)
+            probe.evaluate(one, hits=hits)
             for one in progress(chosen, title=f"ridge probes, {selection}")
         ]
         sizes = {"sizes": rows[0].pop("sizes")}
@@ -279,26 +280,26 @@ class ProbedLayer:
         kept = self._cached(what, compute)
         return kept["per_class"], kept["counts"]
 
-    def ridge_halves(self, selection: str, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Accuracy by class of the ridge probe on two disjoint halves of the test images, every
-        second one of a class: (seeds, r, C) each.
+    def ridge_hits(self, selection: str, seeds: Sequence[int]) -> Hits:
+        """Which test images the ridge probe guesses right at every k, and the whole layer's margin
+        of each.
 
         The same pass gives :meth:`ridge`, which costs nothing if it is asked for afterwards.
         """
         alpha = self.ridge_penalty.penalty
 
         def compute() -> Arrays:
-            labels = np.asarray(self.features.check_labelled().y_test)
-            turn = np.empty(len(labels), dtype=int)
-            for label in np.unique(labels):
-                turn[labels == label] = np.arange((labels == label).sum()) % 2
-            arrays = self._ridge_arrays(selection, seeds, alpha, turn)
-            by_half = arrays.pop("by_part")
+            arrays = self._ridge_arrays(selection, seeds, alpha, hits=True)
+            bits = arrays.pop("hits")
             self._cached(self._ridge_key("ridge", selection, seeds, alpha), lambda: arrays)
-            return {f"half_{half}": by_half[:, half] for half in (0, 1)}
+            return {
+                "bits": bits,
+                "margins": self._ridge_probe(alpha).margins(),
+                "labels": np.asarray(self.features.check_labelled().y_test, dtype=np.int64),
+            }
 
-        kept = self._cached(self._ridge_key("ridge halves", selection, seeds, alpha), compute)
-        return kept["half_0"], kept["half_1"]
+        kept = self._cached(self._ridge_key("ridge hits", selection, seeds, alpha), compute)
+        return Hits(**kept, num_classes=len(self.test_counts()))
 
     def test_counts(self) -> np.ndarray:
         """Test images of each class, (C,), of as many classes as a probe tells apart."""
