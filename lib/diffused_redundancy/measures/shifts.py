@@ -47,13 +47,11 @@ FAIR = NULLS[1:]
 
 
 def _model() -> tuple[np.ndarray, np.ndarray]:
-    """Densities of the logits, (centres * spreads, logits), and the log weight of each: flat in
-    the centre and in the spread.
-    """
+    """Densities of the logits, (centres * spreads, logits), and the log weight of each."""
     z = (_LOGITS - _CENTRES[:, None, None]) / _SPREADS[None, :, None]
     density = np.exp(-0.5 * z**2)
     density /= density.sum(-1, keepdims=True)
-    weight = np.tile(np.log(np.gradient(_SPREADS)), len(_CENTRES))
+    weight = np.tile(np.log(np.gradient(_SPREADS) / (1 + _SPREADS**2)), len(_CENTRES))
     return density.reshape(len(weight), -1), weight
 
 
@@ -75,8 +73,9 @@ def posterior_logits(
     Returns
     -------
     ndarray (draws, C)
-        From the posterior of a model in which logits are normal, with a centre and a spread that
-        are not known (flat between -3 and 8, and between 0.05 and 4).
+        From the posterior of a model in which logits are normal. The prior of their centre is flat
+        from -3 to 8, that of their standard deviation half-Cauchy with scale 1 (Gelman 2006), from
+        0.05 to 4. With few classes near 100% the prior matters.
 
     Examples
     --------
@@ -160,7 +159,7 @@ def margin_shifted(
     --------
     >>> margins = np.array([0.1, 0.2, 0.3, 0.4])
     >>> margin_shifted(margins, np.array([0.75]), 1e-6, np.ones((1, 4))).round(2)
-    array([[0.  , 1.  , 1.  , 1.  ]])
+    array([[0., 1., 1., 1.]])
     """
     share = weights / weights.sum(1, keepdims=True)
     reach = float(np.abs(margins).max() + 8 * scatter)
@@ -450,8 +449,8 @@ def deviation_of_mean(groups: Sequence[np.ndarray]) -> float:
     Examples
     --------
     >>> images = np.tile([0.0, 1.0, 0.0, 1.0], (3, 1))
-    >>> round(deviation_of_mean([images]), 3) == round(np.std([0, 1, 0, 1], ddof=1) / 2, 3)
-    True
+    >>> round(deviation_of_mean([images]), 3)
+    0.289
     """
     seeds = len(groups[0])
     if seeds < 2 or min(values.shape[1] for values in groups) < 2:
