@@ -496,8 +496,9 @@ def take_away(
         points.append(
             f"Classes do not all keep the same share of their accuracy (shown in {even} of "
             f"{len(found)} cells): hard classes lose more when all scores fall alike. Accuracy is "
-            f"more uneven than that explains in {logits} of {len(found)} cells if the logits of the "
-            f"classes fall alike, and in {margins} of {len(found)} if the margins of the images do."
+            f"more uneven than that explains in {logits} of {len(found)} cells if the logits of "
+            f"the classes fall alike, and in {margins} of {len(found)} if the margins of the "
+            "images do."
         )
     same = [one for one in agreements if one.across_seeds == one.across_seeds]
     if same:

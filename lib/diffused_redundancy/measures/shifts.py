@@ -505,7 +505,8 @@ def margin_association(
         shares = subsets / subsets.sum(1, keepdims=True)
         lost = images.full - shares @ images.right
         counts = images.sums(weights)
-        return images.sums(weights * images.margins) / counts, images.sums(weights * lost) / counts
+        lost = images.sums(weights * lost) / counts
+        return images.sums(weights * images.margins) / counts, lost.round(12)  # ties stay ties
 
     def correlations(margins: np.ndarray, losses: np.ndarray) -> np.ndarray:
         rows = zip(margins, losses, strict=True)
