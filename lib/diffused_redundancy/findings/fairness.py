@@ -215,7 +215,7 @@ def spread_panels(
                     )
                 )
         first = hits_of(hits, measurements.of(measurements.nets[0], task))
-        sizes = np.unique(np.geomspace(min(least, first.sizes), first.sizes, 10).astype(int))
+        sizes = np.unique(np.geomspace(min(least, first.sizes), first.sizes, 8).astype(int))
         expected = [compared(first, int(k), resamples=0, draws=100) for k in sizes]
         for null, look in zip(NULLS, (8, 2, 3), strict=True):
             values = np.array([[one[null, "Gini"].expected for one in expected]])

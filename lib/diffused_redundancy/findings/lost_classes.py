@@ -351,7 +351,7 @@ def agreements(
     delta: float,
     selections: Sequence[str],
     *,
-    shuffles: int = 500,
+    shuffles: int = 300,
 ) -> list[Agreement]:
     """Rank correlations of class losses across seeds, networks and selections, each where its mean
     keeps a share of its value.

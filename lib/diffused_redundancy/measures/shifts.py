@@ -33,8 +33,8 @@ _LOGITS = np.linspace(-6, 12, 91)
 _CENTRES, _SPREADS = np.linspace(-3, 8, 23), np.geomspace(0.05, 4, 12)
 """Mean and standard deviation of the logits of classes that are looked at."""
 
-_STEPS = 30
-"""Halvings of the interval that holds a shift."""
+_STEPS, _ENOUGH = 75, 1e-8
+"""At most as many steps in search of a shift, and how close to the mean accuracy is enough."""
 
 INDICES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"Gini": gini, "worst class": worst}
 """What is compared, of accuracy by class (..., C)."""
@@ -99,13 +99,25 @@ def posterior_logits(
 def _solved(
     mean_at: Callable[[np.ndarray], np.ndarray], target: np.ndarray, reach: float
 ) -> np.ndarray:
-    """Where a falling function reaches a target, (n,), between -reach and reach."""
+    """Where a falling function reaches a target, (n,), between -reach and reach: false position
+    with the Illinois rule, and a halving each third step, as a function may be a stair.
+    """
     low, high = np.full(target.shape, -reach), np.full(target.shape, reach)
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        above = mean_at(middle) > target
+    at_low, at_high = mean_at(low) - target, mean_at(high) - target
+    was_above = np.zeros(target.shape, dtype=bool)
+    for step in range(_STEPS):
+        fall = np.where(at_low > at_high, at_low - at_high, 1)
+        middle = low + at_low / fall * (high - low) if step % 3 < 2 else (low + high) / 2
+        middle = np.clip(middle, low, high)
+        value = mean_at(middle) - target
+        if np.abs(value).max() < _ENOUGH:
+            break
+        above = value > 0
+        at_high = np.where(above, np.where(was_above, at_high / 2, at_high), value)
+        at_low = np.where(above, value, np.where(was_above, at_low, at_low / 2))
         low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return (low + high) / 2
+        was_above = above
+    return middle
 
 
 def logit_shifted(logits: np.ndarray, counts: np.ndarray, mean: float | np.ndarray) -> np.ndarray:
@@ -337,7 +349,7 @@ class _Images:
 
 
 def compared(
-    hits: Hits, k: int, *, resamples: int = 200, draws: int = 400, seed: int = 0
+    hits: Hits, k: int, *, resamples: int = 120, draws: int = 400, seed: int = 0
 ) -> dict[tuple[str, str], Comparison]:
     """Compare accuracy by class of k random neurons with what is to be expected if all classes lost
     alike, under each null.
