@@ -134,8 +134,11 @@ def test_the_verdict_follows_from_the_cells(alike, changed, word):
 
 def test_one_seed_gives_no_verdict():
     measurements, hits = one_task(seeds=1)
-    verdict, cells, _ = verdict_of(measurements, hits)
+    verdict, cells, agreements = verdict_of(measurements, hits)
     assert verdict.word == "undecided" and not fairness.above(cells).any()
+    assert "several seeds" in fairness.describe_cells(cells, 0.9)
+    assert "several seeds" in lost_classes.describe_agreements(agreements)
+    assert fairness.take_away(cells, agreements, []) == ""
     assert "–" in set(fairness.shown_cells(cells)["95% interval"])
     assert fairness.classes_differ([], [], 0.9).word == "undecided"
 

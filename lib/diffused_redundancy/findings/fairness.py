@@ -109,6 +109,14 @@ def cell_table(found: Sequence[Cell]) -> pd.DataFrame:
     return table
 
 
+_ONE_SEED = "It takes several seeds of the selection to say what is beyond chance."
+
+
+def _tested(found: Sequence[Cell]) -> bool:
+    """Whether any cell has an interval."""
+    return any(cell.excess.low == cell.excess.low for cell in found)
+
+
 def above(found: Sequence[Cell], null: str = "strictest") -> np.ndarray:
     """Whether the Gini index of each cell is above a null, or the strictest fair one, (cells,),
     Holm-corrected over the cells.
@@ -157,6 +165,8 @@ def describe_cells(found: Sequence[Cell], delta: float) -> str:
     """One sentence on how far accuracy is more uneven than if all classes lost alike."""
     if not found:
         return f"No size measured keeps {delta:.0%} of the full layer's accuracy."
+    if not _tested(found):
+        return _ONE_SEED
     counts = [
         f"{above(found, null).sum()} of {len(found)} cells if all have the {ALIKE[null]}"
         for null in NULLS
@@ -182,9 +192,9 @@ def describe_cells(found: Sequence[Cell], delta: float) -> str:
     )
 
 
-def _range(low: float, high: float) -> str:
+def _range(low: float, high: float, sign: str = "") -> str:
     """Two shares in words."""
-    ends = f"{low:.0%}", f"{high:.0%}"
+    ends = f"{low:{sign}.0%}", f"{high:{sign}.0%}"
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
@@ -444,7 +454,7 @@ def classes_differ(found: Sequence[Cell], agreements: Sequence[Agreement], delta
     Holm-corrected over the cells. It fails if the excess is surely below a tenth of what is
     expected; else it is undecided.
     """
-    if not any(cell.excess.low == cell.excess.low for cell in found):
+    if not _tested(found):
         return Verdict(
             "undecided", "It takes several seeds, and a size that keeps the share asked for."
         )
@@ -460,8 +470,8 @@ def classes_differ(found: Sequence[Cell], agreements: Sequence[Agreement], delta
         "classes lose more under one common shift of the scores. The index is above what the "
         f"stricter of two such shifts gives in {higher.sum()} of {len(found)} cells ("
         f"{'; '.join(beyond)}; one-sided, Holm-corrected), and surely less than {NEGLIGIBLE:.0%} "
-        f"above it in {(none & ~higher).sum()}; the excess is {min(excess):+.0%} to "
-        f"{max(excess):+.0%} of what is expected."
+        f"above it in {(none & ~higher).sum()}; the excess is "
+        f"{_range(min(excess), max(excess), '+')} of what is expected."
     )
     if undecided:
         because += f" Undecided: {undecided}."
@@ -490,7 +500,7 @@ def take_away(
             f"A mean hides who pays: on {one.task} it falls by {100 * one.mean:.0f} points, and "
             f"the {one.most} classes that lose most lose {100 * one.loss:.0f}."
         )
-    if found:
+    if _tested(found):
         even = above(found, "proportional").sum()
         logits, margins = (int(above(found, null).sum()) for null in FAIR)
         points.append(

@@ -429,6 +429,8 @@ def describe_agreements(agreements: Sequence[Agreement]) -> str:
     """One sentence on whether the same classes suffer across seeds and networks."""
     sentences = []
     for one in agreements:
+        if one.across_seeds != one.across_seeds:
+            continue
         off = one.matrix[np.triu_indices(len(one.names), 1)]
         across = (
             f", between the rows of the matrix {np.nanmean(off):.2f} on average" if off.size else ""
@@ -440,7 +442,7 @@ def describe_agreements(agreements: Sequence[Agreement]) -> str:
             f"common shift of margins{across}"
         )
     if not sentences:
-        return "No size measured keeps the share of accuracy that is asked for."
+        return "No size measured keeps the share of accuracy that is asked for, with several seeds."
     return (
         f"**What to see:** rank correlation of the classes' losses. {'; '.join(sentences)}. 1 "
         "means the same order of classes every time."
