@@ -8,7 +8,7 @@ from conftest import make_layer
 from diffused_redundancy.experiment import stages
 from diffused_redundancy.experiment.measurements import (
     measured_all,
-    measured_halves,
+    measured_hits,
     neuron_variances,
 )
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
@@ -38,15 +38,16 @@ def test_every_layer_is_measured_and_let_go(probe, sizes):
     assert one.redundancy("cka", 0.9).k == one.cka["random"].redundancy(0.9).k
 
 
-def test_halves_of_the_test_images_make_up_the_whole():
+def test_hits_give_the_accuracies_of_the_curve():
     layer = made()
-    (parts,) = measured_halves([(net("a"), task(), layer)], [1, 2]).values()
-    whole = layer.ridge("random", [1, 2], by_class=True).per_class
-    counts = layer.test_counts()
-    sizes = [(counts + 1) // 2, counts // 2]
-    mean = sum(size * part for size, part in zip(sizes, parts, strict=True)) / counts
-    assert np.allclose(mean, whole, atol=1e-12)
-    assert not np.allclose(parts[0], parts[1])
+    found = measured_hits([(net("a"), task(), layer)], ["random", "first"], [1, 2])
+    assert set(found) == {("a", "t", "random"), ("a", "t", "first")}
+    hits, curve = found["a", "t", "random"], layer.ridge("random", [1, 2])
+    assert np.array_equal(hits.counts, layer.test_counts())
+    mean = np.nansum(hits.by_class * hits.counts, -1) / hits.counts.sum()
+    assert np.allclose(mean, curve.values, atol=1e-12)
+    assert hits.full.mean() == pytest.approx(curve.full)
+    assert np.allclose(hits.by_class[:, -1], hits.full_by_class, atol=1e-12)
 
 
 def test_variances_are_of_train_images():

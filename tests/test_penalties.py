@@ -13,7 +13,7 @@ from diffused_redundancy.experiment.measurements import (
     common_choices,
     measured,
     measured_all,
-    measured_halves,
+    measured_hits,
 )
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
 from diffused_redundancy.findings import penalties, probing
@@ -156,16 +156,15 @@ def test_networks_are_measured_at_the_common_penalty_of_their_task(probe):
     assert alone.penalty == cases[0][2].penalty(probe).penalty
 
 
-def test_halves_are_tested_at_the_same_penalty():
+def test_hits_are_those_at_the_same_penalty():
     cases = [(net("a"), task(), noisy()), (net("b"), task(), noisy(1))]
-    halves = measured_halves(cases, [1, 2])
+    hits = measured_hits(cases, ["random"], [1, 2], of_first=["first"])
+    assert ("a", "t", "first") in hits and ("b", "t", "first") not in hits
     penalty = common_choices(cases, "ridge")["t"].penalty
     for one, of, layer in cases:
-        counts, parts = layer.test_counts(), halves[one.name, of.name]
-        sizes = [(counts + 1) // 2, counts // 2]
-        whole = layer.ridge("random", [1, 2], penalty=penalty).per_class
-        mean = sum(n * part for n, part in zip(sizes, parts, strict=True)) / counts
-        assert np.allclose(mean, whole)
+        found = hits[one.name, of.name, "random"]
+        whole = layer.ridge("random", [1, 2], penalty=penalty, by_class=True).per_class
+        assert np.allclose(found.by_class, whole, equal_nan=True)
 
 
 def test_there_are_two_kinds_of_penalties():
@@ -175,7 +174,7 @@ def test_there_are_two_kinds_of_penalties():
     case = net("a"), task(), ProbedLayer(fail)
     for measure in (
         lambda: measured_all([case], probe="ridge", penalties="comon", **HOW),
-        lambda: measured_halves([case], [1], penalties="comon"),
+        lambda: measured_hits([case], ["random"], [1], penalties="comon"),
     ):
         with pytest.raises(dr.InputError, match="did you mean 'common'"):
             measure()

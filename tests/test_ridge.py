@@ -370,21 +370,35 @@ def test_of_equal_scores_the_first_class_counts():
     assert np.array_equal(curve.per_class[0], np.tile([1.0, 0, 0, 0], (6, 1)))
 
 
-def test_parts_of_the_test_images_are_judged_in_one_pass(parts):
-    """Accuracy by class of each part, as of a test set that is this part alone."""
+def test_hits_are_kept_image_by_image(parts):
+    """Those of scikit-learn's predictions, and what accuracy is made from."""
     X, y, X_test, y_test = parts
     probe = probe_of(parts, 1e-2)
     order = dr.ordering("random", probe.statistics, 1)
-    turn = np.arange(len(y_test)) % 3
-    split, whole = probe.evaluate(order, parts=turn), probe.evaluate(order)
-    assert np.array_equal(split["per_class"], whole["per_class"], equal_nan=True)
-    assert split["by_part"].shape == (1, 3, 60, 5) and "by_part" not in whole
-    for number in range(3):
-        alone = probe_of((X, y, X_test[turn == number], y_test[turn == number]), 1e-2)
-        expected = alone.curve(order).per_class
-        assert np.array_equal(split["by_part"][:, number], expected, equal_nan=True)
-    some = probe.evaluate(order, [2, 30], parts=turn)["by_part"]
-    assert np.array_equal(some, split["by_part"][:, :, [1, 29]], equal_nan=True)
+    kept, without = probe.evaluate(order, hits=True), probe.evaluate(order)
+    assert kept["hits"].shape == (1, 60, -(-len(y_test) // 8)) and "hits" not in without
+    right = np.unpackbits(kept["hits"], axis=2, count=len(y_test))
+    assert np.allclose(right.mean(2), without["values"], atol=1e-12)
+    for k in (3, 30):
+        columns = order.order.numpy()[:k]
+        theirs = RidgeClassifier(alpha=ridge_alpha(probe.statistics, 1e-2))
+        guesses = theirs.fit(X[:, columns], y).predict(X_test[:, columns])
+        assert np.array_equal(right[0, k - 1], guesses == y_test)
+    some = probe.evaluate(order, [2, 30], hits=True)["hits"]
+    assert np.array_equal(some, kept["hits"][:, [1, 29]])
+
+
+def test_margins_are_those_of_scikit_learn(parts):
+    X, y, X_test, y_test = parts
+    probe = probe_of(parts, 1e-2)
+    theirs = RidgeClassifier(alpha=ridge_alpha(probe.statistics, 1e-2)).fit(X, y)
+    scores = (theirs.decision_function(X_test) + 1) / 2  # its targets are -1 and 1
+    plain = [
+        row[label] - max(other for c, other in enumerate(row) if c != label)
+        for row, label in zip(scores, y_test, strict=True)
+    ]
+    assert probe.margins() == pytest.approx(np.array(plain), abs=1e-6)
+    assert (probe.margins() > 0).mean() == pytest.approx(probe.full)
 
 
 @pytest.mark.parametrize("selection", ["random", "pca", "gaussian_projection"])

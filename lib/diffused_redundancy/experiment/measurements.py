@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import unknown
 from ..measures.curves import Curve
+from ..measures.hits import Hits
 from ..measures.redundancy import Redundancy
 from ..nets.names import labels
 from ..nets.networks import Net
@@ -21,10 +22,8 @@ from .probed_layer import ProbedLayer
 NetTaskLayer = tuple[Net, Task, ProbedLayer]
 """What is measured: one layer of a network on a task."""
 
-Halves = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]
-"""By names of network and task: accuracy by class on two disjoint halves of the test images,
-(seeds, d, C) each.
-"""
+AllHits = Mapping[tuple[str, str, str], Hits]
+"""By names of network, task and selection: which test images the probes guess right."""
 
 PENALTIES = ("common", "own")
 """What penalties networks may be measured at: one for all on a task, or each network's own."""
@@ -228,28 +227,40 @@ def measured_all(
     )
 
 
-def measured_halves(
-    layers: Iterable[NetTaskLayer], seeds: Sequence[int], *, penalties: str = "common"
-) -> Halves:
-    """Ridge probes on random neurons, tested on two disjoint halves of the test images.
+def measured_hits(
+    layers: Iterable[NetTaskLayer],
+    selections: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    of_first: Sequence[str] = (),
+    penalties: str = "common",
+) -> AllHits:
+    """Which test images ridge probes guess right, at every size.
 
     Measure these first: the probes of :func:`measured_all` come with them at no cost.
 
     Parameters
     ----------
     layers : iterable of (Net, Task, ProbedLayer)
+    selections : sequence of str
     seeds : sequence of int
-        Of the random selections.
+        Of the selections.
+    of_first : sequence of str
+        Further selections, of the first network only.
     penalties : str
         As for :func:`measured_all`.
     """
     layers = list(layers)
     at = _penalties(layers, "ridge", penalties)
-    halves = {}
+    hits = {}
     for net, task, layer in layers:
-        halves[net.name, task.name] = layer.ridge_halves("random", seeds, penalty=at.get(task.name))
+        first = net.name == layers[0][0].name
+        for selection in [*selections, *(of_first if first else ())]:
+            hits[net.name, task.name, selection] = layer.ridge_hits(
+                selection, seeds, penalty=at.get(task.name)
+            )
         layer.release()
-    return halves
+    return hits
 
 
 def neuron_variances(layers: Iterable[NetTaskLayer]) -> dict[str, np.ndarray]:

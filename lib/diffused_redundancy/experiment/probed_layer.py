@@ -17,6 +17,7 @@ from ..measures.cka_images import cka_by_images
 from ..measures.curves import Curve
 from ..measures.features import Features
 from ..measures.guessing import beats_guessing
+from ..measures.hits import Hits
 from ..measures.image_groups import group_means
 from ..measures.selections import SELECTIONS, orderings, sizes_of
 from ..measures.statistics import SufficientStatistics
@@ -267,14 +268,14 @@ class ProbedLayer:
         selection: str,
         seeds: Sequence[int],
         penalty: float,
-        parts: np.ndarray | None = None,
         *,
         by_class: bool = False,
+        hits: bool = False,
     ) -> Arrays:
         probe = self._ridge_probe(penalty)
         chosen = orderings(selection, probe.statistics, seeds)
         rows = [
-            probe.evaluate(one, parts=parts, by_class=by_class)
+            probe.evaluate(one, by_class=by_class, hits=hits)
             for one in progress(chosen, title=f"ridge probes, {selection}")
         ]
         arrays = {name: np.concatenate([one[name] for one in rows]) for name in rows[0]}
@@ -365,28 +366,28 @@ class ProbedLayer:
         kept = self._cached({**key, "draws": draws}, compute)
         return kept["curves"], kept["full"]
 
-    def ridge_halves(
+    def ridge_hits(
         self, selection: str, seeds: Sequence[int], *, penalty: float | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Accuracy by class of the ridge probe on two disjoint halves of the test images, every
-        second one of a class: (seeds, r, C) each.
+    ) -> Hits:
+        """Which test images the ridge probe guesses right at every k, and the whole layer's margin
+        of each.
 
         The same pass gives :meth:`ridge`, which costs nothing if it is asked for afterwards.
         """
         alpha = self.ridge_penalty.penalty if penalty is None else penalty
 
         def compute() -> Arrays:
-            labels = np.asarray(self.features.check_labelled().y_test)
-            turn = np.empty(len(labels), dtype=int)
-            for label in np.unique(labels):
-                turn[labels == label] = np.arange((labels == label).sum()) % 2
-            arrays = self._ridge_arrays(selection, seeds, alpha, turn)
-            by_half = arrays.pop("by_part")
+            arrays = self._ridge_arrays(selection, seeds, alpha, hits=True)
+            bits = arrays.pop("hits")
             self._cached(self._ridge_key("ridge", selection, seeds, alpha), lambda: arrays)
-            return {f"half_{half}": by_half[:, half] for half in (0, 1)}
+            return {
+                "bits": bits,
+                "margins": self._ridge_probe(alpha).margins(),
+                "labels": np.asarray(self.features.check_labelled().y_test, dtype=np.int64),
+            }
 
-        kept = self._cached(self._ridge_key("ridge halves", selection, seeds, alpha), compute)
-        return kept["half_0"], kept["half_1"]
+        kept = self._cached(self._ridge_key("ridge hits", selection, seeds, alpha), compute)
+        return Hits(**kept, num_classes=len(self.test_counts()))
 
     def test_counts(self) -> np.ndarray:
         """Test images of each class, (C,), of as many classes as a probe tells apart."""

@@ -1,146 +1,258 @@
-"""What dropping neurons does to single classes: spread, the classes lost first, and safer choices
-of k.
+"""What dropping neurons does to single classes: how uneven accuracy becomes, how far that is beyond
+what hard classes lose under one common shift of the scores, and safer choices of k.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError
-from ..experiment.measurements import Halves, Measurement, Measurements
-from ..measures.curves import Curve
-from ..measures.fairness import (
-    coefficient_of_variation,
-    expected_gini,
-    gini,
-    mean_agreement,
-    rank_correlation,
-    worst,
-)
+from ..experiment.measurements import AllHits, Measurements
+from ..measures.fairness import coefficient_of_variation, expected_gini, gini, worst
+from ..measures.shifts import FAIR, INDICES, NULLS, Comparison, compared, holm
 from ..nets.networks import Net
-from ..tasks import Task
-from ..uncertainty.bootstrap import interval_of_mean
-from .claims import Verdict, judge_with_doubt
+from .claims import Outcome, Verdict, judge
 from .figure_data import Line, Panel
+from .lost_classes import Agreement, Chosen, hits_of, sufficient_size, where_sufficient
+from .phrases import listed
 
-Counts = Mapping[str, np.ndarray]
-"""By the name of a task: images of each class, (C,)."""
+ALIKE = {
+    "proportional": "same share of accuracy",
+    "logit shift": "same shift of logits",
+    "margin shift": "same shift of margins",
+}
+"""What all classes losing alike means, by the null."""
+
+LEVEL = 0.05
+"""Of the tests, over all cells together."""
+
+NEGLIGIBLE = 0.1
+"""An excess that is surely below this share of what is expected counts as none (our criterion)."""
 
 
-def by_class(curve: Curve, k: int | None = None) -> np.ndarray:
-    """Accuracy by class of a curve, (seeds, s, C); at one size (seeds, C).
+@dataclass(frozen=True)
+class Cell:
+    """One network on one task, where the mean accuracy keeps a share of the full layer's.
 
-    Raises
-    ------
-    InputError
-        If the curve does not hold it, or not at that size.
+    Attributes
+    ----------
+    net : str
+        Its label.
+    task : str
+        Its title.
+    k : int
+    found : mapping from (null, index) to Comparison
+        See :func:`.compared`.
     """
-    if curve.per_class is None:
-        raise InputError(f"the curve of {curve.name} holds no accuracy by class")
-    if k is None:
-        return curve.per_class
-    curve.at(k)  # raises where k was not measured
-    return curve.per_class[:, curve.column(k)]
+
+    net: str
+    task: str
+    k: int
+    found: Mapping[tuple[str, str], Comparison] = field(repr=False)
+
+    @property
+    def strictest(self) -> str:
+        """The fair null that the Gini index is least clearly above: that with the largest p-value,
+        and without any that which expects most.
+        """
+        of = {null: self.found[null, "Gini"] for null in FAIR}
+        return max(FAIR, key=lambda null: (np.nan_to_num(of[null].p, nan=-1), of[null].expected))
+
+    @property
+    def excess(self) -> Comparison:
+        """The Gini index beside the strictest fair null."""
+        return self.found[self.strictest, "Gini"]
 
 
-def full_by_class(measurement: Measurement) -> np.ndarray:
-    """Accuracy by class of the whole layer, (C,): all selections of neurons end there."""
-    return by_class(measurement.accuracy["random"])[:, -1].mean(0)
-
-
-def losses(measurement: Measurement, k: int, selection: str = "random") -> np.ndarray:
-    """What each class loses against the whole layer at one size: (seeds, C), in accuracy."""
-    return full_by_class(measurement) - by_class(measurement.accuracy[selection], k)
-
-
-def sufficient_size(
-    measurement: Measurement, delta: float, selection: str = "random"
-) -> int | None:
-    """The smallest size at which the mean accuracy keeps a share of the full layer's; None if none
-    does.
+def cells(measurements: Measurements, hits: AllHits, delta: float) -> list[Cell]:
+    """Every network on every task in which some size keeps a share of the mean accuracy, compared
+    with all classes losing alike.
     """
-    return measurement.redundancy("accuracy", delta, selection).k
+    return [
+        Cell(measurements.label(net), measurement.task.title, k, compared(found, k))
+        for net in measurements.nets
+        for measurement, found, k in where_sufficient(measurements, hits, net, delta)
+    ]
 
 
-def _where_sufficient(
-    measurements: Measurements, net: Net, delta: float
-) -> Iterator[tuple[Measurement, int]]:
-    """The measurements of a network in which some size keeps a share of the mean accuracy, with the
-    smallest such size.
+def cell_table(found: Sequence[Cell]) -> pd.DataFrame:
+    """Both indices of every cell beside each null: observed, expected, excess with its 95% interval
+    over subsets and test images, the p-value, and Holm's over all cells of an index and a null.
     """
-    for task in measurements.tasks:
-        measurement = measurements.of(net, task)
-        k = sufficient_size(measurement, delta)
-        if k is not None:
-            yield measurement, k
+    rows = [
+        {
+            "task": cell.task,
+            "net": cell.net,
+            "k": cell.k,
+            "index": name,
+            "null": ALIKE[null],
+            "observed": one.observed,
+            "expected": one.expected,
+            "excess": one.excess,
+            "low": one.low,
+            "high": one.high,
+            "p": one.p,
+        }
+        for name in INDICES
+        for null in NULLS
+        for cell in found
+        for one in [cell.found[null, name]]
+    ]
+    table = pd.DataFrame(rows)
+    if len(table):
+        table["p, corrected"] = table.groupby(["index", "null"])["p"].transform(
+            lambda p: holm(p.to_numpy())
+        )
+    return table
 
 
-def gini_if_alike(measurement: Measurement, counts: np.ndarray, k: int) -> float:
-    """The Gini index to expect at a size were every class to keep the same share of its own
-    accuracy: the fall of the mean and the chance of few test images are in it. As the full layer's
-    accuracies are themselves measured on few images, it is rather too high.
+_ONE_SEED = "It takes several seeds of the selection to say what is beyond chance."
+
+
+def _tested(found: Sequence[Cell]) -> bool:
+    """Whether any cell has an interval."""
+    return any(cell.excess.low == cell.excess.low for cell in found)
+
+
+def above(found: Sequence[Cell], null: str = "strictest") -> np.ndarray:
+    """Whether the Gini index of each cell is above a null, or the strictest fair one, (cells,),
+    Holm-corrected over the cells.
     """
-    left = float(measurement.accuracy["random"].at(k).mean())
-    share = min(left / max(measurement.full, 1e-12), 1.0)
-    expected = np.nan_to_num(full_by_class(measurement)) * share
-    return expected_gini(np.clip(expected, 0, 1), counts)
+    p = [cell.excess.p if null == "strictest" else cell.found[null, "Gini"].p for cell in found]
+    return holm(np.array(p, dtype=float)) < LEVEL
+
+
+def shown_cells(found: Sequence[Cell]) -> pd.DataFrame:
+    """The cells for reading: the Gini index, what is expected, and the excess over the strictest
+    fair null.
+    """
+    corrected = holm(np.array([cell.excess.p for cell in found], dtype=float))
+    return pd.DataFrame(
+        {
+            "task": cell.task,
+            "net": cell.net,
+            "k": cell.k,
+            "Gini": cell.excess.observed,
+            **{f"expected, {ALIKE[null]}": cell.found[null, "Gini"].expected for null in NULLS},
+            "excess over the stricter shift": cell.excess.excess,
+            "95% interval": _ends(cell.excess),
+            "p, corrected": corrected[i],
+        }
+        for i, cell in enumerate(found)
+    )
+
+
+def _ends(one: Comparison) -> str:
+    return "–" if one.low != one.low else f"{one.low:+.3f} to {one.high:+.3f}"
+
+
+def explained(found: Sequence[Cell], null: str) -> np.ndarray:
+    """The share of what the Gini index has beyond proportional loss that a null explains, (cells,);
+    NaN where there is nothing to explain.
+    """
+    shares = []
+    for cell in found:
+        plain, one = cell.found["proportional", "Gini"], cell.found[null, "Gini"]
+        known = plain.excess > 0
+        shares.append((one.expected - plain.expected) / plain.excess if known else np.nan)
+    return np.array(shares, dtype=float)
+
+
+def describe_cells(found: Sequence[Cell], delta: float) -> str:
+    """One sentence on how far accuracy is more uneven than if all classes lost alike."""
+    if not found:
+        return f"No size measured keeps {delta:.0%} of the full layer's accuracy."
+    if not _tested(found):
+        return _ONE_SEED
+    counts = [
+        f"{above(found, null).sum()} of {len(found)} cells if all have the {ALIKE[null]}"
+        for null in NULLS
+    ]
+    counts[0] = counts[0].replace("all have the same share of accuracy", "all keep the same share")
+    shares = []
+    for null in FAIR:
+        values = explained(found, null)
+        if not np.isnan(values).all():
+            shares.append(
+                f"one {ALIKE[null].removeprefix('same ')} explains "
+                f"{_range(np.nanmin(values), np.nanmax(values))}"
+            )
+    rest = (
+        f" Of what the index has beyond all classes keeping the same share, {listed(shares)}."
+        if shares
+        else ""
+    )
+    return (
+        f"**What to see:** where {delta:.0%} of the mean accuracy is kept, the Gini index is above "
+        f"what is to be expected in {listed(counts)} (one-sided, Holm-corrected, {LEVEL:.0%})."
+        f"{rest}"
+    )
+
+
+def _range(low: float, high: float, sign: str = "") -> str:
+    """Two shares in words."""
+    ends = f"{low:{sign}.0%}", f"{high:{sign}.0%}"
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
 def spread_panels(
-    measurements: Measurements, counts: Counts, selections: Sequence[str], least: int = 10
+    measurements: Measurements, hits: AllHits, selections: Sequence[str], least: int = 10
 ) -> list[Panel]:
     """The Gini index against k from ``least`` on, one plot a task: each selection for the first
     network, random neurons for the others, and what to expect of the first network if all classes
-    lost alike.
+    lost alike, under each null.
     """
     drawn = []
     for task in measurements.tasks:
         lines = []
         for i, net in enumerate(measurements.nets):
+            measurement = measurements.of(net, task)
             for selection in selections if i == 0 else ["random"]:
-                curve = measurements.of(net, task).accuracy[selection]
-                shown = curve.sizes >= min(least, curve.sizes[-1])
+                each = hits_of(hits, measurement, selection).by_class
+                sizes = np.arange(1, each.shape[1] + 1)
+                shown = sizes >= min(least, sizes[-1])
                 named = selection == "random" and len(measurements.nets) > 1
                 lines.append(
                     Line(
                         selection,
-                        curve.sizes[shown],
-                        gini(by_class(curve))[:, shown],
-                        marked=not curve.exact,
+                        sizes[shown],
+                        gini(each[:, shown]),
                         name=f"{measurements.label(net)}, random" if named else "",
                         look=i + 4 if i else None,
                     )
                 )
-        first = measurements.of(measurements.nets[0], task)
-        wanted = np.unique(np.geomspace(min(least, first.d), first.d, 12).astype(int))
-        sizes = wanted[np.isin(wanted, first.accuracy["random"].sizes)]
-        expected = np.array([[gini_if_alike(first, counts[task.name], k) for k in sizes]])
-        name = "expected if all classes lost alike"
-        lines.append(Line("random", sizes, expected, name=name, look=8))
+        first = hits_of(hits, measurements.of(measurements.nets[0], task))
+        sizes = np.unique(np.geomspace(min(least, first.sizes), first.sizes, 8).astype(int))
+        expected = [compared(first, int(k), resamples=0, draws=100) for k in sizes]
+        for null, look in zip(NULLS, (8, 2, 3), strict=True):
+            values = np.array([[one[null, "Gini"].expected for one in expected]])
+            name = f"expected, {ALIKE[null]}"
+            lines.append(Line("random", sizes, values, name=name, look=look))
         d = max(measurements.of(net, task).d for net in measurements.nets)
         drawn.append(Panel(task.title, d, lines, axis="Gini index over classes"))
     return drawn
 
 
-def worst_panels(measurements: Measurements, net: Net, share: float, delta: float) -> list[Panel]:
+def worst_panels(
+    measurements: Measurements, hits: AllHits, net: Net, share: float, delta: float
+) -> list[Panel]:
     """Accuracy of all classes, of the worst share of them (if that is more than one), and of the
     worst one, against k, for one network.
     """
     drawn = []
     for task in measurements.tasks:
         measurement = measurements.of(net, task)
-        curve = measurement.accuracy["random"]
-        each = by_class(curve)
+        each = hits_of(hits, measurement).by_class
+        sizes = np.arange(1, each.shape[1] + 1)
         shown = {"mean over classes": (np.nanmean(each, -1), 0)}
         if share * each.shape[-1] >= 2:
             shown[f"worst {share:.0%} of classes"] = (worst(each, share), 1)
         shown["worst class"] = (worst(each), 3)
         lines = [
-            Line("random", curve.sizes, values, not curve.exact, name, look)
+            Line("random", sizes, values, name=name, look=look)
             for name, (values, look) in shown.items()
         ]
         drawn.append(
@@ -157,17 +269,16 @@ def worst_panels(measurements: Measurements, net: Net, share: float, delta: floa
     return drawn
 
 
-def spread_table(measurements: Measurements, counts: Counts, delta: float) -> pd.DataFrame:
+def spread_table(measurements: Measurements, hits: AllHits, delta: float) -> pd.DataFrame:
     """Spread at the full layer, where the mean has lost one point, and where it keeps a share: by
-    task and network.
-
-    ``counts`` are test images; they say what spread chance alone would give.
+    task and network, with what is expected under each null, and by chance alone if all classes were
+    equally hard.
     """
     rows = []
     for task in measurements.tasks:
         for net in measurements.nets:
             measurement = measurements.of(net, task)
-            curve = measurement.accuracy["random"]
+            curve, found = measurement.accuracy["random"], hits_of(hits, measurement)
             visible = curve.sizes[curve.mean >= measurement.full - 0.01]
             for words, k in (
                 ("all", int(curve.sizes[-1])),
@@ -176,9 +287,8 @@ def spread_table(measurements: Measurements, counts: Counts, delta: float) -> pd
             ):
                 if k is None:
                     continue
-                each, mean = by_class(curve, k), float(curve.mean[curve.column(k)])
-                index = gini(each)
-                low, high = interval_of_mean(index)
+                each, mean = found.by_class[:, k - 1], float(found.at(k).mean())
+                alike = compared(found, k, resamples=0)
                 rows.append(
                     {
                         "task": task.title,
@@ -187,11 +297,9 @@ def spread_table(measurements: Measurements, counts: Counts, delta: float) -> pd
                         "k": k,
                         "mean": mean,
                         "worst class": float(worst(each).mean()),
-                        "Gini": float(index.mean()),
-                        "low": low,
-                        "high": high,
-                        "if all lost alike": gini_if_alike(measurement, counts[task.name], k),
-                        "by chance": expected_gini(float(np.clip(mean, 0, 1)), counts[task.name]),
+                        "Gini": float(gini(each).mean()),
+                        **{ALIKE[null]: alike[null, "Gini"].expected for null in NULLS},
+                        "by chance": expected_gini(mean, found.counts),
                         "variation": float(coefficient_of_variation(each).mean()),
                     }
                 )
@@ -199,16 +307,8 @@ def spread_table(measurements: Measurements, counts: Counts, delta: float) -> pd
 
 
 def shown_spread(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of spread for reading: the first network, the interval in one column."""
-    table = table[table["net"] == table["net"].iloc[0]]
-    ends = zip(table["low"], table["high"], table["neurons"], strict=True)
-    interval = [
-        "–" if low != low or neurons == "all" else f"{low:.3f} to {high:.3f}"
-        for low, high, neurons in ends
-    ]
-    shown = table.drop(columns=["net", "low", "high"])
-    shown.insert(list(shown.columns).index("Gini") + 1, "95% interval", interval)
-    return shown
+    """The table of spread for reading: the first network."""
+    return table[table["net"] == table["net"].iloc[0]].drop(columns=["net"])
 
 
 def describe_spread(table: pd.DataFrame) -> str:
@@ -219,10 +319,13 @@ def describe_spread(table: pd.DataFrame) -> str:
         if net != table["net"].iloc[0] or "mean less one point" not in by.index:
             continue
         full, early = by.loc["all"], by.loc["mean less one point"]
+        low, high = (f"{value:.3f}" for value in sorted(early[ALIKE[null]] for null in FAIR))
+        shift = low if low == high else f"{low} to {high}"
         sentences.append(
-            f"on {task} (k = {early['k']}) the Gini index is {early['Gini']:.3f}, and "
-            f"{early['if all lost alike']:.3f} would be expected if all classes lost alike; the "
-            f"worst class goes from {full['worst class']:.0%} to {early['worst class']:.0%}"
+            f"on {task} (k = {early['k']}) the Gini index is {early['Gini']:.3f}, where "
+            f"{early[ALIKE['proportional']]:.3f} is expected if all classes keep the same "
+            f"share and {shift} under a common shift; the worst class goes "
+            f"from {full['worst class']:.0%} to {early['worst class']:.0%}"
         )
     if not sentences:
         return "The mean is within a point of the full layer's at no size measured."
@@ -232,11 +335,11 @@ def describe_spread(table: pd.DataFrame) -> str:
     )
 
 
-def describe_worst(measurements: Measurements, net: Net, delta: float) -> str:
+def describe_worst(measurements: Measurements, hits: AllHits, net: Net, delta: float) -> str:
     """One sentence on the worst classes where the mean keeps a share of its value."""
     sentences = []
-    for measurement, k in _where_sufficient(measurements, net, delta):
-        full, left = full_by_class(measurement), by_class(measurement.accuracy["random"], k)
+    for measurement, found, k in where_sufficient(measurements, hits, net, delta):
+        full, left = found.full_by_class, found.by_class[:, k - 1]
         ends = [
             (np.nanmean(full), np.nanmean(left)),
             (worst(full, 0.1), worst(left, 0.1)),
@@ -255,137 +358,6 @@ def describe_worst(measurements: Measurements, net: Net, delta: float) -> str:
     return (
         f"**What to see:** with just enough neurons for {delta:.0%} of the full layer's accuracy, "
         f"{'; '.join(sentences)} ({measurements.label(net)})."
-    )
-
-
-def lost_first(measurements: Measurements, net: Net, delta: float, most: int = 5) -> pd.DataFrame:
-    """The classes that lose most where the mean keeps a share of its value: by task, with their
-    accuracy before and after.
-    """
-    rows = []
-    for measurement, k in _where_sufficient(measurements, net, delta):
-        full, lost = full_by_class(measurement), losses(measurement, k)
-        mean, least = lost.mean(0), lost.min(0)
-        for place in np.argsort(-np.nan_to_num(mean, nan=-1), kind="stable")[:most]:
-            rows.append(
-                {
-                    "task": measurement.task.title,
-                    "k": k,
-                    "class": measurement.task.classes[place],
-                    "full layer": float(full[place]),
-                    "left": float(full[place] - mean[place]),
-                    "loss, points": 100 * float(mean[place]),
-                    "least over seeds": 100 * float(least[place]),
-                    "mean loss of a class": 100 * float(np.nanmean(lost)),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Whether the same classes suffer: mean rank correlations of class losses for one task.
-
-    Attributes
-    ----------
-    task : Task
-    across_seeds : float
-        Over pairs of seeds of the selection, averaged over networks. The two losses of a pair are
-        measured on disjoint halves of the test images: on shared images a class that happens to
-        have easy ones would agree with itself.
-    shared : float
-        The same where both are measured on all test images.
-    chance : float
-        The 95% point of ``across_seeds`` if classes were shuffled in every seed.
-    names : list of str
-        What the matrix is between: networks, then other selections of the first network.
-    matrix : ndarray (m, m)
-        Rank correlations of losses, averaged over seeds.
-    """
-
-    task: Task
-    across_seeds: float
-    shared: float
-    chance: float
-    names: list[str] = field(repr=False)
-    matrix: np.ndarray = field(repr=False)
-
-
-def agreements(
-    measurements: Measurements,
-    halves: Halves,
-    delta: float,
-    selections: Sequence[str],
-    *,
-    shuffles: int = 500,
-) -> list[Agreement]:
-    """Rank correlations of class losses across seeds, networks and selections, each where its mean
-    keeps a share of its value.
-    """
-    others = [name for name in selections if name != "random"]
-    agreements = []
-    for task in measurements.tasks:
-        within, shared, chance, names, rows = [], [], [], [], []
-        rng = np.random.default_rng(0)
-        for i, net in enumerate(measurements.nets):
-            measurement, label = measurements.of(net, task), measurements.label(net)
-            for selection in ["random", *(others if i == 0 else [])]:
-                k = sufficient_size(measurement, delta, selection)
-                if k is None:
-                    continue
-                lost = losses(measurement, k, selection)
-                lost = lost[:, ~np.isnan(lost).any(0)]
-                names.append(label if selection == "random" else f"{label}, {selection}")
-                rows.append(lost.mean(0))
-                if selection == "random" and len(lost) > 1:
-                    column = measurement.accuracy["random"].column(k)
-                    ours, theirs = (
-                        half[:, -1:].mean(0) - half[:, column]
-                        for half in halves[net.name, task.name]
-                    )
-                    both = ~(np.isnan(ours).any(0) | np.isnan(theirs).any(0))
-                    ours, theirs = ours[:, both], theirs[:, both]
-                    within.append(mean_agreement(ours, theirs))
-                    shared.append(mean_agreement(lost))
-                    chance.append(
-                        [
-                            mean_agreement(rng.permuted(ours, axis=1), rng.permuted(theirs, axis=1))
-                            for _ in range(shuffles)
-                        ]
-                    )
-        if not rows:
-            continue
-        limit = float(np.quantile(np.mean(chance, 0), 0.95)) if chance else float("nan")
-        means = [float(np.mean(part)) if part else float("nan") for part in (within, shared)]
-        matrix = rank_correlation(np.stack(rows))
-        agreements.append(Agreement(task, means[0], means[1], limit, names, matrix))
-    return agreements
-
-
-def agreement_panels(
-    agreements: Sequence[Agreement],
-) -> list[tuple[str, list[str], np.ndarray]]:
-    """What :func:`figures.matrix_figure` draws; nothing if each matrix has one row."""
-    if not agreements or len(agreements[0].names) == 1:
-        return []
-    return [(one.task.title, one.names, one.matrix) for one in agreements]
-
-
-def describe_agreements(agreements: Sequence[Agreement]) -> str:
-    """One sentence on whether the same classes suffer across seeds and networks."""
-    sentences = []
-    for one in agreements:
-        off = one.matrix[np.triu_indices(len(one.names), 1)]
-        across = (
-            f", between the rows of the matrix {np.nanmean(off):.2f} on average" if off.size else ""
-        )
-        sentences.append(
-            f"{one.task.title}: between seeds {one.across_seeds:.2f} on different images "
-            f"(chance: below {one.chance:.2f}; on the same images {one.shared:.2f}){across}"
-        )
-    return (
-        f"**What to see:** rank correlation of the classes' losses. {'; '.join(sentences)}. 1 "
-        "means the same order of classes every time."
     )
 
 
@@ -410,7 +382,7 @@ def choices(
     measurements: Measurements,
     net: Net,
     validation: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    counts: Counts,
+    hits: AllHits,
     delta: float,
 ) -> pd.DataFrame:
     """Rules for choosing k on held-out train images, and what each choice gives on test images.
@@ -425,19 +397,20 @@ def choices(
     validation : mapping from the name of a task
         To accuracy by class (seeds, d, C) by cross-validation on train images, and the train images
         of each class (C,); see :meth:`ProbedLayer.ridge_validation`.
-    counts : mapping from the name of a task
-        To the test images of each class (C,).
+    hits : mapping
+        On test images; see :func:`measured_hits`.
     delta : float
     """
     rows = []
     for task in measurements.tasks:
         measurement = measurements.of(net, task)
-        full, tests = full_by_class(measurement), counts[task.name]
+        found = hits_of(hits, measurement)
+        full, tests = found.full_by_class, found.counts
         held_out, images = validation[task.name]
         for rule, words in RULES.items():
             values = rule_values(held_out, images, rule).mean(0)
             k = int(np.flatnonzero(values >= delta * values[-1] - 1e-12)[0]) + 1
-            test = by_class(measurement.accuracy["random"], k)
+            test = found.by_class[:, k - 1]
             kept = {
                 name: rule_values(test, tests, name).mean()
                 / max(rule_values(full, tests, name), 1e-12)
@@ -473,50 +446,123 @@ def describe_choices(table: pd.DataFrame) -> str:
     return f"**What to see:** choosing k by the worst tenth of classes, {'; '.join(sentences)}."
 
 
-def classes_differ(
-    measurements: Measurements, agreements: Sequence[Agreement], counts: Counts, delta: float
-) -> Verdict:
-    """Claim 10: accuracy is more uneven than if all classes had lost alike, and the classes that
-    lose are the same whichever neurons go.
+def classes_differ(found: Sequence[Cell], agreements: Sequence[Agreement], delta: float) -> Verdict:
+    """Claim 10: whether some classes lose more of their accuracy than others.
+
+    A task counts if accuracy is more uneven than if all classes had kept the same share of theirs,
+    for every network: the Gini index, one-sided, Holm-corrected over all cells (networks on tasks).
     """
-    by_task = {one.task.name: one for one in agreements}
-    passed, undecided, sentences = [], 0, []
-    for task in measurements.tasks:
-        grown = []
-        for net in measurements.nets:
-            measurement = measurements.of(net, task)
-            k = sufficient_size(measurement, delta)
-            if k is None:
-                undecided += 1
-                continue
-            low, _ = interval_of_mean(gini(by_class(measurement.accuracy["random"], k)))
-            if low != low:
-                undecided += 1
-                continue
-            full = float(gini(full_by_class(measurement)))
-            grown.append(low > max(full, gini_if_alike(measurement, counts[task.name], k)))
-        agreement = by_task.get(task.name)
-        if grown and agreement is not None and agreement.chance == agreement.chance:
-            passed.append(all(grown) and agreement.across_seeds > agreement.chance)
-            sentences.append(
-                f"{task.title}: the Gini index is above that of all classes losing alike in "
-                f"{sum(grown)} of {len(grown)} networks; the order of the classes' losses agrees "
-                f"between seeds, on different images, by {agreement.across_seeds:.2f} (chance: "
-                f"below {agreement.chance:.2f})"
-            )
-    if not sentences:
+    if not _tested(found):
         return Verdict(
             "undecided", "It takes several seeds, and a size that keeps the share asked for."
         )
-    because = f"Where {delta:.0%} of the mean accuracy is kept. {'; '.join(sentences)}."
-    return judge_with_doubt(passed, undecided, because)
+    even = above(found, "proportional")
+    because = (
+        f"Where {delta:.0%} of the mean accuracy is kept, accuracy is more uneven (Gini index) "
+        f"than if all classes had kept the same share of theirs in {even.sum()} of {len(found)} "
+        "networks on tasks (one-sided, Holm-corrected)."
+    )
+    same = [
+        f"{one.task.title} {one.across_seeds:.2f} (beyond a shift of margins {one.left:.2f})"
+        for one in agreements
+        if one.across_seeds == one.across_seeds
+    ]
+    if same:
+        because += (
+            " Rank correlation of the classes' losses between seeds, on different images: "
+            f"{', '.join(same)}."
+        )
+    return judge(_by_task(found, even, np.zeros_like(even)), because)
 
 
-def results_of(spread: pd.DataFrame, agreements: Sequence[Agreement]) -> dict[str, float]:
-    """Key numbers: Gini indices of the table of spread, and agreement between seeds."""
+def beyond_a_shift(found: Sequence[Cell], delta: float) -> Verdict:
+    """Whether some classes lose more than under one common shift of the scores, which takes more
+    from hard classes than from easy ones.
+
+    A task counts if the Gini index is above the stricter of the two shifts for every network,
+    Holm-corrected over all cells, and against if for every network the excess is surely below a
+    tenth of what is expected.
+    """
+    if not _tested(found):
+        return Verdict(
+            "undecided", "It takes several seeds, and a size that keeps the share asked for."
+        )
+    higher = above(found)
+    none = np.array([cell.excess.high < NEGLIGIBLE * cell.excess.expected for cell in found])
+    beyond = [f"{ALIKE[null]}: {above(found, null).sum()} of {len(found)}" for null in FAIR]
+    excess = [cell.excess.excess / max(cell.excess.expected, 1e-12) for cell in found]
+    because = (
+        "More than that hard classes lose more when all scores fall alike? Where "
+        f"{delta:.0%} of the mean accuracy is kept, the Gini index is above what the stricter of "
+        f"two common shifts gives in {higher.sum()} of {len(found)} networks on tasks "
+        f"({'; '.join(beyond)}; one-sided, Holm-corrected), and surely less than "
+        f"{NEGLIGIBLE:.0%} above it in {(none & ~higher).sum()}; the excess is "
+        f"{_range(min(excess), max(excess), '+')} of what is expected."
+    )
+    return judge(_by_task(found, higher, none & ~higher), because)
+
+
+def _by_task(found: Sequence[Cell], above: np.ndarray, below: np.ndarray) -> list[Outcome]:
+    """The outcome of each task: what all its cells say."""
+    outcomes = []
+    for task in dict.fromkeys(cell.task for cell in found):
+        own = np.array([cell.task == task for cell in found])
+        outcomes.append(
+            Outcome(task, True if above[own].all() else False if below[own].all() else None)
+        )
+    return outcomes
+
+
+def take_away(
+    found: Sequence[Cell], agreements: Sequence[Agreement], chosen: Sequence[Chosen]
+) -> str:
+    """What the numbers say to somebody who drops neurons, as a list."""
+    points = []
+    if chosen:
+        one = max(chosen, key=lambda task: task.loss - task.mean)
+        points.append(
+            f"A mean hides who pays: on {one.task} it falls by {100 * one.mean:.0f} points, and "
+            f"the {one.most} classes that lose most lose {100 * one.loss:.0f}."
+        )
+    if _tested(found):
+        even = above(found, "proportional").sum()
+        logits, margins = (int(above(found, null).sum()) for null in FAIR)
+        points.append(
+            f"Classes do not all keep the same share of their accuracy (shown in {even} of "
+            f"{len(found)} cells): hard classes lose more when all scores fall alike. Accuracy is "
+            f"more uneven than that explains in {logits} of {len(found)} cells if the logits of "
+            f"the classes fall alike, and in {margins} of {len(found)} if the margins of the "
+            "images do."
+        )
+    same = [one for one in agreements if one.across_seeds == one.across_seeds]
+    if same:
+        agree = sum(one.across_seeds > one.chance for one in same)
+        left = sum(one.left > one.chance_left for one in same)
+        points.append(
+            f"Whichever random neurons go, the classes that lose are the same beyond chance on "
+            f"{agree} of {len(same)} tasks. When their difficulty in the whole layer is taken out, "
+            f"that is so on {left}, and the rank correlation goes from "
+            f"{_mean([one.across_seeds for one in same]):.2f} to "
+            f"{_mean([one.left for one in same]):.2f} on average."
+        )
+    return "\n".join(f"- {point}" for point in points)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+def results_of(
+    spread: pd.DataFrame, agreements: Sequence[Agreement], found: Sequence[Cell]
+) -> dict[str, float]:
+    """Key numbers: Gini indices of the table of spread, agreement between seeds, and in how many
+    cells the index is above each null.
+    """
     ginis = {
         f"Gini, {row['task']}, {row['net']}, {row['neurons']}": row["Gini"]
         for _, row in spread.iterrows()
     }
     across = {f"agreement between seeds, {one.task.title}": one.across_seeds for one in agreements}
-    return ginis | across
+    left = {f"agreement beyond a shift, {one.task.title}": one.left for one in agreements}
+    cells_above = {f"cells above, {ALIKE[null]}": int(above(found, null).sum()) for null in NULLS}
+    return ginis | across | left | cells_above | {"cells": len(found)}

@@ -13,7 +13,7 @@ RidgeClassifier.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -61,14 +61,14 @@ class _Tested:
     by_images : ndarray (r, groups)
         By group of images; see :mod:`.image_groups`.
     per_class : ndarray (r, C)
-    by_part : ndarray (parts, r, C)
-        ``per_class`` of each part of the test images.
+    hits : ndarray (r, ceil(m / 8)), uint8
+        Which images are guessed right, as bits; empty unless asked for.
     """
 
     accuracy: np.ndarray = field(repr=False)
     by_images: np.ndarray = field(repr=False)
     per_class: np.ndarray = field(repr=False)
-    by_part: np.ndarray = field(repr=False)
+    hits: np.ndarray = field(repr=False)
 
 
 class RidgeProbe(LinearProbe):
@@ -178,27 +178,41 @@ class RidgeProbe(LinearProbe):
             groups=self.features.groups,
         )
 
-    @cached_property
-    def full_right(self) -> Tensor:
-        """Which test images the probe on the whole layer guesses right: bool (m,)."""
+    def _full_scores(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Scores (rows, C) of the whole layer for blocks of test images, with their labels."""
         statistics, (features, y) = self.statistics, self._ready_test_set
         cross, prior = statistics.right_hand_side()
         gram = statistics.gram.clone()
         gram.diagonal().add_(ridge_alpha(statistics, self.penalty))
         weights = torch.cholesky_solve(cross, cholesky(gram))
-        right = torch.empty_like(y, dtype=torch.bool)
         for rows in blocks(len(features)):
             centred = on_device(features[rows], weights.device).double() - statistics.mean
-            right[rows] = (centred @ weights + prior).argmax(1) == y[rows]
-        return right
+            yield centred @ weights + prior, y[rows]
+
+    @cached_property
+    def full_right(self) -> Tensor:
+        """Which test images the probe on the whole layer guesses right: bool (m,)."""
+        return torch.cat([scores.argmax(1) == y for scores, y in self._full_scores()])
+
+    def margins(self) -> np.ndarray:
+        """The whole layer's score of each test image's own class less the best other one, (m,).
+
+        Positive where the guess is right. Scores aim at 1 for the own class and 0 for others.
+        """
+        margins = []
+        for scores, y in self._full_scores():
+            own = scores.gather(1, y[:, None])
+            others = scores.scatter(1, y[:, None], -torch.inf).amax(1, keepdim=True)
+            margins.append((own - others)[:, 0].cpu().numpy())
+        return np.concatenate(margins)
 
     def evaluate(
         self,
         orderings: Ordering | Sequence[Ordering],
         sizes: Sequence[int] | None = None,
         *,
-        parts: np.ndarray | None = None,
         by_class: bool = True,
+        hits: bool = False,
     ) -> Arrays:
         """What :meth:`curve` measures, as arrays.
 
@@ -206,22 +220,22 @@ class RidgeProbe(LinearProbe):
         ----------
         orderings, sizes
             As for :meth:`curve`; all sizes by default.
-        parts : ndarray of int (m,), optional
-            The part of the test images, from 0 on, that each belongs to.
         by_class : bool
             Whether accuracy by class is wanted.
+        hits : bool
+            Whether to keep which test images are guessed right.
 
         Returns
         -------
         dict of ndarray
             ``sizes`` (s,), ``values`` (orderings, s), ``by_images`` (groups, s), with ``by_class``
-            ``per_class`` (orderings, s, C), and with ``parts`` ``by_part`` (orderings, parts, s,
-            C), the accuracy by class in each.
+            ``per_class`` (orderings, s, C), and with ``hits`` also that, (orderings, s, ceil(m /
+            8)), uint8: the bits of the m test images, as ``numpy.packbits`` packs them.
         """
         ordered = check_orderings(orderings, self.statistics.d)
         most = ordered[0].size
         steps = np.array(range(1, most + 1) if sizes is None else check_sizes(sizes, most))
-        tested = [self._nested(one.first(int(steps[-1])), parts, by_class) for one in ordered]
+        tested = [self._nested(one.first(int(steps[-1])), by_class, hits) for one in ordered]
         columns = steps - 1
         arrays = {
             "sizes": steps,
@@ -230,13 +244,11 @@ class RidgeProbe(LinearProbe):
         }
         if by_class:
             arrays["per_class"] = np.stack([one.per_class for one in tested])[:, columns]
-        if parts is not None:
-            arrays["by_part"] = np.stack([one.by_part for one in tested])[:, :, columns]
+        if hits:
+            arrays["hits"] = np.stack([one.hits for one in tested])[:, columns]
         return arrays
 
-    def _nested(
-        self, ordering: Ordering, parts: np.ndarray | None = None, by_class: bool = False
-    ) -> _Tested:
+    def _nested(self, ordering: Ordering, by_class: bool = False, hits: bool = False) -> _Tested:
         """Accuracy at every size of one ordering."""
         statistics, (features, y) = self.statistics, self._ready_test_set
         cross, prior = statistics.right_hand_side()
@@ -263,11 +275,7 @@ class RidgeProbe(LinearProbe):
         accuracy = np.empty(ordering.size)
         by_images = []
         per_class = np.empty((ordering.size, len(prior)))
-        members = [
-            torch.from_numpy(np.flatnonzero(parts == number)).to(y.device)
-            for number in (() if parts is None else range(parts.max() + 1))
-        ]
-        by_part = np.empty((len(members), *per_class.shape))
+        packed = np.empty((ordering.size if hits else 0, -(-len(y) // 8)), dtype=np.uint8)
         right = torch.empty((_ROWS_JUDGED, len(y)), dtype=torch.bool, device=y.device)
         for start in range(0, ordering.size, _ROWS_JUDGED):
             stop = min(start + _ROWS_JUDGED, ordering.size)
@@ -283,11 +291,9 @@ class RidgeProbe(LinearProbe):
             by_images.append(group_means(judged).cpu().numpy())
             if by_class:
                 per_class[start:stop] = accuracy_by_class(judged, y, len(prior))
-            for number, some in enumerate(members):
-                by_part[number, start:stop] = accuracy_by_class(
-                    judged[:, some], y[some], len(prior)
-                )
-        return _Tested(accuracy, np.concatenate(by_images), per_class, by_part)
+            if hits:
+                packed[start:stop] = np.packbits(judged.cpu().numpy(), axis=1)
+        return _Tested(accuracy, np.concatenate(by_images), per_class, packed)
 
     def redundancy(
         self, orderings: Ordering | Sequence[Ordering], delta: float = 0.9, **options: Any
