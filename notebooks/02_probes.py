@@ -160,7 +160,7 @@ session.say(penalties.describe_penalty_effects(effects))
 # below is DR(δ) over these and the penalty chosen, for ridge probes and random neurons, with the
 # same orders of the neurons at each penalty (five at most). It is no interval: nothing in it is more
 # likely than the rest. Two values of DR on a task whose distance is less than the band's width
-# cannot be told apart, however narrow their intervals over selections are.
+# cannot be told apart, however narrow their intervals are.
 
 # %% papermill_description=penalty-bands
 bands = penalties.penalty_bands(layers, 0.9 if 0.9 in DELTAS else DELTAS[0], SEEDS)

@@ -91,7 +91,7 @@ def test_tables_hold_every_net_and_measure():
     table = grouping.redundancy_table(measurements.all, [0.9, 0.5])
     assert " ".join(table.columns) == (
         "net task loss upstream family pretraining_seed d selection measure delta DR low high k "
-        "seeds full_accuracy r"
+        "seeds penalty full_accuracy r"
     )
     assert len(table) == 3 * 2 * 2 * 2 and set(table["measure"]) == {"accuracy", "cka"}
     (row,) = table.query(

@@ -362,9 +362,9 @@ def band_series(bands: Mapping[str, PenaltyBand], ridge: Curves) -> tuple[list[s
     places = range(len(bands))
     return list(bands), [
         Series(
-            "interval over selections",
+            "interval over subsets and images",
             places,
-            [point(_over_selections(ridge[case]["random"], band)) for case, band in bands.items()],
+            [point(_with_interval(ridge[case]["random"], band)) for case, band in bands.items()],
             look=0,
         ),
         Series(
@@ -376,14 +376,14 @@ def band_series(bands: Mapping[str, PenaltyBand], ridge: Curves) -> tuple[list[s
     ]
 
 
-def _over_selections(curve: Curve, band: PenaltyBand) -> Redundancy:
+def _with_interval(curve: Curve, band: PenaltyBand) -> Redundancy:
     """DR at the band's delta with its interval, withheld where the full layer guesses."""
     redundancy = curve.redundancy(band.delta)
     return redundancy if curve.above_guessing else redundancy.withheld()
 
 
 def describe_bands(bands: Mapping[str, PenaltyBand], ridge: Curves) -> str:
-    """How wide the widest band is, and where one is wider than the interval over selections."""
+    """How wide the widest band is, and where one is wider than the interval over subsets and images."""
     known = {case: band for case, band in bands.items() if np.isfinite(band.width)}
     if not known:
         return "No full layer is clearly better than guessing: there is no DR to look at."
@@ -399,7 +399,7 @@ def describe_bands(bands: Mapping[str, PenaltyBand], ridge: Curves) -> str:
         f"{band.penalties[0]:g} to {band.penalties[-1]:g} give a DR({band.delta:g}) of "
         f"{band.low:.3f} to {band.high:.3f}."
     )
-    intervals = {case: _over_selections(ridge[case]["random"], band) for case in known}
+    intervals = {case: _with_interval(ridge[case]["random"], band) for case in known}
     wider = [
         case
         for case, one in intervals.items()
@@ -408,8 +408,8 @@ def describe_bands(bands: Mapping[str, PenaltyBand], ridge: Curves) -> str:
     if not any(one.has_interval for one in intervals.values()):
         return text
     if not wider:
-        return f"{text} Nowhere is a band wider than the interval over selections."
+        return f"{text} Nowhere is a band wider than the interval over subsets and images."
     return (
-        f"{text} On {listed(wider)} the band is wider than the interval over selections, which "
-        "then says too little of how uncertain DR is."
+        f"{text} On {listed(wider)} the band is wider than the interval over subsets and images, "
+        "which then says too little of how uncertain DR is."
     )
