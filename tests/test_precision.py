@@ -1,0 +1,207 @@
+"""How sure DR is: sources of variance, coverage, seeds needed."""
+
+from __future__ import annotations
+
+import diffused_redundancy as dr
+import numpy as np
+import pytest
+from conftest import make_layer
+from curves import made_curve
+from diffused_redundancy.experiment.measurements import measured_all
+from diffused_redundancy.experiment.probed_layer import ProbedLayer
+from diffused_redundancy.findings import precision
+from diffused_redundancy.measures.cka_images import cka_by_images
+from diffused_redundancy.measures.coverage import simulated_coverage
+from diffused_redundancy.measures.features import Features
+from diffused_redundancy.measures.image_groups import (
+    GROUPS,
+    group_matrix,
+    group_means,
+    image_groups,
+)
+from diffused_redundancy.measures.selections import orders
+from made_up import net, task
+
+SIZES = np.arange(1, 201)
+
+
+def rising(seeds=40, spread=0.1, images=0.1, seed=0):
+    """A curve whose draws differ in speed, and whose images in level."""
+    rng = np.random.default_rng(seed)
+    values = 1 - np.exp(-SIZES / (30 * np.exp(spread * rng.normal(size=(seeds, 1)))))
+    ease = images * rng.normal(size=(100, 1)) * (1 - SIZES / 200)
+    by_images = values.mean(0) * (1 + ease - ease.mean(0))
+    return made_curve(
+        values, by_images=by_images, full_by_images=np.ones(100), guessing=0.1, images=1000
+    )
+
+
+def test_groups_are_random_equal_and_always_the_same():
+    groups = image_groups(1234)
+    assert np.array_equal(groups, image_groups(1234))
+    sizes = np.bincount(groups)
+    assert len(sizes) == GROUPS and sizes.max() - sizes.min() <= 1
+    assert np.abs(np.corrcoef(groups, np.arange(1234))[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize("images", [1, 7, 100, 250])
+def test_means_of_groups_are_those_of_a_loop(images):
+    import torch
+
+    values = torch.rand(3, images) > 0.4
+    groups = image_groups(images)
+    plain = [
+        values[:, groups == group].sum(1) * (groups.max() + 1) / images
+        for group in range(groups.max() + 1)
+    ]
+    found = group_means(values)
+    assert np.allclose(found, np.stack(plain, 1))
+    assert np.allclose(found.mean(1), values.double().mean(1))
+    matrix = group_matrix(images, torch.zeros(1, dtype=torch.float64))
+    assert np.allclose(matrix @ values.double().T, found.T)
+
+
+@pytest.mark.parametrize("selection", ["random", "pca", "gaussian_projection", "first"])
+def test_influence_of_images_on_cka_is_the_derivative(selection):
+    """Of a weight on the images of a group, by finite differences on the plain formula."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 12)) @ rng.standard_normal((12, 12)) + 3
+    statistics = dr.SufficientStatistics.from_features(X, device="cpu")
+    some = dr.orderings(selection, statistics, [1, 2, 3])
+    curve = dr.cka_curve(statistics, some)
+    found = cka_by_images(statistics, some, X, curve.mean)
+    assert found.shape == (100, curve.values.shape[1])
+    groups = image_groups(300)
+
+    def plain(weight):
+        centred = X - weight @ X / weight.sum()
+        gram = (centred * weight[:, None]).T @ centred
+        values = []
+        for one in some:
+            Q = np.eye(12)[:, one.order] if one.order is not None else one.directions.numpy()
+            rotated = Q.T @ gram
+            values.append(
+                [
+                    (rotated[:k] ** 2).sum()
+                    / np.linalg.norm(rotated[:k] @ Q[:, :k])
+                    / np.linalg.norm(gram)
+                    for k in range(1, Q.shape[1] + 1)
+                ]
+            )
+        return np.mean(values, 0)
+
+    step = 1e-4
+    for group in (0, 17, 99):
+        raised = np.ones(300) + step * (groups == group)
+        derivative = (plain(raised) - plain(np.ones(300))) / (step * (groups == group).mean())
+        assert found[group] - curve.mean == pytest.approx(derivative, rel=0.02, abs=2e-3)
+
+
+def test_influence_of_many_images_is_scaled_to_their_number():
+    rng = np.random.default_rng(1)
+    mixing = rng.standard_normal((20, 20))
+    deviations = {}
+    for n in (500, 8000):
+        X = rng.standard_normal((n, 20)) @ mixing
+        statistics = dr.SufficientStatistics.from_features(X, device="cpu")
+        some = dr.orderings("random", statistics, [1, 2, 3])
+        mean = dr.cka_curve(statistics, some).mean
+        by_images = cka_by_images(statistics, some, X, mean)
+        assert by_images.mean(0) == pytest.approx(mean)
+        deviations[n] = by_images[:, 9].std() / 10
+    assert deviations[500] / deviations[8000] == pytest.approx(4, rel=0.25)
+
+
+def test_sources_of_variance_are_those_put_in():
+    both, draws = rising(), rising(images=0.0)
+    images = rising(spread=0.0)
+    of_draws = [precision.deviation(one, 0.9, over_images=False) for one in (both, draws, images)]
+    of_images = [precision.deviation(one, 0.9, over_images=True) for one in (both, draws, images)]
+    assert of_draws[0] == pytest.approx(of_draws[1], rel=0.2) and of_draws[2] == 0
+    assert of_images[0] == pytest.approx(of_images[2], rel=0.2) and of_images[1] == 0
+    # ln 10 times 30 neurons, of 200, and a tenth of that over the root of 40 draws
+    assert of_draws[0] == pytest.approx(np.log(10) * 30 * 0.1 / np.sqrt(40) / 200, rel=0.3)
+
+
+def test_seeds_needed_are_those_of_the_normal_interval():
+    assert precision.seeds_for(0.02, 0.05, 0.0) == np.ceil((1.959964 * 0.05 / 0.02) ** 2)
+    assert np.isnan(precision.seeds_for(0.01, 0.05, 0.006))
+
+
+def test_coverage_is_near_what_is_said_and_falls_where_images_are_ignored():
+    curve = rising(seeds=60, images=0.15)
+    assert 0.9 <= simulated_coverage(curve, experiments=200) <= 1
+    assert 0.9 <= simulated_coverage(curve, 5, experiments=200) <= 1
+    assert simulated_coverage(curve, confidence=0.5, experiments=200) < 0.7
+    with pytest.raises(dr.InputError, match="several draws"):
+        simulated_coverage(made_curve([[0.5, 1.0]]))
+
+
+def test_a_table_and_a_sentence_on_precision():
+    table = precision.precision_table({"a": rising(), "b": rising(images=0.5)}, 0.9)
+    assert table["case"].tolist() == ["a", "b"] and (table["coverage"] > 0.85).all()
+    assert np.allclose(table["sd_paper_subsets"], table["sd_subsets"] * np.sqrt(8))
+    shown = precision.shown_precision(table)
+    assert shown.iloc[1]["seeds for ±0.01"] == "images alone vary more"
+    text = precision.describe_precision(table)
+    assert "on a (other subsets)" in text and "on b (other images)" in text
+    guessing = made_curve([[0.1, 0.1], [0.1, 0.1]], full=0.1, guessing=0.1, images=50)
+    empty = precision.precision_table({"a": guessing}, 0.9)
+    assert empty.empty and "It takes" in precision.describe_precision(empty)
+
+
+def layer_of(seed, n=240):
+    X, y = make_layer(n=n, d=30, seed=seed)
+    half = n // 2
+    one = Features(X[:half], y[:half], X[half:], y[half:])
+    return ProbedLayer(lambda: one, device="cpu")
+
+
+def test_train_images_drawn_anew_against_scikit_learn():
+    from sklearn.linear_model import RidgeClassifier
+
+    layer = layer_of(0)
+    curves, full = layer.ridge_refits([1, 2], 2, penalty=0.1)
+    one = layer.features
+    rng = np.random.default_rng(0)
+    for row in range(2):
+        drawn = rng.integers(120, size=120)
+        X, y = one.X_train[drawn], np.asarray(one.y_train)[drawn]
+        alpha = 0.1 * len(X) * X.var(0).mean()
+        theirs = []
+        for seed in (1, 2):
+            chosen = dr.ordering("random", layer.statistics, seed).order.numpy()[:7]
+            fitted = RidgeClassifier(alpha=alpha).fit(X[:, chosen], y)
+            theirs.append(fitted.score(one.X_test[:, chosen], one.y_test))
+        assert curves[row, 6] == pytest.approx(np.mean(theirs))
+        fitted = RidgeClassifier(alpha=alpha).fit(X, y)
+        assert full[row] == pytest.approx(fitted.score(one.X_test, one.y_test))
+    assert precision.train_deviation(layer, 0.9, 0.1) >= 0
+
+
+def test_components_add_up():
+    nets = [net(name, seed=seed) for seed, name in enumerate("abc")]
+    of = task("t")
+    measurements = measured_all(
+        [(one, of, layer_of(seed)) for seed, one in enumerate(nets)],
+        probe="ridge",
+        selections=["random"],
+        seeds=range(1, 9),
+        fractions=[1.0],
+    )
+    table = precision.components(measurements, nets, {"t": 0.05}, 0.9)
+    accuracy = table[table["measure"] == "accuracy"].set_index("source")
+    assert accuracy.loc[precision.TRAIN, "sd"] == 0.05
+    assert accuracy["share"].sum() == pytest.approx(1)
+    values = [measurements.of(one, of).redundancy("accuracy", 0.9).value for one in nets]
+    spread = np.var(values, ddof=1) - accuracy.loc[precision.SUBSETS, "sd"] ** 2
+    assert accuracy.loc[precision.PRETRAINING, "sd"] == pytest.approx(np.sqrt(max(spread, 0)))
+    assert precision.TRAIN not in table[table["measure"] == "CKA"]["source"].tolist()
+    groups, series = precision.component_series(table, [of], "accuracy")
+    assert groups == [of.title] and len(series) == 4
+    assert "rests on 3 networks" in precision.describe_components(table, 0.9)
+
+
+def test_orders_are_the_seeds_given_and_more():
+    assert orders([1, 2, 3], 5) == [1, 2, 3, 4, 5] and orders([9], 3) == [9, 1, 2]
+    assert orders([4, 5, 6], 2) == [4, 5, 6]
