@@ -18,7 +18,7 @@ from ..measures.features import Features
 from ..measures.selections import SELECTIONS, orderings, sizes_of
 from ..measures.statistics import SufficientStatistics
 from ..probes.cross_validation import PenaltyChoice
-from ..probes.logistic import LogisticProbe
+from ..probes.logistic import LogisticProbe, WholeLayer
 from ..probes.probe import Arrays
 from ..probes.ridge import RidgeProbe
 from ..progress import progress
@@ -317,9 +317,18 @@ class ProbedLayer:
             steps = [k for k in sizes if k <= chosen[0].size]
             if not steps:  # fewer components than the smallest size asked for
                 nothing = np.zeros((len(chosen), 0))
-                arrays = dict.fromkeys(("values", "objective"), nothing)
-                return {"sizes": np.array([], dtype=int), **arrays, "converged": nothing > 0}
-            return self._logistic_probe(penalty).evaluate(chosen, steps)
+                arrays = dict.fromkeys(("values", "objective", "undecided"), nothing)
+                hits = np.zeros((0, sum(self.test_counts())), dtype=np.int32)
+                return {
+                    "sizes": np.array([], dtype=int),
+                    **arrays,
+                    "converged": nothing > 0,
+                    "hits": hits,
+                }
+            probe = self._logistic_probe(penalty)
+            if steps[-1] == self.d:
+                probe.whole = self.logistic_whole(penalty)
+            return probe.evaluate(chosen, steps)
 
         what = {
             "measure": "logistic",
@@ -329,6 +338,28 @@ class ProbedLayer:
             "penalty": penalty,
         }
         return self._cached(what, compute)
+
+    def logistic_whole(self, penalty: float) -> WholeLayer:
+        """The logistic probe on the whole layer, which every curve shares."""
+        arrays = self._cached(
+            {"measure": "logistic whole", "penalty": penalty},
+            lambda: self._logistic_probe(penalty).whole.arrays(),
+        )
+        return WholeLayer.from_arrays(arrays)
+
+    def logistic_hits(
+        self,
+        selection: str,
+        seeds: Sequence[int],
+        sizes: Sequence[int],
+        *,
+        penalty: float | None = None,
+    ) -> np.ndarray:
+        """Of how many seeds the logistic probe guesses each test image right, (s, m), at the sizes
+        of :meth:`logistic`.
+        """
+        alpha = self.logistic_penalty.penalty if penalty is None else penalty
+        return self._logistic_arrays(selection, seeds, sizes, alpha)["hits"]
 
     def logistic(
         self,
@@ -343,7 +374,7 @@ class ProbedLayer:
         Sizes beyond the directions a selection has are left out.
         """
         alpha = self.logistic_penalty.penalty if penalty is None else penalty
-        arrays = self._logistic_arrays(selection, seeds, sizes, alpha)
+        arrays = LogisticProbe.of_curve(self._logistic_arrays(selection, seeds, sizes, alpha))
         full = self.full("logistic", penalty=alpha)
         return self._curve("logistic_accuracy", selection, seeds, arrays, full)
 
@@ -351,7 +382,7 @@ class ProbedLayer:
         """The whole layer's test accuracy with the ``ridge`` or the ``logistic`` probe."""
         alpha = self.penalty(probe).penalty if penalty is None else penalty
         if probe == "logistic":
-            return float(self._logistic_arrays("first", [0], [self.d], alpha)["values"][0, -1])
+            return float(self.logistic_whole(alpha).right.mean())
         key = self._ridge_key("ridge full", "first", [0], alpha)
         arrays = self._cached(key, lambda: {"full": np.array([self._ridge_probe(alpha).full])})
         return float(arrays["full"][0])
