@@ -131,7 +131,7 @@ def test_the_curvature_of_classes_is_for_speed_only(parts, monkeypatch, selectio
         results.append(probe.evaluate(orders, [5, 30, 59]))
     for one in results[1:]:
         assert one["converged"].all()
-        assert np.allclose(one["objective"], results[0]["objective"], rtol=2e-6)
+        assert np.allclose(one["objective"], results[0]["objective"], rtol=1e-4)
         assert (np.abs(one["hits"] - results[0]["hits"]).sum(1) <= 2).all()
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .lbfgs import MAX_ITERATIONS, Minima, minimise
-from .logistic_problems import Problems
+from .logistic_problems import Problems, without_mean
 from .size_groups import filled_width
 
 CERTAIN = 1e-3
@@ -89,7 +89,7 @@ def _with_blocks(
 
     def precondition(gradient: Tensor, active: list[int], rough: bool) -> Tensor:
         # a row times a symmetric matrix is seven times as fast as the matrix times a column
-        return torch.stack(
+        step = torch.stack(
             [
                 problems.precondition(one[None], [some[number]], rough)[0]
                 if (blocks := inverses[number]) is None
@@ -97,6 +97,7 @@ def _with_blocks(
                 for number, one in zip(active, gradient, strict=True)
             ]
         )
+        return without_mean(step)
 
     return minimise(evaluate, precondition, start, tolerance=tolerance)
 

@@ -28,7 +28,7 @@ ENOUGH_HISTORY = 3
 TOLERANCE = 2e-5
 """The share of the objective left to gain at which a problem ends."""
 
-MAX_ITERATIONS = 500
+MAX_ITERATIONS = 2000
 
 STALLED = 60
 """Steps without a new least share left to gain after which rounding is all that is left."""
@@ -264,8 +264,8 @@ def minimise(
     tiny long before the minimum, and the result would depend on the start.
     """
     run = _Run(evaluate, precondition, start, max_iterations)
-    if rough and tolerance < ROUGH_TOLERANCE:
-        run.descend(ROUGH_TOLERANCE, rough=True)
+    if rough:
+        run.descend(max(tolerance, ROUGH_TOLERANCE), rough=True)
     run.descend(tolerance, rough=False)
     return Minima(
         run.end,

@@ -32,7 +32,7 @@ from .cross_validation import LOGISTIC_GRID, PenaltyChoice, grid_for
 from .design import DesignMatrix, centred_and_scaled, gathered_rows
 from .lbfgs import HISTORY
 from .logistic_penalty import cross_validate
-from .logistic_problems import CURVATURE, Problems, inverse_factor
+from .logistic_problems import CURVATURE, Problems, inverse_factor, without_mean
 from .probe import Arrays, LinearProbe, accuracy_by_class, check_sizes
 from .size_groups import Group, cheapest_groups
 
@@ -42,7 +42,7 @@ GATHERED_AT_ONCE = 1 << 30
 HELD = 2 * HISTORY + 12
 """Vectors as long as the weights that the solver holds for a problem."""
 
-NEARLY = 1e-4
+NEARLY = 1e-3
 """The share of the objective left to gain at which sizes solved together are refined one by one."""
 
 TOLERANCE = 2e-9
@@ -327,7 +327,7 @@ def _whole_layer(probe: LogisticProbe) -> WholeLayer:
     every = [ordering("first", probe.statistics)]
     inverses = [inverse_factor(gram, probe.num_classes, probe.penalty)]
     problems = _problems(probe, Group((probe.statistics.d,), False), every, inverses)
-    near = problems.fit(problems.from_ridge(), tolerance=NEARLY)
+    near = problems.fit(without_mean(problems.from_ridge()), tolerance=NEARLY)
     fitted = _fitted(probe, every, inverses, gram, near.weights, near.evaluations)
     return WholeLayer(
         fitted.weights[0].cpu().numpy(),
@@ -385,7 +385,7 @@ class _NestedFits:
                 start = problems.from_smaller(last)
             else:
                 start = problems.from_ridge()
-            near = problems.fit(start, tolerance=NEARLY)
+            near = problems.fit(without_mean(start), tolerance=NEARLY)
             del problems
             for i, k in enumerate(group.sizes):
                 some = slice(i, None, len(group.sizes))

@@ -300,6 +300,13 @@ class Problems:
         )
 
 
+def without_mean(weights: Tensor) -> Tensor:
+    """Weights (..., C) less their mean over classes: it changes no probability, and is zero at the
+    minimum. Approximate Hessians take it for far stiffer than it is.
+    """
+    return weights - weights.mean(-1, keepdim=True)
+
+
 def residuals(scores: Tensor, labels: Tensor) -> Tensor:
     """The cross-entropies (p, n) of scores (p, C, n) with labels (n,); scores become probabilities
     less one for the label.
