@@ -125,9 +125,9 @@ def test_accuracy_does_not_hang_on_the_start(font_style, monkeypatch):
 def test_the_curvature_of_classes_is_for_speed_only(parts, monkeypatch, selection):
     probe = dr.LogisticProbe(features_of(parts), penalty=1e-4)
     orders, results = dr.orderings(selection, probe.statistics, [1, 2]), []
-    for bytes_at_once, bad in ((1 << 29, 1e7), (1, 1e7), (1 << 15, 1e7), (1 << 29, 0.0)):
+    for bytes_at_once, bad in ((1 << 29, False), (1, False), (1 << 15, False), (1 << 29, True)):
         monkeypatch.setattr(class_curvature, "BLOCKS_AT_ONCE", bytes_at_once)
-        monkeypatch.setattr(class_curvature, "LARGEST_CONDITION", bad)
+        monkeypatch.setattr(class_curvature, "ill_conditioned", lambda *_, bad=bad: bad)
         results.append(probe.evaluate(orders, [5, 30, 59]))
     for one in results[1:]:
         assert one["converged"].all()

@@ -18,14 +18,18 @@ from .lbfgs import MAX_ITERATIONS, Minima, minimise
 from .logistic_problems import Problems, without_mean
 from .size_groups import filled_width
 
-CERTAIN = 1e-3
-"""Images with p (1 - p) below this count in the block of a class by their mean only."""
+CERTAIN = 4e-3
+"""Images whose p (1 - p) is below this share of a class's largest count in its block by their mean
+only.
+"""
 
 BLOCKS_AT_ONCE = 1 << 29
 """Bytes of the blocks of a problem; larger ones are not made."""
 
-LARGEST_CONDITION = 1e7
-"""Trace of a block over the penalty: beyond it the inverse in float32 is mostly rounding."""
+
+def ill_conditioned(trace: float, penalty: float, dtype: torch.dtype) -> bool:
+    """Whether the inverse of a matrix with this trace and this least eigenvalue is rounding."""
+    return trace * torch.finfo(dtype).eps > penalty
 
 
 def refined(
@@ -116,7 +120,7 @@ def _cost(problems: Problems, weights: Tensor, i: int) -> float:
     if 4 * classes * rows**2 > BLOCKS_AT_ONCE:
         return float("inf")
     curvature = _curvature(problems, weights, i)
-    used = float((curvature > CERTAIN).sum())
+    used = float((curvature > CERTAIN * curvature.amax(0)).sum())
     # Factor and inverse take as long as 2.5 k^3 operations of a product with the features.
     operations = 2 * used * rows + 2.5 * classes * rows**2
     return operations / (4 * len(curvature) * filled_width(classes))
@@ -129,7 +133,7 @@ def _inverses(problems: Problems, weights: Tensor, i: int, gram: Tensor) -> Tens
     within = problems.orderings[i].first(rows - 1).gram(gram)
     inverses = X.new_empty(weights.shape[1], rows, rows)
     for c, one in enumerate(curvature.T):
-        kept = torch.nonzero(one > CERTAIN)[:, 0]
+        kept = torch.nonzero(one > CERTAIN * one.max())[:, 0]
         others = (one.sum() - one[kept].sum()) / n
         bent = X[:, kept] * one[kept].sqrt()
         block = bent @ bent.T / n
@@ -137,7 +141,7 @@ def _inverses(problems: Problems, weights: Tensor, i: int, gram: Tensor) -> Tens
         block.diagonal()[:-1].add_(penalty)
         block[-1, -1] += others
         factor, failed = torch.linalg.cholesky_ex(block)
-        if int(failed) or float(block.trace()) > LARGEST_CONDITION * penalty:
+        if int(failed) or ill_conditioned(float(block.trace()), penalty, X.dtype):
             return None
         inverses[c] = torch.cholesky_inverse(factor)
     return inverses
