@@ -15,6 +15,7 @@ import pandas as pd
 from ..measures.curves import MEASURES, Curve
 from ..measures.redundancy import Redundancy
 from .figure_data import Line, Panel, Series, point
+from .phrases import listed
 
 Curves = Mapping[str, Mapping[str, Curve]]
 """Curves of one measure by case and selection."""
@@ -121,6 +122,8 @@ class RedundancyTable:
         The cases whose full layer is not clearly better than guessing: their DR means nothing.
     corrected : mapping
         Chance-corrected, of accuracies above guessing.
+    near_bar : tuple of (case, selection, delta)
+        Where another size would do within the solver's error; see :meth:`Curve.near_bar`.
     """
 
     measure: str
@@ -128,6 +131,7 @@ class RedundancyTable:
     entries: Mapping[tuple[str, str, float], Redundancy] = field(repr=False)
     guessed: tuple[str, ...] = ()
     corrected: Mapping[tuple[str, str, float], Redundancy] = field(default_factory=dict, repr=False)
+    near_bar: tuple[tuple[str, str, float], ...] = ()
 
     @property
     def delta(self) -> float:
@@ -178,6 +182,18 @@ class RedundancyTable:
             if name == selection
         ]
         return pd.DataFrame(rows or [{"note": f"{selection} was not asked for"}])
+
+    def describe_near_bar(self, selection: str = "random") -> str:
+        """One sentence: where DR hangs on the solver."""
+        near = [
+            f"{case}, δ = {delta:g}" for case, name, delta in self.near_bar if name == selection
+        ]
+        if not near:
+            return "No k* would be another size within the error of the solver."
+        return (
+            f"Within the error of the solver k* could be another size for {listed(near)}: the mean "
+            "accuracy there is that close to the bar."
+        )
 
     def _shown_corrected(self, case: str, selection: str, delta: float) -> dict[str, str]:
         """The column of chance-corrected DR, where there is any."""
@@ -232,7 +248,7 @@ def corrected_columns(redundancy: Redundancy | None) -> dict[str, Any]:
 
 def redundancy_table(curves: Curves, deltas: Sequence[float]) -> RedundancyTable:
     """DR of curves of one measure, at every delta; curves without a size are left out."""
-    entries, corrected, measure, guessed = {}, {}, "", {}
+    entries, corrected, near, measure, guessed = {}, {}, [], "", {}
     for case, kinds in curves.items():
         for selection, curve in kinds.items():
             measure = curve.measure.replace("_", " ")
@@ -240,6 +256,8 @@ def redundancy_table(curves: Curves, deltas: Sequence[float]) -> RedundancyTable
                 for delta in deltas:
                     key = case, selection, delta
                     entries[key] = curve.redundancy(delta)
+                    if curve.near_bar(delta):
+                        near.append(key)
                     if (one := above_chance(curve, delta)) is not None:
                         corrected[key] = one
                 guessed[case] = not curve.above_guessing
@@ -249,4 +267,5 @@ def redundancy_table(curves: Curves, deltas: Sequence[float]) -> RedundancyTable
         entries,
         tuple(case for case, so in guessed.items() if so),
         corrected,
+        tuple(near),
     )
