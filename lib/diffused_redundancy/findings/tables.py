@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..measures.curves import MEASURES, Curve
+from ..measures.curves import MEASURES, Curve, size_of
 from ..measures.redundancy import Redundancy
+from ..uncertainty.bootstrap import percentile_interval
 from .figure_data import Line, Panel, Series, point
 from .phrases import listed
 
@@ -71,6 +72,17 @@ def mean_table(curves: Curves) -> pd.DataFrame:
         for selection, curve in kinds.items()
     ]
     return pd.concat(frames, ignore_index=True)
+
+
+def mean_in_words(curve: Curve, fraction: float) -> str:
+    """The mean at a fraction of the layer, in percent of accuracies, with its 95% interval."""
+    k, spec = size_of(fraction, curve.d), ".1%" if MEASURES[curve.measure].percent else ".3f"
+    mean = format(float(curve.at(k).mean()), spec)
+    draws = curve.resampled()
+    if draws is None:
+        return mean
+    low, high = np.clip(percentile_interval(draws.values[:, curve.column(k)]), 0, 1)
+    return f"{mean} ({low:{spec}} to {high:{spec}})"
 
 
 def curve_panels(
