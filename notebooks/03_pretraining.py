@@ -259,7 +259,8 @@ session.figure(
     "one point per network with its interval.",
 )
 session.say(pretraining.describe_groups(measurements, by_data, "accuracy", delta))
-session.say(pretraining.describe_levels(measurements, by_data))
+if by_data.others:
+    session.say(pretraining.describe_levels(measurements, by_data))
 
 # %%
 larger = pretraining.upstream_differences(measurements, by_data, delta, data_bands)

@@ -230,5 +230,10 @@ def describe_components(table: pd.DataFrame, delta: float) -> str:
     seeds, nets = int(table["seeds"].iloc[0]), int(table["networks"].iloc[0])
     return (
         f"**What to see:** what moves DR({delta:g}) most (standard deviation; subsets: of the mean "
-        f"over {seeds}): {'; '.join(sentences)}. That of pre-training rests on {nets} networks."
+        f"over {seeds}): {'; '.join(sentences)}. "
+        + (
+            f"That of pre-training rests on {nets} networks."
+            if nets > 1
+            else "What the seed of the pre-training does, one network cannot say."
+        )
     )
