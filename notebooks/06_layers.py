@@ -97,8 +97,8 @@ session.figure(
 session.say(depth.describe_similarity(depths, delta))
 
 # %% [markdown]
-# Intervals are 95% bootstrap percentiles: in the first row over the seeds of the selection; in the
-# second of the mean over the draws, which matter more. A layer of uncorrelated neurons of equal
+# Intervals are of 95%: in the first row over the random subsets and images; in the second of the mean
+# over the draws (Student's t), which matter more. A layer of uncorrelated neurons of equal
 # variance has $\mathrm{DR}(\delta) = 1 - \delta^2$ of CKA whatever its width (the dotted line);
 # what lies above is redundancy.
 

@@ -239,13 +239,6 @@ def _interval(one: Redundancy) -> str:
     return "one seed" if one.seeds == 1 else "–"
 
 
-def above_chance(curve: Curve, delta: float) -> Redundancy | None:
-    """Chance-corrected DR of an accuracy that is clearly above guessing; None of others."""
-    if curve.guessing is None or not curve.above_guessing:
-        return None
-    return curve.redundancy(delta, chance_corrected=True)
-
-
 def corrected_columns(redundancy: Redundancy | None) -> dict[str, Any]:
     """Chance-corrected DR, the ends of its interval, and chance, as columns of a table."""
     if redundancy is None:
@@ -270,7 +263,7 @@ def redundancy_table(curves: Curves, deltas: Sequence[float]) -> RedundancyTable
                     entries[key] = curve.redundancy(delta)
                     if curve.near_bar(delta):
                         near.append(key)
-                    if (one := above_chance(curve, delta)) is not None:
+                    if (one := curve.above_chance(delta)) is not None:
                         corrected[key] = one
                 guessed[case] = not curve.above_guessing
     return RedundancyTable(

@@ -193,6 +193,12 @@ class Curve:
             **options,
         )
 
+    def above_chance(self, delta: float = 0.9, **options: Any) -> Redundancy | None:
+        """Chance-corrected DR of an accuracy that is clearly above guessing; None of others."""
+        if self.guessing is None or not self.above_guessing:
+            return None
+        return self.redundancy(delta, chance_corrected=True, **options)
+
     def kept(self, k: int, confidence: float = 0.95) -> tuple[float, float, float]:
         """The mean value at a size as a share of the whole layer's, and the ends of its interval
         over seeds and images; these are NaN where there is nothing to resample.
