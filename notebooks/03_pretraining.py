@@ -154,13 +154,14 @@ session.table(sources, "variance-sources", show=False)
 session.say(precision.describe_components(sources, delta))
 
 # %%
-for measure, name in COMPARED.items():
-    groups, series = precision.component_series(sources, session.tasks, measure)
+if not sources.empty:
     session.figure(
-        figures.points_figure(groups, series, f"SD of DR({delta:g}) of {name}"),
-        f"variance-sources-{measure}",
-        alt=f"The standard deviation of diffused redundancy of {name} from each source of "
-        "variance, by task.",
+        figures.points_figure(
+            *precision.component_series(sources), f"SD of DR({delta:g})", top=None
+        ),
+        "variance-sources",
+        alt="The standard deviation of diffused redundancy from each source of variance, for "
+        "accuracy and CKA, by task.",
     )
 
 # %% [markdown]

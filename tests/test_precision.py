@@ -197,8 +197,9 @@ def test_components_add_up():
     spread = np.var(values, ddof=1) - accuracy.loc[precision.SUBSETS, "sd"] ** 2
     assert accuracy.loc[precision.PRETRAINING, "sd"] == pytest.approx(np.sqrt(max(spread, 0)))
     assert precision.TRAIN not in table[table["measure"] == "CKA"]["source"].tolist()
-    groups, series = precision.component_series(table, [of], "accuracy")
-    assert groups == [of.title] and len(series) == 4
+    groups, series = precision.component_series(table)
+    assert groups == [f"accuracy, {of.title}", f"CKA, {of.title}"] and len(series) == 4
+    assert np.isnan(series[2].points[1].value)  # CKA knows no probe
     assert "rests on 3 networks" in precision.describe_components(table, 0.9)
 
 
