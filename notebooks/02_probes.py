@@ -298,9 +298,13 @@ session.result(
 #   was trained to ignore. Among the default tasks that is font style: in upstream training a
 #   letter's font must not matter.
 # - Principal components are chosen *knowing* the data; random neurons need no data to choose. The
-#   verdict on claim 5 says at which sizes that knowledge is worth more than a point of accuracy.
+#   verdict on claim 5 says on which tasks that knowledge is worth something where neurons are few.
 # - Compare the verdicts on claim 2 here and in `01_cka`. Where similarity is reached with far fewer
-#   neurons than accuracy, the task lives in directions of small variance, which CKA hardly sees.
+#   neurons than accuracy, directions of small variance, which CKA hardly sees, may matter to the
+#   task.
+# - Look at what an interval is over before comparing two numbers. Other test images can move DR more
+#   than other neurons do, and on a task that the probe does badly the penalty can move it more than
+#   either.
 #
 # ## Exercises
 #
@@ -309,8 +313,8 @@ session.result(
 # 2. **Two kinds of random projection.** The authors draw projections uniform in $[0, 1)$: every
 #    direction has positive entries only, and any two have an expected cosine of about 0.75. Explain
 #    why that can hurt when few directions are kept, and compare the two projections at $k = 5$ in
-#    the logistic figure. With all $d$ directions nothing is lost but conditioning: why can accuracy
-#    still be below the full layer's? (Hint: what does the penalty see?)
+#    the logistic figure. With all $d$ directions of theirs nothing is lost but conditioning: why can
+#    accuracy still be below the full layer's? (Hint: what does the penalty see?)
 # 3. **Choose the penalty badly.** In a cell below, take the first task's layer, `layer =
 #    next(iter(layers.values()))`, compute `curve = layer.ridge("random", SEEDS, penalty=100 *
 #    layer.ridge_penalty.penalty)`, then `curve.redundancy(0.9)`. Why must the penalty be fixed
