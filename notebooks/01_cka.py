@@ -209,7 +209,7 @@ session.say(precision.describe_precision(sure))
 from diffused_redundancy.findings import verdicts
 
 if random:
-    session.verdict(2, verdicts.every_subset_keeps(random, 0.9, "similarity"))
+    session.verdict(2, verdicts.every_subset_keeps(random, 0.9, "similarity"), part="similarity")
 
 # %%
 session.result(**similarity.results_of(curves), **redundancy.results())

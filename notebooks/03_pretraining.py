@@ -135,7 +135,8 @@ session.say(comparisons.describe_power(measurements, by_loss, delta))
 # random subsets (of as many as are averaged here), other images (test images for accuracy; for CKA
 # those it is measured on), other train images for the probe (ridge probes of the first network,
 # fitted to train sets drawn anew with replacement), and another seed of the pre-training (what is
-# left of the variance between networks once that of the subsets is taken off).
+# left of the variance between networks, once what their own subsets do, and images to one of them
+# alone, is taken off; with a 95% interval).
 
 # %% papermill_description=precision
 from diffused_redundancy.findings import precision
@@ -372,9 +373,8 @@ session.say(pareto.describe_leaders(measurements, fronts, narrow, width))
 # %%
 from diffused_redundancy.findings import verdicts
 
-confidence = verdicts.confidence_for_pairs(len(session.tasks))
-by_net = grouping.redundancy_by_task(measurements, "accuracy", delta, confidence=confidence)
-session.verdict(3, verdicts.tasks_differ(by_net, f"{PROBE} accuracy"))
+by_net = grouping.curves_by_net(measurements, "accuracy")
+session.verdict(3, verdicts.tasks_differ(by_net, delta, f"{PROBE} accuracy"))
 for measure in COMPARED:
     session.verdict(
         4,
@@ -409,8 +409,7 @@ session.result(**grouping.results_of(measurements, delta))
 #   networks that differ in their seed only is the yardstick, whatever the intervals over selections
 #   and images.
 # - DR is a *share*, and a share of the network's *own* accuracy. Doubling a layer adds to it even
-#   if not one useful neuron is added, and so does a layer that does badly: look at accuracies and
-#   at numbers of neurons as well.
+#   if not one useful neuron is added: look at accuracies and at numbers of neurons as well.
 #
 # ## Exercises
 #

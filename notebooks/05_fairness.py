@@ -249,7 +249,8 @@ session.say(fairness.describe_choices(choices))
 
 # %%
 session.verdict(10, fairness.classes_differ(cells, agreements, delta))
-session.verdict(10, fairness.beyond_a_shift(cells, delta))
+stricter = fairness.beyond_a_shift(cells, delta)
+session.verdict(10, stricter, part="our stricter question: beyond a common shift")
 session.result(**fairness.results_of(spread, agreements, cells))
 
 # %% [markdown]

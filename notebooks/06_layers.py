@@ -121,8 +121,8 @@ session.figure(
 session.say(depth.describe_use(depths, delta))
 
 # %% [markdown]
-# The neurons needed, $k^*$, are those that keep the share $\delta$ of **that** layer's accuracy: a
-# layer that does badly needs few to do as badly.
+# The neurons needed, $k^*$, are those that keep the share $\delta$ of **that** layer's accuracy, so
+# layers of different accuracy are held to different bars.
 
 # %% [markdown]
 # ## What to take away

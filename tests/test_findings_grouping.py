@@ -103,8 +103,8 @@ def test_tables_hold_every_net_and_measure():
     assert len(shown) == 3 and list(shown["ONE: its DR"]) == ["0.600", "0.800", "0.580"]
     assert list(grouping.nets_table(nets)["loss"]) == [one.origin.loss for one in nets]
     assert grouping.results_of(measurements, 0.9)["DR(0.9) of cka, b1, two"] == 0.8
-    by_task = grouping.redundancy_by_task(measurements, "accuracy", 0.9)
-    assert list(by_task) == ["a1", "b1", "c1"] and by_task["c1"]["TWO"].k == 42
+    by_task = grouping.curves_by_net(measurements, "accuracy")
+    assert list(by_task) == ["a1", "b1", "c1"] and by_task["c1"]["TWO"].redundancy(0.9).k == 42
     ((title, groups),) = grouping.task_panel(measurements, "accuracy", 0.9)
     assert title == "all networks" and [label for label, _ in groups] == ["ONE", "TWO"]
     assert [point.value for point in groups[0][1]] == pytest.approx([0.6, 0.8, 0.58])

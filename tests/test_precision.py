@@ -21,6 +21,7 @@ from diffused_redundancy.measures.image_groups import (
 )
 from diffused_redundancy.measures.selections import orders
 from made_up import net, task
+from scipy import stats
 
 SIZES = np.arange(1, 201)
 
@@ -117,7 +118,7 @@ def test_sources_of_variance_are_those_put_in():
     images = rising(spread=0.0)
     of_draws = [precision.deviation(one, 0.9, over_images=False) for one in (both, draws, images)]
     of_images = [precision.deviation(one, 0.9, over_images=True) for one in (both, draws, images)]
-    assert of_draws[0] == pytest.approx(of_draws[1], rel=0.2) and of_draws[2] == 0
+    assert of_draws[0] == pytest.approx(of_draws[1], rel=0.2) and of_draws[2] < 1e-12
     assert of_images[0] == pytest.approx(of_images[2], rel=0.2) and of_images[1] == 0
     # ln 10 times 30 neurons, of 200, and a tenth of that over the root of 40 draws
     assert of_draws[0] == pytest.approx(np.log(10) * 30 * 0.1 / np.sqrt(40) / 200, rel=0.3)
@@ -194,13 +195,36 @@ def test_components_add_up():
     assert accuracy.loc[precision.TRAIN, "sd"] == 0.05
     assert accuracy["share"].sum() == pytest.approx(1)
     values = [measurements.of(one, of).redundancy("accuracy", 0.9).value for one in nets]
-    spread = np.var(values, ddof=1) - accuracy.loc[precision.SUBSETS, "sd"] ** 2
-    assert accuracy.loc[precision.PRETRAINING, "sd"] == pytest.approx(np.sqrt(max(spread, 0)))
+    own = accuracy.loc[precision.SUBSETS, "sd"] ** 2 + precision.own_variance_over_images(
+        [measurements.of(one, of).curve("accuracy") for one in nets], 0.9
+    )
+    row, spread = accuracy.loc[precision.PRETRAINING], np.var(values, ddof=1)
+    assert row["sd"] == pytest.approx(np.sqrt(max(spread - own, 0)))
+    most = 2 * spread / stats.chi2.ppf(0.025, 2) - own
+    assert row["low"] <= row["sd"] <= row["high"] == pytest.approx(np.sqrt(most))
     assert precision.TRAIN not in table[table["measure"] == "CKA"]["source"].tolist()
     groups, series = precision.component_series(table)
     assert groups == [f"accuracy, {of.title}", f"CKA, {of.title}"] and len(series) == 4
     assert np.isnan(series[2].points[1].value)  # CKA knows no probe
     assert "rests on 3 networks" in precision.describe_components(table, 0.9)
+
+
+def test_what_images_do_to_one_network_alone_is_not_of_its_pre_training():
+    one, other = rising(spread=0.0, seed=1), rising(spread=0.0, seed=2)
+    assert precision.own_variance_over_images([one, one], 0.9) == 0
+    apart = precision.own_variance_over_images([one, other], 0.9)
+    whole = [precision.deviation(curve, 0.9, over_images=True) ** 2 for curve in (one, other)]
+    assert apart == pytest.approx(np.mean(whole), rel=0.4)  # images easy to one only
+    assert np.isnan(precision.own_variance_over_images([one], 0.9))
+
+
+def test_deviations_of_few_draws_are_not_widened_as_intervals_are():
+    found = [
+        precision.deviation(rising(seeds=5, seed=seed), 0.9, over_images=False)
+        for seed in range(40)
+    ]
+    true = np.log(10) * 30 * 0.1 / np.sqrt(5) / 200
+    assert np.sqrt(np.mean(np.square(found))) == pytest.approx(true, rel=0.25)
 
 
 def test_orders_are_the_seeds_given_and_more():

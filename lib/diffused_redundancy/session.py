@@ -36,6 +36,7 @@ from .report.provenance import (
 from .store import Cache, atomic_path, make_folder, paths, provenance, write_json, write_text
 from .tasks import Task
 from .tasks import task as named_task
+from .zoo import ZOO
 
 # No widgets here: they would not survive in a report.
 warnings.filterwarnings("ignore", message="IProgress not found")
@@ -172,13 +173,26 @@ class Session:
         """Hand key numbers to the summary and the tests."""
         self._results.update(numbers)
 
-    def verdict(self, claim: int, verdict: Verdict, *, analogue: bool = False) -> None:
+    def verdict(
+        self, claim: int, verdict: Verdict, *, part: str = "", analogue: bool | None = None
+    ) -> None:
         """Show what the numbers say of one claim of the paper, and hand it to the index.
 
-        ``analogue``: the claim is about certain networks and tasks, and these are others.
+        Parameters
+        ----------
+        claim : int
+        verdict : Verdict
+        part : str
+            Which part of the claim it is about.
+        analogue : bool, optional
+            Whether the claim is about other networks and tasks than these; by default it is where
+            the paper says something and all networks are of the miniature zoo.
         """
         if claim not in CLAIMS:
             raise InputError(f"there is no claim {claim}: claims are {', '.join(map(str, CLAIMS))}")
+        if analogue is None:
+            said = CLAIMS[claim].source != "C"
+            analogue = said and bool(self.nets) and all(one.name in ZOO for one in self.nets)
         seeds = len(self.parameters.get("SEEDS", range(FEWEST_SEEDS)))
         doubt = _too_little(seeds, self._test_images())
         if doubt and verdict.kind != "undecided":
@@ -189,6 +203,7 @@ class Session:
                 "claim": claim,
                 "verdict": verdict.word,
                 "kind": verdict.kind,
+                "part": part,
                 "analogue": analogue,
                 "because": verdict.because,
                 "notebook": self.notebook,
@@ -196,11 +211,9 @@ class Session:
         )
         source = SOURCES[CLAIMS[claim].source]
         what = f"An analogue of claim {claim}" if analogue else f"Claim {claim}"
-        other = (
-            " Here are other networks and tasks, of which nobody claimed it." if analogue else ""
-        )
         self.say(
-            f"**{what}** ({source}). {CLAIMS[claim].text}{other}\n\n"
+            f"**{what}{f', {part}' if part else ''}** ({source}"
+            f"{', of other networks and tasks' if analogue else ''}). {CLAIMS[claim].text}\n\n"
             f"**{verdict.word.capitalize()}.** {verdict.because}"
         )
 

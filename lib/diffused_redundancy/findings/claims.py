@@ -56,6 +56,11 @@ CLAIMS: dict[int, Claim] = {
 }
 """The claims tested so far, by their number in the documentation."""
 
+CONTROLS = ("font_style",)
+"""Tasks that the networks of the miniature zoo were trained to ignore: nobody claims that a random
+part of a layer serves them.
+"""
+
 KINDS = ("holds", "part", "not", "undecided")
 """What a verdict amounts to: it holds everywhere, on some cases, nowhere, or cannot be told."""
 
@@ -63,12 +68,13 @@ KINDS = ("holds", "part", "not", "undecided")
 @dataclass(frozen=True)
 class Outcome:
     """What one case says: ``passed`` is None where its interval leaves it open, or where ``power``
-    is missing: no result could have decided it.
+    is missing: no result could have decided it. A control is told, but not ``counted``.
     """
 
     case: str
     passed: bool | None
     power: bool = True
+    counted: bool = True
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,12 @@ def judge(outcomes: Sequence[Outcome], because: str, unit: str = "tasks") -> Ver
     >>> judge([Outcome("digits", None, power=False)], "").word
     'no power'
     """
+    beside = [one for one in outcomes if not one.counted]
+    if beside and len(beside) < len(outcomes):
+        words = {True: "yes", False: "no", None: "undecided"}
+        told_beside = ", ".join(f"{one.case}: {words[one.passed]}" for one in beside)
+        because += f" Beside the count, as these networks were trained to ignore it: {told_beside}."
+        outcomes = [one for one in outcomes if one.counted]
     told = [one.passed for one in outcomes]
     if not any(one is not None for one in told):
         powerless = bool(outcomes) and not any(one.power for one in outcomes)

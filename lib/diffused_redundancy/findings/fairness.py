@@ -460,7 +460,8 @@ def classes_differ(found: Sequence[Cell], agreements: Sequence[Agreement], delta
     because = (
         f"Where {delta:.0%} of the mean accuracy is kept, accuracy is more uneven (Gini index) "
         f"than if all classes had kept the same share of theirs in {even.sum()} of {len(found)} "
-        "networks on tasks (one-sided, Holm-corrected)."
+        "networks on tasks (one-sided, Holm-corrected). That hard classes lose more than easy ones "
+        "is enough for that."
     )
     same = [
         f"{one.task.title} {one.across_seeds:.2f} (beyond a shift of margins {one.left:.2f})"
@@ -519,10 +520,17 @@ def take_away(
     """What the numbers say to somebody who drops neurons, as a list."""
     points = []
     if chosen:
-        one = max(chosen, key=lambda task: task.loss - task.mean)
+        lost = [
+            f"{one.task} {100 * one.loss:.0f} ({100 * one.low:.0f} to {100 * one.high:.0f}) "
+            f"against {100 * one.mean:.0f}"
+            for one in chosen
+        ]
+        more = sum(one.low > one.mean for one in chosen)
         points.append(
-            f"A mean hides who pays: on {one.task} it falls by {100 * one.mean:.0f} points, and "
-            f"the {one.most} classes that lose most lose {100 * one.loss:.0f}."
+            f"{'A mean hides who pays' if more else 'Who pays is not clear here'}: points that the "
+            f"{chosen[0].most} classes that lose most lose, on other images than chose them, "
+            f"against the mean over classes: {'; '.join(lost)}. It is clearly more on {more} of "
+            f"{len(chosen)} tasks."
         )
     if _tested(found):
         even = above(found, "proportional").sum()

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..experiment.measurements import COMPARED, Measurement, Measurements
-from ..measures.redundancy import Redundancy
+from ..measures.curves import Curve
 from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
@@ -191,16 +191,11 @@ def results_of(measurements: Measurements, delta: float) -> dict[str, float]:
     }
 
 
-def redundancy_by_task(
-    measurements: Measurements, measure: str, delta: float, **options: Any
-) -> dict[str, dict[str, Redundancy]]:
-    """DR of each network on each task, by their titles; ``options`` of :meth:`Curve.redundancy`."""
+def curves_by_net(measurements: Measurements, measure: str) -> dict[str, dict[str, Curve]]:
+    """The curves of random neurons of each network on each task, by their titles."""
     names = titles([net.name for net in measurements.nets])
     return {
-        name: {
-            task.title: measurements.of(net, task).redundancy(measure, delta, **options)
-            for task in measurements.tasks
-        }
+        name: {task.title: measurements.of(net, task).curve(measure) for task in measurements.tasks}
         for name, net in zip(names, measurements.nets, strict=True)
     }
 

@@ -179,9 +179,9 @@ def describe_levels(measurements: Measurements, grouping: Grouping) -> str:
             f"{_by_chance(measurements, grouping.nets[0], task)}"
         )
     return (
-        f"Each network is held to its own accuracy, and these differ: {'; '.join(levels)}. A "
-        "layer that does badly needs few neurons to do as badly, so the DR of a network near "
-        "chance means little; the table of redundancy has DR above chance beside it."
+        f"Each network is held to its own accuracy, and these differ: {'; '.join(levels)}. Near "
+        "chance a few neurons keep most of an accuracy that is mostly chance: the table of "
+        "redundancy has DR above chance beside it."
     )
 
 

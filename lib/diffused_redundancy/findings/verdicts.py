@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
-from scipy.stats import norm
 
 from ..measures.curves import Curve, size_of
-from ..measures.redundancy import Redundancy
 from ..measures.selections import SELECTIONS
-from ..uncertainty.bootstrap import percentile_interval
+from ..uncertainty.bootstrap import percentile_interval, resampled
 from .claims import Outcome, Verdict, judge
 from .tables import Curves
 
 FEW = 0.1
 """Share of a layer up to which sizes are called few."""
 
+PAIRED_RESAMPLES = 4000
+"""Resamples of intervals that allow for many comparisons, which rest on their far ends."""
 
-def every_subset_keeps(random: Mapping[str, Curve], share: float, what: str = "") -> Verdict:
+
+def every_subset_keeps(
+    random: Mapping[str, Curve],
+    share: float,
+    what: str = "",
+    *,
+    controls: Collection[str] = (),
+    elsewhere: Mapping[str, Sequence[Curve]] | None = None,
+) -> Verdict:
     """Claim 2: whether every random subset of half the layer keeps a share of the full layer's
     value.
+
+    A case counts where the size from which each of the subsets tried does lies, with its 95%
+    interval over images, at half the layer or below, and against where it lies above.
 
     Parameters
     ----------
@@ -30,29 +42,66 @@ def every_subset_keeps(random: Mapping[str, Curve], share: float, what: str = ""
         What counts as keeping it.
     what : str
         The measure in words; by default its name.
+    controls : collection of str
+        Cases that are told but not counted.
+    elsewhere : mapping from a case to Curves, optional
+        At other penalties that cannot be told apart: a case that comes out otherwise there is open.
     """
     random = {case: curve for case, curve in random.items() if curve.above_guessing}
     if not random:
         return Verdict("undecided", "No full layer is clearly better than guessing.")
     outcomes, sentences = [], []
     for case, curve in random.items():
-        reached = (curve.values >= share * curve.full - 1e-12).all(0)  # by the worst of the subsets
-        below = np.flatnonzero(~reached)
-        later = [*curve.sizes.tolist(), curve.d + 1]  # after the last size below it is never below
-        k = later[below[-1] + 1] if len(below) else later[0]
-        outcomes.append(Outcome(case, k <= curve.d / 2))
-        sentences.append(f"{case}: from k = {k} of {curve.d} ({k / curve.d:.0%})")
+        k, low, high = _from_which_all_keep(curve, share)
+        half = curve.d / 2
+        passed = True if high <= half else False if low > half else None
+        others = [_from_which_all_keep(one, share)[0] for one in (elsewhere or {}).get(case, ())]
+        ends = f", {low} to {high}" if low < high else ""
+        if any((other <= half) != (k <= half) for other in others):
+            passed = None
+            ends += f"; from {min(others)} to {max(others)} at penalties as good"
+        outcomes.append(Outcome(case, passed, counted=case not in controls))
+        sentences.append(f"{case}: from k = {k} of {curve.d} ({k / curve.d:.0%}{ends})")
     what = what or next(iter(random.values())).name
     seeds = min(len(curve.seeds) for curve in random.values())
     return judge(
         outcomes,
-        f"Sizes from which each of the {seeds} subsets tried keeps {share:.0%} of the full layer's "
-        f"{what}: {'; '.join(sentences)}. "
-        "A case counts where that is at most half the layer (our criterion).",
+        f"Sizes from which each of the {seeds} subsets tried (so, with 95% confidence, at least "
+        f"{0.05 ** (1 / seeds):.0%} of all) keeps {share:.0%} of the full layer's {what}, with 95% "
+        f"intervals over images: {'; '.join(sentences)}. A case counts where that is at most half "
+        "the layer (our criterion).",
     )
 
 
-def a_fifth_within(curves: Mapping[str, Curve], loss: float) -> Verdict:
+def _from_which_all_keep(curve: Curve, share: float) -> tuple[int, int, int]:
+    """The size from which on every subset keeps a share of the whole layer's value, and the ends of
+    its interval over images.
+    """
+
+    def sizes(least: np.ndarray, bar: np.ndarray) -> np.ndarray:
+        below = least < (bar - 1e-12)[:, None]
+        last = len(curve.sizes) - below[:, ::-1].argmax(1)  # one after the last that is below
+        return np.array([*curve.sizes, curve.d + 1])[np.where(below.any(1), last, 0)]
+
+    least = curve.values.min(0)
+    k = int(sizes(least[None], np.array([share * curve.full]))[0])
+    if curve.by_images is None:
+        return k, k, k
+    of_least = curve.by_images - curve.mean + least
+    draws = resampled(least[None], curve.full, of_least, curve.full_by_images)
+    assert draws is not None
+    found = sizes(draws.values, share * draws.full)
+    low, high = percentile_interval(found, method="inverted_cdf")
+    return k, int(low), int(high)
+
+
+def a_fifth_within(
+    curves: Mapping[str, Curve],
+    loss: float,
+    *,
+    controls: Collection[str] = (),
+    elsewhere: Mapping[str, Sequence[float]] | None = None,
+) -> Verdict:
     """Claim 1: whether a random fifth keeps all but ``loss`` of the accuracy, as a share of it; the
     same in points is told.
 
@@ -63,6 +112,10 @@ def a_fifth_within(curves: Mapping[str, Curve], loss: float) -> Verdict:
         guessing, are left out.
     loss : float
         What may be lost.
+    controls : collection of str
+        Cases that are told but not counted.
+    elsewhere : mapping from a case to shares, optional
+        At other penalties that cannot be told apart: a case that comes out otherwise there is open.
     """
     outcomes, sentences, in_points = [], [], 0
     for case, curve in curves.items():
@@ -70,76 +123,102 @@ def a_fifth_within(curves: Mapping[str, Curve], loss: float) -> Verdict:
         if curve.column(k) is None or not curve.above_guessing or not curve.full > 0:
             continue
         share, low, high = curve.kept(k)
-        points = 100 * (1 - share) * curve.full
+        points, fewest, most = curve.lost(k)
         passed = bool(low >= 1 - loss) if low >= 1 - loss or high < 1 - loss else None
-        outcomes.append(Outcome(case, passed))
+        others = [*(elsewhere or {}).get(case, ())]
+        beside = ""
+        if any((other >= 1 - loss) != (share >= 1 - loss) for other in others):
+            passed, beside = None, f"; {min(others):.1%} to {max(others):.1%} at penalties as good"
+        counted = case not in controls
+        outcomes.append(Outcome(case, passed, counted=counted))
+        in_points += int(counted and most <= loss)
         ends = f"{low:.1%} to {high:.1%}" if low == low else "one seed, no interval"
-        in_points += points <= 100 * loss
-        sentences.append(f"{case}: {share:.1%} ({ends}), {points:.1f} points less")
+        lost = f" ({100 * fewest:.1f} to {100 * most:.1f})" if most == most else ""
+        sentences.append(
+            f"{case}: {share:.1%} ({ends}{beside}), {100 * points:.1f}{lost} points less"
+        )
     if not outcomes:
         return Verdict("undecided", "A fifth of the neurons is not among the sizes measured.")
+    count = sum(one.counted for one in outcomes)
     return judge(
         outcomes,
         f"Accuracy of {next(iter(curves.values())).name.split()[0]} probes on a random fifth as a "
         f"share of the full layer's, with 95% intervals over subsets and test images: "
-        f"{'; '.join(sentences)}. A case counts by its share; in points, {in_points} of "
-        f"{len(outcomes)} lose at most {100 * loss:g}.",
+        f"{'; '.join(sentences)}. A case counts by its share; by points, {in_points} of "
+        f"{count} surely lose at most {100 * loss:g}.",
     )
 
 
-def confidence_for_pairs(tasks: int, level: float = 0.05) -> float:
-    """The confidence of intervals of so many values, of which some two fail to overlap by chance,
-    were all equal, with probability ``level`` at most.
-
-    >>> [round(confidence_for_pairs(n), 3) for n in (2, 4, 6)]
-    [0.834, 0.938, 0.962]
-    """
-    pairs = max(1, tasks * (tasks - 1) // 2)
-    return float(2 * norm.cdf(norm.ppf(1 - level / pairs / 2) / np.sqrt(2)) - 1)
-
-
 def tasks_differ(
-    redundancies: Mapping[str, Mapping[str, Redundancy]], measure: str, most_told: int = 2
+    curves: Mapping[str, Mapping[str, Curve]],
+    delta: float,
+    measure: str,
+    *,
+    bands: Mapping[str, float] | None = None,
+    level: float = 0.05,
+    most_told: int = 2,
 ) -> Verdict:
-    """Claim 3: whether, for each network, DR of some two tasks have intervals that do not overlap.
+    """Claim 3: whether, for each network, DR of some two tasks differ: the interval of their
+    difference, corrected for all pairs of tasks (Bonferroni), leaves out 0.
 
     Parameters
     ----------
-    redundancies : mapping from a network to a mapping from a task to Redundancy
-        With intervals of a confidence that allows for choosing the two tasks that differ most; see
-        :func:`confidence_for_pairs`.
+    curves : mapping from a network to a mapping from a task to Curve
+        Of random neurons; full layers that are no better than guessing are left out.
+    delta : float
     measure : str
         In words.
+    bands : mapping from a task to float, optional
+        How far DR moves over penalties that cannot be told apart: a difference must be larger than
+        that of both tasks together.
+    level : float
+        Of all pairs of tasks together.
     most_told : int
         How many networks are told in full.
     """
-    outcomes, sentences, delta, confidence = [], [], 0.0, 0.0
-    for network, by_task in redundancies.items():
-        tasks = {title: one for title, one in by_task.items() if one.has_interval}
-        if len(tasks) < 2:
+    outcomes, sentences, pairs = [], [], 0
+    for network, by_task in curves.items():
+        known = {task: one for task, one in by_task.items() if one.above_guessing}
+        values = {task: one.redundancy(delta, resamples=1).value for task, one in known.items()}
+        known = {task: one for task, one in known.items() if values[task] == values[task]}
+        pairs = max(1, len(known) * (len(known) - 1) // 2)
+        draws = {
+            task: one.redundancy_draws(
+                delta, confidence=1 - level / pairs, resamples=PAIRED_RESAMPLES, seed=seed
+            )
+            for seed, (task, one) in enumerate(known.items())  # images of two tasks are others
+        }
+        drawn = {task: some for task, some in draws.items() if some is not None}
+        if len(drawn) < 2:
             continue
-        least = min(tasks, key=lambda title: tasks[title].value)
-        most = max(tasks, key=lambda title: tasks[title].value)
-        low, high = tasks[least], tasks[most]
-        delta, confidence = low.delta, low.confidence
-        outcomes.append(Outcome(network, True if low.high < high.low else None))
-        sentences.append(
-            f"{network}: from {low.value:.3f} ({low.low:.3f} to {low.high:.3f}) on {least} "
-            f"to {high.value:.3f} ({high.low:.3f} to {high.high:.3f}) on {most}"
-        )
+        passed, told = None, ""
+        ranked = sorted(drawn, key=values.__getitem__)
+        for less, more in itertools.combinations(ranked, 2):
+            low, high = percentile_interval(drawn[more] - drawn[less], 1 - level / pairs)
+            gap = values[more] - values[less]
+            if low > 0 and gap > (bands or {}).get(less, 0) + (bands or {}).get(more, 0):
+                passed = True
+            if (less, more) == (ranked[0], ranked[-1]):
+                told = (
+                    f"{network}: from {values[less]:.3f} on {less} to {values[more]:.3f} on "
+                    f"{more}, {gap:+.3f} ({low:+.3f} to {high:+.3f})"
+                )
+        outcomes.append(Outcome(network, passed))
+        sentences.append(told)
     if not sentences:
         return Verdict(
             "undecided", "It takes two tasks, with intervals over several seeds, to compare."
         )
     because = (
-        f"DR({delta:g}) of {measure} by task, with {confidence:.1%} intervals, which allow for "
-        f"comparing all tasks: {'; '.join(sentences[:most_told])}."
+        f"DR({delta:g}) of {measure} where it differs most, with {1 - level / pairs:.1%} intervals "
+        f"of the difference over subsets and images, for all {pairs} "
+        f"pair{'s' if pairs > 1 else ''} of tasks: {'; '.join(sentences[:most_told])}."
     )
     if len(sentences) > most_told:
-        told = sum(bool(one.passed) for one in outcomes)
+        differing = sum(bool(one.passed) for one in outcomes)
         because += (
-            f" Of all {len(sentences)} networks, {told} have two tasks whose intervals do not "
-            "overlap. (They share their images, so these are not independent.)"
+            f" Of all {len(sentences)} networks, {differing} have two tasks that differ. (They "
+            "share their images, so these are not independent.)"
         )
     return judge(outcomes, because, "networks")
 
@@ -168,13 +247,17 @@ def components_first(curves: Curves) -> Verdict:
             continue
         told = []
         for above, below in ((top, random), (random, bottom)):
-            ends = np.array([gap_at(above, [i], below, [i]) for i in few])
-            told.append(int((ends[:, 1] > 0).all()) - int((ends[:, 2] < 0).any()))
-            widest = few[int(np.abs(ends[:, 0]).argmax())]
-            gap, low, high = gap_at(above, [widest], below, [widest])
+            gaps = {i: gap_at(above, [i], below, [i]) for i in few}
+            surely = [gap_at(above, [i], below, [i], confidence=1 - 0.05 / len(few)) for i in few]
+            told.append(
+                int(all(low > 0 for _, low, _ in gaps.values()))
+                - int(any(high < 0 for *_, high in surely))
+            )
+            least = min(few, key=lambda i: gaps[i][1])
+            gap, low, high = (100 * one for one in gaps[least])
             sentences.append(
-                f"{case}, {_short(above)} less {_short(below)}: up to {100 * gap:+.1f} points "
-                f"({100 * low:+.1f} to {100 * high:+.1f}) at k = {random.sizes[widest]}"
+                f"{case}, {_short(above)} less {_short(below)}: least {gap:+.1f} points "
+                f"({low:+.1f} to {high:+.1f}) at k = {random.sizes[least]}"
             )
         passed = True if min(told) > 0 else False if min(told) < 0 else None
         outcomes.append(Outcome(case, passed))
@@ -183,8 +266,9 @@ def components_first(curves: Curves) -> Verdict:
     return judge(
         outcomes,
         "Accuracy of probes at 1% to 10% of the layer, with 95% intervals over subsets and test "
-        f"images. {'; '.join(sentences)}. A case counts where both differences are clearly above 0 "
-        "at every size measured there.",
+        f"images, at the size where the interval begins lowest. {'; '.join(sentences)}. A case "
+        "counts where both differences are clearly above 0 at every size measured there, and "
+        "against where one is clearly below at some size (corrected for their number).",
     )
 
 
@@ -192,7 +276,8 @@ def as_good_as_projections(
     curves: Curves, projection: str, *, few: bool, margin: float = 0.01
 ) -> Verdict:
     """Claim 6: whether random neurons are no worse than random projections by more than a margin,
-    in the mean over the sizes of a range.
+    in the mean over the sizes of a range. (With all of the layer, nothing is dropped, and with
+    nearly all, little is: the upper range ends at half.)
 
     Parameters
     ----------
@@ -202,14 +287,17 @@ def as_good_as_projections(
     projection : str
         The selection.
     few : bool
-        Sizes up to a tenth of the layer, or those above.
+        Sizes up to a tenth of the layer, or those from there to half of it.
     margin : float
     """
     outcomes, sentences = [], []
     for case, kinds in curves.items():
         random, projected = kinds["random"], kinds[projection]
         n = min(len(random.sizes), len(projected.sizes))
-        places = [i for i in range(n) if (random.sizes[i] <= size_of(FEW, random.d)) == few]
+        tenth, half = size_of(FEW, random.d), size_of(0.5, random.d)
+        places = [
+            i for i in range(n) if (random.sizes[i] <= tenth) == few and random.sizes[i] <= half
+        ]
         if not places:
             continue
         gap, low, high = gap_at(random, places, projected, places)
@@ -217,14 +305,15 @@ def as_good_as_projections(
         outcomes.append(Outcome(case, passed))
         ends = f"{100 * low:+.1f} to {100 * high:+.1f}" if low == low else "one seed, no interval"
         sentences.append(f"{case}: {100 * gap:+.1f} ({ends})")
-    sizes = f"{'up to' if few else 'above'} a tenth of the layer"
+    sizes = "up to a tenth of the layer" if few else "above a tenth, up to half of the layer"
     if not outcomes:
         return Verdict("undecided", f"No size {sizes} was measured.")
     return judge(
         outcomes,
         f"Sizes {sizes}: random neurons less {SELECTIONS[projection].label}, in points of accuracy "
         f"averaged over the sizes measured, with 95% intervals over draws and test images: "
-        f"{'; '.join(sentences)}. A case counts where the interval lies above -{100 * margin:g}.",
+        f"{'; '.join(sentences)}. A case counts where the interval lies above -{100 * margin:g} "
+        "(our margin).",
     )
 
 
@@ -233,15 +322,19 @@ def _short(curve: Curve) -> str:
 
 
 def gap_at(
-    ours: Curve, at: Sequence[int], theirs: Curve, their_at: Sequence[int]
+    ours: Curve,
+    at: Sequence[int],
+    theirs: Curve,
+    their_at: Sequence[int],
+    confidence: float = 0.95,
 ) -> tuple[float, float, float]:
     """The difference of two mean curves averaged over some places of each, and the ends of its
     interval over draws of both and the images they share; NaN without one.
     """
     places, their_places = list(at), list(their_at)
     gap = float((ours.mean[places] - theirs.mean[their_places]).mean())
-    first, second = ours.resampled(), theirs.resampled()
+    first, second = (one.resampled(confidence=confidence) for one in (ours, theirs))
     if first is None or second is None:
         return gap, float("nan"), float("nan")
     gaps = (first.values[:, places] - second.values[:, their_places]).mean(1)
-    return gap, *percentile_interval(gaps)
+    return gap, *percentile_interval(gaps, confidence)

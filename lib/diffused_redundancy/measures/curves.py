@@ -176,6 +176,16 @@ class Curve:
         """
         return resampled(self.values, self.full, self.by_images, self.full_by_images, **options)
 
+    def redundancy_draws(self, delta: float = 0.9, **options: Any) -> np.ndarray | None:
+        """DR(delta) of each resample, (resamples,), 0 where delta is not reached; None where there
+        is nothing to resample. Options as for :meth:`resampled`.
+        """
+        draws = self.resampled(**options)
+        if draws is None:
+            return None
+        sufficient = smallest_sufficient(draws.values, delta * draws.full, self.sizes)
+        return 1 - np.where(np.isnan(sufficient), self.d, sufficient) / self.d
+
     def redundancy(
         self, delta: float = 0.9, *, chance_corrected: bool = False, **options: Any
     ) -> Redundancy:
@@ -209,6 +219,16 @@ class Curve:
             return share, float("nan"), float("nan")
         shares = draws.values[:, self.column(k)] / draws.full
         return share, *percentile_interval(shares, confidence)
+
+    def lost(self, k: int, confidence: float = 0.95) -> tuple[float, float, float]:
+        """The whole layer's value less the mean at a size, and the ends of its interval, as for
+        :meth:`kept`.
+        """
+        loss = self.full - float(self.at(k).mean())
+        draws = self.resampled(confidence=confidence)
+        if draws is None:
+            return loss, float("nan"), float("nan")
+        return loss, *percentile_interval(draws.full - draws.values[:, self.column(k)], confidence)
 
     def near_bar(self, delta: float = 0.9) -> bool:
         """Whether k* of DR(delta) could be another of the measured sizes within the solver's error:

@@ -22,20 +22,23 @@ RESAMPLES = 1000
 """Resamples that an interval rests on."""
 
 
-def widening(rows: int, confidence: float = 0.95) -> float:
-    """What deviations of resampled means of so many rows are multiplied by.
+def widening(rows: int, confidence: float | None = 0.95) -> float:
+    """What deviations of resampled means of so many rows are multiplied by: for an interval, or, if
+    ``confidence`` is None, so that their variance is that of the mean.
 
-    >>> round(widening(5), 2), round(widening(100), 2)
-    (1.58, 1.02)
+    >>> round(widening(5), 2), round(widening(5, None), 2), round(widening(100), 2)
+    (1.58, 1.12, 1.02)
     """
-    quantile = (1 + confidence) / 2
-    ratio = t.ppf(quantile, rows - 1) / norm.ppf(quantile)
+    ratio = 1.0
+    if confidence is not None:
+        quantile = (1 + confidence) / 2
+        ratio = t.ppf(quantile, rows - 1) / norm.ppf(quantile)
     return float(np.sqrt(rows / (rows - 1)) * ratio)
 
 
 @lru_cache(maxsize=16)
 def resampling_weights(
-    rows: int, resamples: int, seed: tuple[int, ...], confidence: float = 0.95
+    rows: int, resamples: int, seed: tuple[int, ...], confidence: float | None = 0.95
 ) -> np.ndarray:
     """How much more or less than its share each row weighs in each resample, widened:
     (resamples, rows).
@@ -65,7 +68,7 @@ def resampled(
     by_images: np.ndarray | None = None,
     full_by_images: np.ndarray | None = None,
     *,
-    confidence: float = 0.95,
+    confidence: float | None = 0.95,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Resampled | None:
@@ -82,8 +85,9 @@ def resampled(
         The mean over draws on disjoint groups of images, equally large.
     full_by_images : ndarray (groups,), optional
         The whole's value on these; without it, it does not depend on images.
-    confidence : float
-        Of the interval they are for: few rows are widened accordingly.
+    confidence : float or None
+        Of the interval they are for: few rows are widened accordingly. None: not for an interval,
+        but for a standard deviation.
     resamples, seed : int
         The same groups of images are drawn for all curves of one seed, so that differences between
         curves are paired.
