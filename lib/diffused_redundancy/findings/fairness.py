@@ -548,7 +548,7 @@ def take_away(
         left = sum(one.left > one.chance_left for one in same)
         points.append(
             f"Whichever random neurons go, the classes that lose are the same beyond chance on "
-            f"{agree} of {len(same)} tasks. When their difficulty in the whole layer is taken out, "
+            f"{agree} of {len(same)} tasks. Of what one shift of all margins does not explain, "
             f"that is so on {left}, and the rank correlation goes from "
             f"{_mean([one.across_seeds for one in same]):.2f} to "
             f"{_mean([one.left for one in same]):.2f} on average."
