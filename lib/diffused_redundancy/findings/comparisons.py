@@ -424,7 +424,7 @@ def trends_table(trends: Mapping[str, Mapping[str, Trend]], unit: str) -> pd.Dat
 
 TREND_WORDS = {
     "undecided": "has no clear trend",
-    "not resolvable": "has a trend, but not at every penalty that cross-validation cannot tell apart",
+    "not resolvable": "has a trend, but not at each penalty that cross-validation allows",
 }
 """What outcomes of a trend are called in a sentence."""
 

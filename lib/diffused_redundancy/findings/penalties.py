@@ -226,9 +226,7 @@ def penalty_band(
     return PenaltyBand(delta, tried, means, alpha, len(some))
 
 
-def _alike(
-    layers: Sequence[ProbedLayer], penalty: float | None
-) -> tuple[tuple[float, ...], float]:
+def _alike(layers: Sequence[ProbedLayer], penalty: float | None) -> tuple[tuple[float, ...], float]:
     """The penalties that cross-validation cannot tell apart for all layers together, and the one in
     force, by default that of their common choice.
     """
@@ -402,6 +400,8 @@ def group_bands_table(bands: Mapping[str, GroupBands], tasks: Sequence[Task]) ->
     """For reading: the penalties of each task, and one row a group with the width of its band on
     each.
     """
+    if not bands:
+        return pd.DataFrame({"note": ["bands over penalties are of ridge probes"]})
     rows: dict[str, dict[str, str]] = {"": {"group": "penalties"}}
     for name, of_task in bands.items():
         title = next(task.title for task in tasks if task.name == name)
