@@ -97,30 +97,32 @@ session.table(grouping.shown_redundancy(measurements.all, delta), "redundancy-sh
 # of the *pre-training*. To say that a loss
 # raises redundancy, networks must be trained anew. So the unit is a **pre-trained network**: each
 # gives one value, the DR of its mean curve over the selections. All networks are measured on the
-# same selections and the same test images, which are held fixed: conclusions are about pre-training
-# seeds, on these images.
+# same test images, which are held fixed: conclusions are about pre-training seeds, on these images.
+# The seeds of the selections are the same, too, but not the neurons: neuron 7 of one network has
+# nothing to do with neuron 7 of another.
 #
 # Two groups of networks are compared by the difference of their means, with a 95% interval and p of
 # *Welch's t test*, and by the *exact permutation test*: of all ways to share out the networks into
 # two groups of these sizes, the fraction that are at least as far apart. Five against five have 252
 # ways, so that the smallest p is 2/252 = 0.008; two against two cannot have a p below 1/3. A table
 # makes many comparisons, and some would look clear by chance. Therefore a difference is *clear*
-# here only if Welch's p, with Holm's correction for all comparisons of one measure in the table, is
-# below 0.05, and the exact p of its own is at most 0.05. In simulations of 18 comparisons of five
+# here only if Welch's p, with Holm's correction for all comparisons of one measure in the table,
+# and the exact p of its own are at most 0.05. In simulations of 18 comparisons of five
 # against five this rule finds any false difference in 3 to 4% of tables of normal values, of equal
 # spread or not, and in about 15% if values are log-normal with SDs that differ by a factor of 9.
 # True differences of 2, 3 and 4 SDs are found in 21%, 65% and 93%. Other outcomes are:
 #
-# - *no difference larger than 0.02*: the interval lies within 2% of the layer on both sides;
+# - *no difference larger than 0.02*: the interval lies within 2% of the layer on both sides. A
+#   difference may be clear and still that small: then it does not matter, whatever its sign;
 # - *no power*: so few networks that no values could be clear. One network against five is such a
 #   case: it is shown, and counts in no verdict;
+# - *not resolvable*: a difference of accuracy's DR that is clear, but no larger than what the choice
+#   of the penalty moves it; or one within 0.02 that would not be if it moved so far (see the bands
+#   below);
 # - *undecided*: none of these.
 #
-# - *not resolvable*: a clear difference of accuracy's DR, but smaller than what the choice of the
-#   penalty moves either group (see the bands below).
-#
-# *No power* and *undecided* come with the number of seeds that would decide, with a power of 80% if the means and
-# the spread stay as they are. Accuracy and CKA are never pooled, and verdicts count tasks.
+# *No power* and *undecided* come with the number of seeds that would decide, with a power of 80% if
+# the means and the spread stay as they are. Accuracy and CKA are never pooled, and verdicts count tasks.
 
 # %%
 from diffused_redundancy.findings import comparisons, pretraining
@@ -168,8 +170,12 @@ if not sources.empty:
 # %% [markdown]
 # ## How much hangs on the penalty?
 #
-# As in `02_probes`: DR of accuracy over the penalties that cross-validation cannot tell apart, the
-# mean over the first two networks of each group, for ridge probes.
+# As in `02_probes`: DR of accuracy over the penalties that cross-validation cannot tell apart, here
+# for all these networks together, with ridge probes. Each group has the mean of its first two
+# networks, over three selections, at the weakest and the strongest of these penalties and the one
+# in force. All groups move with the penalty, and much alike; networks are compared at one penalty,
+# so a difference is held against how far the *difference* of two groups moves (the column
+# `penalty_band` of the tables of differences).
 
 # %% papermill_description=penalty-bands
 from diffused_redundancy.findings import penalties
@@ -181,7 +187,8 @@ bands, data_bands = (
     else {}
     for groups in (by_loss, by_data)
 )
-session.table(penalties.group_bands_table({**bands, **data_bands}, session.tasks), "penalty-bands")
+for name, some in (("penalty-bands", bands), ("penalty-bands-upstream", data_bands)):
+    session.table(penalties.group_bands_table(some, session.tasks), name, show=some is bands)
 
 # %% [markdown]
 # ## By loss
@@ -200,7 +207,9 @@ for measure, name in COMPARED.items():
 
 # %% [markdown]
 # The band is the range of the reference networks, intervals included: to look at, not to decide by.
-# The table has the difference of means from the reference with its 95% interval.
+# The table has the difference of means from the reference with its 95% interval. Its p values are
+# corrected for the comparisons of this table, and penalties are common to the networks of this
+# page: another page that compares two of the same groups may have slightly other numbers.
 
 # %%
 losses = pretraining.loss_differences(measurements, by_loss, delta, bands)
@@ -217,6 +226,9 @@ if losses:
 # only, on all tasks, vary about their mean; this variance (sums of squares) splits into a part that
 # is a network's on every task, a part that is a task's for every network, and a rest. The task on
 # which whole layers do worst stands apart from the others, so the split is shown without it, too.
+# Chance alone makes some networks higher than others on all tasks: beside the network's share is
+# what it would be in the mean if no network had an effect, one in as many as there are tasks of
+# what is not the task's.
 
 # %%
 variance = pretraining.variance_shares(measurements, by_loss.nets, delta)
@@ -230,7 +242,7 @@ session.say(pretraining.describe_variance(variance, session.nets[0].d, delta))
 # cannot lean on any single one. *DeCov* adds a penalty on the squared covariance of every two
 # neurons. One would expect the first to make copies and the second to remove them. The leftmost
 # points are the reference networks. A trend over the strengths, which uses the networks of all of
-# them, is tested as that over widths below.
+# them, is described as that over widths is tested below; the verdict counts comparisons.
 
 # %%
 for strength in pretraining.strength_figures(measurements, by_loss, delta):
@@ -305,11 +317,21 @@ session.say(pretraining.describe_widths(measurements, by_width, delta, by_family
 # matter, any order of the networks would be equally likely: five widths with one network each can
 # be ordered in 120 ways, and a DR that rises from each to the next has p = 2/120 = 0.017. The test
 # (Jonckheere and Terpstra's) counts the pairs of networks of different width in which the wider one
-# has more DR, ties by half, and compares with all ways to assign the networks to the widths. p is
-# corrected for the number of tasks (Holm).
+# has more DR, ties by half, and compares with all ways to assign the networks to the widths. A
+# trend is clear if p, corrected for the number of tasks (Holm), is at most 0.05. For accuracy it is
+# *not resolvable* if it is not so at every penalty: it is tested again with the networks at the
+# weakest and at the strongest penalty that cross-validation cannot tell apart for all of them.
 
-# %%
-wider = pretraining.width_trends(measurements, by_width, delta)
+# %% papermill_description=width-bands
+width_bands = (
+    penalties.group_bands(measurements, by_width, session.layer, delta, SEEDS[:3], most=None)
+    if PROBE == "ridge"
+    else {}
+)
+wider = pretraining.width_trends(measurements, by_width, delta, width_bands)
+session.table(
+    penalties.group_bands_table(width_bands, session.tasks), "penalty-bands-width", show=False
+)
 session.table(comparisons.trends_table(wider, "doubling"), "trends-width")
 
 # %% [markdown]
@@ -375,28 +397,41 @@ from diffused_redundancy.findings import verdicts
 
 by_net = grouping.curves_by_net(measurements, "accuracy")
 session.verdict(3, verdicts.tasks_differ(by_net, delta, f"{PROBE} accuracy"))
-for measure in COMPARED:
+for measure, name in COMPARED.items():
     session.verdict(
         4,
-        pretraining.verdict_on_loss(losses, by_loss, "adversarial", "higher", measure, delta),
+        pretraining.verdict_on_loss(
+            losses, by_loss, "adversarial", "higher", measure, delta, pretraining.GOVERN
+        ),
+        part=f"adversarial training, {name}",
     )
     session.verdict(
         4,
         comparisons.verdict_on(
-            larger, "higher", "Larger against smaller upstream sets", measure, delta
+            larger,
+            "higher",
+            "Larger against smaller upstream sets",
+            measure,
+            delta,
+            note=pretraining.GOVERN,
         ),
+        part=f"larger data sets, {name}",
     )
 
 # %%
-for measure in COMPARED:
+for measure, name in COMPARED.items():
     session.verdict(
-        8, pretraining.verdict_on_loss(losses, by_loss, "dropout", "higher", measure, delta)
+        8,
+        pretraining.verdict_on_loss(losses, by_loss, "dropout", "higher", measure, delta),
+        part=f"dropout, {name}",
     )
     session.verdict(
-        8, pretraining.verdict_on_loss(losses, by_loss, "DeCov", "lower", measure, delta)
+        8,
+        pretraining.verdict_on_loss(losses, by_loss, "DeCov", "lower", measure, delta),
+        part=f"DeCov, {name}",
     )
-for measure in COMPARED:
-    session.verdict(9, pretraining.verdict_on_width(wider, measure, delta))
+for measure, name in COMPARED.items():
+    session.verdict(9, pretraining.verdict_on_width(wider, measure, delta), part=name)
 session.result(**grouping.results_of(measurements, delta))
 
 # %% [markdown]

@@ -146,11 +146,12 @@ session.say(matryoshka.describe_similarity(measurements, delta))
 # ## Diffused redundancy by loss
 #
 # As in `03_pretraining`, which says more of it, the unit is a pre-trained network: its value is the
-# DR of its mean curve over the selections, and selections and test images are the same for all. A
-# difference is clear if Welch's p, with Holm's correction for all comparisons of one measure, is
-# below 0.05, and the exact permutation test's p is at most 0.05. A loss with too few networks for
+# DR of its mean curve over the selections, and test images and the seeds of the selections are the
+# same for all. A difference is clear if Welch's p, with Holm's correction for all comparisons of
+# one measure, and the exact permutation test's p are at most 0.05. A loss with too few networks for
 # any p to be that small has *no power* and counts in no verdict; nor does a difference of
-# accuracy's DR that is smaller than what the choice of the penalty moves.
+# accuracy's DR that is no larger than what the choice of the penalty moves *it*. A difference whose
+# interval lies within 0.02 does not matter, be it clear or not.
 
 # %%
 from diffused_redundancy.findings import comparisons, penalties, pretraining
@@ -166,6 +167,10 @@ for measure, name in COMPARED.items():
     )
     session.say(pretraining.describe_groups(measurements, by_loss, measure, delta))
 session.say(comparisons.describe_power(measurements, by_loss, delta))
+
+# %% [markdown]
+# p values are corrected for the comparisons of this table, and penalties are common to the networks
+# of this page: another page that compares two of the same groups may have slightly other numbers.
 
 # %%
 bands = (
@@ -196,19 +201,27 @@ session.table(matryoshka.leading_variance(variances, 8), "leading-variance")
 # ## What the numbers say
 
 # %%
-session.verdict(7, matryoshka.still_redundant(measurements, delta))
-for measure in COMPARED:
-    session.verdict(7, matryoshka.less_than_others(differences, measure, delta))
+session.verdict(
+    7, matryoshka.still_redundant(measurements, delta), part="diffused redundancy is left, CKA"
+)
+for measure, name in COMPARED.items():
+    session.verdict(
+        7,
+        matryoshka.less_than_others(differences, measure, delta),
+        part=f"less than with other losses, {name}",
+    )
 session.result(**grouping.results_of(measurements, delta))
 
 # %% [markdown]
 # ## What to take away
 #
-# - A nested layer packs what its heads need into the first few features. A few random neurons
-#   rarely hit those; the table says where prefix and random neurons differ most, in which
-#   direction, and from which size on it makes no difference any more, if from any.
-# - CKA and accuracy need not tell the same story. Nesting makes the first features large (see
-#   below), and CKA follows large features. A probe can scale small ones up.
+# - The loss of a nested layer asks of its first few features what it asks of the whole layer.
+#   Whether few random neurons do worse than these, the table of largest gaps says: where the two
+#   differ most, in which direction, and from which size on it makes no difference any more, if from
+#   any.
+# - CKA and accuracy need not tell the same story. CKA follows large features, and a probe can scale
+#   small ones up. Whether nesting makes the first features large, the table of their variance above
+#   says.
 # - Training for structure and having diffused redundancy do not exclude one another; how much is
 #   left is what claim 7 is about.
 #

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import permutations
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from diffused_redundancy.errors import InputError
 from diffused_redundancy.uncertainty.comparison import (
     Comparison,
+    at_most,
     compare,
     corrected,
     difference_found,
@@ -19,6 +21,7 @@ from diffused_redundancy.uncertainty.comparison import (
     seeds_needed,
     smallest_permutation_p,
 )
+from diffused_redundancy.uncertainty.trend import trend
 from scipy import stats
 
 NAN = float("nan")
@@ -134,6 +137,29 @@ def test_words_follow_the_numbers():
     assert undecided.seeds_needed == seeds_needed(0.05, pooled_sd([wide, wide])) > 5
     nearly = compare(wide + 0.01, wide, margin=0.2)  # by showing that there is none
     assert nearly.seeds_needed == seeds_needed(0.19, nearly.sd) < seeds_needed(0.01, nearly.sd)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_lies_within_the_margin_is_alike_clear_or_not(sign):
+    five = np.array([0.5, 0.5002, 0.4998, 0.5001, 0.4999])
+    small = compare(five + sign * 0.0041, five, margin=0.02)
+    assert small.clear and max(abs(small.low), abs(small.high)) < 0.0047
+    assert small.outcome == "alike" == compare(five, five, margin=0.02).outcome
+    assert small.words == "no difference larger than 0.02 (clear, but smaller than 0.02)"
+    assert compare(five + sign * 0.0041, five, margin=0.0042).outcome != "alike"  # it reaches over
+    assert compare(five + sign * 0.0041, five).outcome == ("higher" if sign > 0 else "lower")
+    assert compare([0.5, 0.5002], [0.5, 0.5001], margin=0.02).outcome == "no power"
+
+
+def test_a_p_of_exactly_the_level_is_clear_for_every_test():
+    five = [0.5, 0.51, 0.49, 0.5, 0.505]
+    one = compare(np.array(five) + 0.1, five)
+    for p, clear in ((0.05, True), (3 * (0.05 / 3), True), (0.0501, False)):
+        assert dataclasses.replace(one, corrected_p=p).clear == clear
+        assert dataclasses.replace(one, exact_p=p).clear == clear
+        rising = dataclasses.replace(trend(range(5), [[i] for i in range(5)]), corrected_p=p)
+        assert (rising.outcome == "higher") == clear
+    assert not at_most(NAN)
 
 
 def test_without_power_nothing_is_clear():

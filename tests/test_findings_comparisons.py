@@ -7,6 +7,7 @@ import pytest
 from diffused_redundancy.experiment.measurements import Measurements
 from diffused_redundancy.findings import comparisons
 from diffused_redundancy.findings.grouping import grouped
+from diffused_redundancy.findings.penalties import GroupBands
 from diffused_redundancy.uncertainty.comparison import compare, difference_found, holm, pooled_sd
 from made_up import measurement, net, task
 from scipy import stats
@@ -27,11 +28,17 @@ def measured(groups: dict[str, list[int]], tasks: int = 1, **how) -> Measurement
 STANDARD, LOWER = [38, 40, 42, 39, 41], [18, 20, 22, 19, 21]
 
 
-def compared(groups, *, tasks=1, **how):
+def compared(groups, *, tasks=1, bands=None, **how):
     measurements = measured(groups, tasks, **how)
     by_loss = grouped(measurements.nets, "loss")
     pairs = [(label, by_loss.reference) for label in by_loss.others]
-    return comparisons.differences(measurements, by_loss, pairs, 0.9)
+    return comparisons.differences(measurements, by_loss, pairs, 0.9, bands)
+
+
+def band(standard, other, label="MRL") -> dict[str, GroupBands]:
+    """DR of two groups at three penalties, on the first task."""
+    values = {"standard": (tuple(standard),), label: (tuple(other),)}
+    return {"t0": GroupBands(0.9, (0.1, 1.0, 10.0), values, 1.0, seeds=3)}
 
 
 def test_the_unit_is_a_network():
@@ -58,6 +65,44 @@ def test_differences_are_those_of_plain_values():
     table = comparisons.differences_table(found)
     assert list(table["networks"]) == ["5 against 5"] * 4
     assert table["T0"][0].startswith("higher: +0.200, +0.1") and "T1" in table
+
+
+def test_a_difference_is_held_against_how_far_it_moves_and_not_its_groups():
+    groups = {"standard": STANDARD, "MRL": [k - 6 for k in STANDARD]}  # higher by 0.06
+    together = band([0.55, 0.6, 0.64], [0.62, 0.66, 0.70])  # each by 0.08 or more, the gap by 0.01
+    one, cka = compared(groups, bands=together)
+    assert one.comparison.clear and one.band == pytest.approx(0.01) and one.outcome == "higher"
+    assert cka.band == 0 and cka.outcome == "higher"
+    apart = band([0.55, 0.6, 0.64], [0.65, 0.66, 0.66])  # MRL moves by 0.01, the gap by 0.08
+    one, cka = compared(groups, bands=apart)
+    assert one.band == pytest.approx(0.08) and one.outcome == "not resolvable"
+    assert one.words.startswith("not resolvable (the penalty moves it by 0.080): +0.060")
+    assert cka.outcome == "higher"
+    numbers = comparisons.differences_numbers([one, cka])
+    assert list(numbers["outcome"]) == ["not resolvable", "higher"]
+    assert numbers["penalty_band"].iloc[0] == pytest.approx(0.08)
+    nowhere, _ = compared(groups, bands=band([0.55, 0.6, np.nan], [0.62, 0.66, 0.7]))
+    assert nowhere.outcome == "not resolvable" and "(DR not stated): +0.060" in nowhere.words
+
+
+def test_no_difference_has_to_hold_at_every_penalty():
+    groups = {"standard": [4000, 4001, 4002, 4003, 4004], "MRL": [4010, 4011, 4012, 4013, 4014]}
+
+    def outcome(bands):
+        measurements = Measurements(
+            [
+                measurement(net(f"{loss}{k}", d=10_000, loss=loss, seed=k), task("t0"), k)
+                for loss, every in groups.items()
+                for k in every
+            ]
+        )
+        by_loss = grouped(measurements.nets, "loss")
+        pairs = [("MRL", "standard")]
+        return comparisons.differences(measurements, by_loss, pairs, 0.9, bands)[0].outcome
+
+    assert outcome(None) == "alike"
+    assert outcome(band([0.5, 0.6, 0.7], [0.51, 0.6, 0.7])) == "alike"  # 0.001 + 0.01
+    assert outcome(band([0.5, 0.6, 0.7], [0.52, 0.6, 0.7])) == "not resolvable"
 
 
 def test_a_network_whose_dr_is_withheld_is_left_out():
@@ -98,6 +143,32 @@ def test_the_outcome_of_a_task(outcomes, word):
 @pytest.mark.parametrize(
     ("outcomes", "word"),
     [
+        (["lower", "lower"], "lower"),
+        (["lower", "undecided"], "undecided"),
+        (["lower", "no power"], "undecided"),
+        (["lower", "not resolvable"], "undecided"),
+        (["lower", "unknown"], "undecided"),
+        (["lower", "alike"], "mixed"),
+        (["lower", "higher"], "mixed"),
+        (["alike", "higher"], "mixed"),
+        (["alike", "undecided"], "alike"),
+        (["higher", "undecided"], "higher"),
+        (["undecided"], "undecided"),
+        (["no power", "unknown"], "no power"),
+        (["unknown"], "unknown"),
+        ([], "unknown"),
+    ],
+)
+def test_the_outcome_of_a_task_where_each_has_to_be_so(outcomes, word):
+    assert comparisons.outcome_of_all(outcomes, "lower") == word
+    turned = [comparisons.OPPOSITE.get(one, one) for one in outcomes]
+    word = comparisons.OPPOSITE.get(word, word)
+    assert comparisons.outcome_of_all(turned, "higher") == word
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "word"),
+    [
         (["higher", "higher"], "holds"),
         (["higher", "undecided", "no power"], "holds on 1 of 3 tasks"),
         (["higher", "lower", "undecided"], "holds on 1 of 3 tasks, does not on 1"),
@@ -128,6 +199,8 @@ def test_many_networks_on_one_task_are_one_task():
     assert comparisons.verdict_on(compared(turned), "higher", "x", "cka", 0.9).word == (
         "does not hold"
     )
+    noted = comparisons.verdict_on(compared(turned), "higher", "x", "cka", 0.9, note="And more.")
+    assert noted.because.endswith("none is clearly the opposite. And more.")
 
 
 def test_what_as_many_seeds_can_find_is_said():

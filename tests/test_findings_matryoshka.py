@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from diffused_redundancy.experiment.measurements import Measurement, Measurements
 from diffused_redundancy.findings import matryoshka
@@ -219,6 +220,78 @@ def test_claim_on_nested_layers(nesting):
     assert claim([70, 79, 85, 83, 77], few)[0] == "undecided"  # the floor is 0.19
     assert claim([60], few) == ["no power"] * 3
     assert claim([], few) == ["undecided"] * 3
+
+
+def nested_against(adversarial: list[int] | None, **nested: list[int]):
+    """The verdict on nested losses, each below the standard networks by far, and adversarial
+    ones.
+    """
+    losses = {"MRL": nested["mrl"], "MRL-E": nested["mrl_e"], "standard": [38, 39, 40, 41, 42]}
+    if adversarial is not None:
+        losses["adversarial L2 0.5"] = adversarial
+    measurements = Measurements(
+        [
+            measurement(net(f"{loss}{i}", loss=loss, seed=i), task(), k, first=10)
+            for loss, every in losses.items()
+            for i, k in enumerate(every)
+        ]
+    )
+    by_loss = matryoshka.grouped_by_loss(measurements.nets)
+    differences = matryoshka.nested_differences(measurements, by_loss, 0.9)
+    return matryoshka.less_than_others(differences, "cka", 0.9)
+
+
+def test_nested_layers_have_less_only_if_each_is_below_each_of_the_others():
+    low, middle, high = ([at + i for i in range(5)] for at in (78, 58, 38))
+    wide = [40, 85, 60, 75, 55]
+    assert nested_against(high, mrl=middle, mrl_e=low).word == "holds"
+    assert nested_against(wide, mrl=middle, mrl_e=low).word == "undecided"
+    assert nested_against(high, mrl=middle, mrl_e=wide).word == "undecided"
+    assert nested_against(low, mrl=middle, mrl_e=low).word == "does not hold"
+    assert nested_against(high, mrl=middle, mrl_e=[60]).word == "holds"  # one network: no power
+    assert nested_against([30], mrl=middle, mrl_e=low).word == "undecided"  # no power, of one
+    assert nested_against([30], mrl=[60], mrl_e=[61]).word == "no power"
+    because = nested_against(high, mrl=middle, mrl_e=low).because
+    assert "MRL against adversarial L2 0.5 lower: -0.200, -0.2" in because
+    assert (
+        "The claim says *much* less: whether it is less is judged, and how much is not" in because
+    )
+    assert "no network" not in because
+    alone = nested_against(None, mrl=middle, mrl_e=low)
+    assert alone.word == "holds" and "There is no network of adversarial loss" in alone.because
+
+
+def test_only_standard_and_adversarial_losses_are_compared_with():
+    nets = [net(f"m{i}", loss="MRL", seed=i) for i in range(5)]
+    nets += [net(f"d{i}", loss="dropout 0.5", seed=i) for i in range(5)]
+    measurements = Measurements(
+        [measurement(n, task(), 40 + 4 * (i < 5) + i % 5, first=10) for i, n in enumerate(nets)]
+    )
+    by_loss = matryoshka.grouped_by_loss(nets)
+    differences = matryoshka.nested_differences(measurements, by_loss, 0.9)
+    verdict = matryoshka.less_than_others(differences, "cka", 0.9)
+    assert differences and verdict.word == "undecided" and "no such networks" in verdict.because
+
+
+def test_redundancy_is_left_only_if_every_nested_loss_that_can_tell_has_some():
+    def word(mrl: list[int], mrl_e: list[int]) -> str:
+        made = [
+            measurement(net(f"{loss}{i}", loss=loss, seed=i), task(), k)
+            for loss, every in (("MRL", mrl), ("MRL-E", mrl_e))
+            for i, k in enumerate(every)
+        ]
+        return matryoshka.still_redundant(Measurements(made), 0.9).word
+
+    above, below, open_ = [58, 59, 60, 61, 62], [94, 95, 96, 95, 94], [70, 79, 85, 83, 77]
+    assert word(above, above) == "holds" and word(above, [60]) == "holds"
+    assert word(above, open_) == "undecided"
+    assert word(above, below) == "does not hold"
+    assert word([60], [61]) == "no power"
+
+
+def test_a_gap_without_an_interval_has_a_dash():
+    table = pd.DataFrame({"largest gap, points": [1.26], "largest gap, low": [np.nan]})
+    assert matryoshka.in_points(table).iloc[0].tolist() == ["+1.3", "–"]
 
 
 def test_the_claim_on_nested_layers_states_its_interval():

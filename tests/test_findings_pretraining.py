@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from diffused_redundancy.experiment.measurements import Measurements
 from diffused_redundancy.findings import comparisons, pretraining
 from diffused_redundancy.findings.claims import CLAIMS
 from diffused_redundancy.findings.grouping import grouped
+from diffused_redundancy.findings.penalties import GroupBands
 from made_up import D, curve, measurement, net, rising, task
 
 ADVERSARIAL = "adversarial L2 0.5"
@@ -66,6 +69,10 @@ def test_verdicts_on_one_loss_look_at_its_groups_and_one_measure_only(losses):
     assert verdict("adversarial", "lower", on_one).word == "does not hold"
     weak = verdict("dropout")
     assert weak.word == "no power" and "1 of 1 comparisons without power, " in weak.because
+    noted = pretraining.verdict_on_loss(
+        differences, by_loss, "adversarial", "higher", "cka", 0.9, pretraining.GOVERN
+    )
+    assert noted.because.endswith(pretraining.GOVERN) and "largely govern" in noted.because
     missing = verdict("DeCov")
     assert missing.word == "undecided"
     assert missing.because.startswith("DeCov against standard training") and "no such" in (
@@ -103,6 +110,37 @@ def test_widths_get_a_trend_over_all_of_them():
     falling = {50: [5], 100: [30], 200: [80] * 5, 400: [240], 800: [600]}
     fallen = pretraining.width_trends(widths(falling, falling), by_width, 0.9)
     assert pretraining.verdict_on_width(fallen, "cka", 0.9).word == "does not hold"
+
+
+def test_a_trend_has_to_be_there_at_every_penalty():
+    """As where a stronger penalty lowers DR of the wide layers alone."""
+    sizes = {50: [30], 100: [50], 200: [80, 81, 79, 80, 82], 400: [140], 800: [200]}
+    measurements = widths(sizes, sizes)
+    by_width = grouped(measurements.nets, "width")
+
+    def outcomes(*strongest, weakest=0.0):
+        """With DR of each width moved so far at the ends of the band on the first task."""
+        values = {
+            str(d): tuple((0.5 + weakest, 0.5, 0.5 + moved) for _ in sizes[d])
+            for d, moved in zip(sizes, strongest, strict=True)
+        }
+        bands = {"one": GroupBands(0.9, (0.1, 1.0, 10.0), values, 1.0, seeds=3)}
+        found = pretraining.width_trends(measurements, by_width, 0.9, bands)
+        return found, [one.outcome for by_task in found.values() for one in by_task.values()]
+
+    _, together = outcomes(-0.2, -0.2, -0.2, -0.2, -0.2, weakest=0.1)
+    assert together == ["higher"] * 4
+    found, apart = outcomes(0, 0, -0.2, -0.3, -0.35)
+    assert apart == ["not resolvable", "higher", "higher", "higher"]
+    before = pretraining.width_trends(measurements, by_width, 0.9)
+    for measure, by_task in before.items():
+        for title, one in by_task.items():
+            assert found[measure][title].p == one.p  # what is stated is at the penalty in force
+    verdict = pretraining.verdict_on_width(found, "accuracy", 0.9)
+    assert verdict.word == "holds on 1 of 2 tasks"
+    assert "on ONE it has a trend, but not at each penalty" in verdict.because
+    table = comparisons.trends_table(found, "doubling")
+    assert list(table["trend"]) == ["not resolvable", "rises", "rises", "rises"]
 
 
 def test_few_networks_of_one_width_each_have_no_power():
@@ -150,13 +188,33 @@ def test_the_variance_is_shared_out():
     assert shares[0] == pytest.approx(plain_shares(values))
     assert shares[1] == pytest.approx(plain_shares(values[:, :2]))
     assert shares.sum(1) == pytest.approx(np.ones(4))
+    assert list(table["network, by chance"]) == pytest.approx(
+        [(1 - one) / tasks for one, tasks in zip(shares[:, 1], (3, 2, 3, 2), strict=True)]
+    )
     left_out = [plain_shares(np.delete(values, i, 0))[0] for i in range(4)]
     assert (table["least"][0], table["most"][0]) == pytest.approx((min(left_out), max(left_out)))
     text = pretraining.describe_variance(table, D, 0.9)
-    assert f"over all tasks the network explains {shares[0, 0]:.1%}" in text
+    assert (
+        f"over all tasks the network explains {shares[0, 0]:.1%} "
+        f"({(1 - shares[0, 1]) / 3:.1%} in the mean if no network had an effect, "
+        f"{min(left_out):.1%} to {max(left_out):.1%} if any one network is left out)"
+    ) in text
+    assert "it is no interval" in text
     assert f"without HARD the network explains {shares[1, 0]:.1%}" in text
     assert f"DR(0.9) of CKA: over all tasks the network explains {shares[2, 0]:.1%}" in text
     assert shares[0, 0] < 0.1 < 0.9 < shares[2, 0]
+
+
+def test_what_networks_explain_by_chance():
+    """Over every order of the values of each task."""
+    values = np.array([[0.1, 0.5, 0.9], [0.2, 0.4, 0.3], [0.7, 0.6, 0.2]])
+    every = [
+        pretraining.two_way_shares(np.array(columns).T)
+        for columns in itertools.product(*(itertools.permutations(one) for one in values.T))
+    ]
+    of_task = every[0][1]
+    assert [shares[1] for shares in every] == pytest.approx([of_task] * len(every))
+    assert np.mean([shares[0] for shares in every]) == pytest.approx((1 - of_task) / 3)
 
 
 def test_variance_of_too_little_is_said():
@@ -198,6 +256,7 @@ def test_losses_in_strengths_have_a_figure_each():
     assert figure.ylabels == ["DR(0.9) of accuracy", "DR(0.9) of CKA"] and len(figure.rows) == 2
     assert "from standard training to dropout 0.8" in figure.sentence
     assert "from 0.59 to 0.54 on T, where it has no clear trend" in figure.sentence
+    assert "the verdict counts the comparisons with the reference" in figure.sentence
     ((title, (series,)),) = figure.rows[1]
     assert title == "T" and series.look == 1 and not series.joined
     assert series.x == pytest.approx([-0.06, 0.06, 1, 2, 3])

@@ -228,13 +228,53 @@ def test_bands_of_groups_are_those_of_their_first_networks():
     found = penalties.group_bands(
         measured, groups, lambda n, t: layers[n.name, t.name], 0.8, [1, 2]
     )
-    assert list(found) == [("x", "s"), ("x", "t")]
-    for (_, where), band in found.items():
+    assert list(found) == ["s", "t"]
+    for where, bands in found.items():
         at = measured.of(nets["a"], tasks[where]).penalty
-        some = [layers["a", where], layers["b", where]]
-        assert band == penalties.penalty_band(some, 0.8, [1, 2], penalty=at) and band.penalty == at
+        some = [layers[n, where] for n in "abd"]
+        alone = penalties.penalty_band(some, 0.8, [1, 2], penalty=at)
+        ends = (alone.penalties[0], alone.penalties[-1])
+        assert bands.penalties == tuple(sorted({*ends, at})) and bands.penalty == at
+        expected = {
+            "x": [
+                [plain_redundancy(layers[n, where], p, [1, 2], 0.8) for p in bands.penalties]
+                for n in "ab"
+            ],
+            "alone": [
+                [plain_redundancy(layers["d", where], p, [1, 2], 0.8) for p in bands.penalties]
+            ],
+        }
+        for label, values in expected.items():
+            assert np.allclose(bands.values[label], values)
+            assert np.allclose(bands.group(label).values, np.mean(values, 0))
+        gap = np.mean(expected["x"], 0) - expected["alone"][0]
+        assert bands.of_difference("x", "alone") == pytest.approx(max(gap) - min(gap))
+        assert bands.of_difference("alone", "x") == bands.of_difference("x", "alone")
+        place = bands.penalties.index(at)
+        moved = np.array(expected["x"]) - np.array(expected["x"])[:, [place]]
+        assert np.allclose(bands.shifts("x"), moved)
+    every = penalties.group_bands(
+        measured, groups, lambda n, t: layers[n.name, t.name], 0.8, [1, 2], most=None
+    )
+    assert [len(every["s"].values[label]) for label in ("x", "alone")] == [3, 1]
     table = penalties.group_bands_table(found, list(tasks.values()))
-    assert table["group"].tolist() == ["x"]
+    assert table["group"].tolist() == ["penalties", "x", "alone"]
+    assert f"{found['s'].group('x').width:.3f} (" in table["S"][1]
+    assert "note" in penalties.group_bands_table({}, [])
+    for seeds, some in (([], groups), ([1], Grouping("loss", {}))):
+        with pytest.raises(dr.InputError, match="at least one group and one seed"):
+            penalties.group_bands(measured, some, pytest.fail, 0.8, seeds)
+
+
+def test_bands_of_layers_whose_grids_do_not_meet():
+    """One whose first neuron varies far more, so that its grid begins lower."""
+    X, y = make_layer(n=200, d=10)
+    large = X * np.where(np.arange(10) == 0, 1000, 1)
+    some = [layer_of(X, y), layer_of(large, y)]
+    grids = [set(layer.ridge_penalty.grid) for layer in some]
+    assert grids[0] != grids[1]
+    common = common_choices([(net(str(i)), task(), one) for i, one in enumerate(some)], "ridge")
+    assert penalties.penalty_band(some, 0.9, [1]).penalty == common["t"].penalty
 
 
 def test_a_band_rests_on_few_orders():

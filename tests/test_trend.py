@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -132,6 +133,16 @@ def test_a_family_of_trends():
     assert three["d"].words == "no power"
     four = corrected_trends({name: rising for name in "abcd"})
     assert four["a"].words == "undecided"
+
+
+def test_a_trend_that_is_not_steady_is_not_resolvable():
+    for values, word in ((range(5), "higher"), (range(0, -5, -1), "lower")):
+        one = trend(range(5), [[i] for i in values])
+        assert one.outcome == word
+        other = replace(one, steady=False)
+        assert other.outcome == other.words == "not resolvable"
+    flat = replace(trend(range(5), [[0], [2], [1], [4], [3]]), steady=False)
+    assert flat.outcome == "undecided"
 
 
 def test_size_and_power():

@@ -1,13 +1,14 @@
 """Groups of networks compared, and what the comparisons say of a claim.
 
-The unit is a pre-trained network: its value is the DR of its mean curve over the selections.
-Selections and test images are the same for all networks and held fixed. The measures are never
-pooled, and a verdict counts tasks.
+The unit is a pre-trained network: its value is the DR of its mean curve over the selections. Test
+images and the seeds of the selections are the same for all networks and held fixed; which neurons a
+seed selects has no meaning across networks. The measures are never pooled, and a verdict counts
+tasks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,7 +29,7 @@ from ..uncertainty.comparison import (
 from ..uncertainty.trend import Trend, corrected_trends, trend
 from .claims import Outcome, Verdict, judge
 from .grouping import Grouping, points
-from .penalties import PenaltyBand, resolvable
+from .penalties import GroupBands, resolvable
 from .phrases import listed
 
 MARGIN = 0.02
@@ -52,8 +53,8 @@ class Difference:
     comparison : Comparison
         Corrected for all of one table and measure.
     band : float
-        How far DR of either group moves over the penalties that cross-validation cannot tell apart;
-        0 where no penalty matters, or none is known to.
+        How far the difference moves over the penalties that cross-validation cannot tell apart; 0
+        where no penalty matters, or none is known to. NaN where it cannot be stated at one of them.
     """
 
     group: str
@@ -65,13 +66,16 @@ class Difference:
 
     @property
     def outcome(self) -> str:
-        """See :attr:`Comparison.outcome`; ``not resolvable`` where a clear difference is smaller
-        than the band.
+        """See :attr:`Comparison.outcome`; ``not resolvable`` where a clear difference is no larger
+        than the band, or where an interval within the margin, moved by the band, would leave it.
         """
-        outcome = self.comparison.outcome
-        if outcome in OPPOSITE and not resolvable(self.comparison.difference, self.band):
+        one = self.comparison
+        if one.outcome in OPPOSITE and not resolvable(one.difference, self.band):
             return "not resolvable"
-        return outcome
+        if one.outcome == "alike":
+            farthest = max(abs(one.low), abs(one.high)) + self.band
+            return "alike" if self.band == 0 or farthest <= one.margin else "not resolvable"
+        return one.outcome
 
     @property
     def words(self) -> str:
@@ -82,7 +86,8 @@ class Difference:
         interval = f", {one.low:+.3f} to {one.high:+.3f}" if one.low < one.high else ""
         words = one.words
         if self.outcome == "not resolvable":
-            words = f"not resolvable (the penalty moves it by {self.band:.3f})"
+            moved = f"the penalty moves it by {self.band:.3f}"
+            words = f"not resolvable ({moved if self.band == self.band else 'DR not stated'})"
         return f"{words}: {one.difference:+.3f}{interval}"
 
 
@@ -98,17 +103,17 @@ def differences(
     grouping: Grouping,
     pairs: Sequence[tuple[str, str]],
     delta: float,
-    bands: Mapping[tuple[str, str], PenaltyBand] | None = None,
+    bands: Mapping[str, GroupBands] | None = None,
 ) -> list[Difference]:
     """Pairs of groups compared on every task, for every measure; p values are corrected for all
     comparisons of a measure.
 
-    ``bands`` are those of groups on tasks, by label and name, where DR of accuracy hangs on the
+    ``bands`` are those of the groups, by the name of the task, where DR of accuracy hangs on the
     choice of a penalty.
     """
-    bands = bands or {}
     found = []
     for measure in COMPARED:
+        known = (bands or {}) if measure == "accuracy" else {}
         family = []
         for task in measurements.tasks:
             values = {
@@ -123,12 +128,7 @@ def differences(
                     task.title,
                     measure,
                     compare(values[group], values[against], margin=MARGIN, sd=sd),
-                    max(
-                        bands[label, task.name].width
-                        if measure == "accuracy" and (label, task.name) in bands
-                        else 0.0
-                        for label in (group, against)
-                    ),
+                    known[task.name].of_difference(group, against) if task.name in known else 0.0,
                 )
                 for group, against in pairs
             ]
@@ -183,7 +183,7 @@ def differences_numbers(differences: Sequence[Difference]) -> pd.DataFrame:
                 "p_exact_smallest": comparison.smallest_p,
                 "compared": comparison.family,
                 "penalty_band": one.band,
-                "outcome": comparison.outcome,
+                "outcome": one.outcome,
                 "seeds_needed": comparison.seeds_needed,
             }
         )
@@ -243,6 +243,22 @@ def outcome_of(outcomes: Sequence[str]) -> str:
     return "no power" if "no power" in outcomes else "unknown"
 
 
+def outcome_of_all(outcomes: Sequence[str], expected: str) -> str:
+    """What several comparisons on one task come to where a claim says the same of *each* of them:
+    ``expected``, ``higher`` or ``lower``, only if all are; else what contradicts it, ``mixed`` if
+    that is not one and the same; else ``undecided``, ``no power`` or ``unknown``.
+
+    >>> outcome_of_all(["lower", "lower"], "lower"), outcome_of_all(["lower", "no power"], "lower")
+    ('lower', 'undecided')
+    """
+    if not set(outcomes) - {"no power", "unknown"}:
+        return "no power" if "no power" in outcomes else "unknown"
+    contrary = {"alike", "mixed", OPPOSITE[expected]} & set(outcomes)
+    if contrary:
+        return contrary.pop() if len(contrary) == 1 and expected not in outcomes else "mixed"
+    return expected if set(outcomes) == {expected} else "undecided"
+
+
 def judged(outcomes: Mapping[str, str], expected: str, because: str) -> Verdict:
     """The verdict from the outcome of each task: what a claim expects is ``higher`` or ``lower``,
     and no difference speaks against it.
@@ -255,8 +271,20 @@ def judged(outcomes: Mapping[str, str], expected: str, because: str) -> Verdict:
     )
 
 
+SOME_RULE = "a task counts if some comparison is clear and none is clearly the opposite"
+"""That of :func:`outcome_of`, in words."""
+
+
 def verdict_on(
-    differences: Sequence[Difference], expected: str, what: str, measure: str, delta: float
+    differences: Sequence[Difference],
+    expected: str,
+    what: str,
+    measure: str,
+    delta: float,
+    *,
+    rule: Callable[[Sequence[Difference]], str] | None = None,
+    rule_words: str = SOME_RULE,
+    note: str = "",
 ) -> Verdict:
     """Whether DR of one measure differs as expected, task by task.
 
@@ -270,6 +298,12 @@ def verdict_on(
         The comparisons in words.
     measure : str
     delta : float
+    rule : callable, optional
+        The outcome of a task from its differences; by default :func:`outcome_of` of theirs.
+    rule_words : str
+        The rule in words.
+    note : str
+        A sentence on what the verdict does not say.
     """
     these = [one for one in differences if one.measure == measure]
     title = f"{what}, DR({delta:g}) of {COMPARED[measure]}"
@@ -278,7 +312,8 @@ def verdict_on(
     by_task: dict[str, list[Difference]] = {}
     for one in these:
         by_task.setdefault(one.task, []).append(one)
-    outcomes = {task: outcome_of([one.outcome for one in some]) for task, some in by_task.items()}
+    come_to = rule or (lambda some: outcome_of([one.outcome for one in some]))
+    outcomes = {task: come_to(some) for task, some in by_task.items()}
     told = "; ".join(
         f"{TASK_WORDS[outcomes[task]]} on {task} ({_counted(some)})"
         for task, some in by_task.items()
@@ -286,21 +321,21 @@ def verdict_on(
     return judged(
         outcomes,
         expected,
-        f"{title}, means over pre-trained networks: {told}. Expected: {expected}; a task counts if "
-        "some comparison is clear and none is clearly the opposite.",
+        f"{title}, means over pre-trained networks: {told}. Expected: {expected}; {rule_words}."
+        f"{note and ' ' + note}",
     )
 
 
 TASK_WORDS = {
     "higher": "higher",
     "lower": "lower",
-    "mixed": "both",
+    "mixed": "mixed",
     "alike": f"no difference larger than {MARGIN:g}",
     "undecided": "undecided",
     "no power": "no power",
     "unknown": "not stated",
 }
-"""What an outcome of :func:`outcome_of` is called in a sentence."""
+"""What an outcome of a task is called in a sentence."""
 
 
 def _counted(differences: Sequence[Difference]) -> str:
@@ -336,17 +371,34 @@ def trends(
     x: Sequence[float],
     measure: str,
     delta: float,
+    shifts: Mapping[str, Sequence[np.ndarray]] | None = None,
 ) -> dict[str, Trend]:
     """Whether DR rises or falls over groups of networks at some ``x``, by title of the task; p
     values are corrected for the tasks.
+
+    ``shifts`` are, by the name of the task, how DR of each network of each group, (networks, p),
+    moves with the penalty: a trend is steady if its outcome is the same with all networks at the
+    weakest penalty, and at the strongest.
     """
-    found = {
-        task.title: trend(
-            x, [redundancies(measurements, nets, task, measure, delta) for nets in groups]
-        )
-        for task in measurements.tasks
-    }
-    return corrected_trends(found)
+    shifts = shifts or {}
+
+    def at(place: int | None) -> dict[str, Trend]:
+        found = {}
+        for task in measurements.tasks:
+            values = [redundancies(measurements, nets, task, measure, delta) for nets in groups]
+            if place is not None and task.name in shifts:
+                moved = zip(values, shifts[task.name], strict=True)
+                values = [some + shift[:, place] for some, shift in moved]
+            found[task.title] = trend(x, values)
+        return corrected_trends(found)
+
+    found = at(None)
+    for other in (at(place) for place in ((0, -1) if shifts else ())):
+        found = {
+            title: replace(one, steady=one.steady and other[title].outcome == one.outcome)
+            for title, one in found.items()
+        }
+    return found
 
 
 def trends_table(trends: Mapping[str, Mapping[str, Trend]], unit: str) -> pd.DataFrame:
@@ -370,13 +422,21 @@ def trends_table(trends: Mapping[str, Mapping[str, Trend]], unit: str) -> pd.Dat
     )
 
 
+TREND_WORDS = {
+    "undecided": "has no clear trend",
+    "not resolvable": "has a trend, but not at each penalty that cross-validation allows",
+}
+"""What outcomes of a trend are called in a sentence."""
+
+
 def trend_in_words(one: Trend) -> str:
     """What "it" does, for a sentence: a trend with its p."""
     if one.outcome == "unknown":
         return one.words
     if one.outcome == "no power":
-        return f"cannot be tested: no order of {sum(one.networks)} networks has p below {LEVEL:g}"
-    verb = "has no clear trend" if one.outcome == "undecided" else one.words
+        networks = sum(one.networks)
+        return f"cannot be tested: no order of {networks} networks has p of at most {LEVEL:g}"
+    verb = TREND_WORDS.get(one.outcome, one.words)
     return f"{verb} ({one.share:.0%} of the pairs rise, corrected p = {one.corrected_p:.3g})"
 
 

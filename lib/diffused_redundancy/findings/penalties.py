@@ -16,7 +16,7 @@ from ..experiment.probed_layer import ProbedLayer
 from ..measures.curves import Curve, size_of
 from ..measures.redundancy import Redundancy
 from ..nets.networks import Net
-from ..probes.cross_validation import common_choice
+from ..probes.cross_validation import PenaltyChoice, common_choice, united_grid
 from ..tasks import Task
 from .figure_data import Point, Series, point
 from .grouping import Grouping
@@ -220,21 +220,42 @@ def penalty_band(
     """
     if not layers or not len(seeds):
         raise InputError("a band of DR needs at least one layer and one seed")
-    coarse = common_choice([layer.ridge_penalty for layer in layers])
-    grid, choices = _finer(coarse.alike), []
+    alike, alpha = _alike(layers, penalty)
+    some, tried = list(seeds)[:ORDERS], _some_of(alike, alpha)
+    means = tuple(np.mean(_redundancies(layers, tried, delta, some), 0).tolist())
+    return PenaltyBand(delta, tried, means, alpha, len(some))
+
+
+def _alike(layers: Sequence[ProbedLayer], penalty: float | None) -> tuple[tuple[float, ...], float]:
+    """The penalties that cross-validation cannot tell apart for all layers together, and the one in
+    force, by default that of their common choice.
+    """
+    coarse = common_choice(_choices(layers, united_grid(_choices(layers))))
+    fine = common_choice(_choices(layers, _finer(coarse.alike)))
+    return fine.alike, coarse.penalty if penalty is None else penalty
+
+
+def _choices(
+    layers: Sequence[ProbedLayer], grid: tuple[float, ...] | None = None
+) -> list[PenaltyChoice]:
+    """The choice of each layer, by default on its own grid."""
+    found = []
     for layer in layers:
-        choices.append(layer.choice_on("ridge", grid))
+        own = layer.ridge_penalty
+        found.append(own if grid in (None, own.grid) else layer.choice_on("ridge", grid))
         layer.release()
-    fine = common_choice(choices)
-    alpha = coarse.penalty if penalty is None else penalty
-    some = list(seeds)[:ORDERS]
-    tried = _some_of(fine.alike, alpha)
+    return found
+
+
+def _redundancies(
+    layers: Sequence[ProbedLayer], tried: Sequence[float], delta: float, seeds: Sequence[int]
+) -> list[list[float]]:
+    """DR of each layer at each penalty."""
     values = []
     for layer in layers:
-        values.append([layer.ridge_redundancy("random", some, delta, one) for one in tried])
+        values.append([layer.ridge_redundancy("random", seeds, delta, one) for one in tried])
         layer.release()
-    means = tuple(np.mean(values, 0).tolist())
-    return PenaltyBand(delta, tried, means, alpha, len(some))
+    return values
 
 
 def _finer(alike: Sequence[float]) -> tuple[float, ...]:
@@ -242,6 +263,12 @@ def _finer(alike: Sequence[float]) -> tuple[float, ...]:
     first, last = (round(STEPS * np.log10(end)) for end in (min(alike), max(alike)))
     steps = range(first - STEPS // 2, last + STEPS // 2 + 1)
     return tuple(float(f"{10 ** (step / STEPS):.3g}") for step in steps)
+
+
+def _ends_of(alike: Sequence[float], penalty: float) -> tuple[float, ...]:
+    """The weakest, the strongest and the penalty in force; ascending."""
+    every = {*alike, penalty}
+    return tuple(sorted({min(every), penalty, max(every)}))
 
 
 def _some_of(alike: Sequence[float], penalty: float) -> tuple[float, ...]:
@@ -262,52 +289,128 @@ def penalty_bands(
     return {case: penalty_band([layer], delta, seeds) for case, layer in layers.items()}
 
 
+@dataclass(frozen=True)
+class GroupBands:
+    """DR of ridge accuracy of groups of networks on a task, all at the same few penalties: those
+    that cross-validation cannot tell apart for all of them together.
+
+    Networks are compared at one penalty. So what a difference hangs on is not how far DR of a group
+    moves with the penalty, but how far the *difference* does.
+
+    Attributes
+    ----------
+    delta : float
+    penalties : tuple of float (p,)
+        Ascending: the weakest and the strongest that cannot be told apart, and the one in force.
+    values : mapping from the label of a group to tuples (networks, p)
+        DR(delta) of each network at each penalty; NaN where its layer is no better than guessing.
+    penalty : float
+        The one in force.
+    seeds : int
+        Orders of the neurons that each value rests on, the same at every penalty.
+
+    Examples
+    --------
+    >>> bands = GroupBands(0.9, (0.1, 1.0), {"a": ((0.5, 0.6),), "b": ((0.3, 0.38),)}, 0.1, seeds=3)
+    >>> round(bands.group("a").width, 2), round(bands.of_difference("a", "b"), 2)
+    (0.1, 0.02)
+    """
+
+    delta: float
+    penalties: tuple[float, ...]
+    values: Mapping[str, tuple[tuple[float, ...], ...]]
+    penalty: float
+    seeds: int
+
+    def means(self, label: str) -> np.ndarray:
+        """DR at each penalty, (p,), the mean over the networks of a group."""
+        return np.mean(self.values[label], 0)
+
+    def group(self, label: str) -> PenaltyBand:
+        """The band of one group."""
+        means = tuple(self.means(label).tolist())
+        return PenaltyBand(self.delta, self.penalties, means, self.penalty, self.seeds)
+
+    def of_difference(self, group: str, against: str) -> float:
+        """How far the difference of the means of two groups moves over the penalties, from the
+        least to the largest; NaN where it cannot be stated at one of them.
+        """
+        differences = self.means(group) - self.means(against)
+        return float(np.max(differences) - np.min(differences))
+
+    def shifts(self, label: str) -> np.ndarray:
+        """DR of each network of a group less its DR at the penalty in force, (networks, p)."""
+        values = np.array(self.values[label])
+        return values - values[:, [self.penalties.index(self.penalty)]]
+
+
 def group_bands(
     measurements: Measurements,
     grouping: Grouping,
     layer: Callable[[Net, Task], ProbedLayer],
     delta: float,
     seeds: Sequence[int],
-    most: int = 2,
-) -> dict[tuple[str, str], PenaltyBand]:
-    """The band of every group of several networks on every task, by label and name, at the
-    penalties of the measurements.
+    most: int | None = 2,
+) -> dict[str, GroupBands]:
+    """The bands of all groups of networks on every task, by the name of the task.
 
     Parameters
     ----------
     measurements : Measurements
-        Of ridge probes.
+        Of ridge probes; their penalties are those in force.
     grouping : Grouping
     layer : callable
         Gives the layer of a network on a task, such as ``session.layer``.
-    delta, seeds
-        As for :func:`penalty_band`.
-    most : int
-        Networks of a group that its band is of.
+    delta : float
+    seeds : sequence of int
+        Of the random selections, all of which are used.
+    most : int or None
+        Networks of a group that its band is of, the first ones; None: all.
+
+    Raises
+    ------
+    InputError
+        If there is no group or no seed.
     """
-    return {
-        (label, task.name): penalty_band(
-            [layer(net, task) for net in nets[:most]],
+    if not grouping.groups or not len(seeds):
+        raise InputError("bands of DR need at least one group and one seed")
+    found = {}
+    for task in measurements.tasks:
+        groups = {
+            label: [layer(net, task) for net in nets[:most]]
+            for label, nets in grouping.groups.items()
+        }
+        layers = [one for some in groups.values() for one in some]
+        penalty = measurements.of(grouping.nets[0], task).penalty
+        tried = _ends_of(*_alike(layers, penalty))
+        found[task.name] = GroupBands(
             delta,
-            seeds,
-            penalty=measurements.of(nets[0], task).penalty,
+            tried,
+            {
+                label: tuple(map(tuple, _redundancies(some, tried, delta, list(seeds))))
+                for label, some in groups.items()
+            },
+            penalty,
+            len(seeds),
         )
-        for label, nets in grouping.groups.items()
-        if len(nets) > 1
-        for task in measurements.tasks
-    }
+    return found
 
 
-def group_bands_table(
-    bands: Mapping[tuple[str, str], PenaltyBand], tasks: Sequence[Task]
-) -> pd.DataFrame:
-    """For reading: one row a group, the width of its band on each task."""
-    rows: dict[str, dict[str, str]] = {}
-    for (label, name), band in bands.items():
+def group_bands_table(bands: Mapping[str, GroupBands], tasks: Sequence[Task]) -> pd.DataFrame:
+    """For reading: the penalties of each task, and one row a group with the width of its band on
+    each.
+    """
+    if not bands:
+        return pd.DataFrame({"note": ["bands over penalties are of ridge probes"]})
+    rows: dict[str, dict[str, str]] = {"": {"group": "penalties"}}
+    for name, of_task in bands.items():
         title = next(task.title for task in tasks if task.name == name)
-        rows.setdefault(label, {"group": label})[title] = (
-            f"{band.width:.3f} ({band.low:.3f} to {band.high:.3f})"
-        )
+        rows[""][title] = _span(of_task.penalties)
+        for label in of_task.values:
+            band = of_task.group(label)
+            rows.setdefault(label, {"group": label})[title] = (
+                f"{band.width:.3f} ({band.low:.3f} to {band.high:.3f})"
+            )
     return pd.DataFrame(rows.values())
 
 
@@ -321,7 +424,8 @@ def resolvable(effect: float, band_width: float) -> bool:
     effect : float
         A difference of DR.
     band_width : float
-        See :attr:`PenaltyBand.width`; NaN where there is no DR.
+        How far the effect moves over the penalties; see :meth:`GroupBands.of_difference`. NaN where
+        there is no DR.
 
     Examples
     --------

@@ -28,15 +28,21 @@ from .comparisons import (
 )
 from .figure_data import Point, Series, point
 from .grouping import Grouping, points
-from .penalties import PenaltyBand
+from .penalties import GroupBands
 from .phrases import listed
 
 Row = list[tuple[str, list[Series]]]
 """A row of :func:`figures.series_figure`: plots of a title and lines."""
 
 
-Bands = Mapping[tuple[str, str], PenaltyBand]
-"""Bands of groups on tasks, by label and name."""
+Bands = Mapping[str, GroupBands]
+"""Bands of the groups on each task, by its name."""
+
+GOVERN = (
+    "The claim says more, that loss and data set *largely govern* redundancy: no test here is of "
+    "that."
+)
+"""What the verdicts on claim 4 leave out."""
 
 
 def loss_differences(
@@ -65,14 +71,23 @@ def _steps(labels: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def width_trends(
-    measurements: Measurements, by_width: Grouping, delta: float
+    measurements: Measurements, by_width: Grouping, delta: float, bands: Bands | None = None
 ) -> dict[str, dict[str, Trend]]:
-    """The trend of DR over doublings of the width, by measure and task."""
+    """The trend of DR over doublings of the width, by measure and task.
+
+    ``bands``, of *all* networks of the groups, say how their DR of accuracy moves with the penalty.
+    """
     labels = sorted(by_width.groups, key=int)
     groups = [by_width.groups[label] for label in labels]
     doublings = [math.log2(int(label)) for label in labels]
+    shifts = {
+        name: [of_task.shifts(label) for label in labels] for name, of_task in (bands or {}).items()
+    }
     return {
-        measure: trends(measurements, groups, doublings, measure, delta) for measure in COMPARED
+        measure: trends(
+            measurements, groups, doublings, measure, delta, shifts if measure == "accuracy" else {}
+        )
+        for measure in COMPARED
     }
 
 
@@ -91,13 +106,14 @@ def verdict_on_loss(
     expected: str,
     measure: str,
     delta: float,
+    note: str = "",
 ) -> Verdict:
     """Whether DR of the losses whose labels start with ``loss`` is as expected, ``higher`` or
-    ``lower`` than that of the reference loss, task by task.
+    ``lower`` than that of the reference loss, task by task; ``note`` as for :func:`verdict_on`.
     """
     these = [one for one in differences if one.group.startswith(loss)]
     what = f"{loss[0].upper()}{loss[1:]} against {by_loss.reference} training"
-    return verdict_on(these, expected, what, measure, delta)
+    return verdict_on(these, expected, what, measure, delta, note=note)
 
 
 def _mean_redundancy(
@@ -289,7 +305,8 @@ def describe_strengths(
         sentences.append(f"DR({delta:g}) of {name} goes {'; '.join(moves)}")
     return (
         f"**What to see:** from {reference} training to {strongest}, and over all strengths. "
-        f"{'. '.join(sentences)}."
+        f"{'. '.join(sentences)}. The trend is there to look at: its p are corrected for the tasks "
+        "only, and the verdict counts the comparisons with the reference, in the table above."
     )
 
 
@@ -458,8 +475,15 @@ def variance_shares(measurements: Measurements, nets: Sequence[Net], delta: floa
     Returns
     -------
     DataFrame
-        Columns ``DR of``, ``tasks``, ``networks``, shares ``network``, ``task`` and ``rest``, and
-        ``least`` and ``most``, the range of the share of the network if any one is left out.
+        Columns ``DR of``, ``tasks``, ``networks``, shares ``network``, ``task`` and ``rest``;
+        ``network, by chance``, what its share would be in the mean if no network had an effect; and
+        ``least`` and ``most``, the range of the share of the network if any one is left out: how
+        much one network does, not an interval.
+
+    Notes
+    -----
+    Without an effect of the network, the values of a task could as well belong to its networks in
+    any other order. Over all orders, networks explain on average 1 / T of what the T tasks do not.
     """
     tasks = measurements.tasks
     hardest = min(tasks, key=lambda one: np.mean([measurements.of(net, one).full for net in nets]))
@@ -485,6 +509,7 @@ def variance_shares(measurements: Measurements, nets: Sequence[Net], delta: floa
                     "tasks": "all" if left_out is None else f"without {left_out.title}",
                     "networks": len(values),
                     **dict(zip(("network", "task", "rest"), shares, strict=True)),
+                    "network, by chance": (1 - shares[1]) / len(some),
                     "least": min(others, default=float("nan")),
                     "most": max(others, default=float("nan")),
                 }
@@ -518,16 +543,19 @@ def describe_variance(table: pd.DataFrame, d: int, delta: float) -> str:
         parts = []
         for _, row in rows.iterrows():
             without_one = (
-                f" ({row['least']:.1%} to {row['most']:.1%} if any one network is left out)"
+                f", {row['least']:.1%} to {row['most']:.1%} if any one network is left out"
                 if row["least"] == row["least"]
                 else ""
             )
             parts.append(
                 f"{'over all tasks' if row['tasks'] == 'all' else row['tasks']} the network "
-                f"explains {row['network']:.1%}{without_one} and the task {row['task']:.1%}"
+                f"explains {row['network']:.1%} ({row['network, by chance']:.1%} in the mean if no "
+                f"network had an effect{without_one}) and the task {row['task']:.1%}"
             )
         sentences.append(f"DR({delta:g}) of {measure}: {'; '.join(parts)}")
     return (
         f"**What to see:** the variance of DR among {table['networks'].max()} networks of {d} "
-        f"neurons that differ in their loss and seed only. {'. '.join(sentences)}."
+        f"neurons that differ in their loss and seed only. {'. '.join(sentences)}. What is left "
+        "when one network is left out shows whether a single one makes the share; it is no "
+        "interval."
     )

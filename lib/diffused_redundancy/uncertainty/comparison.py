@@ -87,28 +87,34 @@ class Comparison:
     @property
     def has_power(self) -> bool:
         """Whether any values could have made the permutation test significant."""
-        return self.stated and self.smallest_p <= LEVEL
+        return self.stated and at_most(self.smallest_p)
 
     @property
     def clear(self) -> bool:
-        """Whether the corrected p of Welch's test is below 5% and the permutation test's own p is
-        at most 5%.
+        """Whether the corrected p of Welch's test and the permutation test's own p are at most
+        5%.
         """
-        return self.has_power and self.corrected_p < LEVEL and self.exact_p <= LEVEL
+        return self.has_power and at_most(self.corrected_p) and at_most(self.exact_p)
+
+    @property
+    def within_margin(self) -> bool:
+        """Whether the interval shows that the difference does not matter; False without one."""
+        return -self.margin <= self.low and self.high <= self.margin
 
     @property
     def outcome(self) -> str:
-        """``higher`` or ``lower`` if clear, ``alike`` if the interval lies within the margin,
-        ``no power``, ``unknown`` without values, or ``undecided``.
+        """``alike`` if the interval lies within the margin, be the difference clear or not; else
+        ``higher`` or ``lower`` if it is clear; ``no power``; ``unknown`` without values; or
+        ``undecided``.
         """
         if not self.stated:
             return "unknown"
         if not self.has_power:
             return "no power"
+        if self.within_margin:
+            return "alike"
         if self.clear:
             return "higher" if self.difference > 0 else "lower"
-        if -self.margin <= self.low and self.high <= self.margin:
-            return "alike"
         return "undecided"
 
     @property
@@ -133,7 +139,8 @@ class Comparison:
         """
         outcome = self.outcome
         if outcome == "alike":
-            return f"no difference larger than {self.margin:g}"
+            clear = f" (clear, but smaller than {self.margin:g})" if self.clear else ""
+            return f"no difference larger than {self.margin:g}{clear}"
         if outcome == "unknown":
             return "cannot be stated"
         if outcome not in ("no power", "undecided"):
@@ -204,8 +211,8 @@ def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
     -----
     A permutation test of 5 against 5 values gives no p below 2 / 252, so that with Holm's
     correction of it nothing could be clear among more than 6 comparisons. Therefore ``clear`` asks
-    that the *corrected* p of Welch's test is below 5% and the permutation test's *own* p at most
-    5%. The first keeps the error over the family, the second guards it where groups are too small
+    that the *corrected* p of Welch's test is at most 5%, and so is the permutation test's *own*
+    p. The first keeps the error over the family, the second guards it where groups are too small
     for a t. Simulated with 18 comparisons of 5 against 5 (six groups against one reference on
     three tasks, independent or correlated), the chance of any false one is 3 to 4% for normal
     values, also where SDs differ by a factor of 9, and 1% for log-normal ones. Where groups are
@@ -227,6 +234,15 @@ def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
         replace(one, corrected_p=float(p), family=max(1, powered if one.has_power else stated))
         for one, p in zip(comparisons, ps, strict=True)
     ]
+
+
+def at_most(p: float, level: float = LEVEL) -> bool:
+    """Whether a p value is no larger than a level, but for rounding: the one rule of every test.
+
+    >>> at_most(3 * (2 / 120)), at_most(0.0501)
+    (True, False)
+    """
+    return p <= level * (1 + 1e-9)
 
 
 def holm(p_values: Any) -> np.ndarray:

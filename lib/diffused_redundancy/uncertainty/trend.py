@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from ..errors import InputError
-from .comparison import DRAWN, LEVEL, MOST_RELABELLINGS, holm
+from .comparison import DRAWN, LEVEL, MOST_RELABELLINGS, at_most, holm
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Trend:
         How many were NaN.
     corrected_p : float
         ``p``, corrected for the family; see :func:`corrected_trends`.
+    steady : bool
+        False where a choice that the data leave open would change the outcome.
     """
 
     statistic: float
@@ -51,6 +53,7 @@ class Trend:
     networks: tuple[int, ...]
     left_out: int
     corrected_p: float
+    steady: bool = True
 
     @property
     def share(self) -> float:
@@ -60,18 +63,21 @@ class Trend:
     @property
     def has_power(self) -> bool:
         """Whether any values could have made the test significant."""
-        return self.smallest_p <= LEVEL
+        return at_most(self.smallest_p)
 
     @property
     def outcome(self) -> str:
-        """``higher`` (rises with x), ``lower`` (falls), ``no power``, ``undecided``, or ``unknown``
-        with values at fewer than two x.
+        """``higher`` (rises with x) or ``lower`` (falls) where the corrected p is at most 5%, or
+        ``not resolvable`` where it is but the trend is not steady; ``no power``, ``undecided``, or
+        ``unknown`` with values at fewer than two x.
         """
         if not self.pairs:
             return "unknown"
         if not self.has_power:
             return "no power"
-        if self.corrected_p <= LEVEL * (1 + 1e-9) and self.share != 0.5:
+        if at_most(self.corrected_p) and self.share != 0.5:
+            if not self.steady:
+                return "not resolvable"
             return "higher" if self.share > 0.5 else "lower"
         return "undecided"
 
