@@ -264,6 +264,8 @@ def test_bands_of_groups_are_those_of_their_first_networks():
     for seeds, some in (([], groups), ([1], Grouping("loss", {}))):
         with pytest.raises(dr.InputError, match="at least one group and one seed"):
             penalties.group_bands(measured, some, pytest.fail, 0.8, seeds)
+    with pytest.raises(dr.InputError, match=r"seeds \[7\] are not among those measured"):
+        penalties.group_bands(measured, groups, pytest.fail, 0.8, [1, 7])
 
 
 def test_bands_of_layers_whose_grids_do_not_meet():

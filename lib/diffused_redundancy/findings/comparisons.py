@@ -342,8 +342,9 @@ def _counted(differences: Sequence[Difference]) -> str:
     """Every comparison with power in words, and the others as numbers."""
     weak = [one for one in differences if one.outcome == "no power"]
     unknown = [one for one in differences if one.outcome == "unknown"]
+    several = len({one.against for one in differences}) > 1
     parts = [
-        f"{one.group} {one.words}"
+        f"{one.group}{f' against {one.against}' if several else ''} {one.words}"
         for one in differences
         if one.outcome not in ("no power", "unknown")
     ]

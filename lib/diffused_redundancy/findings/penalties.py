@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..experiment.measurements import Measurements
+from ..experiment.measurements import Measurement, Measurements
 from ..experiment.probed_layer import ProbedLayer
 from ..measures.curves import Curve, size_of
-from ..measures.redundancy import Redundancy
+from ..measures.redundancy import Redundancy, smallest_sufficient
 from ..nets.networks import Net
 from ..probes.cross_validation import PenaltyChoice, common_choice, united_grid
 from ..tasks import Task
@@ -357,43 +357,55 @@ def group_bands(
     Parameters
     ----------
     measurements : Measurements
-        Of ridge probes; their penalties are those in force.
+        Of ridge probes; their penalties are those in force, where nothing is measured again.
     grouping : Grouping
     layer : callable
         Gives the layer of a network on a task, such as ``session.layer``.
     delta : float
     seeds : sequence of int
-        Of the random selections, all of which are used.
+        Of random selections, some of those measured; all of them are used.
     most : int or None
         Networks of a group that its band is of, the first ones; None: all.
 
     Raises
     ------
     InputError
-        If there is no group or no seed.
+        If there is no group or no seed, or a seed was not measured.
     """
     if not grouping.groups or not len(seeds):
         raise InputError("bands of DR need at least one group and one seed")
+    known = {seed for one in measurements.all for seed in one.curve("accuracy").seeds}
+    if not set(seeds) <= known:
+        raise InputError(f"seeds {sorted(set(seeds) - known)} are not among those measured")
     found = {}
     for task in measurements.tasks:
-        groups = {
-            label: [layer(net, task) for net in nets[:most]]
-            for label, nets in grouping.groups.items()
-        }
-        layers = [one for some in groups.values() for one in some]
+        groups = {label: nets[:most] for label, nets in grouping.groups.items()}
+        layers = [layer(net, task) for nets in groups.values() for net in nets]
         penalty = measurements.of(grouping.nets[0], task).penalty
         tried = _ends_of(*_alike(layers, penalty))
-        found[task.name] = GroupBands(
-            delta,
-            tried,
-            {
-                label: tuple(map(tuple, _redundancies(some, tried, delta, list(seeds))))
-                for label, some in groups.items()
-            },
-            penalty,
-            len(seeds),
-        )
+        place = tried.index(penalty)
+        others = [one for one in tried if one != penalty]
+        values: dict[str, list[tuple[float, ...]]] = {label: [] for label in groups}
+        for label, nets in groups.items():
+            for net in nets:
+                (row,) = _redundancies([layer(net, task)], others, delta, list(seeds))
+                row.insert(place, _measured(measurements.of(net, task), delta, seeds))
+                values[label].append(tuple(row))
+        rows = {label: tuple(some) for label, some in values.items()}
+        found[task.name] = GroupBands(delta, tried, rows, penalty, len(seeds))
     return found
+
+
+def _measured(measurement: Measurement, delta: float, seeds: Sequence[int]) -> float:
+    """DR of accuracy over some of the seeds that were measured; NaN where the whole layer is no
+    better than guessing.
+    """
+    curve = measurement.curve("accuracy")
+    if not curve.above_guessing:
+        return float("nan")
+    mean = curve.values[[curve.seeds.index(seed) for seed in seeds]].mean(0)
+    k = smallest_sufficient(mean[None], delta * curve.full, curve.sizes)[0]
+    return 1 - float(k) / curve.d
 
 
 def group_bands_table(bands: Mapping[str, GroupBands], tasks: Sequence[Task]) -> pd.DataFrame:
