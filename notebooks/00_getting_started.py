@@ -68,7 +68,7 @@ session.say(f"{result}")
 # %% [markdown]
 # *Diffused redundancy* is the share of columns that can be dropped, $\mathrm{DR}(\delta) = 1 -
 # k^*/d$, with $k^*$ the smallest $k$ at which the mean over seeds reaches $\delta$ times the value
-# of the whole. It comes with a bootstrap interval over seeds.
+# of the whole. It comes with a bootstrap interval over seeds and images.
 
 # %%
 session.say(f"`{result.redundancy(0.9)}`")

@@ -42,7 +42,7 @@ LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a su
 SELECTIONS: list[str] = ["random"]  # Ways of choosing neurons or directions, random among them
 SEEDS: list[int] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]  # Seeds of the random selections
 PROBE: str = "ridge"  # Linear probe: ridge (exact at every size) or logistic (at FRACTIONS)
-FRACTIONS: list[float] = [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0]  # Sizes of logistic probes
+FRACTIONS: list[float] = [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.8, 0.9, 1.0]  # Sizes of logistic probes
 DELTAS: list[float] = [0.9, 0.8, 0.95]  # Shares of the full value to keep; figures show the first
 DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
 COMPUTE: str = "float32"  # How features are computed: float32, bf16, either with +compile
@@ -154,13 +154,14 @@ session.table(sources, "variance-sources", show=False)
 session.say(precision.describe_components(sources, delta))
 
 # %%
-for measure, name in COMPARED.items():
-    groups, series = precision.component_series(sources, session.tasks, measure)
+if not sources.empty:
     session.figure(
-        figures.points_figure(groups, series, f"SD of DR({delta:g}) of {name}"),
-        f"variance-sources-{measure}",
-        alt=f"The standard deviation of diffused redundancy of {name} from each source of "
-        "variance, by task.",
+        figures.points_figure(
+            *precision.component_series(sources), f"SD of DR({delta:g})", top=None
+        ),
+        "variance-sources",
+        alt="The standard deviation of diffused redundancy from each source of variance, for "
+        "accuracy and CKA, by task.",
     )
 
 # %% [markdown]
@@ -259,7 +260,8 @@ session.figure(
     "one point per network with its interval.",
 )
 session.say(pretraining.describe_groups(measurements, by_data, "accuracy", delta))
-session.say(pretraining.describe_levels(measurements, by_data))
+if by_data.others:
+    session.say(pretraining.describe_levels(measurements, by_data))
 
 # %%
 larger = pretraining.upstream_differences(measurements, by_data, delta, data_bands)

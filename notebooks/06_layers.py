@@ -40,7 +40,7 @@ LAYERS: list[str] = ["stages"]  # In order of depth: stages, penultimate, or nam
 SELECTIONS: list[str] = ["random"]  # Ways of choosing neurons or directions, random among them
 SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the random selections
 PROBE: str = "ridge"  # Linear probe: ridge (exact at every size) or logistic (at FRACTIONS)
-FRACTIONS: list[float] = [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1.0]  # Sizes of logistic probes
+FRACTIONS: list[float] = [0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.8, 0.9, 1.0]  # Sizes of logistic probes
 DELTAS: list[float] = [0.9, 0.8, 0.95]  # Shares of the full value to keep; figures show the first
 DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
 COMPUTE: str = "float32"  # How features are computed: float32, bf16, either with +compile
@@ -97,8 +97,8 @@ session.figure(
 session.say(depth.describe_similarity(depths, delta))
 
 # %% [markdown]
-# Intervals are 95% bootstrap percentiles: in the first row over the seeds of the selection; in the
-# second of the mean over the draws, which matter more. A layer of uncorrelated neurons of equal
+# Intervals are of 95%: in the first row over the random subsets and images; in the second of the mean
+# over the draws (Student's t), which matter more. A layer of uncorrelated neurons of equal
 # variance has $\mathrm{DR}(\delta) = 1 - \delta^2$ of CKA whatever its width (the dotted line);
 # what lies above is redundancy.
 

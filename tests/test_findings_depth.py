@@ -7,6 +7,7 @@ from diffused_redundancy.experiment.stages import Stage
 from diffused_redundancy.findings import depth
 from diffused_redundancy.findings.figure_data import Point
 from made_up import measurement, net, task
+from scipy import stats
 
 
 @pytest.fixture
@@ -29,13 +30,15 @@ def test_depth_says_what_changes(stages):
         "on T it grows, from 0.40 to 0.80 as the layers are, and goes from 0.50 to 0.50 "
         "(intervals overlap) at 100 neurons each" in text
     )
-    assert "from 60 of 100 to 20 of 100" in depth.describe_use([stages], 0.9)
+    assert "from 60 [59 to 62] of 100 to 20 [19 to 22] of 100" in depth.describe_use([stages], 0.9)
     assert "only one layer" in depth.describe_similarity([stages[:1]], 0.9)
 
 
 def test_equal_width_is_averaged_over_draws(stages):
     point = depth.equal_redundancy(stages[0], "cka", 0.9)
-    assert (point.value, point.low, point.high) == pytest.approx((0.5, 0.46, 0.54))
+    values = [draw.redundancy("cka", 0.9).value for draw in stages[0].equal]
+    ends = stats.t.interval(0.95, len(values) - 1, 0.5, stats.sem(values))
+    assert (point.value, point.low, point.high) == pytest.approx((0.5, *ends))
     single = Stage("x", 0, stages[0].whole, [stages[0].whole])
     own = stages[0].whole.redundancy("cka", 0.9)
     assert depth.equal_redundancy(single, "cka", 0.9) == Point(own.value, own.low, own.high)

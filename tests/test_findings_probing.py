@@ -80,6 +80,8 @@ def test_agreement_of_the_probes():
         "largest gap": pytest.approx(30),
         "at k": 10,
         "gap at a fifth": pytest.approx(-10),
+        "low": pytest.approx(np.nan, nan_ok=True),
+        "high": pytest.approx(np.nan, nan_ok=True),
     }
     text = probing.describe_agreement(table)
     assert "up to 30 points at some size, and by up to 10.0 points at a fifth" in text
@@ -102,7 +104,10 @@ def test_redundancy_by_network_and_task():
 
 def test_sentences_on_redundancy():
     table = tables.redundancy_table({"a": {"random": RIDGE}}, [0.8, 0.9])
-    assert "while 90% of ridge accuracy is kept: 10% on a." in probing.describe_redundancy(table)
+    assert (
+        "while 90% of ridge accuracy is kept, with 95% intervals: 10% on a."
+        in probing.describe_redundancy(table)
+    )
     assert "in this run" in probing.beside_paper(table)
     assert "from 0.10 to 0.10 over 1 case." in probing.beside_paper(table)
     low = tables.redundancy_table({"a": {"random": made_curve([0.1, 0.2])}}, [0.8])

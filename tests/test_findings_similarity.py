@@ -32,7 +32,7 @@ def test_sentences_state_the_numbers(layers):
     assert list(curves["a case"]) == ["random", "pca"]
     values = layers["a case"].cka("random", [1, 2]).at(6)
     sentence = similarity.describe_cka(curves)
-    assert f"{values.mean():.2f} on a case ({values.min():.2f} to {values.max():.2f})" in sentence
+    assert f"{values.mean():.3f} (0.000 to 1.000) on a case" in sentence  # of two seeds
     assert "No random" in similarity.describe_cka({"a case": {}})
     fifth = layers["a case"].cka("random", [1, 2]).at(12).mean()
     assert similarity.results_of(curves) == {"cka at 20%, a case": fifth}

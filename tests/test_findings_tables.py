@@ -71,6 +71,18 @@ def test_rows_of_redundancy_are_those_of_the_curves():
     }
 
 
+def test_where_dr_hangs_on_the_solver_is_said():
+    """The bar is 0.72: with 0.719 it is another size, if two images in a thousand may change."""
+    values, sizes = [[0.5, 0.719, 0.8]], [1, 2, 4]
+    close = made_curve(values, sizes=sizes, d=4, full=0.8, solver_error=np.full((1, 3), 0.002))
+    sure = made_curve(values, sizes=sizes, d=4, full=0.8, solver_error=np.zeros((1, 3)))
+    table = tables.redundancy_table({"a": {"random": close}, "b": {"random": sure}}, [0.8, 0.9])
+    assert table.near_bar == (("a", "random", 0.9),)
+    assert "another size for a, δ = 0.9:" in table.describe_near_bar()
+    alone = tables.redundancy_table({"b": {"random": sure}}, [0.9])
+    assert "No k* would be another size" in alone.describe_near_bar()
+
+
 def test_columns_of_redundancy():
     found = STEEP.redundancy(0.9)
     columns = tables.redundancy_columns(found)

@@ -11,6 +11,7 @@ import torch
 from conftest import features_of, make_layer
 from diffused_redundancy import devices
 from diffused_redundancy.probes import (
+    class_curvature,
     design,
     lbfgs,
     logistic,
@@ -119,7 +120,9 @@ def test_per_class_accuracy_averages_to_the_whole(parts):
 
 def test_stopping_early_is_said(parts, monkeypatch):
     probe = probe_of(parts, 1e-4)
-    monkeypatch.setattr(lbfgs.minimise, "__kwdefaults__", {"tolerance": 1e-4, "max_iterations": 2})
+    few = {"tolerance": 1e-4, "max_iterations": 2, "rough": False}
+    monkeypatch.setattr(lbfgs.minimise, "__kwdefaults__", few)
+    monkeypatch.setattr(class_curvature, "MAX_ITERATIONS", 2)
     assert not probe.curve(dr.ordering("random", probe.statistics, 1), [60]).converged.any()
 
 

@@ -310,7 +310,7 @@ def test_the_zoo_fits_in_a_repository():
         sum(
             path.stat().st_size for path in checkpoints.folder().parent.rglob("*") if path.is_file()
         )
-        < 60e6
+        < 110e6
     )
 
 

@@ -138,7 +138,7 @@ def test_coverage_is_near_what_is_said_and_falls_where_images_are_ignored():
 
 
 def test_a_table_and_a_sentence_on_precision():
-    table = precision.precision_table({"a": rising(), "b": rising(images=0.5)}, 0.9)
+    table = precision.precision_table({"a": rising(images=0.02), "b": rising(images=0.5)}, 0.9)
     assert table["case"].tolist() == ["a", "b"] and (table["coverage"] > 0.85).all()
     assert np.allclose(table["sd_paper_subsets"], table["sd_subsets"] * np.sqrt(8))
     shown = precision.shown_precision(table)
@@ -197,8 +197,9 @@ def test_components_add_up():
     spread = np.var(values, ddof=1) - accuracy.loc[precision.SUBSETS, "sd"] ** 2
     assert accuracy.loc[precision.PRETRAINING, "sd"] == pytest.approx(np.sqrt(max(spread, 0)))
     assert precision.TRAIN not in table[table["measure"] == "CKA"]["source"].tolist()
-    groups, series = precision.component_series(table, [of], "accuracy")
-    assert groups == [of.title] and len(series) == 4
+    groups, series = precision.component_series(table)
+    assert groups == [f"accuracy, {of.title}", f"CKA, {of.title}"] and len(series) == 4
+    assert np.isnan(series[2].points[1].value)  # CKA knows no probe
     assert "rests on 3 networks" in precision.describe_components(table, 0.9)
 
 

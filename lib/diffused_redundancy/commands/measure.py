@@ -23,7 +23,6 @@ from ..errors import MOST, InputError, check_number
 from ..measures.curves import MEASURES, Curve
 from ..measures.features import Features
 from ..measures.redundancy import Redundancy
-from ..measures.selections import SELECTIONS
 from ..report.display import png, with_palette
 from ..report.html import page, rendered
 from ..store import atomic_path, make_folder, provenance
@@ -342,12 +341,21 @@ def _summary(
                 "high": _json_number(redundancy.high),
                 "confidence": redundancy.confidence,
                 "full": redundancy.full,
+                **_above_chance(curve, redundancy.delta),
                 "exact": curve.measure != "logistic_accuracy",
             }
             for curve, redundancy in redundancies
         ],
         "provenance": made_by,
     }
+
+
+def _above_chance(curve: Curve, delta: float) -> dict[str, Any]:
+    """DR of what the whole layer's accuracy has above guessing, where that is clearly there."""
+    corrected = curve.above_chance(delta)
+    if corrected is None:
+        return {}
+    return {"DR_above_chance": _json_number(corrected.value), "chance": corrected.chance}
 
 
 def _json_number(value: float) -> float | None:
@@ -358,7 +366,7 @@ def _shown(redundancies: Sequence[tuple[Curve, Redundancy]]) -> pd.DataFrame:
     """DR for reading."""
     rows = []
     for curve, redundancy in redundancies:
-        interval = "one seed" if SELECTIONS[curve.selection].seeded else "deterministic"
+        interval, corrected = "–", curve.above_chance(redundancy.delta)
         if redundancy.has_interval:
             interval = f"{redundancy.low:.3f} to {redundancy.high:.3f}"
         rows.append(
@@ -368,6 +376,7 @@ def _shown(redundancies: Sequence[tuple[Curve, Redundancy]]) -> pd.DataFrame:
                 "delta": f"{redundancy.delta:g}",
                 "DR": "not reached" if redundancy.k is None else f"{redundancy.value:.3f}",
                 "95% interval": interval,
+                "DR above chance": "–" if corrected is None else f"{corrected.value:.3f}",
                 "k": "-" if redundancy.k is None else str(redundancy.k),
                 "d": str(redundancy.d),
                 "full": f"{redundancy.full:.3f}",

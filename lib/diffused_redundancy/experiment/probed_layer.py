@@ -11,6 +11,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ..measures.cka import cka_curve, closed_form, diagonal_share
 from ..measures.cka_images import cka_by_images
@@ -22,7 +24,7 @@ from ..measures.image_groups import group_means
 from ..measures.selections import SELECTIONS, orderings, sizes_of
 from ..measures.statistics import SufficientStatistics
 from ..probes.cross_validation import PenaltyChoice
-from ..probes.logistic import LogisticProbe
+from ..probes.logistic import LogisticProbe, WholeLayer
 from ..probes.probe import Arrays
 from ..probes.ridge import RidgeProbe
 from ..progress import progress
@@ -406,9 +408,18 @@ class ProbedLayer:
             steps = [k for k in sizes if k <= chosen[0].size]
             if not steps:  # fewer components than the smallest size asked for
                 nothing = np.zeros((len(chosen), 0))
-                arrays = dict.fromkeys(("values", "objective"), nothing)
-                return {"sizes": np.array([], dtype=int), **arrays, "converged": nothing > 0}
-            return self._logistic_probe(penalty).evaluate(chosen, steps)
+                arrays = dict.fromkeys(("values", "objective", "undecided"), nothing)
+                hits = np.zeros((0, sum(self.test_counts())), dtype=np.int32)
+                return {
+                    "sizes": np.array([], dtype=int),
+                    **arrays,
+                    "converged": nothing > 0,
+                    "hits": hits,
+                }
+            probe = self._logistic_probe(penalty)
+            if steps[-1] == self.d:
+                probe.whole = self.logistic_whole(penalty)
+            return probe.evaluate(chosen, steps)
 
         what = {
             "measure": "logistic",
@@ -418,6 +429,28 @@ class ProbedLayer:
             "penalty": penalty,
         }
         return self._cached(what, compute)
+
+    def logistic_whole(self, penalty: float) -> WholeLayer:
+        """The logistic probe on the whole layer, which every curve shares."""
+        arrays = self._cached(
+            {"measure": "logistic whole", "penalty": penalty},
+            lambda: self._logistic_probe(penalty).whole.arrays(),
+        )
+        return WholeLayer.from_arrays(arrays)
+
+    def logistic_hits(
+        self,
+        selection: str,
+        seeds: Sequence[int],
+        sizes: Sequence[int],
+        *,
+        penalty: float | None = None,
+    ) -> np.ndarray:
+        """Of how many seeds the logistic probe guesses each test image right, (s, m), at the sizes
+        of :meth:`logistic`.
+        """
+        alpha = self.logistic_penalty.penalty if penalty is None else penalty
+        return self._logistic_arrays(selection, seeds, sizes, alpha)["hits"]
 
     def logistic(
         self,
@@ -432,21 +465,18 @@ class ProbedLayer:
         Sizes beyond the directions a selection has are left out.
         """
         alpha = self.logistic_penalty.penalty if penalty is None else penalty
-        arrays = self._logistic_arrays(selection, seeds, sizes, alpha)
+        arrays = LogisticProbe.of_curve(self._logistic_arrays(selection, seeds, sizes, alpha))
         return self._accuracy_curve("logistic", selection, seeds, arrays, alpha)
 
     def _whole(self, probe: str, penalty: float) -> Arrays:
         """Of the probe on the whole layer: test accuracy, ``full`` (1,), and ``by_images``."""
-
-        def compute() -> Arrays:
-            make = self._logistic_probe if probe == "logistic" else self._ridge_probe
-            right = make(penalty).full_right
-            return {
-                "full": np.array([int(right.sum()) / len(right)]),
-                "by_images": group_means(right).cpu().numpy(),
-            }
-
-        return self._cached(self._ridge_key(f"{probe} full", "first", [0], penalty), compute)
+        if probe == "logistic":
+            right = torch.from_numpy(self.logistic_whole(penalty).right)
+            return _accuracy_of(right)
+        return self._cached(
+            self._ridge_key("ridge full", "first", [0], penalty),
+            lambda: _accuracy_of(self._ridge_probe(penalty).full_right),
+        )
 
     def full(self, probe: str, *, penalty: float | None = None) -> float:
         """The whole layer's test accuracy with the ``ridge`` or the ``logistic`` probe."""
@@ -468,6 +498,14 @@ class ProbedLayer:
         if kind == "logistic":
             return self.logistic(selection, seeds, sizes_of(fractions, self.d), penalty=penalty)
         return self.ridge(selection, seeds, penalty=penalty)
+
+
+def _accuracy_of(right: Tensor) -> Arrays:
+    """The share of right guesses, ``full`` (1,), and ``by_images`` (groups,), from bool (m,)."""
+    return {
+        "full": np.array([int(right.sum()) / len(right)]),
+        "by_images": group_means(right).cpu().numpy(),
+    }
 
 
 def _seeds(selection: str, seeds: Sequence[int]) -> list[int]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..experiment.measurements import COMPARED
 from ..experiment.stages import Stage
+from ..measures.redundancy import Redundancy
 from ..nets.names import labels
 from ..uncertainty.bootstrap import interval_of_mean
 from .figure_data import Point, Series, point
@@ -122,6 +123,15 @@ def use_rows(depths: Depths, delta: float) -> list[Row]:
     ]
 
 
+def _needed(redundancy: Redundancy) -> str:
+    """k*, with its interval."""
+    if redundancy.k is None:
+        return "an unknown number"
+    ends = neurons_needed(redundancy)
+    interval = f" [{ends.low:.0f} to {ends.high:.0f}]" if redundancy.has_interval else ""
+    return f"{redundancy.k}{interval}"
+
+
 def ticks(depths: Depths) -> list[tuple[float, str]]:
     """The names of layers, if all networks have the same, else their places."""
     names = {tuple(stage.name for stage in stages) for stages in depths}
@@ -178,9 +188,7 @@ def describe_use(depths: Depths, delta: float) -> str:
     sentences = []
     for stages in _of_first_net(depths):
         first, last = stages[0].whole, stages[-1].whole
-        needed = [
-            one.redundancy("accuracy", delta).k or "an unknown number" for one in (first, last)
-        ]
+        needed = [_needed(one.redundancy("accuracy", delta)) for one in (first, last)]
         sentences.append(
             f"on {first.task.title} the whole layer's accuracy goes from {first.full:.1%} to "
             f"{last.full:.1%}, and the neurons needed from {needed[0]} of {first.d} to "

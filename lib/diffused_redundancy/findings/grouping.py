@@ -17,7 +17,7 @@ from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
 from .figure_data import Point, point
-from .tables import above_chance, corrected_columns, redundancy_columns
+from .tables import corrected_columns, redundancy_columns
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def redundancy_table(measurements: Sequence[Measurement], deltas: Sequence[float
                             "measure": measure,
                             "delta": delta,
                             **redundancy_columns(redundancy),
-                            **corrected_columns(above_chance(curve, delta)),
+                            **corrected_columns(curve.above_chance(delta)),
                             "seeds": redundancy.seeds,
                             "penalty": measurement.penalty if measure == "accuracy" else None,
                             "full_accuracy": measurement.full,
@@ -217,7 +217,7 @@ def shown_redundancy(measurements: Sequence[Measurement], delta: float) -> pd.Da
             redundancy = one.redundancy(measure, delta)
             shown = "not reached" if redundancy.k is None else f"{redundancy.value:.3f}"
             guessed = not one.curve(measure).above_guessing
-            corrected = above_chance(one.curve(measure), delta)
+            corrected = one.curve(measure).above_chance(delta)
             if corrected is not None and not guessed:
                 shown += f" ({corrected.value:.3f} above chance)"
             row[f"{one.task.title}: {words}"] = "as good as guessing" if guessed else shown

@@ -358,26 +358,34 @@ def in_points(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe_similarity(measurements: Measurements, delta: float) -> str:
-    """One sentence: how many neurons each selection needs for a CKA of delta, by the mean over
-    networks and seeds.
+    """One sentence: how many neurons each selection needs for a CKA of delta, the mean over
+    networks with its 95% interval, where there are several.
     """
     sentences = []
     for task in measurements.tasks:
-        needed = [
-            f"{one.curve(measurements, task, 'cka').redundancy(delta).k} ({one.label})"
-            for one in pooled_selections(measurements.nets)
-            if one.selection == "random" or one.nested_prefix
-        ]
+        needed = []
+        for one in pooled_selections(measurements.nets):
+            if one.selection == "random" or one.nested_prefix:
+                found = [
+                    measurements.of(net, task).curve("cka", one.selection).redundancy(delta)
+                    for net in one.nets
+                ]
+                ends = mean_with_interval(np.array([(1 - each.value) * each.d for each in found]))
+                needed.append(f"{_rounded(*ends)} ({one.label})")
         sentences.append(f"on {task.title} {listed(needed)}")
     return (
-        f"**What to see:** the neurons it takes for a CKA of {delta:g} with the whole layer: "
-        f"{'; '.join(sentences)}."
+        f"**What to see:** the neurons it takes for a CKA of {delta:g} with the whole layer, means "
+        f"over networks with 95% intervals where there are several: {'; '.join(sentences)}."
     )
+
+
+def _rounded(mean: float, low: float, high: float) -> str:
+    return f"{mean:.0f}" if low != low else f"{mean:.0f} [{low:.0f} to {high:.0f}]"
 
 
 def approach(measurements: Measurements, margin: float = 0.01) -> pd.DataFrame:
     """From which k on random neurons of a nested layer are within a margin of its own prefix, by
-    task.
+    task; the largest gap has a 95% t interval over networks, where there are several.
     """
     rows = []
     for task in measurements.tasks:
@@ -393,11 +401,19 @@ def approach(measurements: Measurements, margin: float = 0.01) -> pd.DataFrame:
             apart = np.flatnonzero(np.abs(gap) > margin)
             within = int(apart[-1]) + 1 if len(apart) else 0
             widest = int(np.abs(gap).argmax())
+            of_each = [
+                measurement.curve("accuracy", "first").mean[widest]
+                - measurement.curve("accuracy").mean[widest]
+                for measurement in (measurements.of(net, task) for net in one.nets)
+            ]
+            _, low, high = mean_with_interval(100 * np.array(of_each))
             rows.append(
                 {
                     "task": task.title,
                     "net": one.loss,
                     "largest gap, points": 100 * float(gap[widest]),
+                    "largest gap, low": low,
+                    "largest gap, high": high,
                     "at k": int(prefix.sizes[widest]),
                     f"within {100 * margin:g} point from k": str(int(prefix.sizes[within]))
                     if within < n
@@ -414,8 +430,13 @@ def describe_approach(table: pd.DataFrame) -> str:
         return "No nested network was measured."
     column = next(name for name in table.columns if name.startswith("within"))
     sentences = [
-        f"on {row['task']} ({row['net']}) {row['largest gap, points']:+.1f} points at k = "
-        f"{row['at k']}, "
+        f"on {row['task']} ({row['net']}) {row['largest gap, points']:+.1f} points"
+        + (
+            ""
+            if np.isnan(row["largest gap, low"])
+            else f" ({row['largest gap, low']:+.1f} to {row['largest gap, high']:+.1f})"
+        )
+        + f" at k = {row['at k']}, "
         + (
             f"within a point from k = {row[column]} on"
             if row[column] != "never"

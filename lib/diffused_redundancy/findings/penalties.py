@@ -383,7 +383,7 @@ def _with_interval(curve: Curve, band: PenaltyBand) -> Redundancy:
 
 
 def describe_bands(bands: Mapping[str, PenaltyBand], ridge: Curves) -> str:
-    """How wide the widest band is, and where one is wider than the interval over subsets and images."""
+    """How wide the widest band is, and where one is wider than the interval beside it."""
     known = {case: band for case, band in bands.items() if np.isfinite(band.width)}
     if not known:
         return "No full layer is clearly better than guessing: there is no DR to look at."

@@ -17,7 +17,6 @@ from ..measures.coverage import simulated_coverage
 from ..measures.curves import Curve
 from ..measures.redundancy import smallest_sufficient
 from ..nets.networks import Net
-from ..tasks import Task
 from .figure_data import Point, Series
 from .phrases import listed
 
@@ -199,20 +198,20 @@ def components(
     return pd.DataFrame(rows)
 
 
-def component_series(
-    table: pd.DataFrame, tasks: Sequence[Task], measure: str
-) -> tuple[list[str], list[Series]]:
-    """What :func:`figures.points_figure` draws: tasks, and the deviation of each source."""
-    titles = [task.title for task in tasks]
-    rows = table[table["measure"] == COMPARED[measure]].set_index(["source", "task"])["sd"]
-    return titles, [
+def component_series(table: pd.DataFrame) -> tuple[list[str], list[Series]]:
+    """What :func:`figures.points_figure` draws: measures and tasks, and the deviation of each
+    source.
+    """
+    cases = list(dict.fromkeys(zip(table["measure"], table["task"], strict=True)))
+    rows = table.set_index(["source", "measure", "task"])["sd"]
+    return [f"{measure}, {task}" for measure, task in cases], [
         Series(
             source,
-            range(len(titles)),
-            [Point(float(rows.get((source, title), np.nan))) for title in titles],
+            range(len(cases)),
+            [Point(float(rows.get((source, *case), np.nan))) for case in cases],
             look,
         )
-        for look, source in enumerate(dict.fromkeys(rows.index.get_level_values("source")))
+        for look, source in enumerate((SUBSETS, IMAGES, TRAIN, PRETRAINING))
     ]
 
 
@@ -230,5 +229,10 @@ def describe_components(table: pd.DataFrame, delta: float) -> str:
     seeds, nets = int(table["seeds"].iloc[0]), int(table["networks"].iloc[0])
     return (
         f"**What to see:** what moves DR({delta:g}) most (standard deviation; subsets: of the mean "
-        f"over {seeds}): {'; '.join(sentences)}. That of pre-training rests on {nets} networks."
+        f"over {seeds}): {'; '.join(sentences)}. "
+        + (
+            f"That of pre-training rests on {nets} networks."
+            if nets > 1
+            else "What the seed of the pre-training does, one network cannot say."
+        )
     )

@@ -175,14 +175,20 @@ def describe_levels(measurements: Measurements, grouping: Grouping) -> str:
         }
         low, high = min(full, key=full.__getitem__), max(full, key=full.__getitem__)
         levels.append(
-            f"on {task.title} from {full[low]:.1%} ({low}) to {full[high]:.1%} ({high}), with "
-            f"{1 / len(task.classes):.1%} by chance"
+            f"on {task.title} from {full[low]:.1%} ({low}) to {full[high]:.1%} ({high})"
+            f"{_by_chance(measurements, grouping.nets[0], task)}"
         )
     return (
         f"Each network is held to its own accuracy, and these differ: {'; '.join(levels)}. A "
         "layer that does badly needs few neurons to do as badly, so the DR of a network near "
-        "chance means little."
+        "chance means little; the table of redundancy has DR above chance beside it."
     )
+
+
+def _by_chance(measurements: Measurements, net: Net, task: Task) -> str:
+    """The share of the largest class of the test images, where it is known."""
+    guessing = measurements.of(net, task).curve("accuracy").guessing
+    return "" if guessing is None else f", with {guessing:.1%} by chance"
 
 
 STRENGTHS = {"dropout": "dropout rate", "DeCov": "weight of the DeCov penalty"}
@@ -399,7 +405,8 @@ def describe_widths(
         return f"DR({delta:g}) of accuracy cannot be stated at both widths on any task."
     return (
         f"**What to see:** from {labels[0]} to {labels[-1]} neurons, DR({delta:g}) of accuracy "
-        f"goes {'; '.join(sentences)}."
+        f"goes {'; '.join(sentences)}. Means over {len(by_width.groups[labels[0]])} and "
+        f"{len(by_width.groups[labels[-1]])} networks: what is clear, the trend below says."
     )
 
 
@@ -430,7 +437,8 @@ def describe_families(measurements: Measurements, by_family: Grouping, delta: fl
         )
     return (
         f"In this run, DR({delta:g}) of accuracy and of CKA, averaged over tasks: "
-        f"{'; '.join(sentences)}."
+        f"{'; '.join(sentences)}. Families with one network say nothing of what another seed would "
+        "give."
     )
 
 

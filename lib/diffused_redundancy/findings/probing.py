@@ -5,6 +5,7 @@ paper printed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,8 @@ from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
 from .phrases import listed
-from .tables import Curves, RedundancyTable, of_selection
-from .verdicts import confidence_for_pairs
+from .tables import Curves, RedundancyTable, mean_in_words, of_selection
+from .verdicts import confidence_for_pairs, gap_at
 
 
 def probe_curves(
@@ -60,15 +61,16 @@ def describe_convergence(logistic: Curves) -> str:
 def describe_probes(curves: Curves) -> str:
     """One sentence on what the figure of a probe shows."""
     sentences = [
-        f"{curve.at_fraction(0.2).mean():.1%} against {curve.full:.1%} on {case}"
+        f"{mean_in_words(curve, 0.2)} against {curve.full:.1%} on {case}"
         for case, curve in of_selection(curves).items()
         if curve.column(size_of(0.2, curve.d)) is not None
     ]
     if not sentences:
         return "A fifth of the neurons is not among the sizes measured."
     text = (
-        "**What to see:** with a fifth of the neurons, chosen at random, the probe's accuracy, "
-        f"against the full layer's, is {listed(sentences)}."
+        "**What to see:** with a fifth of the neurons, chosen at random, the probe's mean accuracy "
+        "(95% intervals over subsets and images), against the full layer's, is "
+        f"{listed(sentences)}."
     )
     guessed = [
         f"{case} ({curve.full:.1%} against {curve.guessing:.1%})"
@@ -111,6 +113,11 @@ def agreement(ridge: Curves, logistic: Curves) -> pd.DataFrame:
         gap = 100 * (mean[np.searchsorted(ours.sizes, theirs.sizes)] - theirs.mean)
         widest = int(np.abs(gap).argmax())
         fifth = theirs.column(size_of(0.2, theirs.d))
+        low = high = float("nan")
+        if fifth is not None and any(same):
+            at = [size_of(0.2, theirs.d) - 1]  # the ridge probe is at every size
+            paired = replace(ours, values=ours.values[same], seeds=theirs.seeds, per_class=None)
+            _, low, high = gap_at(paired, at, theirs, [fifth])
         rows.append(
             {
                 "case": case,
@@ -119,6 +126,8 @@ def agreement(ridge: Curves, logistic: Curves) -> pd.DataFrame:
                 "largest gap": float(gap[widest]),
                 "at k": int(theirs.sizes[widest]),
                 "gap at a fifth": float("nan") if fifth is None else float(gap[fifth]),
+                "low": 100 * low,
+                "high": 100 * high,
             }
         )
     return pd.DataFrame(rows)
@@ -128,9 +137,14 @@ def describe_agreement(table: pd.DataFrame) -> str:
     """What the table of the two probes means for reading the rest."""
     worst, fifth = table["largest gap"].abs().max(), table["gap at a fifth"].abs().max()
     text = f"**What to see:** the two probes differ by up to {worst:.0f} points at some size"
-    text += (
-        f", and by up to {fifth:.1f} points at a fifth of the layer. " if fifth == fifth else ". "
-    )
+    if fifth == fifth:
+        most = table.loc[table["gap at a fifth"].abs().idxmax()]
+        ends = f" (95% interval {most['low']:+.1f} to {most['high']:+.1f})"
+        text += (
+            f", and by up to {fifth:.1f} points at a fifth of the layer, on {most['case']}"
+            f"{ends if most['low'] == most['low'] else ''}"
+        )
+    text += ". "
     widest = table.loc[table["largest gap"].abs().idxmax()]
     if widest["largest gap"] >= -2:
         return text + "Where they differ, the logistic probe is the paper's."
@@ -145,6 +159,7 @@ def describe_redundancy(table: RedundancyTable) -> str:
     """One sentence on DR of random neurons."""
     sentences = [
         f"{redundancy.value:.0%} on {case}"
+        + (f" ({redundancy.low:.0%} to {redundancy.high:.0%})" if redundancy.has_interval else "")
         for case, redundancy in table.of("random", table.delta).items()
         if redundancy.k is not None and case not in table.guessed
     ]
@@ -157,7 +172,7 @@ def describe_redundancy(table: RedundancyTable) -> str:
         return f"No size measured keeps {table.delta:.0%} of the full layer's {table.measure}."
     return (
         f"**What to see:** the share of neurons that can be dropped while {table.delta:.0%} of "
-        f"{table.measure} is kept: {listed(sentences)}."
+        f"{table.measure} is kept, with 95% intervals: {listed(sentences)}."
     )
 
 

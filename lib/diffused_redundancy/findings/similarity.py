@@ -12,7 +12,7 @@ from ..measures.curves import Curve, size_of
 from ..measures.selections import orders
 from .figure_data import Band
 from .phrases import listed
-from .tables import Curves, of_selection
+from .tables import Curves, mean_in_words, of_selection
 
 WITHIN = 0.02
 """An error of the closed form that the eye does not see."""
@@ -49,17 +49,15 @@ def closed_forms(layers: Mapping[str, ProbedLayer]) -> dict[str, np.ndarray]:
 
 def describe_cka(curves: Curves) -> str:
     """One sentence on what the figure of CKA shows."""
-    sentences = []
-    for case, curve in of_selection(curves).items():
-        values = curve.at_fraction(0.1)
-        sentences.append(
-            f"{values.mean():.2f} on {case} ({values.min():.2f} to {values.max():.2f})"
-        )
+    sentences = [
+        f"{mean_in_words(curve, 0.1)} on {case}" for case, curve in of_selection(curves).items()
+    ]
     if not sentences:
         return "No random neurons were asked for."
     return (
-        "**What to see:** with a tenth of the neurons, chosen at random, CKA with the whole layer "
-        f"is {listed(sentences)}; it can be at most 1."
+        "**What to see:** with a tenth of the neurons, chosen at random, the mean CKA with the "
+        f"whole layer (95% intervals over subsets and images) is {listed(sentences)}; it can be at "
+        "most 1."
     )
 
 

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..measures.curves import MEASURES, Curve
+from ..measures.curves import MEASURES, Curve, size_of
 from ..measures.redundancy import Redundancy
+from ..uncertainty.bootstrap import percentile_interval
 from .figure_data import Line, Panel, Series, point
+from .phrases import listed
 
 Curves = Mapping[str, Mapping[str, Curve]]
 """Curves of one measure by case and selection."""
@@ -72,6 +74,17 @@ def mean_table(curves: Curves) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def mean_in_words(curve: Curve, fraction: float) -> str:
+    """The mean at a fraction of the layer, in percent of accuracies, with its 95% interval."""
+    k, spec = size_of(fraction, curve.d), ".1%" if MEASURES[curve.measure].percent else ".3f"
+    mean = format(float(curve.at(k).mean()), spec)
+    draws = curve.resampled()
+    if draws is None:
+        return mean
+    low, high = np.clip(percentile_interval(draws.values[:, curve.column(k)]), 0, 1)
+    return f"{mean} ({low:{spec}} to {high:{spec}})"
+
+
 def curve_panels(
     curves: Curves,
     *,
@@ -121,6 +134,8 @@ class RedundancyTable:
         The cases whose full layer is not clearly better than guessing: their DR means nothing.
     corrected : mapping
         Chance-corrected, of accuracies above guessing.
+    near_bar : tuple of (case, selection, delta)
+        Where another size would do within the solver's error; see :meth:`Curve.near_bar`.
     """
 
     measure: str
@@ -128,6 +143,7 @@ class RedundancyTable:
     entries: Mapping[tuple[str, str, float], Redundancy] = field(repr=False)
     guessed: tuple[str, ...] = ()
     corrected: Mapping[tuple[str, str, float], Redundancy] = field(default_factory=dict, repr=False)
+    near_bar: tuple[tuple[str, str, float], ...] = ()
 
     @property
     def delta(self) -> float:
@@ -179,6 +195,18 @@ class RedundancyTable:
         ]
         return pd.DataFrame(rows or [{"note": f"{selection} was not asked for"}])
 
+    def describe_near_bar(self, selection: str = "random") -> str:
+        """One sentence: where DR hangs on the solver."""
+        near = [
+            f"{case}, δ = {delta:g}" for case, name, delta in self.near_bar if name == selection
+        ]
+        if not near:
+            return "No k* would be another size within the error of the solver."
+        return (
+            f"Within the error of the solver k* could be another size for {listed(near)}: the mean "
+            "accuracy there is that close to the bar."
+        )
+
     def _shown_corrected(self, case: str, selection: str, delta: float) -> dict[str, str]:
         """The column of chance-corrected DR, where there is any."""
         if not self.corrected:
@@ -211,13 +239,6 @@ def _interval(one: Redundancy) -> str:
     return "one seed" if one.seeds == 1 else "–"
 
 
-def above_chance(curve: Curve, delta: float) -> Redundancy | None:
-    """Chance-corrected DR of an accuracy that is clearly above guessing; None of others."""
-    if curve.guessing is None or not curve.above_guessing:
-        return None
-    return curve.redundancy(delta, chance_corrected=True)
-
-
 def corrected_columns(redundancy: Redundancy | None) -> dict[str, Any]:
     """Chance-corrected DR, the ends of its interval, and chance, as columns of a table."""
     if redundancy is None:
@@ -232,7 +253,7 @@ def corrected_columns(redundancy: Redundancy | None) -> dict[str, Any]:
 
 def redundancy_table(curves: Curves, deltas: Sequence[float]) -> RedundancyTable:
     """DR of curves of one measure, at every delta; curves without a size are left out."""
-    entries, corrected, measure, guessed = {}, {}, "", {}
+    entries, corrected, near, measure, guessed = {}, {}, [], "", {}
     for case, kinds in curves.items():
         for selection, curve in kinds.items():
             measure = curve.measure.replace("_", " ")
@@ -240,7 +261,9 @@ def redundancy_table(curves: Curves, deltas: Sequence[float]) -> RedundancyTable
                 for delta in deltas:
                     key = case, selection, delta
                     entries[key] = curve.redundancy(delta)
-                    if (one := above_chance(curve, delta)) is not None:
+                    if curve.near_bar(delta):
+                        near.append(key)
+                    if (one := curve.above_chance(delta)) is not None:
                         corrected[key] = one
                 guessed[case] = not curve.above_guessing
     return RedundancyTable(
@@ -249,4 +272,5 @@ def redundancy_table(curves: Curves, deltas: Sequence[float]) -> RedundancyTable
         entries,
         tuple(case for case, so in guessed.items() if so),
         corrected,
+        tuple(near),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.stats import norm
@@ -168,10 +168,10 @@ def components_first(curves: Curves) -> Verdict:
             continue
         told = []
         for above, below in ((top, random), (random, bottom)):
-            ends = np.array([_gap(above, below, [i]) for i in few])
+            ends = np.array([gap_at(above, [i], below, [i]) for i in few])
             told.append(int((ends[:, 1] > 0).all()) - int((ends[:, 2] < 0).any()))
             widest = few[int(np.abs(ends[:, 0]).argmax())]
-            gap, low, high = _gap(above, below, [widest])
+            gap, low, high = gap_at(above, [widest], below, [widest])
             sentences.append(
                 f"{case}, {_short(above)} less {_short(below)}: up to {100 * gap:+.1f} points "
                 f"({100 * low:+.1f} to {100 * high:+.1f}) at k = {random.sizes[widest]}"
@@ -212,7 +212,7 @@ def as_good_as_projections(
         places = [i for i in range(n) if (random.sizes[i] <= size_of(FEW, random.d)) == few]
         if not places:
             continue
-        gap, low, high = _gap(random, projected, places)
+        gap, low, high = gap_at(random, places, projected, places)
         passed = True if low >= -margin else False if high < -margin else None
         outcomes.append(Outcome(case, passed))
         ends = f"{100 * low:+.1f} to {100 * high:+.1f}" if low == low else "one seed, no interval"
@@ -232,13 +232,16 @@ def _short(curve: Curve) -> str:
     return SELECTIONS[curve.selection].label.partition(" (")[0]
 
 
-def _gap(ours: Curve, theirs: Curve, places: list[int]) -> tuple[float, float, float]:
-    """The difference of two mean curves averaged over some places, and the ends of its interval
-    over draws of both and the images they share; NaN without one.
+def gap_at(
+    ours: Curve, at: Sequence[int], theirs: Curve, their_at: Sequence[int]
+) -> tuple[float, float, float]:
+    """The difference of two mean curves averaged over some places of each, and the ends of its
+    interval over draws of both and the images they share; NaN without one.
     """
-    gap = float((ours.mean[places] - theirs.mean[places]).mean())
+    places, their_places = list(at), list(their_at)
+    gap = float((ours.mean[places] - theirs.mean[their_places]).mean())
     first, second = ours.resampled(), theirs.resampled()
     if first is None or second is None:
         return gap, float("nan"), float("nan")
-    gaps = (first.values[:, places] - second.values[:, places]).mean(1)
+    gaps = (first.values[:, places] - second.values[:, their_places]).mean(1)
     return gap, *percentile_interval(gaps)

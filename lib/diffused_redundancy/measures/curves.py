@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError
+from ..errors import InputError, check_number
 from ..uncertainty.bootstrap import RESAMPLES, Resampled, percentile_interval, resampled
 from .guessing import beats_guessing
-from .redundancy import Redundancy, redundancy_of
+from .redundancy import Redundancy, redundancy_of, smallest_sufficient
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,9 @@ class Curve:
         Accuracy by class; NaN for classes without test images.
     objective, converged : ndarray (rows, s), optional
         Of logistic probes: the minimum reached on the train set, in nats, and whether it was.
+    solver_error : ndarray (rows, s), optional
+        Of logistic probes: the share of test images whose guess may differ from that of the exact
+        minimum.
     guessing : float, optional
         Of accuracy: the share of the largest class of the test images.
     images : int, optional
@@ -98,6 +101,7 @@ class Curve:
     per_class: np.ndarray | None = field(default=None, repr=False)
     objective: np.ndarray | None = field(default=None, repr=False)
     converged: np.ndarray | None = field(default=None, repr=False)
+    solver_error: np.ndarray | None = field(default=None, repr=False)
     guessing: float | None = None
     images: int | None = None
     by_images: np.ndarray | None = field(default=None, repr=False)
@@ -189,6 +193,12 @@ class Curve:
             **options,
         )
 
+    def above_chance(self, delta: float = 0.9, **options: Any) -> Redundancy | None:
+        """Chance-corrected DR of an accuracy that is clearly above guessing; None of others."""
+        if self.guessing is None or not self.above_guessing:
+            return None
+        return self.redundancy(delta, chance_corrected=True, **options)
+
     def kept(self, k: int, confidence: float = 0.95) -> tuple[float, float, float]:
         """The mean value at a size as a share of the whole layer's, and the ends of its interval
         over seeds and images; these are NaN where there is nothing to resample.
@@ -199,6 +209,40 @@ class Curve:
             return share, float("nan"), float("nan")
         shares = draws.values[:, self.column(k)] / draws.full
         return share, *percentile_interval(shares, confidence)
+
+    def near_bar(self, delta: float = 0.9) -> bool:
+        """Whether k* of DR(delta) could be another of the measured sizes within the solver's error:
+        with the means, and the whole layer's value, moved by their shares of undecided images.
+
+        False where no ``solver_error`` is known.
+
+        Raises
+        ------
+        InputError
+            If delta is out of range.
+
+        Examples
+        --------
+        >>> values, error = [[0.5, 0.719, 0.8]], [[0, 0.002, 0]]
+        >>> curve = Curve(
+        ...     "logistic_accuracy", "first", (0,), [1, 2, 4], values, d=4, full=0.8,
+        ...     solver_error=error,
+        ... )
+        >>> curve.near_bar(0.9), curve.near_bar(0.8)
+        (True, False)
+        """
+        delta = check_number(delta, "delta", 0, 1, open_low=True)
+        if self.solver_error is None or not len(self.sizes):
+            return False
+        error = np.asarray(self.solver_error, dtype=float).mean(0)
+        last = float(error[-1]) if self.sizes[-1] == self.d else 0.0
+        ends = [
+            smallest_sufficient(
+                (self.mean + sign * error)[None], delta * (self.full - sign * last), self.sizes
+            )[0]
+            for sign in (-1, 1)
+        ]
+        return not np.array_equal(ends[:1], ends[1:], equal_nan=True)
 
     def to_frame(self, **columns: Any) -> pd.DataFrame:
         """One row a seed and size: further columns of constants, then seed, k and value."""

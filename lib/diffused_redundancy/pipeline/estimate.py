@@ -45,7 +45,7 @@ images, 0.23 to 0.58 at the shapes of ``benchmarks/``, on a processor with instr
 bfloat16; without them they take about half as long again.
 """
 
-LOGISTIC_STEPS = 20
+LOGISTIC_STEPS = 29
 """Passes over the features that one logistic probe takes, typically."""
 
 GPU = 50e12

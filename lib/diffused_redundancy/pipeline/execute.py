@@ -24,7 +24,7 @@ SMALLER = {"paper-appendix": "paper", "paper": "cifar", "cifar": "miniature", "m
 """The next smaller preset, for the page of a failure."""
 
 
-README_FIGURE = {"02_probes": "ridge"}
+README_FIGURE = {"02_probes": "logistic"}
 """The figure of a notebook that the README shows."""
 
 

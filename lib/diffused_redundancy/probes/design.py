@@ -39,14 +39,24 @@ class DesignMatrix:
 
     def gathered(self, ordering: Ordering, k: int) -> DesignMatrix:
         """The first directions of an ordering and the row of ones, (k + 1, n)."""
-        if ordering.order is None:
-            directions = ordering.directions[:, :k].to(self.exact)  # type: ignore[index]
-            return DesignMatrix.of(torch.cat([directions.T @ self.exact[:-1], self.exact[-1:]]))
         if ordering.selection == "first" and k == ordering.d:
             return self
-        rows = torch.cat([ordering.order[:k], torch.tensor([ordering.d])]).to(self.exact.device)
-        exact = self.exact[rows]
-        return DesignMatrix(exact, exact if self.rough is self.exact else self.rough[rows])
+        exact = gathered_rows(self.exact, ordering, k)
+        if ordering.order is None:
+            return DesignMatrix.of(exact)
+        same = self.rough is self.exact
+        return DesignMatrix(exact, exact if same else gathered_rows(self.rough, ordering, k))
+
+
+def gathered_rows(features: Tensor, ordering: Ordering, k: int) -> Tensor:
+    """The first directions of an ordering and the row of ones, (k + 1, n), of features (d + 1,
+    n).
+    """
+    if ordering.order is None:
+        directions = ordering.directions[:, :k].to(features)  # type: ignore[index]
+        return torch.cat([directions.T @ features[:-1], features[-1:]])
+    rows = torch.cat([ordering.order[:k], torch.tensor([ordering.d])]).to(features.device)
+    return features[rows]
 
 
 def rounded(exact: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
@@ -28,7 +28,10 @@ ENOUGH_HISTORY = 3
 TOLERANCE = 2e-5
 """The share of the objective left to gain at which a problem ends."""
 
-MAX_ITERATIONS = 500
+MAX_ITERATIONS = 2000
+
+STALLED = 60
+"""Steps without a new least share left to gain after which rounding is all that is left."""
 
 LONGEST_SEARCH = 20
 """Trials of one line search."""
@@ -48,6 +51,8 @@ class Minima:
     ----------
     weights : Tensor (p, k, C)
     objective : ndarray (p,)
+    step : Tensor (p, k, C)
+        From the weights to the minimum of the quadratic model.
     left : ndarray (p,)
         The share of the objective that the quadratic model says is left to gain.
     iterations, evaluations : ndarray of int (p,)
@@ -57,11 +62,29 @@ class Minima:
     """
 
     weights: Tensor = field(repr=False)
+    step: Tensor = field(repr=False)
     objective: np.ndarray
     left: np.ndarray
     iterations: np.ndarray
     evaluations: np.ndarray
     converged: np.ndarray
+
+    def rows(self) -> list[Minima]:
+        """Each problem by itself."""
+        return [
+            Minima(*(getattr(self, one.name)[i : i + 1] for one in fields(self)))
+            for i in range(len(self.weights))
+        ]
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Minima]) -> Minima:
+        """The opposite of :meth:`rows`."""
+        parts = {one.name: [getattr(row, one.name) for row in rows] for one in fields(cls)}
+        return cls(
+            torch.cat(parts.pop("weights")),
+            torch.cat(parts.pop("step")),
+            *(np.concatenate(part) for part in parts.values()),
+        )
 
 
 class _History:
@@ -230,7 +253,8 @@ def minimise(
         A problem ends when the quadratic model says that less than this share of its objective is
         left to gain.
     max_iterations : int
-        A problem stops here in any case, with ``converged=False``.
+        A problem stops here in any case, with ``converged=False``; so does one that rounding keeps
+        from a new least share for ``STALLED`` steps.
     rough : bool
         Begin with rough answers.
 
@@ -240,11 +264,17 @@ def minimise(
     tiny long before the minimum, and the result would depend on the start.
     """
     run = _Run(evaluate, precondition, start, max_iterations)
-    if rough and tolerance < ROUGH_TOLERANCE:
-        run.descend(ROUGH_TOLERANCE, rough=True)
+    if rough:
+        run.descend(max(tolerance, ROUGH_TOLERANCE), rough=True)
     run.descend(tolerance, rough=False)
     return Minima(
-        run.end, run.objective, run.left, run.iterations, run.evaluations, run.left <= tolerance
+        run.end,
+        run.step,
+        run.objective,
+        run.left,
+        run.iterations,
+        run.evaluations,
+        run.left <= tolerance,
     )
 
 
@@ -264,6 +294,8 @@ class _Run:
         self.direction, self.slope = torch.zeros_like(self.weights), np.zeros(count)
         self.history = _History(self.weights, HISTORY)
         self.end, self.objective, self.left = start.clone(), np.zeros(count), np.full(count, np.inf)
+        self.step = torch.zeros_like(start)
+        self.least, self.since = np.full(count, np.inf), np.zeros(count, dtype=int)
         self.iterations, self.evaluations = np.zeros(count, dtype=int), np.zeros(count, dtype=int)
 
     def descend(self, tolerance: float, *, rough: bool) -> None:
@@ -359,15 +391,18 @@ class _Run:
         return float(-self.slope[i] / 2 / max(self.value[i], 1e-12))
 
     def _ends(self, i: int, tolerance: float) -> bool:
-        share = self._share(i)
+        share, number = self._share(i), self.held[i]
         known = len(self.history.slots[i]) >= ENOUGH_HISTORY or share <= tolerance * 1e-3
-        return (share <= tolerance and known) or self.iterations[
-            self.held[i]
-        ] >= self.max_iterations
+        if share < self.least[number]:
+            self.least[number], self.since[number] = share, self.iterations[number]
+        steps = self.iterations[number]
+        stopped = steps >= self.max_iterations or steps - self.since[number] >= STALLED
+        return (share <= tolerance and known) or bool(stopped)
 
     def _note(self, i: int) -> None:
         number = self.held[i]
         self.end[number] = self.weights[i].view(self.shape)
+        self.step[number] = self.direction[i].view(self.shape)
         self.objective[number], self.left[number] = self.value[i], self._share(i)
 
     def _keep(self, some: list[int]) -> None:

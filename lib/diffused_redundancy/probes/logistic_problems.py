@@ -24,7 +24,7 @@ from ..measures.accumulation import blocks
 from ..measures.selections import Ordering
 from ..measures.statistics import cholesky
 from .design import DesignMatrix, rounded
-from .lbfgs import Minima, minimise
+from .lbfgs import TOLERANCE, Minima, minimise
 from .size_groups import Group, filled_width
 
 CURVATURE = 0.1
@@ -233,13 +233,6 @@ class Problems:
         turned[:, -1] = gradient[-1]
         return turned
 
-    def guesses(self, features: Tensor, weights: Tensor) -> Tensor:
-        """The likeliest classes, (m, p), of all features (d + 1, m) at the weights of all
-        problems.
-        """
-        spread = self.in_neurons(weights, range(len(self.problems)))
-        return (features.T @ spread.flatten(1)).unflatten(1, spread.shape[1:]).argmax(2)
-
     def from_ridge(self) -> Tensor:
         """A start from nothing: the multiple of a ridge solution that is best on some images."""
         start = self._zero()
@@ -296,14 +289,22 @@ class Problems:
             device=like.device,
         )
 
-    def fit(self, start: Tensor) -> Minima:
+    def fit(self, start: Tensor, *, tolerance: float = TOLERANCE) -> Minima:
         """The minima, begun from weights (p, K + 1, C)."""
         return minimise(
             self.evaluate,
             self.precondition,
             start,
+            tolerance=tolerance,
             rough=self.features.rough is not self.features.exact,
         )
+
+
+def without_mean(weights: Tensor) -> Tensor:
+    """Weights (..., C) less their mean over classes: it changes no probability, and is zero at the
+    minimum. Approximate Hessians take it for far stiffer than it is.
+    """
+    return weights - weights.mean(-1, keepdim=True)
 
 
 def residuals(scores: Tensor, labels: Tensor) -> Tensor:

@@ -131,7 +131,12 @@ class LinearProbe(ABC):
     def evaluate(
         self, orderings: Ordering | Sequence[Ordering], sizes: Sequence[int] | None = None
     ) -> Arrays:
-        """What :meth:`curve` measures, as arrays under the names of :class:`Curve`."""
+        """What :meth:`curve` measures, as arrays."""
+
+    @staticmethod
+    def of_curve(arrays: Arrays) -> Arrays:
+        """What :meth:`evaluate` returns under the names of :class:`Curve`."""
+        return arrays
 
     def curve(
         self, orderings: Ordering | Sequence[Ordering], sizes: Sequence[int] | None = None
@@ -169,7 +174,7 @@ class LinearProbe(ABC):
             guessing=float(self._test_set[1].bincount().max()) / len(self._test_set[1]),
             images=len(self._test_set[1]),
             full_by_images=group_means(self.full_right).cpu().numpy(),
-            **self.evaluate(ordered, sizes, **how),
+            **self.of_curve(self.evaluate(ordered, sizes, **how)),
         )
 
     def redundancy(

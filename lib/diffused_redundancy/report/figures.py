@@ -208,8 +208,12 @@ def errors_figure(bands: Sequence[Band], ylabel: str, limit: float) -> Figure:
 
 
 @style()
-def points_figure(groups: Sequence[str], series: Sequence[Series], ylabel: str) -> Figure:
-    """Points with intervals between 0 and 1: one of each series a group."""
+def points_figure(
+    groups: Sequence[str], series: Sequence[Series], ylabel: str, *, top: float | None = 1
+) -> Figure:
+    """Points with intervals from 0 to ``top`` (by default 1; None: as the values are): one of each
+    series a group.
+    """
     figure, (axes,) = _multiples(1, height=3.2)
     for place, one in enumerate(series):
         shift = (place - (len(series) - 1) / 2) * 0.6 / len(series)
@@ -230,7 +234,7 @@ def points_figure(groups: Sequence[str], series: Sequence[Series], ylabel: str) 
         range(len(groups)), ["\n".join(textwrap.wrap(group, width)) for group in groups]
     )
     axes.set_xlim(-0.6, len(groups) - 0.4)
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, top)
     axes.set_ylabel(ylabel)
     axes.grid(axis="x", visible=False)
     _legend(figure, [axes])
