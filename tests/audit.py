@@ -44,6 +44,7 @@ from plain_layer import (
     sizes_of,
 )
 from scipy.stats import norm
+from threadpoolctl import threadpool_limits
 
 NOTEBOOKS = ("01_cka", "02_probes", "05_fairness")
 
@@ -52,9 +53,9 @@ CKA_ERROR = 2e-7
 them.
 """
 
-UNDECIDED = 0.02
-"""An image whose two largest logits are as close counts as undecided in a logistic probe, which a
-solver reaches to a tolerance.
+UNDECIDED = 0.01
+"""An image whose two largest logits are as close, in standard deviations of all logits, counts as
+undecided in a logistic probe, which a solver reaches to a tolerance.
 """
 
 RESAMPLES = 1000
@@ -405,18 +406,29 @@ def sd(values: np.ndarray) -> np.ndarray:
 
 
 def check_means(
-    audit: Audit, name: str, rows: pd.DataFrame, sizes: Sequence[int], values: np.ndarray, **how
+    audit: Audit,
+    name: str,
+    rows: pd.DataFrame,
+    sizes: Sequence[int],
+    values: np.ndarray,
+    *,
+    where: str,
+    slack: float = 0.0,
+    ties: np.ndarray | None = None,
 ) -> None:
-    """Mean, deviation and extremes over orders, values (orders, sizes)."""
+    """Mean, deviation and extremes over orders of values (orders, sizes), each of which may be off
+    by ``ties``.
+    """
     shown = rows.set_index("k").loc[list(sizes)]
-    for column, mine in (
-        ("mean", values.mean(0)),
-        ("sd", sd(values)),
-        ("least", values.min(0)),
-        ("largest", values.max(0)),
-        ("seeds", len(values)),
+    off = np.zeros(values.shape) if ties is None else ties
+    for column, mine, more in (
+        ("mean", values.mean(0), off.mean(0)),
+        ("sd", sd(values), 3 * off.sum(0) / max(1, len(values) - 1)),
+        ("least", values.min(0), off.max(0)),
+        ("largest", values.max(0), off.max(0)),
+        ("seeds", len(values), 0.0),
     ):
-        audit.numbers(name, column, shown[column], mine, **how)
+        audit.numbers(name, column, shown[column], mine, where=where, slack=slack + more)
 
 
 def check_delta(audit: Audit, name: str, row: pd.Series, d: int, where: str) -> None:
@@ -594,10 +606,10 @@ def _audit_debiased(
 # Notebook 02
 
 
-def near_ties(scores: np.ndarray) -> np.ndarray:
-    """How many images of (..., m, C) a solver's tolerance may decide either way."""
-    two = np.partition(scores, -2, axis=-1)[..., -2:]
-    return ((two[..., 1] - two[..., 0]) < UNDECIDED).sum(-1)
+def near_ties(scores: np.ndarray) -> int:
+    """How many images of (m, C) a solver's tolerance may decide either way."""
+    two = np.partition(scores, -2, axis=1)[:, -2:]
+    return int((two[:, 1] - two[:, 0] < UNDECIDED * scores[np.isfinite(scores)].std()).sum())
 
 
 def printed_grid(text: str) -> tuple[float, float]:
@@ -668,6 +680,14 @@ def _accuracies(right: np.ndarray) -> np.ndarray:
     return right.mean(-1)
 
 
+def _ties(
+    layer: PlainLayer, penalty: float, selection: str, seeds: Sequence[int], sizes: Sequence[int]
+) -> np.ndarray:
+    """How many guesses rest on less than float32 features can tell, as a share, (seeds, sizes)."""
+    ties = [[layer.ties[penalty, selection, seed, k] for k in sizes] for seed in seeds]
+    return np.array(ties) / layer.m
+
+
 def _rights(
     run: Run,
     layer: PlainLayer,
@@ -696,31 +716,44 @@ def _audit_ridge(run: Run, audit: Audit, layer: PlainLayer, case: str, penalty: 
         sizes = run.sizes(most, *rows["k"].dropna().astype(int), *chance)
         seeds = seeds_of(selection, parameters)
         right = _rights(run, layer, penalty, selection, seeds, sizes)
-        values = _accuracies(right)
+        values, ties = _accuracies(right), _ties(layer, penalty, selection, seeds, sizes)
         shown = curves.query("case == @case and selection == @selection")
         shown = shown.set_index(["seed", "k"])["value"]
         listed = [seed for seed in seeds if seed in (0, *parameters["SEEDS"])]
+        places = [seeds.index(seed) for seed in listed]
         audit.numbers(
             f"{name}-ridge",
             "value",
             [[shown[seed, k] for k in sizes] for seed in listed],
-            values[[seeds.index(seed) for seed in listed]],
+            values[places],
             where=where,
+            slack=ties[places],
         )
         some = run.seeds(listed)[:3]
         fitted = [k for k in sizes_of(parameters["FRACTIONS"], layer.d) if k <= most]
+        _rights(run, layer, penalty, selection, some, fitted)
         audit.numbers(
             f"{name}-ridge",
             "value, by scikit-learn's ridge",
             [[shown[seed, k] for k in fitted] for seed in some],
             [[layer.sklearn_right(penalty, selection, seed, k).mean() for k in fitted] for seed in some],
             where=where,
+            slack=_ties(layer, penalty, selection, some, fitted),
         )
         of_means = means.query("case == @case and selection == @selection")
-        check_means(audit, f"{name}-ridge-means", of_means, sizes, values, where=where)
+        check_means(audit, f"{name}-ridge-means", of_means, sizes, values, where=where, ties=ties)
         spread = _spread(run, layer, penalty, selection, seeds, rows, whole)
         _audit_redundancy(
-            audit, f"{name}-redundancy-ridge", rows, layer, full, values, sizes, len(seeds), spread
+            audit,
+            f"{name}-redundancy-ridge",
+            rows,
+            layer,
+            full,
+            values,
+            sizes,
+            len(seeds),
+            spread,
+            ties.mean(0),
         )
         if selection == "random":
             for _, row in rows.iterrows():
@@ -947,7 +980,9 @@ def _audit_effects(run: Run, audit: Audit, layer: PlainLayer, case: str, chosen:
             if probe == "ridge":
                 seeds = seeds_of("random", parameters)
                 right = _rights(run, layer, penalty, "random", seeds, [fifth])
-                full, slack = layer.whole_right(penalty).mean(), 0.0
+                full = layer.whole_right(penalty).mean()
+                ties = _ties(layer, penalty, "random", seeds, [fifth])
+                slack = 100 * ties.mean() / full
             else:
                 right, ties = _logistic(run, layer, penalty, "random", parameters["SEEDS"], [fifth])
                 whole, open_ = _logistic(run, layer, penalty, "random", [1], [layer.d])
@@ -1310,7 +1345,8 @@ def main(words: Sequence[str] | None = None) -> int:
         if not run.has(notebook):
             print(f"{given.folder} holds no results of {notebook}", file=sys.stderr)
             return 2
-        AUDITS[notebook](run, audit)
+        with threadpool_limits(1):  # layers are small, and --jobs is for more cores
+            AUDITS[notebook](run, audit)
     audit.left_out["features and labels"] = "they are the input"
     audit.left_out["sentences and verdicts"] = "made from the curves and tables above"
     audit.left_out["times, versions, machine"] = "they are of the run"

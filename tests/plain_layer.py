@@ -23,6 +23,9 @@ SEEDED = ("random", "random_projection", "gaussian_projection")
 RIDGE_WITHIN, LOGISTIC_WITHIN = 1.001, 1.02
 """Times the least held-out loss up to which a stronger penalty is as good: the rule as stated."""
 
+TIE = 1e-5
+"""Scores of two classes, 0 to 1, that float32 features do not tell apart."""
+
 
 def size_of(fraction: float, d: int) -> int:
     """The authors' rounding."""
@@ -159,6 +162,7 @@ class PlainLayer:
         self.counts = np.bincount(self.z, minlength=self.classes)
         self.guessing = self.counts.max() / self.m
         self._right: dict[tuple[float, str, int], dict[int, np.ndarray]] = {}
+        self.ties: dict[tuple[float, str, int, int], int] = {}
         self._logistic: dict[tuple[float, str, int, int], np.ndarray] = {}
 
     @cached_property
@@ -300,6 +304,8 @@ class PlainLayer:
             for k in wanted:
                 scores = self._scores_of(gram[:k, :k], right_hand[:k], B[:, :k], penalty)
                 known[k] = np.packbits(scores.argmax(1) == self.z)
+                two = np.partition(scores, -2, axis=1)[:, -2:]
+                self.ties[penalty, selection, seed, k] = int((np.diff(two) < TIE).sum())
         return np.unpackbits(np.stack([known[k] for k in sizes]), axis=1, count=self.m).astype(bool)
 
     @cached_property
