@@ -60,6 +60,85 @@ undecided in a logistic probe, which a solver reaches to a tolerance.
 
 RESAMPLES = 1000
 
+REDUNDANCY = "case selection measure delta DR low high k d full seeds".split()
+ABOVE_CHANCE = ["DR_above_chance", "low_above_chance", "high_above_chance", "chance"]
+CURVE = "measure case selection seed k value".split()
+MEANS = "measure case selection k mean sd least largest seeds".split()
+PRECISION = (
+    "case DR low high seeds sd_subsets sd_paper_subsets sd_images coverage coverage_paper_seeds "
+    "seeds_for_0.01"
+).split()
+
+COLUMNS = {
+    "01_cka-layers": ["case", "n_train", "n_test", "d", "classes", "constant neurons", "r"],
+    "01_cka-curves": CURVE,
+    "01_cka-means": MEANS,
+    "01_cka-redundancy": REDUNDANCY,
+    "01_cka-closed-form-curves": ["case", "k", "closed_form", "mean", "standard_error"],
+    "01_cka-closed-form": [
+        *("case", "r", "largest error, all k", "at k", "largest error, k ≥ 10%"),
+        "within 0.02 from k",
+    ],
+    "01_cka-debiased": [
+        *("case", "plain at 10%", "debiased at 10%", "largest difference", "at k"),
+    ],
+    "01_cka-precision": PRECISION,
+    "02_probes-penalties": [
+        *("case", "probe", "penalty", "validation loss", "validation accuracy"),
+        *("parts left out in turn", "grid"),
+    ],
+    "02_probes-ridge": CURVE,
+    "02_probes-ridge-means": MEANS,
+    "02_probes-logistic": CURVE,
+    "02_probes-redundancy-ridge": [*REDUNDANCY, *ABOVE_CHANCE],
+    "02_probes-redundancy-logistic": [*REDUNDANCY, *ABOVE_CHANCE],
+    "02_probes-agreement": [
+        *("case", "ridge, full layer", "logistic, full layer", "largest gap", "at k"),
+        *("gap at a fifth", "low", "high"),
+    ],
+    "02_probes-penalty-effects": [
+        *("case", "probe", "ten times weaker", "as chosen", "ten times stronger"),
+    ],
+    "02_probes-penalty-bands": [
+        *("case", "penalty", "penalties of the band", "δ", "DR(δ)", "least", "most", "width"),
+        "orders",
+    ],
+    "02_probes-precision": PRECISION,
+    "02_probes-paper": [
+        *("net", "d", "ImageNet top-1", "DR, CIFAR10", "DR, CIFAR100", "DR, Flowers", "DR, Pets"),
+    ],
+    "05_fairness-spread": [
+        *("task", "net", "neurons", "k", "mean", "worst class", "Gini", *plain.NULLS),
+        *("by chance", "variation"),
+    ],
+    "05_fairness-nulls": [
+        *("task", "net", "k", "index", "null", "observed", "expected", "excess", "low", "high"),
+        *("p", "p, corrected"),
+    ],
+    "05_fairness-loss-by-margin": [
+        *("task", "class", "k", "images", "margin", "full layer", "left", "loss, points"),
+        *("predicted loss, points", "beyond, points", "low", "high", "p"),
+    ],
+    "05_fairness-lost-most": [
+        *("task", "k", "class", "chosen on", "loss on the other, points", "low", "high"),
+        *("predicted loss, points", "margin"),
+    ],
+    "05_fairness-choices": [
+        *("task", "rule", "k", "share dropped", "mean kept on test", "worst tenth kept on test"),
+        "worst class on test",
+    ],
+}
+"""The columns that are recomputed here; others are told to be missing."""
+
+UNKNOWN = "nothing here recomputes it"
+
+RESULTS = {
+    "01_cka": ("cka at 20%, ", "DR("),
+    "02_probes": ("share at 20%, ", "full layer, ", "DR("),
+    "05_fairness": ("Gini, ", "agreement between seeds, ", "agreement beyond a shift, ", "cells"),
+}
+"""How the names of results begin that are recomputed here."""
+
 
 def rounding(printed: np.ndarray, digits: int = 6) -> np.ndarray:
     """Half a unit of the last digit of numbers printed with so many."""
@@ -946,24 +1025,45 @@ def _audit_agreement(
     name, parameters = "02_probes-agreement", run.told("02_probes")["parameters"]
     row = run.table(name).query("case == @case").iloc[0]
     sizes, seeds = sizes_of(parameters["FRACTIONS"], layer.d), parameters["SEEDS"]
-    ridge = _accuracies(_rights(run, layer, chosen["ridge"], "random", seeds, sizes)).mean(0)
-    right, ties = _logistic(run, layer, chosen["logistic"], "random", seeds, sizes)
-    logistic, slack = _accuracies(right).mean(0), ties.mean(0) / layer.m
-    gap = 100 * (ridge - logistic)
-    widest = sizes.index(int(row["at k"]))
-    fifth = size_of(0.2, layer.d)
-    largest = bool(np.abs(gap[widest]) + 200 * slack.max() >= np.abs(gap).max() - 1e-9)
+    ridge = _rights(run, layer, chosen["ridge"], "random", seeds, sizes)
+    logistic, ties = _logistic(run, layer, chosen["logistic"], "random", seeds, sizes)
+    gap = 100 * (ridge.mean((0, 2)) - logistic.mean((0, 2)))
+    slack = 100 * ties.mean(0) / layer.m
+    widest, fifth = sizes.index(int(row["at k"])), size_of(0.2, layer.d)
+    largest = bool(np.abs(gap[widest]) + 2 * slack.max() >= np.abs(gap).max() - 1e-9)
     audit.words(name, "at k is where it is largest", largest, True, case)
+    full, open_ = _logistic(run, layer, chosen["logistic"], "random", [1], [layer.d])
     for column, mine, allowed in (
-        ("ridge, full layer", layer.whole_right(chosen["ridge"]).mean(), 0),
-        ("logistic, full layer", logistic[-1] if sizes[-1] == layer.d else np.nan, slack[-1]),
-        ("largest gap", gap[widest], 100 * slack[widest]),
-        ("gap at a fifth", *((gap[at], 100 * slack[at]) if fifth in sizes else (np.nan, 0)))
-        if (at := sizes.index(fifth) if fifth in sizes else 0) is not None
-        else (),
+        ("ridge, full layer", layer.whole_right(chosen["ridge"]).mean(), 0.0),
+        ("logistic, full layer", full.mean(), open_.mean() / layer.m),
+        ("largest gap", gap[widest], slack[widest]),
     ):
-        if mine == mine or column == "gap at a fifth":
-            audit.numbers(name, column, row[column], mine, where=case, slack=allowed)
+        audit.numbers(name, column, row[column], mine, where=case, slack=allowed)
+    if fifth not in sizes:
+        audit.numbers(name, "gap at a fifth", row["gap at a fifth"], np.nan, where=case)
+        return
+    at = sizes.index(fifth)
+    audit.numbers(
+        name, "gap at a fifth", row["gap at a fifth"], gap[at], where=case, slack=slack[at]
+    )
+    apart = 100.0 * (ridge[:, at].astype(float) - logistic[:, at])
+    ends = mean_interval(apart, np.random.default_rng(9))
+    printed = [row["low"], row["high"]]
+    allowed = 0.2 * (row["high"] - row["low"]) + slack[at] + 0.05
+    audit.resampled(name, "ends of intervals", printed, ends, allowed, case)
+
+
+def mean_interval(values: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+    """The interval of the mean of values (orders, m), both drawn with replacement."""
+    n, m = values.shape
+    means = np.full(RESAMPLES, values.mean())
+    if n > 1:
+        weight = rng.multinomial(n, [1 / n] * n, size=RESAMPLES) / n
+        means += plain.widened(n) * (weight @ values.mean(1) - values.mean())
+    weight = rng.multinomial(m, [1 / m] * m, size=RESAMPLES) / m
+    means += weight @ values.mean(0) - values.mean()
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _audit_effects(run: Run, audit: Audit, layer: PlainLayer, case: str, chosen: pd.Series) -> None:
@@ -1329,6 +1429,18 @@ class _FairCell:
             audit.numbers(name, column, shown, mine, where=where, digits=9, slack=0.0501)
 
 
+def check_known(run: Run, audit: Audit, notebook: str) -> None:
+    """Name what a notebook wrote and nothing here recomputes."""
+    for path in sorted((run.folder / "tables").glob(f"{notebook}-*.csv")):
+        known = COLUMNS.get(path.stem, [])
+        for column in run.table(path.stem).columns:
+            if column not in known:
+                audit.left_out[f"{path.stem}, {column}"] = UNKNOWN
+    for key in run.told(notebook)["results"]:
+        if not key.startswith(RESULTS[notebook]):
+            audit.left_out[f"{notebook}.json, {key}"] = UNKNOWN
+
+
 AUDITS = {"01_cka": audit_cka, "02_probes": audit_probes, "05_fairness": audit_fairness}
 
 
@@ -1345,6 +1457,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if not run.has(notebook):
             print(f"{given.folder} holds no results of {notebook}", file=sys.stderr)
             return 2
+        check_known(run, audit, notebook)
         with threadpool_limits(1):  # layers are small, and --jobs is for more cores
             AUDITS[notebook](run, audit)
     audit.left_out["features and labels"] = "they are the input"
