@@ -208,12 +208,12 @@ class Audit:
     ) -> None:
         ours = np.broadcast_to(np.asarray(mine, dtype=float), shown.shape)
         gap = np.where(np.isnan(shown) & np.isnan(ours), 0, np.abs(shown - ours))
-        gap = np.where(np.isnan(gap), np.inf, gap)
+        gap, allowed = np.where(np.isnan(gap), np.inf, gap), np.nan_to_num(allowed)
         line = self.lines.setdefault((section, table, kind), Line())
         line.count += gap.size
         failed = gap > allowed
         line.failed += int(failed.sum())
-        over = np.divide(gap, allowed, out=np.zeros_like(gap), where=allowed > 0)
+        over = np.where(failed, gap, 0)
         at = np.unravel_index(over.argmax(), gap.shape)
         if failed.any() and not line.where:
             line.where = f"{where}: printed {shown[at]:g}, recomputed {ours[at]:g}"
