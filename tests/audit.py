@@ -1,6 +1,6 @@
 """Recompute the numbers that notebooks 01, 02 and 05 print, from the features, independently.
 
-``python tests/audit.py FOLDER`` reads ``FOLDER/tables/*.csv`` and ``FOLDER/results/*.json`` of a run
+``python tests/audit.py FOLDER`` reads ``tables/*.csv`` and ``results/*.json`` in the reports of a run
 (such as ``reports/miniature``), takes each layer's features from the library (the cache of the run
 has them), and from there on uses NumPy, SciPy and scikit-learn only: ``plain_layer.py`` and
 ``plain_fairness.py``. Of every table and kind of number it prints how many were recomputed and the
@@ -60,14 +60,38 @@ undecided in a logistic probe, which a solver reaches to a tolerance.
 
 RESAMPLES = 1000
 
-REDUNDANCY = "case selection measure delta DR low high k d full seeds".split()
+GRID = half_decades(1e-6, 100)
+"""Ridge penalties that are tried at first; notebook 05 does not print how far they went."""
+
+REDUNDANCY = [
+    "case",
+    "selection",
+    "measure",
+    "delta",
+    "DR",
+    "low",
+    "high",
+    "k",
+    "d",
+    "full",
+    "seeds",
+]
 ABOVE_CHANCE = ["DR_above_chance", "low_above_chance", "high_above_chance", "chance"]
-CURVE = "measure case selection seed k value".split()
-MEANS = "measure case selection k mean sd least largest seeds".split()
-PRECISION = (
-    "case DR low high seeds sd_subsets sd_paper_subsets sd_images coverage coverage_paper_seeds "
-    "seeds_for_0.01"
-).split()
+CURVE = ["measure", "case", "selection", "seed", "k", "value"]
+MEANS = ["measure", "case", "selection", "k", "mean", "sd", "least", "largest", "seeds"]
+PRECISION = [
+    "case",
+    "DR",
+    "low",
+    "high",
+    "seeds",
+    "sd_subsets",
+    "sd_paper_subsets",
+    "sd_images",
+    "coverage",
+    "coverage_paper_seeds",
+    "seeds_for_0.01",
+]
 
 COLUMNS = {
     "01_cka-layers": ["case", "n_train", "n_test", "d", "classes", "constant neurons", "r"],
@@ -154,6 +178,7 @@ class Line:
     failed: int = 0
     largest: float = 0.0
     allowed: float = 0.0
+    share: float = 0.0
     where: str = ""
 
 
@@ -177,7 +202,9 @@ class Audit:
     ) -> None:
         """Numbers that follow from the features: equal to printed digits, and a slack."""
         shown = np.atleast_1d(np.asarray(printed, dtype=float))
-        self._compare("computed", table, kind, shown, mine, rounding(shown, digits) + np.asarray(slack), where)
+        self._compare(
+            "computed", table, kind, shown, mine, rounding(shown, digits) + np.asarray(slack), where
+        )
 
     def resampled(
         self, table: str, kind: str, printed: object, mine: object, tolerance: object, where: object
@@ -214,6 +241,7 @@ class Audit:
         failed = gap > allowed
         line.failed += int(failed.sum())
         over = np.where(failed, gap, 0)
+        line.share = max(line.share, float((gap / np.maximum(allowed, 1e-300)).max()))
         at = np.unravel_index(over.argmax(), gap.shape)
         if failed.any() and not line.where:
             line.where = f"{where}: printed {shown[at]:g}, recomputed {ours[at]:g}"
@@ -244,12 +272,15 @@ class Audit:
         for what, why in self.left_out.items():
             print(f"{what}: {why}")
         total = sum(line.count for line in self.lines.values())
-        computed = [line for key, line in self.lines.items() if key[0] == "computed"]
-        finite = [line.largest for line in computed if np.isfinite(line.largest)]
-        print(
-            f"\n{total:,} numbers audited, {failed} wrong; the largest difference of those "
-            f"recomputed is {max(finite, default=0):.1e}."
-        )
+        computed = {key: line for key, line in self.lines.items() if key[0] == "computed"}
+        worst = max(computed, key=lambda key: computed[key].share, default=None)
+        print(f"\n{total:,} numbers audited, {failed} wrong.", end="")
+        if worst is not None:
+            line = computed[worst]
+            print(
+                f" Of those recomputed, {worst[1]}, {worst[2]} comes closest to what its digits "
+                f"allow: {line.share:.2f} of that."
+            )
         return int(failed > 0)
 
 
@@ -350,7 +381,13 @@ class Spread:
         return np.where(enough.any(1), self.sizes[enough.argmax(1)], self.d)
 
     def draws(
-        self, rng: np.random.Generator, resamples: int, *, rows: bool = True, images: bool = True
+        self,
+        rng: np.random.Generator,
+        resamples: int,
+        *,
+        rows: bool = True,
+        images: bool = True,
+        confidence: float = 0.95,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Mean curves and the whole layer's values with orders and images drawn with replacement;
         deviations over few orders are widened.
@@ -360,7 +397,7 @@ class Spread:
         curves, full = np.tile(mean, (resamples, 1)), np.full(resamples, self.full)
         if rows and n > 1:
             weight = rng.multinomial(n, [1 / n] * n, size=resamples) / n
-            curves += plain.widened(n) * (weight @ self.values - mean)
+            curves += plain.widened(n, confidence) * (weight @ self.values - mean)
         if images:
             weight = rng.multinomial(m, [1 / m] * m, size=resamples) / m
             curves += weight @ (self.by_image - self.by_image.mean(0))
@@ -368,10 +405,17 @@ class Spread:
                 full += weight @ self.full_by_image - self.full_by_image.mean()
         return curves, full
 
-    def interval(self, delta: float, rng: np.random.Generator, resamples: int = RESAMPLES):
+    def interval(
+        self,
+        delta: float,
+        rng: np.random.Generator,
+        resamples: int = RESAMPLES,
+        confidence: float = 0.95,
+    ) -> tuple[float, float]:
         """The ends of the interval of DR."""
-        first = self.first(*self.draws(rng, resamples), delta)
-        low, high = np.quantile(first, [0.025, 0.975], method="inverted_cdf")
+        first = self.first(*self.draws(rng, resamples, confidence=confidence), delta)
+        tail = (1 - confidence) / 2
+        low, high = np.quantile(first, [tail, 1 - tail], method="inverted_cdf")
         return 1 - high / self.d, 1 - low / self.d
 
     def deviation(self, delta: float, rng: np.random.Generator, **which: bool) -> float:
@@ -408,7 +452,9 @@ class Spread:
         return float(np.diff(self.sizes, append=self.sizes[-1]).max()) / self.d
 
 
-def check_interval(audit: Audit, name: str, row, ends, spread: Spread, where: str, names=("low", "high")):
+def check_interval(
+    audit: Audit, name: str, row, ends, spread: Spread, where: str, names=("low", "high")
+):
     """Ends of an interval of DR, to a quarter of its width and two neurons."""
     low, high = (float(row[one]) for one in names)
     allowed = 0.25 * abs(high - low) + 2 / spread.d + spread.step
@@ -525,7 +571,14 @@ def audit_cka(run: Run, audit: Audit) -> None:
     about = run.table(f"{name}-layers").set_index("case")
     tables = {
         one: run.table(f"{name}-{one}")
-        for one in ("curves", "means", "redundancy", "closed-form-curves", "closed-form", "debiased")
+        for one in (
+            "curves",
+            "means",
+            "redundancy",
+            "closed-form-curves",
+            "closed-form",
+            "debiased",
+        )
         if (run.folder / "tables" / f"{name}-{one}.csv").is_file()
     }
     precise = run.table(f"{name}-precision")
@@ -548,7 +601,7 @@ def audit_cka(run: Run, audit: Audit) -> None:
             sizes = run.sizes(most, *rows["k"].dropna().astype(int))
             seeds = seeds_of(selection, parameters)
             values = np.stack(
-                run.map(lambda seed, s=selection, k=sizes: layer.cka(s, seed, k), seeds)
+                run.map(lambda seed, s=selection, k=sizes, of=layer: of.cka(s, seed, k), seeds)
             )
             curves = tables["curves"].query("case == @case and selection == @selection")
             shown = curves.set_index(["seed", "k"])["value"]
@@ -585,9 +638,22 @@ def audit_cka(run: Run, audit: Audit) -> None:
             if selection == "random":
                 _audit_closed_form(run, audit, tables, case, layer, sizes, values)
                 _audit_debiased(run, audit, tables["debiased"], case, layer, parameters)
+                check_every_subset(
+                    audit,
+                    run,
+                    name,
+                    case,
+                    lambda sizes, s=seeds, of=layer: np.stack(
+                        [of.cka("random", one, sizes) for one in s]
+                    ),
+                    0.9,
+                    d,
+                )
                 key, fifth = f"cka at 20%, {case}", size_of(0.2, d)
                 mine = values[:, sizes.index(fifth)].mean()
-                audit.numbers(f"{name}.json", "cka at 20%", results[key], mine, where=key, slack=2e-7)
+                audit.numbers(
+                    f"{name}.json", "cka at 20%", results[key], mine, where=key, slack=2e-7
+                )
                 for _, row in precise[precise.get("case", pd.Series()) == case].iterrows():
                     check_precision(audit, f"{name}-precision", row, spread, delta, run)
                     kept = rows[rows["delta"] == delta].iloc[0]
@@ -715,6 +781,7 @@ def audit_probes(run: Run, audit: Audit) -> None:
         _audit_agreement(run, audit, layer, case, chosen)
         _audit_effects(run, audit, layer, case, chosen)
         _audit_band(run, audit, layer, case, penalties)
+        audit_verdicts(run, audit, layer, case, chosen)
     paper = run.table(f"{name}-paper")
     printed = [
         [384, 0.6482, 0.70, 0.50, 0.50, 0.80],
@@ -785,7 +852,10 @@ def _audit_ridge(run: Run, audit: Audit, layer: PlainLayer, case: str, penalty: 
     curves, means = run.table(f"{name}-ridge"), run.table(f"{name}-ridge-means")
     table, precise = run.table(f"{name}-redundancy-ridge"), run.table(f"{name}-precision")
     whole = layer.whole_right(penalty)
-    full, delta = float(whole.mean()), 0.9 if 0.9 in parameters["DELTAS"] else parameters["DELTAS"][0]
+    full, delta = (
+        float(whole.mean()),
+        0.9 if 0.9 in parameters["DELTAS"] else parameters["DELTAS"][0],
+    )
     key = f"full layer, ridge, {case}"
     audit.numbers(f"{name}.json", "full layer, ridge", told["results"][key], full, where=key)
     for selection in parameters["SELECTIONS"]:
@@ -815,7 +885,10 @@ def _audit_ridge(run: Run, audit: Audit, layer: PlainLayer, case: str, penalty: 
             f"{name}-ridge",
             "value, by scikit-learn's ridge",
             [[shown[seed, k] for k in fitted] for seed in some],
-            [[layer.sklearn_right(penalty, selection, seed, k).mean() for k in fitted] for seed in some],
+            [
+                [layer.sklearn_right(penalty, selection, seed, k).mean() for k in fitted]
+                for seed in some
+            ],
             where=where,
             slack=_ties(layer, penalty, selection, some, fitted),
         )
@@ -844,6 +917,7 @@ def _audit_ridge(run: Run, audit: Audit, layer: PlainLayer, case: str, penalty: 
                 check_precision(audit, f"{name}-precision", row, spread, delta, run)
                 kept = rows[rows["delta"] == delta].iloc[0]
                 audit.numbers(f"{name}-precision", "DR", row["DR"], kept["DR"], where=case)
+            check_tasks_differ(audit, run, case, spread, rows, delta)
 
 
 def _chance_sizes(rows: pd.DataFrame, d: int) -> list[int]:
@@ -918,8 +992,7 @@ def _audit_redundancy(
             mine = round(k) if open_ and allowed and np.any(slack) else first
             kind = f"k{suffix}".replace("_", " ")
             audit.numbers(name, kind, k, mine, where=where, slack=1e-3)
-            low, high = row[f"low{suffix}"], row[f"high{suffix}"]
-            if low == low:
+            if row[f"low{suffix}"] == row[f"low{suffix}"]:
                 one = Spread(
                     spread.values,
                     spread.by_image,
@@ -1053,17 +1126,157 @@ def _audit_agreement(
     audit.resampled(name, "ends of intervals", printed, ends, allowed, case)
 
 
-def mean_interval(values: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """The interval of the mean of values (orders, m), both drawn with replacement."""
-    n, m = values.shape
-    means = np.full(RESAMPLES, values.mean())
-    if n > 1:
-        weight = rng.multinomial(n, [1 / n] * n, size=RESAMPLES) / n
-        means += plain.widened(n) * (weight @ values.mean(1) - values.mean())
+def mean_interval(
+    values: np.ndarray, rng: np.random.Generator, others: np.ndarray | None = None
+) -> tuple[float, float]:
+    """The interval of the mean of values (orders, m), less that of others with orders of their own,
+    with orders and images drawn with replacement.
+    """
+    m = values.shape[1]
+    apart = values.mean(0) - (0 if others is None else others.mean(0))
+    means = np.full(RESAMPLES, apart.mean())
+    for sign, some in ((1, values), (-1, others)):
+        if some is not None and (n := len(some)) > 1:
+            weight = rng.multinomial(n, [1 / n] * n, size=RESAMPLES) / n
+            means += sign * plain.widened(n) * (weight @ some.mean(1) - some.mean())
     weight = rng.multinomial(m, [1 / m] * m, size=RESAMPLES) / m
-    means += weight @ values.mean(0) - values.mean()
+    means += weight @ apart - apart.mean()
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
+
+
+# Numbers in verdicts
+
+
+def stated(because: str, start: str) -> list[float]:
+    """The numbers after some words of a verdict, up to the next case."""
+    text = because.partition(start)[2]
+    end = re.search(r"; |\. ", text)
+    return [float(one) for one in re.findall(r"[+-]?\d+(?:\.\d+)?", text[: end and end.start()])]
+
+
+def verdicts_of(run: Run, notebook: str, claim: int) -> list[str]:
+    return [one["because"] for one in run.told(notebook)["verdicts"] if one["claim"] == claim]
+
+
+TENTHS = 0.0501
+"""Half of the last digit of numbers with one decimal."""
+
+
+def check_every_subset(
+    audit: Audit, run: Run, notebook: str, case: str, values_at: Callable, bar: float, d: int
+) -> None:
+    """Claim 2: the size from which each order keeps a share."""
+    for because in verdicts_of(run, notebook, 2):
+        said = stated(because, f"{case}: from k = ")
+        if not said:
+            continue
+        k = int(said[0])
+        sizes = run.sizes(d, k)
+        enough = (values_at(sizes) >= bar - 1e-12).all(0)
+        below = np.flatnonzero(~enough)
+        later = [*sizes, d + 1]
+        mine = later[below[-1] + 1] if len(below) else later[0]
+        name, where = f"{notebook}.json", f"claim 2, {case}"
+        audit.numbers(name, "verdict 2", said[:2], [mine, d], where=where)
+        audit.numbers(
+            name, "verdict 2", said[2], 100 * mine / d, digits=9, slack=0.501, where=where
+        )
+
+
+def audit_verdicts(run: Run, audit: Audit, layer: PlainLayer, case: str, chosen: pd.Series) -> None:
+    """Numbers in the verdicts of notebook 02 on one case."""
+    name, parameters = "02_probes.json", run.told("02_probes")["parameters"]
+    seeds, d, m = parameters["SEEDS"], layer.d, layer.m
+    full = float(layer.whole_right(chosen["ridge"]).mean())
+
+    def ridge_at(sizes: Sequence[int]) -> np.ndarray:
+        every = seeds_of("random", parameters)
+        return _accuracies(_rights(run, layer, chosen["ridge"], "random", every, sizes))
+
+    check_every_subset(audit, run, "02_probes", case, ridge_at, 0.9 * full, d)
+    sizes, fifth, tenth = sizes_of(parameters["FRACTIONS"], d), size_of(0.2, d), size_of(0.1, d)
+
+    def right_of(selection: str, some: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        mine = seeds if selection in SEEDED else [0]
+        return _logistic(run, layer, chosen["logistic"], selection, mine, some)
+
+    whole, open_ = _logistic(run, layer, chosen["logistic"], "random", [1], [d])
+    rng = np.random.default_rng(13)
+    for because in verdicts_of(run, "02_probes", 1):
+        if not (said := stated(because, f"{case}: ")):
+            continue
+        right, ties = right_of("random", [fifth])
+        right, top = right[:, 0], whole[0, 0]
+        share, slack = right.mean() / top.mean(), (ties.mean() + open_.mean()) / m / top.mean()
+        where = f"claim 1, {case}"
+        mine = [100 * share, 100 * (1 - share) * top.mean()]
+        how = {"where": where, "digits": 9, "slack": TENTHS + 100 * slack}
+        audit.numbers(name, "verdict 1", [said[0], said[3]], mine, **how)
+        spread = Spread(right.mean(1)[:, None], right.mean(0)[:, None], top.mean(), top, sizes, d)
+        curves, tops = spread.draws(rng, RESAMPLES)
+        ends = 100 * np.quantile(curves[:, 0] / tops, [0.025, 0.975])
+        allowed = 0.25 * (said[2] - said[1]) + 0.1 + 100 * slack
+        audit.resampled(name, "verdict 1, ends", said[1:3], ends, allowed, where)
+    pairs = (
+        ("top principal components less random neurons", "pca", "random"),
+        ("random neurons less bottom principal components", "random", "pca_least"),
+    )
+    for because, (words, above, below) in itertools.product(
+        verdicts_of(run, "02_probes", 5), pairs
+    ):
+        if not (said := stated(because, f"{case}, {words}: up to ")):
+            continue
+        few = [k for k in sizes if int(0.01 * d) <= k <= tenth]
+        (ours, ties), (theirs, more) = right_of(above, few), right_of(below, few)
+        gaps, off = ours.mean((0, 2)) - theirs.mean((0, 2)), (ties.mean(0) + more.mean(0)) / m
+        at, where = few.index(int(said[-1])), f"claim 5, {case}, {words}"
+        widest = bool(abs(gaps[at]) + 2 * off.max() >= np.abs(gaps).max() - 1e-9)
+        audit.words(name, "verdict 5, where it is widest", widest, True, where)
+        how = {"where": where, "digits": 9, "slack": TENTHS + 100 * off[at]}
+        audit.numbers(name, "verdict 5", said[0], 100 * gaps[at], **how)
+        ends = mean_interval(100.0 * ours[:, at], rng, 100.0 * theirs[:, at])
+        allowed = 0.25 * (said[2] - said[1]) + 0.1 + 100 * off[at]
+        audit.resampled(name, "verdict 5, ends", said[1:3], ends, allowed, where)
+    for because in verdicts_of(run, "02_probes", 6):
+        if not (said := stated(because, f"{case}: ")):
+            continue
+        some = [k for k in sizes if (k <= tenth) == ("Sizes up to" in because)]
+        (ours, ties), (theirs, more) = (
+            right_of("random", some),
+            right_of("gaussian_projection", some),
+        )
+        off, where = (ties.mean() + more.mean()) / m, f"claim 6, {case}"
+        how = {"where": where, "digits": 9, "slack": TENTHS + 100 * off}
+        audit.numbers(name, "verdict 6", said[0], 100 * (ours.mean() - theirs.mean()), **how)
+        ends = mean_interval(100 * ours.mean(1), rng, 100 * theirs.mean(1))
+        allowed = 0.25 * (said[2] - said[1]) + 0.1 + 100 * off
+        audit.resampled(name, "verdict 6, ends", said[1:3], ends, allowed, where)
+
+
+def check_tasks_differ(
+    audit: Audit, run: Run, case: str, spread: Spread, rows: pd.DataFrame, delta: float
+) -> None:
+    """Claim 3: DR of the tasks that differ most, with intervals that allow for all pairs."""
+    parameters = run.told("02_probes")["parameters"]
+    if len(expanded(parameters["NETS"])) > 1:
+        return  # a case has another title there
+    for because in verdicts_of(run, "02_probes", 3):
+        found = re.search(
+            r"(\S+) \((\S+) to (\S+)\) on " + re.escape(case) + r"(?: to |\.)", because
+        )
+        if found is None:
+            continue
+        said, where = [float(one) for one in found.groups()], f"claim 3, {case}"
+        mine = rows[rows["delta"] == delta]["DR"].iloc[0]
+        audit.numbers(
+            "02_probes.json", "verdict 3", said[0], mine, digits=9, slack=6e-4, where=where
+        )
+        pairs = len(parameters["TASKS"]) * (len(parameters["TASKS"]) - 1) // 2
+        confidence = 2 * norm.cdf(norm.isf(0.025 / max(1, pairs)) / np.sqrt(2)) - 1
+        ends = spread.interval(delta, np.random.default_rng(17), confidence=confidence)
+        allowed = 0.25 * (said[2] - said[1]) + 2 / spread.d + spread.step
+        audit.resampled("02_probes.json", "verdict 3, ends", said[1:], ends, allowed, where)
 
 
 def _audit_effects(run: Run, audit: Audit, layer: PlainLayer, case: str, chosen: pd.Series) -> None:
@@ -1142,8 +1355,7 @@ def audit_fairness(run: Run, audit: Audit) -> None:
     agreements: dict[str, list[tuple[float, float]]] = {one: [] for one in tasks}
     for one in looked_at:
         layers = {net: run.layer(parameters, net, one) for net in nets}
-        grid = half_decades(1e-6, 100)
-        penalty = common(run.map(lambda net, every=layers: every[net].ridge_choice(grid), nets))
+        penalty = common(run.map(lambda net, every=layers: every[net].ridge_choice(GRID), nets))
         for net in nets[:2] if run.part else nets:
             cell = _FairCell(run, audit, layers[net], penalty, parameters, titles[one], labels[net])
             agreements[one].append(cell.audit_net(spread))
@@ -1155,10 +1367,21 @@ def audit_fairness(run: Run, audit: Audit) -> None:
                 values = [pair[place] for pair in agreements[one] if pair]
                 if key in told["results"]:
                     mine = np.mean(values) if values else np.nan
+                    _audit_agreement_told(run, audit, titles[one], place, float(mine))
                     audit.numbers(
                         f"{name}.json", kind, told["results"][key], mine, where=key, slack=1e-6
                     )
     _audit_counts(run, audit)
+
+
+def _audit_agreement_told(run: Run, audit: Audit, title: str, place: int, mine: float) -> None:
+    """The rank correlations that the verdict on claim 10 tells."""
+    for because in verdicts_of(run, "05_fairness", 10)[:1]:
+        said = re.search(re.escape(title) + r" (\S+) \(beyond a shift of margins (\S+)\)", because)
+        if said:
+            shown = float(said[place + 1])
+            how = {"digits": 9, "slack": 0.00501, "where": title}
+            audit.numbers("05_fairness.json", "verdict 10", shown, mine, **how)
 
 
 def _audit_counts(run: Run, audit: Audit) -> None:
@@ -1188,6 +1411,13 @@ def _audit_counts(run: Run, audit: Audit) -> None:
             worse,
             slack=1e-3 * (1 + np.abs(worse)) + 2e-6 / spread_,
         )
+        for because in verdicts_of(run, "05_fairness", 10)[:1]:
+            one = table[(table["index"] == "Gini") & (table["null"] == plain.NULLS[0])]
+            said = re.search(r"in (\d+) of (\d+) networks", because)
+            if said:
+                mine = [(plain.holm(one["p"].to_numpy()) < 0.05).sum(), len(one)]
+                shown = [float(number) for number in said.groups()]
+                audit.numbers("05_fairness.json", "verdict 10", shown, mine, where=because)
         count = len(table[(table["index"] == "Gini") & (table["null"] == plain.NULLS[0])])
         audit.numbers("05_fairness.json", "cells", told["results"]["cells"], count)
 
@@ -1357,7 +1587,9 @@ class _FairCell:
                 self.audit.numbers(name, column, row[column], mine, where=where, slack=2e-4)
         shown = rows.loc[[one.classes[c] for c in np.unique(z)], "p"].to_numpy()
         slack = 1e-4 * shown + 1e-9
-        self.audit.numbers(name, "p", shown, plain.holm(np.array(tests)), where=self.where, slack=slack)
+        self.audit.numbers(
+            name, "p", shown, plain.holm(np.array(tests)), where=self.where, slack=slack
+        )
 
     def _audit_lost(self, rows: pd.DataFrame, cell: plain.Cell, one: Task) -> None:
         name, z = "05_fairness-lost-most", self.layer.z
@@ -1372,7 +1604,11 @@ class _FairCell:
                 predicted = float((lost - beyond)[:, own].mean())
                 blocks.setdefault(int(c), []).append((lost[:, own], predicted))
         self.audit.words(
-            name, "classes", sorted(rows["class"]), sorted(one.classes[c] for c in blocks), self.where
+            name,
+            "classes",
+            sorted(rows["class"]),
+            sorted(one.classes[c] for c in blocks),
+            self.where,
         )
         shown = rows.set_index("class")
         for c, some in blocks.items():
@@ -1461,7 +1697,9 @@ def main(words: Sequence[str] | None = None) -> int:
         with threadpool_limits(1):  # layers are small, and --jobs is for more cores
             AUDITS[notebook](run, audit)
     audit.left_out["features and labels"] = "they are the input"
-    audit.left_out["sentences and verdicts"] = "made from the curves and tables above"
+    audit.left_out["sentences under figures"] = "pages state numbers of these tables in words"
+    if given.part:
+        audit.left_out["other tasks, sizes, seeds"] = "a part was asked for"
     audit.left_out["times, versions, machine"] = "they are of the run"
     return audit.report()
 

@@ -44,9 +44,10 @@ def holm(p: np.ndarray) -> np.ndarray:
     return corrected
 
 
-def widened(rows: int) -> float:
+def widened(rows: int, confidence: float = 0.95) -> float:
     """What deviations over few rows are multiplied by: sqrt(n / (n - 1)) and Student's t."""
-    return float(np.sqrt(rows / (rows - 1)) * t.ppf(0.975, rows - 1) / norm.ppf(0.975))
+    end = (1 + confidence) / 2
+    return float(np.sqrt(rows / (rows - 1)) * t.ppf(end, rows - 1) / norm.ppf(end))
 
 
 def halves(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -253,7 +254,9 @@ def equally_hard(mean: float, counts: np.ndarray, draws: int = 2000, seed: int =
     """The mean Gini index if all classes were equally hard."""
     counts = counts[counts > 0]
     return float(
-        gini(np.random.default_rng(seed).binomial(counts, mean, (draws, len(counts))) / counts).mean()
+        gini(
+            np.random.default_rng(seed).binomial(counts, mean, (draws, len(counts))) / counts
+        ).mean()
     )
 
 

@@ -285,9 +285,7 @@ class PlainLayer:
         matrix[np.diag_indices(len(matrix))] += self.alpha(penalty)
         return B @ linalg.solve(matrix, right_hand, assume_a="pos") + self.prior
 
-    def right(
-        self, penalty: float, selection: str, seed: int, sizes: Sequence[int]
-    ) -> np.ndarray:
+    def right(self, penalty: float, selection: str, seed: int, sizes: Sequence[int]) -> np.ndarray:
         """Which test images ridge probes guess right, (sizes, m): one solve for each size."""
         known = self._right.setdefault((penalty, selection, seed), {})
         wanted = [k for k in sizes if k not in known]
@@ -313,9 +311,7 @@ class PlainLayer:
         """X'Y of the centred features."""
         return self.X.T @ (self.Y - self.prior)
 
-    def sklearn_right(
-        self, penalty: float, selection: str, seed: int, k: int
-    ) -> np.ndarray:
+    def sklearn_right(self, penalty: float, selection: str, seed: int, k: int) -> np.ndarray:
         """The same by scikit-learn, at one size."""
         A, B = (self.kept(part, selection, seed, k) for part in (self.X, self.T))
         probe = RidgeClassifier(alpha=self.alpha(penalty)).fit(A, self.y)
