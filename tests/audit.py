@@ -148,7 +148,14 @@ def main(words: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="reports of a run, such as reports/miniature")
-    parser.add_argument("--part", action="store_true", help="one task, and some sizes")
+    parser.add_argument(
+        "--part",
+        nargs="?",
+        const="digits",
+        default="",
+        metavar="TASK",
+        help="one task and some sizes only (default: digits, or the first)",
+    )
     parser.add_argument("--only", action="append", choices=NOTEBOOKS, help="may be repeated")
     parser.add_argument("--jobs", type=int, default=1, help="sizes or seeds at a time")
     given = parser.parse_args(words)

@@ -23,7 +23,7 @@ def audit_fairness(run: Run, audit: Audit) -> None:
     spread = run.table(f"{name}-spread")
     labels = dict(zip(nets, spread["net"].unique(), strict=True))
     titles = dict(zip(tasks, spread["task"].unique(), strict=True))
-    looked_at = (["digits"] if "digits" in tasks else tasks[:1]) if run.part else tasks
+    looked_at = ([run.part] if run.part in tasks else tasks[:1]) if run.part else tasks
     agreements: dict[str, list[tuple[float, float]]] = {one: [] for one in tasks}
     for one in looked_at:
         layers = {net: run.layer(parameters, net, one) for net in nets}

@@ -157,9 +157,9 @@ class Audit:
 
 
 class Run:
-    """The reports of a run, and the layers they are about."""
+    """The reports of a run, and the layers they are about; ``part`` names the task of a part."""
 
-    def __init__(self, folder: Path, part: bool, jobs: int) -> None:
+    def __init__(self, folder: Path, part: str, jobs: int) -> None:
         self.folder, self.part, self.jobs = folder, part, jobs
 
     def has(self, notebook: str) -> bool:
@@ -353,7 +353,7 @@ def check_precision(
     seeds = len(spread.values)
     audit.numbers(name, "seeds", row["seeds"], seeds, where=where)
     check_interval(audit, name, row, spread.interval(delta, rng), spread, where)
-    quantum = 0.3 / spread.d + spread.step / 2 * run.part
+    quantum = 0.3 / spread.d + spread.step / 2 * bool(run.part)
     for column, which in (("sd_subsets", {"images": False}), ("sd_images", {"rows": False})):
         mine = spread.deviation(delta, rng, **which)
         allowed = 0.35 * max(row[column], mine) + quantum
@@ -385,7 +385,7 @@ def cases_of(run: Run, notebook: str, names: Sequence[str]) -> dict[str, tuple[s
         raise SystemExit(f"{notebook}: {len(names)} cases in tables, {len(pairs)} by parameters")
     cases = dict(zip(names, pairs, strict=True))
     if run.part:
-        wanted = next((case for case, (_, one) in cases.items() if one == "digits"), names[0])
+        wanted = next((case for case, (_, one) in cases.items() if one == run.part), names[0])
         return {wanted: cases[wanted]}
     return cases
 
