@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import diffused_redundancy as dr
@@ -230,6 +231,49 @@ def test_nested_prefixes_read_back(reports):
         results(reports, "04_mrl")["results"]["DR(0.9) of cka, miniature_resnet.mrl_s1, digits"]
         < 0.85
     )
+
+
+def audited(reports: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The independent audit of a part of what notebooks wrote."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "audit.py"), str(folder), "--part", *words],
+        env={**os.environ, "DIFFUSED_REDUNDANCY_CACHE": str(reports / "cache")},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_an_independent_audit_agrees(reports):
+    done = audited(reports, reports / FOLDER)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = re.search(r"([\d,]+) numbers audited, 0 wrong", done.stdout)
+    assert said and int(said[1].replace(",", "")) > 1000
+    assert "nothing here recomputes it" not in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("01_cka-redundancy", "DR"),
+        ("02_probes-redundancy-ridge", "k"),
+        ("02_probes-penalties", "validation loss"),
+        ("05_fairness-spread", "Gini"),
+        ("05_fairness-spread", "same shift of margins"),
+    ],
+)
+def test_the_audit_finds_a_wrong_number(reports, tmp_path, name, column):
+    copy = tmp_path / "reports"
+    shutil.copytree(reports / FOLDER, copy, ignore=shutil.ignore_patterns("*.html", "figures"))
+    path = copy / "tables" / f"{name}.csv"
+    head, _, body = path.read_text().partition("\n")
+    wrong = pd.read_csv(path, comment="#")
+    wrong.loc[0, column] += 1 if column == "k" else 0.01
+    path.write_text(f"{head}\n{wrong.to_csv(index=False, float_format='%.6g')}")
+    assert body != wrong.to_csv(index=False, float_format="%.6g")
+    done = audited(reports, copy, "--only", name.partition("-")[0])
+    assert done.returncode == 1, done.stdout + done.stderr
+    places = [line for line, after in pairwise(done.stdout.splitlines()) if "WRONG" in after]
+    assert places and all(place.startswith(name) for place in places), done.stdout
 
 
 def test_no_images_pass_a_net_twice(reports):
