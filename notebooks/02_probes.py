@@ -24,7 +24,7 @@
 # Who guesses the largest class of the test images is right for a tenth of the digits and a twelfth
 # of the font styles of the default tasks: accuracies stand beside that.
 #
-# **Cost** of the default run on two CPU cores: two minutes beside another notebook, after the
+# **Cost** of the default run on two CPU cores: three minutes beside another notebook, after the
 # features, nearly all of it for logistic probes.
 
 # %% [markdown]

@@ -20,7 +20,7 @@
 # when the scores of all classes fall alike, which classes lose most and whether they are the same
 # ones whichever neurons are kept, and whether a more careful choice of $k$ helps.
 #
-# **Cost** of the default run on two CPU cores: half a minute beside another notebook, after the
+# **Cost** of the default run on two CPU cores: a minute beside another notebook, after the
 # features.
 
 # %% [markdown]

@@ -16,7 +16,7 @@ from .tables import Curves
 FEW = 0.1
 """Share of a layer up to which sizes are called few."""
 
-PAIRED_RESAMPLES = 4000
+PAIRED_RESAMPLES = 2000
 """Resamples of intervals that allow for many comparisons, which rest on their far ends."""
 
 

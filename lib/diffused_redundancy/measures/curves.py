@@ -106,6 +106,9 @@ class Curve:
     images: int | None = None
     by_images: np.ndarray | None = field(default=None, repr=False)
     full_by_images: np.ndarray | None = field(default=None, repr=False)
+    _found: dict[tuple[Any, ...], Redundancy] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=float)
@@ -189,7 +192,17 @@ class Curve:
     def redundancy(
         self, delta: float = 0.9, *, chance_corrected: bool = False, **options: Any
     ) -> Redundancy:
-        """DR(delta); see :func:`diffused_redundancy` for the options."""
+        """DR(delta); see :func:`diffused_redundancy` for the options. What was asked for before is
+        kept.
+        """
+        asked = (delta, chance_corrected, *sorted(options.items()))
+        if asked not in self._found:
+            self._found[asked] = self._redundancy(delta, chance_corrected, options)
+        return self._found[asked]
+
+    def _redundancy(
+        self, delta: float, chance_corrected: bool, options: dict[str, Any]
+    ) -> Redundancy:
         chance = self.guessing if chance_corrected and self.guessing is not None else 0.0
         return redundancy_of(
             self.values,

@@ -124,7 +124,8 @@ def rough_duration(job: Job) -> float:
     layers = sum(USUAL_STAGES if layer == STAGES else 1 for layer in parameters.layers(values))
     curves = len(values.get("SELECTIONS", [""])) * len(values.get("SEEDS", [0]))
     logistic = "FRACTIONS" in values and values.get("PROBE") != "ridge"
-    return pairs * layers * (0.5 + 0.08 * curves + (4 + 0.5 * curves if logistic else 0))
+    orders = 0.1 * values.get("ORDERS", 0) if "FRACTIONS" in values else 0  # of the ridge probe
+    return pairs * layers * (0.5 + 0.08 * curves + orders + (8 + curves if logistic else 0))
 
 
 def check_layers(jobs: Sequence[Job]) -> None:
