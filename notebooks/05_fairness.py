@@ -30,7 +30,7 @@
 # '[armenian]'`.
 
 # %% tags=["parameters"]
-NETS: list[str] = ["miniature_resnet.standard_*", "*t.mrl_s1", "*t.adversarial_l2_0.5_s1"]  # Networks; the first one in detail
+NETS: list[str] = ["miniature_resnet.standard_s[12]", "*t.mrl_s1", "*t.adversarial_l2_0.5_s1"]  # Networks; the first one in detail
 TASKS: list[str] = ["digits", "armenian", "georgian"]  # Tasks; or folder|npz|hf:PATH
 IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)

@@ -325,10 +325,10 @@ def test_sentences_that_state_a_result_differ_where_the_answer_does(reports, not
 
 CLEAR = {
     ("01_cka", 2): "holds",  # from a tenth or a fifth of the layer on
-    ("02_probes", 1): "holds in part",  # of digits, by far; of font style it does not, by far
-    ("02_probes", 2): "holds in part",  # digits from 7% of the layer on, font style from 65%
+    ("02_probes", 1): "holds",  # of digits, by far; font style is no more than a control
+    ("02_probes", 2): "holds",  # digits from 7% of the layer on
     ("02_probes", 3): "holds",
-    ("03_pretraining", 9): "no power",  # one network of two widths each
+    ("03_pretraining", 9): "no power",  # two widths
 }
 """What must come out, by notebook and claim: what holds, or does not, by far."""
 
