@@ -21,12 +21,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # also where Python leaves it out
 
-import plain_fairness as plain  # noqa: E402
-from audit_cka import audit_cka  # noqa: E402
-from audit_fairness import audit_fairness  # noqa: E402
-from audit_probes import audit_probes  # noqa: E402
-from audit_tools import Audit, Run  # noqa: E402
-from threadpoolctl import threadpool_limits  # noqa: E402
+import plain_fairness as plain
+from audit_cka import audit_cka
+from audit_fairness import audit_fairness
+from audit_probes import audit_probes
+from audit_tools import Audit, Run
+from threadpoolctl import threadpool_limits
 
 NOTEBOOKS = ("01_cka", "02_probes", "05_fairness")
 
