@@ -164,7 +164,9 @@ session.say(penalties.describe_penalty_effects(effects))
 # cannot be told apart, however narrow their intervals are.
 
 # %% papermill_description=penalty-bands
-bands = penalties.penalty_bands(layers, 0.9 if 0.9 in DELTAS else DELTAS[0], SEEDS)
+from diffused_redundancy.experiment import penalty_bands
+
+bands = penalty_bands.penalty_bands(layers, 0.9 if 0.9 in DELTAS else DELTAS[0], SEEDS)
 session.table(penalties.bands_table(bands), "penalty-bands")
 
 # %%
@@ -316,9 +318,8 @@ session.result(
 # - Compare the verdicts on claim 2 here and in `01_cka`. Where similarity is reached with far fewer
 #   neurons than accuracy, directions of small variance, which CKA hardly sees, may matter to the
 #   task.
-# - Look at what an interval is over before comparing two numbers. Other test images can move DR more
-#   than other neurons do, and on a task that the probe does badly the penalty can move it more than
-#   either.
+# - Look at what an interval is over before comparing two numbers: other neurons, other test images,
+#   and the penalty, which is in no interval, all move DR. The tables above say by how much.
 #
 # ## Exercises
 #

@@ -178,11 +178,12 @@ if not sources.empty:
 # `penalty_band` of the tables of differences).
 
 # %% papermill_description=penalty-bands
+from diffused_redundancy.experiment import penalty_bands
 from diffused_redundancy.findings import penalties
 
 by_data = grouping.grouped(session.nets, "upstream")
 bands, data_bands = (
-    penalties.group_bands(measurements, groups, session.layer, delta, SEEDS[:3])
+    penalty_bands.group_bands(measurements, groups.groups, session.layer, delta, SEEDS[:3])
     if PROBE == "ridge"
     else {}
     for groups in (by_loss, by_data)
@@ -324,7 +325,9 @@ session.say(pretraining.describe_widths(measurements, by_width, delta, by_family
 
 # %% papermill_description=width-bands
 width_bands = (
-    penalties.group_bands(measurements, by_width, session.layer, delta, SEEDS[:3], most=None)
+    penalty_bands.group_bands(
+        measurements, by_width.groups, session.layer, delta, SEEDS[:3], most=None
+    )
     if PROBE == "ridge"
     else {}
 )

@@ -154,7 +154,7 @@ session.say(matryoshka.describe_similarity(measurements, delta))
 # interval lies within 0.02 does not matter, be it clear or not.
 
 # %%
-from diffused_redundancy.findings import comparisons, penalties, pretraining
+from diffused_redundancy.findings import comparisons, pretraining
 
 by_loss = matryoshka.grouped_by_loss(session.nets)
 for measure, name in COMPARED.items():
@@ -174,7 +174,7 @@ session.say(comparisons.describe_power(measurements, by_loss, delta))
 
 # %%
 bands = (
-    penalties.group_bands(measurements, by_loss, session.layer, delta, SEEDS[:3])
+    penalty_bands.group_bands(measurements, by_loss.groups, session.layer, delta, SEEDS[:3])
     if PROBE == "ridge"
     else {}
 )

@@ -76,7 +76,7 @@ def test_measure_knows_arrays_only():
         ), path.name
 
 
-def test_no_room_holds_more_than_a_quarter_of_the_code():
+def test_no_room_holds_more_than_a_fifth_of_the_code():
     lines = {
         room.name: sum(
             len(path.read_text(encoding="utf-8").splitlines()) for path in room.rglob("*.py")
@@ -87,4 +87,4 @@ def test_no_room_holds_more_than_a_quarter_of_the_code():
     whole = sum(
         len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py")
     )
-    assert max(lines.values()) <= whole / 4, lines
+    assert max(lines.values()) <= whole / 5, lines

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from diffused_redundancy.experiment.measurements import Measurements
+from diffused_redundancy.experiment.penalty_bands import GroupBands
 from diffused_redundancy.findings import comparisons
 from diffused_redundancy.findings.grouping import grouped
-from diffused_redundancy.findings.penalties import GroupBands
 from diffused_redundancy.uncertainty.comparison import compare, difference_found, holm, pooled_sd
 from made_up import measurement, net, task
 from scipy import stats
@@ -231,3 +233,32 @@ def test_a_false_difference_is_rare_at_the_level_of_networks():
         family = comparisons.corrected([compare(some, values[0]) for some in values[1:]])
         wrong += any(one.clear for one in family)
     assert wrong <= 6
+
+
+def test_a_verdict_on_accuracy_says_where_dr_above_chance_comes_out_otherwise():
+    """Near chance a few neurons keep 90% of the accuracy, and nothing of what is above."""
+    nets = [net(f"a{i}", seed=i) for i in range(5)]
+    nets += [net(f"b{i}", seed=i, loss="MRL") for i in range(5)]
+    where, sizes = task("t0"), np.arange(1, 101)
+    rows = []
+    for place, one in enumerate(nets):
+        made = measurement(one, where, 40)
+        full, k = (0.8, 40 + place) if place < 5 else (0.3, 5 + place)
+        values = 0.28 + (full - 0.28) * np.minimum(1, sizes / (2.2 * k if place < 5 else 90))
+        plain = replace(
+            made.accuracy["random"],
+            values=np.tile(values, (5, 1)),
+            full=full,
+            guessing=0.28,
+            images=100_000,
+        )
+        rows.append(replace(made, accuracy={"random": plain}))
+    measurements = Measurements(rows)
+    by_loss = grouped(measurements.nets, "loss")
+    found = comparisons.differences(measurements, by_loss, [("MRL", "standard")], 0.9)
+    verdict = comparisons.verdict_on(found, "higher", "MRL", "accuracy", 0.9)
+    assert verdict.word == "holds"
+    assert "DR above chance comes out otherwise: " in verdict.because
+    cka = comparisons.verdict_on(found, "higher", "MRL", "cka", 0.9)
+    assert "above chance" not in cka.because
+    assert set(comparisons.differences_table(found)["DR of"]) == {"accuracy", "CKA"}

@@ -100,7 +100,7 @@ def test_tables_hold_every_net_and_measure():
     assert row.k == measurements.of(nets[0], one).redundancy("accuracy", 0.9).k == 40
     assert pytest.approx(1 - row.k / D) == row.DR and row.low <= row.DR <= row.high
     shown = grouping.shown_redundancy(measurements.all, 0.9)
-    assert len(shown) == 3 and list(shown["ONE: its DR"]) == ["0.600", "0.800", "0.580"]
+    assert len(shown) == 3 and list(shown["ONE: DR / above chance"]) == ["0.600", "0.800", "0.580"]
     assert list(grouping.nets_table(nets)["loss"]) == [one.origin.loss for one in nets]
     assert grouping.results_of(measurements, 0.9)["DR(0.9) of cka, b1, two"] == 0.8
     by_task = grouping.curves_by_net(measurements, "accuracy")
@@ -112,7 +112,7 @@ def test_tables_hold_every_net_and_measure():
 
 def test_a_full_layer_that_is_not_reached_is_said():
     low = measurement(net("a"), task(), 500)
-    assert grouping.shown_redundancy([low], 0.9)["T: its DR"].iloc[0] == "not reached"
+    assert grouping.shown_redundancy([low], 0.9)["T: DR / above chance"].iloc[0] == "not reached"
 
 
 FINDINGS_ALONE = """

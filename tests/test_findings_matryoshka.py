@@ -254,7 +254,7 @@ def test_nested_layers_have_less_only_if_each_is_below_each_of_the_others():
     because = nested_against(high, mrl=middle, mrl_e=low).because
     assert "MRL against adversarial L2 0.5 lower: -0.200, -0.2" in because
     assert (
-        "The claim says *much* less: whether it is less is judged, and how much is not" in because
+        'The claim says "much less": whether it is less is judged, and how much is not' in because
     )
     assert "no network" not in because
     alone = nested_against(None, mrl=middle, mrl_e=low)

@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 import pytest
 from diffused_redundancy.experiment.measurements import Measurements
+from diffused_redundancy.experiment.penalty_bands import GroupBands
 from diffused_redundancy.findings import comparisons, pretraining
 from diffused_redundancy.findings.claims import CLAIMS
 from diffused_redundancy.findings.grouping import grouped
-from diffused_redundancy.findings.penalties import GroupBands
 from made_up import D, curve, measurement, net, rising, task
 
 ADVERSARIAL = "adversarial L2 0.5"

@@ -10,6 +10,7 @@ import diffused_redundancy as dr
 import numpy as np
 import pytest
 from conftest import make_layer
+from diffused_redundancy.experiment import penalty_bands
 from diffused_redundancy.experiment.measurements import (
     common_choices,
     measured,
@@ -184,11 +185,11 @@ def test_there_are_two_kinds_of_penalties():
 @pytest.mark.parametrize("networks", [1, 2])
 def test_bands_are_of_the_definition(networks):
     some, seeds = [noisy(seed) for seed in range(networks)], [1, 2, 3]
-    band = penalties.penalty_band(some, 0.9, seeds)
+    band = penalty_bands.penalty_band(some, 0.9, seeds)
     assert not any("features" in vars(layer) for layer in some)
     chosen = common_choice([layer.ridge_penalty for layer in some])
     assert band.penalty == chosen.penalty and band.seeds == 3
-    assert 2 < len(band.penalties) <= penalties.MOST
+    assert 2 < len(band.penalties) <= penalty_bands.MOST
     expected = [
         np.mean([plain_redundancy(layer, penalty, seeds) for layer in some])
         for penalty in band.penalties
@@ -210,10 +211,10 @@ def test_bands_are_of_the_definition(networks):
 @pytest.mark.parametrize("place", [-0.5, 0.0, 2.5, 3.0, 10.5])
 def test_bands_have_few_penalties_the_ends_and_the_one_in_force_among_them(count, place):
     alike = [float(i) for i in range(count)]
-    kept = penalties._some_of(alike, place)
+    kept = penalty_bands._some_of(alike, place)
     assert list(kept) == sorted(set(kept)) and set(kept) <= {*alike, place}
     assert {min(*alike, place), max(*alike, place), place} <= set(kept)
-    assert len(kept) == min(penalties.MOST, len({*alike, place}))
+    assert len(kept) == min(penalty_bands.MOST, len({*alike, place}))
 
 
 def test_bands_of_groups_are_those_of_their_first_networks():
@@ -225,14 +226,14 @@ def test_bands_of_groups_are_those_of_their_first_networks():
         cases, probe="ridge", selections=["random"], seeds=[1, 2], fractions=[1.0]
     )
     groups = Grouping("loss", {"x": [nets[n] for n in "abc"], "alone": [nets["d"]]})
-    found = penalties.group_bands(
-        measured, groups, lambda n, t: layers[n.name, t.name], 0.8, [1, 2]
+    found = penalty_bands.group_bands(
+        measured, groups.groups, lambda n, t: layers[n.name, t.name], 0.8, [1, 2]
     )
     assert list(found) == ["s", "t"]
     for where, bands in found.items():
         at = measured.of(nets["a"], tasks[where]).penalty
         some = [layers[n, where] for n in "abd"]
-        alone = penalties.penalty_band(some, 0.8, [1, 2], penalty=at)
+        alone = penalty_bands.penalty_band(some, 0.8, [1, 2], penalty=at)
         ends = (alone.penalties[0], alone.penalties[-1])
         assert bands.penalties == tuple(sorted({*ends, at})) and bands.penalty == at
         expected = {
@@ -253,8 +254,8 @@ def test_bands_of_groups_are_those_of_their_first_networks():
         place = bands.penalties.index(at)
         moved = np.array(expected["x"]) - np.array(expected["x"])[:, [place]]
         assert np.allclose(bands.shifts("x"), moved)
-    every = penalties.group_bands(
-        measured, groups, lambda n, t: layers[n.name, t.name], 0.8, [1, 2], most=None
+    every = penalty_bands.group_bands(
+        measured, groups.groups, lambda n, t: layers[n.name, t.name], 0.8, [1, 2], most=None
     )
     assert [len(every["s"].values[label]) for label in ("x", "alone")] == [3, 1]
     table = penalties.group_bands_table(found, list(tasks.values()))
@@ -263,9 +264,9 @@ def test_bands_of_groups_are_those_of_their_first_networks():
     assert "note" in penalties.group_bands_table({}, [])
     for seeds, some in (([], groups), ([1], Grouping("loss", {}))):
         with pytest.raises(dr.InputError, match="at least one group and one seed"):
-            penalties.group_bands(measured, some, pytest.fail, 0.8, seeds)
+            penalty_bands.group_bands(measured, some.groups, pytest.fail, 0.8, seeds)
     with pytest.raises(dr.InputError, match=r"seeds \[7\] are not among those measured"):
-        penalties.group_bands(measured, groups, pytest.fail, 0.8, [1, 7])
+        penalty_bands.group_bands(measured, groups.groups, pytest.fail, 0.8, [1, 7])
 
 
 def test_bands_of_layers_whose_grids_do_not_meet():
@@ -276,29 +277,29 @@ def test_bands_of_layers_whose_grids_do_not_meet():
     grids = [set(layer.ridge_penalty.grid) for layer in some]
     assert grids[0] != grids[1]
     common = common_choices([(net(str(i)), task(), one) for i, one in enumerate(some)], "ridge")
-    assert penalties.penalty_band(some, 0.9, [1]).penalty == common["t"].penalty
+    assert penalty_bands.penalty_band(some, 0.9, [1]).penalty == common["t"].penalty
 
 
 def test_a_band_rests_on_few_orders():
     layers = [noisy(0)]
-    more = penalties.penalty_band(layers, 0.9, range(1, 9))
-    assert more == penalties.penalty_band(layers, 0.9, range(1, penalties.ORDERS + 1))
+    more = penalty_bands.penalty_band(layers, 0.9, range(1, 9))
+    assert more == penalty_bands.penalty_band(layers, 0.9, range(1, penalty_bands.ORDERS + 1))
     with pytest.raises(dr.InputError, match="at least one layer and one seed"):
-        penalties.penalty_band([], 0.9, [1])
+        penalty_bands.penalty_band([], 0.9, [1])
 
 
 def test_effects_within_the_band_are_not_resolvable():
-    assert penalties.resolvable(0.09, 0.08) and penalties.resolvable(-0.09, 0.08)
-    assert not penalties.resolvable(0.08, 0.08) and not penalties.resolvable(-0.01, 0.08)
-    assert penalties.resolvable(0.01, 0.0) and not penalties.resolvable(0.0, 0.0)
-    assert not penalties.resolvable(0.5, float("nan"))
+    assert penalty_bands.resolvable(0.09, 0.08) and penalty_bands.resolvable(-0.09, 0.08)
+    assert not penalty_bands.resolvable(0.08, 0.08) and not penalty_bands.resolvable(-0.01, 0.08)
+    assert penalty_bands.resolvable(0.01, 0.0) and not penalty_bands.resolvable(0.0, 0.0)
+    assert not penalty_bands.resolvable(0.5, float("nan"))
 
 
 def test_no_band_where_the_layer_guesses():
     X, y = make_layer(n=200, d=10)
     layer = layer_of(X, np.random.default_rng(0).permutation(y))
     cases = {"noise": layer}
-    bands = penalties.penalty_bands(cases, 0.9, [1, 2])
+    bands = penalty_bands.penalty_bands(cases, 0.9, [1, 2])
     assert np.isnan(bands["noise"].width) and np.isnan(bands["noise"].low)
     ridge = probing.probe_curves(cases, "ridge", ["random"], [1, 2])
     assert "No full layer" in penalties.describe_bands(bands, ridge)
@@ -308,7 +309,7 @@ def test_no_band_where_the_layer_guesses():
 
 def test_bands_are_shown_beside_intervals():
     cases = {"one": noisy(), "other": noisy(1)}
-    bands = penalties.penalty_bands(cases, 0.9, [1, 2, 3])
+    bands = penalty_bands.penalty_bands(cases, 0.9, [1, 2, 3])
     ridge = probing.probe_curves(cases, "ridge", ["random"], [1, 2, 3])
     table = penalties.bands_table(bands).set_index("case")
     names, (by_seed, by_penalty) = penalties.band_series(bands, ridge)
@@ -331,7 +332,7 @@ def test_bands_are_shown_beside_intervals():
 
 
 def band(width, case=0.9):
-    return penalties.PenaltyBand(case, (0.1, 1.0), (0.5, 0.5 - width), 0.1, seeds=3)
+    return penalty_bands.PenaltyBand(case, (0.1, 1.0), (0.5, 0.5 - width), 0.1, seeds=3)
 
 
 def test_the_sentence_says_where_a_band_is_wide():

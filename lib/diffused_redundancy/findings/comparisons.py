@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.measurements import COMPARED, Measurements
+from ..experiment.penalty_bands import GroupBands, resolvable
 from ..nets.networks import Net
 from ..tasks import Task
 from ..uncertainty.comparison import (
@@ -29,11 +30,13 @@ from ..uncertainty.comparison import (
 from ..uncertainty.trend import Trend, corrected_trends, trend
 from .claims import Outcome, Verdict, judge
 from .grouping import Grouping, points
-from .penalties import GroupBands, resolvable
 from .phrases import listed
 
 MARGIN = 0.02
 """The largest difference of DR that does not matter: 2% of the layer."""
+
+ABOVE_CHANCE = "above_chance"
+"""DR of accuracy above chance, as a measure beside those of :data:`COMPARED`."""
 
 OPPOSITE = {"higher": "lower", "lower": "higher"}
 
@@ -87,6 +90,8 @@ class Difference:
         words = one.words
         if self.outcome == "not resolvable":
             moved = f"the penalty moves it by {self.band:.3f}"
+            if one.outcome == "alike":
+                moved += f", which decides whether it exceeds {one.margin:g}"
             words = f"not resolvable ({moved if self.band == self.band else 'DR not stated'})"
         return f"{words}: {one.difference:+.3f}{interval}"
 
@@ -95,6 +100,9 @@ def redundancies(
     measurements: Measurements, nets: Sequence[Net], task: Task, measure: str, delta: float
 ) -> np.ndarray:
     """DR of each network, (nets,): one value per pre-training seed; NaN where it is withheld."""
+    if measure == ABOVE_CHANCE:
+        found = [measurements.of(net, task).curve("accuracy").above_chance(delta) for net in nets]
+        return np.array([np.nan if one is None else one.value for one in found])
     return np.array([one.value for one in points(measurements, nets, task, measure, delta)])
 
 
@@ -112,8 +120,8 @@ def differences(
     choice of a penalty.
     """
     found = []
-    for measure in COMPARED:
-        known = (bands or {}) if measure == "accuracy" else {}
+    for measure in (*COMPARED, *([ABOVE_CHANCE] if _knows_chance(measurements) else [])):
+        known = (bands or {}) if measure != "cka" else {}
         family = []
         for task in measurements.tasks:
             values = {
@@ -140,6 +148,10 @@ def differences(
     return found
 
 
+def _knows_chance(measurements: Measurements) -> bool:
+    return any(one.curve("accuracy").guessing is not None for one in measurements.all)
+
+
 def within_groups(values: Sequence[np.ndarray]) -> float:
     """The SD between networks that differ in their pre-training seed only, pooled over groups."""
     return pooled_sd([some[~np.isnan(some)] for some in values])
@@ -148,7 +160,7 @@ def within_groups(values: Sequence[np.ndarray]) -> float:
 def differences_table(differences: Sequence[Difference]) -> pd.DataFrame:
     """For reading: one row a pair and measure, one column a task."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
-    for one in differences:
+    for one in (one for one in differences if one.measure in COMPARED):
         sizes = "{} against {}".format(*one.comparison.networks)
         row = rows.setdefault(
             (f"{one.group} against {one.against}", COMPARED[one.measure]), {"networks": sizes}
@@ -314,6 +326,8 @@ def verdict_on(
         by_task.setdefault(one.task, []).append(one)
     come_to = rule or (lambda some: outcome_of([one.outcome for one in some]))
     outcomes = {task: come_to(some) for task, some in by_task.items()}
+    if measure == "accuracy":
+        note += _above_chance(differences, outcomes, come_to)
     told = "; ".join(
         f"{TASK_WORDS[outcomes[task]]} on {task} ({_counted(some)})"
         for task, some in by_task.items()
@@ -322,8 +336,32 @@ def verdict_on(
         outcomes,
         expected,
         f"{title}, means over pre-trained networks: {told}. Expected: {expected}; {rule_words}."
-        f"{note and ' ' + note}",
+        f"{note and ' ' + note.strip()}",
     )
+
+
+def _above_chance(
+    differences: Sequence[Difference],
+    outcomes: Mapping[str, str],
+    come_to: Callable[[Sequence[Difference]], str],
+) -> str:
+    """On which tasks DR above chance comes out otherwise than DR, as a sentence; empty where it is
+    not known.
+    """
+    by_task: dict[str, list[Difference]] = {}
+    for one in differences:
+        if one.measure == ABOVE_CHANCE:
+            by_task.setdefault(one.task, []).append(one)
+    found = {task: come_to(some) for task, some in by_task.items()}
+    known = {task: one for task, one in found.items() if one != "unknown"}
+    if not known:
+        return ""
+    other = [
+        f"{TASK_WORDS[one]} on {task}" for task, one in known.items() if one != outcomes.get(task)
+    ]
+    if not other:
+        return " DR above chance comes out the same."
+    return f" DR above chance comes out otherwise: {listed(other)}."
 
 
 TASK_WORDS = {

@@ -208,13 +208,13 @@ def shown_redundancy(measurements: Sequence[Measurement], delta: float) -> pd.Da
     for one in measurements:
         row = rows.setdefault(one.net.name, {"net": one.net.name, "d": one.d})
         row[f"{one.task.title}: accuracy"] = f"{one.full:.1%}"
-        for measure, words in (("accuracy", "its DR"), ("cka", "DR of CKA")):
+        for measure, words in (("accuracy", "DR / above chance"), ("cka", "DR of CKA")):
             redundancy = one.redundancy(measure, delta)
             shown = "not reached" if redundancy.k is None else f"{redundancy.value:.3f}"
             guessed = not one.curve(measure).above_guessing
             corrected = one.curve(measure).above_chance(delta)
             if corrected is not None and not guessed:
-                shown += f" ({corrected.value:.3f} above chance)"
+                shown += f" / {corrected.value:.3f}"
             row[f"{one.task.title}: {words}"] = "as good as guessing" if guessed else shown
     for row, name in zip(rows.values(), titles(list(rows)), strict=True):
         row["net"] = name

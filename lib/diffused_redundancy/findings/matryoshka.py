@@ -512,7 +512,7 @@ def less_than_others(differences: Sequence[Difference], measure: str, delta: flo
     """
     these = [one for one in differences if one.against.startswith(OTHERS)]
     missing = [loss for loss in OTHERS if not any(one.against.startswith(loss) for one in these)]
-    note = "The claim says *much* less: whether it is less is judged, and how much is not."
+    note = 'The claim says "much less": whether it is less is judged, and how much is not.'
     if missing and these:
         note += f" There is no network of {listed(missing)} loss among NETS."
     return verdict_on(

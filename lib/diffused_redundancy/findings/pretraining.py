@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.measurements import COMPARED, Measurement, Measurements
+from ..experiment.penalty_bands import GroupBands
 from ..measures.curves import Curve
 from ..measures.redundancy import Redundancy, smallest_sufficient
 from ..nets.networks import Net
@@ -28,7 +29,6 @@ from .comparisons import (
 )
 from .figure_data import Point, Series, point
 from .grouping import Grouping, points
-from .penalties import GroupBands
 from .phrases import listed
 
 Row = list[tuple[str, list[Series]]]
@@ -39,7 +39,7 @@ Bands = Mapping[str, GroupBands]
 """Bands of the groups on each task, by its name."""
 
 GOVERN = (
-    "The claim says more, that loss and data set *largely govern* redundancy: no test here is of "
+    'The claim says more, that loss and data set "largely govern" redundancy: no test here is of '
     "that."
 )
 """What the verdicts on claim 4 leave out."""

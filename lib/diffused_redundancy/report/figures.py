@@ -229,7 +229,7 @@ def points_figure(
             ms=6,
             label=_shown(one.label),
         )
-    width = max(12, 84 // max(1, len(groups)))  # of a label, before it touches the next
+    width = max(11, 84 // max(1, len(groups)) - 3)  # of a label, before it touches the next
     axes.set_xticks(
         range(len(groups)), ["\n".join(textwrap.wrap(group, width)) for group in groups]
     )

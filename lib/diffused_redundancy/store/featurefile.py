@@ -25,6 +25,21 @@ WHOLE_BELOW = 512 * 2**20
 """Arrays below this many bytes are read whole."""
 
 
+class _StoredRows:
+    """An array in a file, of known shape and type, that is read in slices of rows."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the whole array in memory."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+
 class NpzRows:
     """One array of an .npz file, read in slices of rows without mapping or loading the whole."""
 
@@ -69,7 +84,7 @@ class NpzRows:
             count -= len(self._stream.read(min(count, 2**24))) or count
 
 
-class SafetensorsRows:
+class SafetensorsRows(_StoredRows):
     """One tensor of a .safetensors file, read in slices of rows."""
 
     def __init__(self, path: Path, name: str) -> None:
@@ -81,14 +96,6 @@ class SafetensorsRows:
             self.shape = tuple(about.get_shape())
             self.dtype = about[:0].dtype if self.shape else stored.get_tensor(name).dtype
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the whole array in memory."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
-
     def __getitem__(self, rows: slice) -> Any:
         from safetensors import safe_open
 
@@ -97,7 +104,7 @@ class SafetensorsRows:
             return stored.get_slice(self.name)[rows].clone()
 
 
-class NpyRows:
+class NpyRows(_StoredRows):
     """The array of an .npy file, read in slices of rows."""
 
     def __init__(self, path: Path) -> None:
@@ -106,14 +113,6 @@ class NpyRows:
             self.shape, _, self.dtype = _header(stream)
         if self.dtype.hasobject:
             raise _objects("the array", path)
-
-    def __len__(self) -> int:
-        return int(self.shape[0])
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the whole array in memory."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         # Mapped anew for each slice: a mapping kept open would hold every page it has read.
@@ -147,7 +146,7 @@ class ShardRows:
         return np.concatenate(parts) if parts else self.shards[0][0:0]
 
 
-class ParquetRows:
+class ParquetRows(_StoredRows):
     """One column of a Parquet file, read in slices of rows, a group of rows at a time."""
 
     def __init__(self, path: Path, name: str) -> None:
@@ -162,14 +161,6 @@ class ParquetRows:
         first = next(self._file.iter_batches(1, columns=[name]), None)
         sample = np.empty(0) if first is None else self._values(first.column(0), 0)
         self.shape, self.dtype = (int(about.num_rows), *sample.shape[1:]), sample.dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the whole array in memory."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         start, stop, _ = rows.indices(len(self))
@@ -219,7 +210,7 @@ class ParquetRows:
         )
 
 
-class Hdf5Rows:
+class Hdf5Rows(_StoredRows):
     """One data set of an HDF5 file, read in slices of rows."""
 
     def __init__(self, path: Path, name: str) -> None:
@@ -227,14 +218,6 @@ class Hdf5Rows:
         with _hdf5(path) as stored:
             about = stored[name]
             self.shape, self.dtype = tuple(about.shape), about.dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the whole array in memory."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         with _hdf5(self.path) as stored:
