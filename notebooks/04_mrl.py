@@ -154,6 +154,7 @@ session.say(matryoshka.describe_similarity(measurements, delta))
 # interval lies within 0.02 does not matter, be it clear or not.
 
 # %%
+from diffused_redundancy.experiment import penalty_bands
 from diffused_redundancy.findings import comparisons, pretraining
 
 by_loss = matryoshka.grouped_by_loss(session.nets)

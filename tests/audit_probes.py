@@ -502,7 +502,7 @@ def _audit_effects(run: Run, audit: Audit, layer: PlainLayer, case: str, chosen:
         ):
             penalty = chosen[probe] / 10 if factor == 0.1 else chosen[probe] * factor
             if probe == "ridge":
-                seeds = seeds_of("random", parameters)
+                seeds = parameters["SEEDS"]
                 right = rights_of(run, layer, penalty, "random", seeds, [fifth])
                 full = layer.whole_right(penalty).mean()
                 ties = ties_of(layer, penalty, "random", seeds, [fifth])

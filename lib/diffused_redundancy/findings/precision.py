@@ -30,7 +30,7 @@ HALF_WIDTH = 0.01
 REFITS = 20
 """Train sets that probes are fitted to anew."""
 
-REFIT_SEEDS = 5
+REFIT_SEEDS = 3
 """Random orders of each refit."""
 
 SUBSETS, IMAGES, TRAIN, PRETRAINING = (
