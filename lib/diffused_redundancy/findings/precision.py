@@ -35,7 +35,7 @@ REFIT_SEEDS = 3
 
 SUBSETS, IMAGES, TRAIN, PRETRAINING = (
     "subsets",
-    "images measured on",
+    "images",
     "train images of the probe",
     "pre-training seed",
 )
