@@ -30,6 +30,24 @@ class Measure:
 MEASURES: dict[str, Measure] = {
     "cka": Measure("CKA", "CKA with the whole layer", False),
     "debiased_cka": Measure("debiased CKA", "debiased CKA with the whole layer", False),
+    "standardized_cka": Measure(
+        "CKA, standardized neurons", "CKA with the whole layer, standardized neurons", False
+    ),
+    "corrected_cka": Measure(
+        "CKA, corrected for the sampling of neurons", "corrected CKA with the whole layer", False
+    ),
+    "disjoint_cka": Measure("CKA of disjoint parts", "CKA of two disjoint parts", False),
+    "corrected_disjoint_cka": Measure(
+        "corrected CKA of disjoint parts", "corrected CKA of two disjoint parts", False
+    ),
+    "neighbour_overlap": Measure(
+        "overlap of nearest neighbours", "nearest neighbours shared with the whole layer", False
+    ),
+    "disjoint_neighbour_overlap": Measure(
+        "overlap of nearest neighbours of disjoint parts",
+        "nearest neighbours that two disjoint parts share",
+        False,
+    ),
     "ridge_accuracy": Measure("ridge accuracy", "test accuracy, ridge probe", True),
     "logistic_accuracy": Measure("logistic accuracy", "test accuracy, logistic probe", True),
 }
