@@ -16,17 +16,17 @@ from torch import Tensor
 
 from ..measures.cka import cka_curve, closed_form, diagonal_share
 from ..measures.cka_images import cka_by_images
+from ..measures.closed_form_error import cka_of_variances
 from ..measures.curves import Curve
 from ..measures.features import Features
 from ..measures.guessing import beats_guessing
 from ..measures.hits import Hits
 from ..measures.image_groups import group_means
-from ..measures.neighbours import neighbour_overlap
+from ..measures.neighbours import NEIGHBOURS, neighbour_overlap
 from ..measures.neuron_sampling import corrected_cka_curve, disjoint_cka_curve
 from ..measures.selections import SELECTIONS, Ordering, orderings, sizes_of
 from ..measures.spectrum import Spectrum, spectrum
 from ..measures.statistics import SufficientStatistics
-from ..measures.variances_alone import cka_of_variances
 from ..probes.cross_validation import PenaltyChoice
 from ..probes.logistic import LogisticProbe, WholeLayer
 from ..probes.probe import Arrays
@@ -204,9 +204,7 @@ class ProbedLayer:
             "selection": selection,
             "seeds": _seeds(selection, seeds),
         }
-        measure = (
-            "debiased_cka" if debiased else "standardized_cka" if standardize else "cka"
-        )
+        measure = "debiased_cka" if debiased else "standardized_cka" if standardize else "cka"
         return self._curve(measure, selection, seeds, self._cached(what, compute), 1.0)
 
     def spectrum(self, *, standardize: bool = False) -> Spectrum:
@@ -220,7 +218,8 @@ class ProbedLayer:
             return {"values": found.values, **by_images}
 
         kept = self._cached({"measure": "spectrum", "standardize": standardize}, compute)
-        return Spectrum(self.d, *kept["values"].tolist(), by_images=kept.get("by_images"))
+        participation, variation, rank = kept["values"].tolist()
+        return Spectrum(self.d, participation, variation, rank, kept.get("by_images"))
 
     def _images(self) -> Any:
         """The train images' features, one view of each; None of a single image."""
@@ -242,20 +241,22 @@ class ProbedLayer:
                 kept |= {f"sizes{i}": curve.sizes, f"values{i}": curve.values}
                 if curve.by_images is not None:
                     kept[f"by_images{i}"] = curve.by_images
+                if curve.images is not None:
+                    kept[f"images{i}"] = np.array(curve.images)
             return kept
 
         kept = self._cached({"measure": measure, "seeds": list(seeds), **what}, arrays)
-        names = ("sizes", "values", "by_images")
-        return [
-            self._curve(
-                one,
-                "random",
-                seeds,
-                {name: kept[f"{name}{i}"] for name in names if f"{name}{i}" in kept},
-                1.0,
-            )
-            for i, one in enumerate(measure.split(" and "))
-        ]
+        curves = []
+        for i, one in enumerate(measure.split(" and ")):
+            rest: dict[str, Any] = {
+                name: kept[f"{name}{i}"]
+                for name in ("sizes", "values", "by_images")
+                if f"{name}{i}" in kept
+            }
+            if f"images{i}" in kept:
+                rest["images"] = kept[f"images{i}"].item()
+            curves.append(self._curve(one, "random", seeds, rest, 1.0))
+        return curves
 
     def corrected_cka(self, seeds: Sequence[int]) -> Curve:
         """CKA of random neurons with the whole layer, corrected for the sampling of neurons, at
@@ -289,7 +290,9 @@ class ProbedLayer:
         with_whole, disjoint = self._neuron_curves(
             "neighbour_overlap and disjoint_neighbour_overlap",
             seeds,
-            lambda chosen: neighbour_overlap(self._images(), chosen, sizes),
+            lambda chosen: neighbour_overlap(
+                X := self._images(), chosen, sizes, count=min(NEIGHBOURS, len(X) - 1)
+            ),
             sizes=sizes,
         )
         return with_whole, disjoint

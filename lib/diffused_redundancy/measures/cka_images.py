@@ -65,9 +65,7 @@ class SomeImages:
         some = _spread(features).to(statistics.mean).double() - statistics.mean
         centred = (some / statistics.mean_variance**0.5).float()
         gram = statistics.relative_gram(centred)
-        return cls(
-            centred, gram, group_matrix(len(centred), centred), len(centred) / len(features)
-        )
+        return cls(centred, gram, group_matrix(len(centred), centred), len(centred) / len(features))
 
     def around(self, mean: np.ndarray, influences: Tensor) -> np.ndarray:
         """A mean (r,) and its influences by group (groups, r): values by group, (groups, r).

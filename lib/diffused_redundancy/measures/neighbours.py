@@ -21,7 +21,6 @@ from .curves import Curve
 from .image_groups import group_means
 from .neuron_sampling import halves
 from .selections import Ordering
-from .statistics import SufficientStatistics
 from .validation import check_features, rows_of
 
 NEIGHBOURS = 10
@@ -118,6 +117,7 @@ def neighbour_overlap(
     Examples
     --------
     >>> from diffused_redundancy.measures.selections import orderings
+    >>> from diffused_redundancy.measures.statistics import SufficientStatistics
     >>> X = np.random.default_rng(0).standard_normal((50, 1)) @ np.ones((1, 6))
     >>> statistics = SufficientStatistics.from_features(X, device="cpu")
     >>> whole, disjoint = neighbour_overlap(X, orderings("random", statistics, [1]), [1, 3])
@@ -127,7 +127,8 @@ def neighbour_overlap(
     features = check_features(X)
     n, d = len(features), features.shape[1]
     checked = [check_whole(k, "k", 1, d // 2) for k in sizes]
-    rows = rows_of(features, slice(0, n))[np.linspace(0, n - 1, min(n, IMAGES)).astype(int)].double()
+    places = np.linspace(0, n - 1, min(n, IMAGES)).astype(int)
+    rows = rows_of(features, slice(0, n))[places].double()
     whole = nearest(rows, count)
     found = torch.empty(2, len(orderings), len(checked), len(rows), dtype=torch.float64)
     for i, ordering in enumerate(orderings):

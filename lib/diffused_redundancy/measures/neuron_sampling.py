@@ -2,9 +2,9 @@
 are and corrected.
 
 With P = G o G, the entries of the Gram matrix squared, CKA is made of sums of P over pairs of
-neurons. In ``||G[S, S]||^2`` each neuron of the part also meets itself, and these pairs are a larger
-share of all pairs the fewer neurons there are: of k, 1 in k, but of the whole layer's, 1 in d. So
-the norm of a part is too large, and its CKA too low, however alike the part and the whole may be.
+neurons. In ``||G[S, S]||^2`` each neuron of the part also meets itself, and the fewer neurons there
+are the larger is the share of such pairs: of k, 1 in k, but of the whole layer's, 1 in d. So the
+norm of a part is too large, and its CKA too low, however alike the part and the whole may be.
 
 Chun and others ("Estimating Neural Representation Alignment from Sparsely Sampled Inputs and
 Features", arXiv 2502.15104) correct CKA between two systems, of each of which some neurons were

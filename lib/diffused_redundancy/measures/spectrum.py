@@ -13,7 +13,8 @@ the same space); CV^2 is what the basis of the neurons adds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..uncertainty.bootstrap import percentile_interval, resampled
 from .cka_images import SomeImages
 from .statistics import SufficientStatistics, check_statistics
 
@@ -63,9 +65,19 @@ class Spectrum:
         return np.array([self.participation, self.variation, self.effective_rank])
 
     @property
+    def dimensions(self) -> float:
+        """PR / d."""
+        return self.participation / self.d
+
+    @property
+    def scale(self) -> float:
+        """1 + CV^2."""
+        return 1 + self.variation
+
+    @property
     def diagonal_share(self) -> float:
         """r; see :func:`.diagonal_share`."""
-        return self.participation / self.d * (1 + self.variation)
+        return self.dimensions * self.scale
 
     @property
     def rotated_share(self) -> float:
@@ -75,6 +87,40 @@ class Spectrum:
         (u' G u)^2 is (2 ||G||^2 + (tr G)^2) / (d (d + 2)).
         """
         return (self.participation + 2) / (self.d + 2)
+
+    def resampled(self) -> np.ndarray | None:
+        """PR / d and 1 + CV^2 of resamples of the images, (2, resamples): the same images for all
+        spectra of one task. None where it is not known by images.
+        """
+        drawn = resampled(self.values[None], 1.0, self.by_images)
+        if drawn is None:
+            return None
+        return np.stack([drawn.values[:, 0] / self.d, 1 + drawn.values[:, 1]])
+
+    def intervals(self) -> list[tuple[float, float, float]]:
+        """PR / d and 1 + CV^2, each with the ends of its 95% interval over images."""
+        return _with_ends([self.dimensions, self.scale], self.resampled())
+
+    def factors(self, other: Spectrum) -> list[tuple[float, float, float]]:
+        """How many times the other's r this one's is, and what of it is dimensions (PR / d) and
+        what is scale (1 + CV^2): the first is their product. Each has the ends of its 95% interval
+        over the images that both share.
+        """
+        ratios = [self.dimensions / other.dimensions, self.scale / other.scale]
+        ours, theirs = self.resampled(), other.resampled()
+        drawn = None
+        if ours is not None and theirs is not None:
+            drawn = np.concatenate([(ours / theirs).prod(0, keepdims=True), ours / theirs])
+        return _with_ends([ratios[0] * ratios[1], *ratios], drawn)
+
+
+def _with_ends(
+    values: Sequence[float], draws: np.ndarray | None
+) -> list[tuple[float, float, float]]:
+    """Values, each with the ends of its 95% interval; NaN without draws (values, resamples)."""
+    if draws is None:
+        return [(value, np.nan, np.nan) for value in values]
+    return [(value, *percentile_interval(some)) for value, some in zip(values, draws, strict=True)]
 
 
 def spectrum(
@@ -119,9 +165,11 @@ def spectrum(
     total, fourth = variances.sum(), (variances**2).sum()
     participation = total**2 / squares
     variation = fourth * plain.d / total**2 - 1
-    found = [float(one) for one in (participation, variation.clamp_min(0), entropy.exp())]
+    found = Spectrum(
+        plain.d, float(participation), float(variation.clamp_min(0)), float(entropy.exp())
+    )
     if X is None:
-        return Spectrum(plain.d, *found)
+        return found
     images = SomeImages.of(plain, X)
     rows = images.centred.double() * plain.mean_variance**0.5 * scale
     own = rows**2 - variances  # what an image adds to each variance
@@ -144,7 +192,7 @@ def spectrum(
         1,
     )
     by_groups = images.groups.double() @ influences
-    return Spectrum(plain.d, *found, by_images=images.around(np.array(found), by_groups))
+    return replace(found, by_images=images.around(found.values, by_groups))
 
 
 def _turned(rows: Tensor, vectors: Tensor, eigenvalues: Tensor, own: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
-"""CKA as it would be, if neurons differed in their variances alone.
+"""Where the closed form of CKA errs, and why: unequal variances, or unequal correlations.
 
-The closed form of CKA is exact for every subset, not in the mean only, where all neurons have the
-same variance and all pairs the same squared correlation: then all subsets of a size are alike. It
-can be off for two reasons. Neurons scaled to unit variance keep their correlations and lose the
-first; neurons of the layer's variances whose pairs all have one squared correlation lose the second.
+The closed form is exact for every subset, not in the mean only, where all neurons have the same
+variance and all pairs the same squared correlation: then all subsets of a size are alike. So it can
+be off for two reasons. Neurons scaled to unit variance keep their correlations and lose the first;
+neurons of the layer's variances, all pairs of which have one squared correlation, lose the second.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from ..uncertainty.bootstrap import interval_of_mean
 from .cka import cka_of, diagonal_share
 from .curves import Curve
 from .selections import Ordering, check_orderings
@@ -75,3 +76,18 @@ def cka_of_variances(
         statistics.d,
         1.0,
     )
+
+
+def mean_error(curve: Curve, predicted: np.ndarray) -> tuple[float, float, float]:
+    """A prediction (s,) less the mean curve, averaged over sizes so that each doubling weighs
+    alike, and the ends of its 95% interval over draws; NaN of a single one.
+
+    Examples
+    --------
+    >>> curve = Curve("cka", "random", (1, 2), [1, 2], [[0.5, 1], [0.7, 1]], d=2, full=1)
+    >>> round(mean_error(curve, np.array([0.6, 1.0]))[0], 9)
+    0.0
+    """
+    weights = np.diff(np.log(np.concatenate([[0.5], curve.sizes + 0.5])))
+    errors = (predicted - curve.values) @ (weights / weights.sum())
+    return float(errors.mean()), *interval_of_mean(errors)
