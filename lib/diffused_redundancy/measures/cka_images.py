@@ -6,8 +6,13 @@ with G the covariance of the neurons, and a change of it dG = x x' - G for a cen
     d ||G[S, :]||^2 = 2 (sum over i in S of x_i (G x)_i - ||G[S, :]||^2),
     d ||G[S, S]||^2 = 2 (x_S' G[S, S] x_S - ||G[S, S]||^2),
 
-both again running sums over nested subsets. The variance of mean influences is the infinitesimal
-jackknife's (Jaeckel 1972; Efron 1982, chapter 6).
+both again running sums over nested subsets. Where neurons are divided by their standard deviations,
+an image moves these as well: with C the correlations and z the standardized image,
+
+    dC_ij = z_i z_j - C_ij (z_i^2 + z_j^2) / 2.
+
+The variance of mean influences is the infinitesimal jackknife's (Jaeckel 1972; Efron 1982, chapter
+6).
 """
 
 from __future__ import annotations
@@ -51,21 +56,34 @@ class SomeImages:
         What values of images are multiplied by.
     share : float
         Of all images that these are.
+    squares : Tensor (groups, d), optional
+        The squares of standardized images by group, where neurons are standardized.
     """
 
     centred: Tensor = field(repr=False)
     gram: Tensor = field(repr=False)
     groups: Tensor = field(repr=False)
     share: float
+    squares: Tensor | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, statistics: SufficientStatistics, X: Any) -> SomeImages:
+    def of(
+        cls, statistics: SufficientStatistics, X: Any, *, standardize: bool = False
+    ) -> SomeImages:
         """Those of features (n, d), or of ``Rows`` read in slices; of many, blocks of images."""
         features = check_features(X)
         some = _spread(features).to(statistics.mean).double() - statistics.mean
+        if standardize:
+            some, statistics = some * statistics.unit_scale(), statistics.standardized()
         centred = (some / statistics.mean_variance**0.5).float()
-        gram = statistics.relative_gram(centred)
-        return cls(centred, gram, group_matrix(len(centred), centred), len(centred) / len(features))
+        groups = group_matrix(len(centred), centred)
+        return cls(
+            centred,
+            statistics.relative_gram(centred),
+            groups,
+            len(centred) / len(features),
+            groups @ (some**2).float() if standardize else None,
+        )
 
     def around(self, mean: np.ndarray, influences: Tensor) -> np.ndarray:
         """A mean (r,) and its influences by group (groups, r): values by group, (groups, r).
@@ -115,14 +133,21 @@ def sums_within(ordering: Ordering, images: SomeImages) -> tuple[Sum, Sum]:
     """||G[S, S]||^2 for the first k of an ordering, at every k: its diagonal, and the rest."""
     own, block = ordering.columns(images.centred), ordering.gram(images.gram)
     before, alone = block.tril(-1), block.diagonal()
-    diagonal = Sum(
-        (alone**2).double().cumsum(0), (images.groups @ (own * own * alone)).double().cumsum(1)
+    of_diagonal = images.groups @ (own * own * alone)
+    of_rest = 2 * (images.groups @ (own * (own @ before.T)))
+    squares, gram = images.squares, images.gram
+    if squares is not None and ordering.order is not None:
+        by_scale = ordering.columns(squares)
+        of_diagonal -= by_scale * alone**2
+        of_rest -= by_scale * (before**2).sum(1) + by_scale @ (before**2).T
+    elif squares is not None:
+        crossed, directions = ordering.columns(gram), _directions(ordering, gram)
+        of_diagonal -= squares @ (alone * crossed * directions)
+        of_rest -= squares @ (crossed * (directions @ before.T) + directions * (crossed @ before.T))
+    return (
+        Sum((alone**2).double().cumsum(0), of_diagonal.double().cumsum(1)),
+        Sum(2 * (before**2).sum(1).double().cumsum(0), of_rest.double().cumsum(1)),
     )
-    rest = Sum(
-        2 * (before**2).sum(1).double().cumsum(0),
-        2 * (images.groups @ (own * (own @ before.T))).double().cumsum(1),
-    )
-    return diagonal, rest
 
 
 def sum_with_whole(ordering: Ordering, images: SomeImages, crossed: Tensor) -> Sum:
@@ -130,16 +155,30 @@ def sum_with_whole(ordering: Ordering, images: SomeImages, crossed: Tensor) -> S
     (m, d).
     """
     own, others = ordering.columns(images.centred), ordering.columns(crossed)
-    return Sum(
-        (ordering.rows(images.gram) ** 2).sum(1).double().cumsum(0),
-        (images.groups @ (own * others)).double().cumsum(1),
-    )
+    of_images = images.groups @ (own * others)
+    squares, gram = images.squares, images.gram
+    if squares is not None and ordering.order is not None:
+        squared = gram**2
+        by_scale = ordering.columns(squares) * ordering.columns(squared.sum(0)[None])
+        of_images -= (by_scale + squares @ ordering.columns(squared)) / 2
+    elif squares is not None:
+        turned = ordering.columns(gram)
+        of_images -= squares @ (turned**2 + (gram @ turned) * _directions(ordering, gram)) / 2
+    return Sum((ordering.rows(gram) ** 2).sum(1).double().cumsum(0), of_images.double().cumsum(1))
+
+
+def _directions(ordering: Ordering, like: Tensor) -> Tensor:
+    """The columns of Q, (d, r)."""
+    return ordering.columns(torch.eye(len(like)).to(like))
 
 
 def whole_sum(images: SomeImages, crossed: Tensor) -> Sum:
     """||G||^2, for every k alike; ``crossed`` as for :func:`sum_with_whole`."""
-    of_images = images.groups @ (images.centred * crossed).sum(1)
-    return Sum((images.gram**2).sum().double(), of_images[:, None].double())
+    squared = images.gram**2
+    of_images = (images.groups @ (images.centred * crossed).sum(1)).double()
+    if images.squares is not None:
+        of_images -= (images.squares @ squared.sum(1)).double()
+    return Sum(squared.sum().double(), of_images[:, None])
 
 
 def mean_influence(
@@ -155,6 +194,8 @@ def cka_by_images(
     orderings: Sequence[Ordering],
     X: Any,
     mean: np.ndarray,
+    *,
+    standardize: bool = False,
 ) -> np.ndarray:
     """Values of the mean CKA curve by group of images, (groups, r), to first order.
 
@@ -169,6 +210,8 @@ def cka_by_images(
         as many images as there are.
     mean : ndarray (r,)
         The mean curve.
+    standardize : bool
+        Whether it is of standardized neurons.
 
     Examples
     --------
@@ -182,7 +225,7 @@ def cka_by_images(
     >>> by_images.shape, bool(np.allclose(by_images.mean(0), curve.mean))
     ((100, 20), True)
     """
-    images = SomeImages.of(statistics, X)
+    images = SomeImages.of(statistics, X, standardize=standardize)
     crossed = images.centred @ images.gram
     whole = whole_sum(images, crossed)
 

@@ -29,10 +29,10 @@ class Measure:
 
 MEASURES: dict[str, Measure] = {
     "cka": Measure("CKA", "CKA with the whole layer", False),
-    "debiased_cka": Measure("debiased CKA", "debiased CKA with the whole layer", False),
     "standardized_cka": Measure(
-        "CKA, standardized neurons", "CKA with the whole layer, standardized neurons", False
+        "CKA of standardized neurons", "CKA with the whole layer, neurons standardized", False
     ),
+    "debiased_cka": Measure("debiased CKA", "debiased CKA with the whole layer", False),
     "corrected_cka": Measure(
         "CKA, corrected for the sampling of neurons", "corrected CKA with the whole layer", False
     ),
