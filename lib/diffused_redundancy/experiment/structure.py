@@ -6,13 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from ..measures.cka import closed_form
-from ..measures.curves import Curve
+from ..measures.closed_form_error import mean_error
+from ..measures.curves import Curve, size_of
 from ..measures.neighbours import NEIGHBOURS, chance
 from ..measures.neuron_sampling import closed_form_disjoint
+from ..measures.redundancy import smallest_sufficient
 from ..measures.selections import orders
 from ..measures.spectrum import Spectrum
 from ..nets.names import short_labels
@@ -23,12 +26,20 @@ from .probed_layer import ProbedLayer
 NEURONS, ROTATED = "random", "gaussian_projection"
 """The two bases: the neurons, and orthonormal directions drawn at random, as selections."""
 
+BASES = {NEURONS: "neurons", ROTATED: "random directions"}
+
+SCALED = {False: "as it is", True: "standardized"}
+"""A layer, by whether its neurons are scaled to unit variance."""
+
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Of the layer: sizes at which neighbours are looked for."""
 
 NEIGHBOUR_SEEDS = 5
 """Random orders whose neighbours are looked for."""
 
+
+CKA, CORRECTED, OVERLAP = "CKA", "corrected CKA", "share of nearest neighbours"
+"""What parts are compared by."""
 
 RESAMPLES = 4000
 """Of intervals for several cases at once: their tails are thin."""
@@ -69,14 +80,6 @@ class Parts:
     corrected_disjoint: Curve
     neighbours: Curve
     disjoint_neighbours: Curve
-
-    def curves(self, cka: Curve) -> dict[str, tuple[Curve, Curve]]:
-        """Pairs of a part against the whole and two disjoint parts, given CKA with the whole."""
-        return {
-            "CKA": (cka, self.disjoint),
-            "corrected CKA": (self.corrected, self.corrected_disjoint),
-            "shared nearest neighbours": (self.neighbours, self.disjoint_neighbours),
-        }
 
     @property
     def chance(self) -> float:
@@ -125,24 +128,113 @@ class Structure:
         of = self.standardized if standardize else self.spectrum
         return closed_form(of.diagonal_share, self.d)
 
-    def errors(self) -> dict[str, tuple[Curve, np.ndarray]]:
-        """What the closed form is held against by cause, and what it says there: the layer as it
-        is, and neurons that differ in one thing alone.
+    @property
+    def pairs(self) -> dict[str, tuple[Curve, Curve]]:
+        """Curves of a part against the whole and of two disjoint parts, by what is compared; none
+        where parts were not measured.
         """
+        parts = self.parts
+        if parts is None:
+            return {}
         return {
-            "as it is": (self.cka[NEURONS, False], self.predicted()),
-            "variances alone": (self.of_variances, self.predicted()),
-            "correlations alone": (self.cka[NEURONS, True], self.predicted(standardize=True)),
+            CKA: (self.cka[NEURONS, False], parts.disjoint),
+            CORRECTED: (parts.corrected, parts.corrected_disjoint),
+            OVERLAP: (parts.neighbours, parts.disjoint_neighbours),
         }
 
-    def basis_gap(
-        self, delta: float, *, standardize: bool = False, cases: int = 1
-    ) -> tuple[float, float, float]:
-        """DR of random directions less that of random neurons, and the ends of its 95% interval
-        over draws of both and the images they share; of so many cases at once (Bonferroni).
+    def pair_at(self, kind: str, fraction: float) -> list[tuple[float, float, float]]:
+        """The mean of both curves of a pair at a fraction of the layer, with the ends of its
+        interval over subsets and images; none where it was not measured.
         """
-        ours, theirs = (self.cka[basis, standardize] for basis in (ROTATED, NEURONS))
-        return redundancy_gap(ours, theirs, delta, confidence=1 - 0.05 / cases)
+        k = size_of(fraction, self.d)
+        pair = self.pairs.get(kind, ())
+        return (
+            [one.kept(k) for one in pair] if all(one.column(k) is not None for one in pair) else []
+        )
+
+    def spectra(self, delta: float) -> list[dict[str, Any]]:
+        """Dimensions, scale and DR of CKA of random neurons, by measure and by the closed form: a
+        row for the layer as it is, and one for standardised neurons.
+        """
+        rows = []
+        for scaled, name in SCALED.items():
+            of = self.standardized if scaled else self.spectrum
+            (_, *space), (_, *scale) = of.intervals()
+            predicted, sizes = self.predicted(standardize=scaled), np.arange(1, self.d + 1)
+            redundancy = self.cka[NEURONS, scaled].redundancy(delta)
+            rows.append(
+                {
+                    **self._named(name),
+                    "d": self.d,
+                    "PR": of.participation,
+                    "PR_low": space[0] * self.d,
+                    "PR_high": space[1] * self.d,
+                    "CV2": of.variation,
+                    "CV2_low": scale[0] - 1,
+                    "CV2_high": scale[1] - 1,
+                    "effective_rank": of.effective_rank,
+                    "r": of.diagonal_share,
+                    "delta": delta,
+                    "DR": redundancy.value,
+                    "low": redundancy.low,
+                    "high": redundancy.high,
+                    "DR_closed_form": 1
+                    - smallest_sufficient(predicted[None], delta, sizes)[0] / self.d,
+                }
+            )
+        return rows
+
+    def _named(self, layer: str) -> dict[str, Any]:
+        return {"net": self.net, "task": self.task, "layer": layer}
+
+    def errors(self) -> list[dict[str, Any]]:
+        """The error of the closed form, its mean as by :func:`.mean_error` with the interval over
+        subsets: a row for the layer as it is, and for neurons that differ in one thing alone.
+        """
+        rows = []
+        for name, curve, predicted in (
+            ("as it is", self.cka[NEURONS, False], self.predicted()),
+            ("variances alone", self.of_variances, self.predicted()),
+            ("correlations alone", self.cka[NEURONS, True], self.predicted(standardize=True)),
+        ):
+            mean, low, high = mean_error(curve, predicted)
+            error = predicted - curve.mean
+            rows.append(
+                {
+                    **self._named(name),
+                    "mean_error": mean,
+                    "low": low,
+                    "high": high,
+                    "largest_error": float(np.abs(error).max()),
+                    "at_k": int(np.abs(error).argmax()) + 1,
+                    "error_at_10%": float(error[size_of(0.1, self.d) - 1]),
+                }
+            )
+        return rows
+
+    def bases(self, delta: float, cases: int = 1) -> list[dict[str, Any]]:
+        """DR of random neurons and of random directions, and r in both bases: a row for the layer
+        as it is, and one standardised. Intervals of the difference are of so many cases at once
+        (Bonferroni).
+        """
+        rows = []
+        for scaled, name in SCALED.items():
+            of = self.standardized if scaled else self.spectrum
+            neurons, rotated = (self.cka[basis, scaled] for basis in (NEURONS, ROTATED))
+            gap = redundancy_gap(rotated, neurons, delta, confidence=1 - 0.05 / cases)
+            rows.append(
+                {
+                    **self._named(name),
+                    "DR_neurons": neurons.redundancy(delta).value,
+                    "DR_directions": rotated.redundancy(delta).value,
+                    **dict(zip(("difference", "low", "high"), gap, strict=True)),
+                    "r_neurons": of.diagonal_share,
+                    "r_directions": of.rotated_share,
+                    "CV2_neurons": of.variation,
+                    "CV2_directions": of.rotated_share / of.dimensions - 1,
+                }
+            )
+        return rows
 
     def predicted_disjoint(self) -> np.ndarray:
         """The closed form of CKA of disjoint parts, (d // 2,)."""

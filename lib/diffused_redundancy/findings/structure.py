@@ -10,26 +10,23 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.structure import (
+    BASES,
+    CKA,
+    CORRECTED,
     NEURONS,
-    ROTATED,
+    OVERLAP,
+    SCALED,
     SHARES,
     Structure,
     redundancy_gap,
 )
-from ..measures.closed_form_error import mean_error
-from ..measures.curves import Curve, size_of
-from ..measures.redundancy import smallest_sufficient
+from ..measures.cka import share_of
+from ..measures.curves import size_of
 from .figure_data import Line, Panel, Point, Series, point
 from .phrases import listed
-from .tables import redundancy_columns
 
 Rows = list[tuple[str, list[Point]]]
 """Points of each network, by its name."""
-
-SCALED = {False: "as it is", True: "standardized neurons"}
-"""A layer, by whether its neurons are scaled to unit variance."""
-
-BASES = {NEURONS: "neurons", ROTATED: "random directions"}
 
 TENTH = 0.1
 """Of the layer: the parts that sentences speak of."""
@@ -55,6 +52,10 @@ def _shown(value: float, low: float, high: float, spec: str = ".3f") -> str:
     return f"{value:{spec}} ({low:{spec}} to {high:{spec}})"
 
 
+def _said(point: Point) -> str:
+    return _shown(point.value, point.low, point.high)
+
+
 # Dimensions and scale
 
 
@@ -70,45 +71,18 @@ def scale_points(one: Structure) -> list[Point]:
 
 def lines_of_redundancy(delta: float) -> list[tuple[float, str]]:
     """Values of r of which the closed form makes some DR(delta) in a wide layer, and these DR."""
-    rest = (1 - delta**2) / delta**2
-    found = {level: rest * (1 - level) / level for level in (0.95, 0.9, 0.8, 0.6, 0.4, 0.2)}
+    found = {level: share_of(level, delta) for level in (0.95, 0.9, 0.8, 0.6, 0.4, 0.2)}
     return [(r, f"{level:g}") for level, r in found.items() if r <= 1]
 
 
 def spectrum_table(structures: Sequence[Structure], delta: float) -> pd.DataFrame:
     """Dimensions, scale and DR of CKA of every layer, as it is and standardised: one row each."""
-    rows = []
-    for one in structures:
-        for scaled, name in SCALED.items():
-            of = one.standardized if scaled else one.spectrum
-            (_, *space), (_, *scale) = of.intervals()
-            form = one.predicted(standardize=scaled)
-            k = smallest_sufficient(form[None], delta, np.arange(1, one.d + 1))[0]
-            rows.append(
-                {
-                    "net": one.net,
-                    "task": one.task,
-                    "neurons": name,
-                    "d": one.d,
-                    "PR": of.participation,
-                    "PR_low": space[0] * one.d,
-                    "PR_high": space[1] * one.d,
-                    "CV2": of.variation,
-                    "CV2_low": scale[0] - 1,
-                    "CV2_high": scale[1] - 1,
-                    "effective_rank": of.effective_rank,
-                    "r": of.diagonal_share,
-                    "delta": delta,
-                    **redundancy_columns(one.cka[NEURONS, scaled].redundancy(delta)),
-                    "DR_closed_form": 1 - k / one.d,
-                }
-            )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(row for one in structures for row in one.spectra(delta))
 
 
 def shown_spectrum(table: pd.DataFrame) -> pd.DataFrame:
     """For reading: the table of :func:`spectrum_table` with fewer columns."""
-    wanted = ["net", "task", "neurons", "PR", "CV2", "effective_rank", "r", "DR"]
+    wanted = ["net", "task", "layer", "PR", "CV2", "effective_rank", "r", "DR"]
     return table[wanted].rename(columns={"CV2": "CV²", "effective_rank": "effective rank"})
 
 
@@ -129,12 +103,12 @@ def describe_scale(structures: Sequence[Structure], delta: float) -> str:
             size[one.net] += abs(found[0][0])
     if not gaps:
         told = [
-            f"{' and '.join(f'{end.value:.3f}' for end in redundancies(delta)(one))} on {one.task}"
+            f"{' and '.join(map(_said, redundancies(delta)(one)))} on {one.task}"
             for one in structures
         ]
         return (
-            f"**What to see:** DR({delta:g}) of CKA of the layer as it is, and with standardized "
-            f"neurons, is {listed(told)}."
+            f"**What to see:** DR({delta:g}) of CKA of neurons as they are, and of standardized "
+            f"ones, is {listed(told)} (95% intervals over subsets and images)."
         )
     far = max(gaps, key=lambda net: size[net])
     raw, scaled, parts = (
@@ -158,31 +132,13 @@ def _factors_in_words(pair: tuple[Structure, Structure, list[str]]) -> str:
 
 
 def closed_form_points(one: Structure) -> list[Point]:
-    """The mean error of the closed form, by cause."""
-    return [Point(*mean_error(*compared)) for compared in one.errors().values()]
+    """The mean error of the closed form, by cause: see :meth:`Structure.errors`."""
+    return [Point(row["mean_error"], row["low"], row["high"]) for row in one.errors()]
 
 
 def closed_form_table(structures: Sequence[Structure]) -> pd.DataFrame:
     """The error of the closed form: one row a layer and cause."""
-    rows = []
-    for one in structures:
-        for name, (curve, predicted) in one.errors().items():
-            mean, low, high = mean_error(curve, predicted)
-            error = predicted - curve.mean
-            rows.append(
-                {
-                    "net": one.net,
-                    "task": one.task,
-                    "neurons": name,
-                    "mean_error": mean,
-                    "low": low,
-                    "high": high,
-                    "largest_error": float(np.abs(error).max()),
-                    "at_k": int(np.abs(error).argmax()) + 1,
-                    "error_at_10%": float(error[size_of(TENTH, one.d) - 1]),
-                }
-            )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(row for one in structures for row in one.errors())
 
 
 def describe_closed_form(table: pd.DataFrame) -> str:
@@ -190,34 +146,23 @@ def describe_closed_form(table: pd.DataFrame) -> str:
     alone, from the table of :func:`closed_form_table`.
     """
     size = table["mean_error"].abs()
-    worst = table.loc[size[table["neurons"] == "as it is"].idxmax()]
+    worst = table.loc[size[table["layer"] == "as it is"].idxmax()]
     here = table[(table["net"] == worst["net"]) & (table["task"] == worst["task"])]
     whole, variances, correlations = (
         _shown(row.mean_error, row.low, row.high, "+.3f") for row in here.itertuples()
     )
-    most = size.groupby(table["neurons"]).max()
+    most = size.groupby(table["layer"]).max()
     return (
         f"**What to see:** the closed form errs most for {worst['net']} on {worst['task']}: by "
         f"{whole} on average over sizes, each doubling alike (95% intervals over subsets). If "
         f"neurons differed in their variances alone, it would err by {variances}; in their "
         f"correlations alone, by {correlations}. Over all {len(table) // 3} layers the largest "
-        f"such error is {most['as it is']:.3f}, {most['variances alone']:.3f} and "
-        f"{most['correlations alone']:.3f}."
+        f"such error is {most['as it is']:.3f} as they are, {most['variances alone']:.3f} with "
+        f"variances alone and {most['correlations alone']:.3f} with correlations alone."
     )
 
 
 # Parts
-
-
-def _pairs(
-    structures: Sequence[Structure],
-) -> list[tuple[Structure, dict[str, tuple[Curve, Curve]]]]:
-    """The layers whose parts were measured, with the curves of part and whole, and of two parts."""
-    return [
-        (one, one.parts.curves(one.cka[NEURONS, False]))
-        for one in structures
-        if one.parts is not None
-    ]
 
 
 def corrected_panels(structures: Sequence[Structure]) -> list[Panel]:
@@ -225,12 +170,12 @@ def corrected_panels(structures: Sequence[Structure]) -> list[Panel]:
     plot a task.
     """
     panels = []
-    for some in _tasks(one for one, _ in _pairs(structures)):
+    for some in _tasks(one for one in structures if one.pairs):
         lines = [
             Line(NEURONS, curve.sizes, curve.mean[None], name=f"{one.net}, {name}", look=2 * i + j)
-            for i, (one, pairs) in enumerate(_pairs(some))
-            for j, (name, key) in enumerate((("plain", "CKA"), ("corrected", "corrected CKA")))
-            for curve in pairs[key][:1]
+            for i, one in enumerate(some)
+            for j, (name, kind) in enumerate((("plain", CKA), ("corrected", CORRECTED)))
+            for curve in one.pairs[kind][:1]
         ]
         axis = "CKA with the whole layer"
         panels.append(Panel(some[0].task, some[0].d, lines, full=1.0, axis=axis, top=2.0))
@@ -241,117 +186,77 @@ def parts_series(structures: Sequence[Structure]) -> list[list[tuple[str, list[S
     """What :func:`figures.series_figure` draws: CKA above, shared neighbours below, one column a
     task, against the share of the layer.
     """
-    tasks = _tasks(one for one, _ in _pairs(structures))
-    names = ("part and whole", "two disjoint parts")
-    return [
-        [
-            (
-                some[0].task,
-                [
-                    _series(f"{one.net}: {name}", pairs[kind][j], 2 * i + j)
-                    for i, (one, pairs) in enumerate(_pairs(some))
-                    for j, name in enumerate(names)
-                ],
-            )
-            for some in tasks
-        ]
-        for kind in ("CKA", "shared nearest neighbours")
-    ]
+    tasks = _tasks(one for one in structures if one.pairs)
+    return [[(some[0].task, _lines(some, kind)) for some in tasks] for kind in (CKA, OVERLAP)]
 
 
-def _series(label: str, curve: Curve, look: int) -> Series:
-    wanted = dict.fromkeys(size_of(share, curve.d) for share in SHARES)
-    sizes = [k for k in wanted if curve.column(k) is not None]
-    return Series(label, [k / curve.d for k in sizes], [Point(*curve.kept(k)) for k in sizes], look)
+def _lines(structures: Sequence[Structure], kind: str) -> list[Series]:
+    lines: list[Series] = []
+    for one in structures:
+        wanted = {size_of(share, one.d) for share in SHARES}
+        for curve, name in zip(one.pairs[kind], ("part and whole", "two parts"), strict=True):
+            sizes = [k for k in curve.sizes if k in wanted]
+            points = [Point(*curve.kept(k)) for k in sizes]
+            shares = [k / one.d for k in sizes]
+            lines.append(Series(f"{one.net}: {name}", shares, points, len(lines)))
+    return lines
 
 
 def parts_table(structures: Sequence[Structure]) -> pd.DataFrame:
-    """Similarity with the whole and of two disjoint parts: the mean at every k measured with its
-    interval over subsets and images, its standard deviation over orders, and the closed form.
+    """Similarity with the whole and of two disjoint parts, at every k measured, and the closed
+    form; see :meth:`Curve.summary`.
     """
     frames = []
-    for one, pairs in _pairs(structures):
+    for one in structures:
         forms = {"cka": one.predicted(), "disjoint_cka": one.predicted_disjoint()}
-        for curve in (curve for pair in pairs.values() for curve in pair):
-            drawn = curve.resampled()
-            ends = np.full((2, len(curve.sizes)), np.nan)
-            if drawn is not None:
-                ends = np.quantile(drawn.values, [0.025, 0.975], axis=0)
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "net": one.net,
-                        "task": one.task,
-                        "measure": curve.measure,
-                        "k": curve.sizes,
-                        "mean": curve.mean,
-                        "low": ends[0],
-                        "high": ends[1],
-                        "sd": curve.values.std(0, ddof=1) if len(curve.seeds) > 1 else np.nan,
-                        "closed_form": forms.get(curve.measure, np.nan),
-                    }
-                )
-            )
+        for curve in (curve for pair in one.pairs.values() for curve in pair):
+            frame = curve.summary(net=one.net, task=one.task, measure=curve.measure)
+            frames.append(frame.assign(closed_form=forms.get(curve.measure, np.nan)))
     return pd.concat(frames, ignore_index=True)
-
-
-def _tenths(
-    structures: Sequence[Structure], kind: str
-) -> list[tuple[Structure, list[str], list[float]]]:
-    """A tenth against the whole and two disjoint tenths: in words, and as numbers."""
-    found = []
-    for one, pairs in _pairs(structures):
-        k = size_of(TENTH, one.d)
-        kept = [curve.kept(k) for curve in pairs[kind] if curve.column(k) is not None]
-        if len(kept) == 2:
-            found.append((one, [_shown(*ends) for ends in kept], [value for value, *_ in kept]))
-    return found
 
 
 def describe_corrected(structures: Sequence[Structure]) -> str:
     """CKA of a tenth of the neurons with the whole, plain and corrected."""
-    plain, corrected = (_tenths(structures, kind) for kind in ("CKA", "corrected CKA"))
+    first = structures[0].task
+    found = [(one, pair[0]) for one in structures if (pair := one.pair_at(CORRECTED, TENTH))]
     told = [
-        f"from {before[0]} to {after[0]} for {one.net}"
-        for (one, before, _), (_, after, _) in zip(plain, corrected, strict=False)
-        if one.task == structures[0].task
+        f"from {_shown(*one.pair_at(CKA, TENTH)[0])} to {_shown(*corrected)} for {one.net}"
+        for one, corrected in found
+        if one.task == first
     ]
     if not told:
         return "The layer has too few neurons for a tenth of them to be corrected."
-    values = [numbers[0] for *_, numbers in corrected]
+    values = [value for _, (value, *_) in found]
     return (
         "**What to see:** for a tenth of the neurons, the correction for their sampling takes CKA "
-        f"with the whole on {structures[0].task} {listed(told)} (95% intervals over subsets and "
-        f"images). Over all {len(values)} layers here, corrected values are {min(values):.3f} to "
+        f"with the whole on {first} {listed(told)} (95% intervals over subsets and images). Over "
+        f"all {len(values)} layers here, corrected values are {min(values):.3f} to "
         f"{max(values):.3f}."
     )
 
 
 def describe_disjoint(structures: Sequence[Structure]) -> str:
     """What two disjoint tenths of the neurons share, beside what a tenth shares with the whole."""
-    sentences = []
-    for kind, unit in (
-        ("CKA", "CKA"),
-        ("shared nearest neighbours", "share of nearest neighbours"),
-    ):
-        found = _tenths(structures, kind)
+    first, sentences = structures[0].task, []
+    for kind in (CKA, OVERLAP):
+        found = [(one, pair) for one in structures if (pair := one.pair_at(kind, TENTH))]
         told = [
-            f"{words[1]} where a tenth and the whole have {words[0]} ({one.net})"
-            for one, words, _ in found
-            if one.task == structures[0].task
+            f"{_shown(*disjoint)} where a tenth and the whole have {_shown(*whole)} ({one.net})"
+            for one, (whole, disjoint) in found
+            if one.task == first
         ]
         if told:
-            gaps = [whole - disjoint for *_, (whole, disjoint) in found]
+            gaps = [whole[0] - disjoint[0] for _, (whole, disjoint) in found]
             sentences.append(
-                f"two disjoint random tenths have a {unit} of {listed(told)}, and over all "
+                f"two disjoint random tenths have a {kind} of {listed(told)}, and over all "
                 f"{len(gaps)} layers here the difference is {min(gaps):.3f} to {max(gaps):.3f}"
             )
     if not sentences:
         return "The layer has too few neurons for two parts of a tenth each."
-    chances = [one.parts.chance for one in structures if one.parts is not None]
+    chance = max(one.parts.chance for one in structures if one.parts is not None)
     return (
-        f"**What to see:** on {structures[0].task} {'; '.join(sentences)} (95% intervals over "
-        f"subsets and images). By chance, {max(chances):.3f} of the neighbours would be shared."
+        f"**What to see:** on {first} {'; '.join(sentences)} (95% intervals over subsets and "
+        f"images). By chance, {chance:.3f} of the neighbours would be shared."
     )
 
 
@@ -365,37 +270,16 @@ def basis_points(delta: float) -> Callable[[Structure], list[Point]]:
     ]
 
 
-BASIS_NAMES = [
-    f"{basis}, {name}" for name in ("as it is", "standardized") for basis in BASES.values()
-]
+BASIS_NAMES = [f"{basis}, {name}" for name in SCALED.values() for basis in BASES.values()]
 """Of the points of :func:`basis_points`."""
 
 
 def basis_table(structures: Sequence[Structure], delta: float) -> pd.DataFrame:
-    """DR in both bases, their difference, and what r is in both: one row a layer, as it is and
-    standardised. Intervals of differences are for all rows at once.
+    """DR in both bases, their difference, and r: one row a layer, as it is and standardised.
+    Intervals of differences hold for all rows at once.
     """
-    rows = []
-    for one in structures:
-        for scaled, name in SCALED.items():
-            of = one.standardized if scaled else one.spectrum
-            gap = one.basis_gap(delta, standardize=scaled, cases=2 * len(structures))
-            dr = {basis: one.cka[basis, scaled].redundancy(delta).value for basis in BASES}
-            rows.append(
-                {
-                    "net": one.net,
-                    "task": one.task,
-                    "layer": name,
-                    "DR_neurons": dr[NEURONS],
-                    "DR_directions": dr[ROTATED],
-                    **dict(zip(("difference", "low", "high"), gap, strict=True)),
-                    "r_neurons": of.diagonal_share,
-                    "r_directions": of.rotated_share,
-                    "CV2_neurons": of.variation,
-                    "CV2_directions": of.rotated_share / of.dimensions - 1,
-                }
-            )
-    return pd.DataFrame(rows)
+    cases = len(SCALED) * len(structures)
+    return pd.DataFrame(row for one in structures for row in one.bases(delta, cases))
 
 
 def describe_basis(table: pd.DataFrame, delta: float) -> str:
@@ -420,14 +304,10 @@ def describe_basis(table: pd.DataFrame, delta: float) -> str:
 
 
 def results_of(structures: Sequence[Structure], delta: float) -> dict[str, float]:
-    """Key numbers: DR as the layers are and with standardised neurons, PR and CV^2."""
+    """Key numbers of each layer, as it is and standardised."""
     return {
-        f"{name}, {one.net}, {one.task}": value
+        f"{name}, {row['net']}, {row['task']}, {row['layer']}": row[name]
         for one in structures
-        for name, value in (
-            (f"DR({delta:g}) of CKA", one.cka[NEURONS, False].redundancy(delta).value),
-            (f"DR({delta:g}) of standardized CKA", one.cka[NEURONS, True].redundancy(delta).value),
-            ("PR", one.spectrum.participation),
-            ("CV2", one.spectrum.variation),
-        )
+        for row in one.spectra(delta)
+        for name in ("DR", "PR", "CV2")
     }

@@ -252,3 +252,25 @@ def closed_form(r: float, d: int) -> np.ndarray:
     """
     k = np.arange(1, d + 1)
     return np.sqrt(k / d) / np.sqrt(r + (1 - r) * (k - 1) / max(d - 1, 1))
+
+
+def share_of(redundancy: float, delta: float = 0.9) -> float:
+    """The r of which :func:`closed_form` makes some DR(delta), in a layer of many neurons.
+
+    Parameters
+    ----------
+    redundancy : float in (0, 1)
+    delta : float in (0, 1)
+
+    Returns
+    -------
+    float
+        Above 1 where no layer has so low a DR.
+
+    Examples
+    --------
+    >>> r = share_of(0.8)
+    >>> bool((closed_form(r, 100_000) >= 0.9).argmax() == 19_999)
+    True
+    """
+    return (1 - delta**2) / delta**2 * (1 - redundancy) / redundancy

@@ -295,6 +295,17 @@ class Curve:
         ]
         return not np.array_equal(ends[:1], ends[1:], equal_nan=True)
 
+    def summary(self, **columns: Any) -> pd.DataFrame:
+        """One row a size: further columns of constants, then k, the mean, the ends of its 95%
+        interval over seeds and images, and the standard deviation over seeds.
+        """
+        drawn, ends = self.resampled(), np.full((2, len(self.sizes)), np.nan)
+        if drawn is not None:
+            ends = np.quantile(drawn.values, [0.025, 0.975], axis=0)
+        sd = self.values.std(0, ddof=1) if len(self.seeds) > 1 else np.nan
+        numbers = {"k": self.sizes, "mean": self.mean, "low": ends[0], "high": ends[1], "sd": sd}
+        return pd.DataFrame({**columns, **numbers}, index=range(len(self.sizes)))
+
     def to_frame(self, **columns: Any) -> pd.DataFrame:
         """One row a seed and size: further columns of constants, then seed, k and value."""
         rows, s = self.values.shape
