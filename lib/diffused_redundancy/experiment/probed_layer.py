@@ -297,7 +297,13 @@ class ProbedLayer:
         """CKA of random neurons with the whole layer, if neurons differed in their variances
         alone.
         """
-        return cka_of_variances(self.statistics, orderings("random", self.statistics, seeds))
+        (curve,) = self._neuron_curves(
+            "cka",
+            seeds,
+            lambda chosen: [cka_of_variances(self.statistics, chosen)],
+            variances_alone=True,
+        )
+        return curve
 
     def _choice(
         self, kind: str, compute: Callable[[], PenaltyChoice], grid: Sequence[float] = ()

@@ -52,10 +52,6 @@ def _shown(value: float, low: float, high: float, spec: str = ".3f") -> str:
     return f"{value:{spec}} ({low:{spec}} to {high:{spec}})"
 
 
-def _said(point: Point) -> str:
-    return _shown(point.value, point.low, point.high)
-
-
 # Dimensions and scale
 
 
@@ -103,7 +99,8 @@ def describe_scale(structures: Sequence[Structure], delta: float) -> str:
             size[one.net] += abs(found[0][0])
     if not gaps:
         told = [
-            f"{' and '.join(map(_said, redundancies(delta)(one)))} on {one.task}"
+            " and ".join(_shown(of.value, of.low, of.high) for of in redundancies(delta)(one))
+            + f" on {one.task}"
             for one in structures
         ]
         return (
@@ -194,7 +191,9 @@ def _lines(structures: Sequence[Structure], kind: str) -> list[Series]:
     lines: list[Series] = []
     for one in structures:
         wanted = {size_of(share, one.d) for share in SHARES}
-        for curve, name in zip(one.pairs[kind], ("part and whole", "two parts"), strict=True):
+        for curve, name in zip(
+            one.pairs[kind], ("part and whole", "two disjoint parts"), strict=True
+        ):
             sizes = [k for k in curve.sizes if k in wanted]
             points = [Point(*curve.kept(k)) for k in sizes]
             shares = [k / one.d for k in sizes]

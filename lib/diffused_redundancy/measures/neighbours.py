@@ -33,7 +33,8 @@ square.
 
 
 def nearest(X: Any, count: int = NEIGHBOURS) -> Tensor:
-    """The nearest other images of each, (n, count), by Euclidean distance: indices in no order.
+    """The nearest other images of each, (n, count), by Euclidean distance: indices in no order. Of
+    images at equal distance, any are taken.
 
     Parameters
     ----------

@@ -72,8 +72,8 @@ def corrected_cka_curve(
     >>> X = rng.standard_normal((200, 3)) @ rng.standard_normal((3, 40))
     >>> statistics = SufficientStatistics.from_features(X, device="cpu")
     >>> curve = corrected_cka_curve(statistics, orderings("random", statistics, range(100)))
-    >>> curve.sizes[0], bool(abs(curve.mean - 1).max() < 0.05)
-    (2, True)
+    >>> round(float(curve.at_fraction(0.5).mean()), 2)
+    1.0
     """
     orders, ordered = _permutations(statistics, orderings)
     d = statistics.d
@@ -202,7 +202,7 @@ def closed_form_disjoint(r: float, d: int) -> np.ndarray:
     Examples
     --------
     >>> closed_form_disjoint(0.05, 100)[[9, 49]].round(3)
-    array([0.703, 0.919])
+    array([0.704, 0.922])
     """
     k = np.arange(1, d // 2 + 1)
     return (1 - r) * k / (r * (d - 1) + (1 - r) * (k - 1))
