@@ -70,6 +70,8 @@ COLUMNS = {
         *("case", "r", "largest error, all k", "at k", "largest error, k ≥ 10%"),
         "within 0.02 from k",
     ],
+    "01_cka-standardized-means": MEANS,
+    "01_cka-standardized-redundancy": REDUNDANCY,
     "01_cka-debiased": [
         *("case", "plain at 10%", "debiased at 10%", "largest difference", "at k"),
     ],
