@@ -154,8 +154,8 @@ def describe_closed_form(table: pd.DataFrame) -> str:
         f"{whole} on average over sizes, each doubling alike (95% intervals over subsets). If "
         f"neurons differed in their variances alone, it would err by {variances}; in their "
         f"correlations alone, by {correlations}. Of the layers here ({len(table) // 3}) the "
-        f"largest such error is {most['as it is']:.3f} as they are, {most['variances alone']:.3f} with "
-        f"variances alone and {most['correlations alone']:.3f} with correlations alone."
+        f"largest such error is {most['as it is']:.3f} as they are, {most['variances alone']:.3f} "
+        f"with variances alone and {most['correlations alone']:.3f} with correlations alone."
     )
 
 
