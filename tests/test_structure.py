@@ -154,6 +154,10 @@ def test_tables_hold_what_was_measured(measured):
     assert bases["difference"].to_numpy() == pytest.approx(
         bases["DR_directions"] - bases["DR_neurons"]
     )
+    ours, theirs = (measured[0].cka[basis, False] for basis in (ROTATED, NEURONS))
+    gap = redundancy_gap(ours, theirs, 0.9, confidence=1 - 0.05 / 12)  # all rows at once
+    assert tuple(bases.loc[0, ["difference", "low", "high"]]) == pytest.approx(gap)
+    assert gap != pytest.approx(redundancy_gap(ours, theirs, 0.9))
     assert bases["r_directions"].to_numpy() == pytest.approx(
         (1 + bases["CV2_directions"]) * bases["r_neurons"] / (1 + bases["CV2_neurons"])
     )
