@@ -340,14 +340,21 @@ session.table(comparisons.trends_table(wider, "doubling"), "trends-width")
 # %% [markdown]
 # ## Beside the paper
 #
-# The paper's table 1 (ICLR version; $\delta = 0.9$, logistic probes on a coarse grid) has two
-# families, trained on ImageNet. Other networks and other images than here, so the numbers need not
-# agree:
+# The paper's table 1 (its first version; $\delta = 0.9$, logistic probes on a coarse grid of sizes)
+# has two families, trained on ImageNet. Where this run measured the same network on the same task,
+# DR is compared on the same sizes, as in `02_probes`:
 
 # %%
-from diffused_redundancy.findings import probing
+from diffused_redundancy.paper import beside, printed
+from diffused_redundancy.report import display
 
-session.table(probing.paper_table(), "paper")
+session.say(display.markdown_table(printed.printed_table()))
+accuracies = [(one.net, one.task, one.curve("accuracy"), one.about) for one in measurements.all]
+cells = beside.compared(accuracies, session.protocol)
+session.table(beside.beside_table(cells), "paper", show=False)
+if not (shown := beside.shown_beside(cells)).empty:
+    session.say(display.markdown_table(shown))
+session.say(beside.describe_beside(cells))
 session.say(pretraining.describe_families(measurements, by_family, delta))
 
 # %% [markdown]

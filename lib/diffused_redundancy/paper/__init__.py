@@ -1,0 +1,1 @@
+"""What the paper printed, and the same numbers of a run beside it."""
