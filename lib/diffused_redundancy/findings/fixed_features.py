@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.measurements import Measurement, Measurements
-from ..measures.redundancy import Redundancy
 from ..nets.networks import Net
 from ..tasks import Task
 from ..uncertainty.bootstrap import percentile_interval
@@ -233,14 +232,14 @@ def describe_within(found: Found, delta: float) -> str:
         )
     sentences = []
     for title in dict.fromkeys(one.task.title for _, one, _ in stated):
-        some = [(m, value) for m, one, value in stated if one.task.title == title]
-        ends = dict.fromkeys([some[0], some[-1]])
-        sentences.append(f"on {title} {' and '.join(_in_words(m, value) for m, value in ends)}")
+        some = [(m, one) for m, one, _ in stated if one.task.title == title]
+        ends = some[:1] + some[-1:][: len(some) - 1]
+        sentences.append(f"on {title} {' and '.join(_in_words(*end, delta) for end in ends)}")
     clear = sum(value.low > 0 for *_, value in stated)
     text = (
         f"**What to see:** of the m features that a network was trained to make do with, so many "
         f"can be dropped at random with {delta:.0%} of their accuracy kept, for the smallest and "
-        f"the largest m (95% intervals over subsets and test images): {'; '.join(sentences)}. "
+        f"the largest m (95% intervals over subsets and test images): {'. '.join(sentences)}. "
         f"The interval lies above 0 in {clear} of {len(stated)} cases (sizes and tasks)."
     )
     pairs = gaps(found, delta)
@@ -257,6 +256,9 @@ def describe_within(found: Found, delta: float) -> str:
     )
 
 
-def _in_words(m: int, value: Redundancy) -> str:
-    ends = f" ({value.low:.0%} to {value.high:.0%})" if value.has_interval else ""
-    return f"{value.value:.0%}{ends} of {m}"
+def _in_words(m: int, one: Measurement, delta: float) -> str:
+    value, corrected = one.redundancy("accuracy", delta), one.curve("accuracy").above_chance(delta)
+    parts = [f"{value.low:.0%} to {value.high:.0%}"] if value.has_interval else []
+    if corrected is not None and corrected.k is not None:
+        parts.append(f"above chance {corrected.value:.0%}")
+    return f"{value.value:.0%}" + (f" ({'; '.join(parts)})" if parts else "") + f" of {m}"
