@@ -244,7 +244,7 @@ def test_where_nothing_matches_one_sentence_says_so():
     cells = list(cells_of(here).values())
     assert beside.shown_beside(cells).empty
     assert beside.describe_beside(cells) == (
-        "None of the 13 printed values is comparable with this run: network not measured here."
+        "None of the paper's printed values is comparable with this run: network not measured here."
     )
     mixed = list(cells_of((resnet18(), task("digits"), curve(60), CIFAR)).values())
     assert beside.describe_beside(mixed).endswith(

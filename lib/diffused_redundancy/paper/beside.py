@@ -244,7 +244,7 @@ def describe_beside(cells: Sequence[Cell]) -> str:
     if not there:
         reasons = dict.fromkeys(cell.reason for cell in cells)
         return (
-            f"None of the {len(cells)} printed values is comparable with this run: "
+            "None of the paper's printed values is comparable with this run: "
             f"{listed(list(reasons))}."
         )
     parts = [
