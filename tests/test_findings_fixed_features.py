@@ -144,15 +144,15 @@ def test_a_gap_is_that_of_resamples_of_the_same_images():
 
 def test_the_sentence_follows_from_the_numbers():
     text = fixed_features.describe_within(found(tasks=("t", "u")), 0.9)
-    assert "on T 0% (0% to 0%) of 8 and 50% (50% to 50%) of 16. on U 0%" in text
+    assert "On T 0% (0% to 0%) of 8 and 50% (50% to 50%) of 16. On U 0%" in text
     assert "lies above 0 in 2 of 4 cases" in text
     assert "(MRL, nested prefix) DR is higher in 0, lower in 4 and not clear in 0 of 4" in text
     turned = fixed_features.describe_within(found(ours=(2, 2)), 0.9)
-    assert "on T 75% (75% to 75%) of 8" in turned and "above 0 in 2 of 2 cases" in turned
+    assert "On T 75% (75% to 75%) of 8" in turned and "above 0 in 2 of 2 cases" in turned
     assert "(standard, first of many) DR is higher in 2, lower in 0" in turned
     assert "another seed may differ" in turned
     one = {8: found()[8]}
-    assert "on T 0% (0% to 0%) of 8. The" in fixed_features.describe_within(one, 0.9)
+    assert "On T 0% (0% to 0%) of 8. The" in fixed_features.describe_within(one, 0.9)
 
 
 def test_above_chance_stands_beside():

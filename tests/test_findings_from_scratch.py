@@ -81,10 +81,10 @@ def test_panels_show_shares_of_a_networks_own_accuracy():
 def test_the_sentence_follows_from_the_numbers():
     text = said(*both())
     ours = both()[1].all[0].redundancy("accuracy", 0.9)
-    assert "on T its whole layer reaches 60.0%, theirs 80.0%; a fifth of it keeps 60% (" in text
+    assert "On T its whole layer reaches 60.0%, theirs 80.0%; a fifth of it keeps 60% (" in text
     assert f"DR(0.9) is 0.70 ({ours.low:.2f} to {ours.high:.2f}), theirs 0.58 to 0.62" in text
     assert "beside 3 pre-trained ones" in text and text.endswith("no power.")
-    assert " on U " not in text
+    assert "On U " not in text
     turned = said(*both(60, (20, 20, 20)))
     assert "DR(0.9) is 0.40 (" in turned and "theirs 0.80." in turned
     band = GroupBands(

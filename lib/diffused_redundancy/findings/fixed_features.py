@@ -234,12 +234,13 @@ def describe_within(found: Found, delta: float) -> str:
     for title in dict.fromkeys(one.task.title for _, one, _ in stated):
         some = [(m, one) for m, one, _ in stated if one.task.title == title]
         ends = some[:1] + some[-1:][: len(some) - 1]
-        sentences.append(f"on {title} {' and '.join(_in_words(*end, delta) for end in ends)}")
+        sentences.append(f"On {title} {' and '.join(_in_words(*end, delta) for end in ends)}")
     clear = sum(value.low > 0 for *_, value in stated)
     text = (
-        f"**What to see:** of the m features that a network was trained to make do with, so many "
+        "**What to see:** how many of the m features that a network was trained to make do with "
         f"can be dropped at random with {delta:.0%} of their accuracy kept, for the smallest and "
-        f"the largest m (95% intervals over subsets and test images): {'. '.join(sentences)}. "
+        "the largest m, with 95% intervals over subsets and test images. "
+        f"{'. '.join(sentences)}. "
         f"The interval lies above 0 in {clear} of {len(stated)} cases (sizes and tasks)."
     )
     pairs = gaps(found, delta)

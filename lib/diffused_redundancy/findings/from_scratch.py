@@ -146,7 +146,7 @@ def describe_from_scratch(
         curve = one.curve("accuracy")
         chance = "" if curve.guessing is None else f", {curve.guessing:.1%} by chance"
         text = (
-            f"on {one.task.title} its whole layer reaches {one.full:.1%}, theirs "
+            f"On {one.task.title} its whole layer reaches {one.full:.1%}, theirs "
             f"{_range([each.full for each in others], '.1%')}{chance}"
         )
         if not curve.above_guessing:
@@ -169,10 +169,10 @@ def describe_from_scratch(
         else ""
     )
     return (
-        f"**What to see:** the network trained on the task itself beside {count} (95% intervals "
-        f"over subsets and test images; of several networks the range): {'. '.join(sentences)}."
-        f"{penalty} There is one network from scratch for a task, so nothing can be said of other "
-        "seeds: no power."
+        f"**What to see:** the network that was trained on the task itself, beside {count}. "
+        f"{'. '.join(sentences)}. (Intervals are 95%, over subsets and test images; of several "
+        f"networks the range is given.){penalty} There is one network from scratch for a task, so "
+        "nothing can be said of other seeds: no power."
     )
 
 
