@@ -297,7 +297,7 @@ if larger:
 
 # %% papermill_description=from-scratch
 from diffused_redundancy.experiment.measurements import measured_beside
-from diffused_redundancy.findings import from_scratch
+from diffused_redundancy.paper import from_scratch
 
 trained = from_scratch.networks(session.nets, session.tasks)
 own = measured_beside(

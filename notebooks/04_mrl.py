@@ -211,7 +211,7 @@ session.table(matryoshka.leading_variance(variances, 8), "leading-variance")
 
 # %% papermill_description=fixed-features
 from diffused_redundancy.experiment.measurements import measured_first_features
-from diffused_redundancy.findings import fixed_features
+from diffused_redundancy.paper import fixed_features
 
 within = measured_first_features(
     fixed_features.compared(session.nets),

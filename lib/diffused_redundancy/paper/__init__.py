@@ -1,1 +1,3 @@
-"""What the paper printed, and the same numbers of a run beside it."""
+"""Fidelity to the paper: what it printed, beside the same numbers of a run, and what comes of the
+further experiments of its code.
+"""

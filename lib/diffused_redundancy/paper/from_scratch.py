@@ -15,15 +15,15 @@ import pandas as pd
 
 from ..experiment.measurements import Measurement, Measurements
 from ..experiment.penalty_bands import GroupBands
+from ..findings.figure_data import Line, Panel
+from ..findings.grouping import alike
+from ..findings.phrases import listed
+from ..findings.tables import corrected_columns, redundancy_columns
 from ..measures.curves import size_of
 from ..nets.networks import Net
 from ..nets.registry import net as named_net
 from ..nets.zoo import trained_on
 from ..tasks import Task
-from .figure_data import Line, Panel
-from .grouping import alike
-from .phrases import listed
-from .tables import corrected_columns, redundancy_columns
 
 FROM_SCRATCH, PRETRAINED = "trained on the task", "pre-trained"
 """What figures and tables call the two."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from diffused_redundancy.experiment.measurements import Measurement, Measurements
-from diffused_redundancy.findings import fixed_features
 from diffused_redundancy.measures.curves import Curve
+from diffused_redundancy.paper import fixed_features
 from made_up import curve, net, rising, task
 
 FF8, FF16 = net("f8", loss="FF 8"), net("f16", loss="FF 16")

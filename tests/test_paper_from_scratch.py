@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from diffused_redundancy.experiment.measurements import Measurement, Measurements
 from diffused_redundancy.experiment.penalty_bands import GroupBands, bands_beside
-from diffused_redundancy.findings import from_scratch
-from diffused_redundancy.findings.from_scratch import FROM_SCRATCH, PRETRAINED
+from diffused_redundancy.paper import from_scratch
+from diffused_redundancy.paper.from_scratch import FROM_SCRATCH, PRETRAINED
 from made_up import D, measurement, net, task
 
 PRE = [net(f"s{i}", seed=i, top1=0.9) for i in range(1, 4)]

@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.measurements import Measurement, Measurements
+from ..findings.figure_data import Point, Series, point
+from ..findings.grouping import alike
+from ..findings.matryoshka import fixed_size, is_fixed, is_nested, is_plain
+from ..findings.phrases import listed
+from ..findings.tables import corrected_columns, redundancy_columns
 from ..nets.networks import Net
 from ..tasks import Task
 from ..uncertainty.bootstrap import percentile_interval
-from .figure_data import Point, Series, point
-from .grouping import alike
-from .matryoshka import fixed_size, is_fixed, is_nested, is_plain
-from .phrases import listed
-from .tables import corrected_columns, redundancy_columns
 
 Found = Mapping[int, Measurements]
 """By m: the first m features of some networks, measured as whole layers."""
