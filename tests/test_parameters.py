@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT
 from diffused_redundancy import parameters, presets
 from diffused_redundancy.__main__ import main
+from diffused_redundancy.measures.selections import SELECTIONS
 
 
 @pytest.mark.parametrize("notebook", parameters.available())
@@ -49,6 +50,7 @@ def test_the_authors_other_runs_are_presets():
         "wide_resnet50_2",
     }
     assert set(values["SELECTIONS"]) == {"random", "pca", "pca_least"}
+    assert set(parameters.PRESET_SELECTIONS) <= set(SELECTIONS)
     assert values["TASKS"] == presets.preset("paper").everywhere["TASKS"]
     finer = {0.02, 0.03, 0.04, 0.075, 0.15, 0.25, 0.4}
     assert finer <= set(presets.preset("paper").everywhere["FRACTIONS"])
