@@ -98,7 +98,9 @@ COLUMNS = {
     ],
     "02_probes-precision": PRECISION,
     "02_probes-paper": [
-        *("net", "d", "ImageNet top-1", "DR, CIFAR10", "DR, CIFAR100", "DR, Flowers", "DR, Pets"),
+        *("source", "network", "net", "d", "top1", "task", "quantity", "delta", "fraction"),
+        *("paper", "paper_below", "ours", "low", "high", "ours_all_sizes", "low_all_sizes"),
+        *("high_all_sizes", "outcome", "reason", "differs"),
     ],
     "05_fairness-spread": [
         *("task", "net", "neurons", "k", "mean", "worst class", "Gini", *plain.NULLS),

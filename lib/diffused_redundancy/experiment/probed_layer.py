@@ -97,11 +97,27 @@ class ProbedLayer:
         for name in ("features", "statistics", "debiased_statistics"):
             self.__dict__.pop(name, None)
 
-    def narrowed(self, kept: np.ndarray, mark: Any) -> ProbedLayer:
-        """A layer made of some neurons of this one; ``mark`` says which, in its key."""
+    def narrowed(self, kept: np.ndarray, mark: Any, *, alone: bool = False) -> ProbedLayer:
+        """A layer made of some neurons of this one.
+
+        Parameters
+        ----------
+        kept : ndarray of int
+        mark : JSON value
+            Says which, in its key.
+        alone : bool
+            Let go of the features of this layer once those of the other are taken.
+        """
         key = None if self.key is None else {**self.key, "narrowed": mark}
+
+        def load() -> Features:
+            some = self.features.columns(kept)
+            if alone:
+                self.release()
+            return some
+
         return ProbedLayer(
-            lambda: self.features.columns(kept),
+            load,
             key=key,
             cache=self.cache,
             device=self.device,
