@@ -16,8 +16,8 @@ SIZES = (1, 2, 7, 31, 59, 60)
 
 @pytest.mark.parametrize("selection", dr.SELECTIONS)
 def test_every_selection_against_feature_space(layer, selection):
-    X, _ = layer
-    s = dr.SufficientStatistics.from_features(X, debiased=True)
+    X, y = layer
+    s = dr.SufficientStatistics.from_features(X, y, debiased=True)
     order = dr.ordering(selection, s, 3)
     biased = dr.cka_curve(s, order).values[0]
     debiased = dr.cka_curve(s, order, debiased=True, features=X).values[0]

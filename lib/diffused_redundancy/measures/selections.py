@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, check_number, check_whole, unknown
+from . import chosen_selections as chosen
 from .curves import size_of
 from .statistics import SufficientStatistics, check_statistics
 
@@ -153,6 +154,21 @@ def _gaussian_projection(statistics: SufficientStatistics, seed: int) -> dict[st
     return {"directions": torch.linalg.qr(drawn).Q}
 
 
+def _ordered_by(
+    choose: Callable[[SufficientStatistics], Tensor],
+) -> Callable[[SufficientStatistics, int], dict[str, Tensor]]:
+    """A selection of neurons that draws nothing."""
+    return lambda statistics, _seed: {"order": choose(statistics)}
+
+
+def _norm_least(statistics: SufficientStatistics) -> Tensor:
+    return chosen.by_norm(statistics, largest=False)
+
+
+def _lda(statistics: SufficientStatistics, seed: int) -> dict[str, Tensor]:
+    return {"directions": chosen.discriminant_directions(statistics)}
+
+
 @dataclass(frozen=True)
 class Selection:
     """A way of ordering neurons or directions.
@@ -183,6 +199,12 @@ SELECTIONS: dict[str, Selection] = {
     "gaussian_projection": Selection(
         _gaussian_projection, True, "random projection (Gaussian, orthonormal)"
     ),
+    "variance": Selection(_ordered_by(chosen.by_variance), False, "neurons of largest variance"),
+    "norm": Selection(_ordered_by(chosen.by_norm), False, "neurons of largest norm"),
+    "norm_least": Selection(_ordered_by(_norm_least), False, "neurons of smallest norm"),
+    "pivoted_qr": Selection(_ordered_by(chosen.pivoted_qr), False, "neurons by pivoted QR"),
+    "greedy_cka": Selection(_ordered_by(chosen.greedy_cka), False, "neurons by greedy CKA"),
+    "lda": Selection(_lda, False, "discriminant directions (chosen with labels)"),
 }
 """Selections by name."""
 
@@ -195,15 +217,16 @@ def ordering(selection: str, statistics: SufficientStatistics, seed: int = 0) ->
     selection : str
         A name in :data:`SELECTIONS`.
     statistics : SufficientStatistics
-        Of the train set: it gives d, and the covariance whose eigenvectors are the principal
-        components.
+        Of the train set: it gives d, and what selections that look at the data choose by; ``lda``
+        needs labels.
     seed : int
         Of the draw; ignored by deterministic selections.
 
     Raises
     ------
     InputError
-        If the selection is unknown, or the seed is not a whole number from 0.
+        If the selection is unknown, the seed is not a whole number from 0, or labels are missing
+        that the selection is chosen with.
 
     Examples
     --------

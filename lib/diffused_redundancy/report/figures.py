@@ -22,7 +22,7 @@ from ..measures.selections import SELECTIONS
 from .style import StyledFigure, style
 
 Look = tuple[int, Any, str]
-"""Index in seaborn's colour-blind palette, dashes, marker."""
+"""Index in seaborn's colour-blind palette and its darker repetition, dashes, marker."""
 
 LOOKS: tuple[Look, ...] = (
     (0, "-", "o"),
@@ -34,8 +34,14 @@ LOOKS: tuple[Look, ...] = (
     (8, (0, (7, 2)), "X"),
     (9, (0, (4, 1, 1, 1)), "<"),
     (7, (0, (1, 2)), ">"),
+    (6, (0, (8, 1, 1, 1)), "*"),
+    (10, (0, (3, 3)), "p"),
+    (11, (0, (6, 1, 2, 1)), "h"),
+    (12, (0, (2, 1, 1, 1, 1, 1)), "d"),
+    (13, (0, (9, 3)), "H"),
+    (14, (0, (1, 4)), "8"),
 )
-"""Looks of lines, in turn."""
+"""Looks of lines, in turn; colours beyond the palette are its own again, darker."""
 
 _FIRST = ("random", "pca", "random_projection", "pca_least", "gaussian_projection", "first")
 """Selections by the place of their look in LOOKS; those registered later come after them."""
@@ -58,7 +64,10 @@ def _look(place: int) -> Look:
 def _colour(look: Look) -> tuple[float, float, float]:
     import seaborn
 
-    return seaborn.color_palette("colorblind")[look[0]]
+    palette = seaborn.color_palette("colorblind")
+    red, green, blue = palette[look[0] % len(palette)]
+    dim = 0.55 ** (look[0] // len(palette))
+    return dim * red, dim * green, dim * blue
 
 
 def _plots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
