@@ -4,6 +4,7 @@ cache.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from ..measures.cka import cka_curve, closed_form, diagonal_share
 from ..measures.cka_images import cka_by_images
 from ..measures.curves import Curve
@@ -21,7 +23,7 @@ from ..measures.features import Features
 from ..measures.guessing import beats_guessing
 from ..measures.hits import Hits
 from ..measures.image_groups import group_means
-from ..measures.selections import SELECTIONS, orderings, sizes_of
+from ..measures.selections import SELECTIONS, Ordering, orderings, sizes_of
 from ..measures.statistics import SufficientStatistics
 from ..probes.cross_validation import PenaltyChoice
 from ..probes.logistic import LogisticProbe, WholeLayer
@@ -29,6 +31,9 @@ from ..probes.probe import Arrays
 from ..probes.ridge import RidgeProbe
 from ..progress import progress
 from ..store import Cache, code_digest, versions
+
+
+_NUMBERS = itertools.count()
 
 
 class ProbedLayer:
@@ -65,6 +70,7 @@ class ProbedLayer:
         self._load = load
         self.key, self.cache, self.device, self.standardize = key, cache, device, standardize
         self._in_memory: dict[str, Arrays] = {}
+        self._number = next(_NUMBERS)
 
     @cached_property
     def features(self) -> Features:
@@ -86,11 +92,20 @@ class ProbedLayer:
             self.features.X_train, debiased=True, device=self.device
         )
 
+    @cached_property
+    def test_statistics(self) -> SufficientStatistics:
+        """Of the test images, for CKA on images that no order was chosen on; InputError without a
+        test part.
+        """
+        if self.features.X_test is None:
+            raise InputError("CKA on held-out images needs a test part: give X_test")
+        return SufficientStatistics.from_features(self.features.X_test, device=self.device)
+
     def release(self) -> None:
         """Free features and statistics; they come back when needed. What was measured stays in the
         cache.
         """
-        for name in ("features", "statistics", "debiased_statistics"):
+        for name in ("features", "statistics", "debiased_statistics", "test_statistics"):
             self.__dict__.pop(name, None)
 
     def narrowed(self, kept: np.ndarray, mark: Any) -> ProbedLayer:
@@ -168,13 +183,46 @@ class ProbedLayer:
         full = float(whole["full"][0])
         return self._curve(f"{probe}_accuracy", selection, seeds, {**arrays, **about}, full)
 
-    def cka(self, selection: str, seeds: Sequence[int], *, debiased: bool = False) -> Curve:
-        """CKA with the whole layer at every k."""
+    def _chosen(
+        self, selection: str, seeds: Sequence[int], chosen_on: ProbedLayer | None
+    ) -> list[Ordering]:
+        """Orderings made from the train images of this layer, or of another one."""
+        statistics = (chosen_on or self).statistics
+        if self.standardize:
+            statistics = statistics.scaled(statistics.unit_scale())
+        return orderings(selection, statistics, seeds)
+
+    def cka(
+        self,
+        selection: str,
+        seeds: Sequence[int],
+        *,
+        debiased: bool = False,
+        held_out: bool = False,
+        chosen_on: ProbedLayer | None = None,
+    ) -> Curve:
+        """CKA with the whole layer at every k.
+
+        Parameters
+        ----------
+        selection, seeds
+            As for :func:`.orderings`.
+        debiased : bool
+        held_out : bool
+            On the test images. (Neurons are chosen on train images in any case.)
+        chosen_on : ProbedLayer, optional
+            Another layer of as many neurons, on whose train images they are chosen.
+        """
 
         def compute() -> Arrays:
-            statistics = self.debiased_statistics if debiased else self.statistics
-            chosen = orderings(selection, statistics, seeds)
-            X, images = self.features.X_train, statistics.n // self.features.views
+            if debiased:
+                statistics = self.debiased_statistics
+            else:
+                statistics = self.test_statistics if held_out else self.statistics
+            chosen = orderings(selection, (chosen_on or self).statistics, seeds)
+            one = self.features
+            X = one.X_test if held_out else one.X_train
+            images = statistics.n // (1 if held_out else one.views)
             curve = cka_curve(
                 statistics, chosen, debiased=debiased, features=X if debiased else None
             )
@@ -188,6 +236,8 @@ class ProbedLayer:
             "debiased": debiased,
             "selection": selection,
             "seeds": _seeds(selection, seeds),
+            **({"held out": True} if held_out else {}),
+            **_origin(chosen_on),
         }
         measure = "debiased_cka" if debiased else "cka"
         return self._curve(measure, selection, seeds, self._cached(what, compute), 1.0)
@@ -273,9 +323,10 @@ class ProbedLayer:
         *,
         by_class: bool = False,
         hits: bool = False,
+        chosen_on: ProbedLayer | None = None,
     ) -> Arrays:
         probe = self._ridge_probe(penalty)
-        chosen = orderings(selection, probe.statistics, seeds)
+        chosen = self._chosen(selection, seeds, chosen_on)
         rows = [
             probe.evaluate(one, by_class=by_class, hits=hits)
             for one in progress(chosen, title=f"ridge probes, {selection}")
@@ -305,12 +356,18 @@ class ProbedLayer:
         *,
         penalty: float | None = None,
         by_class: bool = False,
+        chosen_on: ProbedLayer | None = None,
     ) -> Curve:
-        """Test accuracy of the ridge probe at every k, and by class if wanted (large)."""
+        """Test accuracy of the ridge probe at every k, and by class if wanted (large); orders are
+        chosen on the train images, of another layer if that is given.
+        """
         alpha = self.ridge_penalty.penalty if penalty is None else penalty
+        key = self._ridge_key("ridge by class" if by_class else "ridge", selection, seeds, alpha)
         arrays = self._cached(
-            self._ridge_key("ridge by class" if by_class else "ridge", selection, seeds, alpha),
-            lambda: self._ridge_arrays(selection, seeds, alpha, by_class=by_class),
+            {**key, **_origin(chosen_on)},
+            lambda: self._ridge_arrays(
+                selection, seeds, alpha, by_class=by_class, chosen_on=chosen_on
+            ),
         )
         return self._accuracy_curve("ridge", selection, seeds, arrays, alpha)
 
@@ -498,6 +555,11 @@ class ProbedLayer:
         if kind == "logistic":
             return self.logistic(selection, seeds, sizes_of(fractions, self.d), penalty=penalty)
         return self.ridge(selection, seeds, penalty=penalty)
+
+
+def _origin(chosen_on: ProbedLayer | None) -> dict[str, Any]:
+    """What a key says of the layer whose train images an order was chosen on, if it is another."""
+    return {} if chosen_on is None else {"chosen on": chosen_on.key or chosen_on._number}
 
 
 def _accuracy_of(right: Tensor) -> Arrays:

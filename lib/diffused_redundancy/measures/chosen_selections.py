@@ -1,4 +1,4 @@
-"""Orders and directions that are chosen by looking at the train images, from their statistics alone.
+"""Orders and directions that are chosen by looking at the train images, through their statistics.
 
 Random neurons need no data to choose. These ask whether looking pays: by the neurons' own size
 (variance, norm), by what each adds to those before it (pivoted QR, greedy CKA), and by the labels

@@ -69,7 +69,7 @@ def cka_by_images(
     ((100, 20), True)
     """
     features = check_features(X)
-    some = _spread(features).to(statistics.mean).double() - statistics.mean
+    some = spread(features).to(statistics.mean).double() - statistics.mean
     unit = (statistics.mean_variance) ** 0.5
     centred = (some / unit).float()
     gram = statistics.relative_gram(centred)
@@ -85,7 +85,7 @@ def cka_by_images(
     return mean + deviations * np.sqrt(len(centred) / len(features))
 
 
-def _spread(features: Any) -> Tensor:
+def spread(features: Any) -> Tensor:
     """At most ``IMAGES`` rows from all over the features."""
     n = len(features)
     if n <= IMAGES:

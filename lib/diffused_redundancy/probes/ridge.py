@@ -40,7 +40,7 @@ _ROWS_JUDGED = 64
 _PILOT = 64
 """Neurons that the first curve is computed to at first, where only DR is wanted."""
 
-_TIE = 1e-13
+TIE = 1e-13
 """Between the scores of two classes that are next to one another, so that no two are equal: beyond
 rounding, and far below any real difference.
 """
@@ -142,7 +142,7 @@ class RidgeProbe(LinearProbe):
         return raw if self._scale is None else raw.scaled(self._scale)
 
     @cached_property
-    def _ready_test_set(self) -> tuple[Tensor, Tensor]:
+    def ready_test_set(self) -> tuple[Tensor, Tensor]:
         """Test features (m, d), scaled as the train features are, and labels (m,)."""
         X, y = self._test_set
         if self._scale is not None:
@@ -180,7 +180,7 @@ class RidgeProbe(LinearProbe):
 
     def _full_scores(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Scores (rows, C) of the whole layer for blocks of test images, with their labels."""
-        statistics, (features, y) = self.statistics, self._ready_test_set
+        statistics, (features, y) = self.statistics, self.ready_test_set
         cross, prior = statistics.right_hand_side()
         gram = statistics.gram.clone()
         gram.diagonal().add_(ridge_alpha(statistics, self.penalty))
@@ -250,7 +250,7 @@ class RidgeProbe(LinearProbe):
 
     def _nested(self, ordering: Ordering, by_class: bool = False, hits: bool = False) -> _Tested:
         """Accuracy at every size of one ordering."""
-        statistics, (features, y) = self.statistics, self._ready_test_set
+        statistics, (features, y) = self.statistics, self.ready_test_set
         cross, prior = statistics.right_hand_side()
         gram = ordering.gram(statistics.gram)
         gram.diagonal().add_(ridge_alpha(statistics, self.penalty))
@@ -269,7 +269,7 @@ class RidgeProbe(LinearProbe):
         # (C, m): classes first, so that the maximum runs along rows. A guess is right if the score
         # of its class is the maximum, which is cheaper to find than its place; of equal scores (as
         # of images whose neurons are all 0) the first class counts.
-        offsets = prior - _TIE * torch.arange(len(prior), device=prior.device)
+        offsets = prior - TIE * torch.arange(len(prior), device=prior.device)
         scores = offsets[:, None].expand(-1, len(y)).clone()
         best, own = torch.empty_like(scores[0]), torch.empty_like(scores[:1])
         accuracy = np.empty(ordering.size)
