@@ -99,7 +99,9 @@ def test_false_discoveries_where_neurons_are_noise():
     for _ in range(100):
         effects = effects_of(without["loss"][rng.integers(population, size=400)])
         clear = effects.above | effects.below
-        wrong.append((clear & (np.sign(effects.mean) != np.sign(truth))).sum() / max(1, clear.sum()))
+        wrong.append(
+            (clear & (np.sign(effects.mean) != np.sign(truth))).sum() / max(1, clear.sum())
+        )
         named += int(effects.below.sum())
         helpful += int(effects.above[:8].sum())
     assert np.mean(wrong) < 0.05

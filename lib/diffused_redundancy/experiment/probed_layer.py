@@ -32,7 +32,6 @@ from ..probes.ridge import RidgeProbe
 from ..progress import progress
 from ..store import Cache, code_digest, versions
 
-
 _NUMBERS = itertools.count()
 
 
@@ -133,6 +132,12 @@ class ProbedLayer:
             "layer": self.key,
         }
         return self.cache.get_or_compute(key, compute)
+
+    def measured_once(
+        self, what: dict[str, Any], compute: Callable[[], Arrays], *, module: str
+    ) -> Arrays:
+        """What another module of this room measures of the layer, kept as its own measures are."""
+        return self._cached({**what, "module": code_digest(f"experiment.{module}")}, compute)
 
     @cached_property
     def about(self) -> dict[str, Any]:
@@ -311,6 +316,18 @@ class ProbedLayer:
             standardize=self.standardize,
         )
 
+    def ridge_probe_on(self, features: Features, penalty: float) -> RidgeProbe:
+        """The probe on other train images of the layer, with as many classes."""
+        statistics = SufficientStatistics.from_features(
+            features.X_train,
+            features.y_train,
+            num_classes=self.features.num_classes,
+            device=self.device,
+        )
+        return RidgeProbe(
+            features, penalty=penalty, statistics=statistics, standardize=self.standardize
+        )
+
     def _logistic_probe(self, penalty: float | None = None) -> LogisticProbe:
         features = self.features.check_labelled()
         return LogisticProbe(features, penalty=penalty, statistics=self.statistics)
@@ -323,12 +340,15 @@ class ProbedLayer:
         *,
         by_class: bool = False,
         hits: bool = False,
+        sizes: Sequence[int] | None = None,
         chosen_on: ProbedLayer | None = None,
     ) -> Arrays:
         probe = self._ridge_probe(penalty)
         chosen = self._chosen(selection, seeds, chosen_on)
+        if sizes is not None:  # there may be fewer directions
+            sizes = [k for k in sizes if k <= chosen[0].size] or [chosen[0].size]
         rows = [
-            probe.evaluate(one, by_class=by_class, hits=hits)
+            probe.evaluate(one, sizes, by_class=by_class, hits=hits)
             for one in progress(chosen, title=f"ridge probes, {selection}")
         ]
         arrays = {name: np.concatenate([one[name] for one in rows]) for name in rows[0]}
@@ -356,17 +376,30 @@ class ProbedLayer:
         *,
         penalty: float | None = None,
         by_class: bool = False,
+        sizes: Sequence[int] | None = None,
         chosen_on: ProbedLayer | None = None,
     ) -> Curve:
-        """Test accuracy of the ridge probe at every k, and by class if wanted (large); orders are
-        chosen on the train images, of another layer if that is given.
+        """Test accuracy of the ridge probe at every k, and by class if wanted (large).
+
+        Parameters
+        ----------
+        selection, seeds
+            As for :func:`.orderings`.
+        penalty : float, optional
+            By default the layer's own choice.
+        by_class : bool
+        sizes : sequence of int, optional
+            Some k only, ascending, for a part of the time. Those beyond the directions that there
+            are are left out; if all are, it is the largest k there is.
+        chosen_on : ProbedLayer, optional
+            As for :meth:`cka`.
         """
         alpha = self.ridge_penalty.penalty if penalty is None else penalty
         key = self._ridge_key("ridge by class" if by_class else "ridge", selection, seeds, alpha)
         arrays = self._cached(
-            {**key, **_origin(chosen_on)},
+            {**key, **({} if sizes is None else {"sizes": list(sizes)}), **_origin(chosen_on)},
             lambda: self._ridge_arrays(
-                selection, seeds, alpha, by_class=by_class, chosen_on=chosen_on
+                selection, seeds, alpha, by_class=by_class, sizes=sizes, chosen_on=chosen_on
             ),
         )
         return self._accuracy_curve("ridge", selection, seeds, arrays, alpha)
@@ -410,12 +443,7 @@ class ProbedLayer:
                 drawn = rng.integers(images, size=images)
                 rows = (np.arange(one.views)[:, None] * images + drawn).ravel()
                 again = replace(one, X_train=X[rows], y_train=y[rows])
-                statistics = SufficientStatistics.from_features(
-                    again.X_train, again.y_train, num_classes=one.num_classes, device=self.device
-                )
-                probe = RidgeProbe(
-                    again, penalty=alpha, statistics=statistics, standardize=self.standardize
-                )
+                probe = self.ridge_probe_on(again, alpha)
                 chosen = orderings("random", probe.statistics, seeds)
                 curves.append(probe.evaluate(chosen, by_class=False)["values"].mean(0))
                 full.append(probe.full)

@@ -91,7 +91,8 @@ def gain_at(chosen: Curve, random: Curve, k: int) -> Gain:
 
     Examples
     --------
-    >>> random = Curve("cka", "random", (1, 2, 3), [1, 2], [[0.3, 0.6], [0.4, 0.6], [0.5, 0.9]], 2, 1)
+    >>> values = [[0.3, 0.6], [0.4, 0.6], [0.5, 0.9]]
+    >>> random = Curve("cka", "random", (1, 2, 3), [1, 2], values, 2, 1)
     >>> one = gain_at(Curve("cka", "pca", (0,), [1, 2], [[0.7, 0.8]], 2, 1), random, 2)
     >>> round(one.gain, 2), one.beaten, one.orders
     (0.1, 2, 3)

@@ -140,11 +140,12 @@ def without_some(probe: RidgeProbe, dropped: np.ndarray) -> tuple[np.ndarray, np
     cross, prior = statistics.right_hand_side()
     gram = statistics.gram[kept][:, kept]
     gram.diagonal().add_(ridge_alpha(statistics, probe.penalty))
-    weights = torch.cholesky_solve(cross[kept], cholesky(gram))
+    weights = torch.zeros_like(cross)
+    weights[kept] = torch.cholesky_solve(cross[kept], cholesky(gram))
     losses, rights = [], []
     for rows in blocks(len(features)):
         centred = on_device(features[rows], gram.device).double() - statistics.mean
-        scores = centred[:, kept] @ weights + prior
+        scores = centred @ weights + prior
         one_hot = torch.nn.functional.one_hot(y[rows], len(prior))
         losses.append((scores - one_hot).square().sum(1).cpu().numpy())
         rights.append(_hits(scores, y[rows]).cpu().numpy())

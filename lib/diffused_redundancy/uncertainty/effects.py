@@ -147,9 +147,7 @@ def by_chance(differences: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -> 
     )
 
 
-def wrong_signs(
-    differences: np.ndarray, *, experiments: int = EXPERIMENTS, seed: int = 0
-) -> float:
+def wrong_signs(differences: np.ndarray, *, experiments: int = EXPERIMENTS, seed: int = 0) -> float:
     """The share of clear effects that have the wrong sign, the mean over experiments: the images
     are taken for a population, whose effects are known, and drawn from it anew, as many as there
     are.
@@ -174,7 +172,9 @@ def _redrawn(values: np.ndarray, draws: int, seed: int) -> Iterator[tuple[np.nda
     """Means of differences, and of their squares, over images drawn with replacement."""
     m, rng = len(values), np.random.default_rng(seed)
     weights = rng.multinomial(m, np.full(m, 1 / m), size=draws).astype(values.dtype) / m
-    yield from zip((weights @ values).astype(float), (weights @ values**2).astype(float), strict=True)
+    yield from zip(
+        (weights @ values).astype(float), (weights @ values**2).astype(float), strict=True
+    )
 
 
 def rank_correlation(

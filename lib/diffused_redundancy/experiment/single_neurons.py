@@ -1,0 +1,291 @@
+"""What removing each neuron of a layer does to CKA and to the ridge probe, and whether removing all
+that seem to harm helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr, t
+
+from ..measures.chosen_selections import squared_norms
+from ..measures.cka_removal import cka_without_each, removal_by_images
+from ..measures.image_groups import group_means, halves_of
+from ..measures.statistics import SufficientStatistics
+from ..probes.neuron_removal import without_each, without_some
+from ..probes.probe import Arrays
+from ..store.files import sha256_of
+from ..uncertainty.comparison import LEVEL
+from ..uncertainty.effects import (
+    ByChance,
+    Effects,
+    by_chance,
+    effects_of,
+    rank_correlation,
+    wrong_signs,
+)
+from .probed_layer import ProbedLayer
+
+DRAWS = 10
+"""Random sets of as many neurons that a removed set is held against."""
+
+Interval = tuple[float, float, float]
+"""A value and the ends of its 95% interval."""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A set of neurons removed at once: chosen on one half of the test images by a rule, judged on
+    the other half, and the other way round.
+
+    Attributes
+    ----------
+    rule : str
+        In words.
+    neurons : tuple of int
+        How many each half chose.
+    loss, accuracy : Interval
+        What is lost: the growth of the squared loss, as a share of the whole layer's, and the fall
+        of accuracy. Negative where removing helps. Intervals are over test images, with the sets
+        held fixed.
+    random_loss, random_accuracy : float
+        The same for as many neurons at random, the mean of ten draws.
+    saved_loss, saved_accuracy : Interval
+        What is lost less that of random neurons.
+    """
+
+    rule: str
+    neurons: tuple[int, int]
+    loss: Interval
+    accuracy: Interval
+    random_loss: float
+    random_accuracy: float
+    saved_loss: Interval
+    saved_accuracy: Interval
+
+
+@dataclass(frozen=True)
+class SingleNeurons:
+    """What is lost without each neuron of a layer.
+
+    Attributes
+    ----------
+    loss, accuracy : Effects
+        The growth of the ridge probe's squared loss on the test images, as a share of the whole
+        layer's, and the fall of its accuracy: positive where a neuron helps.
+    loss_by_chance, accuracy_by_chance : ByChance
+    wrong_signs : float
+        The share of neurons named by their loss that have the wrong sign, simulated.
+    full_loss, full_accuracy : float
+        The whole layer's.
+    objective : ndarray (d,)
+        The growth of the objective on the train images, as a share.
+    cka, cka_error : ndarray (d,)
+        1 - CKA with the whole layer, and its standard error over images.
+    variance, norm : ndarray (d,)
+        Of each neuron over the train images; the norm is divided by the root of their number.
+    most_loss, most_accuracy : Interval
+        Of the neuron whose loss matters most: found on one half of the test images and measured on
+        the other, and the other way round.
+    ranks : mapping
+        Spearman's correlation of what is lost in loss with the ``variance``, the ``norm`` and
+        ``cka``, with its interval over test images.
+    again, again_trained : float
+        Spearman's correlation of what is lost in loss on the two halves of the test images, by one
+        probe, and by two probes trained on one half of the train images each.
+    removals : tuple of Removal
+    """
+
+    loss: Effects = field(repr=False)
+    accuracy: Effects = field(repr=False)
+    loss_by_chance: ByChance = field(repr=False)
+    accuracy_by_chance: ByChance = field(repr=False)
+    wrong_signs: float
+    full_loss: float
+    full_accuracy: float
+    objective: np.ndarray = field(repr=False)
+    cka: np.ndarray = field(repr=False)
+    cka_error: np.ndarray = field(repr=False)
+    variance: np.ndarray = field(repr=False)
+    norm: np.ndarray = field(repr=False)
+    most_loss: Interval
+    most_accuracy: Interval
+    ranks: Mapping[str, Interval]
+    again: float
+    again_trained: float
+    removals: tuple[Removal, ...] = field(repr=False)
+
+    @property
+    def d(self) -> int:
+        """Neurons."""
+        return len(self.cka)
+
+
+def without_each_neuron(layer: ProbedLayer, *, of_train: int | None = None) -> Arrays:
+    """What the ridge probe and CKA lose without each neuron, on each test image; kept in the cache.
+
+    Parameters
+    ----------
+    layer : ProbedLayer
+    of_train : int, optional
+        0 or 1: of a probe on one half of the train images, every second one of a class.
+
+    Returns
+    -------
+    dict of ndarray
+        That of :func:`.without_each`; ``cka`` (d,) and ``cka_by_images`` (groups, d); ``variance``
+        and ``norm`` of each neuron, (d,); ``labels`` of the test images, (m,).
+    """
+    alpha = layer.ridge_penalty.penalty
+
+    def compute() -> Arrays:
+        one = layer.features.check_labelled()
+        images = len(one.X_train) // one.views
+        if of_train is not None:
+            half = halves_of(np.asarray(one.y_train)[:images])[of_train]
+            rows = np.flatnonzero(np.tile(half, one.views))
+            X, y = (np.asarray(part)[rows] for part in (one.X_train, one.y_train))
+            one = replace(one, X_train=X, y_train=y)
+        arrays, s = without_each(layer.ridge_probe_on(one, alpha)), layer.statistics
+        return {
+            **arrays,
+            "loss": arrays["loss"].astype(np.float32),
+            **_sizes_and_cka(s, layer.features.X_train[:images]),
+            "labels": np.asarray(one.y_test, dtype=np.int64),
+        }
+
+    what = {
+        "measure": "without each neuron",
+        "penalty": alpha,
+        "standardize": layer.standardize,
+        "of train": of_train,
+    }
+    return layer.measured_once(what, compute, module="single_neurons")
+
+
+def _sizes_and_cka(statistics: SufficientStatistics, X: np.ndarray) -> Arrays:
+    norms = (squared_norms(statistics) / statistics.n).sqrt()
+    return {
+        "cka": cka_without_each(statistics),
+        "cka_by_images": removal_by_images(statistics, X),
+        "variance": (statistics.gram.diagonal() / statistics.n).cpu().numpy(),
+        "norm": norms.cpu().numpy(),
+    }
+
+
+def without_neurons(layer: ProbedLayer, dropped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Squared errors of the test images and whether they are guessed right, (g, m) each, by ridge
+    probes refitted without some neurons; ``dropped``, bool (g, d), says which.
+    """
+    alpha = layer.ridge_penalty.penalty
+
+    def compute() -> Arrays:
+        probe = layer.ridge_probe_on(layer.features.check_labelled(), alpha)
+        sets, which = np.unique(dropped, axis=0, return_inverse=True)
+        losses, rights = zip(*(without_some(probe, one) for one in sets), strict=True)
+        return {"loss": np.stack(losses)[which.ravel()], "right": np.stack(rights)[which.ravel()]}
+
+    what = {
+        "measure": "without neurons",
+        "penalty": alpha,
+        "standardize": layer.standardize,
+        "dropped": sha256_of(np.packbits(dropped).tobytes()),
+    }
+    found = layer.measured_once(what, compute, module="single_neurons")
+    return found["loss"], found["right"]
+
+
+def single_neurons(layer: ProbedLayer) -> SingleNeurons:
+    """Remove each neuron of a layer in turn.
+
+    Notes
+    -----
+    Everything is over test images, which are the unit of intervals and p values, with the trained
+    probe held fixed. What is chosen by its effect, such as the neuron that matters most, is chosen
+    on one half of them and measured on the other.
+    """
+    found = without_each_neuron(layer)
+    full_loss, full_right = found["full_loss"], found["full_right"].astype(float)
+    loss = found["loss"] / np.float32(full_loss.mean())
+    accuracy = -found["right"].astype(np.float32)
+    halves = halves_of(found["labels"])
+    most = [int(loss[half].mean(0).argmax()) for half in halves]
+    by_group = group_means(torch.from_numpy(loss.T.copy())).numpy().T
+    effects = effects_of(loss)
+    of_half = [loss[half].mean(0) for half in halves]
+    trained = [
+        without_each_neuron(layer, of_train=side)["loss"][half].mean(0)
+        for side, half in enumerate(halves)
+    ]
+    groups = len(found["cka_by_images"])
+    return SingleNeurons(
+        effects,
+        effects_of(accuracy),
+        by_chance(loss),
+        by_chance(accuracy),
+        wrong_signs(loss),
+        float(full_loss.mean()),
+        float(full_right.mean()),
+        found["objective"],
+        found["cka"],
+        found["cka_by_images"].std(0, ddof=1) / np.sqrt(groups),
+        found["variance"],
+        found["norm"],
+        _judged(loss[:, most].T, halves),
+        _judged(accuracy[:, most].T, halves),
+        {name: rank_correlation(by_group, found[name]) for name in ("variance", "norm", "cka")},
+        float(spearmanr(*of_half).statistic),
+        float(spearmanr(*trained).statistic),
+        _removals(layer, loss, accuracy, full_loss, full_right, halves),
+    )
+
+
+def _judged(by_choice: np.ndarray, halves: tuple[np.ndarray, np.ndarray]) -> Interval:
+    """The mean over all images, with its interval, of what the other half has chosen: ``by_choice``
+    holds the values of all images by the choice of the first half, and of the second, (2, m).
+    """
+    each = np.concatenate([by_choice[0, halves[1]], by_choice[1, halves[0]]]).astype(float)
+    mean = float(each.mean())
+    half = float(t.isf(LEVEL / 2, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each)))
+    return mean, mean - half, mean + half
+
+
+def _removals(
+    layer: ProbedLayer,
+    loss: np.ndarray,
+    accuracy: np.ndarray,
+    full_loss: np.ndarray,
+    full_right: np.ndarray,
+    halves: tuple[np.ndarray, np.ndarray],
+) -> tuple[Removal, ...]:
+    """Every rule by which neurons may seem to harm, judged."""
+    rules = {
+        "clearly harm the loss": [effects_of(loss[half]).below for half in halves],
+        "seem to harm the loss": [loss[half].mean(0) < 0 for half in halves],
+        "seem to harm accuracy": [accuracy[half].mean(0) < 0 for half in halves],
+    }
+    best = np.stack([np.arange(loss.shape[1]) == loss[half].mean(0).argmax() for half in halves])
+    rng, removals = np.random.default_rng(0), []
+    for rule, harmful in rules.items():
+        chosen = np.stack(harmful) & ~best  # one neuron stays in any case
+        at_random = [rng.permutation(one) for one in chosen for _ in range(DRAWS)]
+        losses, rights = without_neurons(layer, np.stack([*chosen, *at_random]))
+        lost = (losses - full_loss) / full_loss.mean(), full_right - rights
+        own = [each[:2] for each in lost]
+        others = [each[2:].reshape(2, DRAWS, -1).mean(1) for each in lost]
+        removals.append(
+            Removal(
+                rule,
+                (int(chosen[0].sum()), int(chosen[1].sum())),
+                loss=_judged(own[0], halves),
+                accuracy=_judged(own[1], halves),
+                random_loss=_judged(others[0], halves)[0],
+                random_accuracy=_judged(others[1], halves)[0],
+                saved_loss=_judged(own[0] - others[0], halves),
+                saved_accuracy=_judged(own[1] - others[1], halves),
+            )
+        )
+    return tuple(removals)
