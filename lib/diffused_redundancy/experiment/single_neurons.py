@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 import torch
-from scipy.stats import spearmanr, t
+from scipy.stats import spearmanr
 
 from ..measures.chosen_selections import squared_norms
 from ..measures.cka_removal import cka_without_each, removal_by_images
@@ -18,7 +19,7 @@ from ..measures.statistics import SufficientStatistics
 from ..probes.neuron_removal import without_each, without_some
 from ..probes.probe import Arrays
 from ..store.files import sha256_of
-from ..uncertainty.comparison import LEVEL
+from ..uncertainty.bootstrap import interval_of_mean
 from ..uncertainty.effects import (
     ByChance,
     Effects,
@@ -248,9 +249,7 @@ def _judged(by_choice: np.ndarray, halves: tuple[np.ndarray, np.ndarray]) -> Int
     holds the values of all images by the choice of the first half, and of the second, (2, m).
     """
     each = np.concatenate([by_choice[0, halves[1]], by_choice[1, halves[0]]]).astype(float)
-    mean = float(each.mean())
-    half = float(t.isf(LEVEL / 2, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each)))
-    return mean, mean - half, mean + half
+    return float(each.mean()), *interval_of_mean(each)
 
 
 def _removals(
@@ -289,3 +288,49 @@ def _removals(
             )
         )
     return tuple(removals)
+
+
+def counts_table(layers: Mapping[str, Mapping[str, ProbedLayer]]) -> pd.DataFrame:
+    """How many neurons clearly help, and clearly harm, by their loss: one row a network and case,
+    from layers by these.
+    """
+    rows = []
+    for net, cases in layers.items():
+        for case, layer in cases.items():
+            effects = effects_of(without_each_neuron(layer)["loss"])
+            layer.release()
+            clear = {"help": int(effects.above.sum()), "harm": int(effects.below.sum())}
+            rows.append({"net": net, "case": case, "neurons": len(effects.mean), **clear})
+    return pd.DataFrame(rows)
+
+
+def neurons_table(found: Mapping[str, SingleNeurons]) -> pd.DataFrame:
+    """One row a neuron: what is lost without it, positive where it helps."""
+    frames = []
+    for case, one in found.items():
+        columns = {
+            f"{name}_{what}": getattr(effects, what)
+            for name, effects in (("loss", one.loss), ("accuracy", one.accuracy))
+            for what in ("mean", "low", "high", "p", "q")
+        }
+        sizes = {"variance": one.variance, "norm": one.norm}
+        cka = {"cka": one.cka, "cka_error": one.cka_error, "objective": one.objective}
+        table = pd.DataFrame({"neuron": range(one.d), **sizes, **columns, **cka})
+        table.insert(0, "case", case)
+        frames.append(table)
+    return pd.concat(frames, ignore_index=True)
+
+
+def removal_table(found: Mapping[str, SingleNeurons]) -> pd.DataFrame:
+    """One row a case and rule: what is lost without all neurons that seem to harm it."""
+    rows = []
+    for case, one in found.items():
+        for removal in one.removals:
+            first, second = removal.neurons
+            row = {"case": case, "rule": removal.rule, "first_half": first, "second_half": second}
+            for name in ("loss", "accuracy", "saved_loss", "saved_accuracy"):
+                value, low, high = getattr(removal, name)
+                row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+            row |= {name: getattr(removal, name) for name in ("random_loss", "random_accuracy")}
+            rows.append(row)
+    return pd.DataFrame(rows)

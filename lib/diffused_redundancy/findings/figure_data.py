@@ -79,6 +79,8 @@ class Panel:
         Label of the y axis.
     percent : bool
         Whether values in [0, 1] are shown as percentages.
+    limits : tuple of float, optional
+        Of the y axis, beyond which lines are cut; by default all is shown.
     """
 
     title: str
@@ -90,6 +92,7 @@ class Panel:
     threshold_label: str = "threshold"
     axis: str = ""
     percent: bool = False
+    limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -29,15 +29,19 @@ def cka_curves(
     selections: Sequence[str],
     seeds: Sequence[int],
     *,
-    debiased: bool = False,
     count: int = 0,
+    debiased: bool = False,
+    held_out: bool = False,
 ) -> Curves:
     """CKA with the whole layer at every k, by case and selection; of random neurons at least
-    ``count`` orders.
+    ``count`` orders; on the train images, or on held-out ones.
     """
     seeds_of = {name: orders(seeds, count) if name == "random" else seeds for name in selections}
     return {
-        case: {name: layer.cka(name, seeds_of[name], debiased=debiased) for name in selections}
+        case: {
+            name: layer.cka(name, seeds_of[name], debiased=debiased, held_out=held_out)
+            for name in selections
+        }
         for case, layer in layers.items()
     }
 

@@ -154,13 +154,6 @@ def _gaussian_projection(statistics: SufficientStatistics, seed: int) -> dict[st
     return {"directions": torch.linalg.qr(drawn).Q}
 
 
-def _ordered_by(
-    choose: Callable[[SufficientStatistics], Tensor],
-) -> Callable[[SufficientStatistics, int], dict[str, Tensor]]:
-    """A selection of neurons that draws nothing."""
-    return lambda statistics, _seed: {"order": choose(statistics)}
-
-
 def _norm_least(statistics: SufficientStatistics) -> Tensor:
     return chosen.by_norm(statistics, largest=False)
 
@@ -181,11 +174,19 @@ class Selection:
         Whether the seed matters.
     label : str
         How figures and tables name it.
+    looks : bool
+        Whether it orders neurons by looking at the train images.
     """
 
     make: Callable[[SufficientStatistics, int], dict[str, Tensor]]
     seeded: bool
     label: str
+    looks: bool = False
+
+
+def _looking(choose: Callable[[SufficientStatistics], Tensor], label: str) -> Selection:
+    """A selection that orders neurons by looking at the train images."""
+    return Selection(lambda statistics, _: {"order": choose(statistics)}, False, label, looks=True)
 
 
 SELECTIONS: dict[str, Selection] = {
@@ -199,11 +200,11 @@ SELECTIONS: dict[str, Selection] = {
     "gaussian_projection": Selection(
         _gaussian_projection, True, "random projection (Gaussian, orthonormal)"
     ),
-    "variance": Selection(_ordered_by(chosen.by_variance), False, "neurons of largest variance"),
-    "norm": Selection(_ordered_by(chosen.by_norm), False, "neurons of largest norm"),
-    "norm_least": Selection(_ordered_by(_norm_least), False, "neurons of smallest norm"),
-    "pivoted_qr": Selection(_ordered_by(chosen.pivoted_qr), False, "neurons by pivoted QR"),
-    "greedy_cka": Selection(_ordered_by(chosen.greedy_cka), False, "neurons by greedy CKA"),
+    "variance": _looking(chosen.by_variance, "neurons of largest variance"),
+    "norm": _looking(chosen.by_norm, "neurons of largest norm"),
+    "norm_least": _looking(_norm_least, "neurons of smallest norm"),
+    "pivoted_qr": _looking(chosen.pivoted_qr, "neurons by pivoted QR"),
+    "greedy_cka": _looking(chosen.greedy_cka, "neurons by greedy CKA"),
     "lda": Selection(_lda, False, "discriminant directions (chosen with labels)"),
 }
 """Selections by name."""
