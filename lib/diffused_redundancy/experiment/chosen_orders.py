@@ -4,7 +4,7 @@ task they were chosen on, on others, and against the luckiest of many random ord
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
@@ -63,7 +63,7 @@ def _gains(
     sizes = {size_of(fraction, random.d): fraction for fraction in FRACTIONS}
     last = int(chosen.sizes[-1])
     if last < max(sizes):  # there are fewer directions
-        sizes[last] = last / random.d
+        sizes.setdefault(last, last / random.d)
     for k, fraction in sizes.items():
         at, their_at = chosen.column(k), random.column(k)
         if at is None or their_at is None or k == random.d:
@@ -143,10 +143,12 @@ def gains_of_layer(
     """The gains of every selection on one layer of a further network, against few random orders,
     for a part of the time.
     """
-    drawn, sizes = orders(seeds, FEW), _sizes(layer)
     names = dict.fromkeys(["random", *selections])
-    seeds_of = {name: drawn if name == "random" else seeds for name in names}
+    seeds_of = {name: orders(seeds, FEW) if name == "random" else seeds for name in names}
     cka = {name: layer.cka(name, seeds_of[name], held_out=True) for name in names}
+    ends = {int(curve.sizes[-1]) for curve in cka.values()}
+    sizes = _sizes(layer)
+    sizes = sorted({*sizes, *(k for k in ends if k < max(sizes))})
     accuracy = {name: layer.ridge(name, seeds_of[name], sizes=sizes) for name in names}
     layer.release()
     return own_gains({task: cka}) + own_gains({task: accuracy})
@@ -315,3 +317,8 @@ def networks_table(gains: Mapping[str, Sequence[OrderGain]]) -> pd.DataFrame:
             }
         )
     return _with_holm(pd.DataFrame(rows))
+
+
+def luck_table(luck: Iterable[Luck]) -> pd.DataFrame:
+    """One row a measure, task and size."""
+    return pd.DataFrame(map(asdict, luck))

@@ -10,36 +10,37 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ..experiment.chosen_orders import OrderGain, looking
+from ..experiment.chosen_orders import FRACTIONS, OrderGain, looking
 from ..measures.curves import MEASURES
 from ..measures.selections import SELECTIONS
 from ..uncertainty.bootstrap import percentile_interval
 from ..uncertainty.comparison import LEVEL, at_most
 from .figure_data import Line, Panel
-from .phrases import first_listed, listed
+from .phrases import listed
 from .tables import Curves
 
 LEAST = ("norm_least",)
 """Selections that take the least first: nobody expects them to gain."""
 
 
-def _unit(measure: str) -> tuple[float, str]:
-    """What gains of a measure are multiplied by in sentences, and the unit's name."""
-    return (100, " points") if MEASURES[measure].percent else (1, "")
-
-
-def _told(measure: str, value: float, low: float, high: float) -> str:
-    """A gain with its interval."""
-    factor, unit = _unit(measure)
-    spec = "+.1f" if factor > 1 else "+.3f"
+def _told(measure: str, value: float, low: float = float("nan"), high: float = float("nan")) -> str:
+    """A gain with its interval, in points of accuracy or in CKA."""
+    factor, spec, unit = (100, "+.1f", " points") if MEASURES[measure].percent else (1, "+.3f", "")
     ends = f" ({factor * low:{spec}} to {factor * high:{spec}})" if low == low else ""
     return f"{factor * value:{spec}}{unit}{ends}"
 
 
+def _range(measure: str, values: pd.Series) -> str:
+    """From the least gain to the largest."""
+    return (
+        f"{_told(measure, values.min()).removesuffix(' points')} to {_told(measure, values.max())}"
+    )
+
+
 def gain_panels(*measured: Curves) -> list[Panel]:
     """What :func:`figures.curves_figure` draws: a panel for each task and measure of every
-    selection less the mean of random orders, whose band reaches from the worst to the best, and in
-    a darker tone over the middle 98% of them.
+    selection less the mean of random orders, whose band reaches from the worst to the best, and of
+    very many in a darker tone over the middle 98% of them.
     """
     panels = []
     for task in measured[0]:
@@ -51,7 +52,7 @@ def gain_panels(*measured: Curves) -> list[Panel]:
             }
             lines = [Line(name, curves[task][name].sizes, less[name]) for name in less]
             cut = len(random.values) // 100
-            if cut:
+            if cut > 1:  # of fewer orders the best and the worst do as well
                 lines.insert(0, replace(lines[0], values=np.sort(less["random"], 0)[cut:-cut]))
             low, high = less["random"].min(), max(values.max() for values in less.values())
             measure = MEASURES[random.measure]
@@ -62,7 +63,7 @@ def gain_panels(*measured: Curves) -> list[Panel]:
                     lines,
                     axis="less the mean of random orders",
                     percent=measure.percent,
-                    limits=(1.3 * float(low), 1.1 * float(high)),
+                    limits=(1.3 * float(low), 1.1 * float(high)) if low < high else None,
                 )
             )
     return panels
@@ -72,47 +73,78 @@ def _of_neurons(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["selection"].isin(looking())]
 
 
+def _by_measure(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return [(str(measure), rows) for measure, rows in table.groupby("measure", sort=False)]
+
+
 def describe_gains(table: pd.DataFrame, on_train: pd.DataFrame) -> str:
     """Where choosing neurons pays on the first network; ``on_train`` are the gains in CKA on the
     images that the orders were chosen on.
     """
+    if _of_neurons(table).empty:
+        return "No way of choosing neurons that looks at the train images was asked for."
     sentences = []
-    for measure, every in table.groupby("measure", sort=False):
-        rows = _of_neurons(every)
-        if rows.empty:
-            return "No selection of neurons that looks at the train images was asked for."
-        clear = rows["p_holm"].map(at_most)
-        beyond = (rows["beaten"] == rows["orders"]).sum()
+    for measure, rows in _by_measure(_of_neurons(table)):
+        clear = rows[rows["p_holm"].map(at_most)]["gain"]
         best, orders = rows.loc[rows["gain"].idxmax()], int(rows["orders"].max())
         sentences.append(
-            f"of {len(rows)} gains in {MEASURES[str(measure)].name} (neurons by look, task and "
-            f"size), {int((clear & (rows['gain'] > 0)).sum())} are clearly above and "
-            f"{int((clear & (rows['gain'] < 0)).sum())} clearly below the mean of random orders; "
-            f"{beyond} lie beyond the best of {orders} random orders (by chance about "
-            f"{len(rows) / (orders + 1):.1f}). The largest is "
-            f"{_told(str(measure), best['gain'], best['low'], best['high'])}, by {_name(best)} on "
-            f"{best['used_on']} with {best['k']} neurons"
+            f"of {len(rows)} gains in {MEASURES[measure].name}, {(clear > 0).sum()} are clearly "
+            f"above and {(clear < 0).sum()} clearly below the mean of random neurons; "
+            f"{(rows['beaten'] == rows['orders']).sum()} are beyond the best of "
+            f"{orders:,} random orders, where chance would put {len(rows) / (orders + 1):.1f}. The "
+            f"largest is {_told(measure, best['gain'], best['low'], best['high'])}, of "
+            f"{best['selection']} on {best['used_on']} with {best['k']} neurons"
         )
-    same = table[table["measure"] == "cka"].merge(
-        on_train, on=["selection", "used_on", "k"], suffixes=("", "_train")
+    same = _of_neurons(table[~table["selection"].isin(LEAST)]).merge(
+        on_train, on=["measure", "selection", "used_on", "k"], suffixes=("", "_train")
     )
-    flattery = (same["gain_train"] - same["gain"])[same["selection"].isin(looking())]
-    family = listed(
-        [
-            f"{len(rows)} of {MEASURES[str(measure)].name}"
-            for measure, rows in table.groupby("measure", sort=False)
-        ]
-    )
+    flattery = same["gain_train"] - same["gain"]
+    family = [f"{len(rows)} in {MEASURES[measure].name}" for measure, rows in _by_measure(table)]
     return (
-        f"**What to see:** {'; '.join(sentences)}. *Clearly*: at {LEVEL:.0%} after Holm's "
-        f"correction for all comparisons made ({family}); intervals are of 95%, over random orders "
-        "and test images. On the images that neurons were chosen on, their gain in CKA is larger "
-        f"by {flattery.max():.3f} at most, and by {flattery.mean():.3f} on average."
+        f"**What to see:** {'. And '.join(sentences)}. *Clearly*: at {LEVEL:.0%} after Holm's "
+        f"correction for all comparisons made ({listed(family)}); intervals are of 95%, over "
+        "random orders and test images. On the images that neurons were chosen on, their gain in "
+        "CKA (without the neurons of smallest norm) differs by "
+        f"{_range('cka', flattery)}."
     )
 
 
-def _name(row: pd.Series) -> str:
-    return SELECTIONS[row["selection"]].label.partition(" (")[0]
+def describe_discriminants(accuracy: Curves) -> str:
+    """What discriminant directions keep of the whole layer's accuracy: all of them, and half."""
+    parts = []
+    for task, kinds in accuracy.items():
+        if "lda" in kinds:
+            curve, last = kinds["lda"], int(kinds["lda"].sizes[-1])
+            told = []
+            for k in dict.fromkeys((last, max(1, last // 2))):
+                lost, low, high = curve.lost(k)
+                gained = _told(curve.measure, -lost, -high, -low).replace(" points", "")
+                told.append(f"{gained} with {k}")
+            parts.append(f"{listed(told)} on {task}")
+    if not parts:
+        return "No discriminant directions were asked for."
+    return (
+        "Discriminant directions (of labels, and of all neurons) less the whole layer, in points "
+        "of accuracy with 95% intervals over test images, with all there are and with half of "
+        f"them: {'; '.join(parts)}."
+    )
+
+
+def shown_luck(table: pd.DataFrame) -> pd.DataFrame:
+    """For reading: one row a measure, task and size."""
+    return pd.DataFrame(
+        {
+            "measure": MEASURES[str(row.measure)].name,
+            "task": row.task,
+            "k": row.k,
+            "orders": row.orders,
+            "worst to best": f"{row.worst:.3f} to {row.best:.3f}",
+            "1% to 99%": f"{row.low:.3f} to {row.high:.3f}",
+            "gain of the best": _told(str(row.measure), float(row.seen)),
+            "on other images": _told(str(row.measure), row.left, row.left_low, row.left_high),
+        }
+        for row in table.itertuples()
+    )
 
 
 def describe_luck(table: pd.DataFrame, gains: pd.DataFrame) -> str:
@@ -120,24 +152,22 @@ def describe_luck(table: pd.DataFrame, gains: pd.DataFrame) -> str:
     whether chosen neurons do better.
     """
     sentences = []
-    for measure, rows in table.groupby("measure", sort=False):
-        name, told = str(measure), []
-        middle = sorted(set(rows["k"]))[len(set(rows["k"])) // 2]
-        for row in rows[rows["k"] == middle].itertuples():
-            theirs = _of_neurons(gains)
-            theirs = theirs[(theirs["measure"] == measure) & (theirs["used_on"] == row.task)]
-            beaten = int((theirs[theirs["k"] == middle]["gain"] > row.left).sum())
-            told.append(
-                f"{_told(name, row.seen, np.nan, np.nan)}, and on others "
-                f"{_told(name, row.left, row.left_low, row.left_high)}, on {row.task} ({beaten} of "
-                f"{len(theirs[theirs['k'] == middle])} ways of choosing neurons gain more)"
-            )
+    rivals = _of_neurons(gains[~gains["selection"].isin(LEAST)])
+    for measure, rows in _by_measure(table):
+        beside = rivals[rivals["measure"] == measure].merge(
+            rows, left_on=["used_on", "k"], right_on=["task", "k"], suffixes=("", "_luck")
+        )
         sentences.append(
             f"the best of {int(rows['orders'].iloc[0]):,} random orders gains in "
-            f"{MEASURES[name].name} at k = {middle}, on the images by which it was found, "
-            f"{listed(told)}"
+            f"{MEASURES[measure].name} {_range(measure, rows['seen'])} on the images by which it "
+            f"was found, and {_range(measure, rows['left'])} on others, with an interval above 0 "
+            f"in {(rows['left_low'] > 0).sum()} of {len(rows)} cases; of {len(beside)} gains of "
+            f"chosen neurons {(beside['gain'] > beside['left']).sum()} are larger"
         )
-    return f"**What to see:** {'; '.join(sentences)}. (The best order is another one at each size.)"
+    return (
+        f"**What to see:** {'; '.join(sentences)}. (The best order is another one at each size; "
+        "intervals are over images, one at a time.)"
+    )
 
 
 def transfer_panels(
@@ -146,58 +176,51 @@ def transfer_panels(
     """What :func:`figures.matrix_figure` draws: for each measure and way of choosing neurons, gains
     in hundredths, a row for each task they were chosen on, a column for each they were used on.
     """
-    at = table[np.isclose(table["fraction"], fraction)]
+    at = table[np.isclose(table["fraction"], fraction) & ~table["selection"].isin(LEAST)]
     tasks = list(dict.fromkeys(table["used_on"]))
     return [
         (
-            f"{SELECTIONS[str(selection)].label.removeprefix('neurons ')}\n"
-            f"{MEASURES[str(measure)].name.split()[-1]}",
+            f"{SELECTIONS[str(name)].label}\n{MEASURES[measure].name.split()[-1]}",
             tasks,
-            100
-            * rows.pivot(index="chosen_on", columns="used_on", values="gain")
-            .loc[tasks, tasks]
-            .to_numpy(),
+            100 * some.pivot(index="chosen_on", columns="used_on", values="gain").loc[tasks, tasks],
         )
-        for (measure, selection), rows in at.groupby(["measure", "selection"], sort=False)
+        for measure, rows in _by_measure(at)
+        for name, some in rows.groupby("selection", sort=False)
     ]
 
 
 def describe_transfer(gains: Sequence[OrderGain], fraction: float) -> str:
     """The mean gain of neurons chosen on the task itself, and on another one."""
     sentences = []
-    for measure in dict.fromkeys(one.measure for one in gains):
-        some = [
-            one
-            for one in gains
-            if one.measure == measure
-            and one.fraction == fraction
-            and one.selection not in LEAST
-            and one.draws is not None
-        ]
-        own, other = (
-            [one for one in some if (one.chosen_on == one.used_on) is same]
-            for same in (True, False)
-        )
-        if not own or not other:
-            return (
-                "It takes two tasks, and several random orders or images, to say whether a choice "
-                "transfers."
-            )
-        means = [np.mean([one.gain.gain for one in part]) for part in (own, other)]
-        draws = [np.mean([np.asarray(one.draws) for one in part], 0) for part in (own, other)]
-        told = [
-            _told(measure, float(mean), *percentile_interval(drawn))
-            for mean, drawn in zip(means, draws, strict=True)
-        ]
-        gap = _told(measure, float(means[0] - means[1]), *percentile_interval(draws[0] - draws[1]))
+    some = [
+        one
+        for one in gains
+        if one.fraction == fraction and one.selection not in LEAST and one.draws is not None
+    ]
+    for measure in dict.fromkeys(one.measure for one in some):
+        told, means, draws = [], [], []
+        for same in (True, False):
+            part = [
+                one
+                for one in some
+                if one.measure == measure and (one.chosen_on == one.used_on) is same
+            ]
+            if not part:
+                return "It takes two tasks to say whether a choice transfers."
+            means.append(float(np.mean([one.gain.gain for one in part])))
+            draws.append(np.mean([np.asarray(one.draws) for one in part], 0))
+            told.append(_told(measure, means[-1], *percentile_interval(draws[-1])))
+        gap = _told(measure, means[0] - means[1], *percentile_interval(draws[0] - draws[1]))
         sentences.append(
-            f"in {MEASURES[measure].name} {told[0]} where chosen on the task itself and {told[1]} "
-            f"where chosen on another, a difference of {gap}"
+            f"in {MEASURES[measure].name} {told[0]} where they were chosen on the task itself and "
+            f"{told[1]} where on another, a difference of {gap}"
         )
-    kinds = dict.fromkeys(one.selection for one in gains if one.selection not in LEAST)
+    if not sentences:
+        return "It takes a choice of neurons, and several random orders, to say what it gains."
+    kinds = list(dict.fromkeys(one.selection for one in some))
     return (
-        f"**What to see:** with {fraction:.0%} of the neurons, the mean gain over tasks of "
-        f"{listed(list(kinds))} is {'; '.join(sentences)}. Intervals are of 95%, over random "
+        f"**What to see:** with {fraction:.0%} of the neurons, the mean gain over tasks, of "
+        f"{listed(kinds)} together, is {'; '.join(sentences)}. Intervals are of 95%, over random "
         "orders and test images of these tasks."
     )
 
@@ -206,16 +229,14 @@ def shown_networks(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     """For reading: the gains of a measure over networks, one column a task; a star marks those that
     are clear.
     """
-    rows: dict[tuple[str, float], dict[str, str]] = {}
+    rows: dict[tuple[str, str], dict[str, str]] = {}
     for row in table[table["measure"] == measure].itertuples():
-        star = "*" if at_most(row.p_holm) else ""
-        cells = rows.setdefault((str(row.selection), float(row.fraction)), {})
-        cells[str(row.used_on)] = f"{_told(measure, row.gain, row.low, row.high)}{star}"
-    shown = [
-        {"selection": name, "of the layer": f"{share:.1%}", **cells}
-        for (name, share), cells in rows.items()
-    ]
-    return pd.DataFrame(shown).fillna("–").replace(" points", "", regex=True)
+        share = f"{row.fraction:.0%}" if row.fraction in FRACTIONS else "all there are"
+        told = _told(measure, row.gain, row.low, row.high).replace(" points", "")
+        cells = rows.setdefault((str(row.selection), share), {})
+        cells[str(row.used_on)] = told + "*" * at_most(row.p_holm)
+    shown = [{"selection": name, "kept": share, **cells} for (name, share), cells in rows.items()]
+    return pd.DataFrame(shown).fillna("–")
 
 
 def describe_networks(table: pd.DataFrame) -> str:
@@ -227,35 +248,32 @@ def describe_networks(table: pd.DataFrame) -> str:
             "cannot be said."
         )
     sentences = []
-    for measure, every in table.groupby("measure", sort=False):
-        rows, parts = _of_neurons(every), []
-        for fraction, some in rows[~rows["selection"].isin(LEAST)].groupby("fraction"):
-            clear = some[some["p_holm"].map(at_most)]
-            up = [f"{row.selection} on {row.used_on}" for row in clear.itertuples() if row.gain > 0]
-            down = int((clear["gain"] < 0).sum())
-            factor, unit = _unit(str(measure))
-            spec = "+.1f" if factor > 1 else "+.3f"
+    for measure, every in _by_measure(table):
+        parts = []
+        rows = _of_neurons(every[~every["selection"].isin(LEAST)])
+        for fraction, some in rows.groupby("fraction"):
+            clear = some[some["p_holm"].map(at_most)]["gain"]
             parts.append(
-                f"with {fraction:.0%} of the neurons {len(up)} of {len(some)} are clearly above 0"
-                f"{f' ({first_listed(up)})' if up else ''}, {down} clearly below; means go from "
-                f"{factor * some['gain'].min():{spec}} to {factor * some['gain'].max():{spec}}"
-                f"{unit}"
+                f"with {fraction:.0%} of the neurons {(clear > 0).sum()} of {len(some)} are "
+                f"clearly above 0 and {(clear < 0).sum()} clearly below (means: "
+                f"{_range(measure, some['gain'])})"
             )
         family = int(every["p"].notna().sum())
         sentences.append(
-            f"gains in {MEASURES[str(measure)].name} (Holm's correction for {family}): "
-            f"{'; '.join(parts)}"
+            f"gains in {MEASURES[measure].name}, after Holm's correction for {family}: "
+            f"{listed(parts or ['none'])}"
         )
     return (
-        f"**What to see:** over {networks} networks, {'. '.join(sentences)}. The unit is the "
-        "network, with its own neurons, chosen anew; the images are the same for all."
+        f"**What to see:** over {networks} networks, {'; '.join(sentences)}. (Without the neurons "
+        "of smallest norm.) The unit is the network, with its own neurons, chosen anew; the images "
+        "are the same for all."
     )
 
 
 def results_of(table: pd.DataFrame) -> dict[str, float]:
     """Key numbers: the gains of chosen neurons at a tenth of the layer."""
-    rows = _of_neurons(table)
+    rows = _of_neurons(table[table["fraction"] == 0.1])
     return {
-        f"gain of {row.selection} in {row.measure} at 10%, {row.used_on}": float(row.gain)
-        for row in rows[np.isclose(rows["fraction"], 0.1)].itertuples()
+        f"gain of {row.selection} in {row.measure}, {row.used_on}": float(row.gain)
+        for row in rows.itertuples()
     }

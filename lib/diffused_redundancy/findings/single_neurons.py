@@ -62,26 +62,24 @@ def ranked_panels(found: Found) -> list[tuple[str, Band, np.ndarray]]:
 
 def describe_neurons(found: Found) -> str:
     """How many neurons help and harm, how much the most important one does, and what tells."""
-    counts, most, rises, ranks = [], [], [], []
+    parts = []
     for case, one in found.items():
-        counts.append(
-            f"{int(one.loss.above.sum())} help and {int(one.loss.below.sum())} harm on {case} (by "
-            f"chance {one.loss_by_chance.above.mean():.2f} and "
-            f"{one.loss_by_chance.below.mean():.2f})"
-        )
-        most.append(f"{_points(one.most_accuracy)} on {case}")
         share = float((one.accuracy.mean < 0).mean())
-        rises.append(f"{share:.0%} on {case}, {one.accuracy_by_chance.raised:.0%} by chance")
-        ranks.append(f"{_rho(one.ranks['variance'])} on {case}")
+        parts.append(
+            f"on {case} {one.loss.above.sum()} clearly help and {one.loss.below.sum()} clearly "
+            f"harm the loss; the one that matters most is worth {_points(one.most_loss)}% of it "
+            f"and {_points(one.most_accuracy)} points of accuracy; without a test, accuracy rises "
+            f"without {share:.0%} of them (by chance {one.accuracy_by_chance.raised:.0%}); the "
+            "rank correlation of the loss with a neuron's variance is "
+            f"{_rho(one.ranks['variance'])}"
+        )
     clear = sum(int((one.accuracy.above | one.accuracy.below).sum()) for one in found.values())
+    chance = max(float(one.loss_by_chance.below.mean()) for one in found.values())
     return (
-        f"**What to see:** of {next(iter(found.values())).d} neurons, {listed(counts)}: clearly, "
-        "that is with a false discovery rate of 5% over the neurons of a task, in the squared loss "
-        f"on test images. In accuracy {clear or 'none'} of all of them "
-        f"{'are' if clear > 1 else 'is'} clear; the neuron that matters most to the loss is worth, "
-        f"in points, {listed(most)}. Counted without a test, accuracy rises without a neuron for "
-        f"{listed(rises)}. The rank correlation of what is lost with a neuron's variance is "
-        f"{listed(ranks)}."
+        f"**What to see:** of {next(iter(found.values())).d} neurons, {'; '.join(parts)}. "
+        "*Clearly*: with a false discovery rate of 5% over the neurons of a task (by chance "
+        f"alone, {chance:.2f} at most would harm). In accuracy {clear or 'none'} "
+        f"{'are' if clear > 1 else 'is'} clear. Intervals are of 95%, over test images."
     )
 
 
@@ -90,28 +88,31 @@ def describe_counts(table: pd.DataFrame) -> str:
     if table["net"].nunique() < 2:
         return "NETS holds one network: how many neurons harm others cannot be said."
     parts = [
-        f"{rows['help'].min()} to {rows['help'].max()} help and {rows['harm'].min()} to "
-        f"{rows['harm'].max()} harm on {case}"
+        f"{_between(rows['help'])} clearly help and {_between(rows['harm'])} clearly harm on {case}"
         for case, rows in table.groupby("case", sort=False)
     ]
-    return f"Over the {table['net'].nunique()} networks, {listed(parts)}."
+    return f"Over the {table['net'].nunique()} networks, of their neurons {listed(parts)}."
+
+
+def _between(counts: pd.Series) -> str:
+    least, most = counts.min(), counts.max()
+    return f"{least}" if least == most else f"{least} to {most}"
 
 
 def shown_removals(found: Found) -> pd.DataFrame:
     """For reading: the table of :func:`.removal_table`, in percent of the loss and in points."""
-    return pd.DataFrame(
-        {
-            "case": case,
-            "neurons that": removal.rule,
-            "removed": "{} and {}".format(*removal.neurons),
-            "lost, loss in %": _points(removal.loss),
-            "lost, accuracy in points": _points(removal.accuracy),
-            "as many at random": f"{100 * removal.random_loss:+.2f}; "
-            f"{100 * removal.random_accuracy:+.2f}",
-        }
-        for case, one in found.items()
-        for removal in one.removals
-    )
+    rows = []
+    for case, one in found.items():
+        for removal in one.removals:
+            row = {"case": case, "neurons that": removal.rule}
+            row["removed"] = "{} and {}".format(*removal.neurons)
+            if sum(removal.neurons):
+                row["loss grows by %"] = _points(removal.loss)
+                row["as many at random, %"] = f"{100 * removal.random_loss:+.2f}"
+                row["accuracy falls by points"] = _points(removal.accuracy)
+                row["as many at random, points"] = f"{100 * removal.random_accuracy:+.2f}"
+            rows.append(row)
+    return pd.DataFrame(rows).fillna("–")
 
 
 def describe_removals(found: Found) -> str:
@@ -121,20 +122,22 @@ def describe_removals(found: Found) -> str:
     if not done:
         return "**What to see:** no neuron seemed to harm on any half of the test images."
     sentences = []
-    for name, unit in (("loss", "% of the loss"), ("accuracy", " points of accuracy")):
-        gained = [(case, one) for case, one in done if getattr(one, name)[2] < 0]
-        lost = [one for _, one in done if getattr(one, name)[1] > 0]
-        best, least = min(done, key=lambda pair: getattr(pair[1], name)[0])
-        told = [f"{one.rule} on {case}" for case, one in gained]
+    for name, verb in (("loss", "the loss falls"), ("accuracy", "accuracy rises")):
+        better = [f"{one.rule} on {case}" for case, one in done if getattr(one, name)[2] < 0]
+        worse = sum(getattr(one, name)[1] > 0 for _, one in done)
+        case, best = min(done, key=lambda pair: getattr(pair[1], name)[0])
+        value, low, high = getattr(best, name)
+        unit = "% of the loss" if name == "loss" else " points"
         sentences.append(
-            f"in {name} it clearly helps in {len(gained)} of {len(done)} cases"
-            f"{f' ({listed(told)})' if told else ''} and clearly costs in {len(lost)}; at best it "
-            f"loses {_points(getattr(least, name))}{unit} (neurons that {least.rule}, {best})"
+            f"{verb} in {len(better)} of {len(done)} cases"
+            f"{f' (neurons that {listed(better)})' if better else ''} and the contrary holds in "
+            f"{worse}, by intervals that leave out 0; the best result is a gain of "
+            f"{_points((-value, -high, -low))}{unit}, of neurons that {best.rule}, on {case}"
         )
     return (
         "**What to see:** without all neurons that seem to harm on one half of the test images, "
-        f"judged on the other half: {'; '.join(sentences)}. Each 95% interval is over test images, "
-        "one at a time; where something was lost, a minus sign would mean that it helped."
+        f"judged on the other half, {'; '.join(sentences)}. Intervals are of 95%, over test "
+        "images, one at a time."
     )
 
 
