@@ -44,6 +44,7 @@ COMPUTE: str = "float32"  # How features are computed: float32, bf16, either wit
 
 # %%
 import diffused_redundancy as dr
+import pandas as pd
 
 session = dr.begin("08_neurons", globals())
 session.need("SELECTIONS", "random")
@@ -85,7 +86,6 @@ accuracy = probing.probe_curves(layers, "ridge", SELECTIONS, SEEDS, count=ORDERS
 for curves, name in ((cka, "cka"), (accuracy, "accuracy")):
     session.table(tables.curve_table(curves, SEEDS), f"{name}-curves", show=False)
     session.table(tables.mean_table(curves), f"{name}-means", show=False)
-    session.table(measured.outside_table(curves), f"{name}-outside", show=False)
 
 # %% [markdown]
 # ## Does looking pay?
@@ -93,18 +93,29 @@ for curves, name in ((cka, "cka"), (accuracy, "accuracy")):
 # Each line is a way of choosing **less the mean of random orders**, at every size. The band is
 # luck: it reaches from the worst random order to the best one (of a thousand for CKA, where it is
 # darker over the middle 98%; of `ORDERS` for accuracy), at each size anew. A line in the band is
-# something that a random draw may give, too. (`norm_least` leaves the plots below.)
+# something that a random draw may give, too. (`norm_least` would leave the plots; it is in the
+# tables.)
 
 # %%
 from diffused_redundancy.report import figures
 
 session.figure(
-    figures.curves_figure(chosen_orders.gain_panels(cka, accuracy)),
+    figures.curves_figure(chosen_orders.gain_panels(cka, accuracy), compact=True),
     "gains",
     alt="CKA on held-out images and test accuracy of each way of choosing neurons or directions, "
     "less the mean of random orders, against the number kept: a row of plots for each task, with "
     "bands over random orders.",
 )
+
+# %% [markdown]
+# At how many sizes a way of choosing beats **every** random order in test accuracy, and which are the
+# least and the largest of these sizes. (At one size, another random order would beat all of `ORDERS`
+# once in `ORDERS` + 1 times; neighbouring sizes go together.)
+
+# %%
+outside = measured.outside_table(accuracy)
+session.table(pd.concat([measured.outside_table(cka), outside]), "outside", show=False)
+session.table(chosen_orders.shown_outside(outside), "outside-shown")
 
 # %% papermill_description=gains
 own = measured.own_gains(cka) + measured.own_gains(accuracy)
@@ -113,6 +124,11 @@ session.table(gains, "gains", show=False)
 on_train = measured.gains_table(measured.own_gains(train_cka))
 session.say(chosen_orders.describe_gains(gains, on_train))
 session.say(chosen_orders.describe_discriminants(accuracy))
+
+# %% papermill_description=penalties
+at_penalties = measured.penalties_table(layers, SELECTIONS, SEEDS)
+session.table(at_penalties, "gains-penalties", show=False)
+session.say(chosen_orders.describe_penalties(at_penalties))
 
 # %% [markdown]
 # These gains are those of *one* subset each, with the network and the train images as they are. The
@@ -218,7 +234,7 @@ from diffused_redundancy.findings import single_neurons
 
 neurons = {task: removed.single_neurons(layer) for task, layer in layers.items()}
 session.table(removed.neurons_table(neurons), "neurons", show=False)
-session.table(single_neurons.summary_table(neurons), "neurons-summary", show=False)
+session.table(removed.summary_table(neurons), "neurons-summary", show=False)
 
 # %%
 session.figure(
@@ -229,14 +245,17 @@ session.figure(
     alt="The growth of the ridge probe's test loss without each neuron, sorted, with 95% intervals, "
     "and what the sorted values would be if no neuron had any effect; one plot for each task.",
 )
+session.table(single_neurons.shown_summary(neurons), "neurons-shown")
 session.say(single_neurons.describe_neurons(neurons))
 
 # %% [markdown]
 # The band holds a 95% interval for each neuron over test images, with the trained probe held fixed;
 # the dashed line is what sorting alone makes of noise. A neuron that is pure noise truly harms a
 # probe a little, because its weight was fitted to chance: so the question is not whether harm
-# exists, but whether it amounts to anything. The most important neuron is found on one half of the
-# test images and measured on the other, so that it does not owe its place to luck.
+# exists, but whether it amounts to anything. In the table, the neuron that is worth most is found on
+# one half of the test images and measured on the other, so that it does not owe its place to luck;
+# the last two columns are the rank correlation of all effects between the two halves of the test
+# images, for one probe, and for two probes trained on one half of the train images each.
 
 # %% papermill_description=others
 everywhere = {
@@ -260,6 +279,15 @@ session.say(single_neurons.describe_counts(counts))
 session.table(removed.removal_table(neurons), "removals", show=False)
 session.table(single_neurons.shown_removals(neurons), "removals-shown")
 session.say(single_neurons.describe_removals(neurons))
+
+# %% [markdown]
+# A probe whose penalty is too weak fits noise, and to remove neurons then does what a penalty would
+# do. So this hangs on the penalty:
+
+# %% papermill_description=penalties
+harm_at = removed.penalties_table(layers)
+session.table(harm_at, "removals-penalties", show=False)
+session.say(single_neurons.describe_penalties(harm_at))
 
 # %%
 session.result(**chosen_orders.results_of(gains), **single_neurons.results_of(neurons))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -90,6 +91,15 @@ def own_gains(curves: Mapping[str, Mapping[str, Curve]]) -> list[OrderGain]:
     ]
 
 
+def less_random(kinds: Mapping[str, Curve]) -> dict[str, np.ndarray]:
+    """The values of every selection less the mean of random orders, at its sizes."""
+    random = kinds["random"]
+    return {
+        name: curve.values - random.mean[np.searchsorted(random.sizes, curve.sizes)]
+        for name, curve in kinds.items()
+    }
+
+
 def transferred_gains(
     layers: Mapping[str, ProbedLayer],
     random: Mapping[str, Mapping[str, Curve]],
@@ -138,10 +148,15 @@ def _sizes(layer: ProbedLayer) -> list[int]:
 
 
 def gains_of_layer(
-    task: str, layer: ProbedLayer, selections: Sequence[str], seeds: Sequence[int]
+    task: str,
+    layer: ProbedLayer,
+    selections: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    times: float = 1.0,
 ) -> list[OrderGain]:
-    """The gains of every selection on one layer of a further network, against few random orders,
-    for a part of the time.
+    """The gains of every selection on one layer, against few random orders, for a part of the time;
+    with the penalty that was chosen ``times`` a number.
     """
     names = dict.fromkeys(["random", *selections])
     seeds_of = {name: orders(seeds, FEW) if name == "random" else seeds for name in names}
@@ -149,7 +164,8 @@ def gains_of_layer(
     ends = {int(curve.sizes[-1]) for curve in cka.values()}
     sizes = _sizes(layer)
     sizes = sorted({*sizes, *(k for k in ends if k < max(sizes))})
-    accuracy = {name: layer.ridge(name, seeds_of[name], sizes=sizes) for name in names}
+    how: dict[str, Any] = {"sizes": sizes, "penalty": times * layer.ridge_penalty.penalty}
+    accuracy = {name: layer.ridge(name, seeds_of[name], **how) for name in names}
     layer.release()
     return own_gains({task: cka}) + own_gains({task: accuracy})
 
@@ -322,3 +338,28 @@ def networks_table(gains: Mapping[str, Sequence[OrderGain]]) -> pd.DataFrame:
 def luck_table(luck: Iterable[Luck]) -> pd.DataFrame:
     """One row a measure, task and size."""
     return pd.DataFrame(map(asdict, luck))
+
+
+def penalties_table(
+    layers: Mapping[str, ProbedLayer], selections: Sequence[str], seeds: Sequence[int]
+) -> pd.DataFrame:
+    """The gains in accuracy of neurons that were chosen, with the penalty and with one ten times
+    weaker and stronger, all against the same few random orders, and how far each has ``moved``;
+    ``layers`` are by task.
+    """
+    chosen = [name for name in selections if name in looking()]
+    frames = [
+        gains_table(
+            [
+                one
+                for task, layer in layers.items()
+                for one in gains_of_layer(task, layer, chosen, seeds, times=times)
+                if one.measure != "cka"
+            ]
+        ).assign(times=times)
+        for times in (1.0, 0.1, 10.0)
+    ]
+    chosen_penalty = frames[0]["gain"]
+    return pd.concat(
+        [frame.assign(moved=frame["gain"] - chosen_penalty) for frame in frames], ignore_index=True
+    )

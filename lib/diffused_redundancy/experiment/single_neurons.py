@@ -4,8 +4,9 @@ that seem to harm helps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,17 @@ from .probed_layer import ProbedLayer
 
 DRAWS = 10
 """Random sets of as many neurons that a removed set is held against."""
+
+OTHER_PENALTIES = (0.1, 10.0)
+"""Times the penalty that was chosen, to see what hangs on it."""
+
+SEEM = "seem to harm the loss"
+RULES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "clearly harm the loss": (lambda lost: effects_of(lost).below, "loss"),
+    SEEM: (lambda lost: lost.mean(0) < 0, "loss"),
+    "seem to harm accuracy": (lambda lost: lost.mean(0) < 0, "right"),
+}
+"""Rules by which neurons may seem to harm: from what is lost without each, on each image."""
 
 Interval = tuple[float, float, float]
 """A value and the ends of its 95% interval."""
@@ -125,12 +137,16 @@ class SingleNeurons:
         return len(self.cka)
 
 
-def without_each_neuron(layer: ProbedLayer, *, of_train: int | None = None) -> Arrays:
+def without_each_neuron(
+    layer: ProbedLayer, *, times: float = 1.0, of_train: int | None = None
+) -> Arrays:
     """What the ridge probe and CKA lose without each neuron, on each test image; kept in the cache.
 
     Parameters
     ----------
     layer : ProbedLayer
+    times : float
+        What the penalty that was chosen is multiplied by.
     of_train : int, optional
         0 or 1: of a probe on one half of the train images, every second one of a class.
 
@@ -140,7 +156,7 @@ def without_each_neuron(layer: ProbedLayer, *, of_train: int | None = None) -> A
         That of :func:`.without_each`; ``cka`` (d,) and ``cka_by_images`` (groups, d); ``variance``
         and ``norm`` of each neuron, (d,); ``labels`` of the test images, (m,).
     """
-    alpha = layer.ridge_penalty.penalty
+    alpha = times * layer.ridge_penalty.penalty
 
     def compute() -> Arrays:
         one = layer.features.check_labelled()
@@ -177,11 +193,13 @@ def _sizes_and_cka(statistics: SufficientStatistics, X: np.ndarray) -> Arrays:
     }
 
 
-def without_neurons(layer: ProbedLayer, dropped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def without_neurons(
+    layer: ProbedLayer, dropped: np.ndarray, *, times: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Squared errors of the test images and whether they are guessed right, (g, m) each, by ridge
     probes refitted without some neurons; ``dropped``, bool (g, d), says which.
     """
-    alpha = layer.ridge_penalty.penalty
+    alpha = times * layer.ridge_penalty.penalty
 
     def compute() -> Arrays:
         probe = layer.ridge_probe_on(layer.features.check_labelled(), alpha)
@@ -240,7 +258,7 @@ def single_neurons(layer: ProbedLayer) -> SingleNeurons:
         {name: rank_correlation(by_group, found[name]) for name in ("variance", "norm", "cka")},
         float(spearmanr(*of_half).statistic),
         float(spearmanr(*trained).statistic),
-        _removals(layer, loss, accuracy, full_loss, full_right, halves),
+        tuple(removal(layer, found, rule) for rule in RULES),
     )
 
 
@@ -252,42 +270,68 @@ def _judged(by_choice: np.ndarray, halves: tuple[np.ndarray, np.ndarray]) -> Int
     return float(each.mean()), *interval_of_mean(each)
 
 
-def _removals(
-    layer: ProbedLayer,
-    loss: np.ndarray,
-    accuracy: np.ndarray,
-    full_loss: np.ndarray,
-    full_right: np.ndarray,
-    halves: tuple[np.ndarray, np.ndarray],
-) -> tuple[Removal, ...]:
-    """Every rule by which neurons may seem to harm, judged."""
-    rules = {
-        "clearly harm the loss": [effects_of(loss[half]).below for half in halves],
-        "seem to harm the loss": [loss[half].mean(0) < 0 for half in halves],
-        "seem to harm accuracy": [accuracy[half].mean(0) < 0 for half in halves],
-    }
-    best = np.stack([np.arange(loss.shape[1]) == loss[half].mean(0).argmax() for half in halves])
-    rng, removals = np.random.default_rng(0), []
-    for rule, harmful in rules.items():
-        chosen = np.stack(harmful) & ~best  # one neuron stays in any case
-        at_random = [rng.permutation(one) for one in chosen for _ in range(DRAWS)]
-        losses, rights = without_neurons(layer, np.stack([*chosen, *at_random]))
-        lost = (losses - full_loss) / full_loss.mean(), full_right - rights
-        own = [each[:2] for each in lost]
-        others = [each[2:].reshape(2, DRAWS, -1).mean(1) for each in lost]
-        removals.append(
-            Removal(
-                rule,
-                (int(chosen[0].sum()), int(chosen[1].sum())),
-                loss=_judged(own[0], halves),
-                accuracy=_judged(own[1], halves),
-                random_loss=_judged(others[0], halves)[0],
-                random_accuracy=_judged(others[1], halves)[0],
-                saved_loss=_judged(own[0] - others[0], halves),
-                saved_accuracy=_judged(own[1] - others[1], halves),
-            )
-        )
-    return tuple(removals)
+def removal(layer: ProbedLayer, found: Arrays, rule: str, *, times: float = 1.0) -> Removal:
+    """What is lost without all neurons that seem to harm, by a rule.
+
+    Parameters
+    ----------
+    layer : ProbedLayer
+    found : dict of ndarray
+        Of :func:`without_each_neuron`, with the penalty as here.
+    rule : str
+        A name in :data:`RULES`.
+    times : float
+        What the penalty that was chosen is multiplied by.
+    """
+    full_loss, full_right = found["full_loss"], found["full_right"].astype(float)
+    halves = halves_of(found["labels"])
+    judge, of = RULES[rule]
+    sign = 1 if of == "loss" else -1
+    harmful = np.stack([judge(sign * found[of][half].astype(np.float32)) for half in halves])
+    # one neuron stays in any case
+    best = np.stack([found["loss"][half].mean(0).argmax() for half in halves])
+    harmful[[0, 1], best] = False
+    rng = np.random.default_rng(0)
+    at_random = [rng.permutation(one) for one in harmful for _ in range(DRAWS)]
+    losses, rights = without_neurons(layer, np.stack([*harmful, *at_random]), times=times)
+    lost = (losses - full_loss) / full_loss.mean(), full_right - rights
+    own = [each[:2] for each in lost]
+    others = [each[2:].reshape(2, DRAWS, -1).mean(1) for each in lost]
+    return Removal(
+        rule,
+        (int(harmful[0].sum()), int(harmful[1].sum())),
+        loss=_judged(own[0], halves),
+        accuracy=_judged(own[1], halves),
+        random_loss=_judged(others[0], halves)[0],
+        random_accuracy=_judged(others[1], halves)[0],
+        saved_loss=_judged(own[0] - others[0], halves),
+        saved_accuracy=_judged(own[1] - others[1], halves),
+    )
+
+
+def penalties_table(layers: Mapping[str, ProbedLayer]) -> pd.DataFrame:
+    """How many neurons help and harm, and what is lost without all that seem to harm the loss, at
+    other penalties than the one chosen: one row a case and penalty.
+    """
+    rows = []
+    for case, layer in layers.items():
+        for times in OTHER_PENALTIES:
+            found = without_each_neuron(layer, times=times)
+            effects = effects_of(found["loss"])
+            one = removal(layer, found, SEEM, times=times)
+            row = {"case": case, "times": times, "full_accuracy": found["full_right"].mean()}
+            row |= {"help": effects.above.sum(), "harm": effects.below.sum()}
+            rows.append({**row, **_columns(one)})
+    return pd.DataFrame(rows)
+
+
+def _columns(one: Removal) -> dict[str, Any]:
+    """A removal as columns of a table."""
+    row: dict[str, Any] = dict(zip(("first_half", "second_half"), one.neurons, strict=True))
+    for name in ("loss", "accuracy", "saved_loss", "saved_accuracy"):
+        value, low, high = getattr(one, name)
+        row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return row | {name: getattr(one, name) for name in ("random_loss", "random_accuracy")}
 
 
 def counts_table(layers: Mapping[str, Mapping[str, ProbedLayer]]) -> pd.DataFrame:
@@ -323,14 +367,31 @@ def neurons_table(found: Mapping[str, SingleNeurons]) -> pd.DataFrame:
 
 def removal_table(found: Mapping[str, SingleNeurons]) -> pd.DataFrame:
     """One row a case and rule: what is lost without all neurons that seem to harm it."""
+    return pd.DataFrame(
+        {"case": case, "rule": each.rule, **_columns(each)}
+        for case, one in found.items()
+        for each in one.removals
+    )
+
+
+def summary_table(found: Mapping[str, SingleNeurons]) -> pd.DataFrame:
+    """One row a case: how many neurons help and harm, how much one matters, and what tells."""
     rows = []
     for case, one in found.items():
-        for removal in one.removals:
-            first, second = removal.neurons
-            row = {"case": case, "rule": removal.rule, "first_half": first, "second_half": second}
-            for name in ("loss", "accuracy", "saved_loss", "saved_accuracy"):
-                value, low, high = getattr(removal, name)
-                row |= {name: value, f"{name}_low": low, f"{name}_high": high}
-            row |= {name: getattr(removal, name) for name in ("random_loss", "random_accuracy")}
-            rows.append(row)
+        row: dict[str, Any] = {"case": case, "neurons": one.d, "wrong_signs": one.wrong_signs}
+        row |= {"full_loss": one.full_loss, "full_accuracy": one.full_accuracy}
+        for name, effects, chance in (
+            ("loss", one.loss, one.loss_by_chance),
+            ("accuracy", one.accuracy, one.accuracy_by_chance),
+        ):
+            row |= {f"{name}_help": effects.above.sum(), f"{name}_harm": effects.below.sum()}
+            row |= {f"{name}_help_by_chance": chance.above.mean()}
+            row |= {f"{name}_harm_by_chance": chance.below.mean()}
+            row |= {f"{name}_below_0": (effects.mean < 0).mean()}
+            row |= {f"{name}_below_0_by_chance": chance.raised}
+        intervals = {"most_loss": one.most_loss, "most_accuracy": one.most_accuracy}
+        intervals |= {f"rank_correlation_{name}": rho for name, rho in one.ranks.items()}
+        for name, (value, low, high) in intervals.items():
+            row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        rows.append({**row, "again": one.again, "again_trained": one.again_trained})
     return pd.DataFrame(rows)

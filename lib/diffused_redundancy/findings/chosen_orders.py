@@ -5,12 +5,11 @@ task and on others, and how lucky random ones can be.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from ..experiment.chosen_orders import FRACTIONS, OrderGain, looking
+from ..experiment.chosen_orders import FRACTIONS, OrderGain, less_random, looking
 from ..measures.curves import MEASURES
 from ..measures.selections import SELECTIONS
 from ..uncertainty.bootstrap import percentile_interval
@@ -39,34 +38,44 @@ def _range(measure: str, values: pd.Series) -> str:
 
 def gain_panels(*measured: Curves) -> list[Panel]:
     """What :func:`figures.curves_figure` draws: a panel for each task and measure of every
-    selection less the mean of random orders, whose band reaches from the worst to the best, and of
-    very many in a darker tone over the middle 98% of them.
+    selection (but of those that take the least first) less the mean of random orders, whose band
+    reaches from the worst to the best, and of very many in a darker tone over the middle 98%.
     """
     panels = []
     for task in measured[0]:
         for curves in measured:
-            random = curves[task]["random"]
-            less = {
-                name: curve.values - random.mean[np.searchsorted(random.sizes, curve.sizes)]
-                for name, curve in curves[task].items()
-            }
-            lines = [Line(name, curves[task][name].sizes, less[name]) for name in less]
+            random, measure = curves[task]["random"], MEASURES[curves[task]["random"].measure]
+            less = less_random(curves[task])
+            shown = [name for name in less if name not in LEAST]
+            lines = [Line(name, curves[task][name].sizes, less[name]) for name in shown]
             cut = len(random.values) // 100
             if cut > 1:  # of fewer orders the best and the worst do as well
-                lines.insert(0, replace(lines[0], values=np.sort(less["random"], 0)[cut:-cut]))
-            low, high = less["random"].min(), max(values.max() for values in less.values())
-            measure = MEASURES[random.measure]
+                inner = np.sort(less["random"], 0)[cut:-cut]
+                lines.insert(0, Line("random", random.sizes, inner))
+            low, high = less["random"].min(), max(less[name].max() for name in shown)
             panels.append(
                 Panel(
                     f"{task}, {measure.name.split()[-1]}",
                     random.d,
                     lines,
-                    axis="less the mean of random orders",
+                    axis="less mean of random",
                     percent=measure.percent,
                     limits=(1.3 * float(low), 1.1 * float(high)) if low < high else None,
                 )
             )
     return panels
+
+
+def shown_outside(table: pd.DataFrame) -> pd.DataFrame:
+    """For reading: at how many sizes each selection beats all random orders, and which are the
+    least and the largest; one column a task.
+    """
+    cells = table["above"].astype(str) + [
+        f" ({row.above_from:.0f} to {row.above_to:.0f})" if row.above else ""
+        for row in table.itertuples()
+    ]
+    wide = table.assign(cells=cells).pivot(index="selection", columns="task", values="cells")
+    return wide.loc[table["selection"].unique(), table["task"].unique()].reset_index()
 
 
 def _of_neurons(table: pd.DataFrame) -> pd.DataFrame:
@@ -118,7 +127,7 @@ def describe_discriminants(accuracy: Curves) -> str:
             told = []
             for k in dict.fromkeys((last, max(1, last // 2))):
                 lost, low, high = curve.lost(k)
-                gained = _told(curve.measure, -lost, -high, -low).replace(" points", "")
+                gained = _told(curve.measure, 0 - lost, 0 - high, 0 - low).replace(" points", "")
                 told.append(f"{gained} with {k}")
             parts.append(f"{listed(told)} on {task}")
     if not parts:
@@ -267,6 +276,19 @@ def describe_networks(table: pd.DataFrame) -> str:
         f"**What to see:** over {networks} networks, {'; '.join(sentences)}. (Without the neurons "
         "of smallest norm.) The unit is the network, with its own neurons, chosen anew; the images "
         "are the same for all."
+    )
+
+
+def describe_penalties(table: pd.DataFrame) -> str:
+    """How far gains hang on the penalty, from :func:`.penalties_table`."""
+    rows = table[~table["selection"].isin(LEAST) & (table["times"] != 1)]
+    moved = [100 * part.abs() for _, part in rows.groupby("times")["moved"]]
+    told = [f"{part.max():.1f} points at most ({part.mean():.1f} on average)" for part in moved]
+    if not told:
+        return "No gain was measured at other penalties."
+    return (
+        "With a penalty ten times weaker, and ten times stronger, these gains in accuracy move by "
+        f"{listed(told)}."
     )
 
 

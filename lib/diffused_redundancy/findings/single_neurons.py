@@ -21,30 +21,6 @@ def _points(interval: Interval, spec: str = "+.2f") -> str:
     return f"{value:{spec}} ({low:{spec}} to {high:{spec}})"
 
 
-def summary_table(found: Found) -> pd.DataFrame:
-    """One row a case: how many neurons help and harm, how much one matters, and what tells."""
-    return pd.DataFrame(
-        {
-            "case": case,
-            "neurons": one.d,
-            "help": int(one.loss.above.sum()),
-            "help, by chance": float(one.loss_by_chance.above.mean()),
-            "harm": int(one.loss.below.sum()),
-            "harm, by chance": float(one.loss_by_chance.below.mean()),
-            "wrong signs": one.wrong_signs,
-            "most, loss in %": _points(one.most_loss),
-            "most, accuracy in points": _points(one.most_accuracy),
-            "accuracy rises without": float((one.accuracy.mean < 0).mean()),
-            "by chance": one.accuracy_by_chance.raised,
-            "clear in accuracy": int((one.accuracy.above | one.accuracy.below).sum()),
-            **{f"rank correlation, {name}": _rho(rho) for name, rho in one.ranks.items()},
-            "same on other images": one.again,
-            "same, other train images too": one.again_trained,
-        }
-        for case, one in found.items()
-    )
-
-
 def _rho(interval: Interval) -> str:
     return "{:.2f} ({:.2f} to {:.2f})".format(*interval)
 
@@ -60,27 +36,49 @@ def ranked_panels(found: Found) -> list[tuple[str, Band, np.ndarray]]:
     return panels
 
 
+def shown_summary(found: Found) -> pd.DataFrame:
+    """For reading: one row a case; what one neuron is worth, and what tells it."""
+    return pd.DataFrame(
+        {
+            "case": case,
+            "clearly help": one.loss.above.sum(),
+            "clearly harm": one.loss.below.sum(),
+            "worth most, % of the loss": _points(one.most_loss),
+            "points of accuracy": _points(one.most_accuracy),
+            "accuracy rises without": f"{(one.accuracy.mean < 0).mean():.0%} "
+            f"(by chance {one.accuracy_by_chance.raised:.0%})",
+            "rank correlation with variance": _rho(one.ranks["variance"]),
+            "on other test images": f"{one.again:.2f}",
+            "and other train images": f"{one.again_trained:.2f}",
+        }
+        for case, one in found.items()
+    )
+
+
 def describe_neurons(found: Found) -> str:
     """How many neurons help and harm, how much the most important one does, and what tells."""
-    parts = []
-    for case, one in found.items():
-        share = float((one.accuracy.mean < 0).mean())
-        parts.append(
-            f"on {case} {one.loss.above.sum()} clearly help and {one.loss.below.sum()} clearly "
-            f"harm the loss; the one that matters most is worth {_points(one.most_loss)}% of it "
-            f"and {_points(one.most_accuracy)} points of accuracy; without a test, accuracy rises "
-            f"without {share:.0%} of them (by chance {one.accuracy_by_chance.raised:.0%}); the "
-            "rank correlation of the loss with a neuron's variance is "
-            f"{_rho(one.ranks['variance'])}"
-        )
-    clear = sum(int((one.accuracy.above | one.accuracy.below).sum()) for one in found.values())
-    chance = max(float(one.loss_by_chance.below.mean()) for one in found.values())
+    every = list(found.values())
+    rises = [f"{(one.accuracy.mean < 0).mean():.0%}" for one in every]
+    chance = [f"{one.accuracy_by_chance.raised:.0%}" for one in every]
+    clear = sum(int((one.accuracy.above | one.accuracy.below).sum()) for one in every)
+    named = max(float(one.loss_by_chance.below.mean()) for one in every)
+    most = max(found, key=lambda case: found[case].most_accuracy[0])
     return (
-        f"**What to see:** of {next(iter(found.values())).d} neurons, {'; '.join(parts)}. "
-        "*Clearly*: with a false discovery rate of 5% over the neurons of a task (by chance "
-        f"alone, {chance:.2f} at most would harm). In accuracy {clear or 'none'} "
-        f"{'are' if clear > 1 else 'is'} clear. Intervals are of 95%, over test images."
+        f"**What to see:** of {every[0].d} neurons {_each('above', found)} clearly help and "
+        f"{_each('below', found)} clearly harm the loss ({listed(list(found))}; by chance alone "
+        f"{named:.2f} at most would harm). In accuracy {clear or 'none'} "
+        f"{'are' if clear > 1 else 'is'} clear: the one that matters most is worth "
+        f"{_points(found[most].most_accuracy)} points on {most}, and less elsewhere. Without a "
+        f"test, accuracy rises without {listed(rises)} of the neurons, where chance alone would "
+        f"give {listed(chance)}. The rank correlation of what is lost in loss with a neuron's "
+        f"variance is {listed([_rho(one.ranks['variance']) for one in every])}. *Clearly*: with a "
+        "false discovery rate of 5% over the neurons of a task; intervals are of 95%, over test "
+        "images."
     )
+
+
+def _each(side: str, found: Found) -> str:
+    return listed([str(getattr(one.loss, side).sum()) for one in found.values()])
 
 
 def describe_counts(table: pd.DataFrame) -> str:
@@ -122,23 +120,44 @@ def describe_removals(found: Found) -> str:
     if not done:
         return "**What to see:** no neuron seemed to harm on any half of the test images."
     sentences = []
-    for name, verb in (("loss", "the loss falls"), ("accuracy", "accuracy rises")):
+    for name, verb, at_best, unit in (
+        ("loss", "the loss falls", "at best it grows by", "%"),
+        ("accuracy", "accuracy rises", "at best it falls by", " points"),
+    ):
         better = [f"{one.rule} on {case}" for case, one in done if getattr(one, name)[2] < 0]
         worse = sum(getattr(one, name)[1] > 0 for _, one in done)
         case, best = min(done, key=lambda pair: getattr(pair[1], name)[0])
-        value, low, high = getattr(best, name)
-        unit = "% of the loss" if name == "loss" else " points"
         sentences.append(
             f"{verb} in {len(better)} of {len(done)} cases"
             f"{f' (neurons that {listed(better)})' if better else ''} and the contrary holds in "
-            f"{worse}, by intervals that leave out 0; the best result is a gain of "
-            f"{_points((-value, -high, -low))}{unit}, of neurons that {best.rule}, on {case}"
+            f"{worse}, by intervals that leave out 0; {at_best} "
+            f"{_points(getattr(best, name))}{unit} (neurons that {best.rule}, {case})"
         )
     return (
         "**What to see:** without all neurons that seem to harm on one half of the test images, "
         f"judged on the other half, {'; '.join(sentences)}. Intervals are of 95%, over test "
         "images, one at a time."
     )
+
+
+def describe_penalties(table: pd.DataFrame) -> str:
+    """What of all this hangs on the penalty, from :func:`.penalties_table`."""
+    parts = []
+    for times, rows in table.groupby("times", sort=False):
+        falls = [
+            f"{_points((row.loss, row.loss_low, row.loss_high))}% on {row.case}"
+            for row in rows.itertuples()
+            if row.loss_high < 0
+        ]
+        better = int((rows["accuracy_high"] < 0).sum())
+        parts.append(
+            f"at {times:g} times the penalty {_between(rows['harm'])} neurons clearly harm the "
+            "loss; without all that seem to, the loss falls on "
+            f"{f'{len(falls)} of {len(rows)} tasks ({listed(falls)})' if falls else 'no task'} "
+            f"and accuracy rises on {better}, by intervals that leave out 0"
+        )
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def results_of(found: Found) -> dict[str, float]:

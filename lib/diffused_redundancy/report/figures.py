@@ -138,7 +138,9 @@ def _intervals(points: Sequence[Point]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @style()
-def curves_figure(panels: Sequence[Panel], ylabel: str = "", *, percent: bool = False) -> Figure:
+def curves_figure(
+    panels: Sequence[Panel], ylabel: str = "", *, percent: bool = False, compact: bool = False
+) -> Figure:
     """Curves against k, one plot a panel.
 
     Parameters
@@ -148,8 +150,10 @@ def curves_figure(panels: Sequence[Panel], ylabel: str = "", *, percent: bool = 
         By default that of each panel.
     percent : bool
         Whether values in [0, 1] are shown as percentages, as a panel may say as well.
+    compact : bool
+        For many panels: lower ones, with labels of axes at the edges only.
     """
-    figure, axes = _multiples(len(panels))
+    figure, axes = _multiples(len(panels), 2.3 if compact else 2.75)
     for part, panel in zip(axes, panels, strict=True):
         if panel.full is not None:
             part.axhline(panel.full, color="0.35", lw=1, label="full layer")
@@ -168,6 +172,11 @@ def curves_figure(panels: Sequence[Panel], ylabel: str = "", *, percent: bool = 
         part.set_title(panel.title)
         if percent or panel.percent:
             _in_percent(part.yaxis)
+        place = part.get_subplotspec()
+        if compact and place is not None and not place.is_last_row():
+            part.set_xlabel("")
+        if compact and place is not None and not place.is_first_col():
+            part.set_ylabel("")
     _legend(figure, axes)
     return figure
 
