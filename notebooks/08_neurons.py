@@ -191,10 +191,11 @@ random = {name: tables.of_selection(of) for name, of in (("cka", cka), ("ridge_a
 transferred = measured.transferred_gains(layers, random, SELECTIONS)
 transfer = measured.gains_table(transferred)
 session.table(transfer, "transfer", show=False)
-if len(layers) > 1:
+panels = chosen_orders.transfer_panels(transfer, 0.1)
+if len(layers) > 1 and panels:
     session.figure(
         figures.matrix_figure(
-            chosen_orders.transfer_panels(transfer, 0.1),
+            panels,
             -15,
             15,
             rows=2,

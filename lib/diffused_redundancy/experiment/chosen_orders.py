@@ -43,7 +43,7 @@ class OrderGain:
     chosen_on, used_on : str
         The task on whose train images it was chosen, and the one it was measured on.
     fraction : float
-        Of the layer.
+        Of the layer; NaN for all directions of a selection that has fewer.
     gain : Gain
     draws : ndarray (resamples,), optional
         Of the gain, over random orders and images.
@@ -64,7 +64,7 @@ def _gains(
     sizes = {size_of(fraction, random.d): fraction for fraction in FRACTIONS}
     last = int(chosen.sizes[-1])
     if last < max(sizes):  # there are fewer directions
-        sizes.setdefault(last, last / random.d)
+        sizes.setdefault(last, float("nan"))
     for k, fraction in sizes.items():
         at, their_at = chosen.column(k), random.column(k)
         if at is None or their_at is None or k == random.d:
@@ -281,11 +281,10 @@ def luck_of_accuracy(task: str, layer: ProbedLayer, seeds: Sequence[int]) -> lis
 
 def gains_table(gains: Sequence[OrderGain]) -> pd.DataFrame:
     """One row a gain; p values are corrected by Holm's procedure for all gains of a measure."""
-    names = [field.name for field in fields(OrderGain) if field.name not in ("gain", "draws")]
-    table = pd.DataFrame(
-        [{**{name: getattr(one, name) for name in names}, **asdict(one.gain)} for one in gains]
-    )
-    return _with_holm(table)
+    kept = [field.name for field in fields(OrderGain) if field.name not in ("gain", "draws")]
+    columns = [*kept, *(field.name for field in fields(Gain))]
+    rows = [{**{name: getattr(one, name) for name in kept}, **asdict(one.gain)} for one in gains]
+    return _with_holm(pd.DataFrame(rows, columns=columns))
 
 
 def _with_holm(table: pd.DataFrame) -> pd.DataFrame:
@@ -309,10 +308,11 @@ def outside_table(curves: Mapping[str, Mapping[str, Curve]]) -> pd.DataFrame:
             row = {"measure": curve.measure, "task": task, "selection": name, "sizes": len(sizes)}
             for side, sign in (("above", 1), ("below", -1)):
                 at = sizes[where == sign]
-                row |= {side: len(at), f"{side}_from": at.min(initial=curve.d) if len(at) else None}
-                row |= {f"{side}_to": at.max() if len(at) else None}
+                ends = (at[0], at[-1]) if len(at) else (None, None)
+                row |= {side: len(at), f"{side}_from": ends[0], f"{side}_to": ends[1]}
             rows.append(row)
-    return pd.DataFrame(rows)
+    sides = [f"{side}{end}" for side in ("above", "below") for end in ("", "_from", "_to")]
+    return pd.DataFrame(rows, columns=["measure", "task", "selection", "sizes", *sides])
 
 
 def networks_table(gains: Mapping[str, Sequence[OrderGain]]) -> pd.DataFrame:
@@ -322,7 +322,7 @@ def networks_table(gains: Mapping[str, Sequence[OrderGain]]) -> pd.DataFrame:
     every = pd.concat([gains_table(some).assign(net=net) for net, some in gains.items()])
     keys = ["measure", "used_on", "selection", "fraction"]
     rows = []
-    for key, some in every.groupby(keys, sort=False):
+    for key, some in every.groupby(keys, sort=False, dropna=False):
         mean, low, high = mean_with_interval(some["gain"])
         p = float(ttest_1samp(some["gain"], 0).pvalue) if len(some) > 1 else np.nan
         rows.append(
@@ -332,7 +332,8 @@ def networks_table(gains: Mapping[str, Sequence[OrderGain]]) -> pd.DataFrame:
                 **{"networks": len(some), "above_0": int((some["gain"] > 0).sum())},
             }
         )
-    return _with_holm(pd.DataFrame(rows))
+    columns = [*keys, "gain", "low", "high", "p", "networks", "above_0"]
+    return _with_holm(pd.DataFrame(rows, columns=columns))
 
 
 def luck_table(luck: Iterable[Luck]) -> pd.DataFrame:

@@ -67,13 +67,9 @@ def gain_panels(*measured: Curves) -> list[Panel]:
 
 
 def shown_outside(table: pd.DataFrame) -> pd.DataFrame:
-    """For reading: at how many sizes each selection beats all random orders, and which are the
-    least and the largest; one column a task.
-    """
-    cells = table["above"].astype(str) + [
-        f" ({row.above_from:.0f} to {row.above_to:.0f})" if row.above else ""
-        for row in table.itertuples()
-    ]
+    """For reading: at how many sizes a selection beats all random orders, from which to which."""
+    ends = zip(table["above"], table["above_from"], table["above_to"], strict=True)
+    cells = [f"{n} ({first:.0f} to {last:.0f})" if n else "0" for n, first, last in ends]
     wide = table.assign(cells=cells).pivot(index="selection", columns="task", values="cells")
     return wide.loc[table["selection"].unique(), table["task"].unique()].reset_index()
 
@@ -87,9 +83,7 @@ def _by_measure(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def describe_gains(table: pd.DataFrame, on_train: pd.DataFrame) -> str:
-    """Where choosing neurons pays on the first network; ``on_train`` are the gains in CKA on the
-    images that the orders were chosen on.
-    """
+    """Where choosing neurons pays; ``on_train``: CKA on the images that they were chosen on."""
     if _of_neurons(table).empty:
         return "No way of choosing neurons that looks at the train images was asked for."
     sentences = []
@@ -112,9 +106,12 @@ def describe_gains(table: pd.DataFrame, on_train: pd.DataFrame) -> str:
     return (
         f"**What to see:** {'. And '.join(sentences)}. *Clearly*: at {LEVEL:.0%} after Holm's "
         f"correction for all comparisons made ({listed(family)}); intervals are of 95%, over "
-        "random orders and test images. On the images that neurons were chosen on, their gain in "
-        "CKA (without the neurons of smallest norm) differs by "
-        f"{_range('cka', flattery)}."
+        "random orders and test images."
+    ) + (
+        " On the images that neurons were chosen on, their gain in CKA (without the neurons of "
+        f"smallest norm) differs by {_range('cka', flattery)}."
+        if len(flattery)
+        else ""
     )
 
 
@@ -157,9 +154,7 @@ def shown_luck(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe_luck(table: pd.DataFrame, gains: pd.DataFrame) -> str:
-    """What the luckiest of many random orders gains, what is left of it on other images, and
-    whether chosen neurons do better.
-    """
+    """What the best of many random orders gains, there and on other images, and chosen neurons."""
     sentences = []
     rivals = _of_neurons(gains[~gains["selection"].isin(LEAST)])
     for measure, rows in _by_measure(table):
@@ -170,8 +165,8 @@ def describe_luck(table: pd.DataFrame, gains: pd.DataFrame) -> str:
             f"the best of {int(rows['orders'].iloc[0]):,} random orders gains in "
             f"{MEASURES[measure].name} {_range(measure, rows['seen'])} on the images by which it "
             f"was found, and {_range(measure, rows['left'])} on others, with an interval above 0 "
-            f"in {(rows['left_low'] > 0).sum()} of {len(rows)} cases; of {len(beside)} gains of "
-            f"chosen neurons {(beside['gain'] > beside['left']).sum()} are larger"
+            f"in {(rows['left_low'] > 0).sum()} of {len(rows)} cases (of {len(beside)} gains of "
+            f"chosen neurons {(beside['gain'] > beside['left']).sum()} are larger)"
         )
     return (
         f"**What to see:** {'; '.join(sentences)}. (The best order is another one at each size; "
@@ -235,9 +230,7 @@ def describe_transfer(gains: Sequence[OrderGain], fraction: float) -> str:
 
 
 def shown_networks(table: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """For reading: the gains of a measure over networks, one column a task; a star marks those that
-    are clear.
-    """
+    """For reading: the gains of a measure over networks; a star marks those that are clear."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for row in table[table["measure"] == measure].itertuples():
         share = f"{row.fraction:.0%}" if row.fraction in FRACTIONS else "all there are"
@@ -250,11 +243,11 @@ def shown_networks(table: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 def describe_networks(table: pd.DataFrame) -> str:
     """Where choosing pays for networks of this kind, not for one of them alone."""
-    networks = int(table["networks"].max())
+    networks = int(table["networks"].max()) if len(table) else 0
     if networks < 2:
         return (
-            "NETS holds one network: whether a way of choosing neurons pays for others of its kind "
-            "cannot be said."
+            "It takes two networks in NETS, and a way of choosing, to say whether that pays "
+            "for others of their kind."
         )
     sentences = []
     for measure, every in _by_measure(table):
@@ -295,7 +288,5 @@ def describe_penalties(table: pd.DataFrame) -> str:
 def results_of(table: pd.DataFrame) -> dict[str, float]:
     """Key numbers: the gains of chosen neurons at a tenth of the layer."""
     rows = _of_neurons(table[table["fraction"] == 0.1])
-    return {
-        f"gain of {row.selection} in {row.measure}, {row.used_on}": float(row.gain)
-        for row in rows.itertuples()
-    }
+    names = "gain of " + rows["selection"] + " in " + rows["measure"] + ", " + rows["used_on"]
+    return dict(zip(names, rows["gain"].tolist(), strict=True))

@@ -67,13 +67,13 @@ def describe_neurons(found: Found) -> str:
         f"**What to see:** of {every[0].d} neurons {_each('above', found)} clearly help and "
         f"{_each('below', found)} clearly harm the loss ({listed(list(found))}; by chance alone "
         f"{named:.2f} at most would harm). In accuracy {clear or 'none'} "
-        f"{'are' if clear > 1 else 'is'} clear: the one that matters most is worth "
-        f"{_points(found[most].most_accuracy)} points on {most}, and less elsewhere. Without a "
-        f"test, accuracy rises without {listed(rises)} of the neurons, where chance alone would "
-        f"give {listed(chance)}. The rank correlation of what is lost in loss with a neuron's "
-        f"variance is {listed([_rho(one.ranks['variance']) for one in every])}. *Clearly*: with a "
-        "false discovery rate of 5% over the neurons of a task; intervals are of 95%, over test "
-        "images."
+        f"{'are' if clear > 1 else 'is'} clear; the neuron that matters most to the loss is worth "
+        f"at most {_points(found[most].most_accuracy)} points of it ({most}), and none lowers CKA "
+        f"by more than {max(one.cka.max() for one in every):.2g}. Without a test, accuracy rises "
+        f"without {listed(rises)} of the neurons, where chance alone would give {listed(chance)}. "
+        "The rank correlation of the growth of the loss with a neuron's variance is "
+        f"{listed([_rho(one.ranks['variance']) for one in every])}. *Clearly*: with a false "
+        "discovery rate of 5% over the neurons of a task; intervals are of 95%, over test images."
     )
 
 
