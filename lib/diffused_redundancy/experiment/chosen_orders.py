@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ttest_1samp
+from scipy.stats import t
 
 from ..measures.curves import Curve, size_of
 from ..measures.gains import Gain, gain_at, gap_draws, outside
@@ -18,7 +18,7 @@ from ..measures.image_groups import halves_of
 from ..measures.selections import SELECTIONS, orderings, orders
 from ..probes.probe import Arrays
 from ..uncertainty.bootstrap import interval_of_mean
-from ..uncertainty.comparison import holm, mean_with_interval
+from ..uncertainty.comparison import LEVEL, holm, mean_with_interval
 from .probed_layer import ProbedLayer
 
 FRACTIONS = (0.05, 0.1, 0.2)
@@ -324,7 +324,11 @@ def networks_table(gains: Mapping[str, Sequence[OrderGain]]) -> pd.DataFrame:
     rows = []
     for key, some in every.groupby(keys, sort=False, dropna=False):
         mean, low, high = mean_with_interval(some["gain"])
-        p = float(ttest_1samp(some["gain"], 0).pvalue) if len(some) > 1 else np.nan
+        p = np.nan
+        if len(some) > 1:
+            half, df = high - mean, len(some) - 1
+            apart = abs(mean) * t.isf(LEVEL / 2, df) / half if half > 0 else np.inf
+            p = float(2 * t.sf(apart, df)) if mean else 1.0
         rows.append(
             {
                 **dict(zip(keys, key, strict=True)),
