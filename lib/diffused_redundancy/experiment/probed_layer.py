@@ -95,10 +95,16 @@ class ProbedLayer:
 
     def narrowed(self, kept: np.ndarray, mark: Any) -> ProbedLayer:
         """A layer made of some neurons of this one; ``mark`` says which, in its key."""
-        key = None if self.key is None else {**self.key, "narrowed": mark}
+        return self._made_of(lambda: self.features.columns(kept), {"narrowed": mark})
+
+    def with_images(self, kept: np.ndarray, mark: Any) -> ProbedLayer:
+        """This layer on some of its train images; ``mark`` says which, in its key."""
+        return self._made_of(lambda: self.features.images(kept), {"train images": mark})
+
+    def _made_of(self, load: Callable[[], Features], mark: dict[str, Any]) -> ProbedLayer:
         return ProbedLayer(
-            lambda: self.features.columns(kept),
-            key=key,
+            load,
+            key=None if self.key is None else {**self.key, **mark},
             cache=self.cache,
             device=self.device,
             standardize=self.standardize,
@@ -226,14 +232,18 @@ class ProbedLayer:
         """That of the ``ridge`` or the ``logistic`` probe."""
         return self.ridge_penalty if probe == "ridge" else self.logistic_penalty
 
-    def choice_on(self, probe: str, grid: Sequence[float]) -> PenaltyChoice:
-        """The choice among some penalties and no others, such as those of other networks."""
+    def choice_on(
+        self, probe: str, grid: Sequence[float], *, extend: bool = False
+    ) -> PenaltyChoice:
+        """The choice among some penalties and no others, such as those of other networks; with
+        ``extend``, also beyond an end of the grid while that is best.
+        """
 
         def compute() -> PenaltyChoice:
             one = self._ridge_probe() if probe == "ridge" else self._logistic_probe()
-            return one.choose_penalty(tuple(grid))
+            return one.choose_penalty(tuple(grid), extend=extend)
 
-        return self._choice(probe, compute, grid)
+        return self._choice(f"{probe}, extended" if extend else probe, compute, grid)
 
     def ridge_redundancy(
         self, selection: str, seeds: Sequence[int], delta: float, penalty: float
