@@ -164,6 +164,29 @@ if random:
     session.say(similarity.describe_debiased(differences))
 
 # %% [markdown]
+# ## Neurons of equal scale
+#
+# CKA weighs neurons by their variance. Where a few neurons have most of it, a subset without them
+# looks unlike the layer, and one with them looks like it, whatever the others do. So here is the
+# same with *standardized* neurons: each divided by its standard deviation first. The paper does not
+# standardize; `07_structure` says how much of CKA's redundancy is a matter of scale.
+
+# %% papermill_description=standardized
+standardized = tables.of_selection(
+    similarity.cka_curves(layers, ["random"], SEEDS, count=ORDERS, standardize=True)
+)
+if random:
+    by_case = {case: {"random": curve} for case, curve in standardized.items()}
+    session.table(tables.mean_table(by_case), "standardized-means", show=False)
+    session.figure(
+        figures.curves_figure(similarity.scale_panels(random, standardized, 0.9)),
+        "standardized",
+        alt="CKA between random neurons and the whole layer against their number, one plot per "
+        "task: of neurons as they are, and standardized.",
+    )
+    session.say(similarity.describe_scale(random, standardized, 0.9))
+
+# %% [markdown]
 # ## Diffused redundancy of similarity
 #
 # $\mathrm{DR}(\delta) = 1 - k^*/d$, with $k^*$ the smallest $k$ at which the mean CKA over the
@@ -183,6 +206,10 @@ from diffused_redundancy.report import display
 redundancy = tables.redundancy_table(curves, DELTAS)
 session.table(redundancy.tidy, "redundancy", show=False)
 session.say(display.markdown_table(redundancy.shown()))
+if random:
+    of_standardized = tables.redundancy_table(by_case, DELTAS)
+    session.table(of_standardized.tidy, "standardized-redundancy", show=False)
+    session.say(display.markdown_table(of_standardized.shown()))
 
 # %% [markdown]
 # ## How sure are these?
@@ -210,9 +237,16 @@ from diffused_redundancy.findings import verdicts
 
 if random:
     session.verdict(2, verdicts.every_subset_keeps(random, 0.9, "similarity"), part="similarity")
+    session.verdict(
+        2,
+        verdicts.every_subset_keeps(standardized, 0.9, "similarity"),
+        part="similarity, standardized neurons",
+    )
 
 # %%
 session.result(**similarity.results_of(curves), **redundancy.results())
+if random:
+    session.result(**of_standardized.results())
 
 # %% [markdown]
 # ## What to take away

@@ -76,6 +76,11 @@ session.table(grouping.nets_table(session.nets), "nets")
 # layer that can be dropped while $\delta$ of the full layer's value is kept. All networks have the
 # same penalty on a task, the one that cross-validation prefers for all of them together: at
 # penalties of their own, differences between networks could be differences between penalties.
+#
+# CKA is measured twice: of the neurons as they are, as in the paper, and of *standardized* neurons,
+# each divided by its standard deviation first. CKA weighs neurons by their variance; a difference
+# between networks that is gone once neurons are standardized is one of scale, not of how many
+# dimensions neurons share.
 
 # %% papermill_description=measures
 from diffused_redundancy.experiment.measurements import COMPARED, measured_all
@@ -302,14 +307,14 @@ session.figure(
     figures.series_figure(
         pretraining.width_rows(measurements, by_family, delta),
         "width of the layer, d",
-        [f"DR({delta:g}), accuracy", f"DR({delta:g}), CKA", "neurons, one accuracy"],
+        [f"DR({delta:g})\n{name}" for name in COMPARED.values()] + ["neurons, one accuracy"],
         ticks=pretraining.width_ticks(by_family),
         log=True,
     ),
     "width",
-    alt="Diffused redundancy of accuracy and of CKA, and the number of neurons needed for one and "
-    "the same accuracy, against the width of the layer, one column per task, one line per family "
-    "of architecture.",
+    alt="Diffused redundancy of accuracy, of CKA and of CKA of standardized neurons, and the "
+    "number of neurons needed for one and the same accuracy, against the width of the layer, one "
+    "column per task, one line per family of architecture.",
 )
 session.say(pretraining.describe_widths(measurements, by_width, delta, by_family))
 

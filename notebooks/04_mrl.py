@@ -131,16 +131,21 @@ session.say(matryoshka.describe_prefix_gain(measurements, sizes[0]))
 
 # %% [markdown]
 # ## Similarity to the whole layer
+#
+# CKA weighs neurons by their variance, and nesting makes the first features large (see below). So
+# it is shown twice: of the neurons as they are, which is what the paper measures, and of
+# *standardized* neurons, each divided by its standard deviation first.
 
 # %%
-session.figure(
-    figures.curves_figure(matryoshka.panels(measurements, "cka")),
-    "cka",
-    alt="CKA with the whole layer against the number of neurons kept, one plot per task: the "
-    "nested prefix and random neurons of MRL layers, and random neurons of standard and "
-    "adversarial layers.",
-)
-session.say(matryoshka.describe_similarity(measurements, delta))
+for measure in ("cka", "standardized_cka"):
+    session.figure(
+        figures.curves_figure(matryoshka.panels(measurements, measure)),
+        measure.replace("_", "-"),
+        alt=f"{COMPARED[measure]} with the whole layer against the number of neurons kept, one "
+        "plot per task: the nested prefix and random neurons of MRL layers, and random neurons of "
+        "standard and adversarial layers.",
+    )
+    session.say(matryoshka.describe_similarity(measurements, measure, delta))
 
 # %% [markdown]
 # ## Diffused redundancy by loss
@@ -202,9 +207,12 @@ session.table(matryoshka.leading_variance(variances, 8), "leading-variance")
 # ## What the numbers say
 
 # %%
-session.verdict(
-    7, matryoshka.still_redundant(measurements, delta), part="diffused redundancy is left, CKA"
-)
+for measure in ("cka", "standardized_cka"):
+    session.verdict(
+        7,
+        matryoshka.still_redundant(measurements, measure, delta),
+        part=f"diffused redundancy is left, {COMPARED[measure]}",
+    )
 for measure, name in COMPARED.items():
     session.verdict(
         7,
@@ -222,7 +230,7 @@ session.result(**grouping.results_of(measurements, delta))
 #   any.
 # - CKA and accuracy need not tell the same story. CKA follows large features, and a probe can scale
 #   small ones up. Whether nesting makes the first features large, the table of their variance above
-#   says.
+#   says; whether a low DR of CKA is only that, the verdict on standardized neurons.
 # - Training for structure and having diffused redundancy do not exclude one another; how much is
 #   left is what claim 7 is about.
 #

@@ -85,20 +85,21 @@ session.figure(
     figures.series_figure(
         depth.similarity_rows(depths, delta),
         "layer",
-        [f"DR({delta:g}) of CKA", "the same, equal width"],
+        [f"DR({delta:g}) of CKA", "the same, equal width", "and standardized"],
         ticks=depth.ticks(depths),
-        references=[1 - delta**2] * 2,
+        references=[1 - delta**2] * 3,
     ),
     "depth",
     alt="Diffused redundancy of CKA after every stage, one column per task, one line per network: "
     "in the first row as the stages are, in the second with as many random neurons of each as the "
-    "narrowest stage has.",
+    "narrowest stage has, in the third with these neurons standardized.",
 )
 session.say(depth.describe_similarity(depths, delta))
 
 # %% [markdown]
-# Intervals are of 95%: in the first row over the random subsets and images; in the second of the mean
-# over the draws (Student's t), which matter more. A layer of uncorrelated neurons of equal
+# Intervals are of 95%: in the first row over the random subsets and images; in the others of the
+# mean over the draws (Student's t), which matter more. In the third, each neuron is divided by its
+# standard deviation first: what remains is not a matter of a few large neurons. A layer of uncorrelated neurons of equal
 # variance has $\mathrm{DR}(\delta) = 1 - \delta^2$ of CKA whatever its width (the dotted line);
 # what lies above is redundancy.
 

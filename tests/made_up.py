@@ -10,6 +10,8 @@ from diffused_redundancy.tasks import Task
 
 D = 100
 
+MEASURED = ("ridge_accuracy", "cka", "standardized_cka")
+
 
 def net(name: str, *, d: int = D, **origin) -> Net:
     how = {"family": "resnet", "loss": "standard", "upstream": "letters", "seed": 1, **origin}
@@ -63,18 +65,20 @@ def measurement(
     first: int | None = None,
     top: float = 0.8,
     cka: int | None = None,
+    standardized: int | None = None,
     seeds: int = 5,
 ) -> Measurement:
-    """DR(0.9) of accuracy at ``k_star``, of CKA there or at ``cka``, of the prefix at ``first``."""
-    chosen = {"random": (k_star, cka or k_star, seeds)}
+    """DR(0.9) of accuracy at ``k_star``, of CKA there or at ``cka``, of standardized neurons there
+    or at ``standardized``, of the prefix at ``first``.
+    """
+    similar = cka or k_star
+    chosen = {"random": (k_star, similar, standardized or similar, seeds)}
     if first is not None:
-        chosen["first"] = (first, first, 1)
-    accuracy, similarity = {}, {}
-    for selection, (of_accuracy, of_cka, rows) in chosen.items():
-        values = rising(of_accuracy, network.d, rows, top)
-        accuracy[selection] = curve(values, selection=selection, full=top)
-        values = rising(of_cka, network.d, rows, 1.0)
-        similarity[selection] = curve(values, measure="cka", selection=selection, full=1.0)
-    return Measurement(
-        network, where, accuracy, similarity, {"d": network.d, "diagonal_share": 0.1}
-    )
+        chosen["first"] = (first, first, first, 1)
+    curves: tuple[dict[str, Curve], ...] = ({}, {}, {})
+    for selection, (*sizes, rows) in chosen.items():
+        for found, measure, k in zip(curves, MEASURED, sizes, strict=True):
+            whole = top if measure == "ridge_accuracy" else 1.0
+            values = rising(k, network.d, rows, whole)
+            found[selection] = curve(values, measure=measure, selection=selection, full=whole)
+    return Measurement(network, where, *curves, {"d": network.d, "diagonal_share": 0.1})

@@ -46,9 +46,8 @@ def orders(seeds: Sequence[int], count: int) -> list[int]:
 
 
 def permutation(count: int, seed: int) -> np.ndarray:
-    """``torch.manual_seed(seed); torch.randperm(count)``."""
-    torch.manual_seed(seed)
-    return torch.randperm(count).numpy()
+    """``torch.manual_seed(seed); torch.randperm(count)``, whatever else draws meanwhile."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed)).numpy()
 
 
 def folds_of(y: np.ndarray, folds: int, views: int = 1) -> np.ndarray:
@@ -204,12 +203,13 @@ class PlainLayer:
             return np.eye(self.d)[:, order]
         if selection in ("pca", "pca_least"):
             return self.components if selection == "pca" else self.components[:, ::-1]
-        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
         if selection == "random_projection":
-            drawn = torch.rand(self.d, self.d).double().numpy()
+            drawn = torch.rand(self.d, self.d, generator=generator).double().numpy()
             return drawn / np.linalg.norm(drawn, axis=0)
         if selection == "gaussian_projection":
-            return np.linalg.qr(torch.randn(self.d, self.d).double().numpy())[0]
+            drawn = torch.randn(self.d, self.d, generator=generator).double().numpy()
+            return np.linalg.qr(drawn)[0]
         raise ValueError(f"no definition of {selection!r} here")
 
     def kept(self, X: np.ndarray, selection: str, seed: int, k: int | None = None) -> np.ndarray:

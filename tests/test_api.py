@@ -49,7 +49,7 @@ def test_numbers_are_those_of_the_measures(parts, result):
     assert np.allclose(result.per_class.mean(-1), result.accuracy.values, atol=0.1)
     assert set(result.curves) == {
         (measure, selection)
-        for measure in ("cka", "ridge_accuracy", "logistic_accuracy")
+        for measure in ("cka", "standardized_cka", "ridge_accuracy", "logistic_accuracy")
         for selection in ("random", "pca")
     }
     assert set(result.penalties) == {"ridge", "logistic"}
@@ -90,13 +90,15 @@ def test_result_says_one_sentence(parts, result):
     assert repr(never).startswith("No number of random projection")
 
 
-@pytest.mark.parametrize("measure", ["cka", "ridge_accuracy", "logistic_accuracy", None])
+@pytest.mark.parametrize(
+    "measure", ["cka", "standardized_cka", "ridge_accuracy", "logistic_accuracy", None]
+)
 def test_plot_has_a_line_for_each_selection(result, measure):
     (axes,) = result.plot(measure).axes
     labels = axes.get_legend_handles_labels()[1]
     assert {"random neurons", "top principal components"} <= set(labels)
     assert ("closed form, from one number" in labels) == (measure == "cka")
-    assert ("full layer" in labels) == (measure != "cka")
+    assert ("full layer" in labels) == (measure is None or "accuracy" in measure)
 
 
 class ReadInSlices:
@@ -216,11 +218,13 @@ def test_seeds_are_a_number_or_the_seeds_themselves(parts):
 
 def test_without_labels_only_cka(parts):
     result = dr.measure(parts[0], seeds=2)
-    assert result.measures == ("cka",) and "only CKA is measured" in result.notes[0]
+    assert (
+        result.measures == ("cka", "standardized_cka") and "only CKA is measured" in result.notes[0]
+    )
     assert "neurons, chosen at random, keep a CKA of 0.9 with the whole layer" in repr(result)
     with pytest.raises(dr.InputError, match="there is no accuracy: give labels"):
         _ = result.accuracy
-    assert dr.measure(*parts, probe="none", seeds=1).measures == ("cka",)
+    assert dr.measure(*parts, probe="none", seeds=1).measures == result.measures
 
 
 def test_names_of_classes_follow_the_labels_that_occur(parts):

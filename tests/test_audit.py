@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import plain_fairness as plain
 import pytest
+import torch
 from audit_tools import Audit, Spread, rounding
 from conftest import ROOT
-from plain_layer import PlainLayer, band_of, first_reaching, folds_of, orders, sizes_of
+from plain_layer import PlainLayer, band_of, first_reaching, folds_of, orders, permutation, sizes_of
 
 PARTS = sorted((ROOT / "tests").glob("audit*.py")) + sorted((ROOT / "tests").glob("plain_*.py"))
 
@@ -55,6 +57,18 @@ def layer(seed: int = 0, n: int = 80, d: int = 12) -> PlainLayer:
     centres = rng.standard_normal((3, d))
     X, T = (rng.standard_normal((len(one), d)) + centres[one] for one in (y, z))
     return PlainLayer(X, y, T, z)
+
+
+def test_draws_are_the_authors_whatever_other_threads_draw():
+    """With a generator that all threads share, some orders would be another seed's."""
+    seeds = list(range(200))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda seed: permutation(512, seed), seeds))
+        projections = pool.map(lambda seed: layer().directions("gaussian_projection", seed), [1, 1])
+    for seed, order in zip(seeds, found, strict=True):
+        torch.manual_seed(seed)
+        assert np.array_equal(order, torch.randperm(512).numpy())
+    assert np.array_equal(*projections)
 
 
 def test_leave_one_out_is_what_it_says():

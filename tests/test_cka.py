@@ -28,6 +28,42 @@ def test_every_selection_against_feature_space(layer, selection):
         assert debiased[k - 1] == pytest.approx(plain.debiased_cka(part, X), abs=1e-9)
 
 
+@pytest.mark.parametrize("selection", dr.SELECTIONS)
+def test_standardized_neurons_against_feature_space(layer, selection):
+    X = layer[0] * np.geomspace(0.01, 100, 60) + 5
+    X[:, 7] = 3.0  # a constant neuron stays one
+    s = dr.SufficientStatistics.from_features(X)
+    deviation = X.std(0)
+    deviation[7] = 1
+    Z = (X - X.mean(0)) / deviation
+    order = dr.ordering(selection, s.standardized(), 3)
+    curve = dr.cka_curve(s, order, standardize=True)
+    assert curve.measure == "standardized_cka"
+    for k in (k for k in SIZES if k <= order.size):
+        part = order.columns(torch.from_numpy(Z), k).numpy()
+        assert curve.values[0, k - 1] == pytest.approx(plain.cka(part, Z), abs=1e-10)
+
+
+def test_the_scale_of_neurons_counts_unless_they_are_standardized(layer):
+    X, _ = layer
+    scaled = X * np.geomspace(0.1, 10, 60)
+    as_they_are, standardized = (
+        [
+            dr.cka_curve(s, dr.ordering("random", s, 1), standardize=standardize).values
+            for s in map(dr.SufficientStatistics.from_features, (X, scaled))
+        ]
+        for standardize in (False, True)
+    )
+    assert np.allclose(*standardized, atol=1e-10)
+    assert np.abs(as_they_are[0] - as_they_are[1]).max() > 0.1
+
+
+def test_debiased_cka_is_of_neurons_as_they_are(layer):
+    s = dr.SufficientStatistics.from_features(layer[0], debiased=True)
+    with pytest.raises(dr.InputError, match="leave out standardize"):
+        dr.cka_curve(s, dr.ordering("random", s, 1), debiased=True, standardize=True)
+
+
 def test_against_a_published_package(layer):
     X, _ = layer
     s = dr.SufficientStatistics.from_features(X, debiased=True)

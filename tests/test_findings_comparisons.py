@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from diffused_redundancy.experiment.measurements import Measurements
+from diffused_redundancy.experiment.measurements import COMPARED, Measurements
 from diffused_redundancy.experiment.penalty_bands import GroupBands
 from diffused_redundancy.findings import comparisons
 from diffused_redundancy.findings.grouping import grouped
@@ -45,7 +45,7 @@ def band(standard, other, label="MRL") -> dict[str, GroupBands]:
 
 def test_the_unit_is_a_network():
     """Many selections of two networks each do not make a difference clear."""
-    (one, _) = compared({"standard": [40, 41], "MRL": [20, 21]}, seeds=25)
+    one, *_ = compared({"standard": [40, 41], "MRL": [20, 21]}, seeds=25)
     assert one.outcome == "no power" and one.comparison.networks == (2, 2)
     assert one.words.startswith("no power (4 seeds would decide): +0.1")
     assert one.comparison.p < 0.01
@@ -53,7 +53,9 @@ def test_the_unit_is_a_network():
 
 def test_differences_are_those_of_plain_values():
     found = compared({"standard": STANDARD, "MRL": LOWER, "x": [38, 30, 41, 33, 36]}, tasks=2)
-    assert [one.measure for one in found] == ["accuracy"] * 4 + ["cka"] * 4
+    assert [one.measure for one in found] == ["accuracy"] * 4 + ["cka"] * 4 + [
+        "standardized_cka"
+    ] * 4
     ours, theirs = 1 - np.array(LOWER) / 100, 1 - np.array(STANDARD) / 100
     first = found[0].comparison
     scipys = stats.ttest_ind(ours, theirs, equal_var=False)
@@ -62,28 +64,28 @@ def test_differences_are_those_of_plain_values():
     assert [one.comparison.corrected_p for one in found[:4]] == pytest.approx(holm(family))
     assert first.family == 4 and first.margin == comparisons.MARGIN
     numbers = comparisons.differences_numbers(found)
-    assert len(numbers) == 8 and numbers["p_exact"][0] == pytest.approx(2 / 252)
+    assert len(numbers) == 12 and numbers["p_exact"][0] == pytest.approx(2 / 252)
     assert numbers["outcome"][0] == "higher" and numbers["networks"][0] == 5
     table = comparisons.differences_table(found)
-    assert list(table["networks"]) == ["5 against 5"] * 4
+    assert list(table["networks"]) == ["5 against 5"] * 6
     assert table["T0"][0].startswith("higher: +0.200, +0.1") and "T1" in table
 
 
 def test_a_difference_is_held_against_how_far_it_moves_and_not_its_groups():
     groups = {"standard": STANDARD, "MRL": [k - 6 for k in STANDARD]}  # higher by 0.06
     together = band([0.55, 0.6, 0.64], [0.62, 0.66, 0.70])  # each by 0.08 or more, the gap by 0.01
-    one, cka = compared(groups, bands=together)
+    one, cka, standardized = compared(groups, bands=together)
     assert one.comparison.clear and one.band == pytest.approx(0.01) and one.outcome == "higher"
-    assert cka.band == 0 and cka.outcome == "higher"
+    assert cka.band == standardized.band == 0 and cka.outcome == "higher"
     apart = band([0.55, 0.6, 0.64], [0.65, 0.66, 0.66])  # MRL moves by 0.01, the gap by 0.08
-    one, cka = compared(groups, bands=apart)
+    one, cka, _ = compared(groups, bands=apart)
     assert one.band == pytest.approx(0.08) and one.outcome == "not resolvable"
     assert one.words.startswith("not resolvable (the penalty moves it by 0.080): +0.060")
     assert cka.outcome == "higher"
     numbers = comparisons.differences_numbers([one, cka])
     assert list(numbers["outcome"]) == ["not resolvable", "higher"]
     assert numbers["penalty_band"].iloc[0] == pytest.approx(0.08)
-    nowhere, _ = compared(groups, bands=band([0.55, 0.6, np.nan], [0.62, 0.66, 0.7]))
+    nowhere, *_ = compared(groups, bands=band([0.55, 0.6, np.nan], [0.62, 0.66, 0.7]))
     assert nowhere.outcome == "not resolvable" and "(DR not stated): +0.060" in nowhere.words
 
 
@@ -108,9 +110,9 @@ def test_no_difference_has_to_hold_at_every_penalty():
 
 
 def test_a_network_whose_dr_is_withheld_is_left_out():
-    (one, _) = compared({"standard": [*STANDARD, 500], "MRL": LOWER})
+    one, *_ = compared({"standard": [*STANDARD, 500], "MRL": LOWER})
     assert one.comparison.networks == (5, 5) and one.comparison.left_out == 1
-    (nothing, _) = compared({"standard": [500], "MRL": LOWER})
+    nothing, *_ = compared({"standard": [500], "MRL": LOWER})
     assert nothing.words == "cannot be stated"
     verdict = comparisons.verdict_on([nothing], "higher", "x", "accuracy", 0.9)
     assert (
@@ -261,4 +263,4 @@ def test_a_verdict_on_accuracy_says_where_dr_above_chance_comes_out_otherwise():
     assert "DR above chance comes out otherwise: " in verdict.because
     cka = comparisons.verdict_on(found, "higher", "MRL", "cka", 0.9)
     assert "above chance" not in cka.because
-    assert set(comparisons.differences_table(found)["DR of"]) == {"accuracy", "CKA"}
+    assert set(comparisons.differences_table(found)["DR of"]) == set(COMPARED.values())

@@ -27,8 +27,9 @@ def stages() -> list[Stage]:
 def test_depth_says_what_changes(stages):
     text = depth.describe_similarity([stages], 0.9)
     assert (
-        "on T it grows, from 0.40 to 0.80 as the layers are, and goes from 0.50 to 0.50 "
-        "(intervals overlap) at 100 neurons each" in text
+        "on T it grows, from 0.40 to 0.80 as the layers are, goes from 0.50 to 0.50 (intervals "
+        "overlap) at 100 neurons each, and goes from 0.50 to 0.50 (intervals overlap) if these are "
+        "standardized" in text
     )
     assert "from 60 [59 to 62] of 100 to 20 [19 to 22] of 100" in depth.describe_use([stages], 0.9)
     assert "only one layer" in depth.describe_similarity([stages[:1]], 0.9)
@@ -56,7 +57,7 @@ def test_tables_and_rows_hold_every_layer(stages):
     assert " ".join(table.columns) == (
         "net task layer place width d selection measure delta DR low high k full_accuracy r"
     )
-    assert len(table) == 3 * (1 + 3) * 2 and len(depth.shown_layers([stages], 0.9)) == 3
+    assert len(table) == 3 * (1 + 3) * 3 and len(depth.shown_layers([stages], 0.9)) == 3
     assert set(table["width"]) == {"own", "equal, draw 1", "equal, draw 2", "equal, draw 3"}
 
     def values(row):
@@ -64,8 +65,9 @@ def test_tables_and_rows_hold_every_layer(stages):
         assert title == "T" and series.x == [0.0, 1.0, 2.0]
         return [round(point.value, 2) for point in series.points]
 
-    own, equal = depth.similarity_rows([stages], 0.9)
-    assert values(own) == [0.4, 0.5, 0.8] and values(equal) == [0.5] * 3
+    own, equal, standardized = depth.similarity_rows([stages], 0.9)
+    assert values(own) == [0.4, 0.5, 0.8]
+    assert values(equal) == values(standardized) == [0.5] * 3
     full, accuracy, needed = depth.use_rows([stages], 0.9)
     assert values(full) == [0.8] * 3 and values(accuracy) == [0.4, 0.5, 0.8]
     assert values(needed) == [60, 50, 20]

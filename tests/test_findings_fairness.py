@@ -54,7 +54,8 @@ def measured(
     accuracy = curve(right.mean(2), full=float((margins > 0).mean()))
     cka = curve(accuracy.values / accuracy.full, measure="cka", full=1.0)
     about = {"d": D, "diagonal_share": 0.1}
-    return Measurement(network, where, {"random": accuracy}, {"random": cka}, about), hits
+    curves = ({"random": one} for one in (accuracy, cka, replace(cka, measure="standardized_cka")))
+    return Measurement(network, where, *curves, about), hits
 
 
 def all_of(*pairs: tuple[Measurement, Hits]) -> tuple[Measurements, dict]:

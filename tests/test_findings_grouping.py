@@ -11,7 +11,7 @@ import diffused_redundancy as dr
 import numpy as np
 import pytest
 from conftest import ROOT
-from diffused_redundancy.experiment.measurements import Measurements
+from diffused_redundancy.experiment.measurements import COMPARED, Measurements
 from diffused_redundancy.findings import grouping
 from diffused_redundancy.nets import names
 from made_up import D, measurement, net, task
@@ -93,7 +93,7 @@ def test_tables_hold_every_net_and_measure():
         "net task loss upstream family pretraining_seed d selection measure delta DR low high k "
         "seeds penalty full_accuracy r"
     )
-    assert len(table) == 3 * 2 * 2 * 2 and set(table["measure"]) == {"accuracy", "cka"}
+    assert len(table) == 3 * 2 * 2 * 3 and set(table["measure"]) == set(COMPARED)
     (row,) = table.query(
         "net == 'a1' and task == 'ONE' and measure == 'accuracy' and delta == 0.9"
     ).itertuples()
@@ -115,11 +115,17 @@ def test_a_full_layer_that_is_not_reached_is_said():
     assert grouping.shown_redundancy([low], 0.9)["T: DR / above chance"].iloc[0] == "not reached"
 
 
+def test_cka_is_shown_as_it_is_and_of_standardized_neurons():
+    one = measurement(net("a"), task(), 20, cka=60, standardized=15)
+    shown = grouping.shown_redundancy([one], 0.9)
+    assert shown["T: DR of CKA / standardized"].iloc[0] == "0.400 / 0.850"
+
+
 FINDINGS_ALONE = """
 import sys
 sys.path.insert(0, ".")
 import numpy as np
-from diffused_redundancy.experiment.measurements import Measurements
+from diffused_redundancy.experiment.measurements import COMPARED, Measurements
 from diffused_redundancy.findings import comparisons, depth, fairness, grouping, matryoshka
 from diffused_redundancy.findings import pareto, pretraining
 from made_up import measurement, net, task

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
-from diffused_redundancy.experiment.measurements import Measurement, Measurements
+from diffused_redundancy.experiment.measurements import Measurements
 from diffused_redundancy.findings import matryoshka
 from made_up import D, curve, measurement, net, rising, task
 
@@ -106,7 +108,7 @@ def test_prefixes_against_random_neurons(nesting):
     table = matryoshka.prefix_table(nesting.nets).set_index("k")
     assert table.loc[8, "MRL"] == 0.5
     assert (table.loc[8, matryoshka.FIXED], table.loc[100, matryoshka.FIXED]) == (0.6, 0.8)
-    assert "10 (MRL, nested prefix)" in matryoshka.describe_similarity(nesting, 0.9)
+    assert "10 (MRL, nested prefix)" in matryoshka.describe_similarity(nesting, "cka", 0.9)
 
 
 def test_the_gain_of_a_prefix_is_compared_at_the_level_of_networks():
@@ -138,7 +140,7 @@ def test_prefixes_at_some_sizes_only():
             )
             for name, made in every.accuracy.items()
         }
-        measurements.append(Measurement(one, every.task, accuracy, every.cka, every.about))
+        measurements.append(replace(every, net=one, accuracy=accuracy))
     some = Measurements(measurements)
     row = matryoshka.approach(some).iloc[0]
     assert row["at k"] == 10 and row["within 1 point from k"] == "100"
@@ -197,7 +199,7 @@ def claim(nested: list[int], plain: list[int], tasks: int = 1) -> list[str]:
     )
     by_loss = matryoshka.grouped_by_loss(nets)
     differences = matryoshka.nested_differences(measurements, by_loss, 0.9)
-    verdicts = [matryoshka.still_redundant(measurements, 0.9)]
+    verdicts = [matryoshka.still_redundant(measurements, "cka", 0.9)]
     verdicts += [
         matryoshka.less_than_others(differences, measure, 0.9) for measure in ("accuracy", "cka")
     ]
@@ -210,7 +212,7 @@ def test_claim_on_nested_layers(nesting):
     differences = matryoshka.nested_differences(nesting, by_loss, 0.9)
     assert {(one.group, one.against) for one in differences} == {("MRL", "standard")}
     assert matryoshka.less_than_others(differences, "cka", 0.9).word == "no power"
-    verdict = matryoshka.still_redundant(nesting, 0.9)
+    verdict = matryoshka.still_redundant(nesting, "cka", 0.9)
     assert verdict.word == "no power" and "0.40 (MRL, one network)" in verdict.because
 
     middle, few = [58, 59, 60, 61, 62], [38, 39, 40, 41, 42]
@@ -280,7 +282,7 @@ def test_redundancy_is_left_only_if_every_nested_loss_that_can_tell_has_some():
             for loss, every in (("MRL", mrl), ("MRL-E", mrl_e))
             for i, k in enumerate(every)
         ]
-        return matryoshka.still_redundant(Measurements(made), 0.9).word
+        return matryoshka.still_redundant(Measurements(made), "cka", 0.9).word
 
     above, below, open_ = [58, 59, 60, 61, 62], [94, 95, 96, 95, 94], [70, 79, 85, 83, 77]
     assert word(above, above) == "holds" and word(above, [60]) == "holds"
@@ -303,6 +305,6 @@ def test_the_claim_on_nested_layers_states_its_interval():
     )
     values = 1 - np.array(sizes) / 100
     low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    because = matryoshka.still_redundant(measurements, 0.9).because
+    because = matryoshka.still_redundant(measurements, "cka", 0.9).because
     assert f"on T {values.mean():.2f} (MRL, {low:.2f} to {high:.2f})" in because
     assert "would have 0.19" in because

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import diffused_redundancy as dr
 import numpy as np
 import pytest
-from diffused_redundancy.experiment.measurements import Measurement, Measurements
+from diffused_redundancy.experiment.measurements import Measurements
 from diffused_redundancy.findings import grouping, pareto
 from diffused_redundancy.findings.pareto import pareto_front
 from hypothesis import given, settings
@@ -132,7 +134,7 @@ def noisy(rng, nets: int, seeds: int, noise: float) -> Measurements:
         one = measurement(net(f"n{i}"), task(), 40, seeds=seeds)
         values = level + rng.normal(0, noise, (seeds, D))
         accuracy = {"random": curve(values, full=0.8)}
-        made.append(Measurement(one.net, one.task, accuracy, one.cka, one.about))
+        made.append(replace(one, accuracy=accuracy))
     return Measurements(made)
 
 

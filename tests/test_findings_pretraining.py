@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from diffused_redundancy.experiment.measurements import Measurements
+from diffused_redundancy.experiment.measurements import COMPARED, Measurements
 from diffused_redundancy.experiment.penalty_bands import GroupBands
 from diffused_redundancy.findings import comparisons, pretraining
 from diffused_redundancy.findings.claims import CLAIMS
@@ -105,7 +105,7 @@ def test_widths_get_a_trend_over_all_of_them():
     assert verdict.word == "holds on 1 of 2 tasks"
     assert "on ONE it rises (100% of the pairs rise, corrected p = 0.00132)" in verdict.because
     table = comparisons.trends_table(trends, "doubling")
-    assert list(table["networks"]) == ["1 + 1 + 5 + 1 + 1"] * 4 and len(table) == 4
+    assert list(table["networks"]) == ["1 + 1 + 5 + 1 + 1"] * 6
     assert table["slope per doubling"].iloc[0] == pytest.approx(up.slope)
     falling = {50: [5], 100: [30], 200: [80] * 5, 400: [240], 800: [600]}
     fallen = pretraining.width_trends(widths(falling, falling), by_width, 0.9)
@@ -129,9 +129,9 @@ def test_a_trend_has_to_be_there_at_every_penalty():
         return found, [one.outcome for by_task in found.values() for one in by_task.values()]
 
     _, together = outcomes(-0.2, -0.2, -0.2, -0.2, -0.2, weakest=0.1)
-    assert together == ["higher"] * 4
+    assert together == ["higher"] * 6
     found, apart = outcomes(0, 0, -0.2, -0.3, -0.35)
-    assert apart == ["not resolvable", "higher", "higher", "higher"]
+    assert apart == ["not resolvable", *["higher"] * 5]
     before = pretraining.width_trends(measurements, by_width, 0.9)
     for measure, by_task in before.items():
         for title, one in by_task.items():
@@ -140,7 +140,7 @@ def test_a_trend_has_to_be_there_at_every_penalty():
     assert verdict.word == "holds on 1 of 2 tasks"
     assert "on ONE it has a trend, but not at each penalty" in verdict.because
     table = comparisons.trends_table(found, "doubling")
-    assert list(table["trend"]) == ["not resolvable", "rises", "rises", "rises"]
+    assert list(table["trend"]) == ["not resolvable", *["rises"] * 5]
 
 
 def test_few_networks_of_one_width_each_have_no_power():
@@ -180,16 +180,16 @@ def test_the_variance_is_shared_out():
     ]
     measurements = Measurements(made)
     table = pretraining.variance_shares(measurements, nets, 0.9)
-    assert list(table["tasks"]) == ["all", "without HARD"] * 2
+    assert list(table["tasks"]) == ["all", "without HARD"] * 3
     values = np.array(
         [[measurements.of(n, t).redundancy("accuracy", 0.9).value for t in tasks] for n in nets]
     )
     shares = table[["network", "task", "rest"]].to_numpy()
     assert shares[0] == pytest.approx(plain_shares(values))
     assert shares[1] == pytest.approx(plain_shares(values[:, :2]))
-    assert shares.sum(1) == pytest.approx(np.ones(4))
+    assert shares.sum(1) == pytest.approx(np.ones(6))
     assert list(table["network, by chance"]) == pytest.approx(
-        [(1 - one) / tasks for one, tasks in zip(shares[:, 1], (3, 2, 3, 2), strict=True)]
+        [(1 - one) / tasks for one, tasks in zip(shares[:, 1], (3, 2) * 3, strict=True)]
     )
     left_out = [plain_shares(np.delete(values, i, 0))[0] for i in range(4)]
     assert (table["least"][0], table["most"][0]) == pytest.approx((min(left_out), max(left_out)))
@@ -230,7 +230,7 @@ def test_variance_of_too_little_is_said():
         ]
     )
     table = pretraining.variance_shares(never, nets, 0.9)
-    assert list(table["networks"]) == [2, 2] and set(table["tasks"]) == {"all"}
+    assert list(table["networks"]) == [2, 2, 2] and set(table["tasks"]) == {"all"}
     assert np.isnan(table["least"]).all()
 
 
@@ -253,7 +253,8 @@ def test_losses_in_strengths_have_a_figure_each():
     (figure,) = pretraining.strength_figures(measurements, by_loss, 0.9)
     assert figure.name == "dropout" and figure.xlabel == "dropout rate"
     assert figure.ticks == [(0.0, "standard"), (1.0, "0.2"), (2.0, "0.5"), (3.0, "0.8")]
-    assert figure.ylabels == ["DR(0.9) of accuracy", "DR(0.9) of CKA"] and len(figure.rows) == 2
+    assert figure.ylabels == [f"DR(0.9) of {name}" for name in COMPARED.values()]
+    assert len(figure.rows) == 3
     assert "from standard training to dropout 0.8" in figure.sentence
     assert "from 0.59 to 0.54 on T, where it has no clear trend" in figure.sentence
     assert "the verdict counts the comparisons with the reference" in figure.sentence
@@ -288,7 +289,7 @@ def test_width_counts_the_neurons_needed():
     assert accuracy == pytest.approx(0.72)
     rows = pretraining.width_rows(better, by_family, 0.9)
     ends = [[point.value for point in row[0][1][0].points] for row in rows]
-    assert ends == [pytest.approx([0.5, 0.85]), pytest.approx([0.5, 0.85]), [50, 48]]
+    assert ends == [*[pytest.approx([0.5, 0.85])] * 3, [50, 48]]
     assert pretraining.width_ticks(by_family) == [(100.0, "100"), (400.0, "400")]
     assert pretraining.spaced_ticks([128, 192, 200, 256]) == [
         (128.0, "128"),
@@ -312,13 +313,13 @@ def test_families_are_compared_at_equal_width():
     measurements = Measurements(
         [
             measurement(nets[0], task(), 10),
-            measurement(nets[1], task(), 20, cka=30),
+            measurement(nets[1], task(), 20, cka=30, standardized=15),
             measurement(nets[2], task(), 25, cka=40),
         ]
     )
     by_family = grouped(nets, "family", free=["width"])
     text = pretraining.describe_families(measurements, by_family, 0.9)
-    assert "at 50 neurons resnet 0.60 and 0.40 (1 network) and vit x" in text
+    assert "at 50 neurons resnet 0.60, 0.40, 0.70 (1 network); vit x" in text
     assert "100" not in text
     alone = grouped(nets[:2], "family", free=["width"])
     assert "No two families" in pretraining.describe_families(measurements, alone, 0.9)

@@ -81,7 +81,8 @@ def test_a_comparison_states_nothing_where_a_layer_is_as_good_as_guessing():
     better = dr.Curve(*arguments, guessing=0.1, **how)
     cka = dr.Curve("cka", "random", (1, 2, 3), range(1, 9), values, d=8, full=0.5)
     for curve, stated in ((guessing, False), (better, True)):
-        measurement = Measurement(None, None, {"random": curve}, {"random": cka}, {"d": 8})
+        curves = ({"random": one} for one in (curve, cka, cka))
+        measurement = Measurement(None, None, *curves, {"d": 8})
         redundancy = measurement.redundancy("accuracy", 0.9)
         assert (redundancy.k is not None) == stated == (redundancy.value == redundancy.value)
         assert measurement.redundancy("cka", 0.9).k is not None

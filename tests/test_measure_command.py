@@ -64,15 +64,17 @@ def test_files_say_what_was_asked(tmp_path, capsys, arrays, suffix):
         summary["seeds"],
     ) == (400, 200, 60, 5, [1, 2, 3])
     assert list(curves.columns) == ["measure", "selection", "seed", "k", "value"]
-    assert set(curves["measure"]) == {"cka", "ridge_accuracy", "logistic_accuracy"}
+    assert set(curves["measure"]) == {
+        *("cka", "standardized_cka", "ridge_accuracy", "logistic_accuracy")
+    }
     every = curves[(curves["measure"] != "logistic_accuracy") & (curves["selection"] == "random")]
     assert (
         every.groupby(["measure", "seed"])["k"].agg(list).map(lambda k: k == list(range(1, 61)))
     ).all()
-    assert len(summary["DR"]) == 3 * 2 * 2
+    assert len(summary["DR"]) == 4 * 2 * 2
     assert "of 60 neurons, chosen at random, keep" in said and "can be dropped" in said
     page = (out / "report.html").read_text()
-    assert page.count("<figure>") == 3 and "http" not in page.replace("http://www.w3.org", "")
+    assert page.count("<figure>") == 4 and "http" not in page.replace("http://www.w3.org", "")
 
 
 def test_numbers_are_those_of_plain_computation(tmp_path, arrays):
@@ -114,7 +116,7 @@ def test_numbers_are_those_of_plain_computation(tmp_path, arrays):
 def test_features_alone_give_cka(tmp_path, capsys, arrays):
     out = tmp_path / "out"
     assert main(["measure", save(tmp_path, {"X_train": arrays["X_train"]}), "--out", str(out)]) == 0
-    assert set(pd.read_csv(out / "curves.csv")["measure"]) == {"cka"}
+    assert set(pd.read_csv(out / "curves.csv")["measure"]) == {"cka", "standardized_cka"}
     assert json.loads((out / "summary.json").read_text())["classes"] == 0
     assert "only CKA is measured" in capsys.readouterr().out
 

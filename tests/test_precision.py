@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import make_layer
 from curves import made_curve
-from diffused_redundancy.experiment.measurements import measured_all
+from diffused_redundancy.experiment.measurements import COMPARED, measured_all
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
 from diffused_redundancy.findings import precision
 from diffused_redundancy.measures.cka_images import cka_by_images
@@ -62,21 +62,27 @@ def test_means_of_groups_are_those_of_a_loop(images):
     assert np.allclose(matrix @ values.double().T, found.T)
 
 
+@pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize("selection", ["random", "pca", "gaussian_projection", "first"])
-def test_influence_of_images_on_cka_is_the_derivative(selection):
+def test_influence_of_images_on_cka_is_the_derivative(selection, standardize):
     """Of a weight on the images of a group, by finite differences on the plain formula."""
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((300, 12)) @ rng.standard_normal((12, 12)) + 3
+    X = rng.standard_normal((300, 12)) @ rng.standard_normal((12, 12)) * np.arange(1, 13) + 3
+    X[:, 3] = 5.0  # constant
     statistics = dr.SufficientStatistics.from_features(X, device="cpu")
     some = dr.orderings(selection, statistics, [1, 2, 3])
-    curve = dr.cka_curve(statistics, some)
-    found = cka_by_images(statistics, some, X, curve.mean)
+    curve = dr.cka_curve(statistics, some, standardize=standardize)
+    found = cka_by_images(statistics, some, X, curve.mean, standardize=standardize)
     assert found.shape == (100, curve.values.shape[1])
     groups = image_groups(300)
 
     def plain(weight):
         centred = X - weight @ X / weight.sum()
         gram = (centred * weight[:, None]).T @ centred
+        if standardize:
+            deviation = np.sqrt(gram.diagonal())
+            deviation[3] = 1
+            gram = gram / np.outer(deviation, deviation)
         values = []
         for one in some:
             Q = np.eye(12)[:, one.order] if one.order is not None else one.directions.numpy()
@@ -204,7 +210,7 @@ def test_components_add_up():
     assert row["low"] <= row["sd"] <= row["high"] == pytest.approx(np.sqrt(most))
     assert precision.TRAIN not in table[table["measure"] == "CKA"]["source"].tolist()
     groups, series = precision.component_series(table)
-    assert groups == [f"accuracy, {of.title}", f"CKA, {of.title}"] and len(series) == 4
+    assert groups == [f"{name}, {of.title}" for name in COMPARED.values()] and len(series) == 4
     assert np.isnan(series[2].points[1].value)  # CKA knows no probe
     assert "rests on 3 networks" in precision.describe_components(table, 0.9)
 

@@ -150,7 +150,7 @@ class Result:
             If that was not measured, with the nearest name that was.
         """
         if measure is None:
-            measure = next((name for name in self.measures if name != "cka"), "cka")
+            measure = next((name for name in self.measures if MEASURES[name].percent), "cka")
         if measure not in self.measures:
             raise unknown("measure", measure, self.measures)
         names = [name for of, name in self.curves if of == measure]
@@ -166,7 +166,7 @@ class Result:
     @property
     def accuracy(self) -> Curve:
         """Test accuracy of the first probe, for the first selection; InputError without one."""
-        if self.measures == ("cka",):
+        if not any(MEASURES[name].percent for name in self.measures):
             raise InputError("there is no accuracy: give labels, y, and a probe")
         return self.curve()
 
@@ -208,17 +208,17 @@ class Result:
         redundancy = curve.redundancy(delta)
         k, d = redundancy.k, redundancy.d
         label = SELECTIONS[curve.selection].label.partition(" (")[0]
-        if curve.measure == "cka":
-            kept = f"a CKA of {delta:g} with the whole layer"
-        else:
+        if MEASURES[curve.measure].percent:
             kept = f"{100 * delta:g}% of the whole layer's {curve.name}"
+        else:
+            kept = f"a {curve.name} of {delta:g} with the whole layer"
         if k is None:
             return f"No number of {label} that was measured keeps {kept}."
         if curve.selection == "random":
             some = f"{k} of {d} neurons, chosen at random,"
         else:
             some = f"{k} of {d} dimensions ({label})"
-        if curve.measure != "cka":
+        if MEASURES[curve.measure].percent:
             kept += f", {curve.at(k).mean():.1%} instead of {curve.full:.1%}"
         interval = ""
         if redundancy.has_interval:
@@ -259,7 +259,7 @@ class Result:
             title,
             self.about["d"],
             lines,
-            None if measure == "cka" else curves[0].full,
+            curves[0].full if MEASURES[measure].percent else None,
             self.closed_form() if predicted else None,
         )
         return curves_figure([panel], MEASURES[measure].axis, percent=MEASURES[measure].percent)
@@ -291,8 +291,9 @@ def measure(
     """Measure how redundant the neurons of a layer are.
 
     For each selection and seed, CKA between the first k neurons (or directions) and the whole layer
-    is computed at every k; with labels, so is the test accuracy of a linear probe on them (of the
-    ridge probe at every k, of the logistic one at the paper's fractions of the layer).
+    is computed at every k, of the neurons as they are and standardized; with labels, so is the test
+    accuracy of a linear probe on them (of the ridge probe at every k, of the logistic one at the
+    paper's fractions of the layer).
 
     Parameters
     ----------
@@ -413,7 +414,11 @@ def _curves(layer: ProbedLayer, options: Options) -> tuple[list[Curve], dict[str
     probes = PROBES[options.probe] if layer.features.labelled else ()
     selections, seeds = _selections(options.selections), _seeds(options.seeds)
     penalties = {}
-    curves = [layer.cka(name, seeds) for name in selections]
+    curves = [
+        layer.cka(name, seeds, standardize=standardize)
+        for standardize in (False, True)
+        for name in selections
+    ]
     if "ridge" in probes:
         penalty = layer.ridge_penalty.penalty if options.penalty is None else options.penalty
         curves += [layer.ridge(name, seeds, penalty=penalty, by_class=True) for name in selections]

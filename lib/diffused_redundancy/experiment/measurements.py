@@ -28,8 +28,12 @@ AllHits = Mapping[tuple[str, str, str], Hits]
 PENALTIES = ("common", "own")
 """What penalties networks may be measured at: one for all on a task, or each network's own."""
 
-COMPARED = {"accuracy": "accuracy", "cka": "CKA"}
-"""The two curves of a measurement by name, and what sentences call them."""
+COMPARED = {
+    "accuracy": "accuracy",
+    "cka": "CKA",
+    "standardized_cka": "CKA of standardized neurons",
+}
+"""The curves of a measurement by name, and what sentences call them."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Measurement:
 
     Attributes
     ----------
-    accuracy, cka : mapping from a selection to its Curve
+    accuracy, cka, standardized_cka : mapping from a selection to its Curve
     about : mapping
         See :attr:`ProbedLayer.about`.
     penalty : float
@@ -49,6 +53,7 @@ class Measurement:
     task: Task
     accuracy: Mapping[str, Curve] = field(repr=False)
     cka: Mapping[str, Curve] = field(repr=False)
+    standardized_cka: Mapping[str, Curve] = field(repr=False)
     about: Mapping[str, Any] = field(repr=False)
     penalty: float = float("nan")
 
@@ -63,15 +68,15 @@ class Measurement:
         return next(iter(self.accuracy.values())).full
 
     def curve(self, measure: str, selection: str = "random") -> Curve:
-        """The curve of ``accuracy`` or ``cka``."""
-        return (self.cka if measure == "cka" else self.accuracy)[selection]
+        """The curve of a measure in :data:`COMPARED`."""
+        by_selection: Mapping[str, Curve] = getattr(self, measure)
+        return by_selection[selection]
 
     def redundancy(
         self, measure: str, delta: float, selection: str = "random", **options: Any
     ) -> Redundancy:
-        """DR at a share of the whole layer's ``accuracy`` or ``cka``, for statements: withheld
-        where the whole layer is no better than guessing the largest class. (Tables have it from
-        the curve.)
+        """DR of a measure in :data:`COMPARED`, for statements: withheld where the whole layer is
+        no better than guessing the largest class. (Tables have it from the curve.)
         """
         curve = self.curve(measure, selection)
         redundancy = curve.redundancy(delta, **options)
@@ -151,10 +156,13 @@ def measured(
     accuracy = {
         name: layer.probe(probe, name, seeds, fractions, penalty=alpha) for name in selections
     }
-    cka = {name: layer.cka(name, seeds) for name in selections}
+    cka, standardized = (
+        {name: layer.cka(name, seeds, standardize=standardize) for name in selections}
+        for standardize in (False, True)
+    )
     about = layer.about
     layer.release()
-    return Measurement(net, task, accuracy, cka, about, alpha)
+    return Measurement(net, task, accuracy, cka, standardized, about, alpha)
 
 
 def common_choices(layers: Iterable[NetTaskLayer], probe: str) -> dict[str, PenaltyChoice]:

@@ -174,29 +174,36 @@ class ProbedLayer:
         full = float(whole["full"][0])
         return self._curve(f"{probe}_accuracy", selection, seeds, {**arrays, **about}, full)
 
-    def cka(self, selection: str, seeds: Sequence[int], *, debiased: bool = False) -> Curve:
-        """CKA with the whole layer at every k."""
+    def cka(
+        self,
+        selection: str,
+        seeds: Sequence[int],
+        *,
+        debiased: bool = False,
+        standardize: bool = False,
+    ) -> Curve:
+        """CKA with the whole layer at every k; ``standardize`` gives all neurons variance 1 first,
+        whatever the layer's probes do.
+        """
 
         def compute() -> Arrays:
             statistics = self.debiased_statistics if debiased else self.statistics
-            chosen = orderings(selection, statistics, seeds)
+            # directions are chosen among the neurons that CKA is of
+            scaled = statistics.standardized() if standardize else statistics
+            chosen = orderings(selection, scaled, seeds)
             X, images = self.features.X_train, statistics.n // self.features.views
-            curve = cka_curve(
-                statistics, chosen, debiased=debiased, features=X if debiased else None
-            )
+            how = {"debiased": debiased, "standardize": standardize}
+            curve = cka_curve(statistics, chosen, features=X if debiased else None, **how)
             arrays = {"sizes": curve.sizes, "values": curve.values}
             if not debiased and images > 1:  # one view stands for its image
-                arrays["by_images"] = cka_by_images(statistics, chosen, X[:images], curve.mean)
+                arrays["by_images"] = cka_by_images(
+                    statistics, chosen, X[:images], curve.mean, standardize=standardize
+                )
             return arrays
 
-        what = {
-            "measure": "cka",
-            "debiased": debiased,
-            "selection": selection,
-            "seeds": _seeds(selection, seeds),
-        }
-        measure = "debiased_cka" if debiased else "cka"
-        return self._curve(measure, selection, seeds, self._cached(what, compute), 1.0)
+        kind = "debiased_cka" if debiased else "standardized_cka" if standardize else "cka"
+        what = {"measure": kind, "selection": selection, "seeds": _seeds(selection, seeds)}
+        return self._curve(kind, selection, seeds, self._cached(what, compute), 1.0)
 
     def _choice(
         self, kind: str, compute: Callable[[], PenaltyChoice], grid: Sequence[float] = ()

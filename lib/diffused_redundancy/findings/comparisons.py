@@ -121,7 +121,7 @@ def differences(
     """
     found = []
     for measure in (*COMPARED, *([ABOVE_CHANCE] if _knows_chance(measurements) else [])):
-        known = (bands or {}) if measure != "cka" else {}
+        known = (bands or {}) if measure in ("accuracy", ABOVE_CHANCE) else {}
         family = []
         for task in measurements.tasks:
             values = {

@@ -71,7 +71,7 @@ def shown_layers(depths: Depths, delta: float) -> pd.DataFrame:
     rows = []
     for stage in (stage for stages in _of_first_net(depths) for stage in stages):
         whole = stage.whole
-        accuracy, cka = whole.redundancy("accuracy", delta), whole.redundancy("cka", delta)
+        accuracy, cka, standardized = (whole.redundancy(one, delta) for one in COMPARED)
         rows.append(
             {
                 "task": whole.task.title,
@@ -83,6 +83,10 @@ def shown_layers(depths: Depths, delta: float) -> pd.DataFrame:
                 f"DR({delta:g}), CKA": cka.value,
                 f"the same, {stage.equal[0].d} neurons": equal_redundancy(
                     stage, "cka", delta
+                ).value,
+                "standardized": standardized.value,
+                f"the same, {stage.equal[0].d} neurons, standardized": equal_redundancy(
+                    stage, "standardized_cka", delta
                 ).value,
             }
         )
@@ -107,10 +111,13 @@ def series(depths: Depths, value: Callable[[Stage], Point]) -> Row:
 
 
 def similarity_rows(depths: Depths, delta: float) -> list[Row]:
-    """Against depth: DR of CKA of the stages as they are, and at equal width."""
+    """Against depth: DR of CKA of the stages as they are, at equal width, and at equal width with
+    standardized neurons.
+    """
     return [
         series(depths, lambda stage: point(stage.whole.redundancy("cka", delta))),
         series(depths, lambda stage: equal_redundancy(stage, "cka", delta)),
+        series(depths, lambda stage: equal_redundancy(stage, "standardized_cka", delta)),
     ]
 
 
@@ -160,18 +167,21 @@ def trend(points: Sequence[Point]) -> str:
 
 
 def describe_similarity(depths: Depths, delta: float) -> str:
-    """One sentence: whether DR of CKA grows from the first layer to the last, as they are and at
-    equal width, for the first network.
+    """One sentence: whether DR of CKA grows from the first layer to the last, as they are, at
+    equal width, and with standardized neurons, for the first network.
     """
     sentences = []
     for stages in _of_first_net(depths):
         if len(stages) < 2:
             continue
         own = trend([point(stage.whole.redundancy("cka", delta)) for stage in stages])
-        same = trend([equal_redundancy(stage, "cka", delta) for stage in stages])
+        same, scaled = (
+            trend([equal_redundancy(stage, measure, delta) for stage in stages])
+            for measure in ("cka", "standardized_cka")
+        )
         sentences.append(
-            f"on {stages[0].whole.task.title} it {own} as the layers are, and {same} at "
-            f"{stages[0].equal[0].d} neurons each"
+            f"on {stages[0].whole.task.title} it {own} as the layers are, {same} at "
+            f"{stages[0].equal[0].d} neurons each, and {scaled} if these are standardized"
         )
     if not sentences:
         return "There is only one layer: nothing to compare in depth."

@@ -13,6 +13,7 @@ import pandas as pd
 from ..errors import InputError
 from ..experiment.measurements import COMPARED, Measurement, Measurements
 from ..measures.curves import Curve
+from ..measures.redundancy import Redundancy
 from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
@@ -201,21 +202,27 @@ def curves_by_net(measurements: Measurements, measure: str) -> dict[str, dict[st
 
 
 def shown_redundancy(measurements: Sequence[Measurement], delta: float) -> pd.DataFrame:
-    """For reading: one row a network, and by task the full layer's accuracy, DR of accuracy and DR
-    of CKA of random neurons.
+    """For reading: one row a network, and by task the full layer's accuracy, DR of accuracy (above
+    chance) and of CKA (of standardized neurons) of random neurons.
     """
     rows: dict[str, dict[str, Any]] = {}
     for one in measurements:
         row = rows.setdefault(one.net.name, {"net": one.net.name, "d": one.d})
         row[f"{one.task.title}: accuracy"] = f"{one.full:.1%}"
-        for measure, words in (("accuracy", "DR / above chance"), ("cka", "DR of CKA")):
-            redundancy = one.redundancy(measure, delta)
-            shown = "not reached" if redundancy.k is None else f"{redundancy.value:.3f}"
-            guessed = not one.curve(measure).above_guessing
-            corrected = one.curve(measure).above_chance(delta)
-            if corrected is not None and not guessed:
-                shown += f" / {corrected.value:.3f}"
-            row[f"{one.task.title}: {words}"] = "as good as guessing" if guessed else shown
+        curve = one.curve("accuracy")
+        shown = _shown(curve.redundancy(delta))
+        if (corrected := curve.above_chance(delta)) is not None:
+            shown += f" / {corrected.value:.3f}"
+        row[f"{one.task.title}: DR / above chance"] = (
+            shown if curve.above_guessing else "as good as guessing"
+        )
+        row[f"{one.task.title}: DR of CKA / standardized"] = " / ".join(
+            _shown(one.curve(measure).redundancy(delta)) for measure in ("cka", "standardized_cka")
+        )
     for row, name in zip(rows.values(), titles(list(rows)), strict=True):
         row["net"] = name
     return pd.DataFrame(rows.values())
+
+
+def _shown(redundancy: Redundancy) -> str:
+    return "not reached" if redundancy.k is None else f"{redundancy.value:.3f}"

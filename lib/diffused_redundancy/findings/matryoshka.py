@@ -357,9 +357,9 @@ def in_points(table: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def describe_similarity(measurements: Measurements, delta: float) -> str:
-    """One sentence: how many neurons each selection needs for a CKA of delta, the mean over
-    networks with its 95% interval, where there are several.
+def describe_similarity(measurements: Measurements, measure: str, delta: float) -> str:
+    """One sentence: how many neurons each selection needs for ``cka`` or ``standardized_cka`` of
+    delta, the mean over networks with its 95% interval, where there are several.
     """
     sentences = []
     for task in measurements.tasks:
@@ -367,15 +367,16 @@ def describe_similarity(measurements: Measurements, delta: float) -> str:
         for one in pooled_selections(measurements.nets):
             if one.selection == "random" or one.nested_prefix:
                 found = [
-                    measurements.of(net, task).curve("cka", one.selection).redundancy(delta)
+                    measurements.of(net, task).curve(measure, one.selection).redundancy(delta)
                     for net in one.nets
                 ]
                 ends = mean_with_interval(np.array([(1 - each.value) * each.d for each in found]))
                 needed.append(f"{_rounded(*ends)} ({one.label})")
         sentences.append(f"on {task.title} {listed(needed)}")
     return (
-        f"**What to see:** the neurons it takes for a CKA of {delta:g} with the whole layer, means "
-        f"over networks with 95% intervals where there are several: {'; '.join(sentences)}."
+        f"**What to see:** the neurons it takes for {COMPARED[measure]} of {delta:g} with the "
+        "whole layer, means over networks with 95% intervals where there are several: "
+        f"{'; '.join(sentences)}."
     )
 
 
@@ -460,9 +461,9 @@ def nested_differences(
     return differences(measurements, by_loss, pairs, delta, bands)
 
 
-def still_redundant(measurements: Measurements, delta: float) -> Verdict:
-    """Claim 7, first half: random neurons of nested layers keep more CKA than independent neurons
-    would, task by task.
+def still_redundant(measurements: Measurements, measure: str, delta: float) -> Verdict:
+    """Claim 7, first half: random neurons of nested layers keep more ``cka`` (or
+    ``standardized_cka``) than independent neurons would, task by task.
 
     Independent neurons of equal variance have DR(delta) = 1 - delta^2 of CKA; what is above is
     redundancy. A task counts where the 95% t interval over pre-training seeds lies above it for
@@ -480,7 +481,7 @@ def still_redundant(measurements: Measurements, delta: float) -> Verdict:
     for task in measurements.tasks:
         words, found = [], []
         for loss, nets in by_loss.items():
-            values = redundancies(measurements, nets, task, "cka", delta)
+            values = redundancies(measurements, nets, task, measure, delta)
             mean, low, high = mean_with_interval(values)
             if low == low:
                 words.append(f"{mean:.2f} ({loss}, {low:.2f} to {high:.2f})")
@@ -492,8 +493,9 @@ def still_redundant(measurements: Measurements, delta: float) -> Verdict:
     return judged(
         outcomes,
         "higher",
-        f"DR({delta:g}) of CKA of random neurons in nested layers, with 95% t intervals over "
-        f"pre-training seeds, where independent neurons of equal variance would have {floor:.2f}: "
+        f"DR({delta:g}) of {COMPARED[measure]}, random neurons in nested layers, with 95% t "
+        "intervals over pre-training seeds, where independent neurons of equal variance would have "
+        f"{floor:.2f}: "
         f"{'; '.join(sentences)}. A task counts if the interval of every nested loss that has one "
         "lies above.",
     )

@@ -373,19 +373,19 @@ def _mean_point(points: Sequence[Point]) -> Point:
 
 
 def width_rows(measurements: Measurements, by_family: Grouping, delta: float) -> list[Row]:
-    """Against width, one line a family: DR of accuracy, DR of CKA, and the neurons needed for the
-    accuracy that all these networks reach.
+    """Against width, one line a family: DR of each measure, and the neurons needed for the accuracy
+    that all these networks reach.
     """
+
+    def redundancy(measure: str) -> Callable[[Measurement], Point]:
+        return lambda one: point(one.redundancy(measure, delta))
 
     def needed(measurement: Measurement) -> Point:
         accuracy = common_accuracy(measurements, by_family, measurement.task, delta)
         return neurons_for(measurement.accuracy["random"], accuracy)
 
-    return [
-        width_series(measurements, by_family, lambda one: point(one.redundancy("accuracy", delta))),
-        width_series(measurements, by_family, lambda one: point(one.redundancy("cka", delta))),
-        width_series(measurements, by_family, needed),
-    ]
+    values = [*(redundancy(measure) for measure in COMPARED), needed]
+    return [width_series(measurements, by_family, value) for value in values]
 
 
 def describe_widths(
@@ -428,7 +428,7 @@ def describe_widths(
 
 
 def describe_families(measurements: Measurements, by_family: Grouping, delta: float) -> str:
-    """One sentence: DR of both measures by family, at each width that several families have,
+    """One sentence: DR of every measure by family, at each width that several families have,
     averaged over networks and tasks.
     """
     by_width: dict[int, dict[str, list[Net]]] = {}
@@ -441,20 +441,20 @@ def describe_families(measurements: Measurements, by_family: Grouping, delta: fl
             continue
         parts = []
         for family, nets in families.items():
-            accuracy, cka = (
-                _mean_redundancy(measurements, nets, measurements.tasks, measure, delta)
+            means = [
+                f"{_mean_redundancy(measurements, nets, measurements.tasks, measure, delta):.2f}"
                 for measure in COMPARED
-            )
+            ]
             count = f"{len(nets)} network{'s' * (len(nets) > 1)}"
-            parts.append(f"{family.replace('_', ' ')} {accuracy:.2f} and {cka:.2f} ({count})")
-        sentences.append(f"at {width} neurons {listed(parts)}")
+            parts.append(f"{family.replace('_', ' ')} {', '.join(means)} ({count})")
+        sentences.append(f"at {width} neurons {'; '.join(parts)}")
     if not sentences:
         return (
             "No two families among NETS have layers of one width, so they cannot be compared here."
         )
     return (
-        f"In this run, DR({delta:g}) of accuracy and of CKA, averaged over tasks: "
-        f"{'; '.join(sentences)}. Families with one network say nothing of what another seed would "
+        f"In this run, DR({delta:g}) of {listed(list(COMPARED.values()))}, averaged over tasks: "
+        f"{'. '.join(sentences)}. Families with one network say nothing of what another seed would "
         "give."
     )
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.probed_layer import ProbedLayer
-from ..measures.curves import Curve, size_of
+from ..measures.curves import MEASURES, Curve, size_of
 from ..measures.selections import orders
-from .figure_data import Band
+from ..uncertainty.bootstrap import percentile_interval
+from .figure_data import Band, Line, Panel
 from .phrases import listed
 from .tables import Curves, mean_in_words, of_selection
 
@@ -30,14 +31,16 @@ def cka_curves(
     seeds: Sequence[int],
     *,
     debiased: bool = False,
+    standardize: bool = False,
     count: int = 0,
 ) -> Curves:
     """CKA with the whole layer at every k, by case and selection; of random neurons at least
     ``count`` orders.
     """
     seeds_of = {name: orders(seeds, count) if name == "random" else seeds for name in selections}
+    how = {"debiased": debiased, "standardize": standardize}
     return {
-        case: {name: layer.cka(name, seeds_of[name], debiased=debiased) for name in selections}
+        case: {name: layer.cka(name, seeds_of[name], **how) for name in selections}
         for case, layer in layers.items()
     }
 
@@ -126,6 +129,50 @@ def describe_closed_form(errors: pd.DataFrame) -> str:
         f"{errors['largest error, k ≥ 10%'].max():.3f} of the measured mean in every case; over "
         f"all sizes the largest error is {worst['largest error, all k']:.3f} (at k = "
         f"{worst['at k']})."
+    )
+
+
+def scale_panels(
+    random: Mapping[str, Curve], standardized: Mapping[str, Curve], threshold: float
+) -> list[Panel]:
+    """CKA of random neurons as they are and standardized, one panel a case."""
+    return [
+        Panel(
+            case,
+            curve.d,
+            [
+                Line.of(curve, name="neurons as they are"),
+                Line.of(standardized[case], name="standardized neurons", look=1),
+            ],
+            threshold=threshold,
+            axis=MEASURES[curve.measure].axis,
+        )
+        for case, curve in random.items()
+    ]
+
+
+def describe_scale(
+    random: Mapping[str, Curve], standardized: Mapping[str, Curve], delta: float
+) -> str:
+    """One sentence: DR of CKA of neurons as they are and standardized, and their difference over
+    the same subsets and images.
+    """
+    sentences = []
+    for case, curve in random.items():
+        found = [one.redundancy(delta).value for one in (curve, standardized[case])]
+        draws = [one.redundancy_draws(delta) for one in (curve, standardized[case])]
+        ends = ""
+        if draws[0] is not None and draws[1] is not None:
+            low, high = percentile_interval(draws[1] - draws[0])
+            ends = f" ({low:+.3f} to {high:+.3f})"
+        sentences.append(
+            f"{found[0]:.3f} and {found[1]:.3f} on {case}, a difference of "
+            f"{found[1] - found[0]:+.3f}{ends}"
+        )
+    return (
+        f"**What to see:** DR({delta:g}) of CKA with neurons as they are, and standardized, with "
+        "95% intervals of the difference over subsets and images, is "
+        f"{listed(sentences)}."
     )
 
 

@@ -88,6 +88,7 @@ def cka_curve(
     orderings: Ordering | Sequence[Ordering],
     *,
     debiased: bool = False,
+    standardize: bool = False,
     features: Any = None,
 ) -> Curve:
     """CKA between the first k neurons (or directions) and the whole layer, for k = 1, 2, ...
@@ -102,6 +103,10 @@ def cka_curve(
         Use the unbiased estimator HSIC_1 (Song et al. 2012) in place of the biased one. It can be
         slightly negative, needs n > 3, and is NaN where the estimate of a subset's own HSIC is not
         positive.
+    standardize : bool
+        Divide every neuron by its standard deviation first, so that none counts for more than
+        another because its activations are larger; constant neurons stay as they are. Directions
+        are taken to be of the space of such neurons.
     features : array (n, d), optional
         The features themselves: only debiased CKA of directions (not neurons) needs them.
 
@@ -113,11 +118,13 @@ def cka_curve(
     Raises
     ------
     InputError
-        If every neuron is constant, or what debiased CKA needs is missing.
+        If every neuron is constant, what debiased CKA needs is missing, or both ``debiased`` and
+        ``standardize`` are asked for.
 
     Notes
     -----
-    Section 3 of the paper; equation 3 of Kornblith et al. (2019).
+    Section 3 of the paper; equation 3 of Kornblith et al. (2019). CKA weighs neurons by their
+    variance, so the few largest of a layer decide it; the paper does not standardize.
 
     Examples
     --------
@@ -136,12 +143,16 @@ def cka_curve(
     ordered = check_orderings(orderings, statistics.d)
     if not bool((statistics.gram.diagonal() > 0).any()):
         raise InputError("CKA is undefined: every neuron is constant")
+    if debiased and standardize:
+        raise InputError("debiased CKA is of neurons as they are: leave out standardize")
+    if standardize:
+        statistics = statistics.standardized()
     if debiased:
         values = np.stack([_debiased_values(statistics, one, features) for one in ordered])
     else:
         values = _values(statistics.gram, ordered)
     return Curve(
-        "debiased_cka" if debiased else "cka",
+        "debiased_cka" if debiased else "standardized_cka" if standardize else "cka",
         ordered[0].selection,
         tuple(one.seed for one in ordered),
         np.arange(1, ordered[0].size + 1),

@@ -6,7 +6,12 @@ with G the covariance of the neurons, and a change of it dG = x x' - G for a cen
     d ||G[S, :]||^2 = 2 (sum over i in S of x_i (G x)_i - ||G[S, :]||^2),
     d ||G[S, S]||^2 = 2 (x_S' G[S, S] x_S - ||G[S, S]||^2),
 
-both again running sums over nested subsets. The variance of mean influences is the infinitesimal
+both again running sums over nested subsets. Where neurons are divided by their standard deviations,
+an image moves these as well: with C the correlations and z the standardized image,
+
+    dC_ij = z_i z_j - C_ij (z_i^2 + z_j^2) / 2.
+
+The variance of mean influences is the infinitesimal
 jackknife's (Jaeckel 1972; Efron 1982, chapter 6).
 """
 
@@ -41,6 +46,8 @@ def cka_by_images(
     orderings: Sequence[Ordering],
     X: Any,
     mean: np.ndarray,
+    *,
+    standardize: bool = False,
 ) -> np.ndarray:
     """Values of the mean CKA curve by group of images, (groups, r), to first order.
 
@@ -55,6 +62,8 @@ def cka_by_images(
         as many images as there are.
     mean : ndarray (r,)
         The mean curve.
+    standardize : bool
+        Whether it is of standardized neurons.
 
     Examples
     --------
@@ -70,16 +79,21 @@ def cka_by_images(
     """
     features = check_features(X)
     some = _spread(features).to(statistics.mean).double() - statistics.mean
+    if standardize:
+        some, statistics = some * statistics.unit_scale(), statistics.standardized()
     unit = (statistics.mean_variance) ** 0.5
     centred = (some / unit).float()
     gram = statistics.relative_gram(centred)
     crossed = centred @ gram
     groups = group_matrix(len(centred), centred)
+    squares = groups @ (some**2).float() if standardize else None
     of_whole = (groups @ (centred * crossed).sum(1)).double()
+    if squares is not None:
+        of_whole -= (squares @ (gram**2).sum(1)).double()
     total = torch.zeros(len(groups), len(mean), dtype=torch.float64, device=centred.device)
     chosen = orderings[:ORDERINGS]
     for one in chosen:
-        total += _influence(one, gram, centred, crossed, groups, of_whole)
+        total += _influence(one, gram, centred, crossed, groups, of_whole, squares)
     deviations = (total / len(chosen)).cpu().numpy()
     deviations -= deviations.mean(0)  # their mean is 0 over all images, not over some
     return mean + deviations * np.sqrt(len(centred) / len(features))
@@ -103,8 +117,12 @@ def _influence(
     crossed: Tensor,
     groups: Tensor,
     of_whole: Tensor,
+    squares: Tensor | None,
 ) -> Tensor:
-    """The mean influence of each group of images on CKA at every k, (groups, r)."""
+    """The mean influence of each group of images on CKA at every k, (groups, r).
+
+    ``squares`` (groups, d) are those of standardized images.
+    """
     own, others = ordering.columns(centred), ordering.columns(crossed)
     block = ordering.gram(gram)
     numerator = (ordering.rows(gram) ** 2).sum(1).double().cumsum(0)
@@ -113,6 +131,34 @@ def _influence(
     whole = (gram**2).sum().double()
     of_numerator = (groups @ (own * others)).double().cumsum(1)
     of_within = (groups @ (own * (2 * (own @ before.T) + own * alone))).double().cumsum(1)
+    if squares is not None:
+        by_scale = _of_scale(ordering, gram, before, alone, squares)
+        of_numerator -= by_scale[0].double().cumsum(1)
+        of_within -= by_scale[1].double().cumsum(1)
     cka = numerator / (within * whole).sqrt()
     relative = 2 * of_numerator / numerator - of_within / within - of_whole[:, None] / whole
     return torch.nan_to_num(cka * relative)
+
+
+def _of_scale(
+    ordering: Ordering, gram: Tensor, before: Tensor, alone: Tensor, squares: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What images do to the numerator and the square of the block through the standard deviations
+    alone: of each group, what each k adds, (groups, r).
+    """
+    if ordering.order is not None:
+        own, squared = ordering.columns(squares), gram**2
+        of_numerator = own * ordering.columns(squared.sum(0)[None]) + squares @ ordering.columns(
+            squared
+        )
+        of_within = own * ((before**2).sum(1) + alone**2) + own @ (before**2).T
+        return of_numerator / 2, of_within
+    crossed = ordering.columns(gram)
+    directions = ordering.columns(torch.eye(len(gram)).to(gram))
+    of_numerator = squares @ (crossed**2 + (gram @ crossed) * directions)
+    of_within = squares @ (
+        crossed * (directions @ before.T)
+        + directions * (crossed @ before.T)
+        + alone * crossed * directions
+    )
+    return of_numerator / 2, of_within

@@ -29,6 +29,9 @@ class Measure:
 
 MEASURES: dict[str, Measure] = {
     "cka": Measure("CKA", "CKA with the whole layer", False),
+    "standardized_cka": Measure(
+        "CKA of standardized neurons", "CKA with the whole layer, neurons standardized", False
+    ),
     "debiased_cka": Measure("debiased CKA", "debiased CKA with the whole layer", False),
     "ridge_accuracy": Measure("ridge accuracy", "test accuracy, ridge probe", True),
     "logistic_accuracy": Measure("logistic accuracy", "test accuracy, logistic probe", True),

@@ -333,6 +333,10 @@ class SufficientStatistics:
         deviation[self.constant] = 1
         return 1 / deviation
 
+    def standardized(self) -> SufficientStatistics:
+        """The statistics of neurons of variance 1; constant ones stay as they are."""
+        return self.scaled(self.unit_scale())
+
 
 def check_statistics(given: Any, name: str = "statistics") -> SufficientStatistics:
     """What was given, or InputError if it is something else, such as the features."""
