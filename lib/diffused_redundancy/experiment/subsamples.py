@@ -4,7 +4,7 @@ random part of the layer keeps as the images grow.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +32,17 @@ HALF_DECADES = (0, 1, 2)
 """Penalties of the logistic probe that a subsample tries first, in half decades above the one
 chosen for the next larger subsample: with fewer images the best one is seldom weaker.
 """
+
+
+KINDS = {
+    "ridge probes": "ridge",
+    "logistic probes": "logistic",
+    "logistic probes of one penalty": "logistic",
+}
+"""Probes in words: the last have the penalty that is chosen on all train images."""
+
+FEWER_DRAWS = 4
+"""Draws that logistic probes, which take longer, have at most."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +88,10 @@ def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
     return shuffled[np.argsort(share[shuffled], kind="stable")]
 
 
-def subsample_sizes(images: int, classes: int, steps: int = 2) -> list[int]:
-    """Numbers of train images, ascending to all of them: each larger by 2^(1 / steps), the least at
-    least 100 and two of each class; all of them alone where these are fewer.
+def subsample_sizes(images: int, classes: int, steps: float = 2) -> list[int]:
+    """Numbers of train images, ascending to all of them: ``steps`` in a doubling, so each larger by
+    2^(1 / steps), the least at least 100 and two of each class; all of them alone where these are
+    fewer.
 
     >>> subsample_sizes(400, 10), subsample_sizes(400, 10, steps=1), subsample_sizes(50, 10)
     ([100, 141, 200, 283, 400], [100, 200, 400], [50])
@@ -96,7 +108,7 @@ def sampled(
     probe: str,
     seeds: Sequence[int],
     *,
-    steps: int = 2,
+    steps: float = 2,
     penalty: float | None = None,
 ) -> list[Sampled]:
     """A layer's accuracy with fewer train images.
@@ -114,7 +126,7 @@ def sampled(
         whole layer.
     seeds : sequence of int
         Of the draws.
-    steps : int
+    steps : float
         Numbers of train images in a doubling; see :func:`subsample_sizes`.
     penalty : float, optional
         One for all subsamples, instead of a choice.
@@ -155,6 +167,30 @@ def sampled(
     return [_joined(n, seeds, rows[n]) for n in sizes]
 
 
+def all_sampled(
+    layers: Mapping[str, ProbedLayer], seeds: Sequence[int]
+) -> dict[tuple[str, str], list[Sampled]]:
+    """Every layer with fewer train images, by case and :data:`KINDS` of probes: the ridge probe at
+    two numbers of images a doubling, the logistic one at each four times the one before, with the
+    first few seeds.
+
+    Parameters
+    ----------
+    layers : mapping from a case to ProbedLayer
+    seeds : sequence of int
+        Of the draws.
+    """
+    found = {}
+    for case, layer in layers.items():
+        ridge, logistic, fixed = ((case, kind) for kind in KINDS)
+        few = list(seeds)[:FEWER_DRAWS]
+        found[ridge] = sampled(layer, "ridge", seeds)
+        found[logistic] = sampled(layer, "logistic", few, steps=0.5)
+        penalty = found[logistic][-1].penalties[0]
+        found[fixed] = sampled(layer, "logistic", few, steps=0.5, penalty=penalty)
+    return found
+
+
 def _chosen(layer: ProbedLayer, probe: str, larger: float | None) -> float:
     """The penalty chosen on a layer's train images; of the logistic probe among half decades,
     beginning at ``larger``, that of the next larger subsample.
@@ -182,8 +218,8 @@ def _joined(images: int, seeds: Sequence[int], rows: Sequence[tuple[Curve, float
         seeds=tuple(seeds),
         values=np.concatenate([curve.values for curve in curves]),
         full=float(full.mean()),
-        by_images=np.mean([curve.by_images for curve in curves], 0),
-        full_by_images=np.mean([curve.full_by_images for curve in curves], 0),
+        by_images=np.mean([np.asarray(curve.by_images) for curve in curves], 0),
+        full_by_images=np.mean([np.asarray(curve.full_by_images) for curve in curves], 0),
         per_class=None,
         objective=None,
         converged=None,
@@ -259,7 +295,8 @@ def _resamples(
     """Resamples of the mean over draws of accuracies (draws, s + 1), the last column being that of
     the whole layer: (resamples, s + 1), the same draws and test images for all samples.
     """
-    by_images = np.column_stack([sample.curve.by_images, sample.curve.full_by_images])
+    parts = sample.curve.by_images, sample.curve.full_by_images
+    by_images = np.column_stack([np.asarray(part) for part in parts])
     found = resampled(table, 1.0, by_images, confidence=confidence, resamples=resamples)
     assert found is not None  # there are test images
     return found.values

@@ -119,19 +119,16 @@ def fit(
         return Fitted(law, a, b, np.zeros_like(a), misfit, low, high)
     exponents = EXPONENTS if law == "asymptote" else FIXED_LIMIT_EXPONENTS
     scale = places.max()  # n^-c of thousands of images is as small as 1e-7
-    best: tuple[np.ndarray, ...] | None = None
-    for c in exponents:
-        shape = (places / scale) ** -c
-        bounds = (low, high) if law == "asymptote" else (limit, limit)
-        a, b, misfit = _line(shape, curves, w, bounds)
-        found = (a, b * scale**c, np.full_like(a, c), misfit)
-        if best is None:
-            best = found
-        else:
-            better = misfit < best[3]
-            best = tuple(np.where(better, new, old) for new, old in zip(found, best, strict=True))
-    assert best is not None
-    return Fitted(law, *best, low, high)
+    bounds = (low, high) if law == "asymptote" else (limit, limit)
+    a = b = c = np.zeros(curves.shape[:-1])
+    misfit = np.full(curves.shape[:-1], np.inf)
+    for exponent in exponents:
+        at, slope, squares = _line((places / scale) ** -exponent, curves, w, bounds)
+        better = squares < misfit
+        a, c = np.where(better, at, a), np.where(better, exponent, c)
+        b = np.where(better, slope * scale**exponent, b)
+        misfit = np.where(better, squares, misfit)
+    return Fitted(law, a, b, c, misfit, low, high)
 
 
 def _checked(law: str, n: Any, values: Any, weights: Any) -> tuple[np.ndarray, ...]:

@@ -194,10 +194,11 @@ def checks(curve: Growth) -> list[Check]:
     """The value with all train images predicted from a quarter and from half of them, by each
     law.
     """
-    found = []
+    found: list[Check] = []
     for cut in CUTS:
         part = curve.until(1.01 * curve.pool / cut)  # numbers of images are rounded
-        if not curve.complete or len(part.images) < 2:
+        known = any(len(part.images) and one.up_to == part.images[-1] for one in found)
+        if not curve.complete or len(part.images) < 2 or known:
             continue
         for one in part.predictions(curve.pool, part.draws):
             miss = percentile_interval(one.draws - curve.draws[:, -1])
