@@ -81,6 +81,20 @@ EVERY_FIGURE = [
         2,
     ),
     (
+        lambda: figures.dumbbell_figure(
+            [("t", [("a", POINTS), ("b", [NOT_REACHED] * 3)])] * 3, "xyz", "x", reference=0.0
+        ),
+        3,
+    ),
+    (
+        lambda: figures.scale_figure(
+            [("t", [("a", [Point(0.01), Point(9, 8, 11), Point(0.03), Point(1)])])] * 3,
+            [(0.02, "0.9"), (0.9, "0.2"), (1e-4, "1")],
+            "lines",
+        ),
+        3,
+    ),
+    (
         lambda: figures.series_figure(
             [[("t", [Series("s", [1, 2, 4], POINTS)])] * 3] * 2,
             "x",
@@ -105,6 +119,24 @@ def test_every_figure_is_drawn(figure, plots):
     drawn = figure()
     assert len(drawn.axes) == plots
     assert display.png(drawn).startswith(b"\x89PNG")
+
+
+def test_a_dumbbell_joins_the_points_of_a_row():
+    drawn = figures.dumbbell_figure([("t", [("a", POINTS[:2]), ("b", POINTS[:2])])], "xy", "x")
+    joins = [line for line in drawn.axes[0].get_lines() if line.get_linewidth() == 2.5]
+    assert [line.get_xdata().tolist() for line in joins] == [[0.5, 0.6]] * 2
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["x", "y"]
+
+
+def test_layers_on_one_line_have_the_same_r():
+    rows = [("a", [Point(0.01), Point(2), Point(0.02), Point(1)])]
+    drawn = figures.scale_figure([("t", rows)], [(0.02, "0.9")], "equal r")
+    (line,) = [one for one in drawn.axes[0].get_lines() if one.get_label() == "equal r"]
+    assert (line.get_xdata() * line.get_ydata()).tolist() == pytest.approx([0.02, 0.02])
+
+
+def test_a_panel_may_end_lower():
+    assert figures.curves_figure([panel(top=0.5)]).axes[0].get_ylim()[1] == 0.5
 
 
 def test_a_band_marks_the_reach_of_the_reference():

@@ -135,6 +135,28 @@ def test_the_phenomenon_is_there(reports):
     assert results(reports, "01_cka")["results"]["cka at 20%, Handwritten digits"] > 0.85
 
 
+def test_structure_read_back(reports, digits):
+    import plain
+
+    _, found = digits
+    centred = plain.centred(found.X_train)
+    gram = centred.T @ centred
+    variances = gram.diagonal()
+    rows = table(reports, "07_structure-spectra").set_index(["net", "layer"])
+    mine = rows.loc[("standard_s1", "as it is")]
+    participation = variances.sum() ** 2 / (gram**2).sum()
+    assert mine["PR"] == pytest.approx(participation, rel=1e-4)
+    assert mine["CV2"] == pytest.approx(variances.var() / variances.mean() ** 2, rel=1e-4)
+    parts = table(reports, "07_structure-parts").set_index(["net", "measure", "k"])["mean"]
+    orders = [random_order(512, seed).numpy() for seed in range(1, 11)]
+    expected = [
+        plain.cka(found.X_train[:, order[:51]], found.X_train[:, order[-51:]]) for order in orders
+    ]
+    assert parts["standard_s1", "disjoint_cka", 51] == pytest.approx(np.mean(expected), abs=2e-6)
+    scale = rows.loc[("mrl_s1", "as it is"), "CV2"] / mine["CV2"]
+    assert scale > 2  # a few neurons of a nested layer are large
+
+
 def common_penalty_of(reports, notebook: str) -> float:
     """Of the ridge probes of all networks of a notebook on digits."""
     choices = [
@@ -339,7 +361,8 @@ def test_verdicts_follow_from_the_numbers(reports):
     for notebook in NOTEBOOKS:
         of_run = results(reports, notebook)
         assert of_run["parameters"]["SEEDS"] == SEEDS and of_run["provenance"]["torch"]
-        unclaimed = ("00_getting_started", "06_layers")  # the paper has no such claims
+        # the paper has no such claims
+        unclaimed = ("00_getting_started", "06_layers", "07_structure")
         assert bool(of_run["verdicts"]) == (notebook not in unclaimed)
         for one in of_run["verdicts"]:
             words_of.setdefault((notebook, one["claim"]), []).append(one["verdict"])

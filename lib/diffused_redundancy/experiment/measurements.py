@@ -13,7 +13,7 @@ from ..errors import unknown
 from ..measures.curves import Curve
 from ..measures.hits import Hits
 from ..measures.redundancy import Redundancy
-from ..nets.names import labels
+from ..nets.names import short_labels
 from ..nets.networks import Net
 from ..probes.cross_validation import PenaltyChoice, common_choice, united_grid
 from ..tasks import Task
@@ -109,15 +109,9 @@ class Measurements:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """What figures and tables call each network: its name without the architecture where these
-        differ, else :func:`names.labels`.
-        """
+        """What figures and tables call each network; see :func:`.short_labels`."""
         names = [net.name for net in self.nets]
-        short = [
-            name.partition("@")[0].partition(".")[2] or name.partition("@")[0] for name in names
-        ]
-        distinct = len(set(short)) == len(short)
-        return dict(zip(names, short if distinct else labels(names), strict=True))
+        return dict(zip(names, short_labels(names), strict=True))
 
     def label(self, net: Net) -> str:
         """What figures and tables call a network; see :attr:`labels`."""

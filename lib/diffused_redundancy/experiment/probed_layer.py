@@ -16,12 +16,16 @@ from torch import Tensor
 
 from ..measures.cka import cka_curve, closed_form, diagonal_share
 from ..measures.cka_images import cka_by_images
+from ..measures.closed_form_error import cka_of_variances
 from ..measures.curves import Curve
 from ..measures.features import Features
 from ..measures.guessing import beats_guessing
 from ..measures.hits import Hits
 from ..measures.image_groups import group_means
-from ..measures.selections import SELECTIONS, orderings, sizes_of
+from ..measures.neighbours import NEIGHBOURS, neighbour_overlap
+from ..measures.neuron_sampling import corrected_cka_curve, disjoint_cka_curve
+from ..measures.selections import SELECTIONS, Ordering, orderings, sizes_of
+from ..measures.spectrum import Spectrum, spectrum
 from ..measures.statistics import SufficientStatistics
 from ..probes.cross_validation import PenaltyChoice
 from ..probes.logistic import LogisticProbe, WholeLayer
@@ -204,6 +208,108 @@ class ProbedLayer:
         kind = "debiased_cka" if debiased else "standardized_cka" if standardize else "cka"
         what = {"measure": kind, "selection": selection, "seeds": _seeds(selection, seeds)}
         return self._curve(kind, selection, seeds, self._cached(what, compute), 1.0)
+
+    def spectrum(self, *, standardize: bool = False) -> Spectrum:
+        """Dimensions and scale of the layer, by images; with ``standardize``, of neurons scaled to
+        unit variance.
+        """
+
+        def compute() -> Arrays:
+            found = spectrum(self.statistics, self._images(), standardize=standardize)
+            by_images = {} if found.by_images is None else {"by_images": found.by_images}
+            return {"values": found.values, **by_images}
+
+        kept = self._cached({"measure": "spectrum", "standardize": standardize}, compute)
+        participation, variation, rank = kept["values"].tolist()
+        return Spectrum(self.d, participation, variation, rank, kept.get("by_images"))
+
+    def _images(self) -> Any:
+        """The train images' features, one view of each; None of a single image."""
+        images = self.statistics.n // self.features.views
+        return self.features.X_train[:images] if images > 1 else None
+
+    def _neuron_curves(
+        self,
+        measure: str,
+        seeds: Sequence[int],
+        compute: Callable[[list[Ordering]], Sequence[Curve]],
+        **what: Any,
+    ) -> list[Curve]:
+        """Curves of random neurons."""
+
+        def arrays() -> Arrays:
+            kept: Arrays = {}
+            for i, curve in enumerate(compute(orderings("random", self.statistics, seeds))):
+                kept |= {f"sizes{i}": curve.sizes, f"values{i}": curve.values}
+                if curve.by_images is not None:
+                    kept[f"by_images{i}"] = curve.by_images
+                if curve.images is not None:
+                    kept[f"images{i}"] = np.array(curve.images)
+            return kept
+
+        kept = self._cached({"measure": measure, "seeds": list(seeds), **what}, arrays)
+        curves = []
+        for i, one in enumerate(measure.split(" and ")):
+            rest: dict[str, Any] = {
+                name: kept[f"{name}{i}"]
+                for name in ("sizes", "values", "by_images")
+                if f"{name}{i}" in kept
+            }
+            if f"images{i}" in kept:
+                rest["images"] = kept[f"images{i}"].item()
+            curves.append(self._curve(one, "random", seeds, rest, 1.0))
+        return curves
+
+    def corrected_cka(self, seeds: Sequence[int]) -> Curve:
+        """CKA of random neurons with the whole layer, corrected for the sampling of neurons, at
+        every k from 2.
+        """
+        (curve,) = self._neuron_curves(
+            "corrected_cka",
+            seeds,
+            lambda chosen: [corrected_cka_curve(self.statistics, chosen, self._images())],
+        )
+        return curve
+
+    def disjoint_cka(self, seeds: Sequence[int], *, corrected: bool = False) -> Curve:
+        """CKA of two disjoint sets of random neurons, at every k up to half of the layer."""
+        (curve,) = self._neuron_curves(
+            "corrected_disjoint_cka" if corrected else "disjoint_cka",
+            seeds,
+            lambda chosen: [
+                disjoint_cka_curve(self.statistics, chosen, self._images(), corrected=corrected)
+            ],
+        )
+        return curve
+
+    def neighbour_overlap(
+        self, seeds: Sequence[int], fractions: Sequence[float]
+    ) -> tuple[Curve, Curve]:
+        """The share of nearest neighbours that random neurons have in common with the whole layer,
+        and with as many others, at fractions of the layer up to a half.
+        """
+        sizes = sizes_of(fractions, self.d, self.d // 2)
+        with_whole, disjoint = self._neuron_curves(
+            "neighbour_overlap and disjoint_neighbour_overlap",
+            seeds,
+            lambda chosen: neighbour_overlap(
+                X := self._images(), chosen, sizes, count=min(NEIGHBOURS, len(X) - 1)
+            ),
+            sizes=sizes,
+        )
+        return with_whole, disjoint
+
+    def cka_of_variances(self, seeds: Sequence[int]) -> Curve:
+        """CKA of random neurons with the whole layer, if neurons differed in their variances
+        alone.
+        """
+        (curve,) = self._neuron_curves(
+            "cka",
+            seeds,
+            lambda chosen: [cka_of_variances(self.statistics, chosen)],
+            variances_alone=True,
+        )
+        return curve
 
     def _choice(
         self, kind: str, compute: Callable[[], PenaltyChoice], grid: Sequence[float] = ()

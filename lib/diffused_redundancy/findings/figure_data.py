@@ -79,6 +79,8 @@ class Panel:
         Label of the y axis.
     percent : bool
         Whether values in [0, 1] are shown as percentages.
+    top : float, optional
+        Where the y axis ends.
     """
 
     title: str
@@ -90,6 +92,7 @@ class Panel:
     threshold_label: str = "threshold"
     axis: str = ""
     percent: bool = False
+    top: float | None = None
 
 
 @dataclass(frozen=True)

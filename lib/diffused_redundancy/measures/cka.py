@@ -20,67 +20,16 @@ from torch import Tensor
 from ..errors import InputError
 from .accumulation import blocks
 from .curves import Curve
+from .prefix_sums import leading_blocks, prefix_blocks
 from .selections import Ordering, check_orderings
 from .statistics import SufficientStatistics, check_statistics
 from .validation import check_features, rows_of
 
-_AT_ONCE = 1 << 27
-"""Bytes of intermediate sums of one batch of orders."""
 
-_IN_CACHE = 1 << 21
-"""Bytes of squares gathered at a time on a CPU."""
-
-
-def _block(d: int) -> int:
-    """Places that are summed together: the fastest of the powers of 2, measured."""
-    return 128 if d < 4096 else 256
-
-
-def _prefix_blocks(matrix: Tensor, orders: Tensor) -> Tensor:
-    """Sums of ``matrix[S, S]`` over the first k of each order (s, r), for every k, for a symmetric
-    matrix (d, d): (s, r).
-    """
-    # Size k adds to size k - 1 a diagonal entry and twice the entries of the new row before it.
-    # Places are cut into blocks: one product of the matrix with indicators of "before this block"
-    # gives what every neuron adds with all earlier blocks, for all orders at once; what is left are
-    # small squares within the blocks.
-    d = matrix.shape[0]
-    block = _block(d)
-    batch = max(1, _AT_ONCE // (8 * d * (-(-d // block) + block)))
-    return torch.cat([_prefix_batch(matrix, part, block) for part in orders.split(batch)])
-
-
-def _prefix_batch(matrix: Tensor, orders: Tensor, block: int) -> Tensor:
-    d, (s, size) = len(matrix), orders.shape
-    count = -(-size // block)
-    place = torch.arange(size, device=orders.device)
-    rank = orders.new_full((s, d), d).scatter_(1, orders, place.expand(s, size))
-    starts = torch.arange(0, size, block, device=orders.device)
-    before = (rank.T[:, :, None] < starts).to(matrix.dtype).reshape(d, s * count)
-    sums = (matrix @ before).view(d, s, count)
-    added = 2 * sums[orders, torch.arange(s, device=orders.device)[:, None], place // block]
-    flat = matrix.reshape(-1)
-    few = max(1, _IN_CACHE // (8 * block**2)) if matrix.device.type == "cpu" else s
-    for start in range(0, size, block):
-        for first in range(0, s, few):
-            chosen = orders[first : first + few, start : start + block]
-            place_in_flat = chosen[:, :, None] * d + chosen[:, None, :]
-            corner = flat.index_select(0, place_in_flat.view(-1)).view(place_in_flat.shape)
-            added[first : first + few, start : start + block] += 2 * corner.tril(-1).sum(
-                2
-            ) + corner.diagonal(dim1=1, dim2=2)
-    return added.cumsum(1)
-
-
-def _leading_blocks(matrix: Tensor) -> Tensor:
-    """Sums of ``matrix[:k, :k]`` for every k, for a symmetric matrix (r, r): (r,)."""
-    return (2 * matrix.tril(-1).sum(1) + matrix.diagonal()).cumsum(0)
-
-
-def _ratio(numerator: Tensor, block: Tensor, whole: Tensor) -> np.ndarray:
-    """numerator / sqrt(block whole), and 0 where the subset does not vary at all."""
-    scale = block.clamp_min(0).sqrt() * whole.sqrt()
-    return torch.where(scale > 0, numerator / scale, torch.zeros_like(scale)).cpu().numpy()
+def cka_of(cross: Tensor, one: Tensor, other: Tensor) -> np.ndarray:
+    """cross / sqrt(one other), of squared norms, and 0 where either does not vary at all."""
+    scale = one.clamp_min(0).sqrt() * other.clamp_min(0).sqrt()
+    return torch.where(scale > 0, cross / scale, torch.zeros_like(scale)).cpu().numpy()
 
 
 def cka_curve(
@@ -170,13 +119,13 @@ def _values(gram: Tensor, orderings: Sequence[Ordering]) -> np.ndarray:
         orders = torch.stack(
             [ordering.order for ordering in orderings if ordering.order is not None]
         ).to(gram.device)
-        return _ratio(rows[orders].cumsum(1), _prefix_blocks(squared, orders), whole)
+        return cka_of(rows[orders].cumsum(1), prefix_blocks(squared, orders), whole)
     rows_of_values = []
     for ordering in orderings:
         crossed = ordering.rows(gram)
         block = ordering.rows(crossed.T)
         cross = (crossed * crossed).sum(1).cumsum(0)
-        rows_of_values.append(_ratio(cross, _leading_blocks(block * block), whole))
+        rows_of_values.append(cka_of(cross, leading_blocks(block * block), whole))
     return np.stack(rows_of_values)
 
 
@@ -196,7 +145,7 @@ def _debiased_values(
         order = ordering.order.to(gram.device)
         crossed_squares = (gram * gram).sum(1)[order].cumsum(0)
         own_squares, with_self = (
-            _prefix_blocks(matrix, order[None])[0] for matrix in (gram * gram, fourth)
+            prefix_blocks(matrix, order[None])[0] for matrix in (gram * gram, fourth)
         )
         variance = gram.diagonal()[order].cumsum(0)
         with_whole = fourth.sum(1)[order].cumsum(0)
@@ -209,10 +158,10 @@ def _debiased_values(
         crossed = ordering.rows(gram)
         block = ordering.rows(crossed.T)
         crossed_squares = (crossed * crossed).sum(1).cumsum(0)
-        own_squares = _leading_blocks(block * block)
+        own_squares = leading_blocks(block * block)
         variance = block.diagonal().cumsum(0)
         with_whole, with_self = _direction_moments(statistics, ordering, features)
-        with_self = _leading_blocks(with_self)
+        with_self = leading_blocks(with_self)
         fourth_whole = _whole_fourth(statistics, features)
     trace = gram.diagonal().sum()
 
@@ -303,3 +252,25 @@ def closed_form(r: float, d: int) -> np.ndarray:
     """
     k = np.arange(1, d + 1)
     return np.sqrt(k / d) / np.sqrt(r + (1 - r) * (k - 1) / max(d - 1, 1))
+
+
+def share_of(redundancy: float, delta: float = 0.9) -> float:
+    """The r of which :func:`closed_form` makes some DR(delta), in a layer of many neurons.
+
+    Parameters
+    ----------
+    redundancy : float in (0, 1)
+    delta : float in (0, 1)
+
+    Returns
+    -------
+    float
+        Above 1 where no layer has so low a DR.
+
+    Examples
+    --------
+    >>> curve = closed_form(share_of(0.8), 10_000)
+    >>> round(1 - int((curve < 0.9).sum()) / 10_000, 3)
+    0.8
+    """
+    return (1 - delta**2) / delta**2 * (1 - redundancy) / redundancy

@@ -11,13 +11,14 @@ an image moves these as well: with C the correlations and z the standardized ima
 
     dC_ij = z_i z_j - C_ij (z_i^2 + z_j^2) / 2.
 
-The variance of mean influences is the infinitesimal
-jackknife's (Jaeckel 1972; Efron 1982, chapter 6).
+The variance of mean influences is the infinitesimal jackknife's (Jaeckel 1972; Efron 1982, chapter
+6).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,153 @@ IMAGES = 512
 
 READ_AT_ONCE = 16
 """Rows that follow one another, where features are read from a file in slices."""
+
+
+@dataclass(frozen=True)
+class SomeImages:
+    """Images from all over the features, centred, and in groups.
+
+    Attributes
+    ----------
+    centred : Tensor (m, d), float32
+        Over the root of the neurons' mean variance.
+    gram : Tensor (d, d), float32
+        Of all images, in the same unit, over their number.
+    groups : Tensor (groups, m)
+        What values of images are multiplied by.
+    share : float
+        Of all images that these are.
+    squares : Tensor (groups, d), optional
+        The squares of standardized images by group, where neurons are standardized.
+    """
+
+    centred: Tensor = field(repr=False)
+    gram: Tensor = field(repr=False)
+    groups: Tensor = field(repr=False)
+    share: float
+    squares: Tensor | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(
+        cls, statistics: SufficientStatistics, X: Any, *, standardize: bool = False
+    ) -> SomeImages:
+        """Those of features (n, d), or of ``Rows`` read in slices; of many, blocks of images."""
+        features = check_features(X)
+        some = _spread(features).to(statistics.mean).double() - statistics.mean
+        if standardize:
+            some, statistics = some * statistics.unit_scale(), statistics.standardized()
+        centred = (some / statistics.mean_variance**0.5).float()
+        groups = group_matrix(len(centred), centred)
+        return cls(
+            centred,
+            statistics.relative_gram(centred),
+            groups,
+            len(centred) / len(features),
+            groups @ (some**2).float() if standardize else None,
+        )
+
+    def around(self, mean: np.ndarray, influences: Tensor) -> np.ndarray:
+        """A mean (r,) and its influences by group (groups, r): values by group, (groups, r).
+        Deviations are those of as many images as there are.
+        """
+        deviations = influences.cpu().numpy()
+        deviations = deviations - deviations.mean(0)  # 0 over all images, not over some
+        return mean + deviations * np.sqrt(self.share)
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A sum of squared entries of the Gram matrix at every k, (r,), and what the groups of images
+    add to it, (groups, r).
+    """
+
+    value: Tensor
+    of_images: Tensor
+
+    def __add__(self, other: Sum) -> Sum:
+        return Sum(self.value + other.value, self.of_images + other.of_images)
+
+    def __sub__(self, other: Sum) -> Sum:
+        return self + other.times(-1.0)
+
+    def times(self, factor: Tensor | float) -> Sum:
+        """Multiplied at every k, by (r,)."""
+        return Sum(self.value * factor, self.of_images * factor)
+
+    def at(self, places: slice) -> Sum:
+        """At some of the sizes."""
+        return Sum(self.value[places], self.of_images[:, places])
+
+
+def cka_influence(cross: Sum, one: Sum, other: Sum) -> Tensor:
+    """The influence of each group of images on cross / sqrt(one other), (groups, r)."""
+    cka = cross.value / (one.value * other.value).sqrt()
+    relative = (
+        2 * cross.of_images / cross.value
+        - one.of_images / one.value
+        - other.of_images / other.value
+    )
+    return torch.nan_to_num(cka * relative)
+
+
+def sums_within(ordering: Ordering, images: SomeImages) -> tuple[Sum, Sum]:
+    """||G[S, S]||^2 for the first k of an ordering, at every k: its diagonal, and the rest."""
+    own, block = ordering.columns(images.centred), ordering.gram(images.gram)
+    before, alone = block.tril(-1), block.diagonal()
+    of_diagonal = images.groups @ (own * own * alone)
+    of_rest = 2 * (images.groups @ (own * (own @ before.T)))
+    squares, gram = images.squares, images.gram
+    if squares is not None and ordering.order is not None:
+        by_scale = ordering.columns(squares)
+        of_diagonal -= by_scale * alone**2
+        of_rest -= by_scale * (before**2).sum(1) + by_scale @ (before**2).T
+    elif squares is not None:
+        crossed, directions = ordering.columns(gram), _directions(ordering, gram)
+        of_diagonal -= squares @ (alone * crossed * directions)
+        of_rest -= squares @ (crossed * (directions @ before.T) + directions * (crossed @ before.T))
+    return (
+        Sum((alone**2).double().cumsum(0), of_diagonal.double().cumsum(1)),
+        Sum(2 * (before**2).sum(1).double().cumsum(0), of_rest.double().cumsum(1)),
+    )
+
+
+def sum_with_whole(ordering: Ordering, images: SomeImages, crossed: Tensor) -> Sum:
+    """||G[S, :]||^2 for the first k of an ordering, at every k; ``crossed`` is ``centred @ gram``,
+    (m, d).
+    """
+    own, others = ordering.columns(images.centred), ordering.columns(crossed)
+    of_images = images.groups @ (own * others)
+    squares, gram = images.squares, images.gram
+    if squares is not None and ordering.order is not None:
+        squared = gram**2
+        by_scale = ordering.columns(squares) * ordering.columns(squared.sum(0)[None])
+        of_images -= (by_scale + squares @ ordering.columns(squared)) / 2
+    elif squares is not None:
+        turned = ordering.columns(gram)
+        of_images -= squares @ (turned**2 + (gram @ turned) * _directions(ordering, gram)) / 2
+    return Sum((ordering.rows(gram) ** 2).sum(1).double().cumsum(0), of_images.double().cumsum(1))
+
+
+def _directions(ordering: Ordering, like: Tensor) -> Tensor:
+    """The columns of Q, (d, r)."""
+    return ordering.columns(torch.eye(len(like)).to(like))
+
+
+def whole_sum(images: SomeImages, crossed: Tensor) -> Sum:
+    """||G||^2, for every k alike; ``crossed`` as for :func:`sum_with_whole`."""
+    squared = images.gram**2
+    of_images = (images.groups @ (images.centred * crossed).sum(1)).double()
+    if images.squares is not None:
+        of_images -= (images.squares @ squared.sum(1)).double()
+    return Sum(squared.sum().double(), of_images[:, None])
+
+
+def mean_influence(
+    orderings: Sequence[Ordering], influence: Callable[[Ordering], Tensor]
+) -> Tensor:
+    """The mean over the first few orderings, (groups, r)."""
+    chosen = orderings[:ORDERINGS]
+    return torch.stack([influence(one) for one in chosen]).mean(0)
 
 
 def cka_by_images(
@@ -77,26 +225,15 @@ def cka_by_images(
     >>> by_images.shape, bool(np.allclose(by_images.mean(0), curve.mean))
     ((100, 20), True)
     """
-    features = check_features(X)
-    some = _spread(features).to(statistics.mean).double() - statistics.mean
-    if standardize:
-        some, statistics = some * statistics.unit_scale(), statistics.standardized()
-    unit = (statistics.mean_variance) ** 0.5
-    centred = (some / unit).float()
-    gram = statistics.relative_gram(centred)
-    crossed = centred @ gram
-    groups = group_matrix(len(centred), centred)
-    squares = groups @ (some**2).float() if standardize else None
-    of_whole = (groups @ (centred * crossed).sum(1)).double()
-    if squares is not None:
-        of_whole -= (squares @ (gram**2).sum(1)).double()
-    total = torch.zeros(len(groups), len(mean), dtype=torch.float64, device=centred.device)
-    chosen = orderings[:ORDERINGS]
-    for one in chosen:
-        total += _influence(one, gram, centred, crossed, groups, of_whole, squares)
-    deviations = (total / len(chosen)).cpu().numpy()
-    deviations -= deviations.mean(0)  # their mean is 0 over all images, not over some
-    return mean + deviations * np.sqrt(len(centred) / len(features))
+    images = SomeImages.of(statistics, X, standardize=standardize)
+    crossed = images.centred @ images.gram
+    whole = whole_sum(images, crossed)
+
+    def influence(one: Ordering) -> Tensor:
+        diagonal, rest = sums_within(one, images)
+        return cka_influence(sum_with_whole(one, images, crossed), diagonal + rest, whole)
+
+    return images.around(mean, mean_influence(orderings, influence))
 
 
 def _spread(features: Any) -> Tensor:
@@ -108,57 +245,3 @@ def _spread(features: Any) -> Tensor:
         return features[torch.linspace(0, n - 1, IMAGES).long().to(features.device)]
     starts = np.linspace(0, n - READ_AT_ONCE, IMAGES // READ_AT_ONCE).astype(int).tolist()
     return torch.cat([rows_of(features, slice(at, at + READ_AT_ONCE)) for at in starts])
-
-
-def _influence(
-    ordering: Ordering,
-    gram: Tensor,
-    centred: Tensor,
-    crossed: Tensor,
-    groups: Tensor,
-    of_whole: Tensor,
-    squares: Tensor | None,
-) -> Tensor:
-    """The mean influence of each group of images on CKA at every k, (groups, r).
-
-    ``squares`` (groups, d) are those of standardized images.
-    """
-    own, others = ordering.columns(centred), ordering.columns(crossed)
-    block = ordering.gram(gram)
-    numerator = (ordering.rows(gram) ** 2).sum(1).double().cumsum(0)
-    before, alone = block.tril(-1), block.diagonal()
-    within = (2 * (before**2).sum(1) + alone**2).double().cumsum(0)
-    whole = (gram**2).sum().double()
-    of_numerator = (groups @ (own * others)).double().cumsum(1)
-    of_within = (groups @ (own * (2 * (own @ before.T) + own * alone))).double().cumsum(1)
-    if squares is not None:
-        by_scale = _of_scale(ordering, gram, before, alone, squares)
-        of_numerator -= by_scale[0].double().cumsum(1)
-        of_within -= by_scale[1].double().cumsum(1)
-    cka = numerator / (within * whole).sqrt()
-    relative = 2 * of_numerator / numerator - of_within / within - of_whole[:, None] / whole
-    return torch.nan_to_num(cka * relative)
-
-
-def _of_scale(
-    ordering: Ordering, gram: Tensor, before: Tensor, alone: Tensor, squares: Tensor
-) -> tuple[Tensor, Tensor]:
-    """What images do to the numerator and the square of the block through the standard deviations
-    alone: of each group, what each k adds, (groups, r).
-    """
-    if ordering.order is not None:
-        own, squared = ordering.columns(squares), gram**2
-        of_numerator = own * ordering.columns(squared.sum(0)[None]) + squares @ ordering.columns(
-            squared
-        )
-        of_within = own * ((before**2).sum(1) + alone**2) + own @ (before**2).T
-        return of_numerator / 2, of_within
-    crossed = ordering.columns(gram)
-    directions = ordering.columns(torch.eye(len(gram)).to(gram))
-    of_numerator = squares @ (crossed**2 + (gram @ crossed) * directions)
-    of_within = squares @ (
-        crossed * (directions @ before.T)
-        + directions * (crossed @ before.T)
-        + alone * crossed * directions
-    )
-    return of_numerator / 2, of_within

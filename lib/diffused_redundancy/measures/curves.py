@@ -33,6 +33,21 @@ MEASURES: dict[str, Measure] = {
         "CKA of standardized neurons", "CKA with the whole layer, neurons standardized", False
     ),
     "debiased_cka": Measure("debiased CKA", "debiased CKA with the whole layer", False),
+    "corrected_cka": Measure(
+        "CKA, corrected for the sampling of neurons", "corrected CKA with the whole layer", False
+    ),
+    "disjoint_cka": Measure("CKA of disjoint parts", "CKA of two disjoint parts", False),
+    "corrected_disjoint_cka": Measure(
+        "corrected CKA of disjoint parts", "corrected CKA of two disjoint parts", False
+    ),
+    "neighbour_overlap": Measure(
+        "overlap of nearest neighbours", "nearest neighbours shared with the whole layer", False
+    ),
+    "disjoint_neighbour_overlap": Measure(
+        "overlap of nearest neighbours of disjoint parts",
+        "nearest neighbours that two disjoint parts share",
+        False,
+    ),
     "ridge_accuracy": Measure("ridge accuracy", "test accuracy, ridge probe", True),
     "logistic_accuracy": Measure("logistic accuracy", "test accuracy, logistic probe", True),
 }
@@ -279,6 +294,17 @@ class Curve:
             for sign in (-1, 1)
         ]
         return not np.array_equal(ends[:1], ends[1:], equal_nan=True)
+
+    def summary(self, **columns: Any) -> pd.DataFrame:
+        """One row a size: further columns of constants, then k, the mean, the ends of its 95%
+        interval over seeds and images, and the standard deviation over seeds.
+        """
+        drawn, ends = self.resampled(), np.full((2, len(self.sizes)), np.nan)
+        if drawn is not None:
+            ends = np.quantile(drawn.values, [0.025, 0.975], axis=0)
+        sd = self.values.std(0, ddof=1) if len(self.seeds) > 1 else np.nan
+        numbers = {"k": self.sizes, "mean": self.mean, "low": ends[0], "high": ends[1], "sd": sd}
+        return pd.DataFrame({**columns, **numbers}, index=range(len(self.sizes)))
 
     def to_frame(self, **columns: Any) -> pd.DataFrame:
         """One row a seed and size: further columns of constants, then seed, k and value."""

@@ -81,6 +81,17 @@ def labels(given: Sequence[str]) -> list[str]:
     ]
 
 
+def short_labels(given: Sequence[str]) -> list[str]:
+    """Names without the architecture where these differ, else :func:`labels`.
+
+    >>> short_labels(["miniature_resnet.standard_s1", "miniature_resnet.mrl_s1"])
+    ['standard_s1', 'mrl_s1']
+    """
+    tags = [name.partition("@")[0] for name in given]
+    short = [tag.partition(".")[2] or tag for tag in tags]
+    return short if len(set(short)) == len(short) else labels(given)
+
+
 def check_architecture(tag: str) -> None:
     """Raise InputError, with the nearest name, if timm has no architecture of this name or tag."""
     if tag in BEYOND_TIMM:

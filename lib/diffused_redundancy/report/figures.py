@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 
 from ..findings.figure_data import Band, Line, Panel, Point, Series, Trade
 from ..measures.selections import SELECTIONS
@@ -42,6 +42,9 @@ _FIRST = ("random", "pca", "random_projection", "pca_least", "gaussian_projectio
 
 
 _BLACK = (0.1, 0.1, 0.1)
+
+_TWOS = [digit * 10.0**power for power in range(-5, 1) for digit in (1, 2, 5)]
+"""Ticks of a log axis below 1."""
 
 
 def look_of(line: Line) -> Look:
@@ -154,7 +157,7 @@ def curves_figure(panels: Sequence[Panel], ylabel: str = "", *, percent: bool = 
             part.plot(k, panel.predicted, color=_BLACK, ls=(0, (6, 3)), lw=1.1, label=label)
         _size_axis(part, panel.d)
         least = [float(np.nanmin(line.values)) for line in panel.curves if line.values.size]
-        part.set_ylim(bottom=1.05 * min([0.0, *least]))
+        part.set_ylim(1.05 * min([0.0, *least]), panel.top)
         part.set_ylabel(ylabel or panel.axis)
         part.set_title(panel.title)
         if percent or panel.percent:
@@ -280,6 +283,116 @@ def groups_figure(
         part.set_ylim(len(labels) - 0.5, -0.5)
         part.set_xlabel(xlabel)
         part.set_title(title)
+    return figure
+
+
+@style()
+def dumbbell_figure(
+    panels: Sequence[tuple[str, Sequence[tuple[str, Sequence[Point]]]]],
+    names: Sequence[str],
+    xlabel: str,
+    *,
+    reference: float | None = None,
+) -> Figure:
+    """Several values of each network side by side, one plot a panel of (title, rows of (label,
+    points)): the points of a row, named ``names``, are joined, each with its interval.
+
+    ``reference`` is a value to be marked.
+    """
+    labels = [label for label, _ in panels[0][1]]
+    left = max(map(len, labels)) * 0.075
+    figure, axes = _row(len(panels), height=0.42 * len(labels) + 1.7, left=left)
+    for part, (title, rows) in zip(axes, panels, strict=True):
+        if reference is not None:
+            part.axvline(reference, color="0.35", lw=1, ls=(0, (1, 3)))
+        places = np.arange(len(rows))
+        for row, (_, points) in enumerate(rows):
+            value, _ = _intervals(points)
+            if np.isfinite(value).any():
+                reach = [np.nanmin(value), np.nanmax(value)]
+                part.plot(reach, [row, row], color="0.8", lw=2.5, zorder=1)
+        for i, name in enumerate(names):
+            value, ends = _intervals([points[i] for _, points in rows])
+            look, shift = _look(i), (i - (len(names) - 1) / 2) * 0.36 / len(names)
+            part.errorbar(
+                value,
+                places + shift,
+                xerr=ends,
+                fmt=look[2],
+                color=_colour(look),
+                capsize=2,
+                ms=6,
+                lw=1.3,
+                label=_shown(name),
+            )
+        part.set_yticks(places, labels if part is axes[0] else [""] * len(labels))
+        part.set_ylim(len(labels) - 0.5, -0.5)
+        part.locator_params(axis="x", nbins=5)
+        part.set_xlabel(xlabel)
+        part.set_title(title)
+    _legend(figure, axes)
+    return figure
+
+
+@style()
+def scale_figure(
+    panels: Sequence[tuple[str, Sequence[tuple[str, Sequence[Point]]]]],
+    lines: Sequence[tuple[float, str]],
+    lines_label: str,
+) -> Figure:
+    """Dimensions against scale, both on log axes, one plot a panel of (title, networks of (label,
+    points)).
+
+    Parameters
+    ----------
+    panels : sequence
+        Four points a network: PR / d and 1 + CV^2 of the layer as it is (filled), and of
+        standardised neurons (hollow).
+    lines : sequence of (float, str)
+        Values of their product r, and what the lines of equal r are called.
+    lines_label : str
+        What the lines are, for the legend.
+    """
+    figure, axes = _multiples(len(panels), height=3.4)
+    known = np.array([one.value for _, rows in panels for _, points in rows for one in points])
+    across, up = known[::2], known[1::2]
+    low, high, top = across.min() / 1.35, across.max() * 1.7, up.max() * 1.5
+    for part, (title, rows) in zip(axes, panels, strict=True):
+        ends = np.array([low, high])
+        for r, name in lines:
+            part.plot(ends, r / ends, color="0.72", lw=0.9, zorder=1, label=lines_label)
+            if 1 < r / high < top:  # it leaves the plot on the right, or else through the floor
+                part.annotate(name, (high / 1.02, r / high), fontsize=8, color="0.4", ha="right")
+            elif low < r / 0.8 < high / 1.1:
+                part.annotate(name, (r / 0.8, 0.8), fontsize=8, color="0.4")
+        for place, (label, points) in enumerate(rows):
+            look = _look(place)
+            how: dict[str, Any] = {"fmt": look[2], "color": _colour(look), "ms": 6, "lw": 1.2}
+            (x, x_ends), (y, y_ends) = _intervals(points[::2]), _intervals(points[1::2])
+            part.plot(x, y, color=_colour(look), lw=1, ls=(0, (2, 2)), zorder=2)
+            for i, fill in enumerate((_colour(look), "white")):
+                part.errorbar(
+                    x[i : i + 1],
+                    y[i : i + 1],
+                    xerr=x_ends[:, i : i + 1],
+                    yerr=y_ends[:, i : i + 1],
+                    mfc=fill,
+                    label=_shown(label) if i == 0 else None,
+                    **how,
+                )
+        part.set_xscale("log")
+        part.set_yscale("log")
+        part.set_xlim(low, high)
+        part.set_ylim(0.75, top)
+        part.set_xticks([t for t in _TWOS if low < t < high])
+        part.set_yticks([t for t in (1, 2, 5, 10, 20, 50, 100) if t < top])
+        for axis in (part.xaxis, part.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_locator(NullLocator())
+        part.set_xlabel("dimensions: PR / d")
+        part.set_ylabel("scale: 1 + CV²")
+        part.set_title(title)
+    _legend(figure, axes)
     return figure
 
 

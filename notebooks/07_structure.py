@@ -1,0 +1,282 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What is the similarity of a random part made of?
+#
+# Notebook `01_cka` shows *that* a random part of a layer is similar to the whole. This one asks
+# *why*, and what such a number is worth. Is it because a layer has few dimensions, or because its
+# neurons are alike in scale? What does CKA between a part and the whole say that CKA between two
+# parts does not? And is there anything special about neurons, or would any directions do?
+#
+# The paper does not ask this. Everything here follows from the Gram matrix of the neurons, exactly
+# and at every size, so that it costs seconds.
+#
+# **Cost** of the default run on two CPU cores: half a minute, after the features.
+
+# %% [markdown]
+# ## Parameters
+#
+# Change them here, or from the command line: `./run_all.sh --only 07_structure -p TASKS '[digits]'`.
+
+# %% tags=["parameters"]
+NETS: list[str] = ["miniature_resnet.standard_s1", "miniature_resnet.mrl_s1", "miniature_resnet.mrl_e_s1", "miniature_resnet.extended_s1", "miniature_resnet.decov_1e-2_s1"]  # Networks; the first is what others are compared with, and parts are looked at in the first two
+TASKS: list[str] = ["digits", "armenian", "font_style"]  # Tasks; or folder|npz|hf:PATH
+IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
+PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
+LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
+SELECTIONS: list[str] = ["random", "gaussian_projection"]  # Both are needed: neurons, and random directions
+SEEDS: list[int] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]  # Seeds of the random directions
+ORDERS: int = 100  # Random orders of neurons, SEEDS among them
+DELTAS: list[float] = [0.9]  # Shares of the full layer's similarity to be kept; the first is used
+DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
+COMPUTE: str = "float32"  # How features are computed: float32, bf16, either with +compile
+
+# %%
+import diffused_redundancy as dr
+
+session = dr.begin("07_structure", globals())
+session.need("SELECTIONS", "random")
+session.need("SELECTIONS", "gaussian_projection")
+
+# %% [markdown]
+# ## Dimensions or scale?
+#
+# Notebook `01_cka` predicts the whole CKA curve of random neurons from one number of the layer,
+# $r = \sum_i G_{ii}^2 / \lVert G \rVert_F^2$, with $G$ the Gram matrix of the centred neurons: the
+# smaller $r$, the fewer neurons suffice. That number is a product of two, exactly:
+#
+# $$r = \frac{\mathrm{PR}}{d} \, (1 + \mathrm{CV}^2)$$
+#
+# - $\mathrm{PR} = (\mathrm{tr}\, G)^2 / \lVert G \rVert_F^2$, the *participation ratio*, counts
+#   **dimensions**: it is $m$ if the variance is spread evenly over $m$ directions. It is the same
+#   whatever basis the layer is written in. (The *effective rank* of Roy and Vetterli, 2007, in the
+#   table below, is another such count, in which small directions weigh more.)
+# - $\mathrm{CV}$, the coefficient of variation of the neurons' variances $G_{ii}$, is about
+#   **scale**: it is 0 if all neurons vary alike, and large if a few have most of the variance.
+#
+# So a layer can have a low DR of CKA for either reason, and they mean different things. Many
+# dimensions take many neurons. Unequal scale only means that most random parts miss the few large
+# neurons, which CKA weighs by their variance. To take scale away, each neuron is divided by its
+# standard deviation here. (This makes another layer, in which small neurons count for more: its PR
+# is another, too.)
+
+# %% papermill_description=measures
+from diffused_redundancy.experiment.structure import measured_structures
+
+structures = measured_structures(session.layers(), SEEDS, ORDERS)
+
+# %%
+from diffused_redundancy.findings import structure
+from diffused_redundancy.report import figures
+
+delta = DELTAS[0]
+session.figure(
+    figures.dumbbell_figure(
+        structure.by_task(structures, structure.redundancies(delta)),
+        ["neurons as they are", "standardized neurons"],
+        f"DR({delta:g}) of CKA",
+    ),
+    "scale",
+    alt="Diffused redundancy of CKA of random neurons, one row per network and one plot per task: "
+    "of neurons as they are, and of standardized neurons.",
+)
+
+# %% [markdown]
+# The next figure takes $r$ apart: dimensions to the right, scale upwards. Along a grey line $r$ is
+# the same, and so is the DR that the closed form makes of it. Filled marks are the layers as they
+# are, hollow ones with standardized neurons, where $1 + \mathrm{CV}^2 = 1$.
+
+# %%
+session.figure(
+    figures.scale_figure(
+        structure.by_task(structures, structure.scale_points),
+        structure.lines_of_redundancy(delta),
+        f"equal r, with DR({delta:g}) by the closed form",
+    ),
+    "decomposition",
+    alt="The participation ratio over the number of neurons against one plus the squared "
+    "coefficient of variation of the neurons' variances, both on log axes, one plot per task, with "
+    "a filled mark for each network as it is and a hollow one for its standardized neurons, and "
+    "lines of equal r.",
+)
+session.say(structure.describe_scale(structures, delta))
+
+# %%
+from diffused_redundancy.report import display
+
+spectra = structure.spectrum_table(structures, delta)
+session.table(spectra, "spectra", show=False)
+session.say(display.markdown_table(structure.shown_spectrum(spectra)))
+
+# %% [markdown]
+# These are single networks: whether a *loss* makes layers of unequal scale is a question for
+# several pre-training seeds, as in `03_pretraining` and `04_mrl`.
+
+# %% [markdown]
+# ## Where the closed form errs
+#
+# The closed form puts means over random subsets in place of numerator and denominator. It is exact
+# for every subset if all neurons have the same variance *and* all pairs of neurons the same squared
+# correlation, as then all subsets of a size are alike. It errs as far as one or the other is not
+# so. Each can be had alone:
+#
+# - **correlations alone**: the same neurons, scaled to equal variance;
+# - **variances alone**: neurons of the same variances and the same $r$, but all pairs with one and
+#   the same squared correlation.
+
+# %%
+causes = structure.closed_form_table(structures)
+session.table(causes, "closed-form", show=False)
+session.figure(
+    figures.dumbbell_figure(
+        structure.by_task(structures, structure.closed_form_points),
+        list(causes["layer"].unique()),
+        "closed form less mean CKA",
+        reference=0.0,
+    ),
+    "closed-form",
+    alt="The error of the closed form averaged over sizes, one row per network and one plot per "
+    "task: of the layer as it is, of neurons that differ in their variances alone, and of neurons "
+    "that differ in their correlations alone.",
+)
+session.say(structure.describe_closed_form(causes))
+
+# %% [markdown]
+# ## What CKA with the whole measures
+#
+# Let $K = X X^\top$ be the kernel: how alike each two images are. A random part gives an estimate of
+# it, $\frac{d}{k} X_S X_S^\top$, whose mean is $K$: random parts are never systematically
+# different. They are *noisy*. The mean squared error of the estimate, as a share of
+# $\lVert K \rVert_F^2$, is
+#
+# $$\frac{d}{k} \left( r + (1 - r)\,\frac{k - 1}{d - 1} \right) - 1 = \frac{1}{\mathrm{CKA}(k)^2} - 1$$
+#
+# with the closed form as $\mathrm{CKA}(k)$. So DR of CKA says how few neurons estimate the layer's
+# kernel well enough. A CKA of 0.9 sounds like much, but stands for a root mean squared error of
+# $\sqrt{1 / 0.81 - 1} = 48\%$.
+#
+# CKA falls below 1 because in the norm of a part's kernel each neuron also meets itself, which adds
+# up to more the fewer neurons there are. Chun and others (arXiv 2502.15104, 2025) remove this from
+# the CKA of two systems of which some neurons were recorded: they leave these pairs out, taking the
+# neurons for a sample of infinitely many. (They correct for the sampling of images, too; `01_cka`
+# does so.) A part of a layer is a sample of finitely many, so here these pairs are weighted instead,
+# such that the mean over random parts is right. That variant is ours. Numerator and squared norm
+# then have the right mean at every $k$; their ratio need not, where a part's norm varies much.
+
+# %%
+session.figure(
+    figures.curves_figure(structure.corrected_panels(structures)),
+    "corrected",
+    alt="Mean CKA of random neurons with the whole layer against their number, plain and corrected "
+    "for the sampling of neurons, one plot per task, for the first two networks.",
+)
+session.say(structure.describe_corrected(structures))
+
+# %% [markdown]
+# ## A part against the whole, and against another part
+#
+# CKA with the whole flatters: the part is *in* the whole. Do two random parts that share no neuron
+# agree as well? For the first $k$ and the last $k$ of a random order, CKA is again made of running
+# sums, at every $k$ up to half of the layer. Each of the two is noisy by itself, so by the closed
+# form two parts agree about as the *square* of what each has in common with the whole.
+#
+# Beside it, a measure that looks at small distances only (Huh and others, 2024): of the 10 nearest
+# neighbours of an image in one set of features, what share are among the 10 nearest in the other?
+# Distances are Euclidean, among at most 1,000 images. (Huh and others take cosines.)
+
+# %%
+from diffused_redundancy.experiment.structure import SHARES
+
+session.table(structure.parts_table(structures), "parts", show=False)
+session.figure(
+    figures.series_figure(
+        structure.parts_series(structures),
+        "share of the layer in each part",
+        ["CKA", "shared nearest neighbours"],
+        log=True,
+        ticks=[(share, f"{share:g}") for share in SHARES],
+    ),
+    "parts",
+    alt="CKA (above) and the share of common nearest neighbours (below) of a random part with the "
+    "whole layer and of two disjoint random parts, against their size, one column per task, for "
+    "the first two networks.",
+)
+session.say(structure.describe_disjoint(structures))
+
+# %% [markdown]
+# Intervals of neighbours are over random orders (5) and over the images whose neighbours are asked
+# for; the images they are looked for among are the same. The table `parts` holds every size.
+
+# %% [markdown]
+# ## Is the neuron basis special?
+#
+# The same layer can be written in other directions. Turn it by a random rotation, and its spectrum
+# stays as it is, hence PR: only $\mathrm{CV}^2$ can differ. In a random basis its expectation makes
+# $r = (\mathrm{PR} + 2) / (d + 2)$, so that $\mathrm{CV}^2$ is about $2 / \mathrm{PR}$. By the
+# closed form, then, neurons are special as far as their variances differ more, or less, than those
+# of random directions, and in nothing else.
+#
+# Standardized neurons have equal variances, which no basis can have smaller; their random
+# directions are those of the standardized layer.
+
+# %%
+session.figure(
+    figures.dumbbell_figure(
+        structure.by_task(structures, structure.basis_points(delta)),
+        structure.BASIS_NAMES,
+        f"DR({delta:g}) of CKA",
+    ),
+    "basis",
+    alt="Diffused redundancy of CKA, one row per network and one plot per task: of random neurons "
+    "and of random orthonormal directions, of the layer as it is and with standardized neurons.",
+)
+
+# %%
+bases = structure.basis_table(structures, delta)
+session.table(bases, "bases", show=False)
+session.say(structure.describe_basis(bases, delta))
+
+# %%
+session.result(**structure.results_of(structures, delta))
+
+# %% [markdown]
+# ## What to take away
+#
+# - DR of CKA mixes two things. Read it beside the DR of standardized neurons: what differs between
+#   them is the scale of neurons, and a linear probe can undo scale.
+# - Neither is the right one. Who compares images by distances in the layer as it is needs its scale;
+#   who trains a probe on it does not.
+# - A part's CKA with the whole is about how noisy its kernel is, not about what it lacks: every
+#   neuron had the same chance to be in it. What two disjoint parts share is the harder question.
+# - Whether the neurons are a better or a worse basis than a random one is, to the closed form, a
+#   question of their variances alone.
+#
+# ## Exercises
+#
+# 1. **One large neuron.** Take a layer of $d$ neurons whose correlations are all alike, and give one
+#    of them $s$ times the variance of the others. Write down $\mathrm{CV}^2$ as a function of $s$
+#    and $d$. What does DR of CKA tend to as $s$ grows, and what does DR of a linear probe do?
+# 2. **Squares.** Divide the CKA of two disjoint tenths in the table `parts` by the square of the CKA
+#    of a tenth with the whole. The closed form says $(1 - r)\, d / (d - 1)$. For which network is
+#    it farther off, and why? (Hint: the figure of the closed form's error.)
+# 3. **The most diffuse basis.** Show that every layer has an orthonormal basis in which all
+#    directions have the same variance. (Hint: for two of them, turn one towards the other.) What is
+#    $r$ there, and how much smaller is it than in a random basis?
+
+# %% [markdown]
+# ## What made this page
+
+# %%
+session.show_provenance()
+session.finish()
