@@ -22,7 +22,9 @@ from ..measures.features import Features
 from ..measures.guessing import beats_guessing
 from ..measures.hits import Hits
 from ..measures.image_groups import group_means
+from ..measures.intrinsic_dimension import intrinsic_dimension
 from ..measures.neighbours import NEIGHBOURS, neighbour_overlap
+from ..measures.neural_collapse import within_over_between
 from ..measures.neuron_sampling import corrected_cka_curve, disjoint_cka_curve
 from ..measures.selections import SELECTIONS, Ordering, orderings, sizes_of
 from ..measures.spectrum import Spectrum, spectrum
@@ -33,6 +35,16 @@ from ..probes.probe import Arrays
 from ..probes.ridge import RidgeProbe
 from ..progress import progress
 from ..store import Cache, code_digest, versions
+
+GEOMETRY = (
+    "participation",
+    "variation",
+    "effective_rank",
+    "diagonal_share",
+    "dimension",
+    "collapse",
+)
+"""What :meth:`ProbedLayer.geometry` gives."""
 
 
 class ProbedLayer:
@@ -222,6 +234,26 @@ class ProbedLayer:
         kept = self._cached({"measure": "spectrum", "standardize": standardize}, compute)
         participation, variation, rank = kept["values"].tolist()
         return Spectrum(self.d, participation, variation, rank, kept.get("by_images"))
+
+    def geometry(self) -> dict[str, float]:
+        """What may tell how redundant a layer is without measuring it: ``participation`` ratio,
+        squared ``variation`` of the neurons' variances, ``effective_rank``, ``diagonal_share`` (r),
+        intrinsic ``dimension``, and ``collapse`` (NC1), which alone needs labels: those of the
+        train images. NaN where it cannot be stated.
+        """
+
+        def compute() -> Arrays:
+            found, labelled = spectrum(self.statistics), self.features.y_train is not None
+            numbers = [
+                *found.values,
+                found.diagonal_share,
+                intrinsic_dimension(self.features.X_train),
+                within_over_between(self.statistics) if labelled else np.nan,
+            ]
+            return {"numbers": np.array(numbers)}
+
+        numbers = self._cached({"measure": "geometry"}, compute)["numbers"].tolist()
+        return dict(zip(GEOMETRY, numbers, strict=True))
 
     def _images(self) -> Any:
         """The train images' features, one view of each; None of a single image."""
