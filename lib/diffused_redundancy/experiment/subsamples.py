@@ -29,8 +29,8 @@ how much less the fifth has, and diffused redundancy of accuracy.
 """
 
 HALF_DECADES = (0, 1, 2)
-"""Penalties of the logistic probe that a subsample tries first, in half decades above the one
-chosen for the next larger subsample: with fewer images the best one is seldom weaker.
+"""Penalties that a subsample tries first, in half decades above the one chosen for the next larger
+subsample: with fewer images the best one is seldom weaker.
 """
 
 
@@ -168,40 +168,42 @@ def sampled(
 
 
 def all_sampled(
-    layers: Mapping[str, ProbedLayer], seeds: Sequence[int]
+    layers: Mapping[str, ProbedLayer], seeds: Sequence[int], *, logistic_steps: float = 0.5
 ) -> dict[tuple[str, str], list[Sampled]]:
-    """Every layer with fewer train images, by case and :data:`KINDS` of probes: the ridge probe at
-    two numbers of images a doubling, the logistic one at each four times the one before, with the
-    first few seeds.
+    """Every layer with fewer train images, by case and :data:`KINDS` of probes.
 
     Parameters
     ----------
     layers : mapping from a case to ProbedLayer
     seeds : sequence of int
-        Of the draws.
+        Of the draws; logistic probes have the first few.
+    logistic_steps : float
+        Numbers of train images in a doubling, of logistic probes: by default each is four times the
+        one before. Ridge probes have two in a doubling.
     """
     found = {}
     for case, layer in layers.items():
         ridge, logistic, fixed = ((case, kind) for kind in KINDS)
         few = list(seeds)[:FEWER_DRAWS]
         found[ridge] = sampled(layer, "ridge", seeds)
-        found[logistic] = sampled(layer, "logistic", few, steps=0.5)
+        found[logistic] = sampled(layer, "logistic", few, steps=logistic_steps)
         penalty = found[logistic][-1].penalties[0]
-        found[fixed] = sampled(layer, "logistic", few, steps=0.5, penalty=penalty)
+        found[fixed] = sampled(layer, "logistic", few, steps=logistic_steps, penalty=penalty)
     return found
 
 
 def _chosen(layer: ProbedLayer, probe: str, larger: float | None) -> float:
-    """The penalty chosen on a layer's train images; of the logistic probe among half decades,
-    beginning at ``larger``, that of the next larger subsample.
+    """The penalty chosen on a layer's train images, among half decades, beginning at ``larger``:
+    that of the next larger subsample.
     """
+    if larger is not None:
+        grid = [_half_decades(larger, up) for up in HALF_DECADES]
+        return layer.choice_on(probe, grid, extend=True).penalty
+    own = layer.penalty(probe).penalty
     if probe == "ridge":
-        return layer.ridge_penalty.penalty
-    if larger is None:  # no stronger decade is as good, but half a decade more may be
-        own = layer.logistic_penalty.penalty
-        return layer.choice_on("logistic", [own, _half_decades(own, 1)]).penalty
-    grid = [_half_decades(larger, up) for up in HALF_DECADES]
-    return layer.choice_on("logistic", grid, extend=True).penalty
+        return own
+    # of whole decades no stronger one is as good, but half a decade more may be
+    return layer.choice_on("logistic", [own, _half_decades(own, 1)]).penalty
 
 
 def _half_decades(penalty: float, up: int) -> float:

@@ -12,7 +12,17 @@ import pandas as pd
 
 from ..experiment.subsamples import Sampled, data_curve
 from ..uncertainty.extrapolation import LAWS
-from ..uncertainty.growth import CUTS, Change, Check, Forecast, Growth, change, checks, forecast
+from ..uncertainty.growth import (
+    CUTS,
+    FEWEST,
+    Change,
+    Check,
+    Forecast,
+    Growth,
+    change,
+    checks,
+    forecast,
+)
 from .figure_data import Point, Series
 from .phrases import listed
 
@@ -300,7 +310,7 @@ def describe_forecasts(forecasts: Mapping[Key, Forecast], quantity: str = "share
     """Sentences: a quantity with all train images and what may be expected of more."""
     by_probe = _by_probe(forecasts, quantity)
     if not by_probe:
-        return "Nothing can be extrapolated from one number of train images."
+        return f"Nothing is extrapolated from fewer than {FEWEST} numbers of train images."
     told, factors = [], []
     for probe, some in by_probe.items():
         parts = []
@@ -329,35 +339,43 @@ def _times(factors: Sequence[float]) -> str:
 
 
 def describe_claim(
-    effects: Mapping[Key, Change], forecasts: Mapping[Key, Forecast], probe: str
+    effects: Mapping[Key, Change],
+    curves: Mapping[Key, Growth],
+    forecasts: Mapping[Key, Forecast],
+    probe: str,
 ) -> str:
     """What the number of train images means for claim 1, with one probe: where it moves the share,
     and on which side of 95% the share is with all train images and, as far as can be told, more.
     """
-    these = _by_probe(forecasts, "share").get(probe, {})
-    if not these:
-        return f"Shares with {probe} were not measured at several numbers of train images."
+    these = _by_probe(curves, "share").get(probe, {})
+    if not any(curve.complete for curve in these.values()):
+        return f"Shares with {probe} were not measured."
     sides: dict[str, list[str]] = {}
-    for case, one in these.items():
-        measured = _points(one.curve)[-1]
-        words = (
-            f"{_side(measured.low, measured.high)} with all train images and "
-            f"{_side(one.low, one.high)} with {one.target:,}"
-        )
+    for case, curve in these.items():
+        if not curve.complete:  # no better than guessing
+            continue
+        measured = _points(curve)[-1]
+        words = f"{_side(measured.low, measured.high)} with all train images"
+        one = forecasts.get((case, probe, "share"))
+        if one is not None:
+            words += f" and {_side(one.low, one.high)} with {one.target:,}"
         sides.setdefault(words, []).append(case)
+    changes = _by_probe(effects, "share").get(probe, {})
     clear = [
         f"{one.outcome} by {100 * abs(one.size):.1f} points on {case}"
-        for case, one in _by_probe(effects, "share").get(probe, {}).items()
+        for case, one in changes.items()
         if one.outcome != _OPEN
     ]
     moved = (
-        f"With all train images the share is {listed(clear)} than with a quarter"
+        f"with all train images the share is {listed(clear)} than with a quarter"
         if clear
-        else "No share is clearly another with all train images than with a quarter"
+        else "no share is clearly another with all train images than with a quarter"
+        if changes
+        else "no share is known with a quarter of the train images"
     )
     return (
         f"**What it means for claim 1** ({BAR:.0%} of the full layer's accuracy, with 45,000 train "
-        f"images). With {probe}: {moved}. The share is "
+        f"images). With {probe}, {moved}. The share is "
         f"{'; '.join(f'{words} on {listed(on)}' for words, on in sides.items())}."
     )
 

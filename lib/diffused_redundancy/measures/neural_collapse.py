@@ -37,7 +37,8 @@ def within_over_between(statistics: SufficientStatistics) -> float:
     Examples
     --------
     >>> X = torch.tensor([[0.0], [2.0], [1.0], [3.0]])  # means 1 and 2, a variance of 1 in each
-    >>> within_over_between(SufficientStatistics.from_features(X, [0, 0, 1, 1], device="cpu"))
+    >>> statistics = SufficientStatistics.from_features(X, [0, 0, 1, 1], device="cpu")
+    >>> round(within_over_between(statistics), 9)
     2.0
     """
     one = check_statistics(statistics)

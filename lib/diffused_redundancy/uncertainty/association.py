@@ -36,7 +36,7 @@ class Association:
     Attributes
     ----------
     value : float
-        A rank correlation, or a gain; NaN with fewer than five units.
+        A rank correlation, or a gain; NaN with fewer than five units, or where all are equal.
     low, high : float
         95% bootstrap interval over units.
     p : float
@@ -55,8 +55,10 @@ class Association:
 
     @property
     def clear(self) -> bool:
-        """Whether the corrected p is at most 5%."""
-        return at_most(self.corrected_p)
+        """Whether the corrected p is at most 5% and the interval leaves out 0: units taken to be
+        exchangeable, and units drawn anew.
+        """
+        return at_most(self.corrected_p) and (self.low > 0 or self.high < 0)
 
 
 _NAN = float("nan")
@@ -101,6 +103,8 @@ def rank_correlation(x: Any, y: Any, *, seed: int = 0) -> Association:
         return replace(NOTHING, units=len(ours))
     rng = np.random.default_rng(seed)
     observed = float(_correlations(rankdata(ours)[None], rankdata(theirs)[None])[0])
+    if np.isnan(observed):  # all are equal
+        return replace(NOTHING, units=len(ours))
     drawn = rng.integers(len(ours), size=(RESAMPLES, len(ours)))
     draws = _correlations(rankdata(ours[drawn], axis=1), rankdata(theirs[drawn], axis=1))
     orders = rng.permuted(np.tile(rankdata(ours), (PERMUTATIONS, 1)), axis=1)
@@ -177,6 +181,8 @@ def predictive_gain(x: Any, y: Any, *, seed: int = 0) -> Association:
         return replace(NOTHING, units=units)
     rng = np.random.default_rng(seed)
     observed = float(_gains(ours[None], theirs, np.ones((1, units)))[0])
+    if np.isnan(observed):
+        return replace(NOTHING, units=units)
     weights = rng.multinomial(units, np.full(units, 1 / units), size=RESAMPLES).astype(float)
     draws = _gains(ours[None], theirs, weights)
     orders = np.argsort(rng.random((PERMUTATIONS, units)), axis=1)

@@ -18,6 +18,11 @@ from .extrapolation import Noise, Prediction, noise, predictions, range_over
 CUTS = (4, 2)
 """A forecast is checked from up to all train images over these."""
 
+FEWEST = 4
+"""Numbers of train images that a forecast takes: with fewer, the only laws that can be fitted are
+those that say in advance where the value goes.
+"""
+
 
 @dataclass(frozen=True)
 class Growth:
@@ -191,10 +196,12 @@ class Check:
 
 
 def checks(curve: Growth) -> list[Check]:
-    """The value with all train images predicted from a quarter and from half of them, by each
-    law.
+    """The value with all train images predicted from a quarter and from half of them, by each law;
+    none with fewer than four numbers of train images.
     """
     found: list[Check] = []
+    if len(curve.images) < FEWEST:
+        return found
     for cut in CUTS:
         part = curve.until(1.01 * curve.pool / cut)  # numbers of images are rounded
         known = any(len(part.images) and one.up_to == part.images[-1] for one in found)
@@ -221,8 +228,7 @@ class Forecast:
         Laws that missed what was measured with all train images when they were given a part.
     low, high : float
         The range over intervals: that of the power law to an asymptote and those of the other
-        laws, which are special cases of it or nearly so, unless they failed. Of all laws where
-        none is left.
+        laws, which are special cases of it or nearly so, unless they failed.
     """
 
     curve: Growth
@@ -234,7 +240,7 @@ class Forecast:
 
 
 def forecast(curve: Growth, target: int) -> Forecast | None:
-    """A curve extrapolated to so many train images, by every law; None with fewer than two numbers
+    """A curve extrapolated to so many train images, by every law; None with fewer than four numbers
     of train images.
 
     Notes
@@ -244,10 +250,10 @@ def forecast(curve: Growth, target: int) -> Forecast | None:
     6,000 and at 45,000 images in 95 to 98% of the cases, the range in 97 to 99%. Where the law is
     not true, nothing holds: :func:`checks` say how it fares on the images at hand.
     """
-    if len(curve.images) < 2:
+    if len(curve.images) < FEWEST:
         return None
     laws = curve.predictions(target)
     failed = {one.law for one in checks(curve) if not one.held}
     left = [one for one in laws if one.law == "asymptote" or one.law not in failed]
     names = tuple(one.law for one in laws if one.law in failed)
-    return Forecast(curve, target, laws, names, *range_over(left or laws))
+    return Forecast(curve, target, laws, names, *range_over(left))
