@@ -59,7 +59,8 @@ session.say(f"X is {X.shape[0]} by {X.shape[1]}.")
 # `dr.measure` compares random subsets of the columns with the whole matrix by linear *centred
 # kernel alignment* (CKA): 1 if images that are alike in one are alike in the other, near 0 if the
 # two have nothing to do with each other. It does so at **every** size $k = 1, 2, \dots, d$, for
-# each seed. What it returns, printed, is one sentence.
+# each seed: of the columns as they are, and *standardized*, each divided by its standard deviation,
+# so that none counts for more than another. What it returns, printed, is one sentence.
 
 # %% papermill_description=cka
 result = dr.measure(X, seeds=SEEDS, device=DEVICE)

@@ -296,6 +296,69 @@ if larger:
     )
 
 # %% [markdown]
+# ## What if the network was trained on the task itself?
+#
+# The authors' code also trains networks from scratch on the downstream task. Here the zoo has one
+# for each task: the architecture, the loss and the number of steps of the reference, but its images
+# are the train part of the task, and its test part is never trained on. They stand beside the
+# reference networks on that task, at the penalty of this page, which was chosen without them:
+# cross-validation on images that a network has learned by heart is no guide. For the same reason the
+# probe sees train features that are neater than those of test images.
+
+# %% papermill_description=from-scratch
+from diffused_redundancy.experiment.measurements import measured_beside
+from diffused_redundancy.paper import from_scratch
+
+trained = from_scratch.networks(session.nets, session.tasks)
+own = measured_beside(
+    measurements,
+    [
+        (trained[task.name], task, session.layer(trained[task.name], task))
+        for task in session.tasks
+        if task.name in trained
+    ],
+    probe=PROBE,
+    selections=["random"],
+    seeds=SEEDS,
+    fractions=FRACTIONS,
+)
+own_bands = (
+    penalty_bands.bands_beside(
+        measurements,
+        {from_scratch.FROM_SCRATCH: own},
+        (from_scratch.PRETRAINED, reference),
+        session.layer,
+        delta,
+        SEEDS[:3],
+    )
+    if PROBE == "ridge"
+    else {}
+)
+session.say(from_scratch.describe_tasks(trained, session.tasks))
+session.table(
+    from_scratch.beside_pretrained(measurements, own, reference, delta, own_bands),
+    "from-scratch",
+    show=False,
+)
+
+# %%
+if own.all:
+    session.figure(
+        figures.curves_figure(from_scratch.kept_panels(measurements, own, reference, delta)),
+        "from-scratch",
+        alt="The share of the whole layer's accuracy that random neurons keep against their number, "
+        "one plot per task, for the network trained on the task itself and for the pre-trained "
+        "networks of the reference loss.",
+    )
+    session.say(
+        from_scratch.describe_from_scratch(measurements, own, reference, delta, own_bands)
+    )
+
+# %% [markdown]
+# Bands reach from the smallest to the largest value over subsets and networks. What is kept is a
+# share of a network's *own* accuracy: look at that first.
+
+# %% [markdown]
 # ## By width and family
 #
 # The `miniature_resnet` networks differ in the width of the last stage only; everything before it
@@ -350,14 +413,21 @@ session.table(comparisons.trends_table(wider, "doubling"), "trends-width")
 # %% [markdown]
 # ## Beside the paper
 #
-# The paper's table 1 (ICLR version; $\delta = 0.9$, logistic probes on a coarse grid) has two
-# families, trained on ImageNet. Other networks and other images than here, so the numbers need not
-# agree:
+# The paper's table 1 (its first version; $\delta = 0.9$, logistic probes on a coarse grid of sizes)
+# has two families, trained on ImageNet. Where this run measured the same network on the same task,
+# DR is compared on the same sizes, as in `02_probes`:
 
 # %%
-from diffused_redundancy.findings import probing
+from diffused_redundancy.paper import beside, printed
+from diffused_redundancy.report import display
 
-session.table(probing.paper_table(), "paper")
+session.say(display.markdown_table(printed.printed_table()))
+accuracies = [(one.net, one.task, one.curve("accuracy"), one.about) for one in measurements.all]
+cells = beside.compared(accuracies, session.protocol)
+session.table(beside.beside_table(cells), "paper", show=False)
+if not (shown := beside.shown_beside(cells)).empty:
+    session.say(display.markdown_table(shown))
+session.say(beside.describe_beside(cells))
 session.say(pretraining.describe_families(measurements, by_family, delta))
 
 # %% [markdown]

@@ -204,6 +204,51 @@ variances = neuron_variances((net, task, session.layer(net, task)) for net in co
 session.table(matryoshka.leading_variance(variances, 8), "leading-variance")
 
 # %% [markdown]
+# ## Is a layer that was trained to be small redundant in itself?
+#
+# An FF network had to make do with its first $m$ features. Take these for the whole layer: can some
+# of *them* be dropped at random? The authors' code measures random subsets of 1, 2, 4 and 6 of 8
+# such features, and so on; here every size of every $m$. Beside them are as many first features of
+# one nested and one plain network, with one penalty for a task and an $m$. In the plain network
+# these are $m$ of many that nobody asked to do by themselves. A few features do not reach far above
+# chance on hard tasks, and what is left of an accuracy that is mostly chance is easily kept: the
+# lower row is DR above chance.
+
+# %% papermill_description=fixed-features
+from diffused_redundancy.experiment.measurements import measured_first_features
+from diffused_redundancy.paper import fixed_features
+
+within = measured_first_features(
+    fixed_features.compared(session.nets),
+    session.tasks,
+    session.layer,
+    probe=PROBE,
+    seeds=SEEDS,
+    fractions=FRACTIONS,
+)
+session.table(fixed_features.within_table(within, delta), "fixed-features", show=False)
+session.table(fixed_features.within_curves(within), "fixed-features-curves", show=False)
+gaps = fixed_features.gaps(within, delta)
+session.table(fixed_features.gaps_table(gaps), "fixed-features-gaps", show=False)
+
+# %%
+if within:
+    session.figure(
+        figures.series_figure(
+            fixed_features.within_series(within, delta),
+            "features taken for the whole layer, m",
+            [f"DR({delta:g}) within them", f"DR({delta:g}) above chance"],
+            ticks=fixed_features.within_ticks(within),
+            log=True,
+        ),
+        "fixed-features",
+        alt="Diffused redundancy of accuracy within the first m features against m, one column per "
+        "task: of networks trained on m features only, of the nested prefix of an MRL layer, and "
+        "of the first m features of a standard one. The lower row is above chance.",
+    )
+session.say(fixed_features.describe_within(within, delta))
+
+# %% [markdown]
 # ## What the numbers say
 
 # %%
@@ -233,6 +278,9 @@ session.result(**grouping.results_of(measurements, delta))
 #   says; whether a low DR of CKA is only that, the verdict on standardized neurons.
 # - Training for structure and having diffused redundancy do not exclude one another; how much is
 #   left is what claim 7 is about.
+# - Being small does not exclude it either, if DR within fixed features says so: the figure shows
+#   from which size on some of them can be dropped at random, and whether that is less than of as
+#   many neurons that were never trained to be few.
 #
 # ## Exercises
 #

@@ -22,7 +22,7 @@
 # The paper does not ask this. Everything here follows from the Gram matrix of the neurons, exactly
 # and at every size, so that it costs seconds.
 #
-# **Cost** of the default run on two CPU cores: half a minute, after the features.
+# **Cost** of the default run: forty seconds of one CPU core, after the features.
 
 # %% [markdown]
 # ## Parameters

@@ -70,6 +70,8 @@ COLUMNS = {
         *("case", "r", "largest error, all k", "at k", "largest error, k ≥ 10%"),
         "within 0.02 from k",
     ],
+    "01_cka-standardized-means": MEANS,
+    "01_cka-standardized-redundancy": REDUNDANCY,
     "01_cka-debiased": [
         *("case", "plain at 10%", "debiased at 10%", "largest difference", "at k"),
     ],
@@ -96,7 +98,9 @@ COLUMNS = {
     ],
     "02_probes-precision": PRECISION,
     "02_probes-paper": [
-        *("net", "d", "ImageNet top-1", "DR, CIFAR10", "DR, CIFAR100", "DR, Flowers", "DR, Pets"),
+        *("source", "network", "net", "d", "top1", "task", "quantity", "delta", "fraction"),
+        *("paper", "paper_below", "ours", "low", "high", "ours_all_sizes", "low_all_sizes"),
+        *("high_all_sizes", "outcome", "reason", "differs"),
     ],
     "05_fairness-spread": [
         *("task", "net", "neurons", "k", "mean", "worst class", "Gini", *plain.NULLS),

@@ -78,38 +78,24 @@ def audit_cka(run: Run, audit: Audit) -> None:
             means = tables["means"].query("case == @case and selection == @selection")
             how = {"where": where, "slack": CKA_ERROR}
             check_means(audit, f"{name}-means", means, sizes, values, **how)
-            for _, row in rows.iterrows():
-                at = f"{where}, delta {row['delta']}"
-                check_delta(audit, f"{name}-redundancy", row, d, at)
-                first = first_reaching(values.mean(0), row["delta"], sizes)
-                first_is(audit, f"{name}-redundancy", at, row["k"], first)
-                audit.numbers(f"{name}-redundancy", "full", row["full"], 1, where=at)
-                audit.numbers(f"{name}-redundancy", "seeds", row["seeds"], len(seeds), where=at)
-                key = f"DR({row['delta']:g}) of cka, {case}"
-                if selection == "random":
-                    mine = np.nan if first is None else 1 - first / d
-                    audit.numbers(f"{name}.json", "DR", results[key], mine, where=key)
-            if len(rows) and (selection == "random" or not run.part):
-                near = near_interval(run, most, rows)
-                spread = _cka_spread(run, layer, selection, seeds, near)
-                for _, row in rows.dropna(subset=["low"]).iterrows():
-                    ends = spread.interval(row["delta"], np.random.default_rng(3))
-                    at = f"{where}, delta {row['delta']}"
-                    check_interval(audit, f"{name}-redundancy", row, ends, spread, at)
+            spread = _audit_redundancy(
+                run,
+                audit,
+                f"{name}-redundancy",
+                rows,
+                layer,
+                selection,
+                seeds,
+                values,
+                sizes,
+                where,
+            )
             if selection == "random":
+                _audit_told(audit, results, "cka", case, rows, values, sizes, d)
                 _audit_closed_form(run, audit, tables, case, layer, sizes, values)
                 _audit_debiased(run, audit, tables["debiased"], case, layer, parameters)
-                check_every_subset(
-                    audit,
-                    run,
-                    name,
-                    case,
-                    lambda sizes, s=seeds, of=layer: np.stack(
-                        [of.cka("random", one, sizes) for one in s]
-                    ),
-                    0.9,
-                    d,
-                )
+                _audit_every_subset(run, audit, case, layer, seeds, "similarity")
+                _audit_standardized(run, audit, case, layer.standardized(), parameters)
                 key, fifth = f"cka at 20%, {case}", size_of(0.2, d)
                 mine = values[:, sizes.index(fifth)].mean()
                 audit.numbers(
@@ -121,8 +107,89 @@ def audit_cka(run: Run, audit: Audit) -> None:
                     audit.numbers(f"{name}-precision", "DR", row["DR"], kept["DR"], where=case)
 
 
+def _audit_redundancy(
+    run: Run,
+    audit: Audit,
+    name: str,
+    rows: pd.DataFrame,
+    layer: PlainLayer,
+    selection: str,
+    seeds: Sequence[int],
+    values: np.ndarray,
+    sizes: Sequence[int],
+    where: str,
+    standardize: bool = False,
+) -> Spread | None:
+    """DR of one selection, with its intervals; what these are resampled from."""
+    for _, row in rows.iterrows():
+        at = f"{where}, delta {row['delta']}"
+        check_delta(audit, name, row, layer.d, at)
+        first = first_reaching(values.mean(0), row["delta"], sizes)
+        first_is(audit, name, at, row["k"], first)
+        audit.numbers(name, "full", row["full"], 1, where=at)
+        audit.numbers(name, "seeds", row["seeds"], len(seeds), where=at)
+    if not len(rows) or (selection != "random" and run.part):
+        return None
+    near = near_interval(run, layer.most(selection), rows)
+    spread = _cka_spread(run, layer, selection, seeds, near, standardize)
+    for _, row in rows.dropna(subset=["low"]).iterrows():
+        ends = spread.interval(row["delta"], np.random.default_rng(3))
+        check_interval(audit, name, row, ends, spread, f"{where}, delta {row['delta']}")
+    return spread
+
+
+def _audit_told(
+    audit: Audit,
+    results: dict,
+    measure: str,
+    case: str,
+    rows: pd.DataFrame,
+    values: np.ndarray,
+    sizes: Sequence[int],
+    d: int,
+) -> None:
+    """DR among the results."""
+    for delta in rows["delta"]:
+        key = f"DR({delta:g}) of {measure}, {case}"
+        first = first_reaching(values.mean(0), delta, sizes)
+        mine = np.nan if first is None else 1 - first / d
+        audit.numbers("01_cka.json", "DR", results[key], mine, where=key)
+
+
+def _audit_every_subset(
+    run: Run, audit: Audit, case: str, layer: PlainLayer, seeds: Sequence[int], part: str
+) -> None:
+    def values(sizes: Sequence[int]) -> np.ndarray:
+        return np.stack([layer.cka("random", one, sizes) for one in seeds])
+
+    check_every_subset(audit, run, "01_cka", case, values, 0.9, layer.d, part)
+
+
+def _audit_standardized(
+    run: Run, audit: Audit, case: str, layer: PlainLayer, parameters: dict
+) -> None:
+    """The curves and DR of standardized neurons."""
+    name, seeds = "01_cka-standardized", seeds_of("random", parameters)
+    rows = run.table(f"{name}-redundancy").query("case == @case")
+    sizes = run.sizes(layer.d, *rows["k"].dropna().astype(int))
+    values = np.stack(run.map(lambda seed: layer.cka("random", seed, sizes), seeds))
+    means = run.table(f"{name}-means").query("case == @case")
+    check_means(audit, f"{name}-means", means, sizes, values, where=case, slack=CKA_ERROR)
+    _audit_redundancy(
+        run, audit, f"{name}-redundancy", rows, layer, "random", seeds, values, sizes, case, True
+    )
+    results = run.told("01_cka")["results"]
+    _audit_told(audit, results, "standardized cka", case, rows, values, sizes, layer.d)
+    _audit_every_subset(run, audit, case, layer, seeds, "similarity, standardized neurons")
+
+
 def _cka_spread(
-    run: Run, layer: PlainLayer, selection: str, seeds: Sequence[int], sizes: np.ndarray
+    run: Run,
+    layer: PlainLayer,
+    selection: str,
+    seeds: Sequence[int],
+    sizes: np.ndarray,
+    standardize: bool,
 ) -> Spread:
     """Curves of CKA, and how they change when a hundredth of the images is left out (jackknife)."""
     images = layer.n // layer.views
@@ -135,6 +202,7 @@ def _cka_spread(
         left = PlainLayer(
             first_view[group != g], layer.y[:images][group != g], layer.T[:2], layer.z[:2]
         )
+        left = left.standardized() if standardize else left
         curves = []
         for seed in some:
             if selection == "random":

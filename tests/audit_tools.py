@@ -483,8 +483,12 @@ def stated(because: str, start: str) -> list[float]:
     return [float(one) for one in re.findall(r"[+-]?\d+(?:\.\d+)?", text[: end and end.start()])]
 
 
-def verdicts_of(run: Run, notebook: str, claim: int) -> list[str]:
-    return [one["because"] for one in run.told(notebook)["verdicts"] if one["claim"] == claim]
+def verdicts_of(run: Run, notebook: str, claim: int, part: str | None = None) -> list[str]:
+    return [
+        one["because"]
+        for one in run.told(notebook)["verdicts"]
+        if one["claim"] == claim and part in (None, one["part"])
+    ]
 
 
 TENTHS = 0.0501
@@ -492,10 +496,17 @@ TENTHS = 0.0501
 
 
 def check_every_subset(
-    audit: Audit, run: Run, notebook: str, case: str, values_at: Callable, bar: float, d: int
+    audit: Audit,
+    run: Run,
+    notebook: str,
+    case: str,
+    values_at: Callable,
+    bar: float,
+    d: int,
+    part: str | None = None,
 ) -> None:
     """Claim 2: the size from which each order keeps a share."""
-    for because in verdicts_of(run, notebook, 2):
+    for because in verdicts_of(run, notebook, 2, part):
         said = stated(because, f"{case}: from k = ")
         if not said:
             continue

@@ -164,6 +164,12 @@ class PlainLayer:
         self.ties: dict[tuple[float, str, int, int], int] = {}
         self._logistic: dict[tuple[float, str, int, int], np.ndarray] = {}
 
+    def standardized(self) -> PlainLayer:
+        """The layer with every neuron divided by its standard deviation; constant ones stay."""
+        deviation = self.X.std(0)
+        deviation[deviation <= 1e-12 * deviation.max()] = 1
+        return PlainLayer(self.X / deviation, self.y, self.T / deviation, self.z, views=self.views)
+
     @cached_property
     def gram(self) -> np.ndarray:
         return self.X.T @ self.X

@@ -20,6 +20,7 @@ DIRECTION = (
     "probes",
     "experiment",
     "findings",
+    "paper",
     "report",
     "parameters",
     "presets",

@@ -11,6 +11,7 @@ from diffused_redundancy.experiment.penalty_bands import GroupBands
 from diffused_redundancy.findings import comparisons, pretraining
 from diffused_redundancy.findings.claims import CLAIMS
 from diffused_redundancy.findings.grouping import grouped
+from diffused_redundancy.nets.zoo import trained_on
 from made_up import D, curve, measurement, net, rising, task
 
 ADVERSARIAL = "adversarial L2 0.5"
@@ -39,12 +40,14 @@ def losses() -> Measurements:
 def test_sets_are_compared_with_the_next_smaller_one():
     nets = [net("m", images=40), net("s", upstream="few", images=4), net("l", upstream="many")]
     nets.append(net("x", upstream="most", images=120))
+    nets.append(net(*trained_on("digits"), upstream="1,297 handwritten digits", images=60))
     measurements = Measurements(
-        [measurement(n, task(), k) for n, k in zip(nets, (40, 60, 30, 20), strict=True)]
+        [measurement(n, task(), k) for n, k in zip(nets, (40, 60, 30, 20, 10), strict=True)]
     )
     differences = pretraining.upstream_differences(measurements, grouped(nets, "upstream"), 0.9)
     pairs = [(one.group, one.against) for one in differences if one.measure == "cka"]
-    assert pairs == [("letters", "few"), ("most", "letters")]  # that of unknown size is left out
+    # that of unknown size is left out, and so is the train part of a task
+    assert pairs == [("letters", "few"), ("most", "letters")]
     assert {one.outcome for one in differences} == {"no power"}
     assert [one.comparison.difference for one in differences[:2]] == pytest.approx([0.2, 0.2])
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from conftest import make_layer
 from diffused_redundancy.experiment import stages
 from diffused_redundancy.experiment.measurements import (
     measured_all,
+    measured_beside,
+    measured_first_features,
     measured_hits,
     neuron_variances,
 )
@@ -48,6 +51,62 @@ def test_hits_give_the_accuracies_of_the_curve():
     assert np.allclose(mean, curve.values, atol=1e-12)
     assert hits.full.mean() == pytest.approx(curve.full)
     assert np.allclose(hits.by_class[:, -1], hits.full_by_class, atol=1e-12)
+
+
+def test_further_networks_are_measured_at_the_penalties_there_are():
+    first, other, layer = net("a"), net("b"), made(9)
+    how = {name: HOW[name] for name in ("selections", "seeds", "fractions")} | {"probe": "ridge"}
+    tasks = [task("t"), task("u")]
+    measurements = measured_all(
+        [(first, where, made(n)) for where, n in zip(tasks, (12, 8), strict=True)], **how
+    )
+    more = measured_beside(measurements, [(other, tasks[1], layer)], **how)
+    penalty = measurements.of(first, tasks[1]).penalty
+    (one,) = more.all
+    assert (one.net, one.task, one.penalty) == (other, tasks[1], penalty)
+    expected = layer.ridge("random", [1, 2], penalty=penalty)
+    assert np.array_equal(one.curve("accuracy").values, expected.values)
+
+
+@pytest.mark.parametrize("probe", ["ridge", "logistic"])
+def test_random_subsets_of_the_first_features_are_those_of_a_layer_that_has_no_others(probe):
+    """Against probes of scikit-learn on the columns themselves."""
+    from sklearn.linear_model import LogisticRegression, RidgeClassifier
+
+    layers = {("a", "t"): made(), ("b", "t"): made()}
+    asked = []
+
+    def layer(network, where):
+        asked.append((network.name, where.name))
+        return layers[network.name, where.name]
+
+    nets, where = [net("a"), net("b")], task("t")
+    found = measured_first_features(
+        {2: nets[:1], 5: nets}, [where], layer, probe=probe, seeds=[1, 2, 3], fractions=[0.4, 1.0]
+    )
+    assert list(found) == [2, 5] and asked == [("a", "t"), ("a", "t"), ("b", "t")]
+    assert all("features" not in vars(one) for one in layers.values())
+    five = found[5].of(nets[1], where)
+    assert (
+        five.d == 5
+        and set(five.accuracy) == {"random"}
+        and five.curve("accuracy").seeds == (1, 2, 3)
+    )
+    assert found[5].of(nets[0], where).penalty == five.penalty
+    X, y = make_layer(300, 12)
+    X = X[:, :5] - X[:200, :5].mean(0)
+    unit = X[:200].var(0).mean()
+    for seed in (1, 2, 3):
+        columns = torch.randperm(5, generator=torch.Generator().manual_seed(seed))[:2].numpy()
+        train, test = X[:200, columns], X[200:, columns]
+        if probe == "ridge":
+            theirs = RidgeClassifier(alpha=five.penalty * 200 * unit)
+        else:
+            theirs = LogisticRegression(C=1 / (200 * five.penalty), tol=1e-8, max_iter=10_000)
+            train, test = train / np.sqrt(unit), test / np.sqrt(unit)
+        score = theirs.fit(train, y[:200]).score(test, y[200:])
+        accuracy = five.curve("accuracy")
+        assert accuracy.values[seed - 1, accuracy.column(2)] == pytest.approx(score, abs=1e-9)
 
 
 def test_variances_are_of_train_images():

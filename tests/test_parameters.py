@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT
 from diffused_redundancy import parameters, presets
 from diffused_redundancy.__main__ import main
+from diffused_redundancy.measures.selections import SELECTIONS
 
 
 @pytest.mark.parametrize("notebook", parameters.available())
@@ -31,6 +32,30 @@ def test_declared_parameters_are_valid_and_understood_by_papermill(notebook):
     }
     assert set(theirs) == set(known)
     assert all(theirs[name].help for name in known)
+
+
+def test_the_authors_other_runs_are_presets():
+    """30 seeds of the robust ResNet50 at three sizes, principal components of other families, and
+    finer fractions than the paper's.
+    """
+    seeds, pca = presets.preset("paper-seeds"), presets.preset("paper-pca")
+    assert seeds.notebooks == pca.notebooks == ("02_probes",)
+    values = seeds.of("02_probes")
+    assert values["NETS"] == ["resnet50.robust_l2_3"] and values["TASKS"] == ["cifar10", "cifar100"]
+    assert values["SEEDS"] == list(range(1, 31)) and values["FRACTIONS"] == [0.1, 0.2, 0.3, 1.0]
+    values = pca.of("02_probes")
+    families = {net.partition(".")[0] for net in values["NETS"]}
+    assert families == {
+        *("vit_small_patch16_224", "vit_small_patch32_224", "vgg16_bn", "resnet18"),
+        "wide_resnet50_2",
+    }
+    assert set(values["SELECTIONS"]) == {"random", "pca", "pca_least"}
+    assert set(parameters.PRESET_SELECTIONS) <= set(SELECTIONS)
+    assert values["TASKS"] == presets.preset("paper").everywhere["TASKS"]
+    finer = {0.02, 0.03, 0.04, 0.075, 0.15, 0.25, 0.4}
+    assert finer <= set(presets.preset("paper").everywhere["FRACTIONS"])
+    for notebook in ("02_probes", "03_pretraining", "06_layers"):
+        assert finer <= set(parameters.declared(notebook)["FRACTIONS"].default)
 
 
 @pytest.mark.parametrize("name", presets.presets())

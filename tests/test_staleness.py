@@ -92,6 +92,17 @@ def test_code_and_weights_count(job, tmp_path, monkeypatch):
     assert digest_of_a_new_run(own) != changed
 
 
+def test_networks_that_were_trained_on_a_task_count(job, monkeypatch):
+    before = digest_of_a_new_run(job)
+    original = staleness.weights_stamp
+    monkeypatch.setattr(
+        staleness,
+        "weights_stamp",
+        lambda net: "other" if "from_scratch_digits" in net else original(net),
+    )
+    assert digest_of_a_new_run(job) != before
+
+
 @pytest.mark.parametrize(
     "name",
     ["01_cka.html", "figures/01_cka-curves.png", "results/01_cka.json", "results/01_cka.made.json"],

@@ -154,6 +154,10 @@ def test_tables_hold_what_was_measured(measured):
     assert bases["difference"].to_numpy() == pytest.approx(
         bases["DR_directions"] - bases["DR_neurons"]
     )
+    ours, theirs = (measured[0].cka[basis, False] for basis in (ROTATED, NEURONS))
+    gap = redundancy_gap(ours, theirs, 0.9, confidence=1 - 0.05 / 12)  # all rows at once
+    assert tuple(bases.loc[0, ["difference", "low", "high"]]) == pytest.approx(gap)
+    assert gap != pytest.approx(redundancy_gap(ours, theirs, 0.9))
     assert bases["r_directions"].to_numpy() == pytest.approx(
         (1 + bases["CV2_directions"]) * bases["r_neurons"] / (1 + bases["CV2_neurons"])
     )
@@ -182,7 +186,7 @@ def test_the_closed_form_is_said_to_err_where_it_does(measured):
     assert (
         f"errs most for {worst['net']} on {worst['task']}: by {worst['mean_error']:+.3f} (" in said
     )
-    assert "Over all 6 layers" in said
+    assert "Of the layers here (6)" in said
     upside = table.assign(mean_error=np.where(table["net"] == "third", 0.5, 0.0))
     assert "errs most for third on T: by +0.500" in structure.describe_closed_form(upside)
 
@@ -198,7 +202,7 @@ def test_parts_are_said_with_their_numbers(measured):
         assert f"{one.pair_at(CKA, 0.1)[1][0]:.3f} (" in disjoint
         assert f"{one.pair_at(OVERLAP, 0.1)[1][0]:.3f} (" in disjoint
     values = [one.pair_at(CORRECTED, 0.1)[0][0] for one in measured[:4]]
-    assert f"Over all 4 layers here, corrected values are {min(values):.3f} to" in corrected
+    assert f"Of the layers here (4), corrected values are {min(values):.3f} to" in corrected
     assert "chance, 0.067 of" in disjoint
     for nobody in (structure.describe_corrected, structure.describe_disjoint):
         assert "too few neurons" in nobody(measured[4:])

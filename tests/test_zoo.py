@@ -19,7 +19,7 @@ from diffused_redundancy.nets.architectures import ARCHITECTURES, build
 from diffused_redundancy.nets.losses import LOSSES, make_loss, penultimate
 from diffused_redundancy.nets.names import expanded
 from diffused_redundancy.nets.training import pretrain
-from diffused_redundancy.nets.zoo import NESTING, ZOO, Recipe
+from diffused_redundancy.nets.zoo import NESTING, OF_TASKS, STEPS, ZOO, Recipe, trained_on
 from diffused_redundancy.store import sha256_of
 from diffused_redundancy.tasks.splits import ArrayImages, Split
 from torch import nn
@@ -51,9 +51,8 @@ LEARNED = {
 @pytest.mark.parametrize("name", ZOO)
 def test_every_recipe_can_be_made(name):
     one = ZOO[name]
-    assert (
-        one.architecture in ARCHITECTURES and one.loss in LOSSES and one.upstream in upstream.WORLDS
-    )
+    assert one.architecture in ARCHITECTURES and one.loss in LOSSES
+    assert one.upstream in (*upstream.WORLDS, *upstream.TASKS)
     stand_in = nn.Module()
     head = nn.Linear(one.features, 10)
     stand_in.get_classifier = lambda: head
@@ -72,7 +71,8 @@ def test_names_say_architecture_width_and_seed(name):
         one.architecture,
         f"{one.architecture}_{one.features}",
     )
-    assert what.startswith(one.loss) or what in ("tenth", "extended")
+    of_task = f"from_scratch_{one.upstream}"
+    assert what.startswith(one.loss) or what in ("tenth", "extended", of_task)
     first = ZOO[f"{family}.{what}_s1"]
     assert replace(one, seed=1) == first
 
@@ -113,16 +113,57 @@ def test_labels_in_words():
         "40,000 letters",
         "4,000 letters",
         "120,000 letters of more kinds",
+        "1,297 handwritten digits",
+        "3,000 Armenian letters",
+        "2,640 Georgian letters",
+        "2,400 letters, by font",
     }
+
+
+@pytest.mark.parametrize("name", OF_TASKS)
+def test_a_network_from_scratch_sees_the_train_part_of_its_task_and_never_the_test_part(name):
+    (trained,) = trained_on(name)
+    one, parts = ZOO[trained], dr.task(name).splits
+    assert trained == f"miniature_resnet.from_scratch_{name}_s1"
+    assert replace(one, upstream="letters", images=40_000, held_out=10_000, epochs=6) == ZOO[NAME]
+    for held_out, part, count in (
+        (False, parts["train"], one.images),
+        (True, parts["test"], one.held_out),
+    ):
+        images, labels = upstream.upstream(count, world=name, held_out=held_out)
+        assert images.dtype == np.uint8 and images.shape == (len(part), 32, 32, 3)
+        assert np.array_equal(images, np.stack(part.images.batch(0, len(part))))
+        assert np.array_equal(labels, part.labels)
+        with pytest.raises(dr.InputError, match=rf"{name} has {count:,} .* not {count + 1:,}"):
+            upstream.upstream(count + 1, world=name, held_out=held_out)
+    assert upstream.classes(name) == list(dr.task(name).classes)
+    some, _ = upstream.upstream(100, world=name)
+    assert np.array_equal(
+        some, np.stack(dr.task(name, images=100).splits["train"].images.batch(0, 100))
+    )
+
+
+def test_networks_from_scratch_are_no_part_of_what_notebooks_compare():
+    """Which networks their patterns stand for was settled before there were any from scratch."""
+    from diffused_redundancy import parameters
+
+    for notebook in parameters.available():
+        nets = parameters.declared(notebook).get("NETS")
+        if nets is not None:
+            assert not any("from_scratch" in name for name in expanded(nets.default)), notebook
+
+
+def test_an_unknown_upstream_set():
+    with pytest.raises(dr.InputError, match="unknown upstream set 'digit': did you mean 'digits'"):
+        upstream.classes("digit")
 
 
 @pytest.mark.parametrize("name", [name for name in ZOO if not name.startswith("miniature_vit")])
 def test_every_network_but_the_transformer_takes_as_many_steps(name):
     one, first = ZOO[name], ZOO[NAME]
     assert one.batch == first.batch
-    assert one.images // one.batch * one.epochs == pytest.approx(
-        first.images // first.batch * first.epochs, rel=0.02
-    )
+    assert first.images // first.batch * first.epochs == STEPS
+    assert one.images // one.batch * one.epochs == pytest.approx(STEPS, rel=0.02)
 
 
 def test_patterns_stand_for_the_networks_they_match():
@@ -245,6 +286,16 @@ def tiny(monkeypatch):
         monkeypatch.setitem(ZOO, "tiny", one)
 
     return put
+
+
+def test_training_on_a_task_is_noted_as_such(tiny, tmp_path):
+    tiny(upstream="digits", images=320, held_out=100)
+    about = json.loads(pretrain("tiny", tmp_path, device="cpu").with_suffix(".json").read_text())
+    assert about["classes"] == 10 and about["top1_of"] == "100 test images of the task, 10 classes"
+    assert about["robust_top1_of"].startswith("20 test images of the task, PGD")
+    tiny(upstream="digits", images=1_298)
+    with pytest.raises(dr.InputError, match="digits has 1,297 train images, not 1,298"):
+        pretrain("tiny", tmp_path, device="cpu")
 
 
 def share_right(logits: torch.Tensor, labels: np.ndarray) -> float:

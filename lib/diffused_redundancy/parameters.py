@@ -63,7 +63,13 @@ def _exists(path: str) -> None:
         raise InputError(f"there is no {path!r}")
 
 
+PRESET_SELECTIONS = ("random", "pca", "pca_least")
+"""Selections that presets name: known here, so that listing presets does not take torch."""
+
+
 def _selection(value: str) -> None:
+    if value in PRESET_SELECTIONS:
+        return
     from .measures.selections import SELECTIONS  # brings torch
 
     _one_of("selection", SELECTIONS)(value)

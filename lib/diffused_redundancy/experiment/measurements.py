@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -233,6 +233,62 @@ def measured_all(
             for net, task, layer in layers
         ]
     )
+
+
+def measured_beside(
+    measurements: Measurements, layers: Iterable[NetTaskLayer], **how: Any
+) -> Measurements:
+    """Further layers, at the penalties that some measurements have on each task.
+
+    Parameters
+    ----------
+    measurements : Measurements
+        Of networks with common penalties, on all these tasks.
+    layers : iterable of (Net, Task, ProbedLayer)
+        Any network on any of the tasks, not necessarily each on all of them.
+    **how
+        As for :func:`measured`, but the penalty.
+    """
+    penalties = {one.task.name: one.penalty for one in measurements.all}
+    return Measurements(
+        [
+            measured(net, task, layer, penalty=penalties[task.name], **how)
+            for net, task, layer in layers
+        ]
+    )
+
+
+def measured_first_features(
+    nets: Mapping[int, Sequence[Net]],
+    tasks: Sequence[Task],
+    layer: Callable[[Net, Task], ProbedLayer],
+    **how: Any,
+) -> dict[int, Measurements]:
+    """Random subsets *of the first m features* of networks, which are taken for the whole layer.
+
+    Parameters
+    ----------
+    nets : mapping from m to networks
+        At least m features wide.
+    tasks : sequence of Task
+    layer : callable
+        Gives the layer of a network on a task, such as ``session.layer``.
+    **how
+        As for :func:`measured`; the penalty is common to the networks of one m on a task.
+
+    Returns
+    -------
+    dict from m to Measurements
+    """
+    found = {}
+    for m, some in nets.items():
+        parts = [
+            (net, task, layer(net, task).narrowed(np.arange(m), ["first", m], alone=True))
+            for net in some
+            for task in tasks
+        ]
+        found[m] = measured_all(parts, selections=["random"], **how)
+    return found
 
 
 def measured_hits(

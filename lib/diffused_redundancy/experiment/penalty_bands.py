@@ -286,6 +286,42 @@ def group_bands(
     return found
 
 
+def bands_beside(
+    measurements: Measurements,
+    more: Mapping[str, Measurements],
+    reference: tuple[str, Sequence[Net]],
+    layer: Callable[[Net, Task], ProbedLayer],
+    delta: float,
+    seeds: Sequence[int],
+) -> dict[str, GroupBands]:
+    """The bands of further networks, each measured on some task only, beside a group that was
+    measured on all; by the name of the task.
+
+    Parameters
+    ----------
+    measurements : Measurements
+        Of the group.
+    more : mapping from a label to Measurements
+        Of the further ones, at the same penalties.
+    reference : (str, sequence of Net)
+        The group's label and networks.
+    layer, delta, seeds
+        As for :func:`group_bands`.
+    """
+    found: dict[str, GroupBands] = {}
+    label, nets = reference
+    for task in {one.task.name: one.task for some in more.values() for one in some.all}.values():
+        here = {
+            name: [one for one in some.all if one.task.name == task.name]
+            for name, some in more.items()
+        }
+        every = [measurements.of(net, task) for net in nets]
+        every += [one for some in here.values() for one in some]
+        groups = {label: nets} | {name: [one.net for one in some] for name, some in here.items()}
+        found |= group_bands(Measurements(every), groups, layer, delta, seeds)
+    return found
+
+
 def _measured(measurement: Measurement, delta: float, seeds: Sequence[int]) -> float:
     """DR of accuracy over some of the seeds that were measured; NaN where the whole layer is no
     better than guessing.

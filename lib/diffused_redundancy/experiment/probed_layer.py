@@ -109,9 +109,25 @@ class ProbedLayer:
         for name in ("features", "statistics", "debiased_statistics"):
             self.__dict__.pop(name, None)
 
-    def narrowed(self, kept: np.ndarray, mark: Any) -> ProbedLayer:
-        """A layer made of some neurons of this one; ``mark`` says which, in its key."""
-        return self._made_of(lambda: self.features.columns(kept), {"narrowed": mark})
+    def narrowed(self, kept: np.ndarray, mark: Any, *, alone: bool = False) -> ProbedLayer:
+        """A layer made of some neurons of this one.
+
+        Parameters
+        ----------
+        kept : ndarray of int
+        mark : JSON value
+            Says which, in its key.
+        alone : bool
+            Let go of the features of this layer once those of the other are taken.
+        """
+
+        def load() -> Features:
+            some = self.features.columns(kept)
+            if alone:
+                self.release()
+            return some
+
+        return self._made_of(load, {"narrowed": mark})
 
     def with_images(self, kept: np.ndarray, mark: Any) -> ProbedLayer:
         """This layer on some of its train images; ``mark`` says which, in its key."""

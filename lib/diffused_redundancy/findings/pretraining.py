@@ -14,6 +14,7 @@ from ..experiment.penalty_bands import GroupBands
 from ..measures.curves import Curve
 from ..measures.redundancy import Redundancy, smallest_sufficient
 from ..nets.networks import Net
+from ..nets.zoo import is_from_scratch
 from ..tasks import Task
 from ..uncertainty.trend import Trend
 from .claims import Verdict
@@ -56,8 +57,14 @@ def loss_differences(
 def upstream_differences(
     measurements: Measurements, by_upstream: Grouping, delta: float, bands: Bands | None = None
 ) -> list[Difference]:
-    """Every upstream set against the next smaller one; sets of unknown size are left out."""
-    images = {label: nets[0].origin.images for label, nets in by_upstream.groups.items()}
+    """Every upstream set against the next smaller one; sets of unknown size are left out, and the
+    train parts of downstream tasks, which are no larger or smaller ones of a kind.
+    """
+    images = {
+        label: nets[0].origin.images
+        for label, nets in by_upstream.groups.items()
+        if not is_from_scratch(nets[0].name)
+    }
     labels = sorted(
         (label for label, count in images.items() if count is not None),
         key=lambda label: images[label] or 0,

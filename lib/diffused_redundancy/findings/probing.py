@@ -1,6 +1,4 @@
-"""How useful parts of a layer are: accuracies of probes, how far the two probes agree, and what the
-paper printed.
-"""
+"""How useful parts of a layer are: accuracies of probes, and how far the two probes agree."""
 
 from __future__ import annotations
 
@@ -227,38 +225,3 @@ def results_of(ridge: Curves, logistic: Curves) -> dict[str, float]:
         for probe, curves in (("ridge", ridge), ("logistic", logistic))
         for case, curve in of_selection(curves).items()
     }
-
-
-PAPER_DR = (
-    ("ViT S-16", 384, 0.6482, 0.70, 0.50, 0.50, 0.80),
-    ("ViT S-32", 384, 0.5573, 0.70, 0.50, 0.50, 0.70),
-    ("ResNet18", 512, 0.6923, 0.80, 0.50, 0.50, 0.90),
-)
-"""Table 1 of the ICLR version: network, d, ImageNet top-1, DR(0.9) on CIFAR10, CIFAR100, Flowers,
-Pets.
-"""
-
-
-def paper_table() -> pd.DataFrame:
-    """The printed values to compare with."""
-    tasks = ("CIFAR10", "CIFAR100", "Flowers", "Pets")
-    columns = ["net", "d", "ImageNet top-1", *(f"DR, {task}" for task in tasks)]
-    return pd.DataFrame(PAPER_DR, columns=columns)
-
-
-def beside_paper(table: RedundancyTable, delta: float = 0.9) -> str:
-    """One sentence that sets this run's DR of random neurons beside the printed range."""
-    reached = [
-        one.value
-        for case, one in table.of("random", delta).items()
-        if one.k is not None and case not in table.guessed
-    ]
-    if not reached:
-        return f"This run did not measure DR({delta:g})."
-    printed = [value for row in PAPER_DR for value in row[3:]]
-    return (
-        f"In the paper DR({delta:g}) of these networks goes from {min(printed):.2f} to "
-        f"{max(printed):.2f} over four tasks; in this run, for logistic probes at the fractions "
-        f"above, from {min(reached):.2f} to {max(reached):.2f} over {len(reached)} "
-        f"case{'s' if len(reached) > 1 else ''}."
-    )

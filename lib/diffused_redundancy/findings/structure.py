@@ -153,9 +153,9 @@ def describe_closed_form(table: pd.DataFrame) -> str:
         f"**What to see:** the closed form errs most for {worst['net']} on {worst['task']}: by "
         f"{whole} on average over sizes, each doubling alike (95% intervals over subsets). If "
         f"neurons differed in their variances alone, it would err by {variances}; in their "
-        f"correlations alone, by {correlations}. Over all {len(table) // 3} layers the largest "
-        f"such error is {most['as it is']:.3f} as they are, {most['variances alone']:.3f} with "
-        f"variances alone and {most['correlations alone']:.3f} with correlations alone."
+        f"correlations alone, by {correlations}. Of the layers here ({len(table) // 3}) the "
+        f"largest such error is {most['as it is']:.3f} as they are, {most['variances alone']:.3f} "
+        f"with variances alone and {most['correlations alone']:.3f} with correlations alone."
     )
 
 
@@ -228,8 +228,8 @@ def describe_corrected(structures: Sequence[Structure]) -> str:
     values = [value for _, (value, *_) in found]
     return (
         "**What to see:** for a tenth of the neurons, the correction for their sampling takes CKA "
-        f"with the whole on {first} {listed(told)} (95% intervals over subsets and images). Over "
-        f"all {len(values)} layers here, corrected values are {min(values):.3f} to "
+        f"with the whole on {first} {listed(told)} (95% intervals over subsets and images). Of "
+        f"the layers here ({len(values)}), corrected values are {min(values):.3f} to "
         f"{max(values):.3f}."
     )
 
@@ -247,8 +247,8 @@ def describe_disjoint(structures: Sequence[Structure]) -> str:
         if told:
             gaps = [whole[0] - disjoint[0] for _, (whole, disjoint) in found]
             sentences.append(
-                f"two disjoint random tenths have a {kind} of {listed(told)}, and over all "
-                f"{len(gaps)} layers here the difference is {min(gaps):.3f} to {max(gaps):.3f}"
+                f"two disjoint random tenths have a {kind} of {listed(told)}, and of the "
+                f"layers here ({len(gaps)}) the difference is {min(gaps):.3f} to {max(gaps):.3f}"
             )
     if not sentences:
         return "The layer has too few neurons for two parts of a tenth each."

@@ -6,7 +6,8 @@ a curve against the size of the prefix.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -190,6 +191,30 @@ class Curve:
     def at_fraction(self, fraction: float) -> np.ndarray:
         """The values at ``size_of(fraction, d)``, (rows,)."""
         return self.at(size_of(fraction, self.d))
+
+    def only(self, sizes: Sequence[int]) -> Curve:
+        """The same curve at some of its sizes, such as those of a coarser grid.
+
+        Raises
+        ------
+        InputError
+            If one of them was not measured, with the nearest one that was.
+
+        Examples
+        --------
+        >>> curve = Curve("cka", "first", (0,), [1, 2, 3], [[0.5, 0.9, 1]], d=3, full=1)
+        >>> curve.redundancy(0.9).k, curve.only([1, 3]).redundancy(0.9).k
+        (2, 3)
+        """
+        for k in sizes:
+            self.at(k)
+        at = np.isin(self.sizes, list(sizes))
+        at_sizes = ("per_class", "objective", "converged", "solver_error", "by_images")
+        parts: dict[str, Any] = {name: getattr(self, name) for name in at_sizes}
+        kept: dict[str, Any] = {
+            name: None if part is None else part[:, at] for name, part in parts.items()
+        }
+        return replace(self, sizes=self.sizes[at], values=self.values[:, at], **kept)
 
     def resampled(self, **options: Any) -> Resampled | None:
         """Resamples of the mean curve and of the whole layer's value, over seeds and images; see

@@ -22,7 +22,7 @@ from .architectures import build
 from .losses import Heads, make_loss, penultimate
 from .registry import net as network
 from .robustness import Threat, robust_top1
-from .upstream import classes, to_batch, upstream
+from .upstream import TASKS, classes, to_batch, upstream
 from .zoo import Recipe, recipe
 
 
@@ -186,6 +186,8 @@ class _Trainer:
         )
         self.rows: list[dict[str, Any]] = []
         self.seconds = 0.0
+        self._of_task = plan.upstream in TASKS
+        self._held_out_are = "test images of the task" if self._of_task else "held-out renderings"
 
     @property
     def resume_file(self) -> Path:
@@ -291,8 +293,8 @@ class _Trainer:
         images, labels = self.held_out
         about: dict[str, Any] = {
             "top1": round(top1(self.net, images, labels, self.device), 4),
-            "top1_of": f"{self.plan.held_out} held-out renderings, {self.classes} classes, "
-            "look-alikes merged",
+            "top1_of": f"{self.plan.held_out} {self._held_out_are}, {self.classes} classes"
+            + ("" if self._of_task else ", look-alikes merged"),
         }
         if heads := self.loss.heads(self.net):
             by_prefix = top1_by_prefix(self.net, heads, images, labels, self.device)
@@ -305,7 +307,7 @@ class _Trainer:
             }
             about |= {
                 "robust_top1": robust,
-                "robust_top1_of": f"{len(images)} held-out renderings, PGD of 10 steps, pixels "
+                "robust_top1_of": f"{len(images)} {self._held_out_are}, PGD of 10 steps, pixels "
                 "in [0, 1]",
             }
         return about | {

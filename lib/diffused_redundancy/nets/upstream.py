@@ -1,4 +1,6 @@
-"""The images the miniature zoo is pre-trained on: letters."""
+"""The images the miniature zoo is pre-trained on: letters; and, for networks that are trained on a
+downstream task itself, its train part.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import unknown
+from ..errors import InputError, unknown
+from ..tasks import task
 from ..tasks.alphabets import EXTENDED_CLASSES, UPSTREAM_CLASSES
 from ..tasks.letters import render
 
@@ -23,11 +26,18 @@ WORLDS: dict[str, list[str]] = {"letters": UPSTREAM_CLASSES, "extended": EXTENDE
 ones.
 """
 
+TASKS = ("digits", "armenian", "georgian", "font_style")
+"""Downstream tasks that are upstream sets, too: their train part is trained on, their test part is
+held out.
+"""
+
 
 def classes(world: str = "letters") -> list[str]:
-    """The classes of an upstream set, look-alikes merged: one string of letters each."""
+    """The classes of an upstream set: of letters, look-alikes merged, one string of them each."""
+    if world in TASKS:
+        return list(task(world).classes)
     if world not in WORLDS:
-        raise unknown("upstream set", world, WORLDS)
+        raise unknown("upstream set", world, [*WORLDS, *TASKS])
     return WORLDS[world]
 
 
@@ -36,8 +46,20 @@ def upstream(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Upstream images, uint8 (n, 32, 32, 3), and labels, int64 (n,).
 
-    Held-out ones are never trained on.
+    Held-out ones are never trained on. Of a task's images those are taken that
+    ``task(world, images=n)`` has.
+
+    Raises
+    ------
+    InputError
+        If there is no such set, or the task has fewer images.
     """
+    if world in TASKS:
+        part = task(world, images=n).splits["test" if held_out else "train"]
+        if n > len(part):
+            kind = "test" if held_out else "train"
+            raise InputError(f"{world} has {len(part):,} {kind} images, not {n:,}")
+        return np.stack(part.images.batch(0, n)), part.labels
     letters = render(classes(world), n, seed=UPSTREAM_SEED, stream=1 if held_out else 0)
     return letters.images, letters.classes
 

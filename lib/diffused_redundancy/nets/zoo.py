@@ -3,7 +3,7 @@
 Examples
 --------
 >>> len(ZOO), [name for name in ZOO if "mrl_e" in name]
-(63, ['miniature_resnet.mrl_e_s1'])
+(67, ['miniature_resnet.mrl_e_s1'])
 >>> ZOO["miniature_resnet.mrl_s1"].loss_label
 'MRL'
 """
@@ -24,6 +24,26 @@ SEEDS = 5
 differ at the level of 1%, by an exact test; of two, never at 5%.
 """
 
+STEPS = 1_872
+"""Of the optimiser, for every network but the transformer (nearly, where epochs do not divide)."""
+
+OF_TASKS = {
+    "digits": (1_297, 500),
+    "armenian": (3_000, 3_000),
+    "georgian": (2_640, 2_640),
+    "font_style": (2_400, 2_400),
+}
+"""Train and test images of the downstream tasks that networks are trained on from scratch."""
+
+_KINDS = {
+    "letters": "letters",
+    "extended": "letters of more kinds",
+    "digits": "handwritten digits",
+    "armenian": "Armenian letters",
+    "georgian": "Georgian letters",
+    "font_style": "letters, by font",
+}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -40,7 +60,8 @@ class Recipe:
     loss_options : mapping
         What the loss is made with.
     upstream : str
-        A name in ``upstream.WORLDS``.
+        A name in ``upstream.WORLDS``; or in ``upstream.TASKS``, for a network that is trained on a
+        downstream task from scratch.
     images, held_out : int
         Upstream images to train on and to report top-1 on.
     epochs, batch : int
@@ -88,8 +109,7 @@ class Recipe:
     @property
     def upstream_label(self) -> str:
         """The upstream set in words."""
-        kind = "letters" if self.upstream == "letters" else "letters of more kinds"
-        return f"{self.images:,} {kind}"
+        return f"{self.images:,} {_KINDS.get(self.upstream, self.upstream)}"
 
 
 def _zoo() -> dict[str, Recipe]:
@@ -118,6 +138,10 @@ def _zoo() -> dict[str, Recipe]:
         add(f"{resnet}.ff_{k}", 1, loss="ff", loss_options={"k": k})
     add(f"{resnet}.tenth", SEEDS, images=4_000, epochs=60)
     add(f"{resnet}.extended", SEEDS, images=120_000, epochs=2, upstream="extended")
+    for task, (images, held_out) in OF_TASKS.items():
+        epochs = round(STEPS / (images // Recipe.batch))
+        how = {"images": images, "held_out": held_out, "epochs": epochs, "upstream": task}
+        add(f"{resnet}.from_scratch_{task}", 1, **how)
     for features in (128, 256, 1024, 2048):
         add(f"{resnet}_{features}.standard", 1, features=features)
     for other in ("miniature_plain_resnet", "miniature_vgg"):
@@ -138,3 +162,21 @@ def recipe(name: str) -> Recipe:
     if name not in ZOO:
         raise unknown("network of the miniature zoo", name, ZOO)
     return ZOO[name]
+
+
+def trained_on(task: str) -> list[str]:
+    """The networks that were trained on a downstream task itself, from scratch.
+
+    >>> trained_on("digits"), trained_on("cifar10")
+    (['miniature_resnet.from_scratch_digits_s1'], [])
+    """
+    return [name for name, one in ZOO.items() if one.upstream == task]
+
+
+def is_from_scratch(name: str) -> bool:
+    """Whether a network was trained on a downstream task itself.
+
+    >>> is_from_scratch("miniature_resnet.from_scratch_digits_s1"), is_from_scratch("resnet18.a1")
+    (True, False)
+    """
+    return name in ZOO and ZOO[name].upstream in OF_TASKS

@@ -20,7 +20,14 @@ from ..store import atomic_path, make_folder, sha256_of, write_json, write_text
 from .notebook_format import nbformat
 from .plan import Outcome
 
-SMALLER = {"paper-appendix": "paper", "paper": "cifar", "cifar": "miniature", "miniature": "smoke"}
+SMALLER = {
+    "paper-appendix": "paper",
+    "paper": "cifar",
+    "paper-seeds": "cifar",
+    "paper-pca": "cifar",
+    "cifar": "miniature",
+    "miniature": "smoke",
+}
 """The next smaller preset, for the page of a failure."""
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from .. import parameters
 from ..nets.names import expanded
-from ..nets.zoo import ZOO
+from ..nets.zoo import ZOO, trained_on
 from ..store import assets, paths, sha256_of, write_json
 from ..tasks.datasets import DATASETS
 from ..tasks.files import stamp
@@ -27,6 +27,11 @@ from .plan import Job, Outcome
 def digest_of_inputs(job: Job) -> str:
     """A digest of everything that the report of a job depends on."""
     values = job.parameters
+    tasks = values.get("TASKS", [])
+    of_tasks = [
+        net for task in tasks for net in trained_on(task)
+    ]  # compared with by 03_pretraining
+    nets = dict.fromkeys([*expanded(values.get("NETS", [])), *of_tasks])
     inputs = {
         **code_and_packages(),
         "notebook": sha256_of(parameters.source(job.notebook)),
@@ -34,8 +39,8 @@ def digest_of_inputs(job: Job) -> str:
         "preset": job.preset,
         "machine": [platform.platform(), platform.python_version(), os.cpu_count()],
         "gpu": [Path("/dev/nvidiactl").exists(), os.environ.get("CUDA_VISIBLE_DEVICES")],
-        "nets": {name: weights_stamp(name) for name in expanded(values.get("NETS", []))},
-        "tasks": {name: images_stamp(name) for name in values.get("TASKS", [])},
+        "nets": {name: weights_stamp(name) for name in nets},
+        "tasks": {name: images_stamp(name) for name in tasks},
     }
     return sha256_of(json.dumps(inputs, sort_keys=True))
 
