@@ -86,7 +86,12 @@ session.table(grouping.nets_table(session.nets), "nets")
 from diffused_redundancy.experiment.measurements import COMPARED, measured_all
 
 measurements = measured_all(
-    session.layers(), probe=PROBE, selections=SELECTIONS, seeds=SEEDS, fractions=FRACTIONS
+    session.layers(),
+    probe=PROBE,
+    selections=SELECTIONS,
+    seeds=SEEDS,
+    fractions=FRACTIONS,
+    geometry=True,
 )
 
 # %%
@@ -466,6 +471,71 @@ session.say(pareto.describe_excess(measurements))
 width = session.nets[0].d
 narrow = pareto.all_fronts(measurements, width=width)
 session.say(pareto.describe_leaders(measurements, fronts, narrow, width))
+
+# %% [markdown]
+# ## Does similarity predict usefulness?
+#
+# If DR of CKA told DR of accuracy, no probe would be needed. And if the geometry of a layer told it,
+# no subsets either. The following are held against DR of accuracy, beside DR of CKA, of neurons as
+# they are and standardized. All but the last need no label:
+#
+# - the *participation ratio* $\mathrm{PR} = (\operatorname{tr} G)^2 / \lVert G \rVert_F^2$ and
+#   $\mathrm{PR}/d$: how many dimensions the layer would have, were their variances equal; the
+#   *effective rank*, the exponential of the entropy of the eigenvalues' shares (Roy and Vetterli,
+#   2007); and $r = (\mathrm{PR}/d)(1 + \mathrm{CV}^2)$ of the closed form (notebook `01_cka`);
+# - the *intrinsic dimension* by the TwoNN estimator (Facco and others, 2017), from the ratios of the
+#   distances to the two nearest neighbours, on up to 1,000 train images;
+# - the width $d$;
+# - *NC1* of neural collapse, the trace of the scatter within classes times the pseudo-inverse of
+#   that between them, over the number of classes (Papyan and others, 2020). It uses the labels of
+#   the task's train images.
+#
+# Networks that differ in the seed of their pre-training only are not independent: the five of one
+# loss are alike, and a correlation over all networks would count each loss five times. So the unit
+# here is a **group**, the mean of the networks that share loss, upstream images, width and family.
+# Intervals are over groups (bootstrap), not over seeds, images or subsets; p values are of permutation
+# tests, corrected (Holm) for all predictors and tasks of one set of networks. What is *clear* has
+# such a p of at most 0.05 and an interval that leaves out 0.
+
+# %% papermill_description=prediction
+from diffused_redundancy.experiment import predictors
+from diffused_redundancy.findings import prediction
+
+told = predictors.told(measurements, delta)
+session.figure(
+    figures.series_figure(
+        [prediction.similarity_panels(measurements, "cka", delta)],
+        f"DR({delta:g}) of CKA",
+        [f"DR({delta:g}) of accuracy"],
+    ),
+    "similarity-usefulness",
+    alt="Diffused redundancy of accuracy against that of CKA, one plot per task, one point per "
+    "network, by loss or by what else sets a network apart from the reference.",
+)
+session.say(prediction.describe_similarity(told, delta))
+
+# %% [markdown]
+# The figure below has the rank correlation of each predictor with DR of accuracy, with its interval:
+# the upper point of a row over all groups, the lower one over those as wide as the reference.
+#
+# A correlation may be high and yet of no use. So each group is left out in turn, DR of accuracy is
+# predicted by a line in the predictor that is fitted to the other groups, and the errors are compared
+# with those of their mean. The *gain* is the share of the squared error that the line saves; a
+# predictor that tells nothing has one below 0. (Predictors other than DR are taken in logarithms.)
+
+# %%
+session.figure(
+    figures.groups_figure(
+        prediction.correlation_panels(told), f"rank correlation with DR({delta:g}) of accuracy"
+    ),
+    "predictors",
+    alt="The rank correlation of each predictor with diffused redundancy of accuracy, with its "
+    "interval over groups of networks, one plot per task: over all groups and over those of equal "
+    "width.",
+)
+session.table(prediction.told_table(told), "predictors", show=False)
+session.table(prediction.shown_told(told), "predictors-shown")
+session.say(prediction.describe_gains(told))
 
 # %% [markdown]
 # ## What the numbers say

@@ -119,6 +119,7 @@ PARAMETERS: dict[str, Parameter] = {
     "DELTAS": Parameter(
         float, True, _between(0, 1, open_low=True), "shares of the full layer's value, above 0 to 1"
     ),
+    "TARGET": Parameter(int, False, _between(1, 2**31), "a whole number of images, from 1"),
     "IMAGES": Parameter(int, False, _between(0, 2**31), "a whole number from 0, which means all"),
     "PROTOCOL": Parameter(str, False, protocol, "clean, augmented, or augmented:N"),
     "COMPUTE": Parameter(

@@ -47,6 +47,8 @@ class Measurement:
         See :attr:`ProbedLayer.about`.
     penalty : float
         Of the probes.
+    geometry : mapping from a name to float
+        See :meth:`ProbedLayer.geometry`; empty unless asked for.
     """
 
     net: Net
@@ -56,6 +58,7 @@ class Measurement:
     standardized_cka: Mapping[str, Curve] = field(repr=False)
     about: Mapping[str, Any] = field(repr=False)
     penalty: float = float("nan")
+    geometry: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     @property
     def d(self) -> int:
@@ -128,6 +131,7 @@ def measured(
     seeds: Sequence[int],
     fractions: Sequence[float],
     penalty: float | None = None,
+    geometry: bool = False,
 ) -> Measurement:
     """Measure one network on one task, and release its features.
 
@@ -145,6 +149,8 @@ def measured(
         In (0, 1]; the ridge probe ignores them.
     penalty : float, optional
         Of the probes; by default the layer's own choice.
+    geometry : bool
+        Whether to measure :meth:`ProbedLayer.geometry` as well.
     """
     alpha = layer.penalty(probe).penalty if penalty is None else penalty
     accuracy = {
@@ -154,9 +160,9 @@ def measured(
         {name: layer.cka(name, seeds, standardize=standardize) for name in selections}
         for standardize in (False, True)
     )
-    about = layer.about
+    about, found = layer.about, layer.geometry() if geometry else {}
     layer.release()
-    return Measurement(net, task, accuracy, cka, standardized, about, alpha)
+    return Measurement(net, task, accuracy, cka, standardized, about, alpha, found)
 
 
 def common_choices(layers: Iterable[NetTaskLayer], probe: str) -> dict[str, PenaltyChoice]:

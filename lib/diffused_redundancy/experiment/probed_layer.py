@@ -24,7 +24,9 @@ from ..measures.features import Features
 from ..measures.guessing import beats_guessing
 from ..measures.hits import Hits
 from ..measures.image_groups import group_means
+from ..measures.intrinsic_dimension import intrinsic_dimension
 from ..measures.neighbours import NEIGHBOURS, neighbour_overlap
+from ..measures.neural_collapse import within_over_between
 from ..measures.neuron_sampling import corrected_cka_curve, disjoint_cka_curve
 from ..measures.selections import SELECTIONS, Ordering, orderings, sizes_of
 from ..measures.spectrum import Spectrum, spectrum
@@ -37,6 +39,16 @@ from ..progress import progress
 from ..store import Cache, code_digest, versions
 
 _NUMBERS = itertools.count()
+
+GEOMETRY = (
+    "participation",
+    "variation",
+    "effective_rank",
+    "diagonal_share",
+    "dimension",
+    "collapse",
+)
+"""What :meth:`ProbedLayer.geometry` gives."""
 
 
 class ProbedLayer:
@@ -122,7 +134,6 @@ class ProbedLayer:
         alone : bool
             Let go of the features of this layer once those of the other are taken.
         """
-        key = None if self.key is None else {**self.key, "narrowed": mark}
 
         def load() -> Features:
             some = self.features.columns(kept)
@@ -130,9 +141,16 @@ class ProbedLayer:
                 self.release()
             return some
 
+        return self._made_of(load, {"narrowed": mark})
+
+    def with_images(self, kept: np.ndarray, mark: Any) -> ProbedLayer:
+        """This layer on some of its train images; ``mark`` says which, in its key."""
+        return self._made_of(lambda: self.features.images(kept), {"train images": mark})
+
+    def _made_of(self, load: Callable[[], Features], mark: dict[str, Any]) -> ProbedLayer:
         return ProbedLayer(
             load,
-            key=key,
+            key=None if self.key is None else {**self.key, **mark},
             cache=self.cache,
             device=self.device,
             standardize=self.standardize,
@@ -286,6 +304,26 @@ class ProbedLayer:
         participation, variation, rank = kept["values"].tolist()
         return Spectrum(self.d, participation, variation, rank, kept.get("by_images"))
 
+    def geometry(self) -> dict[str, float]:
+        """What may tell how redundant a layer is without measuring it: ``participation`` ratio,
+        squared ``variation`` of the neurons' variances, ``effective_rank``, ``diagonal_share`` (r),
+        intrinsic ``dimension``, and ``collapse`` (NC1), which alone needs labels: those of the
+        train images. NaN where it cannot be stated.
+        """
+
+        def compute() -> Arrays:
+            found, labelled = spectrum(self.statistics), self.features.y_train is not None
+            numbers = [
+                *found.values,
+                found.diagonal_share,
+                intrinsic_dimension(self.features.X_train),
+                within_over_between(self.statistics) if labelled else np.nan,
+            ]
+            return {"numbers": np.array(numbers)}
+
+        numbers = self._cached({"measure": "geometry"}, compute)["numbers"].tolist()
+        return dict(zip(GEOMETRY, numbers, strict=True))
+
     def _images(self) -> Any:
         """The train images' features, one view of each; None of a single image."""
         images = self.statistics.n // self.features.views
@@ -408,14 +446,18 @@ class ProbedLayer:
         """That of the ``ridge`` or the ``logistic`` probe."""
         return self.ridge_penalty if probe == "ridge" else self.logistic_penalty
 
-    def choice_on(self, probe: str, grid: Sequence[float]) -> PenaltyChoice:
-        """The choice among some penalties and no others, such as those of other networks."""
+    def choice_on(
+        self, probe: str, grid: Sequence[float], *, extend: bool = False
+    ) -> PenaltyChoice:
+        """The choice among some penalties and no others, such as those of other networks; with
+        ``extend``, also beyond an end of the grid while that is best.
+        """
 
         def compute() -> PenaltyChoice:
             one = self._ridge_probe() if probe == "ridge" else self._logistic_probe()
-            return one.choose_penalty(tuple(grid))
+            return one.choose_penalty(tuple(grid), extend=extend)
 
-        return self._choice(probe, compute, grid)
+        return self._choice(f"{probe}, extended" if extend else probe, compute, grid)
 
     def ridge_redundancy(
         self, selection: str, seeds: Sequence[int], delta: float, penalty: float

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from ..errors import InputError
-from .validation import as_labels, count_classes
+from .validation import as_features, as_labels, count_classes
 
 
 @dataclass(frozen=True)
@@ -88,3 +88,30 @@ class Features:
             views=self.views,
             **parts,
         )
+
+    def images(self, kept: np.ndarray) -> Features:
+        """Some of the train images, by their places, with all views of each, in memory; the test
+        part stays.
+
+        Raises
+        ------
+        InputError
+            If there is no image at a place, or an image is named twice.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> two_views = Features(np.arange(6.0)[:, None], [0, 1, 2, 0, 1, 2], views=2)
+        >>> two_views.images(np.array([2, 0])).X_train[:, 0].tolist()
+        [2.0, 0.0, 5.0, 3.0]
+        """
+        images = len(self.X_train) // self.views
+        places = np.asarray(kept, dtype=np.int64)
+        if len(np.unique(places)) != len(places) or not np.isin(places, np.arange(images)).all():
+            raise InputError(
+                f"{len(places)} places of train images: they must be distinct, 0 to {images - 1}"
+            )
+        rows = (np.arange(self.views)[:, None] * images + places).ravel()
+        labels = None if self.y_train is None else np.asarray(self.y_train)[rows]
+        some = as_features(self.X_train)[torch.from_numpy(rows)]
+        return replace(self, X_train=some, y_train=labels)

@@ -157,7 +157,10 @@ def spectrum(
         raise InputError("a layer whose neurons are all constant has no spectrum")
     scale = plain.unit_scale() if standardize else torch.ones_like(plain.mean)
     gram = plain.scaled(scale).gram / plain.n
-    eigenvalues, vectors = torch.linalg.eigh(gram)
+    if X is None:  # eigenvalues alone take a third of the time
+        eigenvalues, vectors = torch.linalg.eigvalsh(gram), gram.new_empty(0)
+    else:
+        eigenvalues, vectors = torch.linalg.eigh(gram)
     shares = eigenvalues.clamp_min(0) / eigenvalues.clamp_min(0).sum()
     logs = shares.clamp_min(torch.finfo(torch.float64).tiny).log()
     entropy = -(shares * logs).sum()

@@ -17,6 +17,7 @@ import pandas as pd
 
 from .. import parameters
 from ..devices import resolve_device
+from ..experiment.subsamples import subsample_sizes
 from ..measures.selections import SELECTIONS, orders
 from ..nets.cost import shape_of
 from ..nets.protocols import protocol
@@ -312,7 +313,7 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
         values = job.parameters
         chosen = [
             (selection, seed)
-            for selection in values["SELECTIONS"]
+            for selection in values.get("SELECTIONS", ["random"])
             for seed in _seeds(selection, values)
         ]
         for net, name in nets_with_tasks(values):
@@ -327,6 +328,8 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
             logistic = sum(_logistic_seconds(values, *size, speed) for size in sizes)
             for selection, seed in chosen:
                 seconds = each + logistic * (seed in (0, *values["SEEDS"]))
+                if "TARGET" in values:  # as often as there are numbers of train images
+                    seconds *= len(subsample_sizes(n, classes))
                 work.append(Work(job.notebook, net, name, selection, seed, seconds))
     missing = {asset.name: asset for asset in missing_assets(jobs).values()}
     return Estimate(

@@ -127,14 +127,22 @@ class LogisticProbe(LinearProbe):
         return centred_and_scaled(self._test_set[0], self.statistics, self.device)
 
     def choose_penalty(
-        self, grid: tuple[float, ...] | None = None, *, folds: int = 3, seed: int = 0
+        self,
+        grid: tuple[float, ...] | None = None,
+        *,
+        extend: bool | None = None,
+        folds: int = 3,
+        seed: int = 0,
     ) -> PenaltyChoice:
         """Choose the penalty of the whole layer by cross-validation on the train set.
 
         Parameters
         ----------
         grid : tuple of float, optional
-            Penalties to try. By default 1e-5 to 100, and beyond an end while that is best.
+            Penalties to try. By default 1e-5 to 100.
+        extend : bool, optional
+            Go beyond an end of the grid while that is best; by default that of the default grid
+            alone.
         folds, seed : int
             Number of folds, and seed of the assignment.
 
@@ -147,7 +155,7 @@ class LogisticProbe(LinearProbe):
             self.features.X_train,
             self.labels,
             grid_for(LOGISTIC_GRID, self.statistics) if grid is None else grid,
-            extend=grid is None,
+            extend=grid is None if extend is None else extend,
             folds=folds,
             seed=seed,
             groups=self.features.groups,

@@ -104,7 +104,9 @@ class LinearProbe(ABC):
         return X, y
 
     @abstractmethod
-    def choose_penalty(self, grid: tuple[float, ...] | None = None) -> PenaltyChoice:
+    def choose_penalty(
+        self, grid: tuple[float, ...] | None = None, *, extend: bool | None = None
+    ) -> PenaltyChoice:
         """Choose the penalty of the whole layer by cross-validation on the train set."""
 
     @cached_property

@@ -149,23 +149,29 @@ class RidgeProbe(LinearProbe):
             X = X.double() * self._scale.to(X.device)
         return X, y.to(self.statistics.mean.device)
 
-    def choose_penalty(self, grid: tuple[float, ...] | None = None) -> PenaltyChoice:
+    def choose_penalty(
+        self, grid: tuple[float, ...] | None = None, *, extend: bool | None = None
+    ) -> PenaltyChoice:
         """Choose the penalty of the whole layer by leave-one-out cross-validation.
 
         Parameters
         ----------
         grid : tuple of float, optional
-            Penalties to try. By default 1e-6 to 100, and beyond an end while that is best.
+            Penalties to try. By default 1e-6 to 100.
+        extend : bool, optional
+            Go beyond an end of the grid while that is best; by default that of the default grid
+            alone.
 
         Returns
         -------
         PenaltyChoice
             All views of an image are left out together.
         """
-        grid, extend = (
-            (grid_for(RIDGE_GRID, self.statistics), True)
+        extend = grid is None if extend is None else extend
+        grid = (
+            grid_for(RIDGE_GRID, self.statistics)
             if grid is None
-            else (tuple(map(check_penalty, grid)), False)
+            else tuple(map(check_penalty, grid))
         )
         return leave_one_out(
             self.features.X_train,

@@ -1,0 +1,314 @@
+"""A layer measured with fewer train images: probes fitted to nested subsamples of them, and what a
+random part of the layer keeps as the images grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import InputError, check_whole, unknown
+from ..measures.curves import Curve, size_of
+from ..measures.redundancy import smallest_sufficient
+from ..uncertainty.bootstrap import RESAMPLES, resampled
+from ..uncertainty.growth import Growth, growth
+from .probed_layer import ProbedLayer
+
+FEWEST = 100
+"""Train images of the smallest subsample, if there are at least two of each class."""
+
+FIFTH = 0.2
+"""The share of the neurons that logistic probes are fitted to, beside the whole layer."""
+
+LIMITS = {"share": 1.0, "loss": 0.0, "DR": None}
+"""What is followed as train images grow, and what it would come to, were nothing lost in the limit
+(None: there is no such limit). The share of the whole layer's accuracy that a random fifth keeps,
+how much less the fifth has, and diffused redundancy of accuracy.
+"""
+
+HALF_DECADES = (0, 1, 2)
+"""Penalties that a subsample tries first, in half decades above the one chosen for the next larger
+subsample: with fewer images the best one is seldom weaker.
+"""
+
+
+KINDS = {
+    "ridge probes": "ridge",
+    "logistic probes": "logistic",
+    "logistic probes of one penalty": "logistic",
+}
+"""Probes in words: the last have the penalty that is chosen on all train images."""
+
+FEWER_DRAWS = 4
+"""Draws that logistic probes, which take longer, have at most."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Probes fitted to several subsamples of equally many train images.
+
+    Attributes
+    ----------
+    images : int
+        In each subsample.
+    curve : Curve
+        Test accuracy of random neurons, a row for each subsample. ``full`` is the mean over
+        subsamples.
+    full : ndarray (rows,)
+        The whole layer's accuracy with each subsample.
+    penalties : tuple of float (rows,)
+        Chosen on each subsample.
+    """
+
+    images: int
+    curve: Curve
+    full: np.ndarray
+    penalties: tuple[float, ...]
+
+
+def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
+    """The places of images, (n,), in a random order of which every beginning has the classes in
+    proportion: the first images are one of each class.
+
+    >>> labels = np.array([0] * 6 + [1] * 3)
+    >>> np.bincount(labels[stratified_order(labels, seed=1)[:6]]).tolist()
+    [4, 2]
+    """
+    labels = np.asarray(labels)
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    ordered = labels[by_class]
+    first = np.searchsorted(ordered, ordered)
+    count = np.searchsorted(ordered, ordered, side="right") - first
+    share = np.empty(len(labels))
+    share[by_class] = (np.arange(len(labels)) - first) / count
+    # images of equal share come in the order of the shuffle
+    return shuffled[np.argsort(share[shuffled], kind="stable")]
+
+
+def subsample_sizes(images: int, classes: int, steps: float = 2) -> list[int]:
+    """Numbers of train images, ascending to all of them: ``steps`` in a doubling, so each larger by
+    2^(1 / steps), the least at least 100 and two of each class; all of them alone where these are
+    fewer.
+
+    >>> subsample_sizes(400, 10), subsample_sizes(400, 10, steps=1), subsample_sizes(50, 10)
+    ([100, 141, 200, 283, 400], [100, 200, 400], [50])
+    """
+    check_whole(images, "images", 1)
+    fewest, sizes = max(FEWEST, 2 * classes), [images]
+    while (smaller := round(images / 2 ** (len(sizes) / steps))) >= fewest:
+        sizes.append(smaller)
+    return sizes[::-1]
+
+
+def sampled(
+    layer: ProbedLayer,
+    probe: str,
+    seeds: Sequence[int],
+    *,
+    steps: float = 2,
+    penalty: float | None = None,
+) -> list[Sampled]:
+    """A layer's accuracy with fewer train images.
+
+    A draw is a random order of the train images and one of the neurons, both of its seed; its
+    subsamples are the beginnings of the first. The penalty is chosen anew on each subsample, for
+    the whole layer, by cross-validation. Test images are the same for all.
+
+    Parameters
+    ----------
+    layer : ProbedLayer
+        Its features are let go in the end; what is measured stays in its cache.
+    probe : str
+        ``ridge``, at every number of neurons, or ``logistic``, at a fifth of them; both on the
+        whole layer.
+    seeds : sequence of int
+        Of the draws.
+    steps : float
+        Numbers of train images in a doubling; see :func:`subsample_sizes`.
+    penalty : float, optional
+        One for all subsamples, instead of a choice.
+
+    Returns
+    -------
+    list of Sampled
+        From few train images to all. With all of them draws differ in the neurons only.
+
+    Raises
+    ------
+    InputError
+        If there is no seed, no label, or no such probe.
+    """
+    if probe not in ("ridge", "logistic"):
+        raise unknown("probe", probe, ("ridge", "logistic"))
+    if not len(seeds):
+        raise InputError("subsamples need at least one seed")
+    labels = np.asarray(layer.features.check_labelled().y_train)
+    images = len(labels) // layer.features.views
+    labels = labels[:images]
+    sizes = subsample_sizes(images, len(np.unique(labels)), steps)
+    rows: dict[int, list[tuple[Curve, float]]] = {n: [] for n in sizes}
+    for seed in seeds:
+        shuffled, chosen = stratified_order(labels, seed), None
+        for n in reversed(sizes):
+            some = layer if n == images else layer.with_images(shuffled[:n], [seed, n])
+            chosen = _chosen(some, probe, chosen) if penalty is None else penalty
+            if probe == "ridge":
+                curve = some.ridge("random", [seed], penalty=chosen)
+            else:
+                fifth = [size_of(FIFTH, layer.d)]
+                curve = some.logistic("random", [seed], fifth, penalty=chosen)
+            rows[n].append((curve, chosen))
+            if some is not layer:
+                some.release()
+    layer.release()
+    return [_joined(n, seeds, rows[n]) for n in sizes]
+
+
+def all_sampled(
+    layers: Mapping[str, ProbedLayer], seeds: Sequence[int], *, logistic_steps: float = 0.5
+) -> dict[tuple[str, str], list[Sampled]]:
+    """Every layer with fewer train images, by case and :data:`KINDS` of probes.
+
+    Parameters
+    ----------
+    layers : mapping from a case to ProbedLayer
+    seeds : sequence of int
+        Of the draws; logistic probes have the first few.
+    logistic_steps : float
+        Numbers of train images in a doubling, of logistic probes: by default each is four times the
+        one before. Ridge probes have two in a doubling.
+    """
+    found = {}
+    for case, layer in layers.items():
+        ridge, logistic, fixed = ((case, kind) for kind in KINDS)
+        few = list(seeds)[:FEWER_DRAWS]
+        found[ridge] = sampled(layer, "ridge", seeds)
+        found[logistic] = sampled(layer, "logistic", few, steps=logistic_steps)
+        penalty = found[logistic][-1].penalties[0]
+        found[fixed] = sampled(layer, "logistic", few, steps=logistic_steps, penalty=penalty)
+    return found
+
+
+def _chosen(layer: ProbedLayer, probe: str, larger: float | None) -> float:
+    """The penalty chosen on a layer's train images, among half decades, beginning at ``larger``:
+    that of the next larger subsample.
+    """
+    if larger is not None:
+        grid = [_half_decades(larger, up) for up in HALF_DECADES]
+        return layer.choice_on(probe, grid, extend=True).penalty
+    own = layer.penalty(probe).penalty
+    if probe == "ridge":
+        return own
+    # of whole decades no stronger one is as good, but half a decade more may be
+    return layer.choice_on("logistic", [own, _half_decades(own, 1)]).penalty
+
+
+def _half_decades(penalty: float, up: int) -> float:
+    """The penalty so many half decades above one, all of them powers of the root of 10."""
+    return float(f"{10 ** ((round(2 * np.log10(penalty)) + up) / 2):.3g}")
+
+
+def _joined(images: int, seeds: Sequence[int], rows: Sequence[tuple[Curve, float]]) -> Sampled:
+    """The draws of one number of train images."""
+    curves = [curve for curve, _ in rows]
+    full = np.array([curve.full for curve in curves])
+    joined = replace(
+        curves[0],
+        seeds=tuple(seeds),
+        values=np.concatenate([curve.values for curve in curves]),
+        full=float(full.mean()),
+        by_images=np.mean([np.asarray(curve.by_images) for curve in curves], 0),
+        full_by_images=np.mean([np.asarray(curve.full_by_images) for curve in curves], 0),
+        per_class=None,
+        objective=None,
+        converged=None,
+        solver_error=None,
+    )
+    return Sampled(images, joined, full, tuple(penalty for _, penalty in rows))
+
+
+def data_curve(
+    samples: Sequence[Sampled],
+    quantity: str,
+    delta: float = 0.9,
+    *,
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+) -> Growth | None:
+    """A quantity at growing numbers of train images.
+
+    Parameters
+    ----------
+    samples : sequence of Sampled
+        Of one probe, from few train images to all.
+    quantity : str
+        A name in :data:`LIMITS`.
+    delta : float
+        Of DR.
+    confidence : float
+        Of the intervals that resamples are for; see :func:`.bootstrap.resampled`.
+    resamples : int
+
+    Returns
+    -------
+    Growth or None
+        Numbers of images at which the whole layer is no better than guessing the largest class are
+        left out. None where nothing is left, or DR was not measured at every size.
+    """
+    if quantity not in LIMITS:
+        raise unknown("quantity", quantity, LIMITS)
+    usable = [one for one in samples if one.curve.above_guessing]
+    if not usable or (quantity == "DR" and not usable[0].curve.exact):
+        return None
+    tables = [np.column_stack([one.curve.values, one.full]) for one in usable]
+    kinds = [
+        [table.mean(0, keepdims=True) for table in tables],
+        tables,
+        [
+            _resamples(one, table, confidence, resamples)
+            for one, table in zip(usable, tables, strict=True)
+        ],
+        [
+            _resamples(one, table.mean(0, keepdims=True), None, resamples)
+            for one, table in zip(usable, tables, strict=True)
+        ],
+    ]
+    values, rows, draws, of_images = (
+        np.stack(
+            [
+                _quantity(table, one.curve, quantity, delta)
+                for table, one in zip(kind, usable, strict=True)
+            ],
+            -1,
+        )
+        for kind in kinds
+    )
+    images = np.array([one.images for one in usable])
+    pool = samples[-1].images
+    return growth(images, pool, values[0], rows, draws, of_images, LIMITS[quantity])
+
+
+def _resamples(
+    sample: Sampled, table: np.ndarray, confidence: float | None, resamples: int
+) -> np.ndarray:
+    """Resamples of the mean over draws of accuracies (draws, s + 1), the last column being that of
+    the whole layer: (resamples, s + 1), the same draws and test images for all samples.
+    """
+    parts = sample.curve.by_images, sample.curve.full_by_images
+    by_images = np.column_stack([np.asarray(part) for part in parts])
+    found = resampled(table, 1.0, by_images, confidence=confidence, resamples=resamples)
+    assert found is not None  # there are test images
+    return found.values
+
+
+def _quantity(table: np.ndarray, curve: Curve, quantity: str, delta: float) -> np.ndarray:
+    """A quantity of each row of accuracies (rows, s + 1): (rows,)."""
+    full = table[:, -1]
+    if quantity == "DR":
+        sufficient = smallest_sufficient(table[:, :-1], delta * full, curve.sizes)
+        return 1 - np.where(np.isnan(sufficient), curve.d, sufficient) / curve.d
+    kept = table[:, curve.column(size_of(FIFTH, curve.d))]
+    return kept / full if quantity == "share" else full - kept

@@ -1,0 +1,198 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Does a layer look less redundant where train images are few?
+#
+# Claim 1 of the paper is about probes trained on 45,000 images of CIFAR10: a random fifth of a
+# ResNet50 is within 5% of the full layer's accuracy. Here tasks have one to three thousand train
+# images, and real networks were tried with 3,000. Do fewer images make a layer look less redundant?
+# A probe on all neurons has more to learn than one on a fifth of them, so few images might hurt it
+# more; or a fifth might lack what many images would make up for. This notebook measures what a
+# random fifth keeps, and diffused redundancy, with growing numbers of train images, extrapolates
+# both, and checks the extrapolation where the truth is known.
+#
+# **Cost** of the default run on two CPU cores: COST, after the features.
+
+# %% [markdown]
+# ## Parameters
+#
+# Change them here, or from the command line: `./run_all.sh --only 09_data -p TASKS '[digits]'`.
+# `TARGET` is the number of train images to extrapolate to; by default that of the paper.
+
+# %% tags=["parameters"]
+NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: names, timm tags, or TAG@PATH
+TASKS: list[str] = ["digits", "armenian", "georgian", "font_style"]  # Tasks; or folder|npz|hf:PATH
+IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
+PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
+LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
+SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the draws, each of train images and of neurons
+DELTAS: list[float] = [0.9]  # Shares of the full accuracy to keep; the first is used
+TARGET: int = 45000  # Train images to extrapolate to
+DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
+COMPUTE: str = "float32"  # How features are computed: float32, bf16, either with +compile
+
+# %%
+import diffused_redundancy as dr
+
+session = dr.begin("09_data", globals())
+
+# %% [markdown]
+# ## Subsamples of the train images
+#
+# A *draw* is a random order of the train images, classes in proportion, and a random order of the
+# neurons. Probes are fitted to the first $n$ images of the order: to all, to $1/\sqrt 2$ of them, to
+# a half, and so on down to a hundred, or two of each class if that is more. Test images are the same
+# throughout. Three kinds of probes are fitted to each subsample:
+#
+# - **ridge probes** on every number of neurons, with the penalty that leave-one-out
+#   cross-validation chooses on that subsample;
+# - **logistic probes**, the paper's, on a fifth of the neurons and on all, with the penalty that
+#   cross-validation chooses on that subsample, from half decades. They take longer: four draws, at
+#   a quarter of the images, a quarter of that, and so on;
+# - **logistic probes of one penalty**: the one chosen on all train images, for every subsample. So
+#   what images do is told apart from what another penalty does.
+#
+# Penalties are chosen for the whole layer, as everywhere on these pages. (Penalties of
+# `02_probes` are from whole decades: with all train images its logistic probes may have others.)
+
+# %% papermill_description=subsamples
+from diffused_redundancy.experiment.subsamples import KINDS, all_sampled
+from diffused_redundancy.findings import data_size
+
+layers = {session.title(net, task): layer for net, task, layer in session.layers()}
+samples = all_sampled(layers, SEEDS)
+
+# %% [markdown]
+# ## What a random fifth keeps, by train images
+#
+# The first row is the share of the full layer's accuracy that a random fifth keeps, the second how
+# much accuracy it loses, the third DR (ridge probes alone are at every number of neurons). Bars are
+# 95% intervals over draws of neurons and of train images, over test images, and over all train
+# images, had others been collected: subsamples of one set of images err together, by as much as
+# their spread implies. (All are percentiles of a bootstrap that takes the same draws and test images
+# at every $n$.) Numbers of images with which the full layer is no better than guessing are left out.
+
+# %%
+from diffused_redundancy.report import figures
+
+delta = DELTAS[0]
+curves = data_size.data_curves(samples, delta)
+session.figure(
+    figures.series_figure(
+        data_size.data_rows(curves),
+        "train images (log scale)",
+        ["share kept by a fifth", "accuracy lost by a fifth", f"DR({delta:g}) of accuracy"],
+        ticks=data_size.image_ticks(curves),
+        log=True,
+        percent=[True, True, False],
+    ),
+    "by-images",
+    alt="The share of the full layer's accuracy that a random fifth of the neurons keeps, the "
+    "accuracy it loses, and diffused redundancy, against the number of train images, one column "
+    "per task, one line per kind of probe.",
+)
+changes = data_size.effects(samples, delta)
+for quantity in ("share", "DR"):
+    session.say(data_size.describe_effects(changes, quantity))
+
+# %%
+session.table(data_size.data_table(samples, curves), "by-images", show=False)
+session.table(data_size.effects_table(changes), "effects", show=False)
+
+# %% [markdown]
+# ## Extrapolation, and does it hold?
+#
+# Three laws are fitted to each curve by weighted least squares:
+#
+# - a *power law to an asymptote*, $a + b\, n^{-c}$, with $a$ between 0 and 1 and $c$ between 0.1 and
+#   2;
+# - a *power law to a fixed limit*: the same with $a$ at its limit if nothing were lost with images
+#   without end, so that the share comes to 1 and the loss to 0;
+# - a *straight line in* $\log n$, the slowest there is.
+#
+# Each is fitted anew to every bootstrap resample of the curve, which gives the interval of what it
+# predicts. Such an interval holds the truth if the law does. (Simulated with the first law true,
+# it holds the value at 45,000 images from 3,000 in 95 to 98% of the cases.) Whether a law does hold
+# no interval can say. So each curve is predicted at all train images from those of up to a quarter
+# and up to a half of them, and the prediction is compared with what was measured, on the same draws
+# and test images. All this takes four numbers of train images, which the ridge probes alone have
+# here: three could be fitted only by laws that say in advance where the value goes.
+
+# %% papermill_description=checks
+checks = data_size.all_checks(curves)
+session.table(data_size.checks_table(checks), "checks", show=False)
+session.say(data_size.describe_checks(checks))
+
+# %% [markdown]
+# ## With many more train images
+#
+# The figure has the share that a random fifth keeps with all train images, and what each law
+# predicts at `TARGET`, with its interval. Laws that missed a check of the same curve are left out,
+# except for the first: the others are special cases of it, or nearly so. The range given in the
+# sentence is over the intervals of those that are left.
+
+# %% papermill_description=forecasts
+forecasts = data_size.forecasts(curves, TARGET)
+if forecasts:
+    session.figure(
+        figures.groups_figure(
+            data_size.forecast_panels(forecasts), "share kept by a random fifth"
+        ),
+        "forecasts",
+        alt="The share of the full layer's accuracy that a random fifth keeps: measured with all "
+        "train images, and predicted by each law for many more, one plot per task.",
+    )
+session.table(data_size.forecasts_table(forecasts), "forecasts", show=False)
+session.say(data_size.describe_forecasts(forecasts))
+
+# %% [markdown]
+# ## What the numbers say
+#
+# Claim 1 itself has its verdict in `02_probes`. Here is what the number of train images adds to it,
+# for other networks and tasks than the paper's: at most the direction carries over.
+
+# %%
+for probe in KINDS:
+    session.say(data_size.describe_claim(changes, curves, forecasts, probe))
+session.result(**data_size.results_of(curves))
+
+# %% [markdown]
+# ## What to take away
+#
+# - A share of the full layer's accuracy compares two probes that both improve with images. Which of
+#   the two gains more depends on the task and on the probe: read the first figure before you compare
+#   redundancy between train sets of different size.
+# - A penalty is part of the measurement. Fewer images ask for a stronger one, and one penalty for
+#   all sizes weighs differently on a part and on the whole: where the second and the third line
+#   differ, it is the penalty that moves the share.
+# - An interval of an extrapolation takes the law for granted. The range over laws, and checks with
+#   the images at hand, say more than a narrow interval of one law.
+#
+# ## Exercises
+#
+# 1. **Why share and points may disagree.** The full layer's accuracy on a task rises from 20% to 33%
+#    while a fifth goes from 16% to 23%. What happens to the share, and what to the points lost? Which
+#    of the two would you call redundancy, and does DR above chance (notebook `02_probes`) agree?
+# 2. **Break the law.** Run the notebook with `-p IMAGES 300`. Which intervals widen most, and why
+#    are there fewer checks?
+# 3. **A network with more neurons than images.** Run it with
+#    `-p NETS '[miniature_resnet_2048.standard_s1]'`. With fewer images than neurons, the full layer
+#    fits its train images exactly. Does its share behave otherwise than at 512 neurons?
+
+# %% [markdown]
+# ## What made this page
+
+# %%
+session.show_provenance()
+session.finish()

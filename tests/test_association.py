@@ -1,0 +1,140 @@
+"""Rank correlations and predictions of units left out: against SciPy and scikit-learn, and how
+often they err.
+"""
+
+from __future__ import annotations
+
+import diffused_redundancy as dr
+import numpy as np
+import pytest
+from diffused_redundancy.uncertainty import association
+from diffused_redundancy.uncertainty.association import (
+    corrected_associations,
+    predictive_gain,
+    rank_correlation,
+)
+from scipy import stats
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import LeaveOneOut, cross_val_predict
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(association, "RESAMPLES", 300)
+    monkeypatch.setattr(association, "PERMUTATIONS", 999)
+
+
+def test_rank_correlation_is_scipys():
+    rng = np.random.default_rng(0)
+    x = rng.integers(6, size=20).astype(float)  # ties
+    y = x + rng.normal(0, 2, 20)
+    x[3] = y[7] = np.nan
+    known = ~np.isnan(x + y)
+    theirs = stats.spearmanr(x[known], y[known])
+    ours = rank_correlation(x, y)
+    assert ours.value == pytest.approx(theirs.statistic) and ours.units == 18
+    assert ours.p == pytest.approx(theirs.pvalue, abs=0.03)
+    assert ours.low < ours.value < ours.high
+    assert rank_correlation(-x, y).value == pytest.approx(-ours.value)
+
+
+def plain_gain(x, y):
+    left_out = LeaveOneOut()
+    with_x = cross_val_predict(LinearRegression(), x[:, None], y, cv=left_out)
+    without = (y.sum() - y) / (len(y) - 1)
+    return 1 - ((y - with_x) ** 2).sum() / ((y - without) ** 2).sum()
+
+
+def test_gain_is_scikit_learns():
+    rng = np.random.default_rng(1)
+    x, noise = rng.normal(3, 2, 15), rng.normal(size=15)
+    for y in (x + noise, noise, 100 - 5 * x + noise):
+        assert predictive_gain(x, y).value == pytest.approx(plain_gain(x, y))
+    assert predictive_gain(1000 * x + 7, x + noise).value == pytest.approx(
+        predictive_gain(x, x + noise).value
+    )
+
+
+def test_tasks_share_a_slope_and_have_their_own_means():
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(12, 2))
+    y = 2 * x + [0, 50]
+    one = predictive_gain(x, y)
+    scaled = np.array([y[:, task] / y[:, task].std() for task in range(2)]).T
+    assert predictive_gain(x / x.std(0), scaled).value == pytest.approx(one.value)
+    assert one.value > 0.99 and one.p == pytest.approx(1 / 1000)
+    opposite = predictive_gain(x, y * [1, -1])  # no common slope
+    assert opposite.value < 0.2
+    # plainly, for one unit left out at a time
+    a, b = (
+        (values - values.mean(0)) / values.std(0) for values in (x, y + rng.normal(size=y.shape))
+    )
+    saved = whole = 0.0
+    for unit in range(12):
+        others = np.arange(12) != unit
+        dx, dy = a[others] - a[others].mean(0), b[others] - b[others].mean(0)
+        slope = (dx * dy).sum() / (dx**2).sum()
+        from_mean = b[unit] - b[others].mean(0)
+        saved += ((from_mean - slope * (a[unit] - a[others].mean(0))) ** 2).sum()
+        whole += (from_mean**2).sum()
+    assert predictive_gain(a, b).value == pytest.approx(1 - saved / whole)
+
+
+def test_missing_values_leave_units_and_tasks_out():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(12, 3))
+    y = x + rng.normal(size=(12, 3))
+    y[:, 2] = np.nan
+    x[4] = np.nan
+    kept = np.arange(12) != 4
+    assert predictive_gain(x, y).value == pytest.approx(
+        predictive_gain(x[kept][:, :2], y[kept][:, :2]).value
+    )
+    assert predictive_gain(x, y).units == 11
+    few = predictive_gain(x[:4, 0], y[:4, 0])
+    assert np.isnan(few.value) and np.isnan(few.p) and not few.clear
+    assert np.isnan(rank_correlation([1, 2, 3], [1, 2, 3]).value)
+
+
+def test_a_constant_predictor_gains_nothing():
+    y = np.random.default_rng(0).normal(size=10)
+    one = predictive_gain(np.ones(10), y)
+    assert one.value == 0 and one.p == 1
+    constant = rank_correlation(np.ones(10), y)
+    assert np.isnan(constant.value) and not constant.clear
+    assert np.isnan(predictive_gain(y, np.ones(10)).value)
+
+
+def test_bad_input():
+    with pytest.raises(dr.InputError, match="must be alike"):
+        rank_correlation([1, 2], [1, 2, 3])
+    with pytest.raises(dr.InputError, match="one for each unit"):
+        rank_correlation(np.ones((5, 2)), np.ones((5, 2)))
+    with pytest.raises(dr.InputError, match="must be alike"):
+        predictive_gain(np.ones((5, 2)), np.ones(5))
+
+
+def test_of_many_that_tell_nothing_few_are_clear(monkeypatch):
+    monkeypatch.setattr(association, "RESAMPLES", 2)
+    monkeypatch.setattr(association, "PERMUTATIONS", 399)
+    rng, ps, tables = np.random.default_rng(4), [], []
+    for _ in range(40):
+        y = rng.normal(size=15)
+        some = [
+            of(rng.normal(size=15), y) for of in (rank_correlation, predictive_gain) for _ in "123"
+        ]
+        ps += [one.p for one in some]
+        tables.append(any(one.clear for one in corrected_associations(some)))
+    assert 0.02 < np.mean(np.array(ps) <= 0.05) < 0.09
+    assert np.mean(tables) < 0.15
+
+
+def test_the_interval_of_a_gain_holds_the_expected_one():
+    rng, rho, held = np.random.default_rng(5), 0.8, []
+    expected = 0.6  # of 16 units, from many samples
+    for seed in range(60):
+        x = rng.normal(size=16)
+        y = rho * x + np.sqrt(1 - rho**2) * rng.normal(size=16)
+        one = predictive_gain(x, y, seed=seed)
+        held.append(one.low <= expected <= one.high)
+    assert np.mean(held) > 0.85

@@ -1,0 +1,163 @@
+"""What tells DR of accuracy, on networks whose answers are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from diffused_redundancy.experiment import predictors
+from diffused_redundancy.experiment.measurements import Measurements
+from diffused_redundancy.experiment.predictors import POOLED, PREDICTORS
+from diffused_redundancy.findings import prediction
+from diffused_redundancy.uncertainty import association
+from made_up import D, measurement, net, task
+from scipy.stats import spearmanr
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(association, "RESAMPLES", 200)
+    monkeypatch.setattr(association, "PERMUTATIONS", 999)
+
+
+LOSSES = [f"loss-{letter}" for letter in "abcdefghijkl"]
+
+
+def made(k_of, cka_of, geometry_of=lambda i, k: {}, losses=LOSSES, seeds=2, tasks=("one", "two")):
+    """Networks of some losses and seeds; k* by the place of the loss, seed and task."""
+    found = []
+    for name in tasks:
+        for i, loss in enumerate(losses):
+            for seed in range(seeds):
+                network = net(f"{loss}_s{seed}", loss=loss, seed=seed)
+                k = k_of(i, seed, name)
+                one = measurement(network, task(name), k, cka=cka_of(i, seed, name))
+                found.append(replace(one, geometry=geometry_of(i, k)))
+    return Measurements(found)
+
+
+def test_groups_differ_in_more_than_the_seed():
+    nets = [net("a1"), net("a2", seed=2), net("b", loss="other"), net("c", d=50)]
+    nets += [net("d", upstream="more"), net("e", family="vit")]
+    assert [len(group) for group in predictors.seed_groups(nets)] == [2, 1, 1, 1, 1]
+
+
+def told_of(measurements, **asked):
+    found = predictors.told(measurements, 0.9)
+    return [one for one in found if all(getattr(one, key) == asked[key] for key in asked)]
+
+
+def test_correlations_are_over_groups_and_those_over_networks_beside_them():
+    rng = np.random.default_rng(0)
+    k = rng.permutation(np.arange(20, 80, 5))
+    noise = rng.integers(-6, 7, size=(12, 2))
+    measurements = made(
+        lambda i, seed, name: int(k[i] + noise[i, seed]), lambda i, seed, name: int(k[i])
+    )
+    (one,) = told_of(measurements, predictor="cka", task="ONE")
+    accuracy = 1 - (k[:, None] + noise) / D
+    cka = 1 - np.stack([k, k], 1) / D
+    assert one.networks == 24 and one.correlation.units == 12
+    assert one.over_networks == pytest.approx(
+        spearmanr(accuracy.ravel(), cka.ravel()).statistic, abs=0.01
+    )
+    over_groups = spearmanr(accuracy.mean(1), cka.mean(1)).statistic
+    assert one.correlation.value == pytest.approx(over_groups, abs=0.01)
+    assert one.correlation.clear and one.gain.clear
+    said = prediction.describe_similarity(predictors.told(measurements, 0.9), 0.9)
+    assert "DR of CKA, 12 groups of all networks: " in said
+    assert "clear on ONE and TWO; over the 24 networks" in said
+    assert "of equal width" not in said  # all are
+
+
+def test_what_tells_nothing_is_not_clear():
+    rng = np.random.default_rng(1)
+    k, other = rng.permutation(np.arange(20, 80, 5)), rng.permutation(np.arange(20, 80, 5))
+    measurements = made(lambda i, seed, name: int(k[i]), lambda i, seed, name: int(other[i]))
+    (one,) = told_of(measurements, predictor="cka", task="ONE")
+    assert not one.correlation.clear and not one.gain.clear and one.gain.value < 0.2
+    found = predictors.told(measurements, 0.9)
+    assert "clear on no task" in prediction.describe_similarity(found, 0.9)
+    assert "on ONE none (the best, " in prediction.describe_gains(found)
+
+
+def geometry(i: int, k: int) -> dict[str, float]:
+    noise = np.random.default_rng(i).uniform(1, 50, 4)
+    names = ("effective_rank", "diagonal_share", "dimension", "collapse")
+    return {"participation": 1000.0 / k, **dict(zip(names, noise.tolist(), strict=True))}
+
+
+def test_a_good_predictor_is_found_among_others():
+    rng = np.random.default_rng(2)
+    k = rng.permutation(np.arange(20, 80, 5))
+    measurements = made(
+        lambda i, seed, name: int(k[i]),
+        lambda i, seed, name: 50 + (i * 7) % 12,
+        geometry,
+    )
+    found = predictors.told(measurements, 0.9)
+    best = max((one for one in found if one.task == POOLED), key=lambda one: one.gain.value)
+    assert best.predictor in ("participation", "participation/d") and best.gain.clear
+    assert best.correlation is None and best.gain.units == 12
+    said = prediction.describe_gains(found)
+    assert "Among all networks: on ONE participation ratio PR" in said or "on ONE PR / d" in said
+    assert f"on {POOLED} " in said
+    table = prediction.told_table(found)
+    assert len(table) == 3 * len(PREDICTORS)
+    row = table[(table["predictor"] == "participation ratio PR") & (table["task"] == "ONE")].iloc[0]
+    assert row["rank_correlation"] == pytest.approx(1, abs=0.01) and row["gain_p_holm"] <= 0.05
+    assert table[table["predictor"].str.contains("labels")]["needs"].str.contains("labels").all()
+    shown = prediction.shown_told(found)
+    assert shown["ONE: rank correlation"].str.endswith(" *").sum() >= 2
+    assert shown.set_index("predictor")["ONE: rank correlation"]["width d"] == "–"  # all are equal
+
+
+def test_networks_of_equal_width_are_looked_at_apart():
+    losses = LOSSES[:8]
+    same = made(lambda i, seed, name: 20 + 5 * i, lambda i, seed, name: 60 - 5 * i, losses=losses)
+    wide = [
+        measurement(net(f"w{d}", d=d), task(name), k, cka=k)
+        for name in ("one", "two")
+        for d, k in ((50, 30), (150, 20), (200, 10))
+    ]
+    found = predictors.told(Measurements([*same.all, *wide]), 0.9)
+    equal = [one for one in found if one.equal_width]
+    assert {one.networks for one in equal} == {16}
+    assert {one.networks for one in found if not one.equal_width} == {19}
+    assert not {one.predictor for one in equal} & {"width", "participation/d"}
+    (one,) = (o for o in equal if (o.predictor, o.task) == ("cka", "ONE"))
+    assert one.correlation.value == pytest.approx(-1) and one.correlation.clear
+    panels = prediction.correlation_panels(found)
+    assert [task for task, _ in panels] == ["ONE", "TWO"]
+    assert [label for label, _ in panels[0][1]] == [p.words for p in PREDICTORS.values()]
+    points = dict(panels[0][1])
+    assert len(points["DR of CKA"]) == 2 and len(points["width d"]) == 1
+
+
+def test_few_networks_say_nothing():
+    few = made(
+        lambda i, seed, name: 30, lambda i, seed, name: 30, losses=LOSSES[:3], tasks=("one",)
+    )
+    found = predictors.told(few, 0.9)
+    assert not any(one.task == POOLED for one in found)
+    assert prediction.describe_similarity(found, 0.9).startswith("There are too few groups")
+    assert prediction.describe_gains(found).startswith("There are too few groups")
+    assert (prediction.shown_told(found)["ONE: rank correlation"] == "–").all()
+
+
+def test_points_are_coloured_by_what_sets_networks_apart():
+    nets = [net("a"), net("b", loss="adversarial L2 0.5"), net("c", loss="adversarial Linf 4")]
+    nets += [net("d", d=50), net("e", family="vit"), net("f", upstream="more")]
+    measurements = Measurements([measurement(one, task(), 30, cka=20) for one in nets])
+    ((title, lines),) = prediction.similarity_panels(measurements, "cka", 0.9)
+    assert title == "T"
+    assert [line.label for line in lines] == [
+        "standard",
+        "adversarial",
+        "another width",
+        "another family",
+        "other upstream images",
+    ]
+    assert len(lines[1].points) == 2 and not lines[0].joined
+    assert lines[0].x == [pytest.approx(0.8)] and lines[0].points[0].value == pytest.approx(0.7)

@@ -1,0 +1,238 @@
+"""Subsamples of train images, and probes on them, against scikit-learn on the same images."""
+
+from __future__ import annotations
+
+import diffused_redundancy as dr
+import numpy as np
+import pytest
+from conftest import make_layer
+from diffused_redundancy.experiment.probed_layer import ProbedLayer
+from diffused_redundancy.experiment.subsamples import (
+    KINDS,
+    Sampled,
+    all_sampled,
+    data_curve,
+    sampled,
+    stratified_order,
+    subsample_sizes,
+)
+from diffused_redundancy.measures.features import Features
+from diffused_redundancy.measures.selections import random_order
+from diffused_redundancy.probes.ridge import ridge_alpha
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+
+
+@pytest.fixture(scope="module")
+def features() -> Features:
+    X, y = make_layer(n=650, d=40)
+    return Features(X[:400], y[:400], X[400:], y[400:])
+
+
+def test_beginnings_have_the_classes_in_proportion():
+    labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [300, 90, 10]))
+    order = stratified_order(labels, 1)
+    assert sorted(order.tolist()) == list(range(400))
+    assert set(labels[order[:3]].tolist()) == {0, 1, 2}
+    for n in (40, 133, 250):
+        counts = np.bincount(labels[order[:n]])
+        assert np.abs(counts - n * np.array([300, 90, 10]) / 400).max() <= 1.5
+    assert np.array_equal(order, stratified_order(labels, 1))
+    assert not np.array_equal(order, stratified_order(labels, 2))
+
+
+def test_no_image_of_a_class_comes_first_more_often():
+    labels = np.repeat([0, 1], 10)
+    firsts = [stratified_order(labels, seed)[:2] for seed in range(2000)]
+    counts = np.bincount(np.concatenate(firsts), minlength=20)
+    assert counts.min() > 140 and counts.max() < 260  # 200 each, SD 14
+
+
+def test_numbers_of_images():
+    assert subsample_sizes(3000, 75)[0] == 188 and subsample_sizes(3000, 75)[-1] == 3000
+    assert subsample_sizes(1297, 10, steps=0.5) == [324, 1297]
+    assert {750, 1500} <= set(subsample_sizes(3000, 10))
+    with pytest.raises(dr.InputError, match="images is 0"):
+        subsample_sizes(0, 10)
+
+
+def test_some_images_of_features(features):
+    two = Features(
+        np.concatenate([features.X_train, features.X_train + 1]),
+        np.tile(features.y_train, 2),
+        features.X_test,
+        features.y_test,
+        views=2,
+    )
+    some = two.images(np.array([7, 3]))
+    assert np.array_equal(some.X_train, two.X_train[[7, 3, 407, 403]]) and some.views == 2
+    assert np.array_equal(some.y_train, two.y_train[[7, 3, 407, 403]])
+    assert some.X_test is two.X_test
+    for places in ([3, 3], [400], [-1]):
+        with pytest.raises(dr.InputError, match="distinct, 0 to 399"):
+            two.images(np.array(places))
+
+
+def test_ridge_probes_are_scikit_learns(features):
+    layer = ProbedLayer(lambda: features, device="cpu")
+    (small, *_, whole) = sampled(layer, "ridge", [1, 2])
+    assert (small.images, whole.images) == (100, 400)
+    assert whole.curve.values[0].tolist() == layer.ridge("random", [1]).values[0].tolist()
+    for row, seed in enumerate((1, 2)):
+        chosen = stratified_order(np.asarray(features.y_train), seed)[:100]
+        X, y = features.X_train[chosen], features.y_train[chosen]
+        statistics = dr.SufficientStatistics.from_features(X, y, device="cpu")
+        alpha = ridge_alpha(statistics, small.penalties[row])
+        own = dr.RidgeProbe(features.images(chosen)).choice  # among all half decades
+        loss = own.loss[own.grid.index(small.penalties[row])]
+        assert loss <= 1.001 * min(own.loss)
+        order = random_order(40, seed).numpy()
+        for k in (8, 40):
+            theirs = RidgeClassifier(alpha=alpha).fit(X[:, order[:k]], y)
+            expected = theirs.score(features.X_test[:, order[:k]], features.y_test)
+            assert small.curve.values[row, k - 1] == pytest.approx(expected, abs=0.005)
+        assert small.full[row] == small.curve.values[row, -1]
+
+
+def test_logistic_probes_are_scikit_learns(features):
+    layer = ProbedLayer(lambda: features, device="cpu")
+    found = sampled(layer, "logistic", [1], steps=0.5, penalty=0.03)
+    assert [one.images for one in found] == [100, 400]
+    chosen = stratified_order(np.asarray(features.y_train), 1)[:100]
+    X, y = features.X_train[chosen], features.y_train[chosen]
+    order = random_order(40, 1).numpy()[:8]
+    # the penalty is per image, in units of the mean variance of the neurons
+    strength = 0.03 * X.var(0).mean() * len(X)
+    theirs = LogisticRegression(C=1 / strength, tol=1e-8, max_iter=5000)
+    theirs.fit(X[:, order] - X[:, order].mean(0), y)
+    expected = theirs.score(features.X_test[:, order] - X[:, order].mean(0), features.y_test)
+    assert found[0].curve.at(8)[0] == pytest.approx(expected, abs=0.005)
+    assert found[0].penalties == (0.03,)
+
+
+def test_penalties_are_of_half_decades_and_grow_from_the_larger_subsample(features):
+    layer = ProbedLayer(lambda: features, device="cpu")
+    small, whole = sampled(layer, "logistic", [1], steps=0.5)
+    halves = [float(f"{10 ** (step / 2):.3g}") for step in range(-24, 13)]
+    assert small.penalties[0] in halves and whole.penalties[0] in halves
+    own = layer.logistic_penalty.penalty
+    assert whole.penalties[0] / own == pytest.approx(1) or whole.penalties[
+        0
+    ] / own == pytest.approx(10**0.5, rel=0.01)
+
+
+def test_a_grid_is_extended_only_if_asked(features):
+    for kind in (dr.RidgeProbe, dr.LogisticProbe):
+        probe = kind(features, device="cpu")
+        best = probe.choice.penalty
+        far = tuple(float(f"{best * factor:.3g}") for factor in (1e3, 1e4))
+        assert probe.choose_penalty(far).grid == far
+        extended = probe.choose_penalty(far, extend=True)
+        assert min(extended.grid) < min(far) and extended.penalty < min(far)
+        assert kind(features, device="cpu").choose_penalty(extend=False).grid == probe.choice.grid
+
+
+def test_each_subsample_is_cached_once(features, tmp_path):
+    loads = []
+
+    def load():
+        loads.append(1)
+        return features
+
+    def run():
+        cache = dr.Cache(tmp_path)
+        layer = ProbedLayer(load, key={"name": "x"}, cache=cache, device="cpu")
+        return sampled(layer, "ridge", [1, 2]), cache
+
+    first, cache = run()
+    again, cached = run()
+    assert cache.misses > 10 and cached.misses == 0
+    for one, other in zip(first, again, strict=True):
+        assert np.array_equal(one.curve.values, other.curve.values)
+
+
+def test_all_kinds_of_probes(features):
+    found = all_sampled({"a": ProbedLayer(lambda: features, device="cpu")}, [1, 2])
+    assert [kind for _, kind in found] == list(KINDS)
+    ridge, logistic, fixed = found.values()
+    assert len(ridge) == 5 and len(logistic) == len(fixed) == 2
+    assert len({one.penalties for one in fixed}) == 1
+    assert np.array_equal(fixed[-1].curve.values, logistic[-1].curve.values)
+
+
+def test_bad_input(features):
+    layer = ProbedLayer(lambda: features, device="cpu")
+    with pytest.raises(dr.InputError, match="at least one seed"):
+        sampled(layer, "ridge", [])
+    with pytest.raises(dr.InputError, match="unknown probe 'rigde': did you mean 'ridge'"):
+        sampled(layer, "rigde", [1])
+    with pytest.raises(dr.InputError, match="needs labels"):
+        sampled(ProbedLayer(lambda: Features(np.ones((5, 3)))), "ridge", [1])
+    with pytest.raises(dr.InputError, match="unknown quantity"):
+        data_curve([], "shares")
+
+
+def made(images: int, values: np.ndarray, full: np.ndarray, guessing: float = 0.1) -> Sampled:
+    """Draws of accuracies (draws, 10) at every size of ten neurons."""
+    by_images = values.mean(0) + np.linspace(-0.01, 0.01, 50)[:, None]
+    curve = dr.Curve(
+        "ridge_accuracy",
+        "random",
+        tuple(range(len(values))),
+        range(1, 11),
+        values,
+        10,
+        float(full.mean()),
+        guessing=guessing,
+        images=500,
+        by_images=by_images,
+        full_by_images=full.mean() + np.linspace(-0.01, 0.01, 50),
+    )
+    return Sampled(images, curve, full, (0.1,) * len(values))
+
+
+def test_quantities_are_those_of_the_curves():
+    rng = np.random.default_rng(0)
+    samples = []
+    for n in (100, 200, 400):
+        values = np.sort(rng.uniform(0.3, 0.8, (4, 10)), axis=1)
+        samples.append(made(n, values, values[:, -1] + 0.01))
+    fifths = np.array([one.curve.values[:, 1].mean() for one in samples])
+    full = np.array([one.full.mean() for one in samples])
+    assert data_curve(samples, "share").values == pytest.approx(fifths / full)
+    assert data_curve(samples, "loss").values == pytest.approx(full - fifths)
+    redundancy = [one.curve.redundancy(0.8).value for one in samples]
+    assert data_curve(samples, "DR", 0.8).values == pytest.approx(redundancy)
+    one = data_curve(samples, "loss")
+    assert one.limit == 0 and one.pool == 400 and one.complete
+    assert one.draws.mean(0) == pytest.approx(one.values, abs=0.02)
+    rows = np.array([sample.full - sample.curve.values[:, 1] for sample in samples])
+    # all weight of a resample on the draws, and the same draws at all n
+    spread = rows.std(1, ddof=0) / 2
+    assert one.draws.std(0) == pytest.approx(spread * 1.9, rel=0.3)  # widened for four draws
+    assert np.isfinite(one.weights).all()
+
+
+def test_numbers_of_images_that_only_guess_are_left_out():
+    values = np.full((3, 10), 0.5)
+    guess = made(100, values, np.full(3, 0.5), guessing=0.5)
+    good = [made(n, values, np.full(3, 0.6)) for n in (200, 400)]
+    assert data_curve([guess, *good], "share").images.tolist() == [200, 400]
+    assert data_curve([guess], "share") is None
+    few = made(400, values, np.full(3, 0.6))
+    coarse = Sampled(
+        400,
+        dr.Curve(
+            "logistic_accuracy",
+            "random",
+            (0, 1, 2),
+            [2],
+            values[:, :1],
+            10,
+            0.6,
+            by_images=few.curve.by_images[:, :1],
+            full_by_images=few.curve.full_by_images,
+        ),
+        few.full,
+        few.penalties,
+    )
+    assert data_curve([coarse], "DR") is None and data_curve([coarse], "share") is not None
