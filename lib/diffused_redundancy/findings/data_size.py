@@ -304,12 +304,9 @@ def forecast_panels(
         for probe, some in by_probe.items():
             one = some.get(case)
             groups.append((f"{probe}, measured", [_points(one.curve)[-1]] if one else []))
+            laws = one.left if one else []
             for law, words in LAWS.items():
-                points = [
-                    Point(found.value, found.low, found.high)
-                    for found in (one.laws if one else [])
-                    if found.law == law and (law == "asymptote" or law not in one.failed)
-                ]
+                points = [Point(two.value, two.low, two.high) for two in laws if two.law == law]
                 groups.append((words if len(by_probe) == 1 else f"{probe}, {words}", points))
         panels.append((case, groups))
     return panels
