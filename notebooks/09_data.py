@@ -92,10 +92,10 @@ session.figure(
     figures.series_figure(
         data_size.data_rows(curves),
         "train images (log scale)",
-        ["share kept by a fifth", "accuracy lost by a fifth", f"DR({delta:g}) of accuracy"],
+        ["share kept by a fifth", "points lost by a fifth", f"DR({delta:g}) of accuracy"],
         ticks=data_size.image_ticks(curves),
         log=True,
-        percent=[True, True, False],
+        percent=[True, False, False],
     ),
     "by-images",
     alt="The share of the full layer's accuracy that a random fifth of the neurons keeps, the "
@@ -146,9 +146,7 @@ session.say(data_size.describe_checks(checks))
 forecasts = data_size.forecasts(curves, TARGET)
 if forecasts:
     session.figure(
-        figures.groups_figure(
-            data_size.forecast_panels(forecasts), "share kept by a random fifth"
-        ),
+        figures.groups_figure(data_size.forecast_panels(forecasts), "share kept"),
         "forecasts",
         alt="The share of the full layer's accuracy that a random fifth keeps: measured with all "
         "train images, and predicted by each law for many more, one plot per task.",

@@ -79,6 +79,8 @@ def test_tables_hold_what_was_measured(samples, curves):
     assert [title for title, _ in rows[0]] == ["Digits", "Letters"] and len(rows) == 3
     assert [line.label for line in rows[0][0][1]] == [RIDGE, LOGISTIC]
     assert len(rows[0][0][1][0].points) == len(N)
+    lost = table[(table["quantity"] == "loss") & (table["train_images"] == 800)].iloc[0]
+    assert rows[1][0][1][0].points[-1].value == pytest.approx(100 * lost["value"])
     assert data_size.image_ticks(curves) == [(100, "100"), (300, "300")]
 
 
@@ -138,7 +140,11 @@ def test_forecasts(curves):
     assert [title for title, _ in panels] == ["Digits", "Letters"]
     labels = [label for label, _ in panels[0][1]]
     assert labels == [label for label, _ in panels[1][1]]  # as the figure asks
-    assert labels[:2] == ["ridge probes, measured", "ridge probes, forecast"]
+    assert labels[:2] == ["ridge probes, measured", "ridge probes, power law to an asymptote"]
+    drawn = dict(panels[0][1])
+    assert len(drawn["ridge probes, power law to an asymptote"]) == 1
+    for law in one.failed:
+        assert len(drawn[f"ridge probes, {data_size.LAWS[law]}"]) == (law == "asymptote")
     alone = data_size.data_curves({("Digits", RIDGE): made(rising, [800])}, 0.9)
     nothing = data_size.forecasts(alone, 45_000)
     assert not nothing and data_size.describe_forecasts(nothing).startswith(

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 from diffused_redundancy import parameters, presets
+from diffused_redundancy.experiment.subsamples import stratified_order
 from diffused_redundancy.measures.selections import random_order
 from diffused_redundancy.pipeline.plan import folder_name
 from diffused_redundancy.probes.cross_validation import common_penalty
@@ -155,6 +156,33 @@ def test_structure_read_back(reports, digits):
     assert parts["standard_s1", "disjoint_cka", 51] == pytest.approx(np.mean(expected), abs=2e-6)
     scale = rows.loc[("mrl_s1", "as it is"), "CV2"] / mine["CV2"]
     assert scale > 2  # a few neurons of a nested layer are large
+
+
+def test_fewer_train_images_read_back(reports, digits):
+    from sklearn.linear_model import RidgeClassifier
+
+    _, found = digits
+    rows = table(reports, "09_data-by-images")
+    rows = rows[(rows["probe"] == "ridge probes") & (rows["quantity"] == "share")]
+    labels = np.asarray(found.y_train)
+    assert rows["train_images"].max() == len(labels)
+    # the table has the penalties of all draws where they are equal
+    known = rows[
+        (rows["weakest_penalty"] == rows["strongest_penalty"])
+        & (rows["train_images"] < len(labels))
+    ]
+    one = known.iloc[0]
+    scores = []
+    for seed in SEEDS:
+        some = stratified_order(labels, seed)[: one["train_images"]]
+        X, y = found.X_train[some].astype(float), labels[some]
+        alpha = one["weakest_penalty"] * len(X) * X.var(0).mean()
+        for columns in (random_order(512, seed).numpy()[:102], np.arange(512)):
+            theirs = RidgeClassifier(alpha=alpha).fit(X[:, columns], y)
+            scores.append(theirs.score(found.X_test[:, columns].astype(float), found.y_test))
+    kept, full = np.mean(scores[::2]), np.mean(scores[1::2])
+    assert one["value"] == pytest.approx(kept / full, abs=2e-3)
+    assert one["full_accuracy"] == pytest.approx(full, abs=2e-3)
 
 
 def common_penalty_of(reports, notebook: str) -> float:
@@ -362,8 +390,8 @@ def test_verdicts_follow_from_the_numbers(reports):
         of_run = results(reports, notebook)
         assert of_run["parameters"]["SEEDS"] == SEEDS and of_run["provenance"]["torch"]
         # the paper has no such claims
-        unclaimed = ("00_getting_started", "06_layers", "07_structure", "08_neurons")
-        assert bool(of_run["verdicts"]) == (notebook not in unclaimed)
+        without = ("00_getting_started", "06_layers", "07_structure", "08_neurons", "09_data")
+        assert bool(of_run["verdicts"]) == (notebook not in without)
         for one in of_run["verdicts"]:
             words_of.setdefault((notebook, one["claim"]), []).append(one["verdict"])
             assert WORDS.fullmatch(one["verdict"]), one

@@ -96,7 +96,7 @@ def data_table(samples: Samples, curves: Mapping[Key, Growth]) -> pd.DataFrame:
 
 def data_rows(curves: Mapping[Key, Growth]) -> list[list[tuple[str, list[Series]]]]:
     """What :func:`figures.series_figure` draws: a row for each quantity, a column for each case, a
-    line for each probe.
+    line for each probe; the loss is in points.
     """
     cases, probes = ([*dict.fromkeys(key[at] for key in curves)] for at in (0, 1))
     rows = []
@@ -108,8 +108,13 @@ def data_rows(curves: Mapping[Key, Growth]) -> list[list[tuple[str, list[Series]
                 curve = curves.get((case, probe, quantity))
                 if curve is not None:
                     beside = 1.03 ** (look - 1)  # side by side, not on top of one another
-                    x = (curve.images * beside).tolist()
-                    lines.append(Series(probe, x, _points(curve), look))
+                    x, points = (curve.images * beside).tolist(), _points(curve)
+                    if quantity == "loss":
+                        points = [
+                            Point(*(100 * end for end in (one.value, one.low, one.high)))
+                            for one in points
+                        ]
+                    lines.append(Series(probe, x, points, look))
             row.append((case, lines))
         rows.append(row)
     return rows
@@ -289,7 +294,7 @@ def forecast_panels(
     forecasts: Mapping[Key, Forecast], quantity: str = "share"
 ) -> list[tuple[str, list[tuple[str, list[Point]]]]]:
     """What :func:`figures.groups_figure` draws: for each case, what was measured with all train
-    images and the range over laws with more, by probe.
+    images and what each law says of more, by probe; laws that failed have no point.
     """
     by_probe = _by_probe(forecasts, quantity)
     cases = list(dict.fromkeys(case for some in by_probe.values() for case in some))
@@ -299,9 +304,10 @@ def forecast_panels(
         for probe, some in by_probe.items():
             one = some.get(case)
             groups.append((f"{probe}, measured", [_points(one.curve)[-1]] if one else []))
-            laws = [law for law in one.laws if law.law not in one.failed] if one else []
-            points = [Point(law.value, law.low, law.high) for law in laws]
-            groups.append((f"{probe}, forecast", points))
+            laws = one.left if one else []
+            for law, words in LAWS.items():
+                points = [Point(two.value, two.low, two.high) for two in laws if two.law == law]
+                groups.append((words if len(by_probe) == 1 else f"{probe}, {words}", points))
         panels.append((case, groups))
     return panels
 

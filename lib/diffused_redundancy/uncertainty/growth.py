@@ -226,17 +226,29 @@ class Forecast:
         Their intervals are over draws, test images and train images.
     failed : tuple of str
         Laws that missed what was measured with all train images when they were given a part.
-    low, high : float
-        The range over intervals: that of the power law to an asymptote and those of the other
-        laws, which are special cases of it or nearly so, unless they failed.
     """
 
     curve: Growth
     target: int
     laws: Sequence[Prediction]
     failed: tuple[str, ...]
-    low: float
-    high: float
+
+    @property
+    def left(self) -> list[Prediction]:
+        """By the power law to an asymptote and by the other laws, which are special cases of it or
+        nearly so, unless they failed.
+        """
+        return [one for one in self.laws if one.law == "asymptote" or one.law not in self.failed]
+
+    @property
+    def low(self) -> float:
+        """The lower end of the range over the intervals of the laws that are left."""
+        return range_over(self.left)[0]
+
+    @property
+    def high(self) -> float:
+        """The upper end of that range."""
+        return range_over(self.left)[1]
 
 
 def forecast(curve: Growth, target: int) -> Forecast | None:
@@ -254,6 +266,4 @@ def forecast(curve: Growth, target: int) -> Forecast | None:
         return None
     laws = curve.predictions(target)
     failed = {one.law for one in checks(curve) if not one.held}
-    left = [one for one in laws if one.law == "asymptote" or one.law not in failed]
-    names = tuple(one.law for one in laws if one.law in failed)
-    return Forecast(curve, target, laws, names, *range_over(left))
+    return Forecast(curve, target, laws, tuple(one.law for one in laws if one.law in failed))
