@@ -20,8 +20,8 @@
 # lucky a random choice can be; and it removes every single neuron in turn. The paper makes no claim
 # about this. (Its code asks about neurons of largest and smallest norm.)
 #
-# **Cost** of the default run on one CPU core: a minute and a quarter after the features, half of
-# which is the random orders that `02_probes` needs as well.
+# **Cost** of the default run on one CPU core: a minute after the features, half of which is for the
+# random orders that `02_probes` needs as well.
 
 # %% [markdown]
 # ## Parameters
@@ -73,7 +73,8 @@ session.need("SELECTIONS", "random")
 
 # %% papermill_description=features
 first = session.nets[0]
-layers = {task.title: session.layer(first, task) for task in session.tasks}
+tasks = session.task_titles()
+layers = {title: session.layer(first, task) for title, task in tasks.items()}
 
 # %% papermill_description=orders
 from diffused_redundancy.experiment import chosen_orders as measured
@@ -137,15 +138,12 @@ session.say(chosen_orders.describe_penalties(at_penalties))
 # `NETS`, each with its own neurons.
 
 # %% papermill_description=networks
-titles = session.titles()
 by_net = {}
-for title, net in titles.items():
-    found = [
-        measured.gains_of_layer(task.title, session.layer(net, task), SELECTIONS, SEEDS)
-        for task in session.tasks
-        if net is not first
-    ]
-    by_net[title] = own if net is first else [one for of_task in found for one in of_task]
+for name, net in session.titles().items():
+    by_net[name] = list(own) if net is first else []
+    for title, task in tasks.items() if net is not first else ():
+        layer = session.layer(net, task)
+        by_net[name] += measured.gains_of_layer(title, layer, SELECTIONS, SEEDS)
 over_networks = measured.networks_table(by_net)
 session.table(over_networks, "gains-over-networks", show=False)
 session.table(chosen_orders.shown_networks(over_networks, "ridge_accuracy"), "accuracy-shown")
@@ -164,15 +162,10 @@ session.say(chosen_orders.describe_networks(over_networks))
 # the best of `ORDERS` by accuracy on one half of the test images is measured on the other half.
 
 # %% papermill_description=luck
-drawn = accuracy[session.tasks[0].title]["random"].seeds
-luck = [
-    one
-    for task, layer in layers.items()
-    for one in [
-        *measured.luck_of_cka(task, layer, train_cka[task]["random"], cka[task]["random"]),
-        *measured.luck_of_accuracy(task, layer, drawn),
-    ]
-]
+luck = []
+for task, layer in layers.items():
+    luck += measured.luck_of_cka(task, layer, train_cka[task]["random"], cka[task]["random"])
+    luck += measured.luck_of_accuracy(task, layer, accuracy[task]["random"].seeds)
 luck_table = measured.luck_table(luck)
 session.table(luck_table, "luck", show=False)
 session.table(chosen_orders.shown_luck(luck_table), "luck-shown")
@@ -260,8 +253,8 @@ session.say(single_neurons.describe_neurons(neurons))
 
 # %% papermill_description=others
 everywhere = {
-    title: {task.title: session.layer(net, task) for task in session.tasks}
-    for title, net in titles.items()
+    name: {title: session.layer(net, task) for title, task in tasks.items()}
+    for name, net in session.titles().items()
 }
 counts = removed.counts_table(everywhere)
 session.table(counts, "neurons-over-networks", show=False)
@@ -297,12 +290,12 @@ session.result(**chosen_orders.results_of(gains), **single_neurons.results_of(ne
 # ## What to take away
 #
 # - Read a gain against the band of luck first, and then against what the same rule gives on other
-#   networks. Where many neurons are kept there is little to gain by choosing: that is what diffused
-#   redundancy means.
+#   networks. The sizes at which little can be gained by choosing are those at which it hardly
+#   matters which neurons one has: that is what diffused redundancy means.
 # - Similarity and use are two things. Greedy CKA is made for one of them; compare what it gains in
 #   CKA with what it gains in accuracy.
-# - Neurons are ranked by variance in CKA, as the measure is made of variances. The rank correlation
-#   above says how little, or how much, that tells of what the task needs.
+# - CKA is made of variances. The rank correlation above says how much, or how little, a neuron's
+#   variance tells of what the task needs.
 # - A neuron without which accuracy is higher on the test images at hand is not yet a harmful one.
 #   Compare the count with the one that chance gives, and with what happens on other images.
 # - Directions that mix all neurons (principal, discriminant) are another kind of saving: fewer
@@ -313,9 +306,10 @@ session.result(**chosen_orders.results_of(gains), **single_neurons.results_of(ne
 # 1. **Predict the order of CKA.** Show from the formula of CKA without one neuron that a neuron
 #    uncorrelated with all others costs about $G_{ii}^2 / (2 \lVert G \rVert_F^2)$. What does that
 #    say of the order by variance?
-# 2. **Choose by looking at test images.** In a cell below, take the order of all neurons by their
-#    effect, `order = neurons[task].loss.mean.argsort()[::-1]`, and compute how well the first 25 do
-#    with `dr.RidgeProbe`. Why may nobody report that number?
+# 2. **Choose by looking at test images.** In a cell below, take the first task's `layer`, order its
+#    neurons by their effect, `order = torch.tensor(neurons[task].loss.mean.argsort()[::-1].copy())`,
+#    and ask `dr.RidgeProbe(layer.features).curve(dr.Ordering("mine", 0, len(order), order))` how well
+#    the first 25 do. Why may nobody report that number? Are they better than the worst 25?
 # 3. **A network trained for order.** Set `NETS` to `["miniature_resnet.mrl_s1"]` and `SELECTIONS`
 #    to `["random", "first", "variance", "pivoted_qr"]`. Does the nested prefix, which was trained to
 #    be good, beat what looking at the train images finds?

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
+from ..measures.cka import cka_curve
 from ..measures.curves import Curve, size_of
 from ..measures.gains import Gain, gain_at, gap_draws, outside
 from ..measures.image_groups import halves_of
@@ -156,11 +157,12 @@ def gains_of_layer(
     times: float = 1.0,
 ) -> list[OrderGain]:
     """The gains of every selection on one layer, against few random orders, for a part of the time;
-    with the penalty that was chosen ``times`` a number.
+    with the penalty that was chosen ``times`` a number. Those in CKA are without intervals over
+    images.
     """
     names = dict.fromkeys(["random", *selections])
     seeds_of = {name: orders(seeds, FEW) if name == "random" else seeds for name in names}
-    cka = {name: layer.cka(name, seeds_of[name], held_out=True) for name in names}
+    cka = _held_out_cka(layer, seeds_of)
     ends = {int(curve.sizes[-1]) for curve in cka.values()}
     sizes = _sizes(layer)
     sizes = sorted({*sizes, *(k for k in ends if k < max(sizes))})
@@ -168,6 +170,29 @@ def gains_of_layer(
     accuracy = {name: layer.ridge(name, seeds_of[name], **how) for name in names}
     layer.release()
     return own_gains({task: cka}) + own_gains({task: accuracy})
+
+
+def _held_out_cka(layer: ProbedLayer, seeds_of: Mapping[str, Sequence[int]]) -> dict[str, Curve]:
+    """CKA on held-out images, by selection, without what images do to it."""
+
+    def compute() -> Arrays:
+        chosen = {name: orderings(name, layer.statistics, s) for name, s in seeds_of.items()}
+        return {name: cka_curve(layer.test_statistics, of).values for name, of in chosen.items()}
+
+    what = {"measure": "held-out CKA", "seeds": {name: list(s) for name, s in seeds_of.items()}}
+    found = layer.measured_once(what, compute, module="chosen_orders")
+    return {
+        name: Curve(
+            "cka",
+            name,
+            tuple(range(len(values))),
+            np.arange(1, values.shape[1] + 1),
+            values,
+            layer.d,
+            1.0,
+        )
+        for name, values in found.items()
+    }
 
 
 @dataclass(frozen=True)
