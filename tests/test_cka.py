@@ -16,8 +16,8 @@ SIZES = (1, 2, 7, 31, 59, 60)
 
 @pytest.mark.parametrize("selection", dr.SELECTIONS)
 def test_every_selection_against_feature_space(layer, selection):
-    X, _ = layer
-    s = dr.SufficientStatistics.from_features(X, debiased=True)
+    X, y = layer
+    s = dr.SufficientStatistics.from_features(X, y, debiased=True)
     order = dr.ordering(selection, s, 3)
     biased = dr.cka_curve(s, order).values[0]
     debiased = dr.cka_curve(s, order, debiased=True, features=X).values[0]
@@ -30,9 +30,9 @@ def test_every_selection_against_feature_space(layer, selection):
 
 @pytest.mark.parametrize("selection", dr.SELECTIONS)
 def test_standardized_neurons_against_feature_space(layer, selection):
-    X = layer[0] * np.geomspace(0.01, 100, 60) + 5
+    X, y = layer[0] * np.geomspace(0.01, 100, 60) + 5, layer[1]
     X[:, 7] = 3.0  # a constant neuron stays one
-    s = dr.SufficientStatistics.from_features(X)
+    s = dr.SufficientStatistics.from_features(X, y)
     deviation = X.std(0)
     deviation[7] = 1
     Z = (X - X.mean(0)) / deviation

@@ -58,6 +58,13 @@ def test_every_selection_has_a_look_and_a_name_of_its_own(selection):
     assert [line.label for line in lines].count(mine.label) == 1
 
 
+def test_a_compact_figure_labels_its_edges_and_keeps_to_limits():
+    drawn = figures.curves_figure([panel(limits=(0.2, 0.5))] * 4, "y", compact=True)
+    assert [bool(part.get_xlabel()) for part in drawn.axes] == [False, False, True, True]
+    assert [bool(part.get_ylabel()) for part in drawn.axes] == [True, False, True, False]
+    assert all(part.get_ylim() == (0.2, 0.5) for part in drawn.axes)
+
+
 def test_a_line_is_named_and_looks_as_said():
     line = Line.of(made_curve([0.5, 0.6], sizes=[1, 9], d=9), name="mine", look=3)
     assert line.label == "mine" and line.marked and figures.look_of(line) == figures.LOOKS[3]
@@ -111,6 +118,18 @@ EVERY_FIGURE = [
         3,
     ),
     (lambda: figures.matrix_figure([("t", ["a", "b"], np.eye(2))] * 2), 2),
+    (
+        lambda: figures.matrix_figure(
+            [("t", ["a", "b"], np.eye(2))] * 5, rows=2, axes_labels=("x", "y")
+        ),
+        5,
+    ),
+    (
+        lambda: figures.ranked_figure(
+            [("t", Band("a", RISING[0], RISING[0] / 9), RISING[0])] * 2, "x", "y"
+        ),
+        2,
+    ),
 ]
 
 

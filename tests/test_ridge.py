@@ -58,6 +58,13 @@ def test_the_curve_says_what_it_is_of(parts):
     some = probe.curve(dr.orderings("random", probe.statistics, [4, 2]), sizes=[3, 20])
     assert some.sizes.tolist() == [3, 20] and np.array_equal(some.values, curve.values[:, [2, 19]])
     assert np.array_equal(some.per_class, curve.per_class[:, [2, 19]])
+    assert np.array_equal(some.by_images, curve.by_images[:, [2, 19]])
+    every = probe.evaluate(dr.ordering("pca", probe.statistics), hits=True)
+    for sizes in ([1, 2, 3], [4, 5, 60], [60], range(2, 61)):
+        part = probe.evaluate(dr.ordering("pca", probe.statistics), sizes, hits=True)
+        columns = np.array(sizes) - 1
+        assert np.array_equal(part["hits"], every["hits"][:, columns])
+        assert np.array_equal(part["values"], every["values"][:, columns])
 
 
 def test_standardised_features_are_scaled_by_the_train_set(parts):

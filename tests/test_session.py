@@ -135,6 +135,8 @@ def test_tasks_of_one_name_stay_apart(tmp_path, folder):
         "mine (2)",
         "Handwritten digits",
     ]
+    assert list(session.task_titles()) == ["mine (1)", "mine (2)", "Handwritten digits"]
+    assert list(session.task_titles().values()) == session.tasks
 
 
 def test_tables_on_disk_keep_no_rounding_errors(tmp_path, folder, capsys):

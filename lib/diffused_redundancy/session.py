@@ -125,6 +125,11 @@ class Session:
             return title
         return f"{title}, {labels([one.name for one in self.nets])[self.nets.index(network)]}"
 
+    def task_titles(self) -> dict[str, Task]:
+        """The tasks by their titles, of which no two are alike."""
+        titles = [task.title for task in self.tasks]
+        return {_distinct(task, self.tasks, titles): task for task in self.tasks}
+
     def titles(self) -> dict[str, Net]:
         """The networks by their names for reading."""
         return dict(zip(titles([network.name for network in self.nets]), self.nets, strict=True))

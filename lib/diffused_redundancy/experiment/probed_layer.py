@@ -4,6 +4,7 @@ cache.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from ..measures.cka import cka_curve, closed_form, diagonal_share
 from ..measures.cka_images import cka_by_images
 from ..measures.closed_form_error import cka_of_variances
@@ -35,6 +37,8 @@ from ..probes.probe import Arrays
 from ..probes.ridge import RidgeProbe
 from ..progress import progress
 from ..store import Cache, code_digest, versions
+
+_NUMBERS = itertools.count()
 
 GEOMETRY = (
     "participation",
@@ -81,6 +85,7 @@ class ProbedLayer:
         self._load = load
         self.key, self.cache, self.device, self.standardize = key, cache, device, standardize
         self._in_memory: dict[str, Arrays] = {}
+        self._number = next(_NUMBERS)
 
     @cached_property
     def features(self) -> Features:
@@ -102,11 +107,20 @@ class ProbedLayer:
             self.features.X_train, debiased=True, device=self.device
         )
 
+    @cached_property
+    def test_statistics(self) -> SufficientStatistics:
+        """Of the test images, for CKA on images that no order was chosen on; InputError without a
+        test part.
+        """
+        if self.features.X_test is None:
+            raise InputError("CKA on held-out images needs a test part: give X_test")
+        return SufficientStatistics.from_features(self.features.X_test, device=self.device)
+
     def release(self) -> None:
         """Free features and statistics; they come back when needed. What was measured stays in the
         cache.
         """
-        for name in ("features", "statistics", "debiased_statistics"):
+        for name in ("features", "statistics", "debiased_statistics", "test_statistics"):
             self.__dict__.pop(name, None)
 
     def narrowed(self, kept: np.ndarray, mark: Any, *, alone: bool = False) -> ProbedLayer:
@@ -157,6 +171,12 @@ class ProbedLayer:
         }
         return self.cache.get_or_compute(key, compute)
 
+    def measured_once(
+        self, what: dict[str, Any], compute: Callable[[], Arrays], *, module: str
+    ) -> Arrays:
+        """What another module of this room measures of the layer, kept as its own measures are."""
+        return self._cached({**what, "module": code_digest(f"experiment.{module}")}, compute)
+
     @cached_property
     def about(self) -> dict[str, Any]:
         """n_train, n_test, d, classes, constant (neurons), and diagonal_share (r)."""
@@ -206,6 +226,15 @@ class ProbedLayer:
         full = float(whole["full"][0])
         return self._curve(f"{probe}_accuracy", selection, seeds, {**arrays, **about}, full)
 
+    def _chosen(
+        self, selection: str, seeds: Sequence[int], chosen_on: ProbedLayer | None
+    ) -> list[Ordering]:
+        """Orderings made from the train images of this layer, or of another one."""
+        statistics = (chosen_on or self).statistics
+        if self.standardize:
+            statistics = statistics.standardized()
+        return orderings(selection, statistics, seeds)
+
     def cka(
         self,
         selection: str,
@@ -213,17 +242,35 @@ class ProbedLayer:
         *,
         debiased: bool = False,
         standardize: bool = False,
+        held_out: bool = False,
+        chosen_on: ProbedLayer | None = None,
     ) -> Curve:
-        """CKA with the whole layer at every k; ``standardize`` gives all neurons variance 1 first,
-        whatever the layer's probes do.
+        """CKA with the whole layer at every k.
+
+        Parameters
+        ----------
+        selection, seeds
+            As for :func:`.orderings`.
+        debiased : bool
+        standardize : bool
+            Give all neurons variance 1 first, whatever the layer's probes do.
+        held_out : bool
+            On the test images. (Neurons are chosen on train images in any case.)
+        chosen_on : ProbedLayer, optional
+            Another layer of as many neurons, on whose train images they are chosen.
         """
 
         def compute() -> Arrays:
-            statistics = self.debiased_statistics if debiased else self.statistics
+            if debiased:
+                statistics = self.debiased_statistics
+            else:
+                statistics = self.test_statistics if held_out else self.statistics
+            origin = (chosen_on or self).statistics
             # directions are chosen among the neurons that CKA is of
-            scaled = statistics.standardized() if standardize else statistics
-            chosen = orderings(selection, scaled, seeds)
-            X, images = self.features.X_train, statistics.n // self.features.views
+            chosen = orderings(selection, origin.standardized() if standardize else origin, seeds)
+            one = self.features
+            X = one.X_test if held_out else one.X_train
+            images = statistics.n // (1 if held_out else one.views)
             how = {"debiased": debiased, "standardize": standardize}
             curve = cka_curve(statistics, chosen, features=X if debiased else None, **how)
             arrays = {"sizes": curve.sizes, "values": curve.values}
@@ -234,7 +281,13 @@ class ProbedLayer:
             return arrays
 
         kind = "debiased_cka" if debiased else "standardized_cka" if standardize else "cka"
-        what = {"measure": kind, "selection": selection, "seeds": _seeds(selection, seeds)}
+        what = {
+            "measure": kind,
+            "selection": selection,
+            "seeds": _seeds(selection, seeds),
+            **({"held out": True} if held_out else {}),
+            **_origin(chosen_on),
+        }
         return self._curve(kind, selection, seeds, self._cached(what, compute), 1.0)
 
     def spectrum(self, *, standardize: bool = False) -> Spectrum:
@@ -432,6 +485,18 @@ class ProbedLayer:
             standardize=self.standardize,
         )
 
+    def ridge_probe_on(self, features: Features, penalty: float) -> RidgeProbe:
+        """The probe on other train images of the layer, with as many classes."""
+        statistics = SufficientStatistics.from_features(
+            features.X_train,
+            features.y_train,
+            num_classes=self.features.num_classes,
+            device=self.device,
+        )
+        return RidgeProbe(
+            features, penalty=penalty, statistics=statistics, standardize=self.standardize
+        )
+
     def _logistic_probe(self, penalty: float | None = None) -> LogisticProbe:
         features = self.features.check_labelled()
         return LogisticProbe(features, penalty=penalty, statistics=self.statistics)
@@ -444,11 +509,15 @@ class ProbedLayer:
         *,
         by_class: bool = False,
         hits: bool = False,
+        sizes: Sequence[int] | None = None,
+        chosen_on: ProbedLayer | None = None,
     ) -> Arrays:
         probe = self._ridge_probe(penalty)
-        chosen = orderings(selection, probe.statistics, seeds)
+        chosen = self._chosen(selection, seeds, chosen_on)
+        if sizes is not None:  # there may be fewer directions
+            sizes = [k for k in sizes if k <= chosen[0].size] or [chosen[0].size]
         rows = [
-            probe.evaluate(one, by_class=by_class, hits=hits)
+            probe.evaluate(one, sizes, by_class=by_class, hits=hits)
             for one in progress(chosen, title=f"ridge probes, {selection}")
         ]
         arrays = {name: np.concatenate([one[name] for one in rows]) for name in rows[0]}
@@ -476,12 +545,31 @@ class ProbedLayer:
         *,
         penalty: float | None = None,
         by_class: bool = False,
+        sizes: Sequence[int] | None = None,
+        chosen_on: ProbedLayer | None = None,
     ) -> Curve:
-        """Test accuracy of the ridge probe at every k, and by class if wanted (large)."""
+        """Test accuracy of the ridge probe at every k, and by class if wanted (large).
+
+        Parameters
+        ----------
+        selection, seeds
+            As for :func:`.orderings`.
+        penalty : float, optional
+            By default the layer's own choice.
+        by_class : bool
+        sizes : sequence of int, optional
+            Some k only, ascending, for a part of the time. Those beyond the directions that there
+            are are left out; if all are, it is the largest k there is.
+        chosen_on : ProbedLayer, optional
+            As for :meth:`cka`.
+        """
         alpha = self.ridge_penalty.penalty if penalty is None else penalty
+        key = self._ridge_key("ridge by class" if by_class else "ridge", selection, seeds, alpha)
         arrays = self._cached(
-            self._ridge_key("ridge by class" if by_class else "ridge", selection, seeds, alpha),
-            lambda: self._ridge_arrays(selection, seeds, alpha, by_class=by_class),
+            {**key, **({} if sizes is None else {"sizes": list(sizes)}), **_origin(chosen_on)},
+            lambda: self._ridge_arrays(
+                selection, seeds, alpha, by_class=by_class, sizes=sizes, chosen_on=chosen_on
+            ),
         )
         return self._accuracy_curve("ridge", selection, seeds, arrays, alpha)
 
@@ -524,12 +612,7 @@ class ProbedLayer:
                 drawn = rng.integers(images, size=images)
                 rows = (np.arange(one.views)[:, None] * images + drawn).ravel()
                 again = replace(one, X_train=X[rows], y_train=y[rows])
-                statistics = SufficientStatistics.from_features(
-                    again.X_train, again.y_train, num_classes=one.num_classes, device=self.device
-                )
-                probe = RidgeProbe(
-                    again, penalty=alpha, statistics=statistics, standardize=self.standardize
-                )
+                probe = self.ridge_probe_on(again, alpha)
                 chosen = orderings("random", probe.statistics, seeds)
                 curves.append(probe.evaluate(chosen, by_class=False)["values"].mean(0))
                 full.append(probe.full)
@@ -669,6 +752,11 @@ class ProbedLayer:
         if kind == "logistic":
             return self.logistic(selection, seeds, sizes_of(fractions, self.d), penalty=penalty)
         return self.ridge(selection, seeds, penalty=penalty)
+
+
+def _origin(chosen_on: ProbedLayer | None) -> dict[str, Any]:
+    """What a key says of the layer whose train images an order was chosen on, if it is another."""
+    return {} if chosen_on is None else {"chosen on": chosen_on.key or chosen_on._number}
 
 
 def _accuracy_of(right: Tensor) -> Arrays:

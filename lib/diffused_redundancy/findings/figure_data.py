@@ -79,8 +79,8 @@ class Panel:
         Label of the y axis.
     percent : bool
         Whether values in [0, 1] are shown as percentages.
-    top : float, optional
-        Where the y axis ends.
+    limits : tuple of float, optional
+        Of the y axis, beyond which lines are cut; by default all is shown.
     """
 
     title: str
@@ -92,7 +92,7 @@ class Panel:
     threshold_label: str = "threshold"
     axis: str = ""
     percent: bool = False
-    top: float | None = None
+    limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

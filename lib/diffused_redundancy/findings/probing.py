@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..experiment.probed_layer import ProbedLayer
 from ..measures.curves import Curve, size_of
+from ..measures.gains import gap_at
 from ..measures.guessing import LEVEL
 from ..measures.selections import orders
 from ..nets.names import titles
@@ -17,7 +18,6 @@ from ..nets.networks import Net
 from ..tasks import Task
 from .phrases import listed
 from .tables import Curves, RedundancyTable, mean_in_words, of_selection
-from .verdicts import gap_at
 
 
 def probe_curves(

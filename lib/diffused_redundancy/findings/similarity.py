@@ -30,17 +30,26 @@ def cka_curves(
     selections: Sequence[str],
     seeds: Sequence[int],
     *,
+    count: int = 0,
     debiased: bool = False,
     standardize: bool = False,
-    count: int = 0,
+    held_out: bool = False,
 ) -> Curves:
     """CKA with the whole layer at every k, by case and selection; of random neurons at least
-    ``count`` orders.
+    ``count`` orders; on the train images, or on held-out ones.
     """
     seeds_of = {name: orders(seeds, count) if name == "random" else seeds for name in selections}
-    how = {"debiased": debiased, "standardize": standardize}
     return {
-        case: {name: layer.cka(name, seeds_of[name], **how) for name in selections}
+        case: {
+            name: layer.cka(
+                name,
+                seeds_of[name],
+                debiased=debiased,
+                standardize=standardize,
+                held_out=held_out,
+            )
+            for name in selections
+        }
         for case, layer in layers.items()
     }
 

@@ -175,7 +175,7 @@ def corrected_panels(structures: Sequence[Structure]) -> list[Panel]:
             for curve in one.pairs[kind][:1]
         ]
         axis = "CKA with the whole layer"
-        panels.append(Panel(some[0].task, some[0].d, lines, full=1.0, axis=axis, top=2.0))
+        panels.append(Panel(some[0].task, some[0].d, lines, full=1.0, axis=axis, limits=(0.0, 2.0)))
     return panels
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from ..measures.curves import Curve, size_of
+from ..measures.gains import gap_at
 from ..measures.selections import SELECTIONS
 from ..uncertainty.bootstrap import percentile_interval, resampled
 from .claims import Outcome, Verdict, judge
@@ -319,22 +320,3 @@ def as_good_as_projections(
 
 def _short(curve: Curve) -> str:
     return SELECTIONS[curve.selection].label.partition(" (")[0]
-
-
-def gap_at(
-    ours: Curve,
-    at: Sequence[int],
-    theirs: Curve,
-    their_at: Sequence[int],
-    confidence: float = 0.95,
-) -> tuple[float, float, float]:
-    """The difference of two mean curves averaged over some places of each, and the ends of its
-    interval over draws of both and the images they share; NaN without one.
-    """
-    places, their_places = list(at), list(their_at)
-    gap = float((ours.mean[places] - theirs.mean[their_places]).mean())
-    first, second = (one.resampled(confidence=confidence) for one in (ours, theirs))
-    if first is None or second is None:
-        return gap, float("nan"), float("nan")
-    gaps = (first.values[:, places] - second.values[:, their_places]).mean(1)
-    return gap, *percentile_interval(gaps, confidence)

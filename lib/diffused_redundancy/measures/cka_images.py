@@ -72,7 +72,7 @@ class SomeImages:
     ) -> SomeImages:
         """Those of features (n, d), or of ``Rows`` read in slices; of many, blocks of images."""
         features = check_features(X)
-        some = _spread(features).to(statistics.mean).double() - statistics.mean
+        some = spread(features).to(statistics.mean).double() - statistics.mean
         if standardize:
             some, statistics = some * statistics.unit_scale(), statistics.standardized()
         centred = (some / statistics.mean_variance**0.5).float()
@@ -236,7 +236,7 @@ def cka_by_images(
     return images.around(mean, mean_influence(orderings, influence))
 
 
-def _spread(features: Any) -> Tensor:
+def spread(features: Any) -> Tensor:
     """At most ``IMAGES`` rows from all over the features."""
     n = len(features)
     if n <= IMAGES:

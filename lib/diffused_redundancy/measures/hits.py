@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import InputError, check_whole
+from .image_groups import halves_of
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,7 @@ class Hits:
     @cached_property
     def halves(self) -> tuple[np.ndarray, np.ndarray]:
         """Two disjoint halves of the images, every second one of a class: (m,) each, bool."""
-        turn = np.empty(len(self.labels), dtype=int)
-        for label in np.unique(self.labels):
-            of_class = np.flatnonzero(self.labels == label)
-            turn[of_class] = np.arange(len(of_class)) % 2
-        return turn == 0, turn == 1
+        return halves_of(self.labels)
 
 
 def accuracy_by_class(right: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:

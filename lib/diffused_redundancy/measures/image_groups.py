@@ -1,4 +1,4 @@
-"""Images in disjoint random groups: how a mean over images would differ, had others been taken.
+"""Images in disjoint groups: how a mean over images would differ, had others been taken.
 
 A mean over groups is one over images, so resampling groups resamples images, and a curve needs to
 keep a hundred rows only, however many images there are.
@@ -55,3 +55,16 @@ def group_matrix(images: int, like: Tensor) -> Tensor:
     groups = torch.from_numpy(image_groups(images).copy()).to(like.device)
     count = int(groups.max()) + 1
     return torch.nn.functional.one_hot(groups, count).T.to(like.dtype) * (count / images)
+
+
+def halves_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two disjoint halves of images with labels (m,), every second one of a class: (m,) each, bool.
+
+    >>> halves_of(np.array([3, 3, 5, 3]))
+    (array([ True, False,  True,  True]), array([False,  True, False, False]))
+    """
+    turn = np.empty(len(labels), dtype=int)
+    for label in np.unique(labels):
+        of_class = np.flatnonzero(labels == label)
+        turn[of_class] = np.arange(len(of_class)) % 2
+    return turn == 0, turn == 1

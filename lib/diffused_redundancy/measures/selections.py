@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, check_number, check_whole, unknown
+from . import chosen_selections as chosen
 from .curves import size_of
 from .statistics import SufficientStatistics, check_statistics
 
@@ -153,6 +154,14 @@ def _gaussian_projection(statistics: SufficientStatistics, seed: int) -> dict[st
     return {"directions": torch.linalg.qr(drawn).Q}
 
 
+def _norm_least(statistics: SufficientStatistics) -> Tensor:
+    return chosen.by_norm(statistics, largest=False)
+
+
+def _lda(statistics: SufficientStatistics, seed: int) -> dict[str, Tensor]:
+    return {"directions": chosen.discriminant_directions(statistics)}
+
+
 @dataclass(frozen=True)
 class Selection:
     """A way of ordering neurons or directions.
@@ -165,11 +174,19 @@ class Selection:
         Whether the seed matters.
     label : str
         How figures and tables name it.
+    looks : bool
+        Whether it orders neurons by looking at the train images.
     """
 
     make: Callable[[SufficientStatistics, int], dict[str, Tensor]]
     seeded: bool
     label: str
+    looks: bool = False
+
+
+def _looking(choose: Callable[[SufficientStatistics], Tensor], label: str) -> Selection:
+    """A selection that orders neurons by looking at the train images."""
+    return Selection(lambda statistics, _: {"order": choose(statistics)}, False, label, looks=True)
 
 
 SELECTIONS: dict[str, Selection] = {
@@ -183,6 +200,12 @@ SELECTIONS: dict[str, Selection] = {
     "gaussian_projection": Selection(
         _gaussian_projection, True, "random projection (Gaussian, orthonormal)"
     ),
+    "variance": _looking(chosen.by_variance, "neurons of largest variance"),
+    "norm": _looking(chosen.by_norm, "neurons of largest norm"),
+    "norm_least": _looking(_norm_least, "neurons of smallest norm"),
+    "pivoted_qr": _looking(chosen.pivoted_qr, "neurons by pivoted QR"),
+    "greedy_cka": _looking(chosen.greedy_cka, "neurons by greedy CKA"),
+    "lda": Selection(_lda, False, "discriminant directions (chosen with labels)"),
 }
 """Selections by name."""
 
@@ -195,15 +218,16 @@ def ordering(selection: str, statistics: SufficientStatistics, seed: int = 0) ->
     selection : str
         A name in :data:`SELECTIONS`.
     statistics : SufficientStatistics
-        Of the train set: it gives d, and the covariance whose eigenvectors are the principal
-        components.
+        Of the train set: it gives d, and what selections that look at the data choose by; ``lda``
+        needs labels.
     seed : int
         Of the draw; ignored by deterministic selections.
 
     Raises
     ------
     InputError
-        If the selection is unknown, or the seed is not a whole number from 0.
+        If the selection is unknown, the seed is not a whole number from 0, or labels are missing
+        that the selection is chosen with.
 
     Examples
     --------

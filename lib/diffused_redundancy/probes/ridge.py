@@ -40,7 +40,7 @@ _ROWS_JUDGED = 64
 _PILOT = 64
 """Neurons that the first curve is computed to at first, where only DR is wanted."""
 
-_TIE = 1e-13
+TIE = 1e-13
 """Between the scores of two classes that are next to one another, so that no two are equal: beyond
 rounding, and far below any real difference.
 """
@@ -53,15 +53,15 @@ def ridge_alpha(statistics: SufficientStatistics, penalty: float) -> float:
 
 @dataclass(frozen=True)
 class _Tested:
-    """Accuracy on the test images of the probes on the first k neurons, k = 1 ... r.
+    """Accuracy on the test images of the probes on the first k neurons, at s sizes.
 
     Attributes
     ----------
-    accuracy : ndarray (r,)
-    by_images : ndarray (r, groups)
+    accuracy : ndarray (s,)
+    by_images : ndarray (s, groups)
         By group of images; see :mod:`.image_groups`.
-    per_class : ndarray (r, C)
-    hits : ndarray (r, ceil(m / 8)), uint8
+    per_class : ndarray (s, C)
+    hits : ndarray (s, ceil(m / 8)), uint8
         Which images are guessed right, as bits; empty unless asked for.
     """
 
@@ -142,7 +142,7 @@ class RidgeProbe(LinearProbe):
         return raw if self._scale is None else raw.scaled(self._scale)
 
     @cached_property
-    def _ready_test_set(self) -> tuple[Tensor, Tensor]:
+    def ready_test_set(self) -> tuple[Tensor, Tensor]:
         """Test features (m, d), scaled as the train features are, and labels (m,)."""
         X, y = self._test_set
         if self._scale is not None:
@@ -186,7 +186,7 @@ class RidgeProbe(LinearProbe):
 
     def _full_scores(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Scores (rows, C) of the whole layer for blocks of test images, with their labels."""
-        statistics, (features, y) = self.statistics, self._ready_test_set
+        statistics, (features, y) = self.statistics, self.ready_test_set
         cross, prior = statistics.right_hand_side()
         gram = statistics.gram.clone()
         gram.diagonal().add_(ridge_alpha(statistics, self.penalty))
@@ -225,7 +225,7 @@ class RidgeProbe(LinearProbe):
         Parameters
         ----------
         orderings, sizes
-            As for :meth:`curve`; all sizes by default.
+            As for :meth:`curve`; all sizes by default. Few of them take a part of the time.
         by_class : bool
             Whether accuracy by class is wanted.
         hits : bool
@@ -241,22 +241,21 @@ class RidgeProbe(LinearProbe):
         ordered = check_orderings(orderings, self.statistics.d)
         most = ordered[0].size
         steps = np.array(range(1, most + 1) if sizes is None else check_sizes(sizes, most))
-        tested = [self._nested(one.first(int(steps[-1])), by_class, hits) for one in ordered]
-        columns = steps - 1
+        tested = [self._nested(one.first(int(steps[-1])), steps, by_class, hits) for one in ordered]
         arrays = {
             "sizes": steps,
-            "values": np.stack([one.accuracy for one in tested])[:, columns],
-            "by_images": np.mean([one.by_images for one in tested], 0).T[:, columns],
+            "values": np.stack([one.accuracy for one in tested]),
+            "by_images": np.mean([one.by_images for one in tested], 0).T,
         }
         if by_class:
-            arrays["per_class"] = np.stack([one.per_class for one in tested])[:, columns]
+            arrays["per_class"] = np.stack([one.per_class for one in tested])
         if hits:
-            arrays["hits"] = np.stack([one.hits for one in tested])[:, columns]
+            arrays["hits"] = np.stack([one.hits for one in tested])
         return arrays
 
-    def _nested(self, ordering: Ordering, by_class: bool = False, hits: bool = False) -> _Tested:
-        """Accuracy at every size of one ordering."""
-        statistics, (features, y) = self.statistics, self._ready_test_set
+    def _nested(self, ordering: Ordering, steps: np.ndarray, by_class: bool, hits: bool) -> _Tested:
+        """Accuracy of one ordering at some sizes, ascending to its last one."""
+        statistics, (features, y) = self.statistics, self.ready_test_set
         cross, prior = statistics.right_hand_side()
         gram = ordering.gram(statistics.gram)
         gram.diagonal().add_(ridge_alpha(statistics, self.penalty))
@@ -275,24 +274,32 @@ class RidgeProbe(LinearProbe):
         # (C, m): classes first, so that the maximum runs along rows. A guess is right if the score
         # of its class is the maximum, which is cheaper to find than its place; of equal scores (as
         # of images whose neurons are all 0) the first class counts.
-        offsets = prior - _TIE * torch.arange(len(prior), device=prior.device)
+        offsets = prior - TIE * torch.arange(len(prior), device=prior.device)
         scores = offsets[:, None].expand(-1, len(y)).clone()
         best, own = torch.empty_like(scores[0]), torch.empty_like(scores[:1])
-        accuracy = np.empty(ordering.size)
+        accuracy = np.empty(len(steps))
         by_images = []
-        per_class = np.empty((ordering.size, len(prior)))
-        packed = np.empty((ordering.size if hits else 0, -(-len(y) // 8)), dtype=np.uint8)
+        per_class = np.empty((len(steps), len(prior)))
+        packed = np.empty((len(steps) if hits else 0, -(-len(y) // 8)), dtype=np.uint8)
         right = torch.empty((_ROWS_JUDGED, len(y)), dtype=torch.bool, device=y.device)
-        for start in range(0, ordering.size, _ROWS_JUDGED):
-            stop = min(start + _ROWS_JUDGED, ordering.size)
+        summed = 0
+        for start in range(0, len(steps), _ROWS_JUDGED):
+            some = steps[start : start + _ROWS_JUDGED].tolist()
+            every = some[-1] - summed == len(some)
             # the solver leaves columns together, rows are needed
-            block = solved[start:stop].contiguous()
-            for row, hit in zip(block, right, strict=False):
-                scores.addr_(row[: len(prior)], row[len(prior) :])
+            block = solved[summed : some[-1]].contiguous() if every else solved[:0]
+            for place, (k, hit) in enumerate(zip(some, right, strict=False)):
+                if every:
+                    scores.addr_(block[place, : len(prior)], block[place, len(prior) :])
+                else:
+                    part = solved[summed:k]
+                    scores.addmm_(part[:, : len(prior)].T, part[:, len(prior) :])
+                summed = k
                 torch.amax(scores, 0, out=best)
                 torch.gather(scores, 0, y[None], out=own)
                 torch.eq(own[0], best, out=hit)
-            judged = right[: stop - start]
+            judged = right[: len(some)]
+            stop = start + len(some)
             accuracy[start:stop] = judged.sum(1).cpu().numpy() / len(y)
             by_images.append(group_means(judged).cpu().numpy())
             if by_class:

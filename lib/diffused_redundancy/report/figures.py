@@ -22,7 +22,7 @@ from ..measures.selections import SELECTIONS
 from .style import StyledFigure, style
 
 Look = tuple[int, Any, str]
-"""Index in seaborn's colour-blind palette, dashes, marker."""
+"""Index in seaborn's colour-blind palette and its darker repetition, dashes, marker."""
 
 LOOKS: tuple[Look, ...] = (
     (0, "-", "o"),
@@ -34,8 +34,14 @@ LOOKS: tuple[Look, ...] = (
     (8, (0, (7, 2)), "X"),
     (9, (0, (4, 1, 1, 1)), "<"),
     (7, (0, (1, 2)), ">"),
+    (6, (0, (8, 1, 1, 1)), "*"),
+    (10, (0, (3, 3)), "p"),
+    (11, (0, (6, 1, 2, 1)), "h"),
+    (12, (0, (2, 1, 1, 1, 1, 1)), "d"),
+    (13, (0, (9, 3)), "H"),
+    (14, (0, (1, 4)), "8"),
 )
-"""Looks of lines, in turn."""
+"""Looks of lines, in turn; colours beyond the palette are its own again, darker."""
 
 _FIRST = ("random", "pca", "random_projection", "pca_least", "gaussian_projection", "first")
 """Selections by the place of their look in LOOKS; those registered later come after them."""
@@ -61,7 +67,10 @@ def _look(place: int) -> Look:
 def _colour(look: Look) -> tuple[float, float, float]:
     import seaborn
 
-    return seaborn.color_palette("colorblind")[look[0]]
+    palette = seaborn.color_palette("colorblind")
+    red, green, blue = palette[look[0] % len(palette)]
+    dim = 0.55 ** (look[0] // len(palette))
+    return dim * red, dim * green, dim * blue
 
 
 def _plots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
@@ -100,8 +109,8 @@ def _dotted(axes: Axes, level: float, label: str) -> None:
     axes.axhline(level, color="0.35", lw=1, ls=(0, (1, 3)), label=label)
 
 
-def _in_percent(axis: Axis) -> None:
-    axis.set_major_formatter(PercentFormatter(1, decimals=0))
+def _in_percent(axis: Axis, decimals: int | None = 0) -> None:
+    axis.set_major_formatter(PercentFormatter(1, decimals=decimals))
 
 
 def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
@@ -132,7 +141,9 @@ def _intervals(points: Sequence[Point]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @style()
-def curves_figure(panels: Sequence[Panel], ylabel: str = "", *, percent: bool = False) -> Figure:
+def curves_figure(
+    panels: Sequence[Panel], ylabel: str = "", *, percent: bool = False, compact: bool = False
+) -> Figure:
     """Curves against k, one plot a panel.
 
     Parameters
@@ -142,8 +153,10 @@ def curves_figure(panels: Sequence[Panel], ylabel: str = "", *, percent: bool = 
         By default that of each panel.
     percent : bool
         Whether values in [0, 1] are shown as percentages, as a panel may say as well.
+    compact : bool
+        For many panels: lower ones, with labels of axes at the edges only.
     """
-    figure, axes = _multiples(len(panels))
+    figure, axes = _multiples(len(panels), 2.3 if compact else 2.75)
     for part, panel in zip(axes, panels, strict=True):
         if panel.full is not None:
             part.axhline(panel.full, color="0.35", lw=1, label="full layer")
@@ -157,11 +170,16 @@ def curves_figure(panels: Sequence[Panel], ylabel: str = "", *, percent: bool = 
             part.plot(k, panel.predicted, color=_BLACK, ls=(0, (6, 3)), lw=1.1, label=label)
         _size_axis(part, panel.d)
         least = [float(np.nanmin(line.values)) for line in panel.curves if line.values.size]
-        part.set_ylim(1.05 * min([0.0, *least]), panel.top)
+        part.set_ylim(*(panel.limits or (1.05 * min([0.0, *least]), None)))
         part.set_ylabel(ylabel or panel.axis)
         part.set_title(panel.title)
         if percent or panel.percent:
             _in_percent(part.yaxis)
+        place = part.get_subplotspec()
+        if compact and place is not None and not place.is_last_row():
+            part.set_xlabel("")
+        if compact and place is not None and not place.is_first_col():
+            part.set_ylabel("")
     _legend(figure, axes)
     return figure
 
@@ -490,31 +508,67 @@ def trade_figure(
 
 @style()
 def matrix_figure(
-    panels: Sequence[tuple[str, Sequence[str], np.ndarray]], low: float = -1.0, high: float = 1.0
+    panels: Sequence[tuple[str, Sequence[str], np.ndarray]],
+    low: float = -1.0,
+    high: float = 1.0,
+    *,
+    rows: int = 1,
+    decimals: int = 2,
+    axes_labels: tuple[str, str] = ("", ""),
 ) -> Figure:
-    """Square matrices of correlations with their numbers written in, side by side: panels of
-    (title, names, values).
+    """Square matrices with their numbers written in, side by side and in so many rows: panels of
+    (title, names, values). ``axes_labels`` say what columns and rows are.
     """
     import seaborn
 
-    count = max(len(names) for _, names, _ in panels)
-    figure, axes = _row(len(panels), height=0.5 * count + 2.0, left=0.6)
-    for part, (title, names, values) in zip(axes, panels, strict=True):
+    count, columns = max(len(names) for _, names, _ in panels), -(-len(panels) // rows)
+    width = min(10.0, 1.8 + 2.7 * columns)
+    figure, axes = _plots(rows, columns, (width, (0.5 * count + 2.0) * (0.55 + 0.45 * rows)))
+    for place, (part, (title, names, values)) in enumerate(zip(axes, panels, strict=False)):
+        last, first = place + columns >= len(panels), place % columns == 0
         seaborn.heatmap(
             values,
             vmin=low,
             vmax=high,
             cmap="vlag",
             annot=True,
-            fmt=".2f",
+            fmt=f".{decimals}f",
             annot_kws={"size": 7},
             cbar=False,
             square=True,
             ax=part,
-            xticklabels=list(names),
-            yticklabels=list(names) if part is axes[0] else False,
+            xticklabels=list(names) if last else False,
+            yticklabels=list(names) if first else False,
         )
         part.tick_params(axis="x", rotation=60)
         part.tick_params(axis="y", rotation=0)
         part.set_title(title)
+        part.set_xlabel(axes_labels[0] if last else "")
+        part.set_ylabel(axes_labels[1] if first else "")
+    for unused in axes[len(panels) :]:
+        unused.remove()
+    return figure
+
+
+@style()
+def ranked_figure(
+    panels: Sequence[tuple[str, Band, np.ndarray]], xlabel: str, ylabel: str
+) -> Figure:
+    """Effects sorted by size with their intervals, and what they would be by chance (dashed):
+    panels of (title, effects as percentages, chance).
+    """
+    figure, axes = _multiples(len(panels))
+    for part, (title, band, chance) in zip(axes, panels, strict=True):
+        rank, shade = np.arange(1, len(band.center) + 1), _colour(LOOKS[0])
+        ends = band.center - band.half, band.center + band.half
+        part.fill_between(rank, *ends, color=shade, alpha=0.25, lw=0)
+        part.plot(rank, band.center, color=shade, lw=1.7, label=_shown(band.label))
+        label = "if no neuron had any effect"
+        part.plot(rank, chance, color=_BLACK, ls=(0, (5, 2)), lw=1.3, label=label)
+        part.axhline(0, color="0.35", lw=1)
+        part.set_title(title)
+        part.set_xlabel(xlabel)
+        part.set_ylabel(ylabel)
+        _in_percent(part.yaxis, decimals=None)
+    _legend(figure, axes)
     return figure

@@ -1,0 +1,201 @@
+"""Single neurons removed: what is measured, and what the notebook says of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import diffused_redundancy as dr
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import make_layer
+from diffused_redundancy.experiment import single_neurons as removed
+from diffused_redundancy.experiment.probed_layer import ProbedLayer
+from diffused_redundancy.findings import single_neurons
+from diffused_redundancy.measures.features import Features
+from diffused_redundancy.measures.image_groups import halves_of
+from diffused_redundancy.probes.neuron_removal import without_each, without_some
+from scipy.stats import spearmanr
+
+
+@pytest.fixture(scope="module")
+def layer() -> ProbedLayer:
+    """Some neurons tell classes apart, some are noise, with few train images."""
+    rng = np.random.default_rng(0)
+    y = np.arange(600) % 4
+    X = rng.standard_normal((600, 30))
+    X[:, :10] += rng.standard_normal((4, 10))[y]
+    part = Features(X[:150], y[:150], X[150:], y[150:])
+    return ProbedLayer(lambda: part)
+
+
+@pytest.fixture(scope="module")
+def found(layer):
+    return removed.single_neurons(layer)
+
+
+def probe_of(layer: ProbedLayer, times: float = 1.0) -> dr.RidgeProbe:
+    return dr.RidgeProbe(layer.features, penalty=times * layer.ridge_penalty.penalty)
+
+
+def test_effects_are_those_of_the_probe(layer, found):
+    without = without_each(probe_of(layer))
+    loss = without["full_loss"].mean()
+    assert found.full_loss == pytest.approx(loss) and found.full_accuracy == probe_of(layer).full
+    assert found.loss.mean == pytest.approx(without["loss"].mean(0) / loss, rel=1e-4, abs=1e-8)
+    assert found.accuracy.mean == pytest.approx(-without["right"].mean(0), abs=1e-6)
+    assert found.loss.above[:10].sum() >= 5 and not found.loss.above[10:].any()
+    X = layer.features.X_train
+    assert found.norm == pytest.approx(np.sqrt((X**2).mean(0)))
+    assert found.variance == pytest.approx(X.var(0))
+    assert found.ranks["variance"][0] == pytest.approx(
+        spearmanr(found.loss.mean, X.var(0)).statistic, abs=0.01
+    )
+    assert (found.cka_error > 0).all() and found.d == 30
+
+
+def test_what_is_most_important_is_found_on_other_images(layer, found):
+    without = without_each(probe_of(layer))
+    first, second = halves_of(np.asarray(layer.features.y_test))
+    loss = without["loss"] / without["full_loss"].mean()
+    most = [loss[half].mean(0).argmax() for half in (first, second)]
+    each = np.concatenate([loss[second, most[0]], loss[first, most[1]]])
+    assert found.most_loss[0] == pytest.approx(each.mean(), rel=1e-4)
+    assert found.most_loss[0] <= found.loss.mean.max() + 1e-6
+    half = 1.965 * each.std(ddof=1) / np.sqrt(len(each))
+    assert found.most_loss[2] - found.most_loss[0] == pytest.approx(half, rel=0.01)
+    assert found.again == pytest.approx(
+        spearmanr(loss[first].mean(0), loss[second].mean(0)).statistic, abs=0.01
+    )
+    assert found.again_trained < found.again
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_removals_are_chosen_on_one_half_and_judged_on_the_other(layer, found, place):
+    one, probe = found.removals[place], probe_of(layer)
+    without = without_each(probe)
+    halves = halves_of(np.asarray(layer.features.y_test))
+    lost, fell, counts = np.zeros(450), np.zeros(450), []
+    for side, half in enumerate(halves):
+        if one.rule == "seem to harm accuracy":
+            harmful = without["right"][half].mean(0) > 0
+        else:
+            harmful = without["loss"][half].mean(0) < 0
+        if one.rule == "clearly harm the loss":
+            harmful &= dr_effects(without["loss"][half])
+        counts.append(harmful.sum())
+        loss, right = without_some(probe, harmful)
+        other = halves[1 - side]
+        lost[other] = (loss - without["full_loss"])[other] / without["full_loss"].mean()
+        fell[other] = without["full_right"][other].astype(float) - right[other]
+    assert one.neurons == tuple(counts)
+    assert one.loss[0] == pytest.approx(lost.mean(), abs=1e-9)
+    assert one.accuracy[0] == pytest.approx(fell.mean(), abs=1e-12)
+    assert one.saved_loss[0] == pytest.approx(one.loss[0] - one.random_loss, abs=1e-9)
+    if sum(counts) == 0:
+        assert one.loss == (0, 0, 0) == one.accuracy
+
+
+def dr_effects(differences: np.ndarray) -> np.ndarray:
+    from scipy.stats import false_discovery_control, ttest_1samp
+
+    return false_discovery_control(ttest_1samp(differences.astype(np.float32), 0).pvalue) <= 0.05
+
+
+def test_removing_noise_pays_where_the_penalty_is_too_weak(layer):
+    """Neurons of noise harm a probe that fits it, and more so the weaker the penalty."""
+    rng = np.random.default_rng(1)
+    y = np.arange(900) % 3
+    X = rng.standard_normal((900, 60))
+    X[:, :6] += 1.5 * rng.standard_normal((3, 6))[y]
+    part = Features(X[:100], y[:100], X[100:], y[100:])
+    table = removed.penalties_table({"noise": ProbedLayer(lambda: part)})
+    weak, strong = table.itertuples()
+    assert (weak.times, strong.times) == (0.1, 10)
+    assert weak.loss_high < 0 and weak.loss < strong.loss and weak.loss < weak.random_loss
+    assert weak.harm > strong.harm
+    said = single_neurons.describe_penalties(table)
+    assert said.startswith("At 0.1 times the penalty") and "the loss falls on 1 of 1 tasks" in said
+    assert f"{weak.harm} neurons clearly harm" in said
+
+
+def test_counts_over_networks(layer, found):
+    table = removed.counts_table({"n1": {"A": layer}, "n2": {"A": layer}})
+    assert table["help"].tolist() == [found.loss.above.sum()] * 2
+    said = single_neurons.describe_counts(table.assign(harm=[0, 3]))
+    assert f"{found.loss.above.sum()} clearly help and 0 to 3 clearly harm on A" in said
+    assert "holds one network" in single_neurons.describe_counts(table[:1])
+
+
+def test_tables_hold_every_neuron_and_rule(found):
+    table = removed.neurons_table({"A": found, "B": found})
+    assert len(table) == 60 and (table["loss_low"] <= table["loss_high"]).all()
+    assert table["loss_mean"][:30].to_numpy() == pytest.approx(found.loss.mean)
+    removals = removed.removal_table({"A": found})
+    assert removals["rule"].tolist() == list(removed.RULES)
+    (row,) = removed.summary_table({"A": found}).to_dict("records")
+    assert row["loss_help"] == found.loss.above.sum() and row["most_loss"] == found.most_loss[0]
+    assert row["accuracy_below_0_by_chance"] == found.accuracy_by_chance.raised
+    assert single_neurons.results_of({"A": found})["neurons that help, A"] == row["loss_help"]
+
+
+def test_ranked_panels_are_sorted(found):
+    ((title, band, chance),) = single_neurons.ranked_panels({"A": found})
+    assert title == "A" and (np.diff(band.center) >= 0).all() and (np.diff(chance) >= 0).all()
+    worst = found.loss.mean.argmin()
+    assert band.half[0] == pytest.approx(found.loss.high[worst] - found.loss.mean[worst])
+    assert np.abs(chance).max() < np.abs(band.center).max()
+
+
+def test_what_is_said_follows_from_the_numbers(found):
+    case = {"A": found}
+    said = single_neurons.describe_neurons(case)
+    assert f"of 30 neurons {found.loss.above.sum()} clearly help and " in said
+    assert f"{found.loss.below.sum()} clearly harm the loss (A;" in said
+    clear = int((found.accuracy.above | found.accuracy.below).sum())
+    assert f"In accuracy {clear or 'none'} {'are' if clear > 1 else 'is'} clear" in said
+    shown = single_neurons.shown_summary(case)
+    assert shown["clearly help"].tolist() == [found.loss.above.sum()]
+
+
+def removal(rule: str, loss: float, accuracy: float, neurons: int = 5) -> removed.Removal:
+    ends = [(value, value - 0.01, value + 0.01) for value in (loss, accuracy)]
+    return removed.Removal(rule, (neurons, neurons), *ends, 0.1, 0.1, *ends)
+
+
+def test_what_is_said_of_removals_follows_from_them(found):
+    helps = removal("seem to harm the loss", -0.05, 0.02)
+    costs = removal("seem to harm accuracy", 0.03, 0.0)
+    none = removal("clearly harm the loss", 0.0, 0.0, neurons=0)
+    case = {"A": replace(found, removals=(helps, costs, none))}
+    said = single_neurons.describe_removals(case)
+    assert "the loss falls in 1 of 2 cases (neurons that seem to harm the loss on A)" in said
+    assert "and the contrary holds in 1, by intervals that leave out 0" in said
+    assert "at best it grows by -5.00 (-6.00 to -4.00)%" in said
+    assert "accuracy rises in 0 of 2 cases and the contrary holds in 1" in said
+    nothing = {"A": replace(found, removals=(none,))}
+    assert "no neuron seemed to harm" in single_neurons.describe_removals(nothing)
+    shown = single_neurons.shown_removals(case)
+    assert shown["removed"].tolist() == ["5 and 5", "5 and 5", "0 and 0"]
+    assert shown["loss grows by %"].tolist()[2] == "–"
+
+
+def test_views_of_an_image_are_on_one_side_of_a_split():
+    X, y = make_layer(n=120, d=10)
+    twice = Features(np.concatenate([X, X + 0.01]), np.tile(y, 2), X, y, views=2)
+    layer = ProbedLayer(lambda: twice)
+    half = removed.without_each_neuron(layer, of_train=0)
+    rows = halves_of(y)[0]
+    alone = Features(np.concatenate([X[rows], X[rows] + 0.01]), np.tile(y[rows], 2), X, y, views=2)
+    probe = dr.RidgeProbe(alone, penalty=layer.ridge_penalty.penalty)
+    assert half["loss"] == pytest.approx(without_each(probe)["loss"], abs=1e-6)
+
+
+def test_everything_is_measured_once(tmp_path, layer):
+    features = layer.features
+    first = ProbedLayer(lambda: features, key={"name": "x"}, cache=dr.Cache(tmp_path))
+    one = removed.single_neurons(first)
+    again = ProbedLayer(lambda: 1 / 0, key={"name": "x"}, cache=dr.Cache(tmp_path))
+    other = removed.single_neurons(again)
+    assert np.array_equal(one.loss.mean, other.loss.mean) and one.removals == other.removals
+    assert isinstance(removed.counts_table({"n": {"A": again}}), pd.DataFrame)
