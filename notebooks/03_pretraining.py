@@ -521,7 +521,8 @@ session.say(prediction.describe_similarity(told, delta))
 # A correlation may be high and yet of no use. So each group is left out in turn, DR of accuracy is
 # predicted by a line in the predictor that is fitted to the other groups, and the errors are compared
 # with those of their mean. The *gain* is the share of the squared error that the line saves; a
-# predictor that tells nothing has one below 0. (Predictors other than DR are taken in logarithms.)
+# predictor that tells nothing has one below 0. (Predictors other than DR are taken in logarithms.) A
+# star marks what is clear.
 
 # %%
 session.figure(
@@ -591,6 +592,8 @@ session.result(**grouping.results_of(measurements, delta))
 # - One network per condition proves nothing. The unit is a pre-trained network, and the SD between
 #   networks that differ in their seed only is the yardstick, whatever the intervals over selections
 #   and images.
+# - What tells DR over networks of all widths may be their width alone: read the correlations among
+#   networks of equal width before you take one number of a layer for its redundancy.
 # - DR is a *share*, and a share of the network's *own* accuracy. Doubling a layer adds to it even
 #   if not one useful neuron is added: look at accuracies and at numbers of neurons as well.
 #

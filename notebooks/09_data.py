@@ -22,7 +22,8 @@
 # random fifth keeps, and diffused redundancy, with growing numbers of train images, extrapolates
 # both, and checks the extrapolation where the truth is known.
 #
-# **Cost** of the default run on two CPU cores: COST, after the features.
+# **Cost** of the default run on two CPU cores: a minute and a quarter on one of them, after the
+# features and `02_probes`, whose penalties it starts from (20 seconds more without).
 
 # %% [markdown]
 # ## Parameters

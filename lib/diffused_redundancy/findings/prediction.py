@@ -190,9 +190,13 @@ def describe_gains(found: Sequence[Told]) -> str:
         sentences.append(f"Among {among}: {'; '.join(parts)}")
     if not sentences:
         return "There are too few groups of networks to predict one from the others."
+    pooled = (
+        f" With {POOLED}, each has an intercept of its own, and the slope is common."
+        if any(one.task == POOLED for one in found)
+        else ""
+    )
     return (
         "**What to see:** predictors that clearly tell DR of accuracy of a group that was left out "
         "better than the mean of the other groups does, with the share of the squared error that "
-        f"they save. {'. '.join(sentences)}. With {POOLED}, each has an intercept of its own, and "
-        "the slope is common."
+        f"they save. {'. '.join(sentences)}.{pooled}"
     )
