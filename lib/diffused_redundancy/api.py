@@ -368,7 +368,7 @@ def measure(
     curves, penalties = _curves(layer, options)
     n, d = layer.about["n_train"], layer.about["d"]
     few = [
-        f"Only {len(curve.sizes)} components of {curve.selection} exist ({n} images, {d} neurons)."
+        f"Only {len(curve.sizes)} directions of {curve.selection} exist ({n} images, {d} neurons)."
         for curve in curves
         if curve.measure == "cka" and len(curve.sizes) < d
     ]

@@ -63,6 +63,10 @@ cores, everything in the cache.
 """
 
 
+CKA_ALONE = ("01_cka",)
+"""Notebooks that fit no ridge probes."""
+
+
 @dataclass(frozen=True)
 class Work:
     """One ordering to measure: one network, task, selection and seed in one notebook.
@@ -259,12 +263,11 @@ def _probes_logistic(values: dict[str, Any]) -> bool:
 
 
 def _seconds(
-    values: dict[str, Any], n: int, m: int, d: int, classes: int, selections: int, speed: float
+    notebook: str, n: int, m: int, d: int, classes: int, selections: int, speed: float
 ) -> float:
     """One selection with one seed: CKA and a probe, with its share of what a layer costs once."""
     once, each = 2.0 * n * d * d, 4.0 * d**3 / 3  # the Gram matrix, CKA along an order
-    if "FRACTIONS" in values or "ORDERS" not in values:  # all but 01_cka fit ridge probes: the
-        # eigendecomposition of leave-one-out, Cholesky, scores
+    if notebook not in CKA_ALONE:  # the eigendecomposition of leave-one-out, Cholesky, scores
         once += 9.0 * d**3 + 2.0 * n * d * d
         each += d**3 / 3 + 2.0 * m * d * (d + classes)
     return (each + once / max(1, selections)) / (speed * SOLVERS)
@@ -324,7 +327,7 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
             n, m, classes = images_of(name, values.get("IMAGES", 0))
             views = protocol(values.get("PROTOCOL", "clean")).views
             sizes = [(views * n, m, d, classes) for d in widths]
-            each = sum(_seconds(values, *size, len(chosen), speed) for size in sizes)
+            each = sum(_seconds(job.notebook, *size, len(chosen), speed) for size in sizes)
             logistic = sum(_logistic_seconds(values, *size, speed) for size in sizes)
             for selection, seed in chosen:
                 seconds = each + logistic * (seed in (0, *values["SEEDS"]))
