@@ -322,7 +322,7 @@ def test_families_are_compared_at_equal_width():
     )
     by_family = grouped(nets, "family", free=["width"])
     text = pretraining.describe_families(measurements, by_family, 0.9)
-    assert "at 50 neurons resnet 0.60, 0.40, 0.70 (1 network); vit x" in text
+    assert "at 50 neurons resnet 0.60 / 0.40 / 0.70 (1 network) and vit x" in text
     assert "100" not in text
     alone = grouped(nets[:2], "family", free=["width"])
     assert "No two families" in pretraining.describe_families(measurements, alone, 0.9)

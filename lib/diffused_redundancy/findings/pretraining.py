@@ -453,15 +453,15 @@ def describe_families(measurements: Measurements, by_family: Grouping, delta: fl
                 for measure in COMPARED
             ]
             count = f"{len(nets)} network{'s' * (len(nets) > 1)}"
-            parts.append(f"{family.replace('_', ' ')} {', '.join(means)} ({count})")
-        sentences.append(f"at {width} neurons {'; '.join(parts)}")
+            parts.append(f"{family.replace('_', ' ')} {' / '.join(means)} ({count})")
+        sentences.append(f"at {width} neurons {listed(parts)}")
     if not sentences:
         return (
             "No two families among NETS have layers of one width, so they cannot be compared here."
         )
     return (
         f"In this run, DR({delta:g}) of {listed(list(COMPARED.values()))}, averaged over tasks: "
-        f"{'. '.join(sentences)}. Families with one network say nothing of what another seed would "
+        f"{'; '.join(sentences)}. Families with one network say nothing of what another seed would "
         "give."
     )
 
