@@ -155,7 +155,7 @@ def test_layers_on_one_line_have_the_same_r():
 
 
 def test_a_panel_may_end_lower():
-    assert figures.curves_figure([panel(top=0.5)]).axes[0].get_ylim()[1] == 0.5
+    assert figures.curves_figure([panel(limits=(0.0, 0.5))]).axes[0].get_ylim()[1] == 0.5
 
 
 def test_a_band_marks_the_reach_of_the_reference():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from diffused_redundancy.experiment.measurements import Measurement, Measurements
@@ -21,9 +23,9 @@ def part(network, where, m: int, k_star: int, **about) -> Measurement:
         rest = {name: getattr(accuracy, name) for name in ("seeds", "sizes", "values", "d", "full")}
         accuracy = Curve("ridge_accuracy", "random", **{**rest, **about})
     cka = curve(rising(k_star, m, top=1.0, jitter=0), measure="cka", full=1.0)
-    return Measurement(
-        network, where, {"random": accuracy}, {"random": cka}, {"d": m, "diagonal_share": 0.1}, 0.5
-    )
+    curves = (accuracy, cka, replace(cka, measure="standardized_cka"))
+    about = {"d": m, "diagonal_share": 0.1}
+    return Measurement(network, where, *({"random": one} for one in curves), about, 0.5)
 
 
 def found(*, tasks=("t",), ours=(8, 8), theirs=(4, 4), **about) -> fixed_features.Found:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import diffused_redundancy as dr
 import numpy as np
 import pytest
-from diffused_redundancy.experiment.measurements import Measurement, Measurements
+from diffused_redundancy.experiment.measurements import Measurements
 from diffused_redundancy.experiment.penalty_bands import GroupBands, bands_beside
 from diffused_redundancy.paper import from_scratch
 from diffused_redundancy.paper.from_scratch import FROM_SCRATCH, PRETRAINED
@@ -156,8 +156,6 @@ def test_bands_of_a_network_of_one_task_beside_a_group():
 def test_an_unreached_delta_is_said():
     pre, own = both()
     few = own.all[0].accuracy["random"].only([5, 10])
-    short = Measurements(
-        [Measurement(OWN, own.all[0].task, {"random": few}, own.all[0].cka, own.all[0].about)]
-    )
+    short = Measurements([replace(own.all[0], net=OWN, accuracy={"random": few})])
     assert "DR(0.9) is not reached, theirs 0.58 to 0.62" in said(pre, short)
     assert "a fifth of it" not in said(pre, short)
