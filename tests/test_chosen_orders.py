@@ -258,6 +258,9 @@ def test_panels_are_differences_and_leave_out_the_least(curves):
     assert first.curves[0].values.mean(0) == pytest.approx(np.zeros(60), abs=1e-12)
     cka = curves[0]["one"]
     assert first.curves[1].values == pytest.approx(cka["variance"].values - cka["random"].mean)
+    accuracy, of_accuracy = panels[1].curves[1], curves[1]["one"]
+    gained = of_accuracy["variance"].values - of_accuracy["random"].mean
+    assert accuracy.values == pytest.approx(100 * gained) and panels[1].axis == "points gained"
     assert first.limits[0] < first.curves[0].values.min() and first.limits[1] > 0
     many = made_curve(np.random.default_rng(0).random((300, 5)))
     (panel,) = chosen_orders.gain_panels({"t": {"random": many}})

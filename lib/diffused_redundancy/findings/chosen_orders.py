@@ -40,12 +40,14 @@ def gain_panels(*measured: Curves) -> list[Panel]:
     """What :func:`figures.curves_figure` draws: a panel for each task and measure of every
     selection (but of those that take the least first) less the mean of random orders, whose band
     reaches from the worst to the best, and of very many in a darker tone over the middle 98%.
+    Accuracies are in points.
     """
     panels = []
     for task in measured[0]:
         for curves in measured:
             random, measure = curves[task]["random"], MEASURES[curves[task]["random"].measure]
-            less = less_random(curves[task])
+            unit = 100 if measure.percent else 1
+            less = {name: unit * values for name, values in less_random(curves[task]).items()}
             shown = [name for name in less if name not in LEAST]
             lines = [Line(name, curves[task][name].sizes, less[name]) for name in shown]
             cut = len(random.values) // 100
@@ -58,8 +60,7 @@ def gain_panels(*measured: Curves) -> list[Panel]:
                     f"{task}, {measure.name.split()[-1]}",
                     random.d,
                     lines,
-                    axis="less mean of random",
-                    percent=measure.percent,
+                    axis="points gained" if measure.percent else "CKA gained",
                     limits=(1.3 * float(low), 1.1 * float(high)) if low < high else None,
                 )
             )
