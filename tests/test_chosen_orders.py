@@ -274,3 +274,9 @@ def test_results_are_key_numbers():
     assert chosen_orders.results_of(table) == {
         "gain of variance in ridge_accuracy, A": pytest.approx(0.05)
     }
+
+
+def test_debiased_cka_is_not_of_held_out_images():
+    layer = ProbedLayer(lambda: Features(X := np.random.default_rng(0).random((9, 3)), None, X))
+    with pytest.raises(dr.InputError, match="leave out held_out"):
+        layer.cka("random", [1], debiased=True, held_out=True)

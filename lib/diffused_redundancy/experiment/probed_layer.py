@@ -227,13 +227,18 @@ class ProbedLayer:
         return self._curve(f"{probe}_accuracy", selection, seeds, {**arrays, **about}, full)
 
     def _chosen(
-        self, selection: str, seeds: Sequence[int], chosen_on: ProbedLayer | None
+        self,
+        selection: str,
+        seeds: Sequence[int],
+        chosen_on: ProbedLayer | None,
+        *,
+        standardize: bool,
     ) -> list[Ordering]:
-        """Orderings made from the train images of this layer, or of another one."""
+        """Orderings made from the train images of this layer, or of another one; directions are of
+        the space of the neurons that are measured, standardized or as they are.
+        """
         statistics = (chosen_on or self).statistics
-        if self.standardize:
-            statistics = statistics.standardized()
-        return orderings(selection, statistics, seeds)
+        return orderings(selection, statistics.standardized() if standardize else statistics, seeds)
 
     def cka(
         self,
@@ -258,16 +263,21 @@ class ProbedLayer:
             On the test images. (Neurons are chosen on train images in any case.)
         chosen_on : ProbedLayer, optional
             Another layer of as many neurons, on whose train images they are chosen.
+
+        Raises
+        ------
+        InputError
+            If debiased CKA is asked for on held-out images, or of standardized neurons.
         """
+        if debiased and held_out:
+            raise InputError("debiased CKA is of train images: leave out held_out")
 
         def compute() -> Arrays:
             if debiased:
                 statistics = self.debiased_statistics
             else:
                 statistics = self.test_statistics if held_out else self.statistics
-            origin = (chosen_on or self).statistics
-            # directions are chosen among the neurons that CKA is of
-            chosen = orderings(selection, origin.standardized() if standardize else origin, seeds)
+            chosen = self._chosen(selection, seeds, chosen_on, standardize=standardize)
             one = self.features
             X = one.X_test if held_out else one.X_train
             images = statistics.n // (1 if held_out else one.views)
@@ -513,7 +523,7 @@ class ProbedLayer:
         chosen_on: ProbedLayer | None = None,
     ) -> Arrays:
         probe = self._ridge_probe(penalty)
-        chosen = self._chosen(selection, seeds, chosen_on)
+        chosen = self._chosen(selection, seeds, chosen_on, standardize=self.standardize)
         if sizes is not None:  # there may be fewer directions
             sizes = [k for k in sizes if k <= chosen[0].size] or [chosen[0].size]
         rows = [
