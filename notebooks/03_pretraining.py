@@ -499,7 +499,7 @@ session.say(pareto.describe_leaders(measurements, fronts, narrow, width))
 
 # %% papermill_description=prediction
 from diffused_redundancy.experiment import predictors
-from diffused_redundancy.findings import prediction
+from diffused_redundancy.explanations import prediction
 
 told = predictors.told(measurements, delta)
 session.figure(

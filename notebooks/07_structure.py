@@ -77,7 +77,7 @@ from diffused_redundancy.experiment.structure import measured_structures
 structures = measured_structures(session.layers(), SEEDS, ORDERS)
 
 # %%
-from diffused_redundancy.findings import structure
+from diffused_redundancy.explanations import structure
 from diffused_redundancy.report import figures
 
 delta = DELTAS[0]

@@ -78,7 +78,8 @@ layers = {title: session.layer(first, task) for title, task in tasks.items()}
 
 # %% papermill_description=orders
 from diffused_redundancy.experiment import chosen_orders as measured
-from diffused_redundancy.findings import chosen_orders, probing, similarity, tables
+from diffused_redundancy.explanations import chosen_orders
+from diffused_redundancy.findings import probing, similarity, tables
 
 lucky = measured.LUCKY
 train_cka = similarity.cka_curves(layers, SELECTIONS, SEEDS, count=lucky)
@@ -224,7 +225,7 @@ session.say(chosen_orders.describe_transfer(transferred, 0.1))
 
 # %% papermill_description=neurons
 from diffused_redundancy.experiment import single_neurons as removed
-from diffused_redundancy.findings import single_neurons
+from diffused_redundancy.explanations import single_neurons
 
 neurons = {task: removed.single_neurons(layer) for task, layer in layers.items()}
 session.table(removed.neurons_table(neurons), "neurons", show=False)

@@ -69,7 +69,7 @@ session = dr.begin("09_data", globals())
 
 # %% papermill_description=subsamples
 from diffused_redundancy.experiment.subsamples import KINDS, all_sampled
-from diffused_redundancy.findings import data_size
+from diffused_redundancy.explanations import data_size
 
 layers = {session.title(net, task): layer for net, task, layer in session.layers()}
 samples = all_sampled(layers, SEEDS)

@@ -20,6 +20,7 @@ DIRECTION = (
     "probes",
     "experiment",
     "findings",
+    "explanations",
     "paper",
     "report",
     "parameters",

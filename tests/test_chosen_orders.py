@@ -13,7 +13,8 @@ from curves import made_curve
 from diffused_redundancy.experiment import chosen_orders as measured
 from diffused_redundancy.experiment.chosen_orders import OrderGain
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
-from diffused_redundancy.findings import chosen_orders, probing, similarity, tables
+from diffused_redundancy.explanations import chosen_orders
+from diffused_redundancy.findings import probing, similarity, tables
 from diffused_redundancy.measures.features import Features
 from diffused_redundancy.measures.gains import Gain
 from diffused_redundancy.measures.image_groups import halves_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from diffused_redundancy.experiment.subsamples import Sampled
-from diffused_redundancy.findings import data_size
+from diffused_redundancy.explanations import data_size
 from diffused_redundancy.measures.curves import Curve
 
 N = [100, 141, 200, 283, 400, 566, 800]

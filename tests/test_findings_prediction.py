@@ -9,7 +9,7 @@ import pytest
 from diffused_redundancy.experiment import predictors
 from diffused_redundancy.experiment.measurements import Measurements
 from diffused_redundancy.experiment.predictors import POOLED, PREDICTORS
-from diffused_redundancy.findings import prediction
+from diffused_redundancy.explanations import prediction
 from diffused_redundancy.uncertainty import association
 from made_up import D, measurement, net, task
 from scipy.stats import spearmanr

@@ -11,7 +11,7 @@ import pytest
 from conftest import make_layer
 from diffused_redundancy.experiment import single_neurons as removed
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
-from diffused_redundancy.findings import single_neurons
+from diffused_redundancy.explanations import single_neurons
 from diffused_redundancy.measures.features import Features
 from diffused_redundancy.measures.image_groups import halves_of
 from diffused_redundancy.probes.neuron_removal import without_each, without_some

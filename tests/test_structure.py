@@ -22,7 +22,7 @@ from diffused_redundancy.experiment.structure import (
     measured_structures,
     redundancy_gap,
 )
-from diffused_redundancy.findings import structure
+from diffused_redundancy.explanations import structure
 from diffused_redundancy.measures.closed_form_error import mean_error
 from diffused_redundancy.measures.features import Features
 from diffused_redundancy.measures.neuron_sampling import corrected_cka_curve, disjoint_cka_curve

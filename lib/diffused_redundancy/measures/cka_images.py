@@ -133,20 +133,21 @@ def sums_within(ordering: Ordering, images: SomeImages) -> tuple[Sum, Sum]:
     """||G[S, S]||^2 for the first k of an ordering, at every k: its diagonal, and the rest."""
     own, block = ordering.columns(images.centred), ordering.gram(images.gram)
     before, alone = block.tril(-1), block.diagonal()
+    squared = before**2
     of_diagonal = images.groups @ (own * own * alone)
     of_rest = 2 * (images.groups @ (own * (own @ before.T)))
     squares, gram = images.squares, images.gram
     if squares is not None and ordering.order is not None:
         by_scale = ordering.columns(squares)
         of_diagonal -= by_scale * alone**2
-        of_rest -= by_scale * (before**2).sum(1) + by_scale @ (before**2).T
+        of_rest -= by_scale * squared.sum(1) + by_scale @ squared.T
     elif squares is not None:
         crossed, directions = ordering.columns(gram), _directions(ordering, gram)
         of_diagonal -= squares @ (alone * crossed * directions)
         of_rest -= squares @ (crossed * (directions @ before.T) + directions * (crossed @ before.T))
     return (
         Sum((alone**2).double().cumsum(0), of_diagonal.double().cumsum(1)),
-        Sum(2 * (before**2).sum(1).double().cumsum(0), of_rest.double().cumsum(1)),
+        Sum(2 * squared.sum(1).double().cumsum(0), of_rest.double().cumsum(1)),
     )
 
 

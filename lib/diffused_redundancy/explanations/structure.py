@@ -20,10 +20,10 @@ from ..experiment.structure import (
     Structure,
     redundancy_gap,
 )
+from ..findings.figure_data import Line, Panel, Point, Series, point
+from ..findings.phrases import listed
 from ..measures.cka import share_of
 from ..measures.curves import size_of
-from .figure_data import Line, Panel, Point, Series, point
-from .phrases import listed
 
 Rows = list[tuple[str, list[Point]]]
 """Points of each network, by its name."""

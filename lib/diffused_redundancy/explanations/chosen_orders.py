@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.chosen_orders import FRACTIONS, OrderGain, less_random, looking
+from ..findings.figure_data import Line, Panel
+from ..findings.phrases import listed
+from ..findings.tables import Curves
 from ..measures.curves import MEASURES
 from ..measures.selections import SELECTIONS
 from ..uncertainty.bootstrap import percentile_interval
 from ..uncertainty.comparison import LEVEL, at_most
-from .figure_data import Line, Panel
-from .phrases import listed
-from .tables import Curves
 
 LEAST = ("norm_least",)
 """Selections that take the least first: nobody expects them to gain."""

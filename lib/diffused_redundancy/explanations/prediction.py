@@ -8,11 +8,11 @@ import pandas as pd
 
 from ..experiment.measurements import COMPARED, Measurements
 from ..experiment.predictors import ACCURACY, POOLED, PREDICTORS, Told
+from ..findings.figure_data import Point, Series
+from ..findings.grouping import TRAITS
+from ..findings.phrases import listed
 from ..nets.networks import Net
 from ..uncertainty.association import Association
-from .figure_data import Point, Series
-from .grouping import TRAITS
-from .phrases import listed
 
 
 def told_table(found: Sequence[Told]) -> pd.DataFrame:

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.subsamples import Sampled, data_curve
+from ..findings.figure_data import Point, Series
+from ..findings.phrases import listed
 from ..uncertainty.extrapolation import LAWS
 from ..uncertainty.growth import (
     CUTS,
@@ -23,8 +25,6 @@ from ..uncertainty.growth import (
     checks,
     forecast,
 )
-from .figure_data import Point, Series
-from .phrases import listed
 
 QUANTITIES = {
     "share": "share of the full layer's accuracy that a random fifth keeps",

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.single_neurons import Interval, SingleNeurons
-from .figure_data import Band
-from .phrases import listed
+from ..findings.figure_data import Band
+from ..findings.phrases import listed
 
 Found = Mapping[str, SingleNeurons]
 """By case."""
