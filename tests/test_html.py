@@ -14,3 +14,11 @@ def test_pages():
     assert 'id="one"' in page and page.count('href="#two') == 2 and 'id="two-x2-2"' in page
     assert html.mathml("\\nonsense{", block=False) == "<code>$\\nonsense{$</code>"
     assert "run_<code>$A_$</code>B" in html.markdown("run_$A_$B")
+
+
+def test_intervals_in_tables_stay_whole():
+    page = html.markdown(
+        "|a|\n|---|\n|+0.5 (+0.4 to +0.6), less than before (from here to there)|\n"
+    )
+    assert '+0.5 <span class="interval">(+0.4 to +0.6)</span>, less' in page
+    assert page.count('class="interval"') == 1

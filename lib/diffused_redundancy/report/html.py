@@ -45,10 +45,15 @@ def markdown(text: str) -> str:
             return mathml(body, block=False)
 
         def table(self, text: str) -> str:  # scrolls within itself instead of widening the page
-            return f'<div class="table"><table>\n{text}</table></div>\n'
+            return f'<div class="table"><table>\n{with_whole_intervals(text)}</table></div>\n'
 
     renderer = Renderer(escape=False, exclude_anchor_links=True)
     return MarkdownWithMath(renderer=renderer).render(text)
+
+
+def with_whole_intervals(cells: str) -> str:
+    """Table cells whose intervals, ``0.5 (0.4 to 0.6)``, are not broken across lines."""
+    return re.sub(r"\([^()<>\s]+ to [^()<>\s]+\)", r'<span class="interval">\g<0></span>', cells)
 
 
 def with_anchors(body: str) -> tuple[str, list[dict[str, Any]]]:
