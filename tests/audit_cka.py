@@ -17,6 +17,7 @@ from audit_tools import (
     check_interval,
     check_means,
     check_precision,
+    check_verdicts_read,
     first_is,
     near_interval,
     sd,
@@ -105,6 +106,7 @@ def audit_cka(run: Run, audit: Audit) -> None:
                     check_precision(audit, f"{name}-precision", row, spread, delta, run)
                     kept = rows[rows["delta"] == delta].iloc[0]
                     audit.numbers(f"{name}-precision", "DR", row["DR"], kept["DR"], where=case)
+    check_verdicts_read(run, audit, name)
 
 
 def _audit_redundancy(

@@ -491,6 +491,17 @@ def verdicts_of(run: Run, notebook: str, claim: int, part: str | None = None) ->
     ]
 
 
+def check_verdicts_read(run: Run, audit: Audit, notebook: str) -> None:
+    """That numbers of every verdict with numbers were found: its words may have changed."""
+    if len(run.told(notebook)["parameters"]["NETS"]) > 1:
+        return  # cases have other titles there
+    for one in run.told(notebook)["verdicts"]:
+        kind = f"verdict {one['claim']}"
+        read = any(said.startswith(kind) for _, _, said in audit.lines)
+        if re.search(r"\(\S+ to \S+\)", one["because"]):
+            audit.words(f"{notebook}.json", "verdicts whose numbers were read", read, True, kind)
+
+
 TENTHS = 0.0501
 """Half of the last digit of numbers with one decimal."""
 

@@ -234,16 +234,15 @@ def components_first(curves: Curves) -> Verdict:
     Parameters
     ----------
     curves : Curves
-        With ``random``, ``pca`` and ``pca_least`` at the same sizes; there may be fewer components
-        than sizes.
+        With ``random``, ``pca`` and ``pca_least``; those of their sizes count that all have.
     """
     outcomes, sentences = [], []
     for case, kinds in curves.items():
-        random, top, bottom = (kinds[name] for name in ("random", "pca", "pca_least"))
-        n = min(len(curve.sizes) for curve in (random, top, bottom))
-        few = [
-            i for i in range(n) if int(0.01 * random.d) <= random.sizes[i] <= size_of(FEW, random.d)
-        ]
+        random, top, bottom = _at_common_sizes(
+            *(kinds[name] for name in ("random", "pca", "pca_least"))
+        )
+        least_size, most = int(0.01 * random.d), size_of(FEW, random.d)
+        few = [i for i, k in enumerate(random.sizes) if least_size <= k <= most]
         if not few:
             continue
         told = []
@@ -283,8 +282,7 @@ def as_good_as_projections(
     Parameters
     ----------
     curves : Curves
-        Accuracies, with ``random`` and the projection at the same sizes; the projection may have
-        fewer.
+        Accuracies, with ``random`` and the projection; the sizes count that both have.
     projection : str
         The selection.
     few : bool
@@ -293,12 +291,9 @@ def as_good_as_projections(
     """
     outcomes, sentences = [], []
     for case, kinds in curves.items():
-        random, projected = kinds["random"], kinds[projection]
-        n = min(len(random.sizes), len(projected.sizes))
+        random, projected = _at_common_sizes(kinds["random"], kinds[projection])
         tenth, half = size_of(FEW, random.d), size_of(0.5, random.d)
-        places = [
-            i for i in range(n) if (random.sizes[i] <= tenth) == few and random.sizes[i] <= half
-        ]
+        places = [i for i, k in enumerate(random.sizes) if (k <= tenth) == few and k <= half]
         if not places:
             continue
         gap, low, high = gap_at(random, places, projected, places)
@@ -316,6 +311,12 @@ def as_good_as_projections(
         f"{'; '.join(sentences)}. A case counts where the interval lies above -{100 * margin:g} "
         "(our margin).",
     )
+
+
+def _at_common_sizes(*curves: Curve) -> list[Curve]:
+    """The curves at the sizes that all of them have."""
+    common = set.intersection(*(set(curve.sizes.tolist()) for curve in curves))
+    return [curve.only(sorted(common)) for curve in curves]
 
 
 def _short(curve: Curve) -> str:
