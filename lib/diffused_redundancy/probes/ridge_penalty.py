@@ -14,7 +14,7 @@ from ..measures.statistics import SufficientStatistics
 from ..measures.validation import as_features, check_features, count_classes, rows_of
 from .cross_validation import HeldOut, PenaltyChoice, choose, rows_left_out
 
-LEFT_OUT_AT_ONCE = 1 << 22
+LEFT_OUT_AT_ONCE = 1 << 19
 """Numbers held at a time for rows that are left out: images times neurons."""
 
 AS_GOOD = 1.001
