@@ -167,6 +167,11 @@ def test_a_gap_has_the_draws_of_both():
     assert mean_redundancy_gap([(high, low)] * 2, 0.8) == pytest.approx((gap, least, most))
     single = replace(low, seeds=(1,), values=low.values[:1])
     assert np.isnan(redundancy_gap(single, low, 0.8)[1:]).all()
+    by_images = single.values + 0.01 * rng.standard_normal((100, 50))
+    seen = replace(single, by_images=by_images)  # images alone do not tell how draws differ
+    assert np.isnan(redundancy_gap(seen, low, 0.8)[1:]).all()
+    only_one = replace(seen, selection="first", seeds=(0,))
+    assert not np.isnan(redundancy_gap(only_one, low, 0.8)[1:]).any()
 
 
 def test_tables_hold_what_was_measured(measured):
@@ -330,9 +335,12 @@ def test_parts_are_said_beside_their_yardsticks(measured):
     made = table.assign(
         disjoint_less_seeds_low=[-0.2, 0.1] * 4, disjoint_less_seeds_high=[-0.1, 0.2] * 4
     )
-    assert (
-        "By neighbours, two tenths of one network are clearly less alike than two seeds as wholes "
-        "in 1 of 2 cases, clearly more in 1." in structure.describe_disjoint(made)
+    counted = structure.describe_disjoint(made)
+    assert "less alike than two seeds as wholes in 1 of 2 cases, clearly more in 1." in counted
+    assert counted.endswith("By neighbours, they are so in 1 of 2 cases, clearly more in 1.")
+    far = made[made["measure"] == OVERLAP]
+    assert "By neighbours, two tenths of one network are clearly less" in (
+        structure.describe_disjoint(far)
     )
     shown = structure.shown_disjoint(table)
     assert shown["two disjoint tenths"][4] == f"{share:.1%}"

@@ -17,7 +17,7 @@ from ..measures.curves import Curve, size_of
 from ..measures.neighbours import NEIGHBOURS, chance, chance_within_classes, neighbour_overlap
 from ..measures.neuron_sampling import closed_form_disjoint, disjoint_cka_curve
 from ..measures.redundancy import smallest_sufficient
-from ..measures.selections import ordering, orders
+from ..measures.selections import SELECTIONS, ordering, orders
 from ..measures.spectrum import Spectrum
 from ..measures.statistics import SufficientStatistics
 from ..measures.validation import check_features, rows_of
@@ -53,7 +53,7 @@ def redundancy_gap(
     ours: Curve, theirs: Curve, delta: float, *, confidence: float = 0.95
 ) -> tuple[float, float, float]:
     """The difference of DR of two mean curves, and the ends of its interval over draws of both and
-    the images they share; NaN without one.
+    the images they share; NaN without one, as where there is a single draw of several.
     """
     return mean_redundancy_gap([(ours, theirs)], delta, confidence=confidence)
 
@@ -69,7 +69,9 @@ def mean_redundancy_gap(
     total = np.zeros(resamples)
     for pair in pairs:
         one, other = (
-            curve.redundancy_draws(delta, confidence=confidence, resamples=resamples)
+            None
+            if len(curve.seeds) == 1 and SELECTIONS[curve.selection].seeded
+            else curve.redundancy_draws(delta, confidence=confidence, resamples=resamples)
             for curve in pair
         )
         if one is None or other is None or mean != mean:

@@ -434,14 +434,16 @@ def describe_disjoint(table: pd.DataFrame) -> str:
 
 def _beside_seeds(table: pd.DataFrame) -> list[str]:
     """In how many cases two tenths of one network have less in common than two networks."""
-    told = []
+    told: list[str] = []
     for kind, rows in table.dropna(subset="seeds").groupby("measure", sort=False):
         less = int((rows["disjoint_less_seeds_high"] < 0).sum())
         more = int((rows["disjoint_less_seeds_low"] > 0).sum())
+        what = f"{less} of {len(rows)} cases, clearly more in {more}."
         told.append(
-            f"By {'CKA' if kind == CKA else 'neighbours'}, two tenths of one network are clearly "
-            f"less alike than two seeds as wholes in {less} of {len(rows)} cases, clearly more in "
-            f"{more}."
+            f"By neighbours, they are so in {what}"
+            if told
+            else f"By {'CKA' if kind == CKA else 'neighbours'}, two tenths of one network are "
+            f"clearly less alike than two seeds as wholes in {what}"
         )
     return [" ".join(told)] if told else []
 

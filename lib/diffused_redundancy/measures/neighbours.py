@@ -99,8 +99,8 @@ def chance_within_classes(X: Any, labels: Any, count: int = NEIGHBOURS) -> float
     Examples
     --------
     >>> X = np.array([[0.0], [1.0], [2.0], [8.0], [9.0], [11.0]])
-    >>> chance_within_classes(X, [0, 0, 0, 1, 1, 1], 1), chance_within_classes(X, [0] * 6, 1)
-    (0.5, 0.2)
+    >>> [round(chance_within_classes(X, y, 1), 9) for y in ([0, 0, 0, 1, 1, 1], [0] * 6)]
+    [0.5, 0.2]
     """
     rows, places = _some_images(X)
     classes = as_labels(labels, len(X))[places].to(rows.device)
