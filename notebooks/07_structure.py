@@ -30,7 +30,7 @@
 # Change them here, or from the command line: `./run_all.sh --only 07_structure -p TASKS '[digits]'`.
 
 # %% tags=["parameters"]
-NETS: list[str] = ["miniature_resnet.standard_s1", "miniature_resnet.mrl_s1", "miniature_resnet.mrl_e_s1", "miniature_resnet.extended_s1", "miniature_resnet.decov_1e-2_s1"]  # Networks; the first is what others are compared with, and parts are looked at in the first two
+NETS: list[str] = ["miniature_resnet.standard_s1", "miniature_resnet.mrl_s1", "miniature_resnet.mrl_e_s1", "miniature_resnet.extended_s1", "miniature_resnet.decov_1e-2_s1", "miniature_resnet.standard_s2", "miniature_resnet.mrl_s2"]  # Networks; the first is what others are compared with; parts are of the first two, and later ones that are other seeds of these are only a yardstick of them
 TASKS: list[str] = ["digits", "armenian", "font_style"]  # Tasks; or folder|npz|hf:PATH
 IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: all
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
@@ -60,16 +60,21 @@ session.need("SELECTIONS", "gaussian_projection")
 #
 # - $\mathrm{PR} = (\mathrm{tr}\, G)^2 / \lVert G \rVert_F^2$, the *participation ratio*, counts
 #   **dimensions**: it is $m$ if the variance is spread evenly over $m$ directions. It is the same
-#   whatever basis the layer is written in. (The *effective rank* of Roy and Vetterli, 2007, in the
-#   table below, is another such count, in which small directions weigh more.)
+#   whatever basis the layer is written in. (The *effective rank* of the covariance matrix, in the
+#   table below, is another such count, in which small directions weigh more. Roy and Vetterli,
+#   2007, define it by the singular values of a matrix; that of the features is another number.)
 # - $\mathrm{CV}$, the coefficient of variation of the neurons' variances $G_{ii}$, is about
 #   **scale**: it is 0 if all neurons vary alike, and large if a few have most of the variance.
 #
 # So a layer can have a low DR of CKA for either reason, and they mean different things. Many
 # dimensions take many neurons. Unequal scale only means that most random parts miss the few large
 # neurons, which CKA weighs by their variance. To take scale away, each neuron is divided by its
-# standard deviation here. (This makes another layer, in which small neurons count for more: its PR
-# is another, too.)
+# standard deviation here. This makes another layer, in which small neurons count for more: its PR
+# is another, too.
+#
+# So what is said to be due to dimensions depends on the order in which the two are looked at. PR of
+# a layer with a few large neurons counts mainly the dimensions of these. The table gives both: PR of
+# the layers as they are, and with standardized neurons.
 
 # %% papermill_description=measures
 from diffused_redundancy.experiment.structure import measured_structures
@@ -78,7 +83,7 @@ structures = measured_structures(session.layers(), SEEDS, ORDERS)
 
 # %%
 from diffused_redundancy.explanations import structure
-from diffused_redundancy.report import figures
+from diffused_redundancy.report import display, figures
 
 delta = DELTAS[0]
 session.figure(
@@ -110,11 +115,24 @@ session.figure(
     "a filled mark for each network as it is and a hollow one for its standardized neurons, and "
     "lines of equal r.",
 )
-session.say(structure.describe_scale(structures, delta))
+apart = structure.scale_table(structures, delta)
+session.table(apart, "scale", show=False)
+session.say(structure.describe_scale(structures, apart, delta))
+
+# %% [markdown]
+# The network that differs most from the first one, less the first (DR) or over the first (factors).
+# All intervals on this page are at 95%, one at a time unless it says otherwise. Those of DR and CKA
+# are over random subsets and images, those of factors over images. They are of these networks:
+# another pre-training seed is not in them. All values of all networks are in the CSV `scale`.
 
 # %%
-from diffused_redundancy.report import display
+session.say(display.markdown_table(structure.shown_scale(apart, delta)))
 
+# %% [markdown]
+# Every layer, as it is → with standardized neurons, whose CV² is 0. The CSV `spectra` has the
+# intervals.
+
+# %%
 spectra = structure.spectrum_table(structures, delta)
 session.table(spectra, "spectra", show=False)
 session.say(display.markdown_table(structure.shown_spectrum(spectra)))
@@ -128,12 +146,15 @@ session.say(display.markdown_table(structure.shown_spectrum(spectra)))
 #
 # The closed form puts means over random subsets in place of numerator and denominator. It is exact
 # for every subset if all neurons have the same variance *and* all pairs of neurons the same squared
-# correlation, as then all subsets of a size are alike. It errs as far as one or the other is not
-# so. Each can be had alone:
+# correlation, as then all subsets of a size are alike. It errs where one of the two fails. Here each
+# is tested alone:
 #
 # - **correlations alone**: the same neurons, scaled to equal variance;
 # - **variances alone**: neurons of the same variances and the same $r$, but all pairs with one and
 #   the same squared correlation.
+#
+# A negative error: the closed form is too low. An average over sizes weighs each doubling alike.
+# Intervals are over random subsets.
 
 # %%
 causes = structure.closed_form_table(structures)
@@ -153,6 +174,20 @@ session.figure(
 session.say(structure.describe_closed_form(causes))
 
 # %% [markdown]
+# Is it the same for networks that were trained on photographs? Measured once, on two ImageNet
+# ResNets (torchvision's weights, compressed and restored by others) and 3,000 images of CIFAR10 at
+# 224 pixels, over 100 random orders:
+#
+# | | average error | largest error | variances alone | correlations alone |
+# |:---|:---|:---|:---|:---|
+# | ResNet50 (d = 2,048, CV² 2.5) | -0.015 (-0.021 to -0.008) | -0.038 (k = 30) | -0.040 (-0.044 to -0.037) | +0.001 (-0.002 to +0.005) |
+# | ResNet18 (d = 512, CV² 0.8) | -0.014 (-0.021 to -0.008) | -0.034 (k = 9) | -0.022 (-0.024 to -0.021) | -0.001 (-0.005 to +0.004) |
+#
+# (The last two columns are average errors; with correlations alone the largest is below 0.01.) So
+# there, too, the error comes from unequal variances. For the ResNet50, its variances alone would
+# make a larger error than there is: where variances differ, correlations have an effect.
+
+# %% [markdown]
 # ## What CKA with the whole measures
 #
 # Let $K = X X^\top$ be the kernel: how alike each two images are. A random part gives an estimate of
@@ -166,13 +201,16 @@ session.say(structure.describe_closed_form(causes))
 # kernel well enough. A CKA of 0.9 sounds like much, but stands for a root mean squared error of
 # $\sqrt{1 / 0.81 - 1} = 48\%$.
 #
-# CKA falls below 1 because in the norm of a part's kernel each neuron also meets itself, which adds
-# up to more the fewer neurons there are. Chun and others (arXiv 2502.15104, 2025) remove this from
+# The norm of a part's kernel contains each neuron's product with itself. With few neurons these terms
+# weigh more, and CKA falls below 1. Chun and others (arXiv 2502.15104, 2025) remove this from
 # the CKA of two systems of which some neurons were recorded: they leave these pairs out, taking the
 # neurons for a sample of infinitely many. (They correct for the sampling of images, too; `01_cka`
 # does so.) A part of a layer is a sample of finitely many, so here these pairs are weighted instead,
-# such that the mean over random parts is right. That variant is ours. Numerator and squared norm
-# then have the right mean at every $k$; their ratio need not, where a part's norm varies much.
+# such that the mean over random parts is right. That variant is ours.
+#
+# Corrected values can exceed 1. By either correction, numerator and squared norms are right on
+# average; their ratio need not be. It is too large on average where the norm varies much from part
+# to part, as it does where neurons differ in scale: a bias of the ratio, not a finding about parts.
 
 # %%
 session.figure(
@@ -181,7 +219,10 @@ session.figure(
     alt="Mean CKA of random neurons with the whole layer against their number, plain and corrected "
     "for the sampling of neurons, one plot per task, for the first two networks.",
 )
-session.say(structure.describe_corrected(structures))
+corrected = structure.corrected_table(structures)
+session.table(corrected, "corrected", show=False)
+session.say(structure.describe_corrected(corrected))
+session.say(display.markdown_table(structure.shown_corrected(corrected)))
 
 # %% [markdown]
 # ## A part against the whole, and against another part
@@ -194,6 +235,11 @@ session.say(structure.describe_corrected(structures))
 # Beside it, a measure that looks at small distances only (Huh and others, 2024): of the 10 nearest
 # neighbours of an image in one set of features, what share are among the 10 nearest in the other?
 # Distances are Euclidean, among at most 1,000 images. (Huh and others take cosines.)
+#
+# How much is much? Two yardsticks stand beside these numbers. One is another network: the whole layer
+# of another pre-training seed, of the same loss and images. The other is what knowing the classes is
+# worth: the expected share if each image's neighbours were as many of every class as they are, but
+# drawn at random within these.
 
 # %%
 from diffused_redundancy.experiment.structure import SHARES
@@ -205,6 +251,7 @@ session.figure(
         "share of the layer in each part",
         ["CKA", "shared nearest neighbours"],
         log=True,
+        percent=[False, True],
         ticks=[(share, f"{share:g}") for share in SHARES],
     ),
     "parts",
@@ -212,11 +259,16 @@ session.figure(
     "whole layer and of two disjoint random parts, against their size, one column per task, for "
     "the first two networks.",
 )
-session.say(structure.describe_disjoint(structures))
+tenths = structure.disjoint_table(structures)
+session.table(tenths, "disjoint", show=False)
+session.say(structure.describe_disjoint(tenths))
+session.say(display.markdown_table(structure.shown_disjoint(tenths)))
 
 # %% [markdown]
-# Intervals of neighbours are over random orders (5) and over the images whose neighbours are asked
-# for; the images they are looked for among are the same. The table `parts` holds every size.
+# Two tenths are *clearly* less alike than two seeds where the interval of the difference leaves out
+# 0. Intervals of neighbours are over random orders (5) and over the images whose neighbours are asked
+# for; the images they are looked for among are the same. The CSV `parts` holds every size, `disjoint`
+# the intervals of this table. A pair of seeds is one pair: another may differ.
 
 # %% [markdown]
 # ## Is the neuron basis special?
@@ -227,25 +279,35 @@ session.say(structure.describe_disjoint(structures))
 # closed form, then, neurons are special as far as their variances differ more, or less, than those
 # of random directions, and in nothing else.
 #
-# Standardized neurons have equal variances, which no basis can have smaller; their random
-# directions are those of the standardized layer.
+# Standardized neurons have equal variances, which no basis can have smaller. Their random directions
+# are those of the standardized layer, not of the layer as it is. There the closed form leaves no
+# choice: $(\mathrm{PR} + 2) / (d + 2)$ is larger than $\mathrm{PR} / d$, so directions are less
+# redundant. What is measured is by how much.
 
 # %%
 session.figure(
     figures.dumbbell_figure(
-        structure.by_task(structures, structure.basis_points(delta)),
-        structure.BASIS_NAMES,
+        structure.basis_rows(structures, delta),
+        list(structure.BASES.values()),
         f"DR({delta:g}) of CKA",
     ),
     "basis",
-    alt="Diffused redundancy of CKA, one row per network and one plot per task: of random neurons "
-    "and of random orthonormal directions, of the layer as it is and with standardized neurons.",
+    alt="Diffused redundancy of CKA of random neurons and of random orthonormal directions, two rows "
+    "per network, as the layer is and with standardized neurons, and one plot per task.",
 )
 
 # %%
 bases = structure.basis_table(structures, delta)
 session.table(bases, "bases", show=False)
-session.say(structure.describe_basis(bases, delta))
+means = structure.mean_of_bases(structures, delta)
+session.say(structure.describe_basis(bases, means, delta))
+
+# %% [markdown]
+# *Clearly*: the interval, which is of all these comparisons at once (Bonferroni), leaves out 0. Ten
+# draws of random directions make such intervals wide, so that few small differences are clear one by
+# one; forty would make them about half as wide, for half a minute more of one core. The average over networks and tasks
+# needs no such correction. Its interval is over draws of neurons and directions and over images, for
+# these networks and tasks.
 
 # %%
 session.result(**structure.results_of(structures, delta))

@@ -65,6 +65,45 @@ def test_a_compact_figure_labels_its_edges_and_keeps_to_limits():
     assert all(part.get_ylim() == (0.2, 0.5) for part in drawn.axes)
 
 
+def test_y_axes_in_a_row_are_labelled_once():
+    names = ["a", "a", "b"]
+    drawn = figures.curves_figure([panel(axis=name) for name in names])
+    assert [part.get_ylabel() for part in drawn.axes] == ["a", "", "b"]
+    four = figures.curves_figure([panel(axis="a")] * 4)
+    assert [part.get_ylabel() for part in four.axes] == ["a", "", "a", ""]
+
+
+def test_directions_are_named_on_the_axis_where_there_are_any():
+    neurons = Line("random", np.arange(1, 101), RISING)
+    for lines, what in (
+        ([neurons], "neurons kept, k (of 100)"),
+        (
+            [neurons, Line("pca", np.arange(1, 101), RISING)],
+            "neurons or directions kept, k (of 100)",
+        ),
+    ):
+        (part,) = figures.curves_figure([Panel("t", 100, lines)], "y").axes
+        assert part.get_xlabel() == what
+
+
+@pytest.mark.parametrize("selection", dr.SELECTIONS)
+def test_selections_of_directions_are_known(selection):
+    X = np.random.default_rng(0).standard_normal((30, 6))
+    s = dr.SufficientStatistics.from_features(X, np.arange(30) % 3, device="cpu")
+    made = dr.orderings(selection, s, [1])[0]
+    assert dr.SELECTIONS[selection].directions == (made.directions is not None)
+
+
+def test_four_entries_of_a_legend_keep_their_pairs():
+    def columns(count):
+        lines = [
+            Line("random", np.arange(1, 101), RISING, name=f"l{i}", look=i) for i in range(count)
+        ]
+        return figures.curves_figure([Panel("t", 100, lines)] * 3, "y").legends[0]._ncols
+
+    assert [columns(count) for count in (3, 4, 5)] == [3, 2, 3]
+
+
 def test_a_line_is_named_and_looks_as_said():
     line = Line.of(made_curve([0.5, 0.6], sizes=[1, 9], d=9), name="mine", look=3)
     assert line.label == "mine" and line.marked and figures.look_of(line) == figures.LOOKS[3]
@@ -138,6 +177,13 @@ def test_every_figure_is_drawn(figure, plots):
     drawn = figure()
     assert len(drawn.axes) == plots
     assert display.png(drawn).startswith(b"\x89PNG")
+
+
+def test_dumbbells_share_their_axis():
+    near, far = [("a", [Point(0.1), Point(0.2)])], [("a", [Point(0.1), Point(0.9)])]
+    drawn = figures.dumbbell_figure([("t", near), ("u", far)], "xy", "x")
+    assert drawn.axes[0].get_xlim() == drawn.axes[1].get_xlim()
+    assert drawn.axes[0].get_xlim()[1] > 0.9
 
 
 def test_a_dumbbell_joins_the_points_of_a_row():

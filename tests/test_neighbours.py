@@ -8,7 +8,13 @@ import pytest
 import torch
 from conftest import make_layer
 from diffused_redundancy.measures import neighbours
-from diffused_redundancy.measures.neighbours import chance, nearest, neighbour_overlap, shared
+from diffused_redundancy.measures.neighbours import (
+    chance,
+    chance_within_classes,
+    nearest,
+    neighbour_overlap,
+    shared,
+)
 from scipy.stats import ortho_group
 from sklearn.neighbors import NearestNeighbors
 
@@ -93,3 +99,40 @@ def test_what_cannot_be_is_refused():
 def test_shared_is_symmetric():
     a, b = (torch.from_numpy(theirs(make_layer(n=60, seed=i)[0], 5)) for i in (0, 1))
     assert torch.equal(shared(a, b), shared(b, a))
+
+
+def test_chance_within_classes_is_that_of_neighbours_drawn_anew():
+    rng = np.random.default_rng(0)
+    y = rng.integers(4, size=200)
+    X = rng.standard_normal((200, 8)) + 2 * np.eye(8)[y]
+    found, total = nearest(X, 6).numpy(), 0.0
+    for i, mine in enumerate(found):
+        for kind in range(4):
+            there = np.setdiff1d(np.flatnonzero(y == kind), [i])
+            wanted = (y[mine] == kind).sum()
+            # two draws of so many of these share so many in the mean
+            total += wanted**2 / len(there)
+    assert chance_within_classes(X, y, 6) == pytest.approx(total / 200 / 6)
+    drawn = [
+        torch.from_numpy(
+            np.stack(
+                [
+                    np.concatenate(
+                        [
+                            rng.choice(
+                                np.setdiff1d(np.flatnonzero(y == kind), [i]),
+                                (y[mine] == kind).sum(),
+                                replace=False,
+                            )
+                            for kind in range(4)
+                        ]
+                    )
+                    for i, mine in enumerate(found)
+                ]
+            )
+        )
+        for _ in range(2)
+    ]
+    met = float(shared(*drawn).mean())
+    assert chance_within_classes(X, y, 6) == pytest.approx(met, abs=0.02)
+    assert chance_within_classes(X, np.zeros(200, dtype=int), 6) == pytest.approx(chance(200, 6))

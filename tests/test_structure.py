@@ -19,23 +19,35 @@ from diffused_redundancy.experiment.structure import (
     OVERLAP,
     ROTATED,
     Structure,
+    mean_redundancy_gap,
     measured_structures,
     redundancy_gap,
+    value_gap,
 )
 from diffused_redundancy.explanations import structure
 from diffused_redundancy.measures.closed_form_error import mean_error
 from diffused_redundancy.measures.features import Features
+from diffused_redundancy.measures.neighbours import chance_within_classes, nearest, shared
 from diffused_redundancy.measures.neuron_sampling import corrected_cka_curve, disjoint_cka_curve
 from diffused_redundancy.measures.spectrum import Spectrum, spectrum
 
 D = 40
-NETS = [made_up.net(name, d=D) for name in ("zoo.even", "zoo.uneven", "zoo.third")]
+NETS = [
+    made_up.net("zoo.even", d=D),
+    made_up.net("zoo.uneven", d=D, loss="another"),
+    made_up.net("zoo.third", d=D, loss="a third"),
+    made_up.net("zoo.again", d=D, seed=2),  # of the first
+]
 TASKS = [made_up.task("t"), made_up.task("u")]
 
 
 def features(net: int, task: int) -> np.ndarray:
-    scale = np.geomspace(1, (1, 8, 2)[net], D)
-    return make_layer(n=150, d=D, seed=task)[0] * scale
+    scale = np.geomspace(1, (1, 8, 2, 1)[net], D)
+    noise = (0, 0.3, 0, 0.2)[net] * np.random.default_rng(7).standard_normal((150, D))
+    return (make_layer(n=150, d=D, seed=task)[0] + noise) * scale
+
+
+LABELS = np.arange(150) % 3
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +57,7 @@ def measured(tmp_path_factory) -> list[Structure]:
     def layers():
         for i, net in enumerate(NETS):
             for j, task in enumerate(TASKS):
-                load = lambda i=i, j=j: Features(features(i, j))  # noqa: E731
+                load = lambda i=i, j=j: Features(features(i, j), LABELS)  # noqa: E731
                 yield net, task, ProbedLayer(load, key={"of": [i, j]}, cache=cache, device="cpu")
 
     first = measured_structures(layers(), [1, 2, 3], 12)
@@ -53,6 +65,9 @@ def measured(tmp_path_factory) -> list[Structure]:
         ((net, task, nothing(one.key, cache)) for net, task, one in layers()), [1, 2, 3], 12
     )
     for one, other in zip(first, again, strict=True):
+        if one.parts is not None and one.parts.other is not None:
+            kept = other.parts.other.curves[OVERLAP].by_images
+            assert np.array_equal(one.parts.other.curves[OVERLAP].by_images, kept)
         assert np.array_equal(one.spectrum.by_images, other.spectrum.by_images)
         for pair, same in zip(one.pairs.values(), other.pairs.values(), strict=True):
             for ours, theirs in zip(pair, same, strict=True):
@@ -90,6 +105,36 @@ def test_measured_are_the_measures(measured):
     assert one.cka[ROTATED, True].seeds == (1, 2, 3)
     assert one.parts.chance == 10 / 149
     assert [bool(other.pairs) for other in measured] == [True] * 4 + [False] * 2
+    assert one.parts.within_classes == chance_within_classes(X, LABELS)
+
+
+def test_another_seed_is_a_yardstick_as_a_whole(measured):
+    assert [one.net for one in measured[::2]] == ["even", "uneven", "third"]
+    assert [one.parts.other is None for one in measured[:4]] == [False, False, True, True]
+    X, Z = features(0, 1), features(3, 1)
+    A, B = X - X.mean(0), Z - Z.mean(0)
+    expected = ((A.T @ B) ** 2).sum() / np.linalg.norm(A.T @ A) / np.linalg.norm(B.T @ B)
+    other = measured[1].parts.other
+    value, low, high = other.value(CKA)
+    assert value == pytest.approx(expected) and low < value < high and other.net == "again"
+    value, low, high = other.value(OVERLAP)
+    assert value == pytest.approx(float(shared(nearest(X), nearest(Z)).mean()))
+    assert low < value < high
+
+    # the spread over images is that of the same measure on images drawn anew
+    rng, drawn = np.random.default_rng(0), []
+    for _ in range(300):
+        some = rng.integers(150, size=150)
+        one, two = (part[some] - part[some].mean(0) for part in (X, Z))
+        norms = np.linalg.norm(one.T @ one) * np.linalg.norm(two.T @ two)
+        drawn.append(((one.T @ two) ** 2).sum() / norms)
+    assert other.value(CKA)[2] - other.value(CKA)[1] == pytest.approx(3.92 * np.std(drawn), rel=0.4)
+
+    row = measured[1].parts_at(CKA, 0.1)
+    gap = value_gap(measured[1].pairs[CKA][1], 4, other.curves[CKA], D)
+    assert row["disjoint_less_seeds"] == gap[0] == pytest.approx(row["disjoint"] - expected)
+    assert row["disjoint_less_seeds_low"] == gap[1] < gap[0] < gap[2]
+    assert np.isnan(measured[2].parts_at(CKA, 0.1)["seeds"]) and not measured[4].parts_at(CKA, 0.1)
 
 
 def test_few_images_have_fewer_neighbours():
@@ -115,8 +160,18 @@ def test_a_gap_has_the_draws_of_both():
     assert least < gap < most
     wider = redundancy_gap(high, low, 0.8, confidence=0.999)
     assert wider[0] == gap and wider[1] <= least and wider[2] >= most
+    pairs = [(high, low), (low, low), (low, high)]
+    gaps = [one.redundancy(0.8).value - two.redundancy(0.8).value for one, two in pairs]
+    mean, *ends = mean_redundancy_gap(pairs, 0.8)
+    assert mean == pytest.approx(np.mean(gaps)) == 0 and ends == [0, 0]  # all draws are shared
+    assert mean_redundancy_gap([(high, low)] * 2, 0.8) == pytest.approx((gap, least, most))
     single = replace(low, seeds=(1,), values=low.values[:1])
     assert np.isnan(redundancy_gap(single, low, 0.8)[1:]).all()
+    by_images = single.values + 0.01 * rng.standard_normal((100, 50))
+    seen = replace(single, by_images=by_images)  # images alone do not tell how draws differ
+    assert np.isnan(redundancy_gap(seen, low, 0.8)[1:]).all()
+    only_one = replace(seen, selection="first", seeds=(0,))
+    assert not np.isnan(redundancy_gap(only_one, low, 0.8)[1:]).any()
 
 
 def test_tables_hold_what_was_measured(measured):
@@ -129,7 +184,11 @@ def test_tables_hold_what_was_measured(measured):
     k = int((measured[2].predicted() < 0.9).sum()) + 1
     assert row["DR_closed_form"] == pytest.approx(1 - k / D)
     assert (table["PR_low"] < table["PR"]).all() and (table["PR"] < table["PR_high"]).all()
-    assert list(structure.shown_spectrum(table))[3:6] == ["PR", "CV²", "effective rank"]
+    shown = structure.shown_spectrum(table)
+    assert len(shown) == 6 and list(shown["net"][::2]) == ["even", "uneven", "third"]
+    scaled = table.iloc[5]
+    assert shown["DR"][2] == f"{row['DR']:.3f} → {scaled['DR']:.3f}"
+    assert shown["PR"][2] == f"{row['PR']:.1f} → {scaled['PR']:.1f}"
 
     parts = structure.parts_table(measured).set_index(["net", "task", "measure", "k"])
     curve = measured[2].pairs[CKA][1]
@@ -149,6 +208,14 @@ def test_tables_hold_what_was_measured(measured):
         == mean_error(measured[2].cka[NEURONS, False], measured[2].predicted())[0]
     )
 
+    curve, predicted = measured[2].cka[NEURONS, False], measured[2].predicted()
+    off = predicted - curve.mean
+    k = int(np.abs(off).argmax())
+    assert (mine["at_k"], mine["largest_error"]) == (k + 1, off[k])
+    half = 2.2009852 * curve.values[:, k].std(ddof=1) / np.sqrt(12)  # Student's t, 11 degrees
+    assert mine["largest_error_high"] - off[k] == pytest.approx(half, rel=1e-6)
+    assert off[k] - mine["largest_error_low"] == pytest.approx(half, rel=1e-6)
+
     bases = structure.basis_table(measured, 0.9)
     assert len(bases) == 12
     assert bases["difference"].to_numpy() == pytest.approx(
@@ -165,47 +232,127 @@ def test_tables_hold_what_was_measured(measured):
 
 
 def test_the_uneven_layer_is_the_one_that_differs_by_scale(measured):
-    said = structure.describe_scale(measured, 0.9)
-    assert said.startswith("**What to see:** of these networks uneven differs most from even in")
-    gap = redundancy_gap(measured[2].cka[NEURONS, False], measured[0].cka[NEURONS, False], 0.9)
-    assert f"by {gap[0]:+.3f} ({gap[1]:+.3f} to {gap[2]:+.3f}) on T and" in said
-    _, space, scale = measured[2].spectrum.factors(measured[0].spectrum)
-    assert f"{space[0]:.2f} ({space[1]:.2f} to {space[2]:.2f}) times {scale[0]:.2f} (" in said
-    assert scale[0] > 1.5 and gap[0] < 0
+    table = structure.scale_table(measured, 0.9)
+    said = structure.describe_scale(measured, table, 0.9)
+    gaps = [
+        redundancy_gap(measured[2 + i].cka[NEURONS, False], measured[i].cka[NEURONS, False], 0.9)
+        for i in (0, 1)
+    ]
+    least = min((0, 1), key=lambda i: abs(gaps[i][0]))
+    gap, low, high = gaps[least]
+    assert gap < 0 and said.startswith(
+        "**What to see:** uneven differs most from even: its DR(0.9) of CKA is lower by "
+        f"{-gap:.3f} ({-high:.3f} to {-low:.3f}; {'TU'[least]}) or more."
+    )
+    factors = [measured[2 + i].spectrum.factors(measured[i].spectrum) for i in (0, 1)]
+    scales, spaces = (sorted(one[j][0] for one in factors) for j in (2, 1))
+    assert f"Its scale multiplies r by {scales[0]:.2f} to {scales[1]:.2f}." in said
+    assert f"Its PR is {spaces[0]:.2f} to {spaces[1]:.2f} times that of even as" in said
+    evened = [
+        measured[2 + i].standardized.participation / measured[i].standardized.participation
+        for i in (0, 1)
+    ]
+    assert table["PR_standardized"][::2].to_numpy() == pytest.approx(evened)
+    assert max(abs(np.log(evened))) > 0.01
+    shown = structure.shown_scale(table, 0.9)
+    assert list(shown["task"]) == ["T", "U"]
+    assert shown["DR(0.9)"][0].startswith(f"{gaps[0][0]:+.3f} ({gaps[0][1]:+.3f} to")
+
     turned = [*measured[2:4], *measured[:2], *measured[4:]]
-    assert "even differs most from uneven" in structure.describe_scale(turned, 0.9)
-    alone = structure.describe_scale(measured[:1], 0.9)
+    other = structure.scale_table(turned, 0.9)
+    assert "even differs most from uneven: its DR(0.9) of CKA is higher by" in (
+        structure.describe_scale(turned, other, 0.9)
+    )
+    mixed = table.assign(DR=[-0.4, 0.1, 0.3, 0.1])
+    assert "the difference in DR(0.9) of CKA is -0.400 to +0.300, by task." in (
+        structure.describe_scale(measured, mixed, 0.9)
+    )
+    alone = structure.scale_table(measured[:1], 0.9)
     first = measured[0].cka[NEURONS, False].redundancy(0.9)
-    assert f"is {first.value:.3f} ({first.low:.3f} to {first.high:.3f}) and" in alone
+    assert f"DR(0.9) of CKA of even is {first.value:.3f} ({first.low:.3f} to" in (
+        structure.describe_scale(measured[:1], alone, 0.9)
+    )
+    assert "one network" in structure.shown_scale(alone, 0.9)["note"][0]
 
 
 def test_the_closed_form_is_said_to_err_where_it_does(measured):
     table = structure.closed_form_table(measured)
     said = structure.describe_closed_form(table)
-    worst = table[table["layer"] == "as it is"].sort_values("mean_error", key=abs).iloc[-1]
+    plain = table[table["layer"] == "as it is"]
+    worst = plain.sort_values("largest_error", key=abs).iloc[-1]
     assert (
-        f"errs most for {worst['net']} on {worst['task']}: by {worst['mean_error']:+.3f} (" in said
+        f"errs most for {worst['net']} on {worst['task']}: by {worst['largest_error']:+.3f} ("
+        in said
     )
-    assert "Of the layers here (6)" in said
-    upside = table.assign(mean_error=np.where(table["net"] == "third", 0.5, 0.0))
+    assert f"k = {worst['at_k']}), and by {worst['mean_error']:+.3f} (" in said
+    most = plain[plain["net"] == "even"].sort_values("largest_error", key=abs).iloc[-1]
+    assert f"For even its largest error is {most['largest_error']:+.3f} (" in said
+    upside = table.assign(largest_error=np.where(table["net"] == "third", 0.5, 0.0))
     assert "errs most for third on T: by +0.500" in structure.describe_closed_form(upside)
+    first = table.assign(largest_error=np.where(table["net"] == "even", -0.5, 0.0))
+    assert "largest error" not in structure.describe_closed_form(first)
+    means = table.assign(mean_error=np.where(table["layer"] == "variances alone", -0.7, 0.1))
+    assert "average error would be 0.700 at most. In" in structure.describe_closed_form(means)
 
 
-def test_parts_are_said_with_their_numbers(measured):
-    corrected, disjoint = (
-        structure.describe_corrected(measured),
-        structure.describe_disjoint(measured),
+def test_corrections_are_said_to_overshoot_where_they_do(measured):
+    table = structure.corrected_table(measured)
+    assert list(table["net"]) == ["even", "even", "uneven", "uneven"]
+    assert table["CV2"][2] == measured[2].spectrum.variation
+    assert table["disjoint_corrected"][3] == measured[3].pair_at(CORRECTED, 0.1)[1][0]
+    said = structure.describe_corrected(table)
+    one = measured[0].pair_at(CORRECTED, 0.1)[0]
+    assert f"from {table['whole'][0]:.3f} to {one[0]:.3f} ({one[1]:.3f} to {one[2]:.3f})." in said
+    made = table.assign(
+        whole_corrected_low=[0.9, 1.01, 1.02, 0.9],
+        whole_corrected_high=[0.99, 1.1, 1.2, 1.1],
+        disjoint_corrected=[1.3, 1.1, 1.2, 1.0],
+        disjoint_corrected_low=[1.2, 1.05, 1.1, 1.001],
     )
-    for one in (measured[0], measured[2]):
-        plain, after = one.pair_at(CKA, 0.1)[0][0], one.pair_at(CORRECTED, 0.1)[0][0]
-        assert f"from {plain:.3f} (" in corrected and f"to {after:.3f} (" in corrected
-        assert f"{one.pair_at(CKA, 0.1)[1][0]:.3f} (" in disjoint
-        assert f"{one.pair_at(OVERLAP, 0.1)[1][0]:.3f} (" in disjoint
-    values = [one.pair_at(CORRECTED, 0.1)[0][0] for one in measured[:4]]
-    assert f"Of the layers here (4), corrected values are {min(values):.3f} to" in corrected
-    assert "chance, 0.067 of" in disjoint
-    for nobody in (structure.describe_corrected, structure.describe_disjoint):
-        assert "too few neurons" in nobody(measured[4:])
+    said = structure.describe_corrected(made)
+    assert "with the whole is clearly above 1 in 2 of 4 cases and clearly below in 1;" in said
+    assert "published correction, it is clearly above 1 in 4 of 4 cases and" in said
+    assert "the largest is 1.300 (1.200 to" in said and "; even, T)" in said
+    nothing = structure.corrected_table(measured[4:])
+    assert "too few neurons" in structure.describe_corrected(nothing)
+    assert "too few neurons" in structure.shown_corrected(nothing)["note"][0]
+    assert len(structure.shown_corrected(table)) == 4
+
+
+def test_parts_are_said_beside_their_yardsticks(measured):
+    table = structure.disjoint_table(measured)
+    assert list(table["measure"]) == [CKA] * 4 + [OVERLAP] * 4
+    said = structure.describe_disjoint(table)
+    (whole, disjoint), other = measured[0].pair_at(CKA, 0.1), measured[0].parts.other.value(CKA)
+    assert (
+        f"on T, two disjoint tenths of even have a CKA of {disjoint[0]:.3f} ({disjoint[1]:.3f} to "
+        f"{disjoint[2]:.3f}), a tenth and the whole {whole[0]:.3f} (" in said
+    )
+    assert f"The whole layers of even and again have a CKA of {other[0]:.3f} (" in said
+    share, within = measured[0].pair_at(OVERLAP, 0.1)[1][0], measured[0].parts.within_classes
+    assert f"two disjoint tenths of even share {share:.1%} (" in said
+    assert f"By chance within the classes it would be {within:.1%}." in said
+    made = table.assign(
+        disjoint_less_seeds_low=[-0.2, 0.1] * 4, disjoint_less_seeds_high=[-0.1, 0.2] * 4
+    )
+    counted = structure.describe_disjoint(made)
+    assert "less alike than two seeds as wholes in 1 of 2 cases, clearly more in 1." in counted
+    assert counted.endswith("By neighbours, they are so in 1 of 2 cases, clearly more in 1.")
+    far = made[made["measure"] == OVERLAP]
+    assert "By neighbours, two tenths of one network are clearly less" in (
+        structure.describe_disjoint(far)
+    )
+    shown = structure.shown_disjoint(table)
+    assert shown["two disjoint tenths"][4] == f"{share:.1%}"
+    assert list(shown["whole layers of two seeds"][2:4]) == ["–", "–"]
+
+    bare = structure.disjoint_table(measured[2:4])  # without another seed
+    assert "seeds" not in structure.describe_disjoint(bare)
+    unlabelled = bare.assign(within_classes=np.nan)
+    assert "By chance" not in structure.describe_disjoint(unlabelled)
+    nothing = structure.disjoint_table(measured[4:])
+    assert "too few neurons" in structure.describe_disjoint(nothing)
+    assert "too few neurons" in structure.shown_disjoint(nothing)["note"][0]
 
 
 def test_what_figures_show(measured):
@@ -213,8 +360,14 @@ def test_what_figures_show(measured):
     assert [title for title, _ in panels] == ["T", "U"]
     assert [label for label, _ in panels[0][1]] == ["even", "uneven", "third"]
     assert panels[0][1][1][1][0].value == measured[2].cka[NEURONS, False].redundancy(0.9).value
-    assert len(structure.by_task(measured, structure.basis_points(0.9))[0][1][0][1]) == 4
-    assert len(structure.BASIS_NAMES) == 4
+    rows = structure.basis_rows(measured, 0.9)[0][1]
+    assert [label for label, _ in rows][:3] == [
+        "even, as it is",
+        "standardized",
+        "uneven, as it is",
+    ]
+    drawn = measured[2].cka[ROTATED, True].redundancy(0.9)
+    assert rows[3][1][1].value == drawn.value and rows[3][1][1].low == drawn.low
     space, scale, _, one = structure.scale_points(measured[2])
     assert space.value * scale.value == pytest.approx(measured[2].spectrum.diagonal_share)
     assert one.value == pytest.approx(1)
@@ -254,17 +407,26 @@ def rows(differences, half: float) -> pd.DataFrame:
 
 def test_either_basis_can_be_more_diffuse():
     table = rows({"as it is": [0.1, -0.2, 0.01], "standardized": [-0.1, -0.3, -0.2]}, 0.05)
-    said = structure.describe_basis(table, 0.9)
+    means = {"as it is": (-0.03, -0.1, 0.04), "standardized": (-0.2, -0.21, -0.19)}
+    said = structure.describe_basis(table, means, 0.9)
     assert (
-        "As it is: -0.200 (-0.250 to -0.150) (n1 on T) to +0.100 (+0.050 to +0.150) (n0 on T)"
-        in said
+        "as the layers are, random directions have a clearly higher DR(0.9) than random neurons in "
+        "1 of 3 cases, a clearly lower one in 1." in said
     )
-    assert "clearly above 0 for 1 and below for 1 of 3; Standardized" in said
-    assert "clearly above 0 for 0 and below for 3 of 3" in said and "all 6 comparisons" in said
+    assert "are -0.200 to +0.100, on average -0.030 (-0.100 to +0.040)." in said
+    assert "neurons in 0 of 3 cases, a clearly lower one in 3." in said
     missing = rows({"as it is": [float("nan")]}, 0.05)
-    assert "As it is: not reached" in structure.describe_basis(missing, 0.9)
-    alone = structure.describe_basis(rows({"as it is": [0.1]}, float("nan")), 0.9)
-    assert "As it is: +0.100 (n0 on T), clearly above 0 for 0 and below for 0 of 1" in alone
+    assert "do not reach DR(0.9)" in structure.describe_basis(missing, means, 0.9)
+    alone = structure.describe_basis(rows({"as it is": [0.1]}, float("nan")), means, 0.9)
+    assert "in 0 of 1 cases, a clearly lower one in 0. The difference is +0.100." in alone
+
+
+def test_the_mean_over_layers_is_of_the_differences(measured):
+    means, table = structure.mean_of_bases(measured, 0.9), structure.basis_table(measured, 0.9)
+    for name, some in table.groupby("layer"):
+        value, low, high = means[name]
+        assert value == pytest.approx(some["difference"].mean()) and low < value < high
+        assert high - low < (some["high"] - some["low"]).max()
 
 
 def test_one_seed_and_no_images_make_no_intervals():
@@ -272,7 +434,7 @@ def test_one_seed_and_no_images_make_no_intervals():
     curve = made_curve(np.linspace(0.1, 1, D), measure="cka")
     curves = {(basis, scaled): curve for basis in (NEURONS, ROTATED) for scaled in (False, True)}
     bare = Structure("n", "T", one, replace(one, variation=0.0), curves, curve)
-    said = structure.describe_scale([bare], 0.9)
-    assert f"is {curve.redundancy(0.9).value:.3f} and" in said
+    said = structure.describe_scale([bare], structure.scale_table([bare], 0.9), 0.9)
+    assert f"of n is {curve.redundancy(0.9).value:.3f}. With" in said
     assert structure.basis_table([bare], 0.9)["low"].isna().all()
     assert "(nan" not in structure.describe_closed_form(structure.closed_form_table([bare]))

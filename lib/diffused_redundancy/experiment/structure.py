@@ -9,19 +9,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..measures.cka import closed_form
 from ..measures.closed_form_error import mean_error
 from ..measures.curves import Curve, size_of
-from ..measures.neighbours import NEIGHBOURS, chance
-from ..measures.neuron_sampling import closed_form_disjoint
+from ..measures.neighbours import NEIGHBOURS, chance, chance_within_classes, neighbour_overlap
+from ..measures.neuron_sampling import closed_form_disjoint, disjoint_cka_curve
 from ..measures.redundancy import smallest_sufficient
-from ..measures.selections import orders
+from ..measures.selections import SELECTIONS, ordering, orders
 from ..measures.spectrum import Spectrum
+from ..measures.statistics import SufficientStatistics
+from ..measures.validation import check_features, rows_of
 from ..nets.names import short_labels
-from ..uncertainty.bootstrap import percentile_interval
+from ..uncertainty.bootstrap import RESAMPLES, interval_of_mean, percentile_interval
 from .measurements import NetTaskLayer
 from .probed_layer import ProbedLayer
+from .traits import other_seed
 
 NEURONS, ROTATED = "random", "gaussian_projection"
 """The two bases: the neurons, and orthonormal directions drawn at random, as selections."""
@@ -41,24 +45,72 @@ NEIGHBOUR_SEEDS = 5
 CKA, CORRECTED, OVERLAP = "CKA", "corrected CKA", "share of nearest neighbours"
 """What parts are compared by."""
 
-RESAMPLES = 4000
-"""Of intervals for several cases at once: their tails are thin."""
+TAIL = 10
+"""Resamples beyond each end of an interval, at least."""
 
 
 def redundancy_gap(
     ours: Curve, theirs: Curve, delta: float, *, confidence: float = 0.95
 ) -> tuple[float, float, float]:
     """The difference of DR of two mean curves, and the ends of its interval over draws of both and
-    the images they share; NaN without one.
+    the images they share; NaN without one, as where there is a single draw of several.
     """
-    gap = ours.redundancy(delta).value - theirs.redundancy(delta).value
-    drawn = [
-        one.redundancy_draws(delta, confidence=confidence, resamples=RESAMPLES)
-        for one in (ours, theirs)
-    ]
-    if drawn[0] is None or drawn[1] is None or gap != gap:
+    return mean_redundancy_gap([(ours, theirs)], delta, confidence=confidence)
+
+
+def mean_redundancy_gap(
+    pairs: Sequence[tuple[Curve, Curve]], delta: float, *, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """The mean of :func:`redundancy_gap` over pairs of curves, which share draws and images as far
+    as they are the same, with its interval.
+    """
+    gaps = [one.redundancy(delta).value - other.redundancy(delta).value for one, other in pairs]
+    mean, resamples = float(np.mean(gaps)), max(RESAMPLES, round(2 * TAIL / (1 - confidence)))
+    total = np.zeros(resamples)
+    for pair in pairs:
+        one, other = (
+            None
+            if len(curve.seeds) == 1 and SELECTIONS[curve.selection].seeded
+            else curve.redundancy_draws(delta, confidence=confidence, resamples=resamples)
+            for curve in pair
+        )
+        if one is None or other is None or mean != mean:
+            return mean, float("nan"), float("nan")
+        total += one - other
+    return mean, *percentile_interval(total / len(pairs), confidence)
+
+
+def value_gap(ours: Curve, k: int, theirs: Curve, size: int) -> tuple[float, float, float]:
+    """The mean of a curve at k less that of another at its own size, with the ends of the interval
+    over draws of both and the images they share; NaN without one.
+    """
+    gap = float(ours.at(k).mean() - theirs.at(size).mean())
+    drawn = ours.resampled(), theirs.resampled()
+    if drawn[0] is None or drawn[1] is None:
         return gap, float("nan"), float("nan")
-    return gap, *percentile_interval(drawn[0] - drawn[1], confidence)
+    one, other = drawn[0].values[:, ours.column(k)], drawn[1].values[:, theirs.column(size)]
+    return gap, *percentile_interval(one - other)
+
+
+@dataclass(frozen=True)
+class OtherSeed:
+    """The whole layer of a network beside that of another seed of its pre-training.
+
+    Attributes
+    ----------
+    net : str
+        The other network, as figures name it.
+    curves : mapping from str to Curve
+        By :data:`CKA` and :data:`OVERLAP`, each at the single size d.
+    """
+
+    net: str
+    curves: Mapping[str, Curve] = field(repr=False)
+
+    def value(self, kind: str) -> tuple[float, float, float]:
+        """What the two layers have in common, and the ends of its interval over images."""
+        curve = self.curves[kind]
+        return curve.kept(int(curve.sizes[-1]))
 
 
 @dataclass(frozen=True)
@@ -73,6 +125,10 @@ class Parts:
         CKA of two disjoint parts, and the same corrected.
     neighbours, disjoint_neighbours : Curve
         Nearest neighbours shared with the whole, and by two disjoint parts, at :data:`SHARES`.
+    within_classes : float
+        See :func:`.chance_within_classes`; NaN without labels.
+    other : OtherSeed, optional
+        A yardstick: another network as a whole.
     """
 
     corrected: Curve
@@ -80,6 +136,8 @@ class Parts:
     corrected_disjoint: Curve
     neighbours: Curve
     disjoint_neighbours: Curve
+    within_classes: float = float("nan")
+    other: OtherSeed | None = None
 
     @property
     def chance(self) -> float:
@@ -152,6 +210,36 @@ class Structure:
             [one.kept(k) for one in pair] if all(one.column(k) is not None for one in pair) else []
         )
 
+    def parts_at(self, kind: str, fraction: float) -> dict[str, Any]:
+        """A part and the whole, two disjoint parts, and the whole layers of two seeds, by CKA or by
+        neighbours: each with its interval, and the second less the third; empty where parts of that
+        size were not measured.
+        """
+        pair = self.pair_at(kind, fraction)
+        if not pair or self.parts is None:
+            return {}
+        seeds = gap = (float("nan"),) * 3
+        other, k = self.parts.other, size_of(fraction, self.d)
+        if other is not None:
+            seeds = other.value(kind)
+            theirs = other.curves[kind]
+            gap = value_gap(self.pairs[kind][1], k, theirs, int(theirs.sizes[-1]))
+        named = {"whole": pair[0], "disjoint": pair[1], "seeds": seeds, "disjoint_less_seeds": gap}
+        return {
+            "measure": kind,
+            "net": self.net,
+            "task": self.task,
+            "k": k,
+            **{
+                name + end: value
+                for name, values in named.items()
+                for end, value in zip(("", "_low", "_high"), values, strict=True)
+            },
+            "other": "" if other is None else other.net,
+            "chance": self.parts.chance if kind == OVERLAP else float("nan"),
+            "within_classes": self.parts.within_classes if kind == OVERLAP else float("nan"),
+        }
+
     def spectra(self, delta: float) -> list[dict[str, Any]]:
         """Dimensions, scale and DR of CKA of random neurons, by measure and by the closed form: a
         row for the layer as it is, and one for standardised neurons.
@@ -188,8 +276,9 @@ class Structure:
         return {"net": self.net, "task": self.task, "layer": layer}
 
     def errors(self) -> list[dict[str, Any]]:
-        """The error of the closed form, its mean as by :func:`.mean_error` with the interval over
-        subsets: a row for the layer as it is, and for neurons that differ in one thing alone.
+        """The error of the closed form, its mean as by :func:`.mean_error` and where it is largest,
+        with intervals over subsets: a row for the layer as it is, and for neurons that differ in
+        one thing alone.
         """
         rows = []
         for name, curve, predicted in (
@@ -199,14 +288,18 @@ class Structure:
         ):
             mean, low, high = mean_error(curve, predicted)
             error = predicted - curve.mean
+            at = int(np.abs(error).argmax())
+            ends = interval_of_mean(predicted[at] - curve.values[:, at])
             rows.append(
                 {
                     **self._named(name),
                     "mean_error": mean,
                     "low": low,
                     "high": high,
-                    "largest_error": float(np.abs(error).max()),
-                    "at_k": int(np.abs(error).argmax()) + 1,
+                    "largest_error": float(error[at]),
+                    "largest_error_low": ends[0],
+                    "largest_error_high": ends[1],
+                    "at_k": int(curve.sizes[at]),
                     "error_at_10%": float(error[size_of(0.1, self.d) - 1]),
                 }
             )
@@ -241,14 +334,75 @@ class Structure:
         return closed_form_disjoint(self.spectrum.diagonal_share, self.d)
 
 
-def measured_parts(layer: ProbedLayer, drawn: Sequence[int]) -> Parts:
+def measured_parts(
+    layer: ProbedLayer, drawn: Sequence[int], other: OtherSeed | None = None
+) -> Parts:
     """Parts made by random orders of some seeds; neighbours by the first few of them."""
     return Parts(
         layer.corrected_cka(drawn),
         layer.disjoint_cka(drawn),
         layer.disjoint_cka(drawn, corrected=True),
         *layer.neighbour_overlap(drawn[:NEIGHBOUR_SEEDS], SHARES),
+        _within_classes(layer),
+        other,
     )
+
+
+def _images(layer: ProbedLayer) -> torch.Tensor:
+    """Features of the train images, one view of each."""
+    features = check_features(layer.features.X_train)
+    return rows_of(features, slice(0, len(features) // layer.features.views))
+
+
+def _within_classes(layer: ProbedLayer) -> float:
+    def compute() -> dict[str, np.ndarray]:
+        X, labels = _images(layer), layer.features.y_train
+        value = float("nan")
+        if labels is not None:
+            count = min(NEIGHBOURS, len(X) - 1)
+            value = chance_within_classes(X, np.asarray(labels)[: len(X)], count)
+        return {"value": np.array([value])}
+
+    what = {"measure": "neighbours within classes"}
+    return float(layer.measured_once(what, compute, module="structure")["value"][0])
+
+
+def whole_layers(one: ProbedLayer, other: ProbedLayer) -> dict[str, Curve]:
+    """CKA of two layers of equally many neurons on the same images, and the share of nearest
+    neighbours that they have in common: curves of the single size d, by images.
+    """
+
+    def compute() -> dict[str, np.ndarray]:
+        # The two are disjoint halves of a layer of all their neurons.
+        both = torch.cat([_images(layer) for layer in (one, other)], 1)
+        statistics = SufficientStatistics.from_features(both, device=one.device)
+        order, d = ordering("first", statistics), both.shape[1] // 2
+        count = min(NEIGHBOURS, len(both) - 1)
+        found = {
+            CKA: disjoint_cka_curve(statistics, order, both).only([d]),
+            OVERLAP: neighbour_overlap(both, [order], [d], count=count)[1],
+        }
+        return {
+            f"{name} {kind}": np.asarray(getattr(curve, name))
+            for kind, curve in found.items()
+            for name in ("sizes", "values", "by_images")
+        }
+
+    what = {"measure": "whole layers", "other": other.key or id(other)}
+    kept = one.measured_once(what, compute, module="structure")
+    return {
+        kind: Curve(
+            measure,
+            "first",
+            (0,),
+            kept[f"sizes {kind}"],
+            kept[f"values {kind}"],
+            2 * one.d,
+            1.0,
+            by_images=kept[f"by_images {kind}"],
+        )
+        for kind, measure in ((CKA, "disjoint_cka"), (OVERLAP, "disjoint_neighbour_overlap"))
+    }
 
 
 def measured_structures(
@@ -264,17 +418,31 @@ def measured_structures(
     count : int
         Random orders of neurons, at least; see :func:`.orders`.
     with_parts : int
-        Of how many networks, from the first, parts are measured.
+        Of how many networks, from the first, parts are measured. Of the networks after these,
+        other seeds of them are only what they are compared with as a whole.
 
     Examples
     --------
     ``measured_structures(session.layers(), seeds=[1, 2, 3], count=100)``
     """
     layers, drawn = list(layers), orders(seeds, count)
-    nets = list(dict.fromkeys(net.name for net, _, _ in layers))
-    names = dict(zip(nets, short_labels(nets), strict=True))
+    nets = {net.name: net for net, _, _ in layers}
+    names = dict(zip(nets, short_labels(list(nets)), strict=True))
+    first, later = list(nets.values())[:with_parts], list(nets.values())[with_parts:]
+    yardsticks = {net.name for net in later if other_seed(net, first)}
+    by_place = {(net.name, task.name): layer for net, task, layer in layers}
     found = []
     for net, task, layer in layers:
+        if net.name in yardsticks:
+            continue
+        parts = None
+        if any(net.name == one.name for one in first):
+            twin, other = other_seed(net, list(nets.values())), None
+            if twin is not None:
+                beside = by_place[twin.name, task.name]
+                other = OtherSeed(names[twin.name], whole_layers(layer, beside))
+                beside.release()
+            parts = measured_parts(layer, drawn, other)
         found.append(
             Structure(
                 names[net.name],
@@ -287,7 +455,7 @@ def measured_structures(
                     for scaled in (False, True)
                 },
                 layer.cka_of_variances(drawn),
-                measured_parts(layer, drawn) if net.name in nets[:with_parts] else None,
+                parts,
             )
         )
         layer.release()

@@ -4,7 +4,8 @@ the basis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,13 +16,14 @@ from ..experiment.structure import (
     CORRECTED,
     NEURONS,
     OVERLAP,
+    ROTATED,
     SCALED,
     SHARES,
     Structure,
+    mean_redundancy_gap,
     redundancy_gap,
 )
 from ..findings.figure_data import Line, Panel, Point, Series, point
-from ..findings.phrases import listed
 from ..measures.cka import share_of
 from ..measures.curves import size_of
 
@@ -46,10 +48,47 @@ def _tasks(structures: Iterable[Structure]) -> list[list[Structure]]:
     return list(groups.values())
 
 
-def _shown(value: float, low: float, high: float, spec: str = ".3f") -> str:
-    if low != low:
-        return format(value, spec)
-    return f"{value:{spec}} ({low:{spec}} to {high:{spec}})"
+def _shown(value: float, low: float, high: float, spec: str = ".3f", about: str = "") -> str:
+    """A value with its interval, and what it is about, in brackets."""
+    ends = "" if low != low else f"{low:{spec}} to {high:{spec}}"
+    brackets = "; ".join(part for part in (ends, about) if part)
+    return f"{value:{spec}} ({brackets})" if brackets else format(value, spec)
+
+
+def _ends(row: Any, name: str) -> tuple[float, float, float]:
+    """A value of a table's row and its interval, which stands in the columns beside it."""
+    return row[name], row[f"{name}_low"], row[f"{name}_high"]
+
+
+def _of(row: Any, name: str, spec: str = ".3f", about: str = "") -> str:
+    """A value of a table's row with its interval, in words."""
+    return _shown(*_ends(row, name), spec, about)
+
+
+def _apart(value: float, low: float, high: float, about: str = "") -> str:
+    """A difference in words, with its interval as a size."""
+    if value > 0:
+        return f"higher by {_shown(value, low, high, about=about)}"
+    return f"lower by {_shown(-value, -high, -low, about=about)}"
+
+
+def _range(values: Iterable[float], spec: str = ".3f") -> str:
+    least, largest = (format(end(values), spec) for end in (min, max))
+    return least if least == largest else f"{least} to {largest}"
+
+
+def _one_sign(values: pd.Series) -> bool:
+    """Whether all differences point the same way."""
+    return bool((values > 0).all() or (values < 0).all())
+
+
+def _columns(**values: Sequence[float]) -> dict[str, float]:
+    """A value and the ends of its interval, by name, as columns of a table."""
+    return {
+        name + end: value
+        for name, some in values.items()
+        for end, value in zip(("", "_low", "_high"), some, strict=True)
+    }
 
 
 # Dimensions and scale
@@ -77,52 +116,99 @@ def spectrum_table(structures: Sequence[Structure], delta: float) -> pd.DataFram
 
 
 def shown_spectrum(table: pd.DataFrame) -> pd.DataFrame:
-    """For reading: the table of :func:`spectrum_table` with fewer columns."""
-    wanted = ["net", "task", "layer", "PR", "CV2", "effective_rank", "r", "DR"]
-    return table[wanted].rename(columns={"CV2": "CV²", "effective_rank": "effective rank"})
-
-
-def describe_scale(structures: Sequence[Structure], delta: float) -> str:
-    """How far the network that differs most from the first one does so: in DR as the layers are, in
-    DR with standardised neurons, in dimensions and in scale.
+    """For reading: the table of :func:`spectrum_table`, one row a layer, with what becomes of it
+    when neurons are standardized.
     """
-    nets = list(dict.fromkeys(one.net for one in structures))
-    gaps: dict[str, list[tuple[Structure, Structure, list[str]]]] = {net: [] for net in nets[1:]}
-    size = dict.fromkeys(gaps, 0.0)
+    name, scaled = SCALED.values()
+    index = ["net", "task"]
+    plain, standard = (table[table["layer"] == one].set_index(index) for one in (name, scaled))
+    digits = {"PR": ".1f", "effective_rank": ".1f", "r": ".3f", "DR": ".3f"}
+    columns = {
+        column: [
+            f"{one:{spec}} → {other:{spec}}"
+            for one, other in zip(plain[column], standard.loc[plain.index, column], strict=True)
+        ]
+        for column, spec in digits.items()
+    }
+    shown = pd.DataFrame({"CV²": plain["CV2"], **columns}).reset_index()
+    wanted = [*index, "CV²", "PR", "effective_rank", "r", "DR"]
+    return shown[wanted].rename(columns={"effective_rank": "effective rank"})
+
+
+def scale_table(structures: Sequence[Structure], delta: float) -> pd.DataFrame:
+    """How every network differs from the first one: in DR of CKA, as the layers are and with
+    standardized neurons, and by what factors of scale (1 + CV^2) and dimensions (PR), PR also with
+    standardized neurons. One row a network and task, with intervals.
+    """
+    rows = []
     for first, *others in _tasks(structures):
         for one in others:
-            found = [
+            plain, standard = (
                 redundancy_gap(one.cka[NEURONS, scaled], first.cka[NEURONS, scaled], delta)
                 for scaled in SCALED
-            ]
-            gaps[one.net].append((one, first, [_shown(*gap, "+.3f") for gap in found]))
-            size[one.net] += abs(found[0][0])
-    if not gaps:
-        told = [
-            " and ".join(_shown(of.value, of.low, of.high) for of in redundancies(delta)(one))
-            + f" on {one.task}"
-            for one in structures
-        ]
+            )
+            _, space, scale = one.spectrum.factors(first.spectrum)
+            _, evened, _ = one.standardized.factors(first.standardized)
+            values = _columns(
+                DR=plain, DR_standardized=standard, scale=scale, PR=space, PR_standardized=evened
+            )
+            rows.append({"net": one.net, "than": first.net, "task": one.task, **values})
+    return pd.DataFrame(rows)
+
+
+def _farthest(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the network that differs most from the first one."""
+    size = table["DR"].abs().groupby(table["net"]).sum()
+    return table[table["net"] == size.idxmax()]
+
+
+def shown_scale(table: pd.DataFrame, delta: float) -> pd.DataFrame:
+    """For reading: the rows of the table of :func:`scale_table` that sentences speak of."""
+    if table.empty:
+        return pd.DataFrame({"note": ["NETS holds one network: there is nothing to compare"]})
+    rows = [
+        {
+            "task": row["task"],
+            f"DR({delta:g})": _of(row, "DR", "+.3f"),
+            f"DR({delta:g}), standardized": _of(row, "DR_standardized", "+.3f"),
+            "factor of 1 + CV²": _of(row, "scale", ".2f"),
+            "factor of PR": _of(row, "PR", ".2f"),
+            "factor of PR, standardized": _of(row, "PR_standardized", ".2f"),
+        }
+        for _, row in _farthest(table).iterrows()
+    ]
+    return pd.DataFrame(rows)
+
+
+def describe_scale(structures: Sequence[Structure], table: pd.DataFrame, delta: float) -> str:
+    """How far the network that differs most from the first one does so: in DR as the layers are, in
+    DR with standardised neurons, in dimensions and in scale, from the table of
+    :func:`scale_table`.
+    """
+    if table.empty:
+        one = structures[0]
+        plain, standard = (_shown(of.value, of.low, of.high) for of in redundancies(delta)(one))
         return (
-            f"**What to see:** DR({delta:g}) of CKA of neurons as they are, and of standardized "
-            f"ones, is {listed(told)} (95% intervals over subsets and images)."
+            f"**What to see:** on {one.task}, DR({delta:g}) of CKA of {one.net} is {plain}. With "
+            f"standardized neurons it is {standard}."
         )
-    far = max(gaps, key=lambda net: size[net])
-    raw, scaled, parts = (
-        listed([f"{text(one)} on {one[0].task}" for one in gaps[far]])
-        for text in (lambda one: one[2][0], lambda one: one[2][1], _factors_in_words)
-    )
+    rows = _farthest(table)
+    net, first = rows[["net", "than"]].iloc[0]
+    size = rows["DR"].abs()
+    if _one_sign(rows["DR"]):
+        least, more = rows.loc[size.idxmin()], " or more" if len(rows) > 1 else ""
+        gap = _apart(*_ends(least, "DR"), least["task"]) + more
+        how = f"its DR({delta:g}) of CKA is {gap}"
+    else:
+        how = f"the difference in DR({delta:g}) of CKA is {_range(rows['DR'], '+.3f')}, by task"
+    most = rows.loc[rows["DR_standardized"].abs().idxmax()]
     return (
-        f"**What to see:** of these networks {far} differs most from {nets[0]} in DR({delta:g}) of "
-        f"CKA: by {raw}. With standardized neurons it differs by {scaled} (95% intervals over "
-        "subsets and images). The larger r, the lower is DR: its r is that of "
-        f"{nets[0]} times a factor of dimensions and one of scale, {parts} (over images)."
+        f"**What to see:** {net} differs most from {first}: {how}. With standardized neurons the "
+        f"largest difference is {_of(most, 'DR_standardized', '+.3f', most['task'])}.\n\n"
+        f"Its scale multiplies r by {_range(rows['scale'], '.2f')}. Its PR is "
+        f"{_range(rows['PR'], '.2f')} times that of {first} as the layers are, "
+        f"{_range(rows['PR_standardized'], '.2f')} times with standardized neurons."
     )
-
-
-def _factors_in_words(pair: tuple[Structure, Structure, list[str]]) -> str:
-    _, space, scale = pair[0].spectrum.factors(pair[1].spectrum)
-    return f"{_shown(*space, '.2f')} times {_shown(*scale, '.2f')}"
 
 
 # The error of the closed form
@@ -139,23 +225,31 @@ def closed_form_table(structures: Sequence[Structure]) -> pd.DataFrame:
 
 
 def describe_closed_form(table: pd.DataFrame) -> str:
-    """Where the closed form errs most, and what of it is left where neurons differ in one thing
-    alone, from the table of :func:`closed_form_table`.
+    """Where the closed form errs most, how far it errs for the first network, and what is left
+    where neurons differ in one thing alone, from the table of :func:`closed_form_table`.
     """
-    size = table["mean_error"].abs()
-    worst = table.loc[size[table["layer"] == "as it is"].idxmax()]
-    here = table[(table["net"] == worst["net"]) & (table["task"] == worst["task"])]
-    whole, variances, correlations = (
-        _shown(row.mean_error, row.low, row.high, "+.3f") for row in here.itertuples()
-    )
-    most = size.groupby(table["layer"]).max()
+
+    def largest(rows: pd.DataFrame) -> pd.Series:
+        return rows.loc[rows["largest_error"].abs().idxmax()]
+
+    whole = table[table["layer"] == "as it is"]
+    worst, first = largest(whole), largest(whole[whole["net"] == whole["net"].iloc[0]])
+    beside = ""
+    if first["net"] != worst["net"]:
+        about = f"{first['task']}, k = {first['at_k']}"
+        beside = (
+            f" For {first['net']} its largest error is "
+            f"{_of(first, 'largest_error', '+.3f', about)}."
+        )
+    at_worst = _of(worst, "largest_error", "+.3f", f"k = {worst['at_k']}")
+    mean, low, high = worst[["mean_error", "low", "high"]]
+    alone = table["mean_error"].abs().groupby(table["layer"]).max()
     return (
         f"**What to see:** the closed form errs most for {worst['net']} on {worst['task']}: by "
-        f"{whole} on average over sizes, each doubling alike (95% intervals over subsets). If "
-        f"neurons differed in their variances alone, it would err by {variances}; in their "
-        f"correlations alone, by {correlations}. Of the layers here ({len(table) // 3}) the "
-        f"largest such error is {most['as it is']:.3f} as they are, {most['variances alone']:.3f} "
-        f"with variances alone and {most['correlations alone']:.3f} with correlations alone."
+        f"{at_worst}, and by {_shown(mean, low, high, '+.3f')} on average over sizes.{beside}\n\n"
+        "If neurons differed in their variances alone, the average error would be "
+        f"{alone['variances alone']:.3f} at most. In their correlations alone, it would be "
+        f"{alone['correlations alone']:.3f} at most."
     )
 
 
@@ -214,63 +308,167 @@ def parts_table(structures: Sequence[Structure]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def describe_corrected(structures: Sequence[Structure]) -> str:
-    """CKA of a tenth of the neurons with the whole, plain and corrected."""
-    first = structures[0].task
-    found = [(one, pair[0]) for one in structures if (pair := one.pair_at(CORRECTED, TENTH))]
-    told = [
-        f"from {_shown(*one.pair_at(CKA, TENTH)[0])} to {_shown(*corrected)} for {one.net}"
-        for one, corrected in found
-        if one.task == first
-    ]
-    if not told:
-        return "The layer has too few neurons for a tenth of them to be corrected."
-    values = [value for _, (value, *_) in found]
-    return (
-        "**What to see:** for a tenth of the neurons, the correction for their sampling takes CKA "
-        f"with the whole on {first} {listed(told)} (95% intervals over subsets and images). Of "
-        f"the layers here ({len(values)}), corrected values are {min(values):.3f} to "
-        f"{max(values):.3f}."
-    )
-
-
-def describe_disjoint(structures: Sequence[Structure]) -> str:
-    """What two disjoint tenths of the neurons share, beside what a tenth shares with the whole."""
-    first, sentences = structures[0].task, []
-    for kind in (CKA, OVERLAP):
-        found = [(one, pair) for one in structures if (pair := one.pair_at(kind, TENTH))]
-        told = [
-            f"{_shown(*disjoint)} where a tenth and the whole have {_shown(*whole)} ({one.net})"
-            for one, (whole, disjoint) in found
-            if one.task == first
-        ]
-        if told:
-            gaps = [whole[0] - disjoint[0] for _, (whole, disjoint) in found]
-            sentences.append(
-                f"two disjoint random tenths have a {kind} of {listed(told)}, and of the "
-                f"layers here ({len(gaps)}) the difference is {min(gaps):.3f} to {max(gaps):.3f}"
+def corrected_table(structures: Sequence[Structure]) -> pd.DataFrame:
+    """CKA of a tenth of the neurons with the whole layer and of two disjoint tenths, plain and
+    corrected, with CV^2: one row a layer.
+    """
+    rows = []
+    for one in structures:
+        plain, corrected = (one.pair_at(kind, TENTH) for kind in (CKA, CORRECTED))
+        if plain and corrected:
+            values = _columns(
+                whole=plain[0],
+                whole_corrected=corrected[0],
+                disjoint=plain[1],
+                disjoint_corrected=corrected[1],
             )
-    if not sentences:
-        return "The layer has too few neurons for two parts of a tenth each."
-    chance = max(one.parts.chance for one in structures if one.parts is not None)
-    return (
-        f"**What to see:** on {first} {'; '.join(sentences)} (95% intervals over subsets and "
-        f"images). By chance, {chance:.3f} of the neighbours would be shared."
+            rows.append({"net": one.net, "task": one.task, "CV2": one.spectrum.variation, **values})
+    return pd.DataFrame(rows)
+
+
+def shown_corrected(table: pd.DataFrame) -> pd.DataFrame:
+    """For reading: the table of :func:`corrected_table`."""
+    if table.empty:
+        return pd.DataFrame({"note": [_TOO_FEW]})
+    return pd.DataFrame(
+        {
+            "net": row["net"],
+            "task": row["task"],
+            "CV²": f"{row['CV2']:.1f}",
+            "with the whole": row["whole"],
+            "with the whole, corrected": _of(row, "whole_corrected"),
+            "two disjoint": row["disjoint"],
+            "two disjoint, corrected": _of(row, "disjoint_corrected"),
+        }
+        for _, row in table.iterrows()
     )
+
+
+_TOO_FEW = "The layer has too few neurons for two parts of a tenth each."
+
+
+def describe_corrected(table: pd.DataFrame) -> str:
+    """What the corrections make of CKA of a tenth with the whole and of two tenths, and where they
+    overshoot, from the table of :func:`corrected_table`.
+    """
+    if table.empty:
+        return _TOO_FEW
+    one, count = table.iloc[0], len(table)
+    told = [
+        f"**What to see:** for a tenth of {one['net']} on {one['task']}, the correction takes CKA "
+        f"with the whole from {one['whole']:.3f} to {_of(one, 'whole_corrected')}."
+    ]
+    for name, what in (
+        ("whole_corrected", "Corrected CKA with the whole"),
+        ("disjoint_corrected", "Of two disjoint tenths, by the published correction, it"),
+    ):
+        most = table.loc[table[name].idxmax()]
+        about = f"{most['net']}, {most['task']}"
+        above, below = (table[f"{name}_low"] > 1).sum(), (table[f"{name}_high"] < 1).sum()
+        told.append(
+            f"{what} is clearly above 1 in {above} of {count} cases and clearly below in {below}; "
+            f"the largest is {_of(most, name, about=about)}."
+        )
+    return " ".join(told)
+
+
+def disjoint_table(structures: Sequence[Structure]) -> pd.DataFrame:
+    """What a tenth and the whole, two disjoint tenths, and the whole layers of two seeds have in
+    common, by CKA and by neighbours: one row a measure and layer; see :meth:`Structure.parts_at`.
+    """
+    rows = [one.parts_at(kind, TENTH) for kind in (CKA, OVERLAP) for one in structures]
+    return pd.DataFrame([row for row in rows if row])
+
+
+def shown_disjoint(table: pd.DataFrame) -> pd.DataFrame:
+    """For reading: the table of :func:`disjoint_table`, neighbours in percent."""
+    if table.empty:
+        return pd.DataFrame({"note": [_TOO_FEW]})
+
+    def cell(row: pd.Series, name: str) -> str:
+        return "–" if row[name] != row[name] else format(row[name], _SPECS[row["measure"]])
+
+    return pd.DataFrame(
+        {
+            "measure": row["measure"],
+            "net": row["net"],
+            "task": row["task"],
+            "a tenth and the whole": cell(row, "whole"),
+            "two disjoint tenths": cell(row, "disjoint"),
+            "whole layers of two seeds": cell(row, "seeds"),
+            "by chance within classes": cell(row, "within_classes"),
+        }
+        for _, row in table.iterrows()
+    )
+
+
+_SPECS = {CKA: ".3f", OVERLAP: ".1%"}
+"""How what parts have in common is written."""
+
+
+def describe_disjoint(table: pd.DataFrame) -> str:
+    """What two disjoint tenths of the neurons have in common, beside a tenth and the whole, and
+    beside the whole layers of two seeds, from the table of :func:`disjoint_table`.
+    """
+    if table.empty:
+        return _TOO_FEW
+    told = []
+    for kind, rows in table.groupby("measure", sort=False):
+        spec, one = _SPECS[str(kind)], rows.iloc[0]
+        if kind == CKA:
+            start, have = f"**What to see:** on {one['task']}, two disjoint tenths", "have a CKA of"
+        else:
+            start, have = "Of the nearest neighbours, two disjoint tenths", "share"
+        text = (
+            f"{start} of {one['net']} {have} {_of(one, 'disjoint', spec)}, a tenth and the whole "
+            f"{_of(one, 'whole', spec)}."
+        )
+        if one["seeds"] == one["seeds"]:
+            pair = f"The whole layers of {one['net']} and {one['other']}"
+            text += f" {pair} {have} {_of(one, 'seeds', spec)}."
+        if one["within_classes"] == one["within_classes"]:
+            text += f" By chance within the classes it would be {one['within_classes']:{spec}}."
+        told.append(text)
+    return "\n\n".join([*told, *_beside_seeds(table)])
+
+
+def _beside_seeds(table: pd.DataFrame) -> list[str]:
+    """In how many cases two tenths of one network have less in common than two networks."""
+    told: list[str] = []
+    for kind, rows in table.dropna(subset="seeds").groupby("measure", sort=False):
+        less = int((rows["disjoint_less_seeds_high"] < 0).sum())
+        more = int((rows["disjoint_less_seeds_low"] > 0).sum())
+        what = f"{less} of {len(rows)} cases, clearly more in {more}."
+        told.append(
+            f"By neighbours, they are so in {what}"
+            if told
+            else f"By {'CKA' if kind == CKA else 'neighbours'}, two tenths of one network are "
+            f"clearly less alike than two seeds as wholes in {what}"
+        )
+    return [" ".join(told)] if told else []
 
 
 # The basis
 
 
-def basis_points(delta: float) -> Callable[[Structure], list[Point]]:
-    """DR of neurons and of random directions: as the layer is, and standardised."""
-    return lambda one: [
-        point(one.cka[basis, scaled].redundancy(delta)) for scaled in SCALED for basis in BASES
+def basis_rows(structures: Sequence[Structure], delta: float) -> list[tuple[str, Rows]]:
+    """What :func:`figures.dumbbell_figure` draws: DR of neurons and of random directions, in two
+    rows a network: as the layer is, and standardised.
+    """
+    return [
+        (
+            some[0].task,
+            [
+                (
+                    f"{one.net}, {name}" if not scaled else name,
+                    [point(one.cka[basis, scaled].redundancy(delta)) for basis in BASES],
+                )
+                for one in some
+                for scaled, name in SCALED.items()
+            ],
+        )
+        for some in _tasks(structures)
     ]
-
-
-BASIS_NAMES = [f"{basis}, {name}" for name in SCALED.values() for basis in BASES.values()]
-"""Of the points of :func:`basis_points`."""
 
 
 def basis_table(structures: Sequence[Structure], delta: float) -> pd.DataFrame:
@@ -281,25 +479,51 @@ def basis_table(structures: Sequence[Structure], delta: float) -> pd.DataFrame:
     return pd.DataFrame(row for one in structures for row in one.bases(delta, cases))
 
 
-def describe_basis(table: pd.DataFrame, delta: float) -> str:
-    """Which basis is more diffuse, and by how much, from the table of :func:`basis_table`."""
+def mean_of_bases(
+    structures: Sequence[Structure], delta: float
+) -> dict[str, tuple[float, float, float]]:
+    """DR of random directions less that of random neurons, on average over layers, as they are and
+    standardised; with its interval.
+    """
+    return {
+        name: mean_redundancy_gap(
+            [(one.cka[ROTATED, scaled], one.cka[NEURONS, scaled]) for one in structures], delta
+        )
+        for scaled, name in SCALED.items()
+    }
+
+
+def describe_basis(
+    table: pd.DataFrame, means: Mapping[str, tuple[float, float, float]], delta: float
+) -> str:
+    """Which basis is more diffuse, and by how much, from the table of :func:`basis_table` and
+    :func:`mean_of_bases`.
+    """
     told = []
     for name, rows in table.groupby("layer", sort=False):
-        ranked = rows.sort_values("difference").dropna(subset="difference")
-        more, less = int((rows["low"] > 0).sum()), int((rows["high"] < 0).sum())
-        ends = [
-            f"{_shown(row.difference, row.low, row.high, '+.3f')} ({row.net} on {row.task})"
-            for row in (ranked.iloc[[0, -1]] if len(ranked) > 1 else ranked).itertuples()
-        ]
-        told.append(
-            f"{str(name).capitalize()}: {' to '.join(ends) or 'not reached'}, clearly above 0 for "
-            f"{more} and below for {less} of {len(rows)}"
+        start = f"{_START[str(name)]}, random directions"
+        known = rows.dropna(subset="difference")
+        if known.empty:
+            told.append(f"{start} do not reach DR({delta:g}).")
+            continue
+        more, less = int((known["low"] > 0).sum()), int((known["high"] < 0).sum())
+        gaps = known["difference"]
+        text = (
+            f"{start} have a clearly higher DR({delta:g}) than random neurons in {more} of "
+            f"{len(rows)} cases, a clearly lower one in {less}."
         )
-    return (
-        f"**What to see:** DR({delta:g}) of random directions less that of random neurons. "
-        f"{'; '.join(told)}. (Intervals over draws and images that hold for all "
-        f"{len(table)} comparisons at once, at 95%.)"
-    )
+        if len(known) > 1:
+            mean = _shown(*means[str(name)], "+.3f")
+            text += f" The differences are {_range(gaps, '+.3f')}, on average {mean}."
+        else:
+            alone = known.iloc[0]
+            gap = _shown(alone["difference"], alone["low"], alone["high"], "+.3f")
+            text += f" The difference is {gap}."
+        told.append(text)
+    return "**What to see:** " + "\n\n".join(told)
+
+
+_START = dict(zip(SCALED.values(), ("as the layers are", "With standardized neurons"), strict=True))
 
 
 def results_of(structures: Sequence[Structure], delta: float) -> dict[str, float]:

@@ -4,7 +4,7 @@ networks and of their DR.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..experiment.measurements import COMPARED, Measurement, Measurements
+from ..experiment.traits import TRAITS, alike
 from ..measures.curves import Curve
 from ..measures.redundancy import Redundancy
 from ..nets.names import titles
@@ -49,20 +50,6 @@ class Grouping:
     def nets(self) -> list[Net]:
         """All networks, group by group."""
         return [net for nets in self.groups.values() for net in nets]
-
-
-TRAITS: dict[str, Callable[[Net], Any]] = {
-    "loss": lambda net: net.origin.loss if net.origin.loss != "unknown" else net.name,
-    "upstream": lambda net: net.origin.upstream,
-    "width": lambda net: net.d,
-    "family": lambda net: net.origin.family,
-}
-"""What networks are compared by."""
-
-
-def alike(one: Net, other: Net, *, but: Sequence[str] = ()) -> bool:
-    """Whether two networks share all traits, ``but`` for some that may differ."""
-    return all(of(one) == of(other) for trait, of in TRAITS.items() if trait not in but)
 
 
 def grouped(nets: Sequence[Net], trait: str, *, free: Sequence[str] = ()) -> Grouping:

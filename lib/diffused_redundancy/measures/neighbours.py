@@ -21,7 +21,7 @@ from .curves import Curve
 from .image_groups import group_means
 from .neuron_sampling import halves
 from .selections import Ordering
-from .validation import check_features, rows_of
+from .validation import as_labels, check_features, rows_of
 
 NEIGHBOURS = 10
 """Of each image."""
@@ -83,6 +83,41 @@ def chance(images: int, count: int = NEIGHBOURS) -> float:
     return count / (images - 1)
 
 
+def chance_within_classes(X: Any, labels: Any, count: int = NEIGHBOURS) -> float:
+    """The expected share that two sets of features would have in common if each image's neighbours
+    were as many of every class as they are, but drawn at random within these: what knowing the
+    classes alone is worth.
+
+    Parameters
+    ----------
+    X : array (n, d), or ``Rows`` read in slices
+        As for :func:`neighbour_overlap`.
+    labels : array of int (n,)
+    count : int
+        Neighbours of each image.
+
+    Examples
+    --------
+    >>> X = np.array([[0.0], [1.0], [2.0], [8.0], [9.0], [11.0]])
+    >>> [round(chance_within_classes(X, y, 1), 9) for y in ([0, 0, 0, 1, 1, 1], [0] * 6)]
+    [0.5, 0.2]
+    """
+    rows, places = _some_images(X)
+    classes = as_labels(labels, len(X))[places].to(rows.device)
+    kinds = torch.nn.functional.one_hot(classes)
+    found = kinds[nearest(rows, count)].sum(1).double()  # neighbours of each class, (m, C)
+    others = (kinds.sum(0) - kinds).clamp_min(1)  # images of each class but the image itself
+    return float((found**2 / others).sum(1).mean() / count)
+
+
+def _some_images(X: Any) -> tuple[Tensor, np.ndarray]:
+    """At most :data:`IMAGES` rows of features from all over, float64, and their places."""
+    features = check_features(X)
+    n = len(features)
+    places = np.linspace(0, n - 1, min(n, IMAGES)).astype(int)
+    return rows_of(features, slice(0, n))[places].double(), places
+
+
 def neighbour_overlap(
     X: Any,
     orderings: Sequence[Ordering],
@@ -125,11 +160,9 @@ def neighbour_overlap(
     >>> whole.values.tolist(), disjoint.values.tolist()
     ([[1.0, 1.0]], [[1.0, 1.0]])
     """
-    features = check_features(X)
-    n, d = len(features), features.shape[1]
+    rows, _ = _some_images(X)
+    d = rows.shape[1]
     checked = [check_whole(k, "k", 1, d // 2) for k in sizes]
-    places = np.linspace(0, n - 1, min(n, IMAGES)).astype(int)
-    rows = rows_of(features, slice(0, n))[places].double()
     whole = nearest(rows, count)
     found = torch.empty(2, len(orderings), len(checked), len(rows), dtype=torch.float64)
     for i, ordering in enumerate(orderings):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -148,11 +149,20 @@ def _random_projection(statistics: SufficientStatistics, seed: int) -> dict[str,
     return _unit_columns(torch.rand(statistics.d, statistics.d, generator=generator).double())
 
 
-def _gaussian_projection(statistics: SufficientStatistics, seed: int) -> dict[str, Tensor]:
+def _orthonormal(d: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randn(statistics.d, statistics.d, generator=generator).double()
+    drawn = torch.randn(d, d, generator=generator).double()
     # Orthonormal, so that nothing is lost with all d of them; the first k span what was drawn.
-    return {"directions": torch.linalg.qr(drawn).Q}
+    return torch.linalg.qr(drawn).Q
+
+
+_kept_orthonormal = lru_cache(maxsize=16)(_orthonormal)
+
+
+def _gaussian_projection(statistics: SufficientStatistics, seed: int) -> dict[str, Tensor]:
+    # All layers of a width share them, which are kept unless they take much memory.
+    make = _kept_orthonormal if statistics.d <= 1024 else _orthonormal
+    return {"directions": make(statistics.d, seed)}
 
 
 def _norm_least(statistics: SufficientStatistics) -> Tensor:
@@ -177,12 +187,15 @@ class Selection:
         How figures and tables name it.
     looks : bool
         Whether it orders neurons by looking at the train images.
+    directions : bool
+        Whether it gives directions, not neurons.
     """
 
     make: Callable[[SufficientStatistics, int], dict[str, Tensor]]
     seeded: bool
     label: str
     looks: bool = False
+    directions: bool = False
 
 
 def _looking(choose: Callable[[SufficientStatistics], Tensor], label: str) -> Selection:
@@ -193,20 +206,23 @@ def _looking(choose: Callable[[SufficientStatistics], Tensor], label: str) -> Se
 SELECTIONS: dict[str, Selection] = {
     "random": Selection(_random, True, "random neurons"),
     "first": Selection(_first, False, "first neurons (nested prefix)"),
-    "pca": Selection(_pca, False, "top principal components"),
-    "pca_least": Selection(_pca_least, False, "bottom principal components"),
+    "pca": Selection(_pca, False, "top principal components", directions=True),
+    "pca_least": Selection(_pca_least, False, "bottom principal components", directions=True),
     "random_projection": Selection(
-        _random_projection, True, "random projection (uniform in [0, 1), as the authors draw it)"
+        _random_projection,
+        True,
+        "random projection (uniform in [0, 1), as the authors draw it)",
+        directions=True,
     ),
     "gaussian_projection": Selection(
-        _gaussian_projection, True, "random projection (Gaussian, orthonormal)"
+        _gaussian_projection, True, "random projection (Gaussian, orthonormal)", directions=True
     ),
     "variance": _looking(chosen.by_variance, "neurons of largest variance"),
     "norm": _looking(chosen.by_norm, "neurons of largest norm"),
     "norm_least": _looking(_norm_least, "neurons of smallest norm"),
     "pivoted_qr": _looking(chosen.pivoted_qr, "neurons by pivoted QR"),
     "greedy_cka": _looking(chosen.greedy_cka, "neurons by greedy CKA"),
-    "lda": Selection(_lda, False, "discriminant directions (chosen with labels)"),
+    "lda": Selection(_lda, False, "discriminant directions (chosen with labels)", directions=True),
 }
 """Selections by name."""
 

@@ -83,7 +83,7 @@ def _multiples(count: int, height: float = 2.75) -> tuple[Figure, list[Axes]]:
     """Small multiples: three in a row, or rows of two."""
     columns = count if count in (1, 3) else 2
     rows = -(-count // columns)
-    width = {1: 6.4, 3: 12.6}.get(count, 10.0)
+    width = 6.4 if count == 1 else 10.0
     figure, axes = _plots(rows, columns, (width, height * rows + 0.7))
     for unused in axes[count:]:
         unused.remove()
@@ -95,14 +95,24 @@ def _row(count: int, height: float, left: float = 0.0) -> tuple[Figure, list[Axe
     return _plots(1, count, (min(10.0, 1.2 + left + 2.7 * count), height))
 
 
-def _size_axis(axes: Axes, d: int) -> None:
+def _size_axis(axes: Axes, d: int, lines: Sequence[Line] = ()) -> None:
     axes.set_xscale("log")
     steps = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
     ticks = [k for k in steps if k < (0.75 if d < 1000 else 0.45) * d] + [d]
     axes.set_xticks(ticks, [f"{k}" for k in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlim(0.93, d * 1.07)
-    axes.set_xlabel(f"neurons or directions kept, k (of {d}, log scale)")
+    directions = any(SELECTIONS[line.selection].directions for line in lines)
+    axes.set_xlabel(f"neurons {'or directions ' if directions else ''}kept, k (of {d})")
+
+
+def _once_in_a_row(axes: Sequence[Axes]) -> None:
+    """Leave out labels of y axes that say again what the plot on the left says."""
+    labels = [part.get_ylabel() for part in axes]
+    for left, part in zip(labels, axes[1:], strict=False):
+        place = part.get_subplotspec()
+        if place is not None and not place.is_first_col() and part.get_ylabel() == left:
+            part.set_ylabel("")
 
 
 def _dotted(axes: Axes, level: float, label: str) -> None:
@@ -120,11 +130,12 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
             handles.setdefault(label, handle)
     longest = max(len(label) for label in handles)
     columns = int(figure.get_figwidth() / (0.5 + 0.085 * longest))  # as many as fit
+    most = 2 if len(handles) == 4 else 3  # four in three columns would tear pairs apart
     figure.legend(
         list(handles.values()),
         list(handles),
         loc="outside lower center",
-        ncols=max(1, min(3, columns, len(handles))),
+        ncols=max(1, min(most, columns, len(handles))),
         frameon=False,
     )
 
@@ -159,7 +170,7 @@ def curves_figure(
     figure, axes = _multiples(len(panels), 2.3 if compact else 2.75)
     for part, panel in zip(axes, panels, strict=True):
         if panel.full is not None:
-            part.axhline(panel.full, color="0.35", lw=1, label="full layer")
+            part.axhline(panel.full, color="0.35", lw=1.5, label="full layer")
         if panel.threshold is not None:
             _dotted(part, panel.threshold, panel.threshold_label)
         for line in panel.curves:
@@ -168,7 +179,7 @@ def curves_figure(
             k = np.arange(1, panel.d + 1)
             label = "closed form, from one number"
             part.plot(k, panel.predicted, color=_BLACK, ls=(0, (6, 3)), lw=1.1, label=label)
-        _size_axis(part, panel.d)
+        _size_axis(part, panel.d, panel.curves)
         least = [float(np.nanmin(line.values)) for line in panel.curves if line.values.size]
         part.set_ylim(*(panel.limits or (1.05 * min([0.0, *least]), None)))
         part.set_ylabel(ylabel or panel.axis)
@@ -180,6 +191,7 @@ def curves_figure(
             part.set_xlabel("")
         if compact and place is not None and not place.is_first_col():
             part.set_ylabel("")
+    _once_in_a_row(axes)
     _legend(figure, axes)
     return figure
 
@@ -315,7 +327,7 @@ def dumbbell_figure(
     """Several values of each network side by side, one plot a panel of (title, rows of (label,
     points)): the points of a row, named ``names``, are joined, each with its interval.
 
-    ``reference`` is a value to be marked.
+    Panels share the x axis. ``reference`` is a value to be marked.
     """
     labels = [label for label, _ in panels[0][1]]
     left = max(map(len, labels)) * 0.075
@@ -348,6 +360,9 @@ def dumbbell_figure(
         part.locator_params(axis="x", nbins=5)
         part.set_xlabel(xlabel)
         part.set_title(title)
+    least, largest = zip(*(part.get_xlim() for part in axes), strict=True)
+    for part in axes:
+        part.set_xlim(min(least), max(largest))
     _legend(figure, axes)
     return figure
 
@@ -379,13 +394,18 @@ def scale_figure(
         ends = np.array([low, high])
         for r, name in lines:
             part.plot(ends, r / ends, color="0.72", lw=0.9, zorder=1, label=lines_label)
+            how: dict[str, Any] = {
+                "fontsize": 10,
+                "color": "0.35",
+                "bbox": {"fc": "white", "ec": "none", "pad": 1},
+            }
             if 1 < r / high < top:  # it leaves the plot on the right, or else through the floor
-                part.annotate(name, (high / 1.02, r / high), fontsize=8, color="0.4", ha="right")
-            elif low < r / 0.8 < high / 1.1:
-                part.annotate(name, (r / 0.8, 0.8), fontsize=8, color="0.4")
+                part.annotate(name, (high / 1.04, r / high), ha="right", va="center", **how)
+            elif low < r / 0.8 < high / 1.2:
+                part.annotate(name, (r / 0.8, 0.8), **how)
         for place, (label, points) in enumerate(rows):
             look = _look(place)
-            how: dict[str, Any] = {"fmt": look[2], "color": _colour(look), "ms": 6, "lw": 1.2}
+            mark: dict[str, Any] = {"fmt": look[2], "color": _colour(look), "ms": 6, "lw": 1.2}
             (x, x_ends), (y, y_ends) = _intervals(points[::2]), _intervals(points[1::2])
             part.plot(x, y, color=_colour(look), lw=1, ls=(0, (2, 2)), zorder=2)
             for i, fill in enumerate((_colour(look), "white")):
@@ -396,7 +416,7 @@ def scale_figure(
                     yerr=y_ends[:, i : i + 1],
                     mfc=fill,
                     label=_shown(label) if i == 0 else None,
-                    **how,
+                    **mark,
                 )
         part.set_xscale("log")
         part.set_yscale("log")
@@ -410,6 +430,7 @@ def scale_figure(
         part.set_xlabel("dimensions: PR / d")
         part.set_ylabel("scale: 1 + CV²")
         part.set_title(title)
+    _once_in_a_row(axes)
     _legend(figure, axes)
     return figure
 
@@ -502,6 +523,7 @@ def trade_figure(
         part.set_xlabel(xlabel)
         part.set_ylabel(ylabel)
         part.set_title(title)
+    _once_in_a_row(axes)
     _legend(figure, axes)
     return figure
 
