@@ -22,8 +22,8 @@
 # random fifth keeps, and diffused redundancy, with growing numbers of train images, extrapolates
 # both, and checks the extrapolation where the truth is known.
 #
-# **Cost** of the default run on two CPU cores: COST on one of them, after the features and
-# `02_probes`, whose penalties it starts from.
+# **Cost** of the default run on two CPU cores: half a minute on one of them, after the features and
+# `02_probes`, whose penalties it starts from (20 seconds more without).
 
 # %% [markdown]
 # ## Parameters

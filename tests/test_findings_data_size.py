@@ -279,7 +279,10 @@ def test_one_law_gives_no_verdict(curves):
     assert data_size.describe_forecasts(alone).endswith(
         "One law only is left on Letters (power law to an asymptote)."
     )
-    assert "One law" not in data_size.describe_forecasts(several)
+    several_said = data_size.describe_forecasts(several)
+    assert "One law" not in several_said
+    one = several[key]
+    assert f"may keep from {one.low:.1%} up to {one.high:.1%} (Letters). That" in several_said
 
 
 def test_what_it_means_for_the_claim(samples, curves):

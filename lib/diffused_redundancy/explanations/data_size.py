@@ -378,7 +378,7 @@ def describe_checks(checks: Mapping[Key, Sequence[Check]]) -> str:
     judgement = (
         f"Clearly too narrow {'is' if len(narrow) == 1 else 'are'} the {listed(narrow)}"
         if narrow
-        else "No law is clearly too narrow, with so few curves"
+        else "No law is clearly too narrow"
     )
     text = (
         "**What to see:** predicted from a part of the images, the measured value lay in the "
@@ -454,11 +454,13 @@ def describe_forecasts(forecasts: Mapping[Key, Forecast]) -> str:
     factors = [one.target / one.curve.pool for _, one in shares]
     alone = [f"{case} ({LAWS[one.left[0].law]})" for case, one in shares if len(one.left) == 1]
     only = f" One law only is left on {first_listed(alone)}." if alone else ""
+    up_to = f"up to {highest[1].high:.1%} ({highest[0]})"
+    if lowest[0] != highest[0]:
+        up_to = f"({lowest[0]}) {up_to}"
     return (
         f"**What to see:** with {shares[0][1].target:,} train images a random fifth may keep from "
-        f"{lowest[1].low:.1%} ({lowest[0]}) up to {highest[1].high:.1%} ({highest[0]}). That is "
-        f"{_times(factors)} the images at hand; checks reached {max(CUTS)} times. The ranges hold "
-        f"only if the laws do.{only}"
+        f"{lowest[1].low:.1%} {up_to}. That is {_times(factors)} the images at hand; checks "
+        f"reached {max(CUTS)} times. The ranges hold only if the laws do.{only}"
     )
 
 
