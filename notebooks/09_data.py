@@ -81,11 +81,11 @@ samples = all_sampled(layers, SEEDS)
 # ## What a random fifth keeps, by train images
 #
 # The first row is the share of the full layer's accuracy that a random fifth keeps, the second DR
-# (ridge probes alone are at every number of neurons). Where guessing the largest class has more than
-# a fifth of the full layer's accuracy, both are taken *above chance*:
-# (fifth − chance) / (full − chance). A plain share would come to 1 where all probes guess, so that few
-# images would make any layer look redundant. Where the full layer's accuracy above chance is not
-# known to within a quarter of itself, nothing is shown.
+# (ridge probes alone are at every number of neurons). Where guessing the largest class has more
+# than a fifth of the full layer's accuracy, both are taken *above chance*:
+# (fifth − chance) / (full − chance). A plain share would come to 1 where all probes guess, so that
+# few images would make any layer look redundant. Where the full layer's accuracy above chance is
+# not known to within a quarter of itself, nothing is shown.
 #
 # Bars are 95% intervals. They cover draws of neurons and train images, test images, and another
 # collection of train images. The last part is estimated from the spread of the draws.
@@ -190,9 +190,9 @@ session.say(data_size.describe_forecasts(forecasts))
 # ## What the numbers say
 #
 # Claim 1 itself, about a ResNet50 on CIFAR10, has its verdict in `02_probes`. Here is an analogue,
-# with other networks and tasks: at most the direction carries over. *Open* means that the interval
-# holds 95%, *one law only* that the range is no range over laws, and no verdict is given. Above
-# chance, 95% asks for more than the paper does.
+# with other networks and tasks: at most the direction carries over. An interval is *above* or
+# *below* 95%, or *open* if it holds 95%. *One law only* stands where no range over laws is left: no
+# verdict is given. Above chance, 95% asks for more than the paper does.
 
 # %%
 session.say(data_size.describe_claim(curves, forecasts))
@@ -223,8 +223,8 @@ session.result(**data_size.results_of(every))
 # ## Exercises
 #
 # 1. **Shares near chance.** The full layer's accuracy on a task rises from 21% to 36% while a fifth
-#    goes from 15% to 23%, and guessing has 9%. What happens to the share, to the share above chance,
-#    and to the points lost? Which of the three would you call redundancy?
+#    goes from 15% to 23%, and guessing has 9%. What happens to the share, to the share above
+#    chance, and to the points lost? Which of the three would you call redundancy?
 # 2. **Break the law.** Run the notebook with `-p IMAGES 300`. Which intervals widen most, and why
 #    are there fewer checks?
 # 3. **A network with more neurons than images.** Run it with

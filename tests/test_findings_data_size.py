@@ -145,7 +145,7 @@ def test_effects_say_where_few_images_make_a_layer_look_less_redundant(samples):
     table = data_size.effects_table(effects)
     assert set(table["outcome"]) >= {"higher", "lower"} and len(table) == 8
     shown = data_size.shown_effects(effects).set_index("probe")
-    cell = f"{100 * one.size:+.1f} ({100 * one.low:+.1f} to {100 * one.high:+.1f}) *"
+    cell = f"{100 * one.size:+z.1f} ({100 * one.low:+z.1f} to {100 * one.high:+z.1f}) *"
     assert shown.loc[RIDGE, "Digits"] == cell
     assert not shown.loc[LOGISTIC, "Digits"].endswith("*")
     still = data_size.effects({("Digits", RIDGE): made(flat)}, 0.9)
@@ -153,7 +153,7 @@ def test_effects_say_where_few_images_make_a_layer_look_less_redundant(samples):
     change = still["Digits", RIDGE, "share"]
     assert said.endswith(
         "not clearly another on Digits, "
-        f"{100 * change.low:+.1f} to {100 * change.high:+.1f} points."
+        f"{100 * change.low:+z.1f} to {100 * change.high:+z.1f} points."
     )
     alone = data_size.effects({("Digits", RIDGE): made(rising, [800])}, 0.9)
     assert data_size.describe_effects(alone).startswith("No share is known")
@@ -166,7 +166,7 @@ def test_where_nothing_is_clear_the_widest_interval_is_told():
     one = found["Letters", RIDGE, "share"]
     assert data_size.describe_effects(found).endswith(
         "not clearly another on any task; the widest interval is "
-        f"{100 * one.low:+.1f} to {100 * one.high:+.1f} points, on Letters."
+        f"{100 * one.low:+z.1f} to {100 * one.high:+z.1f} points, on Letters."
     )
 
 
@@ -176,7 +176,7 @@ def test_redundancy_is_told_as_it_is():
     one = effects["Digits", RIDGE, "DR"]
     assert data_size.describe_redundancy(effects).endswith(
         "*Ridge probes*: clearly lower on Letters; not clearly another on Digits, "
-        f"{one.low:+.2f} to {one.high:+.2f}."
+        f"{one.low:+z.2f} to {one.high:+z.2f}."
     )
 
 
@@ -237,7 +237,10 @@ def test_a_law_is_too_narrow_only_where_a_binomial_test_rejects():
         assert shown["curves that held"] == f"{8 - failed} of 8"
         said = data_size.describe_checks(found)
         assert words in said
-        assert "The largest miss of a share is +7.0 points (straight line in log n, task 7," in said
+        assert (
+            "The largest miss of a share is +7.0 points (the straight line in log n on task 7,"
+            in said
+        )
 
 
 def test_forecasts(curves):
@@ -249,10 +252,10 @@ def test_forecasts(curves):
     said = data_size.describe_forecasts(found)
     shares = {case: one for (case, _, quantity), one in found.items() if quantity == "share"}
     lowest = min(one.low for key, one in found.items() if key[2] == "share")
-    assert f"a random fifth may keep from {lowest:.1%} (Letters) up to " in said
+    assert f"a random fifth may keep from {lowest:.1%} on Letters up to " in said
     assert "That is 56 times the images at hand; checks reached 4 times." in said
     single = [one for key, one in found.items() if key[2] == "share" and len(one.left) == 1]
-    assert ("One law only is left on" in said) == bool(single)
+    assert ("One law only is left" in said) == bool(single)
     panels = data_size.forecast_panels(found)
     assert {title for title, _ in panels} == set(shares)
     for _, groups in panels:
@@ -277,12 +280,12 @@ def test_one_law_gives_no_verdict(curves):
         said = data_size.describe_claim({key: curves[key]}, some)
         assert said.endswith(f"with all images: below on Letters. With 45,000: {words}.")
     assert data_size.describe_forecasts(alone).endswith(
-        "One law only is left on Letters (power law to an asymptote)."
+        "One law only is left: the power law to an asymptote on Letters."
     )
     several_said = data_size.describe_forecasts(several)
     assert "One law" not in several_said
     one = several[key]
-    assert f"may keep from {one.low:.1%} up to {one.high:.1%} (Letters). That" in several_said
+    assert f"from {one.low:.1%} on Letters up to {one.high:.1%} on Letters. That" in several_said
 
 
 def test_what_it_means_for_the_claim(samples, curves):

@@ -209,7 +209,7 @@ def shown_effects(effects: Mapping[Key, Change]) -> pd.DataFrame:
         if one is None:
             return "–"
         star = "" if one.outcome == _OPEN else " *"
-        return f"{100 * one.size:+.1f} ({100 * one.low:+.1f} to {100 * one.high:+.1f}){star}"
+        return f"{100 * one.size:+z.1f} ({100 * one.low:+z.1f} to {100 * one.high:+z.1f}){star}"
 
     return pd.DataFrame(
         {"probe": probe, **{case: cell(some.get(case)) for case in _cases(effects)}}
@@ -265,11 +265,11 @@ def describe_redundancy(effects: Mapping[Key, Change]) -> str:
 
 
 def _in_points(one: Change) -> str:
-    return f"{100 * one.low:+.1f} to {100 * one.high:+.1f} points"
+    return f"{100 * one.low:+z.1f} to {100 * one.high:+z.1f} points"
 
 
 def _as_it_is(one: Change) -> str:
-    return f"{one.low:+.2f} to {one.high:+.2f}"
+    return f"{one.low:+z.2f} to {one.high:+z.2f}"
 
 
 def _told(
@@ -389,8 +389,8 @@ def describe_checks(checks: Mapping[Key, Sequence[Check]]) -> str:
     if shares:
         (case, _, _), worst = max(shares, key=lambda pair: abs(pair[1].miss))
         text += (
-            f" The largest miss of a share is {100 * worst.miss:+.1f} points ({LAWS[worst.law]}, "
-            f"{case}, from up to {worst.up_to:,} images)."
+            f" The largest miss of a share is {100 * worst.miss:+.1f} points (the "
+            f"{LAWS[worst.law]} on {case}, from up to {worst.up_to:,} images)."
         )
     return text
 
@@ -452,15 +452,13 @@ def describe_forecasts(forecasts: Mapping[Key, Forecast]) -> str:
         max(shares, key=lambda one: one[1].high),
     )
     factors = [one.target / one.curve.pool for _, one in shares]
-    alone = [f"{case} ({LAWS[one.left[0].law]})" for case, one in shares if len(one.left) == 1]
-    only = f" One law only is left on {first_listed(alone)}." if alone else ""
-    up_to = f"up to {highest[1].high:.1%} ({highest[0]})"
-    if lowest[0] != highest[0]:
-        up_to = f"({lowest[0]}) {up_to}"
+    alone = [f"the {LAWS[one.left[0].law]} on {case}" for case, one in shares if len(one.left) == 1]
+    only = f" One law only is left: {first_listed(alone)}." if alone else ""
+    ends = f"{lowest[1].low:.1%} on {lowest[0]} up to {highest[1].high:.1%} on {highest[0]}"
     return (
         f"**What to see:** with {shares[0][1].target:,} train images a random fifth may keep from "
-        f"{lowest[1].low:.1%} {up_to}. That is {_times(factors)} the images at hand; checks "
-        f"reached {max(CUTS)} times. The ranges hold only if the laws do.{only}"
+        f"{ends}. That is {_times(factors)} the images at hand; checks reached {max(CUTS)} times. "
+        f"The ranges hold only if the laws do.{only}"
     )
 
 
@@ -502,7 +500,7 @@ def claim_table(
                 "task": case,
                 "change from a quarter (points)": "–"
                 if moved is None
-                else f"{100 * moved.size:+.1f}",
+                else f"{100 * moved.size:+z.1f}",
                 "with all images": f"{measured.value:.1%} ({measured.low:.1%} to "
                 f"{measured.high:.1%})",
                 f"against {BAR:.0%}": _side(measured.low, measured.high),
@@ -536,13 +534,13 @@ def describe_claim(curves: Mapping[Key, Growth], forecasts: Mapping[Key, Forecas
     told, known = [], _measured_shares(curves)
     for probe in dict.fromkeys(probe for probe, _, _ in known):
         cases = {case: _points(curve)[-1] for name, case, curve in known if name == probe}
-        text = _sides({case: _side(one.low, one.high) for case, one in cases.items()})
+        sides = _sides({case: _side(one.low, one.high) for case, one in cases.items()})
         more = {
             case: _side_of(forecasts[case, probe, "share"])
             for case in cases
             if (case, probe, "share") in forecasts
         }
-        told.append(f"*{probe.capitalize()}*, with all images: {text}.")
+        told.append(f"*{probe.capitalize()}*, with all images: {sides}.")
         if more:
             told.append(f"With {_target(forecasts):,}: {_sides(more)}.")
     return (
