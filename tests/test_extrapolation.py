@@ -4,6 +4,8 @@ against the truth they should hold.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import diffused_redundancy as dr
 import numpy as np
 import pytest
@@ -15,7 +17,14 @@ from diffused_redundancy.uncertainty.extrapolation import (
     predictions,
     range_over,
 )
-from diffused_redundancy.uncertainty.growth import Growth, change, checks, forecast, growth
+from diffused_redundancy.uncertainty.growth import (
+    Growth,
+    change,
+    checks,
+    difference,
+    forecast,
+    growth,
+)
 from scipy.optimize import least_squares
 
 POOL = 3000
@@ -190,6 +199,37 @@ def test_a_change_is_paired():
     # test images move all numbers of images alike
     curve = made_growth(rng, lambda n: 0.3 + 0 * n, images=0.0, own=0.0)
     assert np.ptp(curve.draws[:, -1]) > 2 * np.ptp(curve.draws[:, -1] - curve.draws[:, 0])
+
+
+def test_a_change_holds_other_train_images():
+    """Not moved by draws, it is as wide as two independent moves by the train images."""
+    curve = made_growth(np.random.default_rng(1), lambda n: 0.3 + 0 * n, resamples=4000)
+    still = replace(curve, draws=np.tile(curve.values, (4000, 1)))
+    one = change(still, 4)
+    sd = (2 * curve.noise.of_pool) ** 0.5
+    assert sd > 0 and one.high - one.low == pytest.approx(2 * 1.96 * sd, rel=0.05)
+    fixed = change(replace(still, noise=None), 4)
+    assert fixed.low == fixed.high == pytest.approx(one.size)
+
+
+def test_a_difference_is_of_the_same_draws_and_images():
+    rng = np.random.default_rng(0)
+    curve = made_growth(rng, lambda n: 0.3 + 0 * n, resamples=2000)
+    higher = replace(
+        curve, values=curve.values + 0.01, draws=curve.draws + 0.01, rows=curve.rows + 0.01
+    )
+    one = difference(curve, higher, 750)
+    # what is shared cancels, all of it
+    assert (one.low, one.high) == (pytest.approx(0.01), pytest.approx(0.01))
+    assert one.size == pytest.approx(0.01) and one.outcome == "higher" and one.few == 750
+    noisy = made_growth(rng, lambda n: 0.3 + 0 * n, resamples=2000)
+    other = difference(curve, noisy, 750)
+    assert other.outcome == "not clear"
+    at = N.tolist().index(750)
+    paired = np.quantile(noisy.draws[:, at] - curve.draws[:, at], [0.025, 0.975])
+    assert other.high - other.low > np.ptp(paired)  # other train images are added
+    assert difference(curve, noisy.until(400), 750) is None
+    assert difference(curve.until(800), noisy, 750).size == pytest.approx(other.size)
 
 
 def test_other_pools_add_their_variance():

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from diffused_redundancy.experiment.subsamples import Sampled
 from diffused_redundancy.explanations import data_size
 from diffused_redundancy.measures.curves import Curve
+from diffused_redundancy.report import figures
+from diffused_redundancy.uncertainty.growth import Check
 
 N = [100, 141, 200, 283, 400, 566, 800]
-RIDGE, LOGISTIC = "ridge probes", "logistic probes"
+RIDGE, LOGISTIC, FIXED = "ridge probes", data_size.CHOSEN, data_size.FIXED
 
 
-def sample(images: int, kept: float, full: float, rng, *, spread=0.001, d=10) -> Sampled:
+def sample(
+    images: int, kept: float, full: float, rng, *, spread=0.001, d=10, chance=0.1
+) -> Sampled:
     """Four draws whose fifth (two neurons of ten) has an accuracy of ``kept`` times ``full``."""
     k = np.arange(1, d + 1)
     mean = full * np.minimum(1, kept * (k / 2) ** (np.log(1 / kept) / np.log(5)))
@@ -26,18 +32,18 @@ def sample(images: int, kept: float, full: float, rng, *, spread=0.001, d=10) ->
         values,
         d,
         full,
-        guessing=0.1,
+        guessing=chance,
         images=1000,
         by_images=by_images - by_images.mean(0) + values.mean(0),
         full_by_images=full + (by_images - by_images.mean(0))[:, -1],
     )
-    return Sampled(images, curve, np.full(4, full), (0.1, 0.1, 1.0, 0.1))
+    return Sampled(images, curve, np.full(4, full), 0.1)
 
 
-def made(kept, images=N, seed=0) -> list[Sampled]:
+def made(kept, images=N, seed=0, full=lambda n: 0.9 - 3 / n, **how) -> list[Sampled]:
     """A share kept as a function of n."""
     rng = np.random.default_rng(seed)
-    return [sample(n, kept(n), 0.9 - 3 / n, rng) for n in images]
+    return [sample(n, kept(n), full(n), rng, **how) for n in images]
 
 
 def rising(n):
@@ -48,40 +54,84 @@ def falling(n):
     return 0.7 + 3 * n**-0.7
 
 
+def flat(n):
+    return 0.97
+
+
+def weak(n):
+    """A full layer that only begins to be better than guessing, which has 0.1."""
+    return 0.36 - 0.11 * np.log2(800 / n) / 2
+
+
+def weak_share(n):
+    """A share that falls, while six tenths above chance are kept at every n."""
+    return (0.1 + 0.6 * (weak(n) - 0.1)) / weak(n)
+
+
 @pytest.fixture(scope="module")
 def samples():
     return {
         ("Digits", RIDGE): made(rising),
-        ("Digits", LOGISTIC): made(lambda n: 0.97),
+        ("Digits", LOGISTIC): made(flat),
         ("Letters", RIDGE): made(falling, seed=1),
         ("Letters", LOGISTIC): made(rising, seed=2),
     }
 
 
 @pytest.fixture(scope="module")
-def curves(samples):
+def every(samples):
     return data_size.data_curves(samples, 0.9)
 
 
-def test_tables_hold_what_was_measured(samples, curves):
-    table = data_size.data_table(samples, curves)
-    assert len(table) == 4 * 3 * len(N)
-    row = table[
-        (table["case"] == "Digits")
-        & (table["probe"] == RIDGE)
-        & (table["quantity"] == "share")
-        & (table["train_images"] == 800)
-    ].iloc[0]
+@pytest.fixture(scope="module")
+def curves(samples, every):
+    return data_size.judged(samples, every)
+
+
+@pytest.fixture(scope="module")
+def faces():
+    """Font faces, near chance."""
+    return {("Faces", RIDGE): made(weak_share, full=weak)}
+
+
+def test_tables_hold_what_was_measured(samples, every, curves):
+    table = data_size.data_table(samples, every)
+    assert len(table) == 4 * 4 * len(N)
+    last = table[
+        (table["case"] == "Digits") & (table["probe"] == RIDGE) & (table["train_images"] == 800)
+    ].set_index("quantity")
+    row = last.loc["share"]
     assert row["value"] == pytest.approx(rising(800), abs=0.003)
     assert row["low"] < row["value"] < row["high"] and row["draws"] == 4
-    assert (row["weakest_penalty"], row["strongest_penalty"]) == (0.1, 1.0)
+    assert (row["penalty"], row["chance"]) == (0.1, 0.1)
+    full = row["full_accuracy"]
+    corrected = (row["value"] * full - 0.1) / (full - 0.1)
+    assert last.loc["share above chance", "value"] == pytest.approx(corrected)
     rows = data_size.data_rows(curves)
-    assert [title for title, _ in rows[0]] == ["Digits", "Letters"] and len(rows) == 3
+    assert [title for title, _ in rows[0]] == ["Digits", "Letters"] and len(rows) == 2
     assert [line.label for line in rows[0][0][1]] == [RIDGE, LOGISTIC]
-    assert len(rows[0][0][1][0].points) == len(N)
-    lost = table[(table["quantity"] == "loss") & (table["train_images"] == 800)].iloc[0]
-    assert rows[1][0][1][0].points[-1].value == pytest.approx(100 * lost["value"])
+    assert [one.value for one in rows[0][0][1][0].points] == pytest.approx(
+        every["Digits", RIDGE, "share"].values
+    )
     assert data_size.image_ticks(curves) == [(100, "100"), (300, "300")]
+
+
+def test_near_chance_shares_are_above_it(samples, faces):
+    together = {**samples, **faces}
+    assert data_size.near_chance(together) == {"Faces"}
+    every = data_size.data_curves(together, 0.9)
+    curves = data_size.judged(together, every)
+    assert ("Faces (above chance)", RIDGE, "DR") in curves and ("Digits", RIDGE, "DR") in curves
+    assert not any(case == "Faces" for case, _, _ in curves)
+    above = curves["Faces (above chance)", RIDGE, "share"]
+    assert above.values == pytest.approx(0.6, abs=0.01)
+    # the plain share says that many images make the layer less redundant; above chance none do
+    plain = every["Faces", RIDGE, "share"]
+    assert plain.values[0] > plain.values[-1] + 0.05
+    change = data_size.effects(faces, 0.9)["Faces (above chance)", RIDGE, "share"]
+    assert change.outcome == "not clear"
+    kept = {("Faces", RIDGE): made(lambda n: weak_share(n), full=lambda n: 0.9 * weak(n), chance=0)}
+    assert data_size.near_chance(kept) == set()
 
 
 def test_effects_say_where_few_images_make_a_layer_look_less_redundant(samples):
@@ -89,21 +139,60 @@ def test_effects_say_where_few_images_make_a_layer_look_less_redundant(samples):
     one = effects["Digits", RIDGE, "share"]
     assert one.size == pytest.approx(rising(800) - rising(200), abs=0.004)
     assert (one.few, one.images, one.outcome) == (200, 800, "higher")
-    said = data_size.describe_effects(effects, "share")
-    assert "ridge probes: +" in said and "for the 2 cases of a probe together" in said
-    assert "ridge probes: less redundant on Digits and more redundant on Letters" in said
-    assert "logistic probes: less redundant on Letters" in said
-    less = data_size.describe_effects(effects, "loss")  # the other way round
-    assert "ridge probes: less redundant on Digits and more redundant on Letters" in less
+    said = data_size.describe_effects(effects)
+    assert "*Ridge probes*: clearly more on Digits; clearly less on Letters." in said
+    assert "*Logistic probes*: clearly more on Letters; not clearly another on Digits, " in said
     table = data_size.effects_table(effects)
-    assert set(table["outcome"]) >= {"higher", "lower"} and len(table) == 12
-    flat = data_size.effects({("Digits", RIDGE): made(lambda n: 0.97)}, 0.9)
-    said = data_size.describe_effects(flat, "share")
-    assert said.endswith("ridge probes: neither, clearly.") and "together" not in said
-    alone = data_size.effects({("Digits", RIDGE): made(rising, [800])}, 0.9)
-    assert data_size.describe_effects(alone, "share").endswith(
-        "is not known with a quarter of the train images."
+    assert set(table["outcome"]) >= {"higher", "lower"} and len(table) == 8
+    shown = data_size.shown_effects(effects).set_index("probe")
+    cell = f"{100 * one.size:+z.1f} ({100 * one.low:+z.1f} to {100 * one.high:+z.1f}) *"
+    assert shown.loc[RIDGE, "Digits"] == cell
+    assert not shown.loc[LOGISTIC, "Digits"].endswith("*")
+    still = data_size.effects({("Digits", RIDGE): made(flat)}, 0.9)
+    said = data_size.describe_effects(still)
+    change = still["Digits", RIDGE, "share"]
+    assert said.endswith(
+        "not clearly another on Digits, "
+        f"{100 * change.low:+z.1f} to {100 * change.high:+z.1f} points."
     )
+    alone = data_size.effects({("Digits", RIDGE): made(rising, [800])}, 0.9)
+    assert data_size.describe_effects(alone).startswith("No share is known")
+    assert data_size.describe_redundancy(alone).startswith("DR is not known")
+
+
+def test_where_nothing_is_clear_the_widest_interval_is_told():
+    wide = made(flat, seed=1, spread=0.01)
+    found = data_size.effects({("Digits", RIDGE): made(flat), ("Letters", RIDGE): wide}, 0.9)
+    one = found["Letters", RIDGE, "share"]
+    assert data_size.describe_effects(found).endswith(
+        "not clearly another on any task; the widest interval is "
+        f"{100 * one.low:+z.1f} to {100 * one.high:+z.1f} points, on Letters."
+    )
+
+
+def test_redundancy_is_told_as_it_is():
+    steep = made(lambda n: 0.6 + 8 * n**-0.7, seed=1)
+    effects = data_size.effects({("Digits", RIDGE): made(flat), ("Letters", RIDGE): steep}, 0.9)
+    one = effects["Digits", RIDGE, "DR"]
+    assert data_size.describe_redundancy(effects).endswith(
+        "*Ridge probes*: clearly lower on Letters; not clearly another on Digits, "
+        f"{one.low:+z.2f} to {one.high:+z.2f}."
+    )
+
+
+def test_what_the_choice_of_a_penalty_does():
+    both = {
+        ("Digits", LOGISTIC): made(rising, [200, 800]),
+        ("Digits", FIXED): made(lambda n: rising(800), [200, 800]),
+    }
+    effects = data_size.effects(both, 0.9)
+    one = effects["Digits", data_size.PENALTY, "share"]
+    assert one.size == pytest.approx(rising(200) - rising(800), abs=0.004)
+    assert one.outcome == "lower" and one.few == one.images == 200
+    assert data_size.describe_penalty(effects).endswith("a fifth keeps: clearly less on Digits.")
+    assert "less" not in data_size.describe_effects(effects)  # that is of images
+    assert data_size.describe_penalty({}).endswith("is not known.")
+    assert data_size.shown_effects(effects)["probe"].tolist()[-1] == data_size.PENALTY
 
 
 def test_intervals_are_wider_for_more_cases(samples):
@@ -113,18 +202,45 @@ def test_intervals_are_wider_for_more_cases(samples):
     assert together.high - together.low > 1.1 * (alone.high - alone.low)
 
 
-def test_checks_are_counted(curves):
+def test_checks_are_counted_by_curve(curves):
     found = data_size.all_checks(curves)
-    said = data_size.describe_checks(found)
+    said, shown = data_size.describe_checks(found), data_size.laws_checked(found)
     table = data_size.checks_table(found)
     for law, rows in table.groupby("law"):
-        assert f"the {law} in {rows['held'].sum()} of {len(rows)} (farthest off by" in said
-    narrow = [law for law, rows in table.groupby("law", sort=False) if rows["held"].mean() < 0.95]
-    assert ("That is less than 95% for the" in said) == bool(narrow)
-    assert all(law in said.partition("less than 95% for the")[2] for law in narrow)
+        by_curve = rows.groupby(["case", "probe", "quantity"])["held"].all()
+        row = shown.set_index("law").loc[law]
+        assert row["curves that held"] == f"{by_curve.sum()} of {len(by_curve)}"
+        assert row["checks that held"] == f"{rows['held'].sum()} of {len(rows)}"
+        width = 100 * (rows["miss_high"] - rows["miss_low"])[rows["quantity"] == "share"].median()
+        assert row["median width, share (points)"] == f"{width:.1f}"
+    assert f"asymptote on {shown['curves that held'][0]} curves" in said
     assert data_size.describe_checks({}) == (
         "There are too few train images to predict what all of them give from a part."
     )
+
+
+def check(held: bool, miss: float = 0.0) -> Check:
+    ends = (-1.0, 1.0) if held else (0.01, 1.0)
+    return Check("logarithm", 200, 800, 0.9 + miss, 0.8, 1.0, 0.9, *ends)
+
+
+def test_a_law_is_too_narrow_only_where_a_binomial_test_rejects():
+    """Of eight curves of two checks each, at most a tenth of which should fail: two that fail may
+    be chance (p = 0.19), three are not (p = 0.04); twice the same curve is one.
+    """
+    for failed, words in ((2, "No law is clearly too narrow"), (3, "Clearly too narrow is the")):
+        found = {
+            (f"task {i}", RIDGE, "share"): [check(i >= failed), check(i >= failed, miss=0.01 * i)]
+            for i in range(8)
+        }
+        shown = data_size.laws_checked(found).iloc[0]
+        assert shown["curves that held"] == f"{8 - failed} of 8"
+        said = data_size.describe_checks(found)
+        assert words in said
+        assert (
+            "The largest miss of a share is +7.0 points (the straight line in log n on task 7,"
+            in said
+        )
 
 
 def test_forecasts(curves):
@@ -134,17 +250,19 @@ def test_forecasts(curves):
     one = found["Digits", RIDGE, "share"]
     assert one.low <= 0.97 <= one.high
     said = data_size.describe_forecasts(found)
-    assert f"{one.low:.1%} to {one.high:.1%} on Digits (measured with 800: " in said
-    assert "That is 56 times the images at hand" in said
+    shares = {case: one for (case, _, quantity), one in found.items() if quantity == "share"}
+    lowest = min(one.low for key, one in found.items() if key[2] == "share")
+    assert f"a random fifth may keep from {lowest:.1%} on Letters up to " in said
+    assert "That is 56 times the images at hand; checks reached 4 times." in said
+    single = [one for key, one in found.items() if key[2] == "share" and len(one.left) == 1]
+    assert ("One law only is left" in said) == bool(single)
     panels = data_size.forecast_panels(found)
-    assert [title for title, _ in panels] == ["Digits", "Letters"]
-    labels = [label for label, _ in panels[0][1]]
-    assert labels == [label for label, _ in panels[1][1]]  # as the figure asks
-    assert labels[:2] == ["ridge probes, measured", "ridge probes, power law to an asymptote"]
+    assert {title for title, _ in panels} == set(shares)
+    for _, groups in panels:
+        assert [label for label, _ in groups] == [data_size.MEASURED, *data_size.LAWS.values()]
     drawn = dict(panels[0][1])
-    assert len(drawn["ridge probes, power law to an asymptote"]) == 1
-    for law in one.failed:
-        assert len(drawn[f"ridge probes, {data_size.LAWS[law]}"]) == (law == "asymptote")
+    for law in data_size.LAWS:
+        assert len(drawn[data_size.LAWS[law]]) == (law == "asymptote" or law not in one.failed)
     alone = data_size.data_curves({("Digits", RIDGE): made(rising, [800])}, 0.9)
     nothing = data_size.forecasts(alone, 45_000)
     assert not nothing and data_size.describe_forecasts(nothing).startswith(
@@ -153,27 +271,70 @@ def test_forecasts(curves):
     assert data_size.forecasts_table(nothing).empty
 
 
+def test_one_law_gives_no_verdict(curves):
+    found = data_size.forecasts(curves, 45_000)
+    key = ("Letters", RIDGE, "share")
+    alone = {key: replace(found[key], failed=("limit", "logarithm"))}
+    several = {key: replace(found[key], failed=())}
+    for some, words in ((alone, "one law only on Letters"), (several, "below on Letters")):
+        said = data_size.describe_claim({key: curves[key]}, some)
+        assert said.endswith(f"with all images: below on Letters. With 45,000: {words}.")
+    assert data_size.describe_forecasts(alone).endswith(
+        "One law only is left: the power law to an asymptote on Letters."
+    )
+    several_said = data_size.describe_forecasts(several)
+    assert "One law" not in several_said
+    one = several[key]
+    assert f"from {one.low:.1%} on Letters up to {one.high:.1%} on Letters. That" in several_said
+
+
 def test_what_it_means_for_the_claim(samples, curves):
     effects, found = data_size.effects(samples, 0.9), data_size.forecasts(curves, 45_000)
-    ridge = data_size.describe_claim(effects, curves, found, RIDGE)
-    assert "the share is higher by" in ridge and "on Digits and lower by" in ridge
-    assert "below the bar with all train images and below the bar with 45,000 on Letters" in ridge
-    flat = data_size.describe_claim(effects, curves, found, "logistic probes")
-    assert "above the bar with all train images and" in flat
-    only = {("Digits", LOGISTIC): made(lambda n: 0.97)}
-    flat_curves = data_size.data_curves(only, 0.9)
-    said = data_size.describe_claim(data_size.effects(only, 0.9), flat_curves, {}, LOGISTIC)
-    assert "no share is clearly another with all train images than with a quarter" in said
-    assert said.endswith("The share is above the bar with all train images on Digits.")
-    assert "no share is known with a quarter" in data_size.describe_claim(
-        {}, flat_curves, {}, LOGISTIC
+    said = data_size.describe_claim(curves, found)
+    assert "*Ridge probes*, with all images: " in said and "below on Letters. With 45,000:" in said
+    table = data_size.claim_table(effects, curves, found).set_index(["probe", "task"])
+    row = table.loc[RIDGE, "Letters"]
+    measured = curves["Letters", RIDGE, "share"]
+    low, high = measured.intervals()[-1]
+    assert row["with all images"] == f"{measured.values[-1]:.1%} ({low:.1%} to {high:.1%})"
+    assert row["against 95%"] == "below" and row["change from a quarter (points)"].startswith("-")
+    one = found["Letters", RIDGE, "share"]
+    assert row["with 45,000"] == f"{one.low:.1%} to {one.high:.1%}"
+    assert len(table) == 4
+    both = {("Digits", kind): made(flat) for kind in (LOGISTIC, FIXED)}
+    same = data_size.judged(both, data_size.data_curves(both, 0.9))
+    assert data_size.claim_table({}, same, {})["probe"].tolist() == [LOGISTIC]  # the same probes
+    only = {("Digits", LOGISTIC): made(flat)}
+    curves = data_size.judged(only, data_size.data_curves(only, 0.9))
+    assert data_size.describe_claim(curves, {}).endswith(
+        "*Logistic probes*, with all images: above on Digits."
     )
-    assert data_size.describe_claim({}, {}, {}, RIDGE).endswith("were not measured.")
+    opened = {("Digits", LOGISTIC): made(lambda n: 0.95)}
+    curves = data_size.judged(opened, data_size.data_curves(opened, 0.9))
+    assert data_size.describe_claim(curves, {}).endswith("with all images: open on Digits.")
+    table = data_size.claim_table({}, curves, {})
+    assert table["with more"].tolist() == table["change from a quarter (points)"].tolist() == ["–"]
+    assert data_size.describe_claim({}, {}).endswith("No share is known with all train images.")
+    assert data_size.claim_table({}, {}, {})["note"].item().startswith("no share is known")
 
 
-def test_key_numbers(curves):
-    results = data_size.results_of(curves)
+def test_a_law_that_missed_is_named_so_in_the_figure(curves):
+    found = data_size.forecasts(curves, 45_000)
+    key = ("Letters", RIDGE, "share")
+    some = {key: replace(found[key], failed=("limit",))}
+    drawn = figures.groups_figure(
+        data_size.forecast_panels(some), "share kept", empty="missed a check", percent=True
+    )
+    (axes,) = drawn.axes
+    assert [text.get_text() for text in axes.texts] == ["missed a check"]
+    assert axes.texts[0].get_position()[1] == 2  # the row of the fixed limit
+    assert axes.xaxis.get_major_formatter()(0.9).startswith("90")
+
+
+def test_key_numbers(every):
+    results = data_size.results_of(every)
     assert results["share kept, ridge probes, Digits, 800 train images"] == pytest.approx(
         rising(800), abs=0.003
     )
     assert "DR of accuracy, ridge probes, Letters, 200 train images" in results
+    assert "share kept above chance, ridge probes, Letters, 200 train images" in results

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import diffused_redundancy as dr
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ from diffused_redundancy.experiment.subsamples import (
     KINDS,
     Sampled,
     all_sampled,
-    data_curve,
+    clear_of_guessing,
+    data_curves,
     sampled,
     stratified_order,
     subsample_sizes,
@@ -76,15 +79,19 @@ def test_ridge_probes_are_scikit_learns(features):
     layer = ProbedLayer(lambda: features, device="cpu")
     (small, *_, whole) = sampled(layer, "ridge", [1, 2])
     assert (small.images, whole.images) == (100, 400)
-    assert whole.curve.values[0].tolist() == layer.ridge("random", [1]).values[0].tolist()
+    penalty = whole.penalty
+    for row, seed in enumerate((1, 2)):  # all images: draws differ in the neurons
+        alone = layer.ridge("random", [seed], penalty=penalty)
+        assert whole.curve.values[row] == pytest.approx(alone.values[0])
+    assert penalty == layer.ridge_penalty.penalty
     for row, seed in enumerate((1, 2)):
         chosen = stratified_order(np.asarray(features.y_train), seed)[:100]
         X, y = features.X_train[chosen], features.y_train[chosen]
         statistics = dr.SufficientStatistics.from_features(X, y, device="cpu")
-        alpha = ridge_alpha(statistics, small.penalties[row])
-        own = dr.RidgeProbe(features.images(chosen)).choice  # among all half decades
-        loss = own.loss[own.grid.index(small.penalties[row])]
-        assert loss <= 1.001 * min(own.loss)
+        alpha = ridge_alpha(statistics, small.penalty)
+        if row == 0:  # it chooses, among all half decades
+            own = dr.RidgeProbe(features.images(chosen)).choice
+            assert own.loss[own.grid.index(small.penalty)] <= 1.001 * min(own.loss)
         order = random_order(40, seed).numpy()
         for k in (8, 40):
             theirs = RidgeClassifier(alpha=alpha).fit(X[:, order[:k]], y)
@@ -106,18 +113,27 @@ def test_logistic_probes_are_scikit_learns(features):
     theirs.fit(X[:, order] - X[:, order].mean(0), y)
     expected = theirs.score(features.X_test[:, order] - X[:, order].mean(0), features.y_test)
     assert found[0].curve.at(8)[0] == pytest.approx(expected, abs=0.005)
-    assert found[0].penalties == (0.03,)
+    assert found[0].penalty == 0.03
 
 
 def test_penalties_are_of_half_decades_and_grow_from_the_larger_subsample(features):
     layer = ProbedLayer(lambda: features, device="cpu")
-    small, whole = sampled(layer, "logistic", [1], steps=0.5)
+    small, whole = sampled(layer, "logistic", [1, 2], steps=0.5)
     halves = [float(f"{10 ** (step / 2):.3g}") for step in range(-24, 13)]
-    assert small.penalties[0] in halves and whole.penalties[0] in halves
-    own = layer.logistic_penalty.penalty
-    assert whole.penalties[0] / own == pytest.approx(1) or whole.penalties[
-        0
-    ] / own == pytest.approx(10**0.5, rel=0.01)
+    assert small.penalty in halves and whole.penalty in halves
+    ratio = whole.penalty / layer.logistic_penalty.penalty
+    assert ratio == pytest.approx(1) or ratio == pytest.approx(10**0.5, rel=0.01)
+    alone = sampled(layer, "logistic", [1], steps=0.5)[0]  # the first draw chooses for all
+    assert alone.penalty == small.penalty
+    assert np.array_equal(alone.curve.values[0], small.curve.values[0])
+
+
+def test_the_largest_numbers_of_images_may_do(features):
+    layer = ProbedLayer(lambda: features, device="cpu")
+    every = sampled(layer, "ridge", [1], penalty=0.03)
+    some = sampled(layer, "ridge", [1], most=2, penalty=0.03)
+    assert [one.images for one in some] == [one.images for one in every][-2:]
+    assert np.array_equal(some[0].curve.values, every[-2].curve.values)
 
 
 def test_a_grid_is_extended_only_if_asked(features):
@@ -155,7 +171,8 @@ def test_all_kinds_of_probes(features):
     assert [kind for _, kind in found] == list(KINDS)
     ridge, logistic, fixed = found.values()
     assert len(ridge) == 5 and len(logistic) == len(fixed) == 2
-    assert len({one.penalties for one in fixed}) == 1
+    assert len({one.penalty for one in fixed}) == 1
+    assert [len(one.full) for one in ridge] == [2] * 5
     assert np.array_equal(fixed[-1].curve.values, logistic[-1].curve.values)
 
 
@@ -167,8 +184,6 @@ def test_bad_input(features):
         sampled(layer, "rigde", [1])
     with pytest.raises(dr.InputError, match="needs labels"):
         sampled(ProbedLayer(lambda: Features(np.ones((5, 3)))), "ridge", [1])
-    with pytest.raises(dr.InputError, match="unknown quantity"):
-        data_curve([], "shares")
 
 
 def made(images: int, values: np.ndarray, full: np.ndarray, guessing: float = 0.1) -> Sampled:
@@ -187,7 +202,7 @@ def made(images: int, values: np.ndarray, full: np.ndarray, guessing: float = 0.
         by_images=by_images,
         full_by_images=full.mean() + np.linspace(-0.01, 0.01, 50),
     )
-    return Sampled(images, curve, full, (0.1,) * len(values))
+    return Sampled(images, curve, full, 0.1)
 
 
 def test_quantities_are_those_of_the_curves():
@@ -195,29 +210,58 @@ def test_quantities_are_those_of_the_curves():
     samples = []
     for n in (100, 200, 400):
         values = np.sort(rng.uniform(0.3, 0.8, (4, 10)), axis=1)
-        samples.append(made(n, values, values[:, -1] + 0.01))
+        samples.append(made(n, values, values.mean(0)[-1] + np.array([0, 0.01, 0.02, 0.03])))
     fifths = np.array([one.curve.values[:, 1].mean() for one in samples])
     full = np.array([one.full.mean() for one in samples])
-    assert data_curve(samples, "share").values == pytest.approx(fifths / full)
-    assert data_curve(samples, "loss").values == pytest.approx(full - fifths)
+    found = data_curves(samples, 0.8)
+    assert found["share"].values == pytest.approx(fifths / full)
+    assert found["share above chance"].values == pytest.approx((fifths - 0.1) / (full - 0.1))
     redundancy = [one.curve.redundancy(0.8).value for one in samples]
-    assert data_curve(samples, "DR", 0.8).values == pytest.approx(redundancy)
-    one = data_curve(samples, "loss")
-    assert one.limit == 0 and one.pool == 400 and one.complete
+    assert found["DR"].values == pytest.approx(redundancy)
+    above = [one.curve.redundancy(0.8, chance_corrected=True).value for one in samples]
+    assert found["DR above chance"].values == pytest.approx(above)
+    one = found["share above chance"]
+    assert one.limit == 1 and one.pool == 400 and one.complete and found["DR"].limit is None
     assert one.draws.mean(0) == pytest.approx(one.values, abs=0.02)
-    rows = np.array([sample.full - sample.curve.values[:, 1] for sample in samples])
-    # all weight of a resample on the draws, and the same draws at all n
-    spread = rows.std(1, ddof=0) / 2
-    assert one.draws.std(0) == pytest.approx(spread * 1.9, rel=0.3)  # widened for four draws
+    rows = [(one.curve.values[:, 1] - 0.1) / (one.full - 0.1) for one in samples]
+    assert one.rows == pytest.approx(np.array(rows).T)
+    # all weight of a resample on the draws, and the same draws at all n; widened for four
+    spread = np.array(rows).std(1, ddof=0) / 2
+    assert one.draws.std(0) == pytest.approx(spread * 1.9, rel=0.3)
     assert np.isfinite(one.weights).all()
+
+
+def test_full_and_fifth_are_resampled_together():
+    """Test images that move both alike, in proportion above chance, leave the share alone."""
+    values = np.tile(np.linspace(0.3, 0.6, 10), (3, 1))
+    sample = made(400, values, np.full(3, 0.7))
+    moves = 1 + np.linspace(-0.05, 0.05, 50)[:, None]
+    by_images = 0.1 + (np.column_stack([values.mean(0)[None], [[0.7]]]) - 0.1) * moves
+    moved = replace(
+        sample,
+        curve=replace(sample.curve, by_images=by_images[:, :-1], full_by_images=by_images[:, -1]),
+    )
+    found = data_curves([moved])
+    assert np.ptp(found["share above chance"].draws) < 1e-9 < np.ptp(found["share"].draws)
+
+
+@pytest.mark.parametrize(("spread", "told"), [(0.001, True), (0.02, False)])
+def test_where_a_full_layer_may_be_guessing_nothing_is_shown(spread, told):
+    """0.05 above a chance of 0.1, of which a quarter is 0.0125."""
+    full = 0.15 + spread * np.array([-1, 0, 1])
+    sample = made(100, np.full((3, 10), 0.14), full)
+    sample = replace(sample, curve=replace(sample.curve, full_by_images=np.full(50, 0.15)))
+    half = 4.303 / np.sqrt(3) * spread  # of Student's interval
+    assert clear_of_guessing(sample) == told == (half < 0.0125)
+    assert bool(data_curves([sample])) == told
 
 
 def test_numbers_of_images_that_only_guess_are_left_out():
     values = np.full((3, 10), 0.5)
     guess = made(100, values, np.full(3, 0.5), guessing=0.5)
     good = [made(n, values, np.full(3, 0.6)) for n in (200, 400)]
-    assert data_curve([guess, *good], "share").images.tolist() == [200, 400]
-    assert data_curve([guess], "share") is None
+    assert data_curves([guess, *good])["share"].images.tolist() == [200, 400]
+    assert data_curves([guess]) == {}
     few = made(400, values, np.full(3, 0.6))
     coarse = Sampled(
         400,
@@ -233,6 +277,6 @@ def test_numbers_of_images_that_only_guess_are_left_out():
             full_by_images=few.curve.full_by_images,
         ),
         few.full,
-        few.penalties,
+        few.penalty,
     )
-    assert data_curve([coarse], "DR") is None and data_curve([coarse], "share") is not None
+    assert set(data_curves([coarse])) == {"share"}

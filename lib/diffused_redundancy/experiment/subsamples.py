@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError, check_whole, unknown
 from ..measures.curves import Curve, size_of
 from ..measures.redundancy import smallest_sufficient
-from ..uncertainty.bootstrap import RESAMPLES, resampled
+from ..uncertainty.bootstrap import RESAMPLES, percentile_interval, resampled
 from ..uncertainty.growth import Growth, growth
 from .probed_layer import ProbedLayer
 
@@ -22,10 +22,23 @@ FEWEST = 100
 FIFTH = 0.2
 """The share of the neurons that logistic probes are fitted to, beside the whole layer."""
 
-LIMITS = {"share": 1.0, "loss": 0.0, "DR": None}
+ABOVE_CHANCE = " above chance"
+"""Ends the name of a quantity whose accuracies are taken above guessing the largest class."""
+
+LIMITS = {
+    "share": 1.0,
+    "share" + ABOVE_CHANCE: 1.0,
+    "DR": None,
+    "DR" + ABOVE_CHANCE: None,
+}
 """What is followed as train images grow, and what it would come to, were nothing lost in the limit
 (None: there is no such limit). The share of the whole layer's accuracy that a random fifth keeps,
-how much less the fifth has, and diffused redundancy of accuracy.
+and diffused redundancy of accuracy; both also above chance.
+"""
+
+KNOWN_WITHIN = 0.25
+"""The whole layer's accuracy above guessing must be known to within this share of itself (95%
+interval): shares of less mean nothing.
 """
 
 HALF_DECADES = (0, 1, 2)
@@ -42,7 +55,7 @@ KINDS = {
 """Probes in words: the last have the penalty that is chosen on all train images."""
 
 FEWER_DRAWS = 4
-"""Draws that logistic probes, which take longer, have at most."""
+"""Draws that logistic probes have at most."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +71,13 @@ class Sampled:
         subsamples.
     full : ndarray (rows,)
         The whole layer's accuracy with each subsample.
-    penalties : tuple of float (rows,)
-        Chosen on each subsample.
+    penalty : float
     """
 
     images: int
     curve: Curve
     full: np.ndarray
-    penalties: tuple[float, ...]
+    penalty: float
 
 
 def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
@@ -109,13 +121,15 @@ def sampled(
     seeds: Sequence[int],
     *,
     steps: float = 2,
+    most: int | None = None,
     penalty: float | None = None,
 ) -> list[Sampled]:
     """A layer's accuracy with fewer train images.
 
     A draw is a random order of the train images and one of the neurons, both of its seed; its
-    subsamples are the beginnings of the first. The penalty is chosen anew on each subsample, for
-    the whole layer, by cross-validation. Test images are the same for all.
+    subsamples are the beginnings of the first. For each number of images the penalty is chosen
+    anew, for the whole layer, by cross-validation on the first draw's subsample: on others it is
+    hardly ever another. Test images are the same for all.
 
     Parameters
     ----------
@@ -128,6 +142,8 @@ def sampled(
         Of the draws.
     steps : float
         Numbers of train images in a doubling; see :func:`subsample_sizes`.
+    most : int, optional
+        Numbers of train images at most: the largest of them.
     penalty : float, optional
         One for all subsamples, instead of a choice.
 
@@ -149,46 +165,55 @@ def sampled(
     images = len(labels) // layer.features.views
     labels = labels[:images]
     sizes = subsample_sizes(images, len(np.unique(labels)), steps)
-    rows: dict[int, list[tuple[Curve, float]]] = {n: [] for n in sizes}
-    for seed in seeds:
-        shuffled, chosen = stratified_order(labels, seed), None
-        for n in reversed(sizes):
-            some = layer if n == images else layer.with_images(shuffled[:n], [seed, n])
-            chosen = _chosen(some, probe, chosen) if penalty is None else penalty
+    sizes = sizes[-most:] if most else sizes
+    orders = [stratified_order(labels, seed) for seed in seeds]
+    found: list[Sampled] = []
+    larger: float | None = None  # the penalty of the next larger subsamples
+    for n in reversed(sizes):
+        if n == images:  # draws differ in the neurons alone
+            parts = [(layer, list(seeds))]
+        else:
+            parts = [
+                (layer.with_images(order[:n], [seed, n]), [seed])
+                for seed, order in zip(seeds, orders, strict=True)
+            ]
+        chosen = _chosen(parts[0][0], probe, larger) if penalty is None else penalty
+        larger, curves = chosen, []
+        for some, own in parts:
             if probe == "ridge":
-                curve = some.ridge("random", [seed], penalty=chosen)
+                curves.append(some.ridge("random", own, penalty=chosen))
             else:
                 fifth = [size_of(FIFTH, layer.d)]
-                curve = some.logistic("random", [seed], fifth, penalty=chosen)
-            rows[n].append((curve, chosen))
+                curves.append(some.logistic("random", own, fifth, penalty=chosen))
             if some is not layer:
                 some.release()
+        found.append(_joined(n, seeds, curves, chosen))
     layer.release()
-    return [_joined(n, seeds, rows[n]) for n in sizes]
+    return found[::-1]
 
 
 def all_sampled(
-    layers: Mapping[str, ProbedLayer], seeds: Sequence[int], *, logistic_steps: float = 0.5
+    layers: Mapping[str, ProbedLayer], seeds: Sequence[int]
 ) -> dict[tuple[str, str], list[Sampled]]:
     """Every layer with fewer train images, by case and :data:`KINDS` of probes.
+
+    Ridge probes have two numbers of train images in a doubling and all draws; logistic probes,
+    which take longer, a quarter of the images and all of them, and the first few draws.
 
     Parameters
     ----------
     layers : mapping from a case to ProbedLayer
     seeds : sequence of int
-        Of the draws; logistic probes have the first few.
-    logistic_steps : float
-        Numbers of train images in a doubling, of logistic probes: by default each is four times the
-        one before. Ridge probes have two in a doubling.
+        Of the draws.
     """
     found = {}
     for case, layer in layers.items():
         ridge, logistic, fixed = ((case, kind) for kind in KINDS)
         few = list(seeds)[:FEWER_DRAWS]
         found[ridge] = sampled(layer, "ridge", seeds)
-        found[logistic] = sampled(layer, "logistic", few, steps=logistic_steps)
-        penalty = found[logistic][-1].penalties[0]
-        found[fixed] = sampled(layer, "logistic", few, steps=logistic_steps, penalty=penalty)
+        found[logistic] = sampled(layer, "logistic", few, steps=0.5, most=2)
+        penalty = found[logistic][-1].penalty
+        found[fixed] = sampled(layer, "logistic", few, steps=0.5, most=2, penalty=penalty)
     return found
 
 
@@ -211,15 +236,13 @@ def _half_decades(penalty: float, up: int) -> float:
     return float(f"{10 ** ((round(2 * np.log10(penalty)) + up) / 2):.3g}")
 
 
-def _joined(images: int, seeds: Sequence[int], rows: Sequence[tuple[Curve, float]]) -> Sampled:
+def _joined(images: int, seeds: Sequence[int], curves: Sequence[Curve], penalty: float) -> Sampled:
     """The draws of one number of train images."""
-    curves = [curve for curve, _ in rows]
-    full = np.array([curve.full for curve in curves])
     joined = replace(
         curves[0],
         seeds=tuple(seeds),
         values=np.concatenate([curve.values for curve in curves]),
-        full=float(full.mean()),
+        full=float(np.mean([curve.full for curve in curves])),
         by_images=np.mean([np.asarray(curve.by_images) for curve in curves], 0),
         full_by_images=np.mean([np.asarray(curve.full_by_images) for curve in curves], 0),
         per_class=None,
@@ -227,25 +250,23 @@ def _joined(images: int, seeds: Sequence[int], rows: Sequence[tuple[Curve, float
         converged=None,
         solver_error=None,
     )
-    return Sampled(images, joined, full, tuple(penalty for _, penalty in rows))
+    full = np.concatenate([np.full(len(curve.values), curve.full) for curve in curves])
+    return Sampled(images, joined, full, penalty)
 
 
-def data_curve(
+def data_curves(
     samples: Sequence[Sampled],
-    quantity: str,
     delta: float = 0.9,
     *,
     confidence: float = 0.95,
     resamples: int = RESAMPLES,
-) -> Growth | None:
-    """A quantity at growing numbers of train images.
+) -> dict[str, Growth]:
+    """Every quantity of :data:`LIMITS` at growing numbers of train images.
 
     Parameters
     ----------
     samples : sequence of Sampled
         Of one probe, from few train images to all.
-    quantity : str
-        A name in :data:`LIMITS`.
     delta : float
         Of DR.
     confidence : float
@@ -254,15 +275,14 @@ def data_curve(
 
     Returns
     -------
-    Growth or None
-        Numbers of images at which the whole layer is no better than guessing the largest class are
-        left out. None where nothing is left, or DR was not measured at every size.
+    dict from a quantity to Growth
+        Numbers of images at which the whole layer is not clearly above guessing the largest class,
+        see :data:`KNOWN_WITHIN`, are left out. DR is left out where it was not measured at every
+        size, and what is above chance where that is not known.
     """
-    if quantity not in LIMITS:
-        raise unknown("quantity", quantity, LIMITS)
-    usable = [one for one in samples if one.curve.above_guessing]
-    if not usable or (quantity == "DR" and not usable[0].curve.exact):
-        return None
+    usable = [one for one in samples if clear_of_guessing(one)]
+    if not usable:
+        return {}
     tables = [np.column_stack([one.curve.values, one.full]) for one in usable]
     kinds = [
         [table.mean(0, keepdims=True) for table in tables],
@@ -276,19 +296,37 @@ def data_curve(
             for one, table in zip(usable, tables, strict=True)
         ],
     ]
-    values, rows, draws, of_images = (
-        np.stack(
-            [
-                _quantity(table, one.curve, quantity, delta)
-                for table, one in zip(kind, usable, strict=True)
-            ],
-            -1,
-        )
-        for kind in kinds
-    )
     images = np.array([one.images for one in usable])
-    pool = samples[-1].images
-    return growth(images, pool, values[0], rows, draws, of_images, LIMITS[quantity])
+    first, found = usable[0].curve, {}
+    for quantity, limit in LIMITS.items():
+        unknown_chance = quantity.endswith(ABOVE_CHANCE) and first.guessing is None
+        if unknown_chance or (quantity.startswith("DR") and not first.exact):
+            continue
+        values, rows, draws, of_images = (
+            np.stack(
+                [
+                    _quantity(table, one.curve, quantity, delta)
+                    for table, one in zip(kind, usable, strict=True)
+                ],
+                -1,
+            )
+            for kind in kinds
+        )
+        pool = samples[-1].images
+        found[quantity] = growth(images, pool, values[0], rows, draws, of_images, limit)
+    return found
+
+
+def clear_of_guessing(sample: Sampled) -> bool:
+    """Whether the whole layer's accuracy above guessing is known well enough to take shares of."""
+    chance, by_images = sample.curve.guessing, sample.curve.full_by_images
+    if chance is None:
+        return True
+    assert by_images is not None  # there are test images
+    found = resampled(sample.full[:, None], 1.0, np.asarray(by_images)[:, None])
+    assert found is not None
+    low, _ = percentile_interval(found.values[:, 0])
+    return low - chance >= (1 - KNOWN_WITHIN) * (sample.curve.full - chance) > 0
 
 
 def _resamples(
@@ -306,9 +344,13 @@ def _resamples(
 
 def _quantity(table: np.ndarray, curve: Curve, quantity: str, delta: float) -> np.ndarray:
     """A quantity of each row of accuracies (rows, s + 1): (rows,)."""
-    full = table[:, -1]
-    if quantity == "DR":
-        sufficient = smallest_sufficient(table[:, :-1], delta * full, curve.sizes)
+    full, chance = table[:, -1], 0.0
+    if quantity.endswith(ABOVE_CHANCE):
+        assert curve.guessing is not None
+        chance = curve.guessing
+    if quantity.startswith("DR"):
+        bars = chance + delta * (full - chance)
+        sufficient = smallest_sufficient(table[:, :-1], bars, curve.sizes)
         return 1 - np.where(np.isnan(sufficient), curve.d, sufficient) / curve.d
     kept = table[:, curve.column(size_of(FIFTH, curve.d))]
-    return kept / full if quantity == "share" else full - kept
+    return (kept - chance) / (full - chance)

@@ -4,15 +4,17 @@ expected of still more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
-from ..experiment.subsamples import Sampled, data_curve
+from ..experiment import subsamples
+from ..experiment.subsamples import ABOVE_CHANCE, Sampled, clear_of_guessing
 from ..findings.figure_data import Point, Series
-from ..findings.phrases import listed
+from ..findings.phrases import first_listed, listed
 from ..uncertainty.extrapolation import LAWS
 from ..uncertainty.growth import (
     CUTS,
@@ -23,24 +25,31 @@ from ..uncertainty.growth import (
     Growth,
     change,
     checks,
+    difference,
     forecast,
 )
 
-QUANTITIES = {
-    "share": "share of the full layer's accuracy that a random fifth keeps",
-    "loss": "accuracy that a random fifth loses",
-    "DR": "diffused redundancy (DR) of accuracy",
-}
-"""What is followed as train images grow."""
-
-SHORT = {"share": "share kept", "loss": "accuracy lost", "DR": "DR of accuracy"}
-"""The same for axes and tables."""
+NEAR_CHANCE = 0.2
+"""Where guessing alone has more than this share of the full layer's accuracy, shares and DR are
+taken above chance.
+"""
 
 EFFECT_FROM = 4
 """What more train images do is told from all of them over this, to all."""
 
 BAR = 0.95
 """The share of claim 1."""
+
+LEVEL = 0.05
+"""How often a check is missed if the law holds, and the level of the test whether it does."""
+
+MEASURED = "measured, all images"
+"""The group of the figure of forecasts that they are compared with."""
+
+CHOSEN, FIXED = "logistic probes", "logistic probes of one penalty"
+
+PENALTY = "logistic probes: chosen penalty less one penalty"
+"""How the row is called that compares the two."""
 
 Key = tuple[str, str, str]
 """A case, a probe in words, and a quantity."""
@@ -51,13 +60,37 @@ Samples = Mapping[tuple[str, str], Sequence[Sampled]]
 
 def data_curves(samples: Samples, delta: float, confidence: float = 0.95) -> dict[Key, Growth]:
     """Every quantity of every case and probe; those that cannot be stated are left out."""
-    found = {}
-    for (case, probe), some in samples.items():
-        for quantity in QUANTITIES:
-            curve = data_curve(some, quantity, delta, confidence=confidence)
-            if curve is not None:
-                found[case, probe, quantity] = curve
-    return found
+    return {
+        (case, probe, quantity): curve
+        for (case, probe), some in samples.items()
+        for quantity, curve in subsamples.data_curves(some, delta, confidence=confidence).items()
+    }
+
+
+def near_chance(samples: Samples) -> set[str]:
+    """The cases where a probe at some number of images is near chance, see :data:`NEAR_CHANCE`."""
+    return {
+        case
+        for (case, _), some in samples.items()
+        for one in some
+        if clear_of_guessing(one)
+        and one.curve.guessing is not None
+        and one.curve.guessing > NEAR_CHANCE * one.curve.full
+    }
+
+
+def judged(samples: Samples, curves: Mapping[Key, Growth]) -> dict[Key, Growth]:
+    """What sentences and figures are about: ``share`` and ``DR``, above chance in cases near it,
+    which are then named so.
+    """
+    near = near_chance(samples)
+    return {
+        (f"{case} (above chance)" if case in near else case, probe, quantity): curves[
+            case, probe, quantity + (ABOVE_CHANCE if case in near else "")
+        ]
+        for case, probe, quantity in curves
+        if quantity in ("share", "DR")
+    }
 
 
 def _points(curve: Growth) -> list[Point]:
@@ -86,21 +119,21 @@ def data_table(samples: Samples, curves: Mapping[Key, Growth]) -> pd.DataFrame:
                     "low": point.low,
                     "high": point.high,
                     "full_accuracy": sample.curve.full,
-                    "weakest_penalty": min(sample.penalties),
-                    "strongest_penalty": max(sample.penalties),
-                    "draws": len(sample.penalties),
+                    "chance": sample.curve.guessing,
+                    "penalty": sample.penalty,
+                    "draws": len(sample.full),
                 }
             )
     return pd.DataFrame(rows)
 
 
 def data_rows(curves: Mapping[Key, Growth]) -> list[list[tuple[str, list[Series]]]]:
-    """What :func:`figures.series_figure` draws: a row for each quantity, a column for each case, a
-    line for each probe; the loss is in points.
+    """What :func:`figures.series_figure` draws of :func:`judged` curves: a row for the share and
+    one for DR, a column for each case, a line for each probe.
     """
     cases, probes = ([*dict.fromkeys(key[at] for key in curves)] for at in (0, 1))
     rows = []
-    for quantity in QUANTITIES:
+    for quantity in ("share", "DR"):
         row = []
         for case in cases:
             lines = []
@@ -108,13 +141,8 @@ def data_rows(curves: Mapping[Key, Growth]) -> list[list[tuple[str, list[Series]
                 curve = curves.get((case, probe, quantity))
                 if curve is not None:
                     beside = 1.03 ** (look - 1)  # side by side, not on top of one another
-                    x, points = (curve.images * beside).tolist(), _points(curve)
-                    if quantity == "loss":
-                        points = [
-                            Point(*(100 * end for end in (one.value, one.low, one.high)))
-                            for one in points
-                        ]
-                    lines.append(Series(probe, x, points, look))
+                    x = (curve.images * beside).tolist()
+                    lines.append(Series(probe, x, _points(curve), look))
             row.append((case, lines))
         rows.append(row)
     return rows
@@ -128,14 +156,18 @@ def image_ticks(curves: Mapping[Key, Growth]) -> list[tuple[float, str]]:
 
 
 def effects(samples: Samples, delta: float) -> dict[Key, Change]:
-    """What four times as many train images do, by case, probe and quantity. Intervals hold all
-    cases of one probe and quantity together (Bonferroni).
+    """What four times as many train images do to the :func:`judged` quantities, by case, probe and
+    quantity; and, as the probe :data:`PENALTY`, what the choice of a penalty does to the share with
+    a quarter of them. Intervals hold all cases of one probe and quantity together (Bonferroni).
     """
     confidence = 1 - 0.05 / max(1, len({case for case, _ in samples}))
-    found = {
-        key: change(curve, EFFECT_FROM, confidence)
-        for key, curve in data_curves(samples, delta, confidence).items()
-    }
+    curves = judged(samples, data_curves(samples, delta, confidence))
+    found = {key: change(curve, EFFECT_FROM, confidence) for key, curve in curves.items()}
+    for (case, probe, quantity), curve in curves.items():
+        fixed = curves.get((case, FIXED, quantity))
+        if probe == CHOSEN and fixed is not None:
+            few = round(curve.pool / EFFECT_FROM)
+            found[case, PENALTY, quantity] = difference(fixed, curve, few, confidence)
     return {key: one for key, one in found.items() if one is not None}
 
 
@@ -166,44 +198,106 @@ def _by_probe(found: Mapping[Key, Any], quantity: str) -> dict[str, dict[str, An
     return grouped
 
 
-def describe_effects(effects: Mapping[Key, Change], quantity: str) -> str:
-    """Sentences on what more train images do to a quantity, by probe, and where fewer make the
-    layer look less redundant.
-    """
-    by_probe = _by_probe(effects, quantity)
-    if not by_probe:
-        return f"The {QUANTITIES[quantity]} is not known with a quarter of the train images."
-    less = "lower" if quantity == "loss" else "higher"  # with more images
-    told, judged = [], []
-    for probe, some in by_probe.items():
-        parts = [
-            f"{100 * one.size:+.1f} ({100 * one.low:+.1f} to {100 * one.high:+.1f}) on {case}"
-            for case, one in some.items()
-        ]
-        told.append(f"{probe}: {listed(parts)}")
-        clear = [(one.outcome == less, case) for case, one in some.items() if one.outcome != _OPEN]
-        parts = [
-            f"{words} redundant on {listed(on)}"
-            for words, so in (("less", True), ("more", False))
-            if (on := [case for is_less, case in clear if is_less == so])
-        ]
-        judged.append(f"{probe}: {' and '.join(parts) if parts else 'neither, clearly'}")
-    cases = max(map(len, by_probe.values()))
-    together = f" for the {cases} cases of a probe together" if cases > 1 else ""
-    return (
-        f"**What to see:** from a quarter of the train images to all of them, the "
-        f"{QUANTITIES[quantity]} changes, in points (95% intervals{together}, over draws of "
-        f"neurons and train images, and over test images), by {'; '.join(told)}. With a quarter of "
-        f"the images the layer looks, {'; '.join(judged)}."
+def _cases(found: Mapping[Key, Any]) -> list[str]:
+    return list(dict.fromkeys(case for case, _, _ in found))
+
+
+def shown_effects(effects: Mapping[Key, Change]) -> pd.DataFrame:
+    """For reading: how the share changes, in points; one row a probe, one column a case."""
+
+    def cell(one: Change | None) -> str:
+        if one is None:
+            return "–"
+        star = "" if one.outcome == _OPEN else " *"
+        return f"{100 * one.size:+z.1f} ({100 * one.low:+z.1f} to {100 * one.high:+z.1f}){star}"
+
+    return pd.DataFrame(
+        {"probe": probe, **{case: cell(some.get(case)) for case in _cases(effects)}}
+        for probe, some in _by_probe(effects, "share").items()
     )
 
 
 _OPEN = "not clear"
 
 
+def describe_effects(effects: Mapping[Key, Change]) -> str:
+    """A sentence a probe: where its share is clearly another with all train images."""
+    by_probe = _by_probe(effects, "share")
+    by_probe.pop(PENALTY, None)
+    if not by_probe:
+        return "No share is known with a quarter of the train images."
+    told = [
+        f"*{probe.capitalize()}*: {_told(some, ('more', 'less'), _in_points)}."
+        for probe, some in by_probe.items()
+    ]
+    return (
+        "**What to see:** does a random fifth keep another share with all train images than with a "
+        f"quarter? {' '.join(told)}"
+    )
+
+
+def describe_penalty(effects: Mapping[Key, Change]) -> str:
+    """A sentence: what the choice of a penalty does to the share of logistic probes."""
+    some = _by_probe(effects, "share").get(PENALTY)
+    if not some:
+        return "What the choice of a penalty does to a share is not known."
+    return (
+        "**What to see:** does the choice of the penalty move the share of logistic probes? With a "
+        "quarter of the images, and the penalty chosen for them instead of that of all, a fifth "
+        f"keeps: {_told(some, ('more', 'less'), _in_points)}."
+    )
+
+
+def describe_redundancy(effects: Mapping[Key, Change]) -> str:
+    """The same of DR, in one sentence."""
+    by_probe = _by_probe(effects, "DR")
+    by_probe.pop(PENALTY, None)
+    if not by_probe:
+        return "DR is not known with a quarter of the train images."
+    parts = [
+        f"*{probe.capitalize()}*: {_told(some, ('higher', 'lower'), _as_it_is)}."
+        for probe, some in by_probe.items()
+    ]
+    return (
+        "**What to see:** is DR of accuracy another with all train images than with a quarter? "
+        f"{' '.join(parts)}"
+    )
+
+
+def _in_points(one: Change) -> str:
+    return f"{100 * one.low:+z.1f} to {100 * one.high:+z.1f} points"
+
+
+def _as_it_is(one: Change) -> str:
+    return f"{one.low:+z.2f} to {one.high:+z.2f}"
+
+
+def _told(
+    some: Mapping[str, Change], words: tuple[str, str], interval: Callable[[Change], str]
+) -> str:
+    """Where changes are clear, and how far the others may be: the widest of their intervals."""
+    parts = [
+        f"clearly {word} on {first_listed(on)}"
+        for word, outcome in zip(words, ("higher", "lower"), strict=True)
+        if (on := [case for case, one in some.items() if one.outcome == outcome])
+    ]
+    unclear = {case: one for case, one in some.items() if one.outcome == _OPEN}
+    if unclear:
+        case, widest = max(unclear.items(), key=lambda pair: pair[1].high - pair[1].low)
+        if len(unclear) == 1:
+            parts.append(f"not clearly another on {case}, {interval(widest)}")
+        else:
+            which = "elsewhere" if parts else "on any task"
+            parts.append(
+                f"not clearly another {which}; the widest interval is {interval(widest)}, on {case}"
+            )
+    return "; ".join(parts)
+
+
 def all_checks(curves: Mapping[Key, Growth]) -> dict[Key, list[Check]]:
     """Every curve with all train images predicted from parts of them; see :func:`.checks`."""
-    return {key: checks(curve) for key, curve in curves.items()}
+    found = {key: checks(curve) for key, curve in curves.items()}
+    return {key: some for key, some in found.items() if some}
 
 
 def checks_table(checks: Mapping[Key, Sequence[Check]]) -> pd.DataFrame:
@@ -228,39 +322,77 @@ def checks_table(checks: Mapping[Key, Sequence[Check]]) -> pd.DataFrame:
     )
 
 
-def describe_checks(checks: Mapping[Key, Sequence[Check]]) -> str:
-    """Sentences: how often the interval of each law held what was measured, and whether that is as
-    often as it says.
+def laws_checked(checks: Mapping[Key, Sequence[Check]]) -> pd.DataFrame:
+    """For reading: how each law fared, one row a law.
+
+    The unit is a curve, which holds if all its checks do: those of one curve are hardly more than
+    one. Were each check missed 5% of the time, a curve of two would fail at most 10% of the time;
+    a law is too narrow where the exact binomial test at 5% rejects that.
     """
-    by_law: dict[str, list[tuple[Key, Check]]] = {law: [] for law in LAWS}
-    for key, some in checks.items():
-        for one in some:
-            by_law[one.law].append((key, one))
-    by_law = {law: some for law, some in by_law.items() if some}
-    if not by_law:
-        return "There are too few train images to predict what all of them give from a part."
-    told, narrow = [], []
-    for law, named in by_law.items():
-        held = sum(one.held for _, one in named)
-        (case, probe, quantity), worst = max(named, key=lambda pair: abs(pair[1].miss))
-        told.append(
-            f"the {LAWS[law]} in {held} of {len(named)} (farthest off by "
-            f"{100 * worst.miss:+.1f} points: {SHORT[quantity]} on {case}, {probe}, from up to "
-            f"{worst.up_to:,} images)"
+    rows = []
+    for law, words in LAWS.items():
+        named = {key: [one for one in some if one.law == law] for key, some in checks.items()}
+        named = {key: some for key, some in named.items() if some}
+        if not named:
+            continue
+        failed = sum(not all(one.held for one in some) for some in named.values())
+        rate = LEVEL * max(map(len, named.values()))
+        every = [one for some in named.values() for one in some]
+        widths = {
+            quantity: [
+                one.miss_high - one.miss_low
+                for key, some in named.items()
+                for one in some
+                if key[2] == quantity
+            ]
+            for quantity in ("share", "DR")
+        }
+        rows.append(
+            {
+                "law": words,
+                "curves that held": f"{len(named) - failed} of {len(named)}",
+                "checks that held": f"{sum(one.held for one in every)} of {len(every)}",
+                "median width, share (points)": _median(widths["share"], 100, ".1f"),
+                "median width, DR": _median(widths["DR"], 1, ".2f"),
+                "too narrow": "yes"
+                if binom.sf(failed - 1, len(named), rate) < LEVEL
+                else "not clearly",
+            }
         )
-        if held < 0.95 * len(named):
-            narrow.append(LAWS[law])
-    judged = (
-        f"That is less than 95% for the {listed(narrow)}: where a law is wrong, its interval is "
-        "too narrow"
+    return pd.DataFrame(rows)
+
+
+def _median(widths: Sequence[float], times: float, spec: str) -> str:
+    return format(times * float(np.median(widths)), spec) if widths else "–"
+
+
+def describe_checks(checks: Mapping[Key, Sequence[Check]]) -> str:
+    """Sentences: how often the first law held, which laws are too narrow, and the farthest miss of
+    a share.
+    """
+    table = laws_checked(checks)
+    if table.empty:
+        return "There are too few train images to predict what all of them give from a part."
+    first = table.iloc[0]
+    narrow = table["law"][table["too narrow"] == "yes"].tolist()
+    judgement = (
+        f"Clearly too narrow {'is' if len(narrow) == 1 else 'are'} the {listed(narrow)}"
         if narrow
-        else "That is no less than the 95% they say"
+        else "No law is clearly too narrow"
     )
-    return (
-        "**What to see:** predicted from up to a quarter and up to half of the train images, what "
-        f"was measured with all of them lies in the 95% interval of {listed(told)}. {judged}. "
-        "(The checks share draws and test images, so they are fewer than they look.)"
+    text = (
+        "**What to see:** predicted from a part of the images, the measured value lay in the "
+        f"95% interval of the {first['law']} on {first['curves that held']} curves. "
+        f"{judgement}."
     )
+    shares = [(key, one) for key, some in checks.items() for one in some if key[2] == "share"]
+    if shares:
+        (case, _, _), worst = max(shares, key=lambda pair: abs(pair[1].miss))
+        text += (
+            f" The largest miss of a share is {100 * worst.miss:+.1f} points (the "
+            f"{LAWS[worst.law]} on {case}, from up to {worst.up_to:,} images)."
+        )
+    return text
 
 
 def forecasts(curves: Mapping[Key, Growth], target: int) -> dict[Key, Forecast]:
@@ -291,49 +423,42 @@ def forecasts_table(forecasts: Mapping[Key, Forecast]) -> pd.DataFrame:
 
 
 def forecast_panels(
-    forecasts: Mapping[Key, Forecast], quantity: str = "share"
+    forecasts: Mapping[Key, Forecast],
 ) -> list[tuple[str, list[tuple[str, list[Point]]]]]:
-    """What :func:`figures.groups_figure` draws: for each case, what was measured with all train
-    images and what each law says of more, by probe; laws that failed have no point.
+    """What :func:`figures.groups_figure` draws: for each case, the share measured with all train
+    images and what each law says of more; laws that failed have no point.
     """
-    by_probe = _by_probe(forecasts, quantity)
-    cases = list(dict.fromkeys(case for some in by_probe.values() for case in some))
     panels = []
-    for case in cases:
-        groups: list[tuple[str, list[Point]]] = []
-        for probe, some in by_probe.items():
-            one = some.get(case)
-            groups.append((f"{probe}, measured", [_points(one.curve)[-1]] if one else []))
-            laws = one.left if one else []
-            for law, words in LAWS.items():
-                points = [Point(two.value, two.low, two.high) for two in laws if two.law == law]
-                groups.append((words if len(by_probe) == 1 else f"{probe}, {words}", points))
+    for (case, _, quantity), one in forecasts.items():
+        if quantity != "share":
+            continue
+        groups = [(MEASURED, [_points(one.curve)[-1]])]
+        for law, words in LAWS.items():
+            left = [Point(two.value, two.low, two.high) for two in one.left if two.law == law]
+            groups.append((words, left))
         panels.append((case, groups))
     return panels
 
 
-def describe_forecasts(forecasts: Mapping[Key, Forecast], quantity: str = "share") -> str:
-    """Sentences: a quantity with all train images and what may be expected of more."""
-    by_probe = _by_probe(forecasts, quantity)
-    if not by_probe:
+def describe_forecasts(forecasts: Mapping[Key, Forecast]) -> str:
+    """Sentences: what a random fifth may keep with many more train images, and where one law alone
+    says so.
+    """
+    shares = [(case, one) for (case, _, quantity), one in forecasts.items() if quantity == "share"]
+    if not shares:
         return f"Nothing is extrapolated from fewer than {FEWEST} numbers of train images."
-    told, factors = [], []
-    for probe, some in by_probe.items():
-        parts = []
-        for case, one in some.items():
-            measured = _points(one.curve)[-1]
-            factors.append(one.target / one.curve.pool)
-            parts.append(
-                f"{one.low:.1%} to {one.high:.1%} on {case} (measured with "
-                f"{one.curve.images[-1]:,}: {measured.value:.1%}, {measured.low:.1%} to "
-                f"{measured.high:.1%})"
-            )
-        told.append(f"{probe}: {listed(parts)}")
-    target = next(iter(forecasts.values())).target
+    lowest, highest = (
+        min(shares, key=lambda one: one[1].low),
+        max(shares, key=lambda one: one[1].high),
+    )
+    factors = [one.target / one.curve.pool for _, one in shares]
+    alone = [f"the {LAWS[one.left[0].law]} on {case}" for case, one in shares if len(one.left) == 1]
+    only = f" One law only is left: {first_listed(alone)}." if alone else ""
+    ends = f"{lowest[1].low:.1%} on {lowest[0]} up to {highest[1].high:.1%} on {highest[0]}"
     return (
-        f"**What to see:** with {target:,} train images the {QUANTITIES[quantity]} may be, by the "
-        f"range over laws, {'; '.join(told)}. That is {_times(factors)} the images at hand, and no "
-        f"check here went further than {max(CUTS)} times: the ranges hold if the laws do."
+        f"**What to see:** with {shares[0][1].target:,} train images a random fifth may keep from "
+        f"{ends}. That is {_times(factors)} the images at hand; checks reached {max(CUTS)} times. "
+        f"The ranges hold only if the laws do.{only}"
     )
 
 
@@ -344,59 +469,103 @@ def _times(factors: Sequence[float]) -> str:
     )
 
 
-def describe_claim(
+def _measured_shares(curves: Mapping[Key, Growth]) -> list[tuple[str, str, Growth]]:
+    """Probe, case and curve of the shares that are known with all train images."""
+    return [
+        (probe, case, curve)
+        for probe, some in _by_probe(curves, "share").items()
+        for case, curve in some.items()
+        if curve.complete and (probe != FIXED or (case, CHOSEN, "share") not in curves)
+    ]
+
+
+def claim_table(
     effects: Mapping[Key, Change],
     curves: Mapping[Key, Growth],
     forecasts: Mapping[Key, Forecast],
-    probe: str,
-) -> str:
-    """What the number of train images means for claim 1, with one probe: where it moves the share,
-    and on which side of 95% the share is with all train images and, as far as can be told, more.
+) -> pd.DataFrame:
+    """For reading: what the number of train images means for claim 1, one row a probe and case.
+
+    With all images logistic probes of one penalty are the logistic probes.
     """
-    these = _by_probe(curves, "share").get(probe, {})
-    if not any(curve.complete for curve in these.values()):
-        return f"Shares with {probe} were not measured."
-    sides: dict[str, list[str]] = {}
-    for case, curve in these.items():
-        if not curve.complete:  # no better than guessing
-            continue
+    rows = []
+    target = "with more" if not forecasts else f"with {_target(forecasts):,}"
+    for probe, case, curve in _measured_shares(curves):
         measured = _points(curve)[-1]
-        words = f"{_side(measured.low, measured.high)} with all train images"
+        moved = effects.get((case, probe, "share"))
         one = forecasts.get((case, probe, "share"))
-        if one is not None:
-            words += f" and {_side(one.low, one.high)} with {one.target:,}"
-        sides.setdefault(words, []).append(case)
-    changes = _by_probe(effects, "share").get(probe, {})
-    clear = [
-        f"{one.outcome} by {100 * abs(one.size):.1f} points on {case}"
-        for case, one in changes.items()
-        if one.outcome != _OPEN
-    ]
-    moved = (
-        f"with all train images the share is {listed(clear)} than with a quarter"
-        if clear
-        else "no share is clearly another with all train images than with a quarter"
-        if changes
-        else "no share is known with a quarter of the train images"
-    )
-    return (
-        f"**What it means for claim 1** ({BAR:.0%} of the full layer's accuracy, with 45,000 train "
-        f"images). With {probe}, {moved}. The share is "
-        f"{'; '.join(f'{words} on {listed(on)}' for words, on in sides.items())}."
-    )
+        rows.append(
+            {
+                "probe": probe,
+                "task": case,
+                "change from a quarter (points)": "–"
+                if moved is None
+                else f"{100 * moved.size:+z.1f}",
+                "with all images": f"{measured.value:.1%} ({measured.low:.1%} to "
+                f"{measured.high:.1%})",
+                f"against {BAR:.0%}": _side(measured.low, measured.high),
+                target: "–" if one is None else f"{one.low:.1%} to {one.high:.1%}",
+                f"{target}, against {BAR:.0%}": "–" if one is None else _side_of(one),
+            }
+        )
+    return pd.DataFrame(rows or [{"note": "no share is known with all train images"}])
+
+
+def _target(forecasts: Mapping[Key, Forecast]) -> int:
+    return next(iter(forecasts.values())).target
 
 
 def _side(low: float, high: float) -> str:
-    """Where an interval is against the bar."""
+    """Where an interval is against the bar: open if it holds it."""
     if low >= BAR:
-        return "above the bar"
-    return "below the bar" if high < BAR else "on both sides of the bar"
+        return "above"
+    return "below" if high < BAR else "open"
+
+
+def _side_of(one: Forecast) -> str:
+    """The same of the range over laws, which needs more than one."""
+    return _side(one.low, one.high) if len(one.left) > 1 else "one law only"
+
+
+def describe_claim(curves: Mapping[Key, Growth], forecasts: Mapping[Key, Forecast]) -> str:
+    """A sentence a probe: on which side of 95% its shares are with all train images and, as far as
+    can be told, with many more.
+    """
+    told, known = [], _measured_shares(curves)
+    for probe in dict.fromkeys(probe for probe, _, _ in known):
+        cases = {case: _points(curve)[-1] for name, case, curve in known if name == probe}
+        sides = _sides({case: _side(one.low, one.high) for case, one in cases.items()})
+        more = {
+            case: _side_of(forecasts[case, probe, "share"])
+            for case in cases
+            if (case, probe, "share") in forecasts
+        }
+        told.append(f"*{probe.capitalize()}*, with all images: {sides}.")
+        if more:
+            told.append(f"With {_target(forecasts):,}: {_sides(more)}.")
+    return (
+        f"**What it means for claim 1** (a fifth keeps {BAR:.0%} of the accuracy, with 45,000 "
+        f"train images). {' '.join(told) or 'No share is known with all train images.'}"
+    )
+
+
+def _sides(sides: Mapping[str, str]) -> str:
+    by_side: dict[str, list[str]] = {}
+    for case, side in sides.items():
+        by_side.setdefault(side, []).append(case)
+    return "; ".join(f"{side} on {first_listed(on)}" for side, on in by_side.items())
 
 
 def results_of(curves: Mapping[Key, Growth]) -> dict[str, float]:
     """Key numbers: every quantity with a quarter of the train images and with all."""
+    words = {"share": "share kept", "DR": "DR of accuracy"}
+
+    def named(quantity: str) -> str:
+        plain = quantity.removesuffix(ABOVE_CHANCE)
+        return words[plain] + quantity[len(plain) :]
+
     return {
-        f"{SHORT[quantity]}, {probe}, {case}, {n} train images": float(value)
+        f"{named(quantity)}, {probe}, {case}, {n} train images": float(value)
         for (case, probe, quantity), curve in curves.items()
         for n, value in zip(curve.images.tolist(), curve.values, strict=True)
         if n in (curve.pool, round(curve.pool / EFFECT_FROM))

@@ -280,12 +280,15 @@ def groups_figure(
     xlabel: str,
     *,
     reference: str = "",
+    percent: bool = False,
+    empty: str = "",
 ) -> Figure:
     """Groups of networks against a value, side by side: one plot a panel of (title, groups of
     (label, points)).
 
     A group's points share a line, each with its interval; a band marks where the reference group's
-    intervals reach. All panels must have the same groups.
+    intervals reach. All panels must have the same groups; ``empty`` is written where one has no
+    point. ``percent``: values in [0, 1] are shown as percentages.
     """
     labels = [label for label, _ in panels[0][1]]
     left = max(map(len, labels)) * 0.075
@@ -309,10 +312,16 @@ def groups_figure(
             if label == reference and np.isfinite(value).any():
                 reach = np.nanmin(value - ends[0]), np.nanmax(value + ends[1])
                 part.axvspan(*reach, color=shade, alpha=0.15, lw=0)
+            if empty and not points:
+                across = part.get_yaxis_transform()
+                part.text(0.5, row, empty, transform=across, ha="center", va="center", color="0.4")
         part.set_yticks(range(len(labels)), labels if part is axes[0] else [""] * len(labels))
         part.set_ylim(len(labels) - 0.5, -0.5)
         part.set_xlabel(xlabel)
         part.set_title(title)
+        if percent:
+            part.locator_params(axis="x", nbins=4)
+            _in_percent(part.xaxis, decimals=None)
     return figure
 
 
