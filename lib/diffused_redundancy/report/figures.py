@@ -181,8 +181,8 @@ def curves_figure(
         place = part.get_subplotspec()
         if compact and place is not None and not place.is_last_row():
             part.set_xlabel("")
-        first = panels[number - number % place.get_gridspec().ncols] if place else panel
-        if compact and panel is not first and panel.axis == first.axis:
+        first = number - number % place.get_gridspec().ncols if place is not None else number
+        if compact and number > first and panel.axis == panels[first].axis:
             part.set_ylabel("")
     _legend(figure, axes)
     return figure
