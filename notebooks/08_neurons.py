@@ -126,7 +126,8 @@ gains = measured.gains_table(own)
 session.table(gains, "gains", show=False)
 session.say(chosen_orders.describe_gains(gains))
 on_train = measured.gains_table(measured.own_gains(train_cka))
-session.say(chosen_orders.describe_flattery(gains, on_train))
+if flattery := chosen_orders.describe_flattery(gains, on_train):
+    session.say(flattery)
 
 # %% [markdown]
 # The table counts the sizes $k$ at which a choice beats **every** random order in test accuracy.
@@ -174,7 +175,8 @@ session.table(over_networks, "gains-over-networks", show=False)
 means = chosen_orders.mean_gains(by_net)
 session.table(means, "mean-gains", show=False)
 session.say(chosen_orders.describe_networks(over_networks, means))
-session.table(chosen_orders.shown_means(means), "mean-gains-shown")
+if len(means):
+    session.table(chosen_orders.shown_means(means), "mean-gains-shown")
 session.table(chosen_orders.shown_networks(over_networks, "ridge_accuracy"), "accuracy-shown")
 
 # %% [markdown]

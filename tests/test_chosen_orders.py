@@ -231,6 +231,7 @@ def test_what_is_said_of_luck_follows_from_it():
     assert "the best of 100 random orders gains CKA in 1 of 1 cases" in said
     assert " The best of 100 (1,000 on A) random orders gains accuracy in 2 of 2" in said
     assert chosen_orders.shown_luck(more, "cka")["value, worst to best"][0] == "0.400 to 0.600"
+    assert "by rule" not in chosen_orders.describe_luck(more, gains[:0])
 
 
 def test_what_is_said_of_penalties_follows_from_them():
@@ -266,6 +267,8 @@ def test_discriminants_against_the_whole_layer():
     assert "With half of them, by -10.0 (A) to +0.0 points (B)." in said
     first, _ = chosen_orders.shown_discriminants(table).to_dict("records")
     assert first == {"task": "A", "all, points": "+10.0 with 4", "half, points": "-10.0 with 2"}
+    alone = chosen_orders.describe_discriminants(table[:2].assign(low=-0.5, high=0.5))
+    assert "layer's by +10.0 points (-50.0 to +50.0). With half of them, by -10.0" in alone
     none = chosen_orders.discriminants_table({"A": {}})
     assert "No discriminant" in chosen_orders.describe_discriminants(none)
 

@@ -187,8 +187,11 @@ def describe_discriminants(table: pd.DataFrame) -> str:
         rows = table[table["part"] == part].sort_values("difference")
         low, high = rows.iloc[0], rows.iloc[-1]
         least, most = (cell("ridge_accuracy", one["difference"]) for one in (low, high))
-        several = f"{least} ({low['task']}) to {most} points ({high['task']})"
-        ends.append(several if len(rows) > 1 else f"{most} points")
+        ends.append(
+            f"{least} ({low['task']}) to {most} points ({high['task']})"
+            if len(rows) > 1
+            else told("ridge_accuracy", high["difference"], high["low"], high["high"])
+        )
     return (
         "**What to see:** with all discriminant directions, accuracy differs from the whole "
         f"layer's by {ends[0]}. With half of them, by {ends[1]}."
@@ -225,7 +228,8 @@ def describe_luck(table: pd.DataFrame, gains: pd.DataFrame) -> str:
             rows, on=["task", "k"], suffixes=("", "_luck")
         )
         larger = int((beside["gain"] > beside["left"]).sum())
-        counts.append(f"{larger} of {len(beside)} for {_name(measure)}")
+        if len(beside):
+            counts.append(f"{larger} of {len(beside)} for {_name(measure)}")
         above = int((rows["left_low"] > 0).sum())
         sentences.append(
             f"the best of {_orders(rows)} random orders gains {_name(measure)} in {above} of "
@@ -233,7 +237,7 @@ def describe_luck(table: pd.DataFrame, gains: pd.DataFrame) -> str:
         )
     compared = (
         f" A choice by rule gains more than it in {' and in '.join(counts)}, by the estimates."
-        if len(gains)
+        if counts
         else ""
     )
     first, *others = sentences

@@ -423,7 +423,7 @@ def ratio_with_interval(ours: Any, theirs: Any) -> tuple[float, float, float]:
     fewer than two values.
 
     >>> [round(end, 2) for end in ratio_with_interval([1.0, 1.1, 0.9], [2.0, 2.3, 1.9])]
-    [0.48, 0.45, 0.53]
+    [0.48, 0.45, 0.52]
     """
     pair = np.stack([_numbers(ours, "ours"), _numbers(theirs, "theirs")])
     n = pair.shape[1]
