@@ -157,9 +157,9 @@ def curves_figure(
         For many panels: lower ones, with labels of axes at the edges only (of a y axis, where it
         says what the first of its row says).
     """
-    figure, axes = _multiples(len(panels), 2.4 if compact else 2.75)
+    figure, axes = _multiples(len(panels), 2.3 if compact else 2.75)
     if compact:
-        figure.set_layout_engine("constrained", h_pad=0.12)  # titles from ticks above
+        figure.set_layout_engine("constrained", h_pad=0.1)  # titles from ticks above
     for number, (part, panel) in enumerate(zip(axes, panels, strict=True)):
         if panel.full is not None:
             part.axhline(panel.full, color="0.35", lw=1, label="full layer")
@@ -532,7 +532,7 @@ def matrix_figure(
     count, columns = max(len(names) for _, names, _ in panels), -(-len(panels) // rows)
     width = min(10.0, 1.8 + 2.7 * columns)
     figure, axes = _plots(rows, columns, (width, (0.5 * count + 2.0) * (0.55 + 0.45 * rows)))
-    figure.set_layout_engine("constrained", h_pad=0.08)  # titles from the edge
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, 0.985))  # titles from the edge
     for place, (part, (title, names, values)) in enumerate(zip(axes, panels, strict=False)):
         last, first = place + columns >= len(panels), place % columns == 0
         seaborn.heatmap(
