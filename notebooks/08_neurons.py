@@ -69,12 +69,17 @@ session.need("SELECTIONS", "random")
 #   of them say something new.
 #
 # Accuracy is that of ridge probes on **test images**. CKA is measured on test images as well: on
-# the images that neurons were chosen on, a choice flatters itself.
+# the images that neurons were chosen on, a choice flatters itself. (Tables that are not shown are
+# among the CSV files of this report.)
 
 # %% papermill_description=features
-first = session.nets[0]
-tasks = session.task_titles()
-layers = {title: session.layer(first, task) for title, task in tasks.items()}
+everywhere = {
+    name: {title: session.layer(net, task) for title, task in session.task_titles().items()}
+    for name, net in session.titles().items()
+}
+first, *others = everywhere
+layers = everywhere[first]
+first_task = next(iter(layers))
 
 # %% papermill_description=orders
 from diffused_redundancy.experiment import chosen_orders as measured
@@ -92,11 +97,11 @@ for curves, name in ((cka, "cka"), (accuracy, "accuracy")):
 # %% [markdown]
 # ## Does looking pay?
 #
-# Each line is a way of choosing **less the mean of random orders**, at every size. The band is
+# Each line is a way of choosing **less the mean of random orders**, at every size. The grey band is
 # luck: it reaches from the worst random order to the best one (of a thousand for CKA, where it is
 # darker over the middle 98%; of `ORDERS` for accuracy), at each size anew. A line in the band is
-# something that a random draw may give, too. (`norm_least` would leave the plots; it is in the
-# tables.)
+# something that a random draw may give, too. Scales differ. (Neurons of smallest norm would leave
+# the plots; they are in the tables.)
 
 # %%
 from diffused_redundancy.report import figures
@@ -110,22 +115,40 @@ session.figure(
 )
 
 # %% [markdown]
-# At how many sizes a way of choosing beats **every** random order in test accuracy, and which are the
-# least and the largest of these sizes. (At one size, another random order would beat all of `ORDERS`
-# once in `ORDERS` + 1 times; neighbouring sizes go together.)
+# What is said next is of neurons, with 5%, 10% and 20% of the layer, without those of smallest norm.
+# *Clearly*: at 5% after Holm's correction for all gains of a measure, those of directions and of
+# smallest norm among them. Intervals are of 95%, over random orders and test images; the neurons, the
+# probe and the train images are held as they are.
+
+# %% papermill_description=gains
+own = measured.own_gains(cka) + measured.own_gains(accuracy)
+gains = measured.gains_table(own)
+session.table(gains, "gains", show=False)
+session.say(chosen_orders.describe_gains(gains))
+on_train = measured.gains_table(measured.own_gains(train_cka))
+if flattery := chosen_orders.describe_flattery(gains, on_train):
+    session.say(flattery)
+
+# %% [markdown]
+# The table counts the sizes $k$ at which a choice beats **every** random order in test accuracy.
+# Brackets: the smallest and largest such $k$. (At one size, another random order would beat all of
+# `ORDERS` once in `ORDERS` + 1 times; neighbouring sizes go together.)
 
 # %%
 outside = measured.outside_table(accuracy)
 session.table(pd.concat([measured.outside_table(cka), outside]), "outside", show=False)
 session.table(chosen_orders.shown_outside(outside), "outside-shown")
 
-# %% papermill_description=gains
-own = measured.own_gains(cka) + measured.own_gains(accuracy)
-gains = measured.gains_table(own)
-session.table(gains, "gains", show=False)
-on_train = measured.gains_table(measured.own_gains(train_cka))
-session.say(chosen_orders.describe_gains(gains, on_train))
-session.say(chosen_orders.describe_discriminants(accuracy))
+# %% [markdown]
+# Discriminant directions against the whole layer: points of accuracy, with 95% intervals over test
+# images, and how many directions there were.
+
+# %%
+discriminants = chosen_orders.discriminants_table(accuracy)
+session.table(discriminants, "discriminants", show=False)
+if len(discriminants):
+    session.table(chosen_orders.shown_discriminants(discriminants), "discriminants-shown")
+session.say(chosen_orders.describe_discriminants(discriminants))
 
 # %% papermill_description=penalties
 at_penalties = measured.penalties_table(layers, SELECTIONS, SEEDS)
@@ -133,59 +156,71 @@ session.table(at_penalties, "gains-penalties", show=False)
 session.say(chosen_orders.describe_penalties(at_penalties))
 
 # %% [markdown]
-# These gains are those of *one* subset each, with the network and the train images as they are. The
-# interval says how sure the subset is to be better on other test images of this kind, not that the
-# same rule would find one as good on another network. So the rule is tried on every network of
-# `NETS`, each with its own neurons.
+# ## Does it pay on other networks?
+#
+# These gains are those of *one* subset each. The interval says how sure the subset is to be better on
+# other test images of this kind, not that the same rule would find one as good on another network. So
+# the rule is tried on every network of `NETS`, each with its own neurons, chosen anew. The unit is
+# the network now; the images are the same for all. In the first table gains are averaged over tasks
+# and over ways of choosing neurons (without those of smallest norm), so that small ones show.
 
 # %% papermill_description=networks
-by_net = {}
-for name, net in session.titles().items():
-    by_net[name] = list(own) if net is first else []
-    for title, task in tasks.items() if net is not first else ():
-        layer = session.layer(net, task)
-        by_net[name] += measured.gains_of_layer(title, layer, SELECTIONS, SEEDS)
+by_net = {first: own}
+for name in others:
+    by_net[name] = []
+    for task, layer in everywhere[name].items():
+        by_net[name] += measured.gains_of_layer(task, layer, SELECTIONS, SEEDS)
 over_networks = measured.networks_table(by_net)
 session.table(over_networks, "gains-over-networks", show=False)
+means = chosen_orders.mean_gains(by_net)
+session.table(means, "mean-gains", show=False)
+session.say(chosen_orders.describe_networks(over_networks, means))
+if len(means):
+    session.table(chosen_orders.shown_means(means), "mean-gains-shown")
 session.table(chosen_orders.shown_networks(over_networks, "ridge_accuracy"), "accuracy-shown")
-session.say(chosen_orders.describe_networks(over_networks))
 
 # %% [markdown]
-# The table is of accuracy, in points less the mean of random neurons: means over networks with 95%
-# intervals by Student's $t$. A star marks those that are clearly not 0 after Holm's correction for
-# the whole table.
+# The second table is of accuracy, in points less the mean of random neurons. In both, intervals are
+# of 95%, by Student's $t$ over networks. A star marks gains that are clearly not 0: after Holm's
+# correction for the whole table, which five networks pass with large gains only.
 
 # %% [markdown]
 # ## How lucky can one be?
 #
 # Somebody who tries many random orders and keeps the best one has looked at the data, too. For each
-# size the best of a thousand orders by CKA on the train images is measured on the test images, and
-# the best of `ORDERS` by accuracy on one half of the test images is measured on the other half.
+# size the best of a thousand orders by CKA on the train images is measured on the test images. The
+# best by accuracy on one half of the test images is measured on the other half, and the other way
+# round: of a thousand orders on the first task, of `ORDERS` on others, where a thousand would take
+# ten seconds more (at every size, some minutes). Intervals are over images, one at a time.
 
 # %% papermill_description=luck
 luck = []
 for task, layer in layers.items():
     luck += measured.luck_of_cka(task, layer, train_cka[task]["random"], cka[task]["random"])
-    luck += measured.luck_of_accuracy(task, layer, accuracy[task]["random"].seeds)
+    orders = cka if task == first_task else accuracy
+    luck += measured.luck_of_accuracy(task, layer, orders[task]["random"].seeds)
 luck_table = measured.luck_table(luck)
 session.table(luck_table, "luck", show=False)
-session.table(chosen_orders.shown_luck(luck_table), "luck-shown")
 session.say(chosen_orders.describe_luck(luck_table, gains))
+session.table(chosen_orders.shown_luck(luck_table, "ridge_accuracy"), "luck-accuracy")
+session.table(chosen_orders.shown_luck(luck_table, "cka"), "luck-cka")
 
 # %% [markdown]
 # ## Does a choice transfer?
 #
 # Neurons chosen on one task (rows), used on another (columns): gains over random neurons with a
-# tenth of the layer, in hundredths of CKA and in points of accuracy. On the diagonal are those that
-# were chosen on the task itself. (Three of the default tasks are letters from the same fonts; only
-# the digits are of another kind.)
+# tenth of the layer, in hundredths of CKA and in points of accuracy, means over the networks of
+# `NETS`. On the diagonal are those that were chosen on the task itself. (Three of the default tasks
+# are letters from the same fonts; only the digits are of another kind.)
 
 # %% papermill_description=transfer
-random = {name: tables.of_selection(of) for name, of in (("cka", cka), ("ridge_accuracy", accuracy))}
-transferred = measured.transferred_gains(layers, random, SELECTIONS)
-transfer = measured.gains_table(transferred)
-session.table(transfer, "transfer", show=False)
-panels = chosen_orders.transfer_panels(transfer, 0.1)
+from diffused_redundancy.experiment.transfer import transfer_table
+from diffused_redundancy.explanations import transfer
+
+expected = [name for name in SELECTIONS if name not in chosen_orders.LEAST]
+transferred = transfer_table(everywhere, by_net, expected)
+session.table(transferred, "transfer", show=False)
+panels = transfer.transfer_panels(transferred, 0.1)
 if len(layers) > 1 and panels:
     session.figure(
         figures.matrix_figure(
@@ -195,13 +230,34 @@ if len(layers) > 1 and panels:
             rows=2,
             decimals=1,
             axes_labels=("used on", "chosen on"),
+            row_labels=("CKA", "accuracy"),
         ),
         "transfer",
         alt="Gains of neurons chosen on one task and used on another, over random neurons, with a "
         "tenth of the layer: one matrix for each way of choosing, CKA in the first row and "
         "accuracy in the second.",
     )
-session.say(chosen_orders.describe_transfer(transferred, 0.1))
+
+# %% [markdown]
+# The share of a gain that is *kept* is the mean gain of neurons that were chosen on another task,
+# over that of neurons chosen on the task itself. Intervals are of 95% over networks (of the share, by
+# Fieller's theorem); the tasks and their images are the same for all. The table is of accuracy.
+
+# %%
+kept = transfer.kept_table(transferred, 0.1)
+session.table(kept, "transfer-kept", show=False)
+session.say(transfer.describe_transfer(kept, 0.1))
+if len(kept):
+    session.table(transfer.shown_kept(kept, "ridge_accuracy"), "transfer-shown")
+
+# %% [markdown]
+# One case in full: accuracy (%) on the first task, of the first network, with a twentieth of its
+# neurons, by the task that they were chosen on. These are single subsets.
+
+# %%
+values = transfer.shown_values(transferred, first, first_task, 0.05)
+if len(values):
+    session.table(values, "transfer-values")
 
 # %% [markdown]
 # ## Which single neurons matter?
@@ -220,8 +276,9 @@ session.say(chosen_orders.describe_transfer(transferred, 0.1))
 # Among hundreds of neurons some will seem to help or to harm by chance. A neuron is called *clear*
 # if it is so with a false discovery rate of 5% (Benjamini and Hochberg) over the neurons of a task.
 # What chance alone would give is told by drawing the sign of each image's differences at random,
-# the same for all neurons. In experiments drawn from the test images at hand, the share of clear
-# neurons with the wrong sign is in the table (it should be below 5%).
+# the same for all neurons. Intervals are of 95%, over test images (of CKA: train images), with the
+# trained probe held fixed. CKA cannot rise when a neuron goes, so there it is only asked how far it
+# falls.
 
 # %% papermill_description=neurons
 from diffused_redundancy.experiment import single_neurons as removed
@@ -230,6 +287,7 @@ from diffused_redundancy.explanations import single_neurons
 neurons = {task: removed.single_neurons(layer) for task, layer in layers.items()}
 session.table(removed.neurons_table(neurons), "neurons", show=False)
 session.table(removed.summary_table(neurons), "neurons-summary", show=False)
+session.say(single_neurons.describe_neurons(neurons))
 
 # %%
 session.figure(
@@ -241,25 +299,27 @@ session.figure(
     "and what the sorted values would be if no neuron had any effect; one plot for each task.",
 )
 session.table(single_neurons.shown_summary(neurons), "neurons-shown")
-session.say(single_neurons.describe_neurons(neurons))
+session.say(single_neurons.describe_clear(neurons))
 
 # %% [markdown]
-# The band holds a 95% interval for each neuron over test images, with the trained probe held fixed;
-# the dashed line is what sorting alone makes of noise. A neuron that is pure noise truly harms a
-# probe a little, because its weight was fitted to chance: so the question is not whether harm
-# exists, but whether it amounts to anything. In the table, the neuron that is worth most is found on
-# one half of the test images and measured on the other, so that it does not owe its place to luck;
-# the last two columns are the rank correlation of all effects between the two halves of the test
-# images, for one probe, and for two probes trained on one half of the train images each.
+# Scales differ between the plots. The band holds a 95% interval for each neuron; the dashed line is
+# what sorting alone makes of noise. A neuron that is pure noise truly harms a probe a little, because
+# its weight was fitted to chance: so the question is not whether harm exists, but whether it amounts
+# to anything. In the table, the *best neuron* is found on one half of the test images and measured on
+# the other, so that it does not owe its place to luck. *Same ranking* is the rank correlation of all
+# effects between the two halves of the test images, for one probe, and for two probes trained on one
+# half of the train images each.
+#
+# The same on every network of `NETS`. Harm is also tested for by itself (one-sided), over the
+# neurons of all tasks and networks at once. And what harm can there be at most? The largest that is
+# not excluded, at 95% for all of them at once (by Student's $t$, Bonferroni), stands beside the
+# largest help.
 
 # %% papermill_description=others
-everywhere = {
-    name: {title: session.layer(net, task) for title, task in tasks.items()}
-    for name, net in session.titles().items()
-}
 counts = removed.counts_table(everywhere)
 session.table(counts, "neurons-over-networks", show=False)
 session.say(single_neurons.describe_counts(counts))
+session.table(single_neurons.shown_counts(counts), "counts-shown")
 
 # %% [markdown]
 # ## Does it help to remove those that seem to harm?
@@ -268,16 +328,22 @@ session.say(single_neurons.describe_counts(counts))
 # many without which a task gets better, and see in them a reason why random removal costs little.
 # The test of that is to remove them *all at once* and look at images that had no say: all neurons
 # that seem to harm on one half of the test images, judged on the other half, and the other way
-# round. Beside it stand as many neurons at random.
+# round; the probe is refitted without them. A neuron *seems* to harm if its mean over one half is
+# below 0. How well half of the test images can choose is told by *same ranking: other test images*
+# above. Against the whole layer the loss says whether removing helps; against as many neurons at
+# random, whether those that seem to harm are needed less than others. A case counts where its 95%
+# interval leaves out 0: over test images, one at a time.
 
 # %%
 session.table(removed.removal_table(neurons), "removals", show=False)
-session.table(single_neurons.shown_removals(neurons), "removals-shown")
 session.say(single_neurons.describe_removals(neurons))
+shown = single_neurons.shown_removals(neurons)
+if len(shown):
+    session.table(shown, "removals-shown")
 
 # %% [markdown]
 # A probe whose penalty is too weak fits noise, and to remove neurons then does what a penalty would
-# do. So this hangs on the penalty:
+# do. So this depends on the penalty:
 
 # %% papermill_description=penalties
 harm_at = removed.penalties_table(layers)

@@ -14,7 +14,7 @@ from diffused_redundancy.experiment import chosen_orders as measured
 from diffused_redundancy.experiment.chosen_orders import OrderGain
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
 from diffused_redundancy.explanations import chosen_orders
-from diffused_redundancy.findings import probing, similarity, tables
+from diffused_redundancy.findings import probing, similarity
 from diffused_redundancy.measures.features import Features
 from diffused_redundancy.measures.gains import Gain
 from diffused_redundancy.measures.image_groups import halves_of
@@ -50,37 +50,15 @@ def test_own_gains_are_those_of_the_curves(curves):
     table = measured.gains_table(gains)
     assert set(table["k"]) == {3, 6, 12, 4}  # 4: all of the discriminant directions
     for row in table.itertuples():
-        kinds = (cka if row.measure == "cka" else accuracy)[row.used_on]
+        kinds = (cka if row.measure == "cka" else accuracy)[row.task]
         random = kinds["random"].at(row.k)
         value = kinds[row.selection].at(row.k)[0]
         assert row.value == value and row.gain == pytest.approx(value - random.mean())
         assert row.beaten == (random < value).sum() and row.orders == len(random)
-        assert row.chosen_on == row.used_on and row.low <= row.gain <= row.high
+        assert row.low <= row.gain <= row.high
     for _, rows in table.groupby("measure"):
         assert rows["p_holm"].to_numpy() == pytest.approx(holm(rows["p"]))
     assert np.isnan(table[table["k"] == 4]["fraction"]).all()
-
-
-def test_transfer_holds_every_pair_and_agrees_with_own_gains(layers, curves):
-    cka, accuracy = curves
-    random = {"cka": tables.of_selection(cka), "ridge_accuracy": tables.of_selection(accuracy)}
-    transferred = measured.transferred_gains(layers, random, SELECTIONS)
-    assert len(transferred) == 2 * 2 * 2 * 3 * 3  # pairs, measures, selections of neurons, sizes
-    own = measured.gains_table(measured.own_gains(cka) + measured.own_gains(accuracy))
-    keys = ["measure", "selection", "chosen_on", "used_on", "k"]
-    both = own.merge(measured.gains_table(transferred), on=keys, suffixes=("", "_again"))
-    assert len(both) == 2 * 2 * 3 * 3
-    assert both["gain_again"].to_numpy() == pytest.approx(both["gain"].to_numpy())
-    one, other = layers["one"], layers["other"]
-    order = dr.ordering("pivoted_qr", other.statistics)
-    held_out = dr.SufficientStatistics.from_features(one.features.X_test)
-    (found,) = (
-        gain
-        for gain in transferred
-        if (gain.measure, gain.selection, gain.chosen_on, gain.used_on, gain.fraction)
-        == ("cka", "pivoted_qr", "other", "one", 0.1)
-    )
-    assert found.gain.value == pytest.approx(dr.cka_curve(held_out, order).at(6)[0])
 
 
 def test_gains_of_a_further_network_are_those_of_few_orders(layers):
@@ -130,55 +108,49 @@ def test_sizes_outside_the_band():
     assert (row["above"], row["above_from"], row["above_to"]) == (2, 1, 2)
     assert (row["below"], row["below_from"], row["sizes"]) == (1, 3, 3)
     shown = chosen_orders.shown_outside(measured.outside_table({"t": kinds}))
-    assert shown.to_dict("records") == [{"selection": "variance", "t": "2 (1 to 2)"}]
+    assert shown.to_dict("records") == [{"selection": "largest variance", "t": "2 (1 to 2)"}]
 
 
 def gain_of(gain: float, *, p: float = 1e-9, beaten: int = 10, **given: object) -> OrderGain:
-    what = {"measure": "ridge_accuracy", "selection": "variance", "fraction": 0.1}
-    what |= {"chosen_on": "A", "used_on": "A", **given}
-    draws = gain + 0.01 * np.linspace(-1, 1, 101) / 0.95  # 95% of them within a hundredth
-    return OrderGain(
-        **what, gain=Gain(6, 0.5 + gain, gain, gain - 0.01, gain + 0.01, p, beaten, 10), draws=draws
-    )
+    what = {"measure": "ridge_accuracy", "selection": "variance", "fraction": 0.1, "task": "A"}
+    ends = gain - 0.01, gain + 0.01
+    return OrderGain(**{**what, **given}, gain=Gain(6, 0.5 + gain, gain, *ends, p, beaten, 10))
 
 
 def test_what_is_said_of_gains_follows_from_them():
-    table = measured.gains_table([gain_of(0.05), gain_of(-0.03, used_on="B", beaten=2)])
-    said = chosen_orders.describe_gains(table, table)
-    assert "of 2 gains in ridge accuracy, 1 are clearly above and 1 clearly below" in said
-    assert "1 are beyond the best of 10 random orders, where chance would put 0.2" in said
-    assert "The largest is +5.0 points (+4.0 to +6.0), of variance on A with 6 neurons" in said
-    assert "differs by +0.000 to +0.000" in said
+    lost = gain_of(-0.03, task="B", beaten=2, selection="greedy_cka")
+    least = gain_of(-0.5, selection="norm_least", beaten=0)  # nobody expects it to gain
+    table = measured.gains_table([gain_of(0.05), lost, least])
+    said = chosen_orders.describe_gains(table)
+    assert "accuracy:** 1 of 2 choices are clearly better than random neurons, 1 clearly" in said
+    assert "1 beat the best of 10 random orders; chance would give 0.18" in said
+    assert "gain is +5.0 points (+4.0 to +6.0), of largest variance on A with 6 neurons" in said
+    assert "loss is -3.0 points (-4.0 to -2.0), of greedy CKA on B with 6 neurons." in said
     unsure = measured.gains_table([gain_of(0.05, p=0.2), gain_of(-0.03, p=0.03, beaten=0)])
-    said = chosen_orders.describe_gains(unsure, unsure)
-    assert "0 are clearly above and 0 clearly below" in said  # 0.03 twice is above 5%
-    assert "No way" in chosen_orders.describe_gains(measured.gains_table([]), table)
-    train = table.assign(gain=table["gain"] + 0.02)
-    assert "by +0.020 to +0.020" in chosen_orders.describe_gains(table, train)
+    said = chosen_orders.describe_gains(unsure)
+    assert "0 of 2 choices are clearly better" in said and "0 clearly worse" in said  # 0.03 twice
+    assert "loss" not in said
+    assert "No way" in chosen_orders.describe_gains(measured.gains_table([]))
+    both = measured.gains_table([gain_of(0.05), gain_of(0.02, measure="cka")])
+    assert chosen_orders.describe_gains(both).count("**What to see,") == 2
 
 
-def test_what_is_said_of_transfer_follows_from_it():
-    own = [gain_of(0.05), gain_of(0.03, chosen_on="B", used_on="B")]
-    other = [gain_of(0.01, used_on="B"), gain_of(-0.03, chosen_on="B")]
-    said = chosen_orders.describe_transfer(own + other, 0.1)
-    assert "of variance together" in said
-    assert "+4.0 points (+3.0 to +5.0) where they were chosen on the task itself" in said
-    assert "-1.0 points (-2.0 to +0.0) where on another, a difference of +5.0 points" in said
-    assert "two tasks" in chosen_orders.describe_transfer(own, 0.1)
-    table = measured.gains_table(own + other)
-    ((title, names, values),) = chosen_orders.transfer_panels(table, 0.1)
-    assert names == ["A", "B"] and "variance" in title and "accuracy" in title
-    assert np.asarray(values) == pytest.approx(np.array([[5, 1], [-3, 3]]))
+def test_how_a_choice_flatters_itself():
+    table = measured.gains_table([gain_of(0.05, measure="cka"), gain_of(0.0, task="B")])
+    train = table.assign(gain=table["gain"] + [0.02, -0.01])
+    said = chosen_orders.describe_flattery(table[:1], train)
+    assert "differ by +0.020 to +0.020" in said
+    assert chosen_orders.describe_flattery(table[:0], train) == ""
 
 
 def test_networks_are_the_unit():
     rng = np.random.default_rng(0)
     nets = {
-        f"n{i}": [gain_of(0.05 + rng.normal(0, 0.002)), gain_of(rng.normal(0, 0.05), used_on="B")]
+        f"n{i}": [gain_of(0.05 + rng.normal(0, 0.002)), gain_of(rng.normal(0, 0.05), task="B")]
         for i in range(5)
     }
     table = measured.networks_table(nets)
-    first = table[table["used_on"] == "A"].iloc[0]
+    first = table[table["task"] == "A"].iloc[0]
     values = [some[0].gain.gain for some in nets.values()]
     half = 2.776 * np.std(values, ddof=1) / np.sqrt(5)
     assert first["gain"] == pytest.approx(np.mean(values))
@@ -187,14 +159,49 @@ def test_networks_are_the_unit():
     assert table["p"].to_numpy() == pytest.approx(
         [ttest_1samp([some[i].gain.gain for some in nets.values()], 0).pvalue for i in (0, 1)]
     )
-    said = chosen_orders.describe_networks(table)
-    assert "over 5 networks" in said and "Holm's correction for 2" in said
-    assert "with 10% of the neurons 1 of 2 are clearly above 0 and 0 clearly below" in said
+    means = chosen_orders.mean_gains(nets)
+    said = chosen_orders.describe_networks(table, means)
+    assert "over 5 networks, 1 of 2 gains in accuracy are clearly above 0 and 0 below" in said
     (row,) = chosen_orders.shown_networks(table, "ridge_accuracy").to_dict("records")
     assert row["A"].endswith("*") and not row["B"].endswith("*") and row["kept"] == "10%"
-    alone = measured.networks_table({"n0": nets["n0"]})
-    assert "two networks" in chosen_orders.describe_networks(alone)
-    assert "two networks" in chosen_orders.describe_networks(measured.networks_table({"n0": []}))
+    for few in ({"n0": nets["n0"]}, {"n0": []}):
+        said = chosen_orders.describe_networks(
+            measured.networks_table(few), chosen_orders.mean_gains(few)
+        )
+        assert "two networks" in said
+
+
+def test_mean_gains_are_over_tasks_and_choices_and_vary_over_networks():
+    rng = np.random.default_rng(2)
+    gains = rng.normal(0.02, 0.01, (5, 2, 2, 2))  # networks, sizes, tasks, selections
+    nets = {
+        f"n{i}": [
+            *(
+                gain_of(gains[i, s, t, c], fraction=fraction, task=task, selection=name)
+                for s, fraction in enumerate((0.05, 0.2))
+                for t, task in enumerate("AB")
+                for c, name in enumerate(("variance", "pivoted_qr"))
+            ),
+            gain_of(-0.5, selection="norm_least", fraction=0.05),
+            gain_of(0.9, selection="pca", fraction=0.05),
+        ]
+        for i in range(5)
+    }
+    means = chosen_orders.mean_gains(nets)
+    assert means["fraction"].tolist() == [0.05, 0.2]
+    for row, values in zip(means.itertuples(), gains.mean((2, 3)).T, strict=True):
+        interval = ttest_1samp(values, 0).confidence_interval(0.95)
+        assert row.gain == pytest.approx(values.mean())
+        assert (row.low, row.high) == pytest.approx(tuple(interval))
+        assert row.above_0 == (values > 0).sum() and row.networks == 5
+    said = chosen_orders.describe_networks(measured.networks_table(nets), means)
+    few, many = means.itertuples()
+    assert f"accuracy is {100 * few.gain:+.1f} points with 5% of the neurons, and " in said
+    ends = f"{100 * many.gain:+.1f} ({100 * many.low:+.1f} to {100 * many.high:+.1f}) with 20%."
+    assert ends in said
+    first, second = chosen_orders.shown_means(means).to_dict("records")
+    assert first["kept"] == "5%" and second["networks above 0, accuracy"] == "5 of 5"
+    assert second["mean gain in accuracy, points"] == ends.removesuffix(" with 20%.")
 
 
 def test_all_directions_of_networks_are_compared_whatever_their_width():
@@ -210,21 +217,31 @@ def test_what_is_said_of_luck_follows_from_it():
     values = 0.5, 0.4, 0.42, 0.58, 0.6, 0.1, 0.02, 0.01, 0.03
     luck = measured.Luck("ridge_accuracy", "A", 6, 100, *values)
     table = measured.luck_table([luck, replace(luck, task="B", left=0.0, left_low=-0.01)])
-    gains = measured.gains_table([gain_of(0.05), gain_of(-0.03, used_on="B")])
+    gains = measured.gains_table([gain_of(0.05), gain_of(-0.03, task="B")])
     said = chosen_orders.describe_luck(table, gains)
-    assert "the best of 100 random orders gains in ridge accuracy +10.0 to +10.0 points" in said
-    assert "+0.0 to +2.0 points on others, with an interval above 0 in 1 of 2 cases" in said
-    assert "(of 2 gains of chosen neurons 1 are larger)" in said
-    assert chosen_orders.shown_luck(table)["worst to best"].tolist() == ["0.400 to 0.600"] * 2
+    assert "the best of 100 random orders gains accuracy in 1 of 2 cases, by intervals" in said
+    assert "A choice by rule gains more than it in 1 of 2 for accuracy" in said
+    shown = chosen_orders.shown_luck(table, "ridge_accuracy")
+    assert shown["value, worst to best"].tolist() == ["40.0% to 60.0%"] * 2
+    assert shown["on other images, points"][0] == "+2.0 (+1.0 to +3.0)"
+    more = measured.luck_table(
+        [replace(luck, measure="cka"), replace(luck, orders=1000), replace(luck, task="B")]
+    )
+    said = chosen_orders.describe_luck(more, gains)
+    assert "the best of 100 random orders gains CKA in 1 of 1 cases" in said
+    assert " The best of 100 (1,000 on A) random orders gains accuracy in 2 of 2" in said
+    assert chosen_orders.shown_luck(more, "cka")["value, worst to best"][0] == "0.400 to 0.600"
+    assert "by rule" not in chosen_orders.describe_luck(more, gains[:0])
 
 
 def test_what_is_said_of_penalties_follows_from_them():
     frames = [
-        measured.gains_table([gain_of(0.05), gain_of(0.01, used_on="B")]).assign(times=t, moved=m)
+        measured.gains_table([gain_of(0.05), gain_of(0.01, task="B")]).assign(times=t, moved=m)
         for t, m in ((1.0, 0.0), (0.1, -0.01), (10.0, [0.03, 0.01]))
     ]
     said = chosen_orders.describe_penalties(pd.concat(frames))
-    assert "move by 1.0 points at most (1.0 on average) and 3.0 points at most (2.0" in said
+    assert "weaker moves these gains in accuracy by 1.0 points on average, 1.0 at most" in said
+    assert "stronger moves them by 2.0 and 3.0." in said
     assert "No gain" in chosen_orders.describe_penalties(frames[0])
 
 
@@ -241,9 +258,19 @@ def test_penalties_are_those_asked_for(layers):
 
 def test_discriminants_against_the_whole_layer():
     curve = made_curve([0.5, 0.6, 0.7, 0.8], "lda", full=0.7, sizes=[1, 2, 3, 4], d=60)
-    said = chosen_orders.describe_discriminants({"A": {"lda": curve}})
-    assert "+10.0 with 4 and -10.0 with 2 on A" in said
-    assert "No discriminant" in chosen_orders.describe_discriminants({"A": {}})
+    other = made_curve([0.7, 0.65], "lda", full=0.7, sizes=[1, 2], d=60)
+    table = chosen_orders.discriminants_table({"A": {"lda": curve}, "B": {"lda": other}, "C": {}})
+    assert table["k"].tolist() == [4, 2, 2, 1]
+    assert table["difference"].to_numpy() == pytest.approx([0.1, -0.1, -0.05, 0])
+    said = chosen_orders.describe_discriminants(table)
+    assert "differs from the whole layer's by -5.0 (B) to +10.0 points (A)." in said
+    assert "With half of them, by -10.0 (A) to +0.0 points (B)." in said
+    first, _ = chosen_orders.shown_discriminants(table).to_dict("records")
+    assert first == {"task": "A", "all, points": "+10.0 with 4", "half, points": "-10.0 with 2"}
+    alone = chosen_orders.describe_discriminants(table[:2].assign(low=-0.5, high=0.5))
+    assert "layer's by +10.0 points (-50.0 to +50.0). With half of them, by -10.0" in alone
+    none = chosen_orders.discriminants_table({"A": {}})
+    assert "No discriminant" in chosen_orders.describe_discriminants(none)
 
 
 def test_panels_are_differences_and_leave_out_the_least(curves):
@@ -256,17 +283,22 @@ def test_panels_are_differences_and_leave_out_the_least(curves):
     ]
     first = panels[0]
     assert [line.selection for line in first.curves] == ["random", "variance", "pivoted_qr", "lda"]
+    assert len({line.look for line in first.curves}) == 4
     assert first.curves[0].values.mean(0) == pytest.approx(np.zeros(60), abs=1e-12)
     cka = curves[0]["one"]
     assert first.curves[1].values == pytest.approx(cka["variance"].values - cka["random"].mean)
     accuracy, of_accuracy = panels[1].curves[1], curves[1]["one"]
     gained = of_accuracy["variance"].values - of_accuracy["random"].mean
     assert accuracy.values == pytest.approx(100 * gained) and panels[1].axis == "points gained"
-    assert first.limits[0] < first.curves[0].values.min() and first.limits[1] > 0
+    for one in panels:  # all is shown
+        shown = [line.values for line in one.curves[1:]]
+        assert one.limits[0] < min(one.curves[0].values.min(), *(line.min() for line in shown))
+        assert one.limits[1] > max(line.max() for line in shown)
     many = made_curve(np.random.default_rng(0).random((300, 5)))
     (panel,) = chosen_orders.gain_panels({"t": {"random": many}})
-    inner, outer = panel.curves
+    outer, inner = panel.curves
     assert len(inner.values) == 294 and len(outer.values) == 300
+    assert inner.band[0] == "middle 98% of them" and inner.band[1] > outer.band[1]
     assert np.ptp(inner.values, 0).max() < np.ptp(outer.values, 0).max()
 
 

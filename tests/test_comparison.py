@@ -18,6 +18,7 @@ from diffused_redundancy.uncertainty.comparison import (
     mean_with_interval,
     permutation_p,
     pooled_sd,
+    ratio_with_interval,
     seeds_needed,
     smallest_permutation_p,
 )
@@ -298,3 +299,29 @@ def test_the_interval_of_a_mean_is_scipys():
     assert mean_with_interval([*values, NAN]) == pytest.approx((0.525, *interval))
     assert mean_with_interval([0.3]) == pytest.approx((0.3, NAN, NAN), nan_ok=True)
     assert np.isnan(mean_with_interval([])).all()
+
+
+def test_a_ratio_holds_what_its_interval_is_made_of():
+    """r is an end if 0 is an end of the interval of the mean of ours - r theirs; no end without a
+    clear denominator.
+    """
+    rng = np.random.default_rng(0)
+    theirs = rng.normal(3, 0.5, 6)
+    ours = 0.4 * theirs + rng.normal(0, 0.2, 6)
+    ratio, low, high = ratio_with_interval(ours, theirs)
+    assert ratio == pytest.approx(ours.mean() / theirs.mean()) and low < ratio < high
+    for end, side in ((low, 1), (high, 2)):
+        assert mean_with_interval(ours - end * theirs)[side] == pytest.approx(0, abs=1e-12)
+    unclear = ratio_with_interval(ours, theirs - theirs.mean() + 0.01)
+    assert np.isnan(unclear[1:]).all()
+    assert np.isnan(ratio_with_interval([1.0], [2.0])[1:]).all()
+
+
+def test_the_interval_of_a_ratio_covers():
+    rng = np.random.default_rng(1)
+    held = 0
+    for _ in range(1000):
+        theirs = rng.normal(3, 1, 5)
+        _, low, high = ratio_with_interval(0.5 * theirs + rng.normal(0, 0.5, 5), theirs)
+        held += not (low > 0.5 or high < 0.5)  # without ends everything is held
+    assert 0.93 < held / 1000 < 0.97

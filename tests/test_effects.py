@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from diffused_redundancy.probes.neuron_removal import without_each
 from diffused_redundancy.uncertainty.effects import (
+    below_at_once,
     by_chance,
     effects_of,
     rank_correlation,
     wrong_signs,
 )
-from scipy.stats import spearmanr, ttest_1samp
+from scipy.stats import false_discovery_control, spearmanr, ttest_1samp
 
 
 def made(m: int = 150, d: int = 40, seed: int = 0, size: float = 0.3) -> np.ndarray:
@@ -68,6 +69,36 @@ def test_chance_names_next_to_nothing():
     assert by_chance(made(size=0)).ranked == pytest.approx(nothing, abs=0.03)
     again = by_chance(made())
     assert np.array_equal(again.above, chance.above) and again.raised == chance.raised
+
+
+def test_harm_is_tested_for_alone_over_all_families():
+    families = [made(seed=seed)[:, some] for seed, some in ((1, slice(4)), (2, slice(4, 40)))]
+    p = np.concatenate([ttest_1samp(one, 0, alternative="less").pvalue for one in families])
+    expected = false_discovery_control(p) <= 0.05
+    named = below_at_once([effects_of(one) for one in families])
+    assert [len(one) for one in named] == [4, 36]
+    assert np.concatenate(named).tolist() == expected.tolist() and 0 < expected.sum() < 20
+
+
+def test_many_that_help_do_not_make_others_harm():
+    """Corrected together with what helps, noise would be named as harm."""
+    rng = np.random.default_rng(3)
+    helps, noise = rng.standard_normal((200, 2000)) + 1, rng.standard_normal((200, 2000))
+    together = effects_of(np.hstack([helps, noise]))
+    assert together.below.sum() > 10
+    harm = below_at_once([effects_of(helps), effects_of(noise)])
+    assert sum(one.sum() for one in harm) == 0
+
+
+def test_bounds_hold_at_once():
+    truth, held = np.tile([0.2, -0.1], 20), 0
+    for seed in range(300):
+        values = np.random.default_rng(seed).standard_normal((60, 40)) + truth
+        held += (effects_of(values).bound(40) <= truth).all()
+    assert 0.92 < held / 300 < 0.98
+    one = effects_of(made())
+    scipys = ttest_1samp(made(), 0, alternative="greater").confidence_interval(1 - 0.05 / 7)
+    assert one.bound(7) == pytest.approx(scipys.low)
 
 
 def test_wrong_signs_are_counted():

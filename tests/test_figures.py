@@ -104,6 +104,30 @@ def test_four_entries_of_a_legend_keep_their_pairs():
     assert [columns(count) for count in (3, 4, 5)] == [3, 2, 3]
 
 
+def test_a_compact_figure_hides_a_y_label_only_where_it_repeats():
+    panels = [panel(axis=axis) for axis in ("CKA", "points", "CKA", "CKA")]
+    drawn = figures.curves_figure(panels, compact=True)
+    assert [part.get_ylabel() for part in drawn.axes] == ["CKA", "points", "CKA", ""]
+
+
+def test_a_band_is_in_the_legend_if_it_has_a_name():
+    line = Line.of(made_curve([[0.5, 0.6], [0.7, 0.8]]), band=("worst to best", 0.6))
+    drawn = figures.curves_figure([Panel("t", 2, [line])])
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == [
+        "random neurons",
+        "worst to best",
+    ]
+    assert drawn.axes[0].collections[0].get_alpha() == 0.6
+
+
+def test_numbers_in_matrices_are_black_but_on_the_darkest_cells():
+    values = np.array([[10.0, 10.1], [-9.9, -11.0]])
+    how = {"rows": 1, "row_labels": ["CKA"], "axes_labels": ("used on", "chosen on")}
+    (part,) = figures.matrix_figure([("t", ["a", "b"], values)], -15, 15, decimals=1, **how).axes
+    assert [text.get_color() for text in part.texts] == ["black", "white", "black", "white"]
+    assert part.get_ylabel() == "CKA\nchosen on"
+
+
 def test_a_line_is_named_and_looks_as_said():
     line = Line.of(made_curve([0.5, 0.6], sizes=[1, 9], d=9), name="mine", look=3)
     assert line.label == "mine" and line.marked and figures.look_of(line) == figures.LOOKS[3]

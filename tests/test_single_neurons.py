@@ -7,6 +7,7 @@ from dataclasses import replace
 import diffused_redundancy as dr
 import numpy as np
 import pandas as pd
+import plain
 import pytest
 from conftest import make_layer
 from diffused_redundancy.experiment import single_neurons as removed
@@ -15,6 +16,7 @@ from diffused_redundancy.explanations import single_neurons
 from diffused_redundancy.measures.features import Features
 from diffused_redundancy.measures.image_groups import halves_of
 from diffused_redundancy.probes.neuron_removal import without_each, without_some
+from diffused_redundancy.uncertainty.effects import below_at_once, effects_of
 from scipy.stats import spearmanr
 
 
@@ -51,7 +53,9 @@ def test_effects_are_those_of_the_probe(layer, found):
     assert found.ranks["variance"][0] == pytest.approx(
         spearmanr(found.loss.mean, X.var(0)).statistic, abs=0.01
     )
-    assert (found.cka_error > 0).all() and found.d == 30
+    lost = [1 - plain.cka(np.delete(X, i, 1), X) for i in range(30)]
+    assert found.cka.mean == pytest.approx(lost, abs=1e-9) and found.d == 30
+    assert (found.cka.low < found.cka.mean).all() and found.cka.above.sum() > 20
 
 
 def test_what_is_most_important_is_found_on_other_images(layer, found):
@@ -115,16 +119,52 @@ def test_removing_noise_pays_where_the_penalty_is_too_weak(layer):
     assert weak.loss_high < 0 and weak.loss < strong.loss and weak.loss < weak.random_loss
     assert weak.harm > strong.harm
     said = single_neurons.describe_penalties(table)
-    assert said.startswith("At 0.1 times the penalty") and "the loss falls on 1 of 1 tasks" in said
-    assert f"{weak.harm} neurons clearly harm" in said
+    fall = f"{100 * weak.loss:+.2f} ({100 * weak.loss_low:+.2f} to {100 * weak.loss_high:+.2f})%"
+    assert said.startswith("With a penalty 10 times weaker, removing all that seem to harm")
+    assert f"lowers it on 1 of 1 tasks (noise: {fall})" in said
+    assert "With one 10 times stronger, on none." in single_neurons.describe_penalties(
+        table.assign(loss_high=[weak.loss_high, 0.1])
+    )
 
 
 def test_counts_over_networks(layer, found):
-    table = removed.counts_table({"n1": {"A": layer}, "n2": {"A": layer}})
-    assert table["help"].tolist() == [found.loss.above.sum()] * 2
-    said = single_neurons.describe_counts(table.assign(harm=[0, 3]))
-    assert f"{found.loss.above.sum()} clearly help and 0 to 3 clearly harm on A" in said
-    assert "holds one network" in single_neurons.describe_counts(table[:1])
+    other = ProbedLayer(lambda: layer.features.images(np.arange(75)))
+    table = removed.counts_table({"n1": {"A": layer}, "n2": {"A": other}})
+    each = [removed.without_each_neuron(one) for one in (layer, other)]
+    effects = [effects_of(one["loss"] / one["full_loss"].mean()) for one in each]
+    assert table["help"].tolist() == [one.above.sum() for one in effects]
+    assert table["at_once"].tolist() == [one.sum() for one in below_at_once(effects)]
+    assert table["excluded"].tolist() == pytest.approx(
+        [max(0, -one.bound(60).min()) for one in effects], rel=1e-3
+    )
+    assert table["largest"][0] == pytest.approx(found.loss.mean.max(), rel=1e-4)
+
+
+def counts(**given: list) -> pd.DataFrame:
+    """Two networks and tasks."""
+    rest = {"help": [0, 5, 2, 9], "harm": [0, 3, 0, 0], "at_once": [0, 2, 0, 0]}
+    rest |= {"excluded": [0.01, 0.002, 0.008, 0.001], "largest": [0.005, 0.004, 0.006, 0.003]}
+    nets = {"net": ["n1", "n1", "n2", "n2"], "case": ["A", "B"] * 2, "neurons": [30] * 4}
+    return pd.DataFrame({**nets, **rest, **given})
+
+
+def test_what_is_said_of_counts_follows_from_them():
+    said = single_neurons.describe_counts(counts())
+    assert "in 2 networks, 0 to 9 neurons clearly help a task and 0 to 3 clearly harm it" in said
+    assert "over all 120 pairs of a neuron and a task at once, 2 clearly harm (B)" in said
+    assert "Harm above 0.20% (B) to 1.00% (A) of the loss is excluded; on A that is more" in said
+    first, second = single_neurons.shown_counts(counts()).to_dict("records")
+    assert first["clearly help"] == "0 to 2" and second["clearly harm, all at once"] == "2 of 60"
+    assert (first["harm excluded above, % of loss"], second["largest help, % of loss"]) == (
+        "1.00",
+        "0.40",
+    )
+    strong = single_neurons.describe_counts(
+        counts(largest=[0.1] * 4, harm=[0] * 4, at_once=[0] * 4)
+    )
+    assert "more than the largest help" not in strong and "0 clearly harm it" in strong
+    assert "at once, none clearly harms." in strong
+    assert "in 1 network, 0 to 5 neurons" in single_neurons.describe_counts(counts()[:2])
 
 
 def test_tables_hold_every_neuron_and_rule(found):
@@ -148,36 +188,50 @@ def test_ranked_panels_are_sorted(found):
 
 
 def test_what_is_said_follows_from_the_numbers(found):
-    case = {"A": found}
-    said = single_neurons.describe_neurons(case)
-    assert f"of 30 neurons {found.loss.above.sum()} clearly help and " in said
-    assert f"{found.loss.below.sum()} clearly harm the loss (A;" in said
+    helpful, harmful = int(found.loss.above.sum()), int(found.loss.below.sum())
+    said = single_neurons.describe_neurons({"A": found})
+    assert f"{helpful} of 30 neurons clearly help the loss" in said
+    assert f"; {harmful} clearly harm it." if harmful else "; none clearly harms it." in said
     clear = int((found.accuracy.above | found.accuracy.below).sum())
     assert f"In accuracy {clear or 'none'} {'are' if clear > 1 else 'is'} clear" in said
-    shown = single_neurons.shown_summary(case)
-    assert shown["clearly help"].tolist() == [found.loss.above.sum()]
+    turned = replace(found, loss=effects_of(-np.random.default_rng(0).normal(1, 1, (50, 30))))
+    said = single_neurons.describe_neurons({"A": found, "B": turned})
+    assert f"0 (B) to {helpful} (A) of 30 neurons" in said and "to 30 (B) clearly harm it" in said
+    most = replace(found, most_accuracy=(0.5, 0.4, 0.6))
+    said = single_neurons.describe_neurons({"A": found, "B": most})
+    assert "the largest estimate is +50.00 (+40.00 to +60.00) points (B)" in said
+    (shown,) = single_neurons.shown_summary({"A": found}).to_dict("records")
+    assert shown["clearly help"] == helpful
+    assert shown["CKA falls by, at most"].startswith(f"{found.cka.mean.max():.5f} (")
+    checks = single_neurons.describe_clear({"A": replace(found, wrong_signs=0.04)})
+    assert f"falls without {found.cka.above.sum()} of" in checks and "at most 4.0%" in checks
 
 
-def removal(rule: str, loss: float, accuracy: float, neurons: int = 5) -> removed.Removal:
-    ends = [(value, value - 0.01, value + 0.01) for value in (loss, accuracy)]
-    return removed.Removal(rule, (neurons, neurons), *ends, 0.1, 0.1, *ends)
+def removal(
+    rule: str, loss: float, accuracy: float, *, saved: float = 0.0, neurons: int = 5
+) -> removed.Removal:
+    one, other, less = ((value, value - 0.01, value + 0.01) for value in (loss, accuracy, saved))
+    return removed.Removal(rule, (neurons, neurons), one, other, 0.1, 0.1, less, less)
 
 
 def test_what_is_said_of_removals_follows_from_them(found):
-    helps = removal("seem to harm the loss", -0.05, 0.02)
-    costs = removal("seem to harm accuracy", 0.03, 0.0)
+    helps = removal("seem to harm the loss", -0.05, 0.02, saved=-0.03)
+    costs = removal("seem to harm accuracy", 0.03, 0.0, saved=0.02)
     none = removal("clearly harm the loss", 0.0, 0.0, neurons=0)
-    case = {"A": replace(found, removals=(helps, costs, none))}
+    case = {
+        "A": replace(found, removals=(helps, costs, none)),
+        "B": replace(found, removals=(helps,)),
+    }
     said = single_neurons.describe_removals(case)
-    assert "the loss falls in 1 of 2 cases (neurons that seem to harm the loss on A)" in said
-    assert "and the contrary holds in 1, by intervals that leave out 0" in said
-    assert "at best it grows by -5.00 (-6.00 to -4.00)%" in said
-    assert "accuracy rises in 0 of 2 cases and the contrary holds in 1" in said
+    assert "lowers the loss in 2 of 3 cases and raises it in 1." in said
+    assert "Accuracy rises in 0 and falls in 2." in said
+    assert "Against as many random neurons, the loss is lower in 2 and higher in 1." in said
     nothing = {"A": replace(found, removals=(none,))}
     assert "no neuron seemed to harm" in single_neurons.describe_removals(nothing)
+    assert single_neurons.shown_removals(nothing).empty
     shown = single_neurons.shown_removals(case)
-    assert shown["removed"].tolist() == ["5 and 5", "5 and 5", "0 and 0"]
-    assert shown["loss grows by %"].tolist()[2] == "–"
+    assert shown["task"].tolist() == ["A", "A", "B"] and set(shown["removed"]) == {"5 and 5"}
+    assert shown["less that of random ones, %"].tolist()[1] == "+2.00 (+1.00 to +3.00)"
 
 
 def test_views_of_an_image_are_on_one_side_of_a_split():

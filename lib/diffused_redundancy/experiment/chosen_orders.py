@@ -1,11 +1,11 @@
-"""Orders of neurons that are chosen by looking at the train images, against random ones: on the
-task they were chosen on, on others, and against the luckiest of many random orders.
+"""Orders of neurons that are chosen by looking at the train images, against random ones and the
+luckiest of many.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy.stats import t
 
 from ..measures.cka import cka_curve
 from ..measures.curves import Curve, size_of
-from ..measures.gains import Gain, gain_at, gap_draws, outside
+from ..measures.gains import Gain, gain_at, outside
 from ..measures.image_groups import halves_of
 from ..measures.selections import SELECTIONS, orderings, orders
 from ..probes.probe import Arrays
@@ -41,38 +41,30 @@ class OrderGain:
     measure : str
         ``ridge_accuracy``, or ``cka`` on held-out images.
     selection : str
-    chosen_on, used_on : str
-        The task on whose train images it was chosen, and the one it was measured on.
+    task : str
+        On whose train images it was chosen.
     fraction : float
         Of the layer; NaN for all directions of a selection that has fewer.
     gain : Gain
-    draws : ndarray (resamples,), optional
-        Of the gain, over random orders and images.
     """
 
     measure: str
     selection: str
-    chosen_on: str
-    used_on: str
+    task: str
     fraction: float
     gain: Gain
-    draws: np.ndarray | None = field(default=None, repr=False)
 
 
-def _gains(
-    chosen: Curve, random: Curve, chosen_on: str, used_on: str, seed: int
-) -> Iterator[OrderGain]:
+def _gains(chosen: Curve, random: Curve, task: str) -> Iterator[OrderGain]:
     sizes = {size_of(fraction, random.d): fraction for fraction in FRACTIONS}
     last = int(chosen.sizes[-1])
     if last < max(sizes):  # there are fewer directions
         sizes.setdefault(last, float("nan"))
     for k, fraction in sizes.items():
-        at, their_at = chosen.column(k), random.column(k)
-        if at is None or their_at is None or k == random.d:
+        if chosen.column(k) is None or random.column(k) is None or k == random.d:
             continue
-        draws = gap_draws(chosen, [at], random, [their_at], seed=seed)
         gain = gain_at(chosen, random, k)
-        yield OrderGain(random.measure, chosen.selection, chosen_on, used_on, fraction, gain, draws)
+        yield OrderGain(random.measure, chosen.selection, task, fraction, gain)
 
 
 def own_gains(curves: Mapping[str, Mapping[str, Curve]]) -> list[OrderGain]:
@@ -85,10 +77,10 @@ def own_gains(curves: Mapping[str, Mapping[str, Curve]]) -> list[OrderGain]:
     """
     return [
         one
-        for seed, (task, kinds) in enumerate(curves.items())
+        for task, kinds in curves.items()
         for name, curve in kinds.items()
         if name != "random"
-        for one in _gains(curve, kinds["random"], task, task, seed)
+        for one in _gains(curve, kinds["random"], task)
     ]
 
 
@@ -99,40 +91,6 @@ def less_random(kinds: Mapping[str, Curve]) -> dict[str, np.ndarray]:
         name: curve.values - random.mean[np.searchsorted(random.sizes, curve.sizes)]
         for name, curve in kinds.items()
     }
-
-
-def transferred_gains(
-    layers: Mapping[str, ProbedLayer],
-    random: Mapping[str, Mapping[str, Curve]],
-    selections: Sequence[str],
-) -> list[OrderGain]:
-    """The gains of orders chosen on each task and used on each, itself included.
-
-    Parameters
-    ----------
-    layers : mapping from a task to ProbedLayer
-        Of one network.
-    random : mapping from ``cka`` and ``ridge_accuracy`` to a mapping from a task to Curve
-        Of random neurons; CKA on held-out images.
-    selections : sequence of str
-        Those of neurons that look at the data are used; others do not depend on the task, or are
-        directions.
-    """
-    chosen = [name for name in selections if name in looking()]
-    found: list[OrderGain] = []
-    for seed, (used_on, layer) in enumerate(layers.items()):
-        sizes = _sizes(layer)
-        for chosen_on, source in layers.items():
-            other = None if source is layer else source
-            for name in chosen:
-                curves = (
-                    layer.cka(name, [0], held_out=True, chosen_on=other),
-                    layer.ridge(name, [0], sizes=sizes, chosen_on=other),
-                )
-                for curve in curves:
-                    theirs = random[curve.measure][used_on]
-                    found += _gains(curve, theirs, chosen_on, used_on, seed)
-    return found
 
 
 def looking() -> list[str]:
@@ -306,7 +264,7 @@ def luck_of_accuracy(task: str, layer: ProbedLayer, seeds: Sequence[int]) -> lis
 
 def gains_table(gains: Sequence[OrderGain]) -> pd.DataFrame:
     """One row a gain; p values are corrected by Holm's procedure for all gains of a measure."""
-    kept = [field.name for field in fields(OrderGain) if field.name not in ("gain", "draws")]
+    kept = [field.name for field in fields(OrderGain) if field.name != "gain"]
     columns = [*kept, *(field.name for field in fields(Gain))]
     rows = [{**{name: getattr(one, name) for name in kept}, **asdict(one.gain)} for one in gains]
     return _with_holm(pd.DataFrame(rows, columns=columns))
@@ -345,7 +303,7 @@ def networks_table(gains: Mapping[str, Sequence[OrderGain]]) -> pd.DataFrame:
     and size; p values are corrected for all of a measure. ``gains`` are by network.
     """
     every = pd.concat([gains_table(some).assign(net=net) for net, some in gains.items()])
-    keys = ["measure", "used_on", "selection", "fraction"]
+    keys = ["measure", "task", "selection", "fraction"]
     rows = []
     for key, some in every.groupby(keys, sort=False, dropna=False):
         mean, low, high = mean_with_interval(some["gain"])

@@ -24,6 +24,7 @@ from ..uncertainty.bootstrap import interval_of_mean
 from ..uncertainty.effects import (
     ByChance,
     Effects,
+    below_at_once,
     by_chance,
     effects_of,
     rank_correlation,
@@ -96,8 +97,8 @@ class SingleNeurons:
         The whole layer's.
     objective : ndarray (d,)
         The growth of the objective on the train images, as a share.
-    cka, cka_error : ndarray (d,)
-        1 - CKA with the whole layer, and its standard error over images.
+    cka : Effects
+        1 - CKA with the whole layer, over groups of train images. (It cannot be below 0.)
     variance, norm : ndarray (d,)
         Of each neuron over the train images; the norm is divided by the root of their number.
     most_loss, most_accuracy : Interval
@@ -120,8 +121,7 @@ class SingleNeurons:
     full_loss: float
     full_accuracy: float
     objective: np.ndarray = field(repr=False)
-    cka: np.ndarray = field(repr=False)
-    cka_error: np.ndarray = field(repr=False)
+    cka: Effects = field(repr=False)
     variance: np.ndarray = field(repr=False)
     norm: np.ndarray = field(repr=False)
     most_loss: Interval
@@ -134,7 +134,7 @@ class SingleNeurons:
     @property
     def d(self) -> int:
         """Neurons."""
-        return len(self.cka)
+        return len(self.variance)
 
 
 def without_each_neuron(
@@ -239,7 +239,6 @@ def single_neurons(layer: ProbedLayer) -> SingleNeurons:
         without_each_neuron(layer, of_train=side)["loss"][half].mean(0)
         for side, half in enumerate(halves)
     ]
-    groups = len(found["cka_by_images"])
     return SingleNeurons(
         effects,
         effects_of(accuracy),
@@ -249,8 +248,7 @@ def single_neurons(layer: ProbedLayer) -> SingleNeurons:
         float(full_loss.mean()),
         float(full_right.mean()),
         found["objective"],
-        found["cka"],
-        found["cka_by_images"].std(0, ddof=1) / np.sqrt(groups),
+        effects_of(found["cka_by_images"]),
         found["variance"],
         found["norm"],
         _judged(loss[:, most].T, halves),
@@ -337,15 +335,33 @@ def _columns(one: Removal) -> dict[str, Any]:
 def counts_table(layers: Mapping[str, Mapping[str, ProbedLayer]]) -> pd.DataFrame:
     """How many neurons clearly help, and clearly harm, by their loss: one row a network and case,
     from layers by these.
+
+    ``help`` and ``harm`` are at a false discovery rate over the neurons of one row, ``at_once``
+    those that harm at one over all rows; ``excluded`` is the least harm that no neuron of the row
+    does, at 95% for all neurons of all rows, and ``largest`` the largest help, as shares of the
+    loss.
     """
-    rows = []
+    found: dict[tuple[str, str], Effects] = {}
     for net, cases in layers.items():
         for case, layer in cases.items():
-            effects = effects_of(without_each_neuron(layer)["loss"])
+            arrays = without_each_neuron(layer)
+            found[net, case] = effects_of(arrays["loss"] / np.float32(arrays["full_loss"].mean()))
             layer.release()
-            clear = {"help": int(effects.above.sum()), "harm": int(effects.below.sum())}
-            rows.append({"net": net, "case": case, "neurons": len(effects.mean), **clear})
-    return pd.DataFrame(rows)
+    family = sum(len(one.mean) for one in found.values())
+    harmful = below_at_once(list(found.values()))
+    return pd.DataFrame(
+        {
+            "net": net,
+            "case": case,
+            "neurons": len(one.mean),
+            "help": one.above.sum(),
+            "harm": one.below.sum(),
+            "at_once": named.sum(),
+            "excluded": max(0.0, -one.bound(family).min()),
+            "largest": one.mean.max(),
+        }
+        for ((net, case), one), named in zip(found.items(), harmful, strict=True)
+    )
 
 
 def neurons_table(found: Mapping[str, SingleNeurons]) -> pd.DataFrame:
@@ -354,12 +370,13 @@ def neurons_table(found: Mapping[str, SingleNeurons]) -> pd.DataFrame:
     for case, one in found.items():
         columns = {
             f"{name}_{what}": getattr(effects, what)
-            for name, effects in (("loss", one.loss), ("accuracy", one.accuracy))
+            for name, effects in (("loss", one.loss), ("accuracy", one.accuracy), ("cka", one.cka))
             for what in ("mean", "low", "high", "p", "q")
         }
         sizes = {"variance": one.variance, "norm": one.norm}
-        cka = {"cka": one.cka, "cka_error": one.cka_error, "objective": one.objective}
-        table = pd.DataFrame({"neuron": range(one.d), **sizes, **columns, **cka})
+        table = pd.DataFrame(
+            {"neuron": range(one.d), **sizes, **columns, "objective": one.objective}
+        )
         table.insert(0, "case", case)
         frames.append(table)
     return pd.concat(frames, ignore_index=True)
@@ -389,6 +406,7 @@ def summary_table(found: Mapping[str, SingleNeurons]) -> pd.DataFrame:
             row |= {f"{name}_harm_by_chance": chance.below.mean()}
             row |= {f"{name}_below_0": (effects.mean < 0).mean()}
             row |= {f"{name}_below_0_by_chance": chance.raised}
+        row |= {"cka_help": one.cka.above.sum()}
         intervals = {"most_loss": one.most_loss, "most_accuracy": one.most_accuracy}
         intervals |= {f"rank_correlation_{name}": rho for name, rho in one.ranks.items()}
         for name, (value, low, high) in intervals.items():

@@ -1,39 +1,66 @@
-"""Whether neurons that are chosen by looking at the train images beat random ones, on their own
-task and on others, and how lucky random ones can be.
+"""Whether neurons that are chosen by looking at the train images beat random ones, and how lucky
+random ones can be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from ..experiment.chosen_orders import FRACTIONS, OrderGain, less_random, looking
 from ..findings.figure_data import Line, Panel
-from ..findings.phrases import listed
 from ..findings.tables import Curves
 from ..measures.curves import MEASURES
 from ..measures.selections import SELECTIONS
-from ..uncertainty.bootstrap import percentile_interval
-from ..uncertainty.comparison import LEVEL, at_most
+from ..uncertainty.comparison import at_most, mean_with_interval
 
 LEAST = ("norm_least",)
 """Selections that take the least first: nobody expects them to gain."""
 
+LOOKS = (0, 3, 2, 4, 1, 11, 10, 5, 12, 13)
+"""Looks of lines that stand out from the grey of random orders, in turn."""
 
-def _told(measure: str, value: float, low: float = float("nan"), high: float = float("nan")) -> str:
+GREY = 8
+"""The look of random orders, where they are the ground that others are seen on."""
+
+
+def label_of(selection: str) -> str:
+    """What a way of choosing is called in tables and sentences.
+
+    >>> label_of("pivoted_qr"), label_of("variance"), label_of("lda")
+    ('pivoted QR', 'largest variance', 'discriminant directions')
+    """
+    label = SELECTIONS[selection].label.partition(" (")[0]
+    return label.removeprefix("neurons ").removeprefix("of ").removeprefix("by ")
+
+
+def told(measure: str, value: float, low: float = float("nan"), high: float = float("nan")) -> str:
     """A gain with its interval, in points of accuracy or in CKA."""
     factor, spec, unit = (100, "+.1f", " points") if MEASURES[measure].percent else (1, "+.3f", "")
     ends = f" ({factor * low:{spec}} to {factor * high:{spec}})" if low == low else ""
     return f"{factor * value:{spec}}{unit}{ends}"
 
 
-def _range(measure: str, values: pd.Series) -> str:
-    """From the least gain to the largest."""
-    return (
-        f"{_told(measure, values.min()).removesuffix(' points')} to {_told(measure, values.max())}"
-    )
+def cell(measure: str, value: float, low: float = float("nan"), high: float = float("nan")) -> str:
+    """The same for a table whose head names the unit."""
+    return told(measure, value, low, high).replace(" points", "")
+
+
+def by_measure(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each measure."""
+    return [(str(measure), rows) for measure, rows in table.groupby("measure", sort=False)]
+
+
+def _name(measure: str) -> str:
+    """What a measure is called in a sentence: CKA, or accuracy."""
+    return MEASURES[measure].name.split()[-1]
+
+
+def _chosen(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of neurons that are chosen to gain."""
+    return table[table["selection"].isin([name for name in looking() if name not in LEAST])]
 
 
 def gain_panels(*measured: Curves) -> list[Panel]:
@@ -48,186 +75,224 @@ def gain_panels(*measured: Curves) -> list[Panel]:
             random, measure = curves[task]["random"], MEASURES[curves[task]["random"].measure]
             unit = 100 if measure.percent else 1
             less = {name: unit * values for name, values in less_random(curves[task]).items()}
-            shown = [name for name in less if name not in LEAST]
-            lines = [Line(name, curves[task][name].sizes, less[name]) for name in shown]
-            cut = len(random.values) // 100
+            luck = less.pop("random")
+            lines = [_of_luck(random.sizes, luck, ("worst to best of them", 0.35))]
+            cut = len(luck) // 100
             if cut > 1:  # of fewer orders the best and the worst do as well
-                inner = np.sort(less["random"], 0)[cut:-cut]
-                lines.insert(0, Line("random", random.sizes, inner))
-            low, high = less["random"].min(), max(less[name].max() for name in shown)
+                inner = np.sort(luck, 0)[cut:-cut]
+                lines.append(_of_luck(random.sizes, inner, ("middle 98% of them", 0.6)))
+            shown = [name for name in less if name not in LEAST]
+            lines += [
+                Line(name, curves[task][name].sizes, less[name], look=LOOKS[place % len(LOOKS)])
+                for place, name in enumerate(shown)
+            ]
+            ends = [luck, *(less[name] for name in shown)]
+            low, high = min(one.min() for one in ends), max(one.max() for one in ends[1:] or ends)
             panels.append(
                 Panel(
-                    f"{task}, {measure.name.split()[-1]}",
+                    f"{task}, {_name(random.measure)}",
                     random.d,
                     lines,
                     axis="points gained" if measure.percent else "CKA gained",
-                    limits=(1.3 * float(low), 1.1 * float(high)) if low < high else None,
+                    limits=(1.1 * float(low), 1.1 * float(high)) if low < high else None,
                 )
             )
     return panels
+
+
+def _of_luck(sizes: np.ndarray, values: np.ndarray, band: tuple[str, float]) -> Line:
+    name = "mean of random orders"
+    return Line("random", sizes, values, name=name, look=GREY, band=band)
 
 
 def shown_outside(table: pd.DataFrame) -> pd.DataFrame:
     """For reading: at how many sizes a selection beats all random orders, from which to which."""
     ends = zip(table["above"], table["above_from"], table["above_to"], strict=True)
     cells = [f"{n} ({first:.0f} to {last:.0f})" if n else "0" for n, first, last in ends]
-    wide = table.assign(cells=cells).pivot(index="selection", columns="task", values="cells")
-    return wide.loc[table["selection"].unique(), table["task"].unique()].reset_index()
+    named = table.assign(cells=cells, selection=table["selection"].map(label_of))
+    wide = named.pivot(index="selection", columns="task", values="cells")
+    return wide.loc[named["selection"].unique(), table["task"].unique()].reset_index()
 
 
-def _of_neurons(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["selection"].isin(looking())]
-
-
-def _by_measure(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    return [(str(measure), rows) for measure, rows in table.groupby("measure", sort=False)]
-
-
-def describe_gains(table: pd.DataFrame, on_train: pd.DataFrame) -> str:
-    """Where choosing neurons pays; ``on_train``: CKA on the images that they were chosen on."""
-    if _of_neurons(table).empty:
-        return "No way of choosing neurons that looks at the train images was asked for."
-    sentences = []
-    for measure, rows in _by_measure(_of_neurons(table)):
+def describe_gains(table: pd.DataFrame) -> str:
+    """Where choosing neurons pays: a paragraph a measure."""
+    paragraphs = []
+    for measure, rows in by_measure(_chosen(table)):
         clear = rows[rows["p_holm"].map(at_most)]["gain"]
-        best, orders = rows.loc[rows["gain"].idxmax()], int(rows["orders"].max())
-        sentences.append(
-            f"of {len(rows)} gains in {MEASURES[measure].name}, {(clear > 0).sum()} are clearly "
-            f"above and {(clear < 0).sum()} clearly below the mean of random neurons; "
-            f"{(rows['beaten'] == rows['orders']).sum()} are beyond the best of "
-            f"{orders:,} random orders, where chance would put {len(rows) / (orders + 1):.1f}. The "
-            f"largest is {_told(measure, best['gain'], best['low'], best['high'])}, of "
-            f"{best['selection']} on {best['used_on']} with {best['k']} neurons"
+        orders, beyond = int(rows["orders"].max()), int((rows["beaten"] == rows["orders"]).sum())
+        extremes = f"The largest gain is {_where(rows.loc[rows['gain'].idxmax()])}"
+        if (clear < 0).any():
+            extremes += f"; the largest clear loss is {_where(rows.loc[clear.idxmin()])}"
+        paragraphs.append(
+            f"**What to see, {_name(measure)}:** {(clear > 0).sum()} of {len(rows)} choices are "
+            f"clearly better than random neurons, {(clear < 0).sum()} clearly worse. "
+            f"{beyond} beat the best of {orders:,} random orders; chance would give "
+            f"{len(rows) / (orders + 1):.2g}. {extremes}."
         )
-    same = _of_neurons(table[~table["selection"].isin(LEAST)]).merge(
-        on_train, on=["measure", "selection", "used_on", "k"], suffixes=("", "_train")
+    if not paragraphs:
+        return "No way of choosing neurons that looks at the train images was asked for."
+    return "\n\n".join(paragraphs)
+
+
+def _where(row: pd.Series) -> str:
+    """A gain in words: how large, of what, where."""
+    gain = told(row["measure"], row["gain"], row["low"], row["high"])
+    return f"{gain}, of {label_of(row['selection'])} on {row['task']} with {row['k']} neurons"
+
+
+def describe_flattery(table: pd.DataFrame, on_train: pd.DataFrame) -> str:
+    """How far gains in CKA differ on the images that neurons were chosen on."""
+    same = _chosen(table).merge(
+        on_train, on=["measure", "selection", "task", "k"], suffixes=("", "_train")
     )
-    flattery = same["gain_train"] - same["gain"]
-    family = [f"{len(rows)} in {MEASURES[measure].name}" for measure, rows in _by_measure(table)]
+    if same.empty:
+        return ""
+    apart = same["gain_train"] - same["gain"]
     return (
-        f"**What to see:** {'. And '.join(sentences)}. *Clearly*: at {LEVEL:.0%} after Holm's "
-        f"correction for all comparisons made ({listed(family)}); intervals are of 95%, over "
-        "random orders and test images."
-    ) + (
-        " On the images that neurons were chosen on, their gain in CKA (without the neurons of "
-        f"smallest norm) differs by {_range('cka', flattery)}."
-        if len(flattery)
-        else ""
+        "On the train images, on which neurons were chosen, these gains in CKA differ by "
+        f"{told('cka', apart.min())} to {told('cka', apart.max())}."
     )
 
 
-def describe_discriminants(accuracy: Curves) -> str:
-    """What discriminant directions keep of the whole layer's accuracy: all of them, and half."""
-    parts = []
+def discriminants_table(accuracy: Curves) -> pd.DataFrame:
+    """What discriminant directions keep: one row a task and number of them, all and half, with
+    their accuracy less the whole layer's.
+    """
+    rows = []
     for task, kinds in accuracy.items():
         if "lda" in kinds:
-            curve, last = kinds["lda"], int(kinds["lda"].sizes[-1])
-            told = []
-            for k in dict.fromkeys((last, max(1, last // 2))):
-                lost, low, high = curve.lost(k)
-                gained = _told(curve.measure, 0 - lost, 0 - high, 0 - low).replace(" points", "")
-                told.append(f"{gained} with {k}")
-            parts.append(f"{listed(told)} on {task}")
-    if not parts:
+            last = int(kinds["lda"].sizes[-1])
+            for part, k in (("all", last), ("half", max(1, last // 2))):
+                lost, low, high = kinds["lda"].lost(k)
+                gained = {"difference": 0 - lost, "low": 0 - high, "high": 0 - low}
+                rows.append({"task": task, "part": part, "k": k, **gained})
+    return pd.DataFrame(rows, columns=["task", "part", "k", "difference", "low", "high"])
+
+
+def shown_discriminants(table: pd.DataFrame) -> pd.DataFrame:
+    """For reading: one row a task, in points of accuracy."""
+    rows: dict[str, dict[str, str]] = {}
+    for row in table.itertuples():
+        points = cell("ridge_accuracy", float(row.difference), float(row.low), float(row.high))
+        rows.setdefault(str(row.task), {})[f"{row.part}, points"] = f"{points} with {row.k}"
+    return pd.DataFrame([{"task": task, **cells} for task, cells in rows.items()])
+
+
+def describe_discriminants(table: pd.DataFrame) -> str:
+    """The range over tasks of what all directions, and half of them, keep."""
+    if table.empty:
         return "No discriminant directions were asked for."
+    ends = []
+    for part in ("all", "half"):
+        rows = table[table["part"] == part].sort_values("difference")
+        low, high = rows.iloc[0], rows.iloc[-1]
+        least, most = (cell("ridge_accuracy", one["difference"]) for one in (low, high))
+        ends.append(
+            f"{least} ({low['task']}) to {most} points ({high['task']})"
+            if len(rows) > 1
+            else told("ridge_accuracy", high["difference"], high["low"], high["high"])
+        )
     return (
-        "Discriminant directions (of labels, and of all neurons) less the whole layer, in points "
-        "of accuracy with 95% intervals over test images, with all there are and with half of "
-        f"them: {'; '.join(parts)}."
+        "**What to see:** with all discriminant directions, accuracy differs from the whole "
+        f"layer's by {ends[0]}. With half of them, by {ends[1]}."
     )
 
 
-def shown_luck(table: pd.DataFrame) -> pd.DataFrame:
-    """For reading: one row a measure, task and size."""
+def shown_luck(table: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """For reading: one row a task and size, of one measure; accuracies in percent."""
+    rows = table[table["measure"] == measure]
+    percent = MEASURES[measure].percent
+    unit = ", points" if percent else ""
+
+    def span(low: float, high: float) -> str:
+        return f"{low:.1%} to {high:.1%}" if percent else f"{low:.3f} to {high:.3f}"
+
     return pd.DataFrame(
         {
-            "measure": MEASURES[str(row.measure)].name,
             "task": row.task,
             "k": row.k,
-            "orders": row.orders,
-            "worst to best": f"{row.worst:.3f} to {row.best:.3f}",
-            "1% to 99%": f"{row.low:.3f} to {row.high:.3f}",
-            "gain of the best": _told(str(row.measure), float(row.seen)),
-            "on other images": _told(str(row.measure), row.left, row.left_low, row.left_high),
+            "value, worst to best": span(row.worst, row.best),
+            "value, 1% to 99%": span(row.low, row.high),
+            f"gain of the best{unit}": cell(measure, float(row.seen)),
+            f"on other images{unit}": cell(measure, row.left, row.left_low, row.left_high),
         }
-        for row in table.itertuples()
+        for row in rows.itertuples()
     )
 
 
 def describe_luck(table: pd.DataFrame, gains: pd.DataFrame) -> str:
-    """What the best of many random orders gains, there and on other images, and chosen neurons."""
-    sentences = []
-    rivals = _of_neurons(gains[~gains["selection"].isin(LEAST)])
-    for measure, rows in _by_measure(table):
-        beside = rivals[rivals["measure"] == measure].merge(
-            rows, left_on=["used_on", "k"], right_on=["task", "k"], suffixes=("", "_luck")
+    """What is left of the best of many random orders on other images, beside chosen neurons."""
+    sentences, counts = [], []
+    for measure, rows in by_measure(table):
+        beside = _chosen(gains[gains["measure"] == measure]).merge(
+            rows, on=["task", "k"], suffixes=("", "_luck")
         )
+        larger = int((beside["gain"] > beside["left"]).sum())
+        if len(beside):
+            counts.append(f"{larger} of {len(beside)} for {_name(measure)}")
+        above = int((rows["left_low"] > 0).sum())
         sentences.append(
-            f"the best of {int(rows['orders'].iloc[0]):,} random orders gains in "
-            f"{MEASURES[measure].name} {_range(measure, rows['seen'])} on the images by which it "
-            f"was found, and {_range(measure, rows['left'])} on others, with an interval above 0 "
-            f"in {(rows['left_low'] > 0).sum()} of {len(rows)} cases (of {len(beside)} gains of "
-            f"chosen neurons {(beside['gain'] > beside['left']).sum()} are larger)"
+            f"the best of {_orders(rows)} random orders gains {_name(measure)} in {above} of "
+            f"{len(rows)} cases"
         )
+    compared = (
+        f" A choice by rule gains more than it in {' and in '.join(counts)}, by the estimates."
+        if counts
+        else ""
+    )
+    first, *others = sentences
     return (
-        f"**What to see:** {'; '.join(sentences)}. (The best order is another one at each size; "
-        "intervals are over images, one at a time.)"
+        f"**What to see:** on images by which it was not found, {first}, by intervals above 0."
+        + "".join(f" {one[:1].upper()}{one[1:]}." for one in others)
+        + compared
     )
 
 
-def transfer_panels(
-    table: pd.DataFrame, fraction: float
-) -> list[tuple[str, list[str], np.ndarray]]:
-    """What :func:`figures.matrix_figure` draws: for each measure and way of choosing neurons, gains
-    in hundredths, a row for each task they were chosen on, a column for each they were used on.
+def _orders(rows: pd.DataFrame) -> str:
+    """How many orders there were; where the numbers differ, which task had more."""
+    counts = rows.groupby("task", sort=False)["orders"].first()
+    usual = counts.iloc[-1]
+    more = [f"{n:,} on {task}" for task, n in counts.items() if n != usual]
+    return f"{usual:,}{f' ({more[0]})' if more else ''}"
+
+
+def mean_gains(gains: Mapping[str, Sequence[OrderGain]]) -> pd.DataFrame:
+    """The mean over tasks and ways of choosing neurons, at each size: its mean over networks with
+    Student's t interval, one row a measure and size. ``gains`` are by network.
     """
-    at = table[np.isclose(table["fraction"], fraction) & ~table["selection"].isin(LEAST)]
-    tasks = list(dict.fromkeys(table["used_on"]))
-    return [
-        (
-            f"{SELECTIONS[str(name)].label}\n{MEASURES[measure].name.split()[-1]}",
-            tasks,
-            100 * some.pivot(index="chosen_on", columns="used_on", values="gain").loc[tasks, tasks],
-        )
-        for measure, rows in _by_measure(at)
-        for name, some in rows.groupby("selection", sort=False)
+    rows = [
+        {
+            "net": net,
+            "measure": one.measure,
+            "selection": one.selection,
+            "fraction": one.fraction,
+            "gain": one.gain.gain,
+        }
+        for net, some in gains.items()
+        for one in some
     ]
+    every = _chosen(pd.DataFrame(rows, columns=["net", "measure", "selection", "fraction", "gain"]))
+    found = []
+    for (measure, fraction), some in every.groupby(["measure", "fraction"], sort=False):
+        values = some.groupby("net")["gain"].mean()
+        mean, low, high = mean_with_interval(values)
+        row = {"measure": measure, "fraction": fraction, "gain": mean, "low": low, "high": high}
+        found.append({**row, "networks": len(values), "above_0": int((values > 0).sum())})
+    columns = ["measure", "fraction", "gain", "low", "high", "networks", "above_0"]
+    return pd.DataFrame(found, columns=columns)
 
 
-def describe_transfer(gains: Sequence[OrderGain], fraction: float) -> str:
-    """The mean gain of neurons chosen on the task itself, and on another one."""
-    sentences = []
-    some = [
-        one
-        for one in gains
-        if one.fraction == fraction and one.selection not in LEAST and one.draws is not None
-    ]
-    for measure in dict.fromkeys(one.measure for one in some):
-        told, means, draws = [], [], []
-        for same in (True, False):
-            part = [
-                one
-                for one in some
-                if one.measure == measure and (one.chosen_on == one.used_on) is same
-            ]
-            if not part:
-                return "It takes two tasks to say whether a choice transfers."
-            means.append(float(np.mean([one.gain.gain for one in part])))
-            draws.append(np.mean([np.asarray(one.draws) for one in part], 0))
-            told.append(_told(measure, means[-1], *percentile_interval(draws[-1])))
-        gap = _told(measure, means[0] - means[1], *percentile_interval(draws[0] - draws[1]))
-        sentences.append(
-            f"in {MEASURES[measure].name} {told[0]} where they were chosen on the task itself and "
-            f"{told[1]} where on another, a difference of {gap}"
-        )
-    if not sentences:
-        return "It takes a choice of neurons, and several random orders, to say what it gains."
-    kinds = list(dict.fromkeys(one.selection for one in some))
-    return (
-        f"**What to see:** with {fraction:.0%} of the neurons, the mean gain over tasks, of "
-        f"{listed(kinds)} together, is {'; '.join(sentences)}. Intervals are of 95%, over random "
-        "orders and test images of these tasks."
-    )
+def shown_means(means: pd.DataFrame) -> pd.DataFrame:
+    """For reading: one row a size."""
+    rows: dict[float, dict[str, str]] = {}
+    for row in means.itertuples():
+        measure = str(row.measure)
+        unit = ", points" if MEASURES[measure].percent else ""
+        cells = rows.setdefault(float(row.fraction), {"kept": f"{row.fraction:.0%}"})
+        gain = cell(measure, float(row.gain), float(row.low), float(row.high))
+        cells[f"mean gain in {_name(measure)}{unit}"] = gain
+        cells[f"networks above 0, {_name(measure)}"] = f"{row.above_0} of {row.networks}"
+    return pd.DataFrame(list(rows.values()))
 
 
 def shown_networks(table: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -235,59 +300,55 @@ def shown_networks(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for row in table[table["measure"] == measure].itertuples():
         share = f"{row.fraction:.0%}" if row.fraction in FRACTIONS else "all there are"
-        told = _told(measure, row.gain, row.low, row.high).replace(" points", "")
-        cells = rows.setdefault((str(row.selection), share), {})
-        cells[str(row.used_on)] = told + "*" * at_most(row.p_holm)
+        cells = rows.setdefault((label_of(str(row.selection)), share), {})
+        gain = cell(measure, float(row.gain), float(row.low), float(row.high))
+        cells[str(row.task)] = gain + "*" * at_most(float(row.p_holm))
     shown = [{"selection": name, "kept": share, **cells} for (name, share), cells in rows.items()]
     return pd.DataFrame(shown).fillna("–")
 
 
-def describe_networks(table: pd.DataFrame) -> str:
+def describe_networks(table: pd.DataFrame, means: pd.DataFrame) -> str:
     """Where choosing pays for networks of this kind, not for one of them alone."""
     networks = int(table["networks"].max()) if len(table) else 0
-    if networks < 2:
+    if networks < 2 or means.empty:
         return (
-            "It takes two networks in NETS, and a way of choosing, to say whether that pays "
-            "for others of their kind."
+            "It takes two networks in NETS, and a way of choosing neurons, to say whether that "
+            "pays for others of their kind."
         )
-    sentences = []
-    for measure, every in _by_measure(table):
-        parts = []
-        rows = _of_neurons(every[~every["selection"].isin(LEAST)])
-        for fraction, some in rows.groupby("fraction"):
-            clear = some[some["p_holm"].map(at_most)]["gain"]
-            parts.append(
-                f"with {fraction:.0%} of the neurons {(clear > 0).sum()} of {len(some)} are "
-                f"clearly above 0 and {(clear < 0).sum()} clearly below (means: "
-                f"{_range(measure, some['gain'])})"
-            )
-        family = int(every["p"].notna().sum())
-        sentences.append(
-            f"gains in {MEASURES[measure].name}, after Holm's correction for {family}: "
-            f"{listed(parts or ['none'])}"
+    counts, sizes = [], []
+    for measure, rows in by_measure(_chosen(table)):
+        clear = rows[rows["p_holm"].map(at_most)]["gain"]
+        counts.append(
+            f"{(clear > 0).sum()} of {len(rows)} gains in {_name(measure)} are clearly above 0 and "
+            f"{(clear < 0).sum()} below"
         )
-    return (
-        f"**What to see:** over {networks} networks, {'; '.join(sentences)}. (Without the neurons "
-        "of smallest norm.) The unit is the network, with its own neurons, chosen anew; the images "
-        "are the same for all."
-    )
+        if not MEASURES[measure].percent:  # where each gain is clear, their mean says no more
+            continue
+        of_size = means[means["measure"] == measure].sort_values("fraction")
+        few, many = of_size.iloc[0], of_size.iloc[-1]
+        sizes.append(
+            f" The mean gain in {_name(measure)} is {told(measure, few['gain'])} with "
+            f"{few['fraction']:.0%} of the neurons, and "
+            f"{cell(measure, many['gain'], many['low'], many['high'])} with {many['fraction']:.0%}."
+        )
+    return f"**What to see:** over {networks} networks, {'; '.join(counts)}.{''.join(sizes)}"
 
 
 def describe_penalties(table: pd.DataFrame) -> str:
     """How far gains hang on the penalty, from :func:`.penalties_table`."""
-    rows = table[~table["selection"].isin(LEAST) & (table["times"] != 1)]
-    moved = [100 * part.abs() for _, part in rows.groupby("times")["moved"]]
-    told = [f"{part.max():.1f} points at most ({part.mean():.1f} on average)" for part in moved]
-    if not told:
+    rows = table[~table["selection"].isin(LEAST)]
+    weaker, stronger = (100 * rows[rows["times"] == times]["moved"].abs() for times in (0.1, 10.0))
+    if weaker.empty or stronger.empty:
         return "No gain was measured at other penalties."
     return (
-        "With a penalty ten times weaker, and ten times stronger, these gains in accuracy move by "
-        f"{listed(told)}."
+        f"A penalty ten times weaker moves these gains in accuracy by {weaker.mean():.1f} points "
+        f"on average, {weaker.max():.1f} at most. One ten times stronger moves them by "
+        f"{stronger.mean():.1f} and {stronger.max():.1f}."
     )
 
 
 def results_of(table: pd.DataFrame) -> dict[str, float]:
     """Key numbers: the gains of chosen neurons at a tenth of the layer."""
-    rows = _of_neurons(table[table["fraction"] == 0.1])
-    names = "gain of " + rows["selection"] + " in " + rows["measure"] + ", " + rows["used_on"]
+    rows = table[table["selection"].isin(looking()) & (table["fraction"] == 0.1)]
+    names = "gain of " + rows["selection"] + " in " + rows["measure"] + ", " + rows["task"]
     return dict(zip(names, rows["gain"].tolist(), strict=True))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
-from ..experiment.single_neurons import Interval, SingleNeurons
+from ..experiment.single_neurons import Interval, Removal, SingleNeurons
 from ..findings.figure_data import Band
-from ..findings.phrases import listed
+from ..findings.phrases import first_listed
+from ..uncertainty.effects import Effects
 
 Found = Mapping[str, SingleNeurons]
-"""By case."""
+"""By task."""
 
 
 def _points(interval: Interval, spec: str = "+.2f") -> str:
@@ -37,106 +38,160 @@ def ranked_panels(found: Found) -> list[tuple[str, Band, np.ndarray]]:
 
 
 def shown_summary(found: Found) -> pd.DataFrame:
-    """For reading: one row a case; what one neuron is worth, and what tells it."""
+    """For reading: one row a task; what one neuron is worth, and what tells it."""
     return pd.DataFrame(
         {
-            "case": case,
+            "task": case,
             "clearly help": one.loss.above.sum(),
             "clearly harm": one.loss.below.sum(),
-            "worth most, % of the loss": _points(one.most_loss),
-            "points of accuracy": _points(one.most_accuracy),
-            "accuracy rises without": f"{(one.accuracy.mean < 0).mean():.0%} "
+            "best neuron: % of loss": _points(one.most_loss),
+            "best neuron: points": _points(one.most_accuracy),
+            "removal raises accuracy": f"{(one.accuracy.mean < 0).mean():.0%} "
             f"(by chance {one.accuracy_by_chance.raised:.0%})",
+            "CKA falls by, at most": _largest(one.cka),
             "rank correlation with variance": _rho(one.ranks["variance"]),
-            "on other test images": f"{one.again:.2f}",
-            "and other train images": f"{one.again_trained:.2f}",
+            "same ranking: other test images": f"{one.again:.2f}",
+            "same ranking: other train images": f"{one.again_trained:.2f}",
         }
         for case, one in found.items()
     )
 
 
+def _largest(effects: Effects) -> str:
+    """The largest effect with its interval."""
+    most = effects.mean.argmax()
+    return f"{effects.mean[most]:.5f} ({effects.low[most]:.5f} to {effects.high[most]:.5f})"
+
+
 def describe_neurons(found: Found) -> str:
-    """How many neurons help and harm, how much the most important one does, and what tells."""
+    """How many neurons help and harm, and what accuracy says of it."""
     every = list(found.values())
-    rises = [f"{(one.accuracy.mean < 0).mean():.0%}" for one in every]
-    chance = [f"{one.accuracy_by_chance.raised:.0%}" for one in every]
     clear = sum(int((one.accuracy.above | one.accuracy.below).sum()) for one in every)
-    named = max(float(one.loss_by_chance.below.mean()) for one in every)
     most = max(found, key=lambda case: found[case].most_accuracy[0])
+    help_ = {case: int(one.loss.above.sum()) for case, one in found.items()}
+    harm = {case: int(one.loss.below.sum()) for case, one in found.items()}
+    harmful = f"{_ends(harm)} clearly harm it" if any(harm.values()) else "none clearly harms it"
+    rises = [(one.accuracy.mean < 0).mean() for one in every]
+    chance = [one.accuracy_by_chance.raised for one in every]
     return (
-        f"**What to see:** of {every[0].d} neurons {_each('above', found)} clearly help and "
-        f"{_each('below', found)} clearly harm the loss ({listed(list(found))}; by chance alone "
-        f"{named:.2f} at most would harm). In accuracy {clear or 'none'} "
-        f"{'are' if clear > 1 else 'is'} clear; the neuron that matters most to the loss is worth "
-        f"at most {_points(found[most].most_accuracy)} points of it ({most}), and none lowers CKA "
-        f"by more than {max(one.cka.max() for one in every):.2g}. Without a test, accuracy rises "
-        f"without {listed(rises)} of the neurons, where chance alone would give {listed(chance)}. "
-        "The rank correlation of the growth of the loss with a neuron's variance is "
-        f"{listed([_rho(one.ranks['variance']) for one in every])}. *Clearly*: with a false "
-        "discovery rate of 5% over the neurons of a task; intervals are of 95%, over test images."
+        f"**What to see:** {_ends(help_)} of {every[0].d} neurons clearly help the loss; "
+        f"{harmful}. "
+        f"In accuracy {clear or 'none'} {'are' if clear > 1 else 'is'} clear: of the best neuron, "
+        f"the largest estimate is {_points(found[most].most_accuracy)} points ({most}). Untested, "
+        f"accuracy rises without {_span(rises, '.0%')} of them; chance alone would give "
+        f"{_span(chance, '.0%')}."
     )
 
 
-def _each(side: str, found: Found) -> str:
-    return listed([str(getattr(one.loss, side).sum()) for one in found.values()])
+def _ends(counts: Mapping[str, int]) -> str:
+    """From the least to the largest count, with the tasks."""
+    least, most = min(counts, key=lambda case: counts[case]), max(counts, key=lambda c: counts[c])
+    if counts[least] == counts[most]:
+        return f"{counts[most]}"
+    return f"{counts[least]} ({least}) to {counts[most]} ({most})"
+
+
+def _span(values: Iterable[float], spec: str) -> str:
+    """From the least to the largest value."""
+    least, most = (f"{end:{spec}}" for end in (min(values), max(values)))
+    return least if least == most else f"{least} to {most}"
+
+
+def describe_clear(found: Found) -> str:
+    """Without how many neurons CKA falls, and how often a clear neuron has the wrong sign."""
+    falls = _span([int(one.cka.above.sum()) for one in found.values()], "d")
+    most = max(one.wrong_signs for one in found.values())
+    return (
+        f"CKA clearly falls without {falls} of the neurons. In experiments drawn from the test "
+        f"images at hand, at most {most:.1%} of the neurons that are clear by their loss have the "
+        "wrong sign (it should be below 5%)."
+    )
+
+
+def shown_counts(table: pd.DataFrame) -> pd.DataFrame:
+    """For reading: one row a task, over networks."""
+    return pd.DataFrame(
+        {
+            "task": case,
+            "clearly help": _span(rows["help"], "d"),
+            "clearly harm": _span(rows["harm"], "d"),
+            "clearly harm, all at once": f"{rows['at_once'].sum()} of {rows['neurons'].sum():,}",
+            "harm excluded above, % of loss": f"{100 * rows['excluded'].max():.2f}",
+            "largest help, % of loss": f"{100 * rows['largest'].max():.2f}",
+        }
+        for case, rows in table.groupby("case", sort=False)
+    )
 
 
 def describe_counts(table: pd.DataFrame) -> str:
-    """How many neurons help and harm in several networks."""
-    if table["net"].nunique() < 2:
-        return "NETS holds one network: how many neurons harm others cannot be said."
-    parts = [
-        f"{_between(rows['help'])} clearly help and {_between(rows['harm'])} clearly harm on {case}"
-        for case, rows in table.groupby("case", sort=False)
-    ]
-    return f"Over the {table['net'].nunique()} networks, of their neurons {listed(parts)}."
+    """How many neurons help and harm in several networks, and what harm is excluded."""
+    of_case = table.groupby("case", sort=False)
+    named, networks = of_case["at_once"].sum(), table["net"].nunique()
+    excluded, largest = of_case["excluded"].max(), of_case["largest"].max()
+    where = [str(case) for case, count in named.items() if count]
+    weak = [str(case) for case in excluded.index if excluded[case] > largest[case]]
+    least, most = (f"{100 * excluded[at]:.2f}% ({at})" for at in _places(excluded))
+    span = least if least == most else f"{least} to {most}"
+    return (
+        f"**What to see:** in {networks} network{'s' * (networks > 1)}, "
+        f"{_span(table['help'], 'd')} neurons clearly help a task and {_span(table['harm'], 'd')} "
+        f"clearly harm it. Tested for harm over all {table['neurons'].sum():,} pairs of a neuron "
+        f"and a task at once, {named.sum() or 'none'} clearly "
+        f"{'harm' if named.sum() > 1 else 'harms'}{f' ({first_listed(where)})' if where else ''}. "
+        f"Harm above {span} of the loss is excluded"
+        + (f"; on {first_listed(weak)} that is more than the largest help." if weak else ".")
+    )
 
 
-def _between(counts: pd.Series) -> str:
-    least, most = counts.min(), counts.max()
-    return f"{least}" if least == most else f"{least} to {most}"
+def _places(values: pd.Series) -> tuple[str, str]:
+    """Where the least and the largest are."""
+    return str(values.idxmin()), str(values.idxmax())
 
 
 def shown_removals(found: Found) -> pd.DataFrame:
-    """For reading: the table of :func:`.removal_table`, in percent of the loss and in points."""
-    rows = []
-    for case, one in found.items():
-        for removal in one.removals:
-            row = {"case": case, "neurons that": removal.rule}
-            row["removed"] = "{} and {}".format(*removal.neurons)
-            if sum(removal.neurons):
-                row["loss grows by %"] = _points(removal.loss)
-                row["as many at random, %"] = f"{100 * removal.random_loss:+.2f}"
-                row["accuracy falls by points"] = _points(removal.accuracy)
-                row["as many at random, points"] = f"{100 * removal.random_accuracy:+.2f}"
-            rows.append(row)
-    return pd.DataFrame(rows).fillna("–")
+    """For reading: the table of :func:`.removal_table` where neurons were removed, in percent of
+    the loss and in points.
+    """
+    return pd.DataFrame(
+        {
+            "task": case,
+            "neurons that": one.rule,
+            "removed": "{} and {}".format(*one.neurons),
+            "loss grows by, %": _points(one.loss),
+            "less that of random ones, %": _points(one.saved_loss),
+            "accuracy falls by, points": _points(one.accuracy),
+            "less that of random ones, points": _points(one.saved_accuracy),
+        }
+        for case, one in _removals(found)
+    )
+
+
+def _removals(found: Found) -> list[tuple[str, Removal]]:
+    """Those of at least one neuron, with their tasks."""
+    return [
+        (case, one) for case, each in found.items() for one in each.removals if sum(one.neurons)
+    ]
 
 
 def describe_removals(found: Found) -> str:
-    """Whether removing what seems to harm helps, on images that did not choose it."""
-    removals = [(case, one) for case, each in found.items() for one in each.removals]
-    done = [(case, one) for case, one in removals if sum(one.neurons)]
+    """Whether removing what seems to harm helps, on images that did not choose it, and whether it
+    costs less than random neurons do.
+    """
+    done = [one for _, one in _removals(found)]
     if not done:
         return "**What to see:** no neuron seemed to harm on any half of the test images."
-    sentences = []
-    for name, verb, at_best, unit in (
-        ("loss", "the loss falls", "at best it grows by", "%"),
-        ("accuracy", "accuracy rises", "at best it falls by", " points"),
-    ):
-        better = [f"{one.rule} on {case}" for case, one in done if getattr(one, name)[2] < 0]
-        worse = sum(getattr(one, name)[1] > 0 for _, one in done)
-        case, best = min(done, key=lambda pair: getattr(pair[1], name)[0])
-        sentences.append(
-            f"{verb} in {len(better)} of {len(done)} cases"
-            f"{f' (neurons that {listed(better)})' if better else ''} and the contrary holds in "
-            f"{worse}, by intervals that leave out 0; {at_best} "
-            f"{_points(getattr(best, name))}{unit} (neurons that {best.rule}, {case})"
+    loss, saved, accuracy = (
+        (
+            sum(getattr(one, name)[2] < 0 for one in done),
+            sum(getattr(one, name)[1] > 0 for one in done),
         )
+        for name in ("loss", "saved_loss", "accuracy")
+    )
     return (
-        "**What to see:** without all neurons that seem to harm on one half of the test images, "
-        f"judged on the other half, {'; '.join(sentences)}. Intervals are of 95%, over test "
-        "images, one at a time."
+        "**What to see:** on images that had no say, removing all neurons that seem to harm lowers "
+        f"the loss in {loss[0]} of {len(done)} cases and raises it in {loss[1]}. Accuracy rises in "
+        f"{accuracy[0]} and falls in {accuracy[1]}. Against as many random neurons, the loss is "
+        f"lower in {saved[0]} and higher in {saved[1]}."
     )
 
 
@@ -145,19 +200,19 @@ def describe_penalties(table: pd.DataFrame) -> str:
     parts = []
     for times, rows in table.groupby("times", sort=False):
         falls = [
-            f"{_points((row.loss, row.loss_low, row.loss_high))}% on {row.case}"
+            f"{row.case}: {_points((row.loss, row.loss_low, row.loss_high))}%"
             for row in rows.itertuples()
             if row.loss_high < 0
         ]
-        better = int((rows["accuracy_high"] < 0).sum())
+        where = f"{len(falls)} of {len(rows)} tasks ({first_listed(falls, 2)})" if falls else "none"
         parts.append(
-            f"at {times:g} times the penalty {_between(rows['harm'])} neurons clearly harm the "
-            "loss; without all that seem to, the loss falls on "
-            f"{f'{len(falls)} of {len(rows)} tasks ({listed(falls)})' if falls else 'no task'} "
-            f"and accuracy rises on {better}, by intervals that leave out 0"
+            (f"{1 / times:g} times weaker" if times < 1 else f"{times:g} times stronger", where)
         )
-    text = "; ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}."
+    (weaker, first), *others = parts
+    return (
+        f"With a penalty {weaker}, removing all that seem to harm the loss lowers it on {first}."
+        + "".join(f" With one {how}, on {where}." for how, where in others)
+    )
 
 
 def results_of(found: Found) -> dict[str, float]:

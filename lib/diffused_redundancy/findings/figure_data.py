@@ -38,6 +38,8 @@ class Line:
     look : int, optional
     joined : bool
         Whether points are joined.
+    band : tuple of str and float
+        What the legend calls the band, if anything, and how dense it is.
     """
 
     selection: str
@@ -47,6 +49,7 @@ class Line:
     name: str = ""
     look: int | None = None
     joined: bool = True
+    band: tuple[str, float] = ("", 0.25)
 
     @classmethod
     def of(cls, curve: Curve, **how: Any) -> Line:

@@ -165,10 +165,13 @@ def curves_figure(
     percent : bool
         Whether values in [0, 1] are shown as percentages, as a panel may say as well.
     compact : bool
-        For many panels: lower ones, with labels of axes at the edges only.
+        For many panels: lower ones, with labels of axes at the edges only (of a y axis, where it
+        says what the first of its row says).
     """
     figure, axes = _multiples(len(panels), 2.3 if compact else 2.75)
-    for part, panel in zip(axes, panels, strict=True):
+    if compact:
+        figure.set_layout_engine("constrained", h_pad=0.1)  # titles from ticks above
+    for number, (part, panel) in enumerate(zip(axes, panels, strict=True)):
         if panel.full is not None:
             part.axhline(panel.full, color="0.35", lw=1.5, label="full layer")
         if panel.threshold is not None:
@@ -189,7 +192,8 @@ def curves_figure(
         place = part.get_subplotspec()
         if compact and place is not None and not place.is_last_row():
             part.set_xlabel("")
-        if compact and place is not None and not place.is_first_col():
+        first = number - number % place.get_gridspec().ncols if place is not None else number
+        if compact and number > first and panel.axis == panels[first].axis:
             part.set_ylabel("")
     _once_in_a_row(axes)
     _legend(figure, axes)
@@ -212,8 +216,10 @@ def _draw(part: Axes, line: Line) -> None:
         label=_shown(line.label),
     )
     if len(line.values) > 1 and line.joined:
-        least, largest = line.values.min(0), line.values.max(0)
-        part.fill_between(line.sizes, least, largest, color=shade, alpha=0.25, lw=0)
+        ends = line.values.min(0), line.values.max(0)
+        name, density = line.band
+        label = _shown(name) if name else None
+        part.fill_between(line.sizes, *ends, color=shade, alpha=density, lw=0, label=label)
 
 
 def _marks(sizes: np.ndarray) -> list[int]:
@@ -546,15 +552,18 @@ def matrix_figure(
     rows: int = 1,
     decimals: int = 2,
     axes_labels: tuple[str, str] = ("", ""),
+    row_labels: Sequence[str] = (),
 ) -> Figure:
     """Square matrices with their numbers written in, side by side and in so many rows: panels of
-    (title, names, values). ``axes_labels`` say what columns and rows are.
+    (title, names, values). ``axes_labels`` say what columns and rows of a matrix are,
+    ``row_labels`` what each row of matrices holds.
     """
     import seaborn
 
     count, columns = max(len(names) for _, names, _ in panels), -(-len(panels) // rows)
     width = min(10.0, 1.8 + 2.7 * columns)
     figure, axes = _plots(rows, columns, (width, (0.5 * count + 2.0) * (0.55 + 0.45 * rows)))
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, 0.985))  # titles from the edge
     for place, (part, (title, names, values)) in enumerate(zip(axes, panels, strict=False)):
         last, first = place + columns >= len(panels), place % columns == 0
         seaborn.heatmap(
@@ -564,18 +573,21 @@ def matrix_figure(
             cmap="vlag",
             annot=True,
             fmt=f".{decimals}f",
-            annot_kws={"size": 7},
+            annot_kws={"size": 10},
             cbar=False,
             square=True,
             ax=part,
             xticklabels=list(names) if last else False,
             yticklabels=list(names) if first else False,
         )
+        for text in part.texts:  # white is for the darkest colours alone
+            text.set_color("black" if abs(float(text.get_text())) <= 2 / 3 * high else "white")
         part.tick_params(axis="x", rotation=60)
         part.tick_params(axis="y", rotation=0)
         part.set_title(title)
         part.set_xlabel(axes_labels[0] if last else "")
-        part.set_ylabel(axes_labels[1] if first else "")
+        labels = [*row_labels[place // columns : place // columns + 1], axes_labels[1]]
+        part.set_ylabel("\n".join(filter(None, labels)) if first else "")
     for unused in axes[len(panels) :]:
         unused.remove()
     return figure

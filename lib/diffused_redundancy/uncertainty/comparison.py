@@ -417,6 +417,29 @@ def mean_with_interval(values: Any) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
+def ratio_with_interval(ours: Any, theirs: Any) -> tuple[float, float, float]:
+    """The mean of a group over that of another, value by value of the same networks, with its 95%
+    interval by Fieller's theorem; NaN ends where their mean is not clearly apart from 0, or with
+    fewer than two values.
+
+    >>> [round(end, 2) for end in ratio_with_interval([1.0, 1.1, 0.9], [2.0, 2.3, 1.9])]
+    [0.48, 0.45, 0.52]
+    """
+    pair = np.stack([_numbers(ours, "ours"), _numbers(theirs, "theirs")])
+    n = pair.shape[1]
+    over, under = pair.mean(1)
+    ratio = float(over / under) if under else float("nan")
+    if n < 2:
+        return ratio, float("nan"), float("nan")
+    (own, both), (_, square) = stats.t.isf(LEVEL / 2, n - 1) ** 2 / n * np.cov(pair)
+    # those r for which 0 is in the interval of the mean of ours - r theirs: a r^2 - 2 b r + c <= 0
+    a, b, c = under**2 - square, over * under - both, over**2 - own
+    if a <= 0:
+        return ratio, float("nan"), float("nan")
+    half = math.sqrt(max(0.0, b * b - a * c))
+    return ratio, float((b - half) / a), float((b + half) / a)
+
+
 def pooled_sd(groups: Sequence[np.ndarray]) -> float:
     """The SD within groups of equal variance; NaN if no group has two values.
 

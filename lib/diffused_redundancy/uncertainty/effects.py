@@ -7,7 +7,7 @@ them, such as a trained probe, is held fixed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +29,7 @@ class Effects:
 
     Attributes
     ----------
+    images : int
     mean, low, high : ndarray
         The ends by Student's t over images, for one effect at a time.
     p : ndarray
@@ -37,6 +38,7 @@ class Effects:
         p corrected for the false discovery rate (Benjamini and Hochberg 1995) over the d effects.
     """
 
+    images: int
     mean: np.ndarray
     low: np.ndarray = field(repr=False)
     high: np.ndarray = field(repr=False)
@@ -52,6 +54,17 @@ class Effects:
     def below(self) -> np.ndarray:
         """Which are clearly below 0: bool (d,)."""
         return (self.q <= LEVEL) & (self.mean < 0)
+
+    def bound(self, family: int) -> np.ndarray:
+        """What each effect is no less than, one-sided, at 95% for ``family`` effects at once
+        (Bonferroni): (d,).
+
+        >>> effects_of(np.array([[1.0], [2.0], [3.0]])).bound(1).round(2)
+        array([0.31])
+        """
+        df = self.images - 1
+        wider = t.isf(LEVEL / family, df) / t.isf(LEVEL / 2, df)
+        return self.mean - wider * (self.mean - self.low)
 
 
 def effects_of(differences: np.ndarray) -> Effects:
@@ -76,6 +89,26 @@ def effects_of(differences: np.ndarray) -> Effects:
     return _effects(mean, squares, m)
 
 
+def below_at_once(families: Sequence[Effects]) -> list[np.ndarray]:
+    """Which effects are clearly below 0 among those of several families, bool (d,) of each: at a
+    false discovery rate of 5% over all of them together.
+
+    Notes
+    -----
+    One-sided: corrected with the effects above 0, of which there may be thousands, those below
+    would pass by a threshold that is none for them.
+
+    Examples
+    --------
+    >>> differences = np.random.default_rng(0).normal([0.0, 1.0, -1.0], 1, (100, 3))
+    >>> below_at_once([effects_of(differences[:, :2]), effects_of(differences[:, 2:])])
+    [array([False, False]), array([ True])]
+    """
+    p = np.concatenate([np.where(one.mean < 0, one.p / 2, 1 - one.p / 2) for one in families])
+    named = false_discovery_control(p) <= LEVEL
+    return np.split(named, np.cumsum([len(one.mean) for one in families])[:-1])
+
+
 def _checked(differences: np.ndarray) -> np.ndarray:
     values = np.asarray(differences)
     if values.ndim != 2 or len(values) < 2:
@@ -87,15 +120,15 @@ def _checked(differences: np.ndarray) -> np.ndarray:
 
 
 def _effects(mean: np.ndarray, squares: np.ndarray, m: int) -> Effects:
-    """From the means of differences and of their squares over m images."""
+    """From the means of differences and of their squares over m images, (..., d)."""
     variance = squares - mean**2
     # rounding may leave something where all differences are equal
     variance = np.where(variance > 1e-12 * squares, variance, 0.0)
     error = np.sqrt(variance / (m - 1))
-    statistic = np.divide(np.abs(mean), error, out=np.full(len(mean), np.inf), where=error > 0)
+    statistic = np.divide(np.abs(mean), error, out=np.full(mean.shape, np.inf), where=error > 0)
     p = np.where(mean == 0, 1.0, 2 * t.sf(statistic, m - 1))
     half = t.isf(LEVEL / 2, m - 1) * error
-    return Effects(mean, mean - half, mean + half, p, false_discovery_control(p))
+    return Effects(m, mean, mean - half, mean + half, p, false_discovery_control(p, axis=-1))
 
 
 @dataclass(frozen=True)
@@ -138,10 +171,10 @@ def by_chance(differences: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -> 
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], (flips, len(values)))
     squares = np.einsum("ij,ij->j", values, values, dtype=float) / len(values)
     means = (signs.astype(values.dtype) @ values).astype(float) / len(values)
-    found = [_effects(mean, squares, len(values)) for mean in means]
+    found = _effects(means, squares, len(values))
     return ByChance(
-        np.array([one.above.sum() for one in found]),
-        np.array([one.below.sum() for one in found]),
+        found.above.sum(1),
+        found.below.sum(1),
         np.sort(means, 1).mean(0),
         float((means < 0).mean()),
     )
@@ -159,22 +192,19 @@ def wrong_signs(differences: np.ndarray, *, experiments: int = EXPERIMENTS, seed
     """
     values = _checked(differences)
     truth = values.mean(0, dtype=float)
-    shares = []
-    for mean, squares in _redrawn(values, experiments, seed):
-        found = _effects(mean, squares, len(values))
-        named = found.above | found.below
-        wrong = named & (np.sign(mean) != np.sign(truth))
-        shares.append(wrong.sum() / max(1, named.sum()))
-    return float(np.mean(shares))
+    found = _effects(*_redrawn(values, experiments, seed), len(values))
+    named = found.above | found.below
+    wrong = named & (np.sign(found.mean) != np.sign(truth))
+    return float((wrong.sum(1) / np.maximum(1, named.sum(1))).mean())
 
 
-def _redrawn(values: np.ndarray, draws: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Means of differences, and of their squares, over images drawn with replacement."""
+def _redrawn(values: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Means of differences, and of their squares, over images drawn with replacement: (draws, d)
+    each.
+    """
     m, rng = len(values), np.random.default_rng(seed)
     weights = rng.multinomial(m, np.full(m, 1 / m), size=draws).astype(values.dtype) / m
-    yield from zip(
-        (weights @ values).astype(float), (weights @ values**2).astype(float), strict=True
-    )
+    return (weights @ values).astype(float), (weights @ values**2).astype(float)
 
 
 def rank_correlation(
