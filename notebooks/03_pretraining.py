@@ -304,10 +304,17 @@ if larger:
 # reference networks on that task, at the penalty of this page, which was chosen without them:
 # cross-validation on images that a network has learned by heart is no guide. For the same reason the
 # probe sees train features that are neater than those of test images.
+#
+# Not every task can be learned from its own few images, and of a network that hardly does better than
+# guessing nearly all neurons can go. So a network is *comparable* only if its whole layer has at
+# least half of the accuracy above chance that the pre-trained ones have in the mean. Its DR is
+# *clearly* above or below theirs if its 95% interval, over subsets and test images, leaves out the
+# range of theirs.
 
 # %% papermill_description=from-scratch
 from diffused_redundancy.experiment.measurements import measured_beside
 from diffused_redundancy.paper import from_scratch
+from diffused_redundancy.report import display
 
 trained = from_scratch.networks(session.nets, session.tasks)
 own = measured_beside(
@@ -340,6 +347,8 @@ session.table(
     "from-scratch",
     show=False,
 )
+shown = from_scratch.shown_beside(measurements, own, reference, delta)
+session.say(display.markdown_table(shown))
 
 # %%
 if own.all:
@@ -419,7 +428,6 @@ session.table(comparisons.trends_table(wider, "doubling"), "trends-width")
 
 # %%
 from diffused_redundancy.paper import beside, printed
-from diffused_redundancy.report import display
 
 session.say(display.markdown_table(printed.printed_table()))
 accuracies = [(one.net, one.task, one.curve("accuracy"), one.about) for one in measurements.all]

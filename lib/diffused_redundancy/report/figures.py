@@ -95,14 +95,14 @@ def _row(count: int, height: float, left: float = 0.0) -> tuple[Figure, list[Axe
     return _plots(1, count, (min(10.0, 1.2 + left + 2.7 * count), height))
 
 
-def _size_axis(axes: Axes, d: int) -> None:
+def _size_axis(axes: Axes, d: int, what: str = "neurons or directions") -> None:
     axes.set_xscale("log")
     steps = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
     ticks = [k for k in steps if k < (0.75 if d < 1000 else 0.45) * d] + [d]
     axes.set_xticks(ticks, [f"{k}" for k in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlim(0.93, d * 1.07)
-    axes.set_xlabel(f"neurons or directions kept, k (of {d}, log scale)")
+    axes.set_xlabel(f"{what} kept, k (of {d}, log scale)")
 
 
 def _dotted(axes: Axes, level: float, label: str) -> None:
@@ -176,7 +176,8 @@ def curves_figure(
             k = np.arange(1, panel.d + 1)
             label = "closed form, from one number"
             part.plot(k, panel.predicted, color=_BLACK, ls=(0, (6, 3)), lw=1.1, label=label)
-        _size_axis(part, panel.d)
+        of_neurons = all("neurons" in SELECTIONS[line.selection].label for line in panel.curves)
+        _size_axis(part, panel.d, "neurons" if of_neurons else "neurons or directions")
         least = [float(np.nanmin(line.values)) for line in panel.curves if line.values.size]
         part.set_ylim(*(panel.limits or (1.05 * min([0.0, *least]), None)))
         part.set_ylabel(ylabel or panel.axis)

@@ -344,7 +344,7 @@ def reliability(groups: Sequence[Any]) -> tuple[float, float]:
     --------
     >>> value, least = reliability([[1.0, 1.2], [3.0, 3.2], [5.0, 5.2], [7.0, 7.2]])
     >>> round(value, 3), round(least, 3)
-    (0.998, 0.996)
+    (0.998, 0.997)
     """
     kept = [values[~np.isnan(values)] for values in (np.asarray(one, float) for one in groups)]
     kept = [values for values in kept if len(values)]
