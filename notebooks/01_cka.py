@@ -230,6 +230,19 @@ session.say(display.markdown_table(precision.shown_precision(sure)))
 session.say(precision.describe_precision(sure))
 
 # %% [markdown]
+# ## Beside the paper
+#
+# The values that the paper prints, as far as we know them (`data/paper_values.csv`), are of accuracy:
+# DR(0.9) of three networks on four tasks, and what a fifth of a ResNet50 keeps. This page has no
+# accuracy; notebook `02_probes` sets its own beside them.
+
+# %%
+from diffused_redundancy.paper import beside
+
+reason = "accuracy is not measured here, and no CKA is printed"
+session.say(display.markdown_table(beside.by_network(beside.not_comparable(reason))))
+
+# %% [markdown]
 # ## What the numbers say
 
 # %%

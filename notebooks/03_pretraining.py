@@ -430,8 +430,7 @@ session.table(comparisons.trends_table(wider, "doubling"), "trends-width")
 from diffused_redundancy.paper import beside, printed
 
 session.say(display.markdown_table(printed.printed_table()))
-accuracies = [(one.net, one.task, one.curve("accuracy"), one.about) for one in measurements.all]
-cells = beside.compared(accuracies, session.protocol)
+cells = beside.compared_measurements(measurements.all, session.protocol)
 session.table(beside.beside_table(cells), "paper", show=False)
 if not (shown := beside.shown_beside(cells)).empty:
     session.say(display.markdown_table(shown))
