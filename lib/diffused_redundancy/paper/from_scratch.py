@@ -232,13 +232,14 @@ def describe_from_scratch(
     if not own.all:
         return NONE
     outcomes: dict[str, list[str]] = {}
-    moved = [0.0]
+    moved: list[float] = []
     for one, others in _of_both(measurements, own, reference):
         learned = comparable(one, others)
         outcome = _outcome(one, others, delta) if learned else NOT_COMPARABLE
         outcomes.setdefault(outcome, []).append(one.task.title)
         if learned and one.task.name in bands:
-            moved.append(bands[one.task.name].of_difference(FROM_SCRATCH, PRETRAINED))
+            band = bands[one.task.name].of_difference(FROM_SCRATCH, PRETRAINED)
+            moved += [band] if band == band else []
     count = (
         f"the {len(reference)} pre-trained ones" if len(reference) > 1 else "the pre-trained one"
     )
@@ -267,8 +268,9 @@ def describe_from_scratch(
             ).format(delta)
             + f" is {listed([where, *parts[1:]])}"
         )
-    if max(moved) > 0:
-        sentences.append(f"The penalty moves the difference by up to {max(moved):.2f}")
+    if moved:
+        most = f"by up to {max(moved):.2f}" if max(moved) >= 0.01 else "by less than 0.01"
+        sentences.append(f"The choice of the penalty moves the difference {most}")
     sentences.append("There is one such network per task, so nothing is known of other seeds")
     return f"**What to see:** {'. '.join(sentences)}."
 
