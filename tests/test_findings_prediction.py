@@ -84,7 +84,7 @@ def test_what_tells_nothing_is_not_clear():
     found = predictors.told(measurements, 0.9)
     assert "): not settled. " in prediction.describe_similarity(found, 0.9)
     said = prediction.describe_gains(found)
-    assert "none of 3 predictors clearly beats the mean" in said and "The best, " in said
+    assert "none of 3 predictors clearly beats the mean" in said and "the best, " in said
 
 
 def geometry(i: int, k: int) -> dict[str, float]:
@@ -106,8 +106,8 @@ def test_a_good_predictor_is_found_among_others():
     assert best.predictor in ("participation", "participation/d") and best.gain.clear
     assert best.correlation.value == pytest.approx(1) and best.gain.units == 12
     said = prediction.describe_gains(found)
-    assert "among all 12 groups, 2 of 9 predictors clearly beat the mean of the other" in said
-    assert f"The best, {PREDICTORS[best.predictor].words}, saves {best.gain.value:.0%} (" in said
+    assert "among all 12 groups, 2 of 9 predictors clearly beat the mean of the others" in said
+    assert f"the best, {PREDICTORS[best.predictor].words}, saves {best.gain.value:.0%} (" in said
     table = prediction.told_table(found)
     assert len(table) == 3 * len(PREDICTORS)
     row = table[(table["predictor"] == "participation ratio PR") & (table["task"] == "ONE")].iloc[0]
@@ -193,7 +193,7 @@ def test_a_shared_width_alone_makes_nothing_clear():
     assert not one.correlation.clear and not one.gain.clear
     said = prediction.describe_similarity(told, 0.9)
     assert f"the {one.correlation.expected:.2f} of chance" in said and "not clearly" in said
-    assert ", where chance saves " in prediction.describe_gains(told)
+    assert " of the squared error, and chance " in prediction.describe_gains(told)
 
 
 def test_kinds_are_left_out_together():

@@ -112,8 +112,8 @@ def test_the_sentence_on_scale_has_signs():
     rows = [("a", 0.02, 0.01, 0.03), ("b", -0.05, -0.06, -0.04), ("c", 0.0, -0.01, 0.01)]
     table = pd.DataFrame(rows, columns=["case", "difference", "low", "high"])
     text = similarity.describe_scale(table)
-    assert "by -0.050 (b, -0.060 to -0.040) to +0.020 (a, +0.010 to +0.030)." in text
+    assert "is -0.050 (b, -0.060 to -0.040) to +0.020 (a, +0.010 to +0.030)." in text
     assert "clearly higher in 1 of 3 cases and clearly lower in 1." in text
     assert text.endswith("of one network on one task: another seed of the pre-training may differ.")
     alone = similarity.describe_scale(table[:1].assign(low=np.nan, high=np.nan))
-    assert "by +0.020 (a). It is clearly higher in 0 of 1" in alone
+    assert "is +0.020 (a). It is clearly higher in 0 of 1" in alone

@@ -267,18 +267,15 @@ def describe_gains(found: Sequence[Told]) -> str:
             continue
         clear = [one for one in tried if one.gain.clear]
         best = max(clear or tried, key=lambda one: one.gain.value)
+        by_chance = ""
+        if best.gain.expected > 0:
+            by_chance = f", and chance {best.gain.expected:.0%}"
         sentences.append(
             f"{'Among' if sentences else 'among'} {_count(best.gain.units, equal_width)}, "
             f"{len(clear) or 'none'} of {len(tried)} predictors clearly "
-            f"{'beat' if len(clear) > 1 else 'beats'} the mean of the other groups"
-            f"{', over all tasks' if pooled else ''}"
-        )
-        by_chance = ""
-        if best.gain.expected > 0:
-            by_chance = f", where chance saves {best.gain.expected:.0%}"
-        sentences.append(
-            f"The best, {PREDICTORS[best.predictor].words}, saves "
-            f"{_with_interval(best.gain, '.0%')} of the squared error{by_chance}"
+            f"{'beat' if len(clear) > 1 else 'beats'} the mean of the others: the best, "
+            f"{PREDICTORS[best.predictor].words}, saves {_with_interval(best.gain, '.0%')} of the "
+            f"squared error{by_chance}"
         )
         for one in some:
             if one.predictor == REFERENCE and one.correlation.value == one.correlation.value:

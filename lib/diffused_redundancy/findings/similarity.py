@@ -189,12 +189,10 @@ def scale_table(
 def describe_scale(table: pd.DataFrame) -> str:
     """What standardizing the neurons does to DR of CKA, from :func:`scale_table`."""
     higher, lower = (table["low"] > 0).sum(), (table["high"] < 0).sum()
-    ends = [
-        table.loc[place] for place in (table["difference"].idxmin(), table["difference"].idxmax())
-    ]
-    parts = list(dict.fromkeys(_difference(row) for row in ends))
+    ordered = [row for _, row in table.sort_values("difference", kind="stable").iterrows()]
+    parts = [_difference(row) for row in (ordered[0], ordered[-1])][: len(ordered)]
     return (
-        "**What to see:** of standardized neurons less of neurons as they are, DR of CKA differs by "
+        "**What to see:** DR of CKA of standardized neurons, less that of neurons as they are, is "
         f"{' to '.join(parts)}. It is clearly higher in {higher} of {len(table)} cases and clearly "
         f"lower in {lower}. Each interval is of one network on one task: another seed of the "
         "pre-training may differ."

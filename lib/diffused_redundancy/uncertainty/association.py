@@ -121,7 +121,7 @@ def rank_correlation(
         return replace(NOTHING, units=len(some.x))
     drawn = rng.integers(len(some.x), size=(RESAMPLES, len(some.x)))
     draws = _correlations(some.x[drawn], some.y[drawn])
-    by_chance = _correlations(some.x[None], some.shuffled(rng))
+    by_chance = _pearson(_ranks(some.x[None]), some.shuffled(rng, _ranks))
     tails = [1 + int((sign * by_chance >= sign * observed - 1e-12).sum()) for sign in (-1, 1)]
     p = min(1.0, 2 * min(tails) / (1 + PERMUTATIONS))
     return _association(some, _rank_correlation, draws, by_chance, p)
@@ -158,13 +158,17 @@ class _Units:
         """Some of the units."""
         return _Units(self.x[kept], self.y[kept], self.whole[kept], self.clusters[kept])
 
-    def shuffled(self, rng: np.random.Generator) -> np.ndarray:
-        """y with its counts shuffled over units, alike on all tasks: (PERMUTATIONS, units,
-        tasks).
+    def shuffled(
+        self, rng: np.random.Generator, of: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """y with its counts shuffled over units, alike on all tasks, as ranks or scaled as ``of``
+        makes them: (PERMUTATIONS, units, tasks).
         """
         orders = np.argsort(rng.random((PERMUTATIONS, len(self.y))), axis=1)
+        if not np.ptp(self.whole) > 0:  # shares are shuffled as they are: no need to rank them anew
+            return of(self.y[None])[0][orders]
         counts = (1 - self.y) * self.whole[:, None]
-        return 1 - counts[orders] / self.whole[:, None]
+        return of(1 - counts[orders] / self.whole[:, None])
 
 
 def _association(
@@ -193,11 +197,20 @@ def _rank_correlation(units: _Units) -> float:
 
 
 def _correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Spearman's of x and y (b, units, tasks), the mean over tasks, (b,); NaN where values of a
-    task are all equal. Either may be one for all.
+    """Spearman's of x and y (b, units, tasks), the mean over tasks, (b,)."""
+    return _pearson(_ranks(x), _ranks(y))
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Of units, in values (b, units, tasks)."""
+    return np.asarray(rankdata(values, axis=1))
+
+
+def _pearson(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Of (b, units, tasks), the mean over tasks, (b,); NaN where values of a task are all equal.
+    Either may be one for all.
     """
-    ours, theirs = (rankdata(values, axis=1) for values in (x, y))
-    a, b = (ranks - ranks.mean(1, keepdims=True) for ranks in (ours, theirs))
+    a, b = (values - values.mean(1, keepdims=True) for values in (ours, theirs))
     with np.errstate(invalid="ignore", divide="ignore"):
         by_task = (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))
     return by_task.mean(1)
@@ -263,7 +276,7 @@ def predictive_gain(
     ours = _scaled(some.x)[None]
     weights = rng.multinomial(units, np.full(units, 1 / units), size=RESAMPLES).astype(float)
     draws = _gains(ours, _scaled(some.y)[None], weights)
-    by_chance = _gains(ours, _scaled(some.shuffled(rng)), alike)
+    by_chance = _gains(ours, some.shuffled(rng, _scaled), alike)
     p = (1 + int((by_chance >= observed - 1e-12).sum())) / (1 + PERMUTATIONS)
     return _association(some, _gain, draws, by_chance, p)
 
@@ -279,10 +292,12 @@ def _scaled(values: np.ndarray) -> np.ndarray:
     """Values (..., units, tasks): of each task less their mean, over their standard deviation (if
     they have one).
     """
-    centred = values - np.nanmean(values, -2, keepdims=True)
-    spread = np.nanstd(centred, -2, keepdims=True)
-    scale = max(1.0, float(np.nanmax(np.abs(values))))
-    return centred / np.where(spread > 1e-12 * scale, spread, 1)
+    known = ~np.isnan(values)
+    filled, count = np.where(known, values, 0), known.sum(-2, keepdims=True)
+    centred = np.where(known, values - filled.sum(-2, keepdims=True) / count, 0)
+    spread = np.sqrt((centred**2).sum(-2, keepdims=True) / count)
+    scale = max(1.0, float(np.abs(filled).max()))
+    return np.where(known, centred / np.where(spread > 1e-12 * scale, spread, 1), np.nan)
 
 
 def _gains(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
