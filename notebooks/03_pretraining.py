@@ -304,10 +304,17 @@ if larger:
 # reference networks on that task, at the penalty of this page, which was chosen without them:
 # cross-validation on images that a network has learned by heart is no guide. For the same reason the
 # probe sees train features that are neater than those of test images.
+#
+# Not every task can be learned from its own few images, and of a network that hardly does better than
+# guessing nearly all neurons can go. So a network is *comparable* only if its whole layer has at
+# least half of the accuracy above chance that the pre-trained ones have in the mean. Its DR is
+# *clearly* above or below theirs if its 95% interval, over subsets and test images, leaves out the
+# range of theirs.
 
 # %% papermill_description=from-scratch
 from diffused_redundancy.experiment.measurements import measured_beside
 from diffused_redundancy.paper import from_scratch
+from diffused_redundancy.report import display
 
 trained = from_scratch.networks(session.nets, session.tasks)
 own = measured_beside(
@@ -340,6 +347,8 @@ session.table(
     "from-scratch",
     show=False,
 )
+shown = from_scratch.shown_beside(measurements, own, reference, delta)
+session.say(display.markdown_table(shown))
 
 # %%
 if own.all:
@@ -419,11 +428,9 @@ session.table(comparisons.trends_table(wider, "doubling"), "trends-width")
 
 # %%
 from diffused_redundancy.paper import beside, printed
-from diffused_redundancy.report import display
 
 session.say(display.markdown_table(printed.printed_table()))
-accuracies = [(one.net, one.task, one.curve("accuracy"), one.about) for one in measurements.all]
-cells = beside.compared(accuracies, session.protocol)
+cells = beside.compared_measurements(measurements.all, session.protocol)
 session.table(beside.beside_table(cells), "paper", show=False)
 if not (shown := beside.shown_beside(cells)).empty:
     session.say(display.markdown_table(shown))
@@ -477,7 +484,7 @@ session.say(pareto.describe_leaders(measurements, fronts, narrow, width))
 #
 # If DR of CKA told DR of accuracy, no probe would be needed. And if the geometry of a layer told it,
 # no subsets either. The following are held against DR of accuracy, beside DR of CKA, of neurons as
-# they are and standardized. All but the last need no label:
+# they are and standardized:
 #
 # - the *participation ratio* $\mathrm{PR} = (\operatorname{tr} G)^2 / \lVert G \rVert_F^2$ and
 #   $\mathrm{PR}/d$: how many dimensions the layer would have, were their variances equal; the
@@ -488,20 +495,41 @@ session.say(pareto.describe_leaders(measurements, fronts, narrow, width))
 # - the width $d$;
 # - *NC1* of neural collapse, the trace of the scatter within classes times the pseudo-inverse of
 #   that between them, over the number of classes (Papyan and others, 2020). It uses the labels of
-#   the task's train images.
+#   the task's train images;
+# - the *accuracy of the whole layer*. It takes labels and a probe, and so is no way around them. But
+#   it is the obvious thing for DR to hang on, and what the others are to be held against.
 #
-# Networks that differ in the seed of their pre-training only are not independent: the five of one
-# loss are alike, and a correlation over all networks would count each loss five times. So the unit
-# here is a **group**, the mean of the networks that share loss, upstream images, width and family.
-# Intervals are over groups (bootstrap), not over seeds, images or subsets; p values are of permutation
-# tests, corrected (Holm) for all predictors and tasks of one set of networks. What is *clear* has
-# such a p of at most 0.05 and an interval that leaves out 0.
+# **The unit is a group**, the mean of the networks that share loss, upstream images, width and
+# family. Seeds of one kind are not new networks: the five of one loss are alike, and to predict one
+# from the other four would say nothing of a loss that was not seen. So groups are left out, not
+# networks, and intervals are over groups (bootstrap), not over seeds, images or subsets. A group of
+# one network weighs as much as one of five. Groups are alike, too, such as the three strengths of
+# one loss; so the tables also give what is found with one *kind* of network left out (the kinds are
+# those of the first figure below), from the least to the largest.
+#
+# **Chance** is what comes of the neurons needed, $k^*$, shuffled over the groups, the same way on all
+# tasks, while each group keeps its width. Where widths differ, $1 - k^*/d$ goes with anything else
+# that depends on $d$, even if the numbers $k^*$ have nothing to do with one another. Among groups of
+# one width this is the usual permutation test.
+#
+# *Clear* is what has a p of at most 0.05 and an interval that leaves out 0 and what chance gives.
+# With all tasks together, the correlation is the mean of theirs, and p is corrected (Holm) for the
+# predictors; on single tasks, for predictors and tasks.
+#
+# First, how much can be told at all? Means over few seeds are not exact. The table has the share of
+# the variance between groups that seeds do not explain, and the least with one group left out: no
+# correlation can be expected above its root. Where the least is below a half, nothing can be told.
 
 # %% papermill_description=prediction
 from diffused_redundancy.experiment import predictors
 from diffused_redundancy.explanations import prediction
 
 told = predictors.told(measurements, delta)
+ceilings = predictors.ceilings(measurements, delta)
+session.table(prediction.ceilings_table(ceilings), "ceilings")
+session.say(prediction.describe_ceilings(ceilings))
+
+# %%
 session.figure(
     figures.series_figure(
         [prediction.similarity_panels(measurements, "cka", delta)],
@@ -515,19 +543,23 @@ session.figure(
 session.say(prediction.describe_similarity(told, delta))
 
 # %% [markdown]
-# The figure below has the rank correlation of each predictor with DR of accuracy, with its interval:
-# the upper point of a row over all groups, the lower one over those as wide as the reference.
+# The figure below has the rank correlation of each predictor with DR of accuracy, with its interval.
 #
 # A correlation may be high and yet of no use. So each group is left out in turn, DR of accuracy is
 # predicted by a line in the predictor that is fitted to the other groups, and the errors are compared
-# with those of their mean. The *gain* is the share of the squared error that the line saves; a
-# predictor that tells nothing has one below 0. (Predictors other than DR are taken in logarithms.) A
-# star marks what is clear.
+# with those of their mean. Over all tasks, each has an intercept of its own, and the slope is common.
+# The last column of the table is the share of the squared error that the line saves; a predictor that
+# tells nothing has one below 0. (Predictors other than DR and accuracy are taken in logarithms.) A
+# star marks what is clear. The file of the table has more: p values, single tasks, the same over
+# networks, as if these were independent, and with DR above chance.
 
 # %%
 session.figure(
-    figures.groups_figure(
-        prediction.correlation_panels(told), f"rank correlation with DR({delta:g}) of accuracy"
+    figures.dumbbell_figure(
+        prediction.correlation_panels(told),
+        prediction.sets(told),
+        f"rank correlation with DR({delta:g}) of accuracy",
+        reference=0,
     ),
     "predictors",
     alt="The rank correlation of each predictor with diffused redundancy of accuracy, with its "

@@ -126,6 +126,26 @@ session.say(depth.describe_use(depths, delta))
 # layers of different accuracy are held to different bars.
 
 # %% [markdown]
+# ## Beside the paper
+#
+# The values that the paper prints, as far as we know them (`data/paper_values.csv`), are of accuracy:
+# DR(0.9) of three networks on four tasks, and what a fifth of a ResNet50 keeps. They are of
+# the penultimate layer: they can be compared if that is among `LAYERS` by its name.
+
+# %%
+from diffused_redundancy.paper import beside
+from diffused_redundancy.report import display
+
+last = [stage.whole for stages in depths for stage in stages if stage.name == "penultimate"]
+cells = (
+    beside.compared_measurements(last, session.protocol)
+    if last
+    else beside.not_comparable("the layer called penultimate is not measured here")
+)
+session.table(beside.beside_table(cells), "paper", show=False)
+session.say(display.markdown_table(beside.by_network(cells)))
+
+# %% [markdown]
 # ## What to take away
 #
 # - Two things change with depth: how many neurons there are, and how alike they are. The second row

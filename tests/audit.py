@@ -59,6 +59,11 @@ PRECISION = [
     "coverage_paper_seeds",
     "seeds_for_0.01",
 ]
+PAPER = [
+    *("source", "network", "net", "d", "top1", "task", "quantity", "delta", "fraction"),
+    *("paper", "paper_below", "ours", "low", "high", "ours_all_sizes", "low_all_sizes"),
+    *("high_all_sizes", "outcome", "reason", "differs"),
+]
 
 COLUMNS = {
     "01_cka-layers": ["case", "n_train", "n_test", "d", "classes", "constant neurons", "r"],
@@ -72,6 +77,9 @@ COLUMNS = {
     ],
     "01_cka-standardized-means": MEANS,
     "01_cka-standardized-redundancy": REDUNDANCY,
+    "01_cka-scales": [
+        *("case", "DR(0.9) of CKA", "standardized", "difference", "low", "high"),
+    ],
     "01_cka-debiased": [
         *("case", "plain at 10%", "debiased at 10%", "largest difference", "at k"),
     ],
@@ -97,11 +105,8 @@ COLUMNS = {
         "orders",
     ],
     "02_probes-precision": PRECISION,
-    "02_probes-paper": [
-        *("source", "network", "net", "d", "top1", "task", "quantity", "delta", "fraction"),
-        *("paper", "paper_below", "ours", "low", "high", "ours_all_sizes", "low_all_sizes"),
-        *("high_all_sizes", "outcome", "reason", "differs"),
-    ],
+    "02_probes-paper": PAPER,
+    "05_fairness-paper": PAPER,
     "05_fairness-spread": [
         *("task", "net", "neurons", "k", "mean", "worst class", "Gini", *plain.NULLS),
         *("by chance", "variation"),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from audit_tools import (
     CKA_ERROR,
+    RESAMPLES,
     Audit,
     Run,
     Spread,
@@ -96,7 +97,8 @@ def audit_cka(run: Run, audit: Audit) -> None:
                 _audit_closed_form(run, audit, tables, case, layer, sizes, values)
                 _audit_debiased(run, audit, tables["debiased"], case, layer, parameters)
                 _audit_every_subset(run, audit, case, layer, seeds, "similarity")
-                _audit_standardized(run, audit, case, layer.standardized(), parameters)
+                scaled = _audit_standardized(run, audit, case, layer.standardized(), parameters)
+                _audit_scales(run, audit, case, spread, scaled)
                 key, fifth = f"cka at 20%, {case}", size_of(0.2, d)
                 mine = values[:, sizes.index(fifth)].mean()
                 audit.numbers(
@@ -167,22 +169,47 @@ def _audit_every_subset(
     check_every_subset(audit, run, "01_cka", case, values, 0.9, layer.d, part)
 
 
+def _audit_scales(
+    run: Run, audit: Audit, case: str, spread: Spread | None, scaled: Spread | None
+) -> None:
+    """What standardizing does to DR(0.9), over the same orders and groups of images."""
+    name, delta = "01_cka-scales", 0.9
+    row = run.table(name).set_index("case").loc[case]
+    if spread is None or scaled is None:
+        return
+    both = (spread, scaled)
+    firsts = [one.first(one.values.mean(0)[None], 1.0, delta)[0] for one in both]
+    mine = [1 - first / one.d for first, one in zip(firsts, both, strict=True)]
+    allowed = max(one.step for one in both)
+    columns = ["DR(0.9) of CKA", "standardized"]
+    audit.numbers(name, "DR", row[columns], mine, where=case, slack=allowed)
+    gap = row[columns[1]] - row[columns[0]]
+    audit.numbers(name, "difference", row["difference"], gap, where=case, slack=2e-6)
+    draws = [
+        one.first(*one.draws(np.random.default_rng(3), RESAMPLES), delta) / one.d for one in both
+    ]
+    if row["low"] == row["low"]:
+        ends = np.quantile(draws[0] - draws[1], [0.025, 0.975])
+        check_interval(audit, name, row, ends, scaled, case)
+
+
 def _audit_standardized(
     run: Run, audit: Audit, case: str, layer: PlainLayer, parameters: dict
-) -> None:
-    """The curves and DR of standardized neurons."""
+) -> Spread | None:
+    """The curves and DR of standardized neurons; what the latter are resampled from."""
     name, seeds = "01_cka-standardized", seeds_of("random", parameters)
     rows = run.table(f"{name}-redundancy").query("case == @case")
     sizes = run.sizes(layer.d, *rows["k"].dropna().astype(int))
     values = np.stack(run.map(lambda seed: layer.cka("random", seed, sizes), seeds))
     means = run.table(f"{name}-means").query("case == @case")
     check_means(audit, f"{name}-means", means, sizes, values, where=case, slack=CKA_ERROR)
-    _audit_redundancy(
+    spread = _audit_redundancy(
         run, audit, f"{name}-redundancy", rows, layer, "random", seeds, values, sizes, case, True
     )
     results = run.told("01_cka")["results"]
     _audit_told(audit, results, "standardized cka", case, rows, values, sizes, layer.d)
     _audit_every_subset(run, audit, case, layer, seeds, "similarity, standardized neurons")
+    return spread
 
 
 def _cka_spread(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import plain_fairness as plain
+from audit_probes import audit_paper
 from audit_tools import GRID, Audit, Run, accuracies, first_is, rights_of, ties_of, verdicts_of
 from diffused_redundancy.nets.names import expanded
 from diffused_redundancy.tasks import Task
@@ -46,6 +47,7 @@ def audit_fairness(run: Run, audit: Audit) -> None:
                     shown = told["results"][key]  # one guess of equal scores moves it by 1e-4
                     audit.numbers(f"{name}.json", kind, shown, mine, where=key, slack=2e-4)
     _audit_counts(run, audit)
+    audit_paper(run, audit, name)
 
 
 def _audit_agreement_told(run: Run, audit: Audit, title: str, place: int, mine: float) -> None:

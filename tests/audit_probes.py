@@ -87,7 +87,7 @@ def audit_probes(run: Run, audit: Audit) -> None:
         audit_verdicts(run, audit, layer, case, chosen)
     if len(spreads) == len(parameters["TASKS"]):  # one network, all tasks
         check_difference_of_tasks(run, audit, spreads)
-    _audit_paper(run, audit)
+    audit_paper(run, audit, "02_probes")
     check_verdicts_read(run, audit, name)
 
 
@@ -99,9 +99,9 @@ PRINTED = {
 """Table 1 of the paper's first version: d, ImageNet top-1, DR(0.9) on four tasks."""
 
 
-def _audit_paper(run: Run, audit: Audit) -> None:
+def audit_paper(run: Run, audit: Audit, notebook: str) -> None:
     """What the paper prints, and that nothing is compared where network or task differ."""
-    name, parameters = "02_probes-paper", run.told("02_probes")["parameters"]
+    name, parameters = f"{notebook}-paper", run.told(notebook)["parameters"]
     table = run.table(name)
     for network, printed in PRINTED.items():
         rows = table[(table["network"] == network) & (table["delta"] == 0.9)]

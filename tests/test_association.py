@@ -12,6 +12,7 @@ from diffused_redundancy.uncertainty.association import (
     corrected_associations,
     predictive_gain,
     rank_correlation,
+    reliability,
 )
 from scipy import stats
 from sklearn.linear_model import LinearRegression
@@ -108,8 +109,10 @@ def test_a_constant_predictor_gains_nothing():
 def test_bad_input():
     with pytest.raises(dr.InputError, match="must be alike"):
         rank_correlation([1, 2], [1, 2, 3])
-    with pytest.raises(dr.InputError, match="one for each unit"):
-        rank_correlation(np.ones((5, 2)), np.ones((5, 2)))
+    for wrong in ({"whole": np.ones(4)}, {"clusters": ["a"] * 6}):
+        for of in (rank_correlation, predictive_gain):
+            with pytest.raises(dr.InputError, match="5 units.*one for each"):
+                of(np.ones(5), np.ones(5), **wrong)
     with pytest.raises(dr.InputError, match="must be alike"):
         predictive_gain(np.ones((5, 2)), np.ones(5))
 
@@ -138,3 +141,83 @@ def test_the_interval_of_a_gain_holds_the_expected_one():
         one = predictive_gain(x, y, seed=seed)
         held.append(one.low <= expected <= one.high)
     assert np.mean(held) > 0.85
+
+
+def test_over_several_tasks_the_correlation_is_the_mean_and_units_are_shuffled_alike():
+    rng = np.random.default_rng(6)
+    x, noise = rng.normal(size=(14, 3)), rng.normal(size=(14, 3))
+    y = x + noise
+    one = rank_correlation(x, y)
+    by_task = [stats.spearmanr(x[:, task], y[:, task]).statistic for task in range(3)]
+    assert one.value == pytest.approx(np.mean(by_task)) and one.p == pytest.approx(2 / 1000)
+    # three copies of a task say no more than one of them
+    alone = rank_correlation(x[:, 0], y[:, 0], seed=3)
+    copies = rank_correlation(x[:, [0, 0, 0]], y[:, [0, 0, 0]], seed=3)
+    assert (copies.p, copies.low, copies.high) == pytest.approx((alone.p, alone.low, alone.high))
+    y[2, 1] = np.nan  # a unit that lacks a task is left out of all
+    kept = np.arange(14) != 2
+    assert rank_correlation(x, y).value == pytest.approx(rank_correlation(x[kept], y[kept]).value)
+    y[:, 1] = np.nan  # a task that all units lack is left out
+    assert rank_correlation(x, y).value == pytest.approx(np.mean([by_task[0], by_task[2]]))
+    assert np.isnan(rank_correlation(x, np.full_like(x, np.nan)).value)
+
+
+def test_what_x_and_y_share_by_their_whole_is_part_of_chance():
+    """Counts that have nothing to do with one another, of wholes that differ."""
+    rng = np.random.default_rng(7)
+    whole = np.repeat([100.0, 200, 400, 800], 5)
+    plain, fair = [], []
+    for _ in range(60):
+        x, y = (1 - rng.uniform(10, 60, 20) / whole for _ in "12")
+        plain.append(rank_correlation(x, y).p)
+        one = rank_correlation(x, y, whole=whole)
+        fair.append(one.p)
+        assert one.expected > 0.5
+    assert np.mean(np.array(plain) <= 0.05) > 0.9
+    assert np.mean(np.array(fair) <= 0.05) < 0.15
+    # plainly: counts shuffled, each unit keeps its whole
+    counts = (1 - y) * whole
+    by_chance = [
+        stats.spearmanr(x, 1 - rng.permutation(counts) / whole).statistic for _ in range(400)
+    ]
+    assert one.expected == pytest.approx(np.mean(by_chance), abs=0.02)
+    assert not one.clear  # however far from 0
+    same = rank_correlation(x, y, whole=np.full(20, 300.0))
+    assert same.p == pytest.approx(rank_correlation(x, y).p)  # shared by all: as without
+    gain = predictive_gain(x, y, whole=whole)
+    assert gain.expected > predictive_gain(x, y).expected and gain.p > predictive_gain(x, y).p
+
+
+def test_one_cluster_is_left_out_at_a_time():
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(2, 15))
+    x[:3] = y[:3] = [10, 11, 12]  # three that are alike make the correlation
+    clusters = ["alike"] * 3 + list("abcdefghijkl")
+    one = rank_correlation(x, y, clusters=clusters)
+    others = [stats.spearmanr(x[3:], y[3:]).statistic]
+    others += [stats.spearmanr(np.delete(x, i), np.delete(y, i)).statistic for i in range(3, 15)]
+    assert (one.least, one.largest) == pytest.approx((min(others), max(others)))
+    assert one.least == pytest.approx(others[0]) and one.value > one.least + 0.2
+    gain = predictive_gain(x, y, clusters=clusters)
+    assert gain.value > 0.5 > 0.2 > gain.least == pytest.approx(plain_gain(x[3:], y[3:]))
+
+
+def test_reliability_is_the_share_of_variance_between_groups_that_is_theirs():
+    rng = np.random.default_rng(9)
+    sizes = rng.integers(1, 5, 200)
+    some = [rng.normal(rng.normal(0, 2), 1, n) for n in sizes]
+    noise = np.mean(1 / sizes)
+    value, least = reliability(some)
+    assert value == pytest.approx(4 / (4 + noise), abs=0.05) and least < value
+    nothing = [rng.normal(0, 1, 5) for _ in range(30)]
+    one_apart = reliability([*nothing, np.array([50.0, 51.0])])
+    assert one_apart[0] > 0.9 and one_apart[1] == pytest.approx(reliability(nothing)[0])
+    assert one_apart[1] < 0.5
+    plain = 1 - np.mean([one.var(ddof=1) for one in nothing]) / 5 / np.var(
+        [one.mean() for one in nothing], ddof=1
+    )
+    assert reliability(nothing)[0] == pytest.approx(plain)
+    gaps = [np.append(one, np.nan) for one in nothing] + [np.array([np.nan])]
+    assert reliability(gaps)[0] == pytest.approx(plain)
+    assert np.isnan(reliability([[1.0], [2.0], [3.0]])[0])  # nothing is known of the noise
+    assert np.isnan(reliability([[1.0, 1.0], [1.0], [1.0]])[0])

@@ -284,3 +284,15 @@ def test_names_of_users_are_no_formulas():
         figures.matrix_figure([(title, names, np.eye(3))]),
     ):
         assert display.png(drawn).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_row_of_plots_has_one_label_of_the_x_axis(count):
+    panels = [(name, [("a", POINTS[:2])]) for name in "xyz"[:count]]
+    for drawn in (
+        figures.groups_figure(panels, "a label"),
+        figures.dumbbell_figure(panels, "xy", "a label"),
+    ):
+        labels = [part.get_xlabel() for part in drawn.axes]
+        assert labels == (["", "a label", ""] if count == 3 else ["", ""])
+        assert drawn.get_supxlabel() == ("" if count == 3 else "a label")

@@ -65,9 +65,13 @@ def test_correlations_are_over_groups_and_those_over_networks_beside_them():
     over_groups = spearmanr(accuracy.mean(1), cka.mean(1)).statistic
     assert one.correlation.value == pytest.approx(over_groups, abs=0.01)
     assert one.correlation.clear and one.gain.clear
-    said = prediction.describe_similarity(predictors.told(measurements, 0.9), 0.9)
-    assert "DR of CKA, 12 groups of all networks: " in said
-    assert "clear on ONE and TWO; over the 24 networks" in said
+    found = predictors.told(measurements, 0.9)
+    said = prediction.describe_similarity(found, 0.9)
+    (pooled,) = (each for each in found if (each.predictor, each.task) == ("cka", POOLED))
+    assert pooled.correlation.value == pytest.approx(over_groups, abs=0.01)
+    value = f"{pooled.correlation.value:.2f} ({pooled.correlation.low:.2f} to "
+    assert "over all 12 groups, the rank correlation of DR(0.9) of CKA with DR of" in said
+    assert f"the mean over 2 tasks, is {value}" in said and "): clear. " in said
     assert "of equal width" not in said  # all are
 
 
@@ -78,8 +82,9 @@ def test_what_tells_nothing_is_not_clear():
     (one,) = told_of(measurements, predictor="cka", task="ONE")
     assert not one.correlation.clear and not one.gain.clear and one.gain.value < 0.2
     found = predictors.told(measurements, 0.9)
-    assert "clear on no task" in prediction.describe_similarity(found, 0.9)
-    assert "on ONE none (the best, " in prediction.describe_gains(found)
+    assert "): not settled. " in prediction.describe_similarity(found, 0.9)
+    said = prediction.describe_gains(found)
+    assert "none of 3 predictors clearly beats the mean" in said and "the best, " in said
 
 
 def geometry(i: int, k: int) -> dict[str, float]:
@@ -99,18 +104,23 @@ def test_a_good_predictor_is_found_among_others():
     found = predictors.told(measurements, 0.9)
     best = max((one for one in found if one.task == POOLED), key=lambda one: one.gain.value)
     assert best.predictor in ("participation", "participation/d") and best.gain.clear
-    assert best.correlation is None and best.gain.units == 12
+    assert best.correlation.value == pytest.approx(1) and best.gain.units == 12
     said = prediction.describe_gains(found)
-    assert "Among all networks: on ONE participation ratio PR" in said or "on ONE PR / d" in said
-    assert f"on {POOLED} " in said
+    assert "among all 12 groups, 2 of 9 predictors clearly beat the mean of the others" in said
+    assert f"the best, {PREDICTORS[best.predictor].words}, saves {best.gain.value:.0%} (" in said
     table = prediction.told_table(found)
     assert len(table) == 3 * len(PREDICTORS)
     row = table[(table["predictor"] == "participation ratio PR") & (table["task"] == "ONE")].iloc[0]
     assert row["rank_correlation"] == pytest.approx(1, abs=0.01) and row["gain_p_holm"] <= 0.05
-    assert table[table["predictor"].str.contains("labels")]["needs"].str.contains("labels").all()
+    assert np.isnan(row["rank_correlation_least_without_a_kind"])  # all are of one kind
+    assert set(table[table["needs"].str.contains("labels")]["predictor"]) == {
+        "NC1 (uses labels)",
+        "accuracy of the whole layer",
+    }
     shown = prediction.shown_told(found)
     assert shown["ONE: rank correlation"].str.endswith(" *").sum() >= 2
     assert shown.set_index("predictor")["ONE: rank correlation"]["width d"] == "–"  # all are equal
+    assert shown[f"squared error saved, {POOLED}"].str.contains("%").sum() >= 7
 
 
 def test_networks_of_equal_width_are_looked_at_apart():
@@ -132,7 +142,10 @@ def test_networks_of_equal_width_are_looked_at_apart():
     assert [task for task, _ in panels] == ["ONE", "TWO"]
     assert [label for label, _ in panels[0][1]] == [p.words for p in PREDICTORS.values()]
     points = dict(panels[0][1])
-    assert len(points["DR of CKA"]) == 2 and len(points["width d"]) == 1
+    assert prediction.sets(found) == ["all groups", "groups of equal width"]
+    assert [len(some) for some in points.values()] == [2] * len(PREDICTORS)
+    assert np.isnan(points["width d"][1].value) and not np.isnan(points["width d"][0].value)
+    assert points["DR of CKA"][1].value == one.correlation.value
 
 
 def test_few_networks_say_nothing():
@@ -161,3 +174,86 @@ def test_points_are_coloured_by_what_sets_networks_apart():
     ]
     assert len(lines[1].points) == 2 and not lines[0].joined
     assert lines[0].x == [pytest.approx(0.8)] and lines[0].points[0].value == pytest.approx(0.7)
+
+
+WIDTHS = [50, 50, 100, 100, 200, 200, 400, 400, 800, 800, 1600, 1600]
+
+
+def test_a_shared_width_alone_makes_nothing_clear():
+    """k* of accuracy and of CKA have nothing to do with one another; their DR go together."""
+    rng = np.random.default_rng(4)
+    counts = rng.integers(8, 30, size=(12, 2))
+    found = [
+        measurement(net(f"n{i}", d=d, loss=f"loss-{i}"), task(), int(k), cka=int(other))
+        for i, (d, (k, other)) in enumerate(zip(WIDTHS, counts, strict=True))
+    ]
+    told = predictors.told(Measurements(found), 0.9)
+    (one,) = (each for each in told if each.predictor == "cka" and not each.equal_width)
+    assert one.correlation.value > 0.7 < one.correlation.expected and one.correlation.low > 0
+    assert not one.correlation.clear and not one.gain.clear
+    said = prediction.describe_similarity(told, 0.9)
+    assert f"the {one.correlation.expected:.2f} of chance" in said and "not clearly" in said
+    assert " of the squared error, and chance " in prediction.describe_gains(told)
+
+
+def test_kinds_are_left_out_together():
+    losses = [*LOSSES[:9], "other 1", "other 2", "other 3"]
+    place = [3, 1, 4, 2, 6, 5, 7, 9, 8, 20, 21, 22]
+    other = [2, 5, 1, 3, 4, 9, 8, 6, 7, 20, 21, 22]
+    measurements = made(
+        lambda i, seed, name: 20 + 2 * place[i],
+        lambda i, seed, name: 20 + 2 * other[i],
+        losses=losses,
+        tasks=("one",),
+    )
+    kinds = [
+        predictors.kind(some[0], measurements.nets[0])
+        for some in predictors.seed_groups(measurements.nets)
+    ]
+    assert kinds == [*["loss"] * 9, *["other"] * 3]
+    (one,) = told_of(measurements, predictor="cka", task="ONE")
+    assert one.correlation.least == pytest.approx(spearmanr(place[:9], other[:9]).statistic)
+
+
+def test_the_accuracy_of_the_whole_layer_is_told_apart_from_predictors():
+    def of(top):
+        found = [
+            measurement(
+                net(f"{loss}_s{seed}", loss=loss, seed=seed), task(), 20 + 3 * i, cka=30, top=top(i)
+            )
+            for i, loss in enumerate(LOSSES)
+            for seed in (1, 2)
+        ]
+        return predictors.told(Measurements(found), 0.9)
+
+    said = prediction.describe_gains(of(lambda i: 0.9 - 0.02 * i))
+    assert "none of 3 predictors clearly beats" in said  # all others are equal
+    assert "has there a rank correlation of 1.00 (1.00 to 1.00) with DR of accuracy: clear." in said
+    shuffled = np.random.default_rng(0).permutation(12)
+    assert said != (other := prediction.describe_gains(of(lambda i: 0.9 - 0.02 * shuffled[i])))
+    assert other.endswith("not settled.")
+
+
+def test_where_seeds_are_all_nothing_can_be_told():
+    rng = np.random.default_rng(5)
+    k = 20 + 4 * np.arange(12)
+    noise = rng.integers(-15, 16, size=(12, 2))
+
+    def k_of(i, seed, name):
+        return int(k[i]) if name == "one" else 45 + int(noise[i, seed])
+
+    measurements = made(k_of, lambda i, seed, name: 40)
+    one, two = predictors.ceilings(measurements, 0.9)
+    assert (one.task, one.networks, one.groups, one.equal_width) == ("ONE", 24, 12, False)
+    assert one.value == pytest.approx(1) and not one.too_low
+    spread = 1 - (45 + noise) / D
+    plain = 1 - spread.var(1, ddof=1).mean() / 2 / spread.mean(1).var(ddof=1)
+    assert two.value == pytest.approx(plain, abs=0.02) and two.too_low
+    said = prediction.describe_ceilings([one, two])
+    assert "among all 12 groups seeds matter most on TWO" in said
+    assert said.endswith("So nothing can be told on TWO.")
+    assert "nothing can be told" not in prediction.describe_ceilings([one])
+    table = prediction.ceilings_table([one, two]).set_index("task")
+    assert table.loc["ONE", "all groups (12)"] == "100%"
+    few = predictors.ceilings(made(k_of, k_of, losses=LOSSES[:2]), 0.9)
+    assert prediction.describe_ceilings(few).startswith("There are too few groups")

@@ -90,3 +90,30 @@ def test_plain_and_debiased():
     biased = pd.DataFrame({"largest difference": [0.2]})
     assert "is large enough to see here" in similarity.describe_debiased(biased)
     assert "is small here" in similarity.describe_debiased(biased / 100)
+
+
+def test_what_standardizing_does(layers):
+    layer = layers["a case"]
+    random, scaled = (
+        layer.cka("random", [1, 2, 3]),
+        layer.cka("random", [1, 2, 3], standardize=True),
+    )
+    table = similarity.scale_table({"a": random}, {"a": scaled}, 0.9)
+    row = table.iloc[0]
+    expected = scaled.redundancy(0.9).value - random.redundancy(0.9).value
+    assert row["difference"] == pytest.approx(expected)
+    draws = scaled.redundancy_draws(0.9) - random.redundancy_draws(0.9)
+    assert (row["low"], row["high"]) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])))
+    one = made_curve([0.5, 1.0], measure="cka")
+    assert np.isnan(similarity.scale_table({"a": one}, {"a": one}, 0.9)["low"].item())
+
+
+def test_the_sentence_on_scale_has_signs():
+    rows = [("a", 0.02, 0.01, 0.03), ("b", -0.05, -0.06, -0.04), ("c", 0.0, -0.01, 0.01)]
+    table = pd.DataFrame(rows, columns=["case", "difference", "low", "high"])
+    text = similarity.describe_scale(table)
+    assert "is -0.050 (b, -0.060 to -0.040) to +0.020 (a, +0.010 to +0.030)." in text
+    assert "clearly higher in 1 of 3 cases and clearly lower in 1." in text
+    assert text.endswith("of one network on one task: another seed of the pre-training may differ.")
+    alone = similarity.describe_scale(table[:1].assign(low=np.nan, high=np.nan))
+    assert "is +0.020 (a). It is clearly higher in 0 of 1" in alone

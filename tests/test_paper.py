@@ -9,6 +9,7 @@ import diffused_redundancy as dr
 import numpy as np
 import pytest
 from conftest import ROOT
+from diffused_redundancy.experiment.measurements import Measurement
 from diffused_redundancy.measures.curves import Curve
 from diffused_redundancy.measures.selections import PAPER_FRACTIONS
 from diffused_redundancy.nets.names import published
@@ -250,6 +251,32 @@ def test_where_nothing_matches_one_sentence_says_so():
     assert beside.describe_beside(mixed).endswith(
         "network not measured here and task not measured here."
     )
+
+
+def test_a_short_table_has_one_row_a_network_of_the_paper():
+    short = beside.by_network(
+        list(cells_of((resnet18(), task("cifar10"), curve(60), CIFAR)).values())
+    )
+    assert list(short["network of the paper"]) == ["ViT S-16", "ViT S-32", "ResNet18", "ResNet50"]
+    assert list(short.columns[1:-1]) == ["CIFAR10", "CIFAR100", "Flowers", "Pets"]
+    row = short.set_index("network of the paper").loc["ResNet18"]
+    assert row["CIFAR10"] == "DR(0.9): 0.80; ours 0.801 (0.801 to 0.801)"
+    assert (row["Pets"], row["not comparable"]) == ("DR(0.9): 0.90", "task not measured here")
+    claim = short.set_index("network of the paper").loc["ResNet50"]
+    assert claim["CIFAR10"] == "share kept by 20%: at least 0.95" and claim["Pets"] == "–"
+    none = beside.by_network(beside.not_comparable("no accuracy"))
+    assert list(none["not comparable"]) == ["no accuracy"] * 4 and len(none.columns) == 6
+
+
+def test_measurements_are_compared_by_their_accuracy():
+    one = curve(60)
+    about = {**CIFAR, "d": D}
+    measured = Measurement(
+        resnet18(), task("cifar10"), *({"random": one} for _ in range(3)), about=about
+    )
+    cells = beside.compared_measurements([measured], protocol("clean"))
+    (found,) = (cell for cell in cells if not cell.reason)
+    assert found == on_cifar(one)
 
 
 def test_a_size_within_the_solvers_error_is_said():

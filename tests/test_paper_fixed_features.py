@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 from diffused_redundancy.experiment.measurements import Measurement, Measurements
 from diffused_redundancy.measures.curves import Curve
+from diffused_redundancy.measures.equal_features import equal_features_redundancy
 from diffused_redundancy.paper import fixed_features
+from diffused_redundancy.uncertainty.comparison import holm
 from made_up import curve, net, rising, task
+from scipy.integrate import quad
+from scipy.optimize import brentq
+from scipy.stats import norm
 
 FF8, FF16 = net("f8", loss="FF 8"), net("f16", loss="FF 16")
 MRL, MRL2 = net("m1", loss="MRL"), net("m2", loss="MRL", seed=2)
@@ -92,25 +97,53 @@ def test_lines_of_the_figure():
     assert fixed_features.within_ticks(found()) == [(8.0, "8"), (16.0, "16")]
 
 
-def test_gaps_are_paired_and_have_a_sign():
+MRL_FIRST, STANDARD_FIRST = "MRL, nested prefix", "standard, first of many"
+
+
+def test_gaps_have_a_sign_and_are_corrected_together():
     lower = fixed_features.gaps(found(), 0.9)
-    assert [(gap.m, gap.against) for gap in lower] == [
-        (8, "MRL, nested prefix"),
-        (8, "standard, first of many"),
-        (16, "MRL, nested prefix"),
-        (16, "standard, first of many"),
-    ]
-    assert [gap.difference for gap in lower] == [-0.5, -0.5, -0.25, -0.25]
-    assert {gap.outcome for gap in lower} == {"lower"}
+    against = [fixed_features.INDEPENDENT, MRL_FIRST, STANDARD_FIRST]
+    assert [(gap.m, gap.against) for gap in lower] == [(m, one) for m in (8, 16) for one in against]
+    others = [gap for gap in lower if gap.against != fixed_features.INDEPENDENT]
+    assert [gap.difference for gap in others] == [-0.5, -0.5, -0.25, -0.25]
+    assert {gap.outcome for gap in others} == {"lower"}
     higher = fixed_features.gaps(found(ours=(2, 2)), 0.9)
     assert {gap.outcome for gap in higher} == {"higher"}
     same = fixed_features.gaps(found(ours=(4, 4)), 0.9)
-    assert {(gap.difference, gap.low, gap.high, gap.outcome) for gap in same} == {
-        (0.0, 0.0, 0.0, "not clear")
-    }
+    assert {
+        (gap.difference, gap.low, gap.high, gap.p, gap.outcome)
+        for gap in same
+        if gap.against != fixed_features.INDEPENDENT
+    } == {(0.0, 0.0, 0.0, 1.0, "not clear")}
+    ps = [gap.p for gap in lower]
+    assert [gap.corrected_p for gap in lower] == pytest.approx(holm(ps))
     table = fixed_features.gaps_table(lower)
-    assert list(table["outcome"]) == ["lower"] * 4
+    assert list(table["outcome"]) == [gap.outcome for gap in lower]
     assert list(fixed_features.gaps_table([]).columns) == ["note"]
+
+
+def test_a_step_of_few_features_is_not_clear_though_no_resample_differs():
+    """One of eight features fewer, in all resamples: half of it may be rounding."""
+    one = fixed_features.gaps(found(ours=(5, 16), theirs=(4, 16)), 0.9)[1]
+    assert (one.difference, one.low, one.high) == (-0.125, -0.125, -0.125)
+    assert one.p == pytest.approx(2 * norm.sf(np.sqrt(6))) and one.outcome == "not clear"
+
+
+def test_independent_features_are_those_of_the_same_accuracy():
+    m, full, classes = 16, 0.8, 4
+    one = next(gap for gap in fixed_features.gaps(found(), 0.9) if gap.m == m)
+
+    def reached(distance):
+        """The score of the right class is the largest of four."""
+        return quad(lambda z: norm.pdf(z) * norm.cdf(z + distance) ** (classes - 1), -9, 9)[0]
+
+    whole, part = (brentq(lambda d, a=a: reached(d) - a, 0, 9) for a in (full, 0.9 * full))
+    share = (part / whole) ** 2
+    expected = 1 - np.ceil(share * m) / m
+    assert one.against == fixed_features.INDEPENDENT
+    assert one.difference == pytest.approx(0.5 - expected)
+    row = fixed_features.within_table(found(), 0.9).query("net == 'f16'").iloc[0]
+    assert row["DR of independent features"] == pytest.approx(expected) and row["counts"]
 
 
 def test_a_gap_is_that_of_resamples_of_the_same_images():
@@ -137,41 +170,76 @@ def test_a_gap_is_that_of_resamples_of_the_same_images():
 
     some = {16: Measurements([moving(FF16, 8), moving(STANDARD, 7)])}
     ours, theirs = (one.curve("accuracy") for one in some[16].all)
-    (gap,) = fixed_features.gaps(some, 0.9)
-    draws = ours.redundancy_draws(0.9) - theirs.redundancy_draws(0.9)
+    alone, gap = fixed_features.gaps(some, 0.9)
+    how = {"chance_corrected": True}
+    draws = ours.redundancy_draws(0.9, **how) - theirs.redundancy_draws(0.9, **how)
     assert (gap.low, gap.high) == tuple(np.quantile(draws, [0.025, 0.975], method="inverted_cdf"))
-    alone = ours.redundancy(0.9)
-    assert gap.high - gap.low < alone.high - alone.low
+    interval = ours.redundancy(0.9, **how)
+    assert gap.high - gap.low < interval.high - interval.low
+    # what independent features would have moves with the accuracy that is resampled
+    moved = equal_features_redundancy(ours.resampled().full, 0.9, 16, 4)
+    assert moved.std() > 0
+    ends = np.quantile(
+        ours.redundancy_draws(0.9, **how) - moved, [0.025, 0.975], method="inverted_cdf"
+    )
+    assert (alone.low, alone.high) == tuple(ends)
 
 
 def test_the_sentence_follows_from_the_numbers():
     text = fixed_features.describe_within(found(tasks=("t", "u")), 0.9)
-    assert "On T 0% (0% to 0%) of 8 and 50% (50% to 50%) of 16. On U 0%" in text
-    assert "lies above 0 in 2 of 4 cases" in text
-    assert "(MRL, nested prefix) DR is higher in 0, lower in 4 and not clear in 0 of 4" in text
+    independent = [
+        gap.outcome
+        for gap in fixed_features.gaps(found(tasks=("t", "u")), 0.9)
+        if gap.against == fixed_features.INDEPENDENT
+    ]
+    assert independent.count("higher") == independent.count("lower") == 2
+    assert "than of independent features in 2 of 4 cases" in text
+    assert "and clearly lower in 2. Beside" in text
+    assert f"({MRL_FIRST}) it is clearly higher in 0 of 4, and clearly lower in 4" in text
     turned = fixed_features.describe_within(found(ours=(2, 2)), 0.9)
-    assert "On T 75% (75% to 75%) of 8" in turned and "above 0 in 2 of 2 cases" in turned
-    assert "(standard, first of many) DR is higher in 2, lower in 0" in turned
-    assert "another seed may differ" in turned
-    one = {8: found()[8]}
-    assert "On T 0% (0% to 0%) of 8. The" in fixed_features.describe_within(one, 0.9)
+    assert "in 2 of 2 cases (sizes and tasks), and clearly lower in 0" in turned
+    assert f"({STANDARD_FIRST}) it is clearly higher in 2 of 2, and clearly lower in 0" in turned
+    assert turned.endswith("another seed may differ.") and "Too near" not in turned
+
+
+def test_the_table_for_reading_has_the_smallest_and_the_largest():
+    shown = fixed_features.shown_within(found(tasks=("t", "u")), 0.9)
+    assert list(shown["task"]) == ["T", "T", "U", "U"] and list(shown["m"]) == ["8", "16"] * 2
+    assert shown["DR(0.9)"].iloc[1] == "0.50 (0.50 to 0.50)" and set(shown["counts"]) == {"yes"}
+    one = fixed_features.shown_within({8: found()[8]}, 0.9)
+    assert list(one["m"]) == ["8"]
+
+
+def test_what_is_near_chance_does_not_count():
+    near = found(guessing=0.41, images=1000)  # 0.8 is less than twice that
+    assert fixed_features.gaps(near, 0.9) == []
+    assert set(fixed_features.shown_within(near, 0.9)["counts"]) == {"no"}
+    assert "not 2 times chance" in fixed_features.describe_within(near, 0.9)
+    near = found(ours=(4, 8), theirs=(2, 4), guessing=0.41, images=1000)
+    far = found(ours=(4, 8), theirs=(2, 4), guessing=0.39, images=1000)
+    assert len(fixed_features.gaps(far, 0.9)) == 6
+    some = {8: near[8], 16: far[16]}
+    text = fixed_features.describe_within(some, 0.9)
+    assert "of 1 cases" in text and "Too near to chance to count are 1 more" in text
 
 
 def test_above_chance_stands_beside():
-    text = fixed_features.describe_within(found(guessing=0.4, images=1000), 0.9)
+    shown = fixed_features.shown_within(found(guessing=0.4, images=1000), 0.9)
     # 90% of what is above 0.4: 0.76 of 0.8, which the made-up curve reaches at 8.44 of 8
-    assert "50% (50% to 50%; above chance 44%) of 16" in text
+    assert shown.iloc[1]["above chance"].startswith("0.44 (")
+    assert shown.iloc[1]["DR(0.9)"].startswith("0.50 (")
 
 
 def test_features_that_only_guess_are_left_out():
     guessing = found(guessing=0.8, images=100)
     text = fixed_features.describe_within(guessing, 0.9)
-    assert text.startswith("Their features are not clearly better than guessing")
-    assert fixed_features.gaps(guessing, 0.9) == []
+    assert text.startswith("No features count") and fixed_features.gaps(guessing, 0.9) == []
+    assert list(fixed_features.shown_within(guessing, 0.9).columns) == ["note"]
     assert fixed_features.within_table(guessing, 0.9).query("net == 'f8'")["DR"].isna().all()
 
 
 def test_without_such_networks_there_is_nothing_to_say():
     assert fixed_features.describe_within({}, 0.9) == fixed_features.NOTE
+    assert fixed_features.shown_within({}, 0.9)["note"].item() == fixed_features.NOTE
     assert list(fixed_features.within_table({}, 0.9).columns) == ["note"]
     assert list(fixed_features.within_curves({}).columns) == ["note"]

@@ -43,7 +43,10 @@ def test_the_network_of_a_task_is_like_the_first_in_all_but_what_it_saw():
     for other in ("miniature_resnet.mrl_s1", "miniature_resnet_128.standard_s1"):
         assert from_scratch.networks([dr.net(other), first], tasks) == {}
     text = from_scratch.describe_tasks(found, tasks)
-    assert "Handwritten digits (1,297 handwritten digits, top-1 100.0%) and Font style" in text
+    assert text == (
+        "Trained from scratch, their own heads reach 100.0% on Handwritten digits and 13.0% on "
+        "Font style."
+    )
     assert from_scratch.describe_tasks({}, tasks) == from_scratch.NONE
 
 
@@ -80,40 +83,96 @@ def test_panels_show_shares_of_a_networks_own_accuracy():
 
 def test_the_sentence_follows_from_the_numbers():
     text = said(*both())
-    ours = both()[1].all[0].redundancy("accuracy", 0.9)
-    assert "On T its whole layer reaches 60.0%, theirs 80.0%; a fifth of it keeps 60% (" in text
-    assert f"DR(0.9) is 0.70 ({ours.low:.2f} to {ours.high:.2f}), theirs 0.58 to 0.62" in text
-    assert "beside 3 pre-trained ones" in text and text.endswith("no power.")
-    assert "On U " not in text
+    assert text.startswith(
+        "**What to see:** DR(0.9) of the network that was trained on the task is clearly above the "
+        "3 pre-trained ones on T. There is one"
+    )
+    assert text.endswith("so nothing is known of other seeds.") and " U" not in text
     turned = said(*both(60, (20, 20, 20)))
-    assert "DR(0.9) is 0.40 (" in turned and "theirs 0.80." in turned
+    assert "task is clearly below the 3 pre-trained ones on T." in turned
+    inside = said(*both(40))
+    assert "task is not clearly apart from the 3 pre-trained ones on T." in inside
+    ours = both(37)[1].all[0].redundancy("accuracy", 0.9)  # above all, not so its interval
+    assert ours.value > 0.62 > ours.low and "not clearly apart" in said(*both(37))
     band = GroupBands(
         0.9, (0.1, 1.0), {PRETRAINED: ((0.6, 0.6),), FROM_SCRATCH: ((0.7, 0.5),)}, 0.1, 3
     )
-    assert "moves the difference of DR by up to 0.20" in said(*both(), {"t": band})
-    assert "The choice of the penalty" not in text
+    assert "the penalty moves the difference by up to 0.20." in said(*both(), {"t": band})
+    still = replace(band, values={PRETRAINED: ((0.6, 0.6),), FROM_SCRATCH: ((0.7, 0.704),)})
+    assert "the penalty moves the difference by less than 0.01." in said(*both(), {"t": still})
+    assert "the penalty" not in text
     pre, own = both()
-    assert "beside one pre-trained one" in from_scratch.describe_from_scratch(
-        pre, own, PRE[:1], 0.9, {}
-    )
+    one = from_scratch.describe_from_scratch(pre, own, PRE[:1], 0.9, {})
+    assert "clearly above the pre-trained one on T" in one
 
 
-def test_chance_is_said_and_a_layer_that_guesses_is_not_described_further():
-    guesses = said(*both(guessing=0.6, images=100))
-    assert "60.0% by chance: not clearly better than guessing" in guesses
-    assert "a fifth of it" not in guesses
-    pre, own = both(guessing=0.3, images=1000)
-    pre = Measurements(
+def with_chance(top: float, guessing: float) -> tuple[Measurements, Measurements]:
+    """Pre-trained networks of an accuracy of 80%, one of ``top`` that was trained on the task."""
+
+    def of(one):
+        about = {"guessing": guessing, "images": 1000}
+        return replace(one, accuracy={"random": replace(one.accuracy["random"], **about)})
+
+    pre, _ = both()
+    own = Measurements([of(measurement(OWN, task("t"), 30, top=top))])
+    return Measurements([of(one) for one in pre.all]), own
+
+
+@pytest.mark.parametrize(
+    ("top", "guessing", "learned"),
+    [
+        (0.6, 0.3, True),
+        (0.56, 0.3, True),  # half of the 0.5 above chance
+        (0.54, 0.3, False),
+        (0.41, 0.0, True),
+        (0.39, 0.0, False),
+        (0.31, 0.3, False),  # as good as guessing
+    ],
+)
+def test_a_network_that_did_not_learn_its_task_is_not_comparable(top, guessing, learned):
+    pre, own = with_chance(top, guessing)
+    assert from_scratch.comparable(own.all[0], pre.all[:3]) is learned
+    text = said(pre, own)
+    assert ("did not learn it: it is not comparable" in text) is not learned
+    assert ("is clearly above" in text) is learned
+    row = from_scratch.shown_beside(pre, own, PRE, 0.9).iloc[0]
+    column = "DR above chance: trained on the task"
+    assert (row[column] == "not comparable") is not learned
+    assert (row["DR(0.9): trained on the task"] == "not comparable") is not learned
+    assert row["kept by a fifth: pre-trained"] == "43% to 47%"
+    (panel,) = from_scratch.kept_panels(pre, own, PRE, 0.9)
+    assert panel.title == ("T" if learned else "T: not comparable")
+    table = from_scratch.beside_pretrained(pre, own, PRE, 0.9, {})
+    assert bool(table["comparable"].iloc[0]) is learned
+
+
+def test_the_table_for_reading_has_both():
+    pre, own = with_chance(0.6, 0.3)
+    row = from_scratch.shown_beside(pre, own, PRE, 0.9).iloc[0]
+    assert (row["accuracy: trained on the task"], row["pre-trained"]) == ("60.0%", "80.0%")
+    assert row["chance"] == "30.0%"
+    ours = own.all[0].redundancy("accuracy", 0.9)
+    mine = f"{ours.value:.2f} ({ours.low:.2f} to {ours.high:.2f})"
+    assert row["DR(0.9): trained on the task"] == mine
+    assert row["DR(0.9): pre-trained"] == "0.58 to 0.62"
+    above = own.all[0].curve("accuracy").above_chance(0.9)
+    assert row["DR above chance: trained on the task"].startswith(f"{above.value:.2f} (")
+
+
+def test_several_tasks_are_sorted_by_what_came_of_them():
+    where = [task(name) for name in "tuv"]
+    pre = Measurements([measurement(n, w, 40) for w in where for n in PRE])
+    own = Measurements(
         [
-            replace(
-                one, accuracy={"random": replace(one.accuracy["random"], guessing=0.3, images=1000)}
-            )
-            for one in pre.all
+            measurement(OWN, w, k, top=top)
+            for w, k, top in zip(where, (20, 60, 9), (0.8, 0.8, 0.1), strict=True)
         ]
     )
-    above = own.all[0].curve("accuracy").above_chance(0.9)
     text = said(pre, own)
-    assert "30.0% by chance; a fifth" in text and f"above chance {above.value:.2f}, theirs" in text
+    assert "on V the network that was trained on the task did not learn it" in text
+    assert (
+        "Its DR(0.9) is clearly above the 3 pre-trained ones on T and clearly below on U." in text
+    )
 
 
 def test_without_such_networks_there_is_nothing_to_say():
@@ -122,6 +181,7 @@ def test_without_such_networks_there_is_nothing_to_say():
     assert said(pre, nothing) == from_scratch.NONE
     table = from_scratch.beside_pretrained(pre, nothing, PRE, 0.9, {})
     assert list(table.columns) == ["note"]
+    assert list(from_scratch.shown_beside(pre, nothing, PRE, 0.9).columns) == ["note"]
     assert from_scratch.kept_panels(pre, nothing, PRE, 0.9) == []
 
 
@@ -157,5 +217,6 @@ def test_an_unreached_delta_is_said():
     pre, own = both()
     few = own.all[0].accuracy["random"].only([5, 10])
     short = Measurements([replace(own.all[0], net=OWN, accuracy={"random": few})])
-    assert "DR(0.9) is not reached, theirs 0.58 to 0.62" in said(pre, short)
-    assert "a fifth of it" not in said(pre, short)
+    assert "not clearly apart" in said(pre, short)
+    row = from_scratch.shown_beside(pre, short, PRE, 0.9).iloc[0]
+    assert row["DR(0.9): trained on the task"] == row["kept by a fifth: trained on the task"] == "–"

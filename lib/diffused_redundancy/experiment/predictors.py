@@ -2,13 +2,15 @@
 similarity, the geometry of the layer, its width.
 
 The unit is a group of networks that differ in the seed of their pre-training only: its value is
-their mean.
+their mean. Groups of one kind, such as the strengths of one loss, are alike: what hangs on a kind
+is seen by leaving it out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -19,6 +21,7 @@ from ..uncertainty.association import (
     corrected_associations,
     predictive_gain,
     rank_correlation,
+    reliability,
 )
 from .measurements import COMPARED, Measurement, Measurements
 
@@ -73,10 +76,19 @@ PREDICTORS = {
     "diagonal_share": Predictor("r of the closed form", _log("diagonal_share")),
     "dimension": Predictor("intrinsic dimension", _log("dimension")),
     "collapse": Predictor("NC1 (uses labels)", _log("collapse"), "labels of the train images"),
+    "full": Predictor(
+        "accuracy of the whole layer", lambda one, delta: one.full, "labels, and one probe"
+    ),
 }
-"""What is held against DR of accuracy. All but the redundancies are in logarithms: they are ratios
-and counts.
+"""What is held against DR of accuracy. All but the redundancies and the accuracy are in logarithms:
+they are ratios and counts.
 """
+
+REFERENCE = "full"
+"""What is no predictor without a probe, but what the others are to be held against."""
+
+HALF = 0.5
+"""The least reliability of groups among which something can be told."""
 
 
 OF_WIDTH = ("width", "participation/d")
@@ -96,10 +108,12 @@ class Told:
     equal_width : bool
         Whether only networks as wide as the first one are looked at.
     networks : int
-    correlation : Association or None
-        Of ranks, over groups; None for all tasks together.
+    correlation : Association
+        Of ranks, over groups; for all tasks together the mean of theirs.
     over_networks : float
         The same over networks, as if they were independent; NaN for all tasks together.
+    above_chance : float
+        The same over groups, with DR of accuracy above chance; NaN for all tasks together.
     gain : Association
         In predicting a group that was left out; see :func:`.predictive_gain`.
     """
@@ -108,8 +122,9 @@ class Told:
     task: str
     equal_width: bool
     networks: int
-    correlation: Association | None
+    correlation: Association
     over_networks: float
+    above_chance: float
     gain: Association
 
 
@@ -121,6 +136,75 @@ def seed_groups(nets: Sequence[Net]) -> list[list[Net]]:
         loss = net.name if one.loss == "unknown" else one.loss
         groups.setdefault((loss, one.upstream, one.family, str(net.d)), []).append(net)
     return list(groups.values())
+
+
+def kind(net: Net, reference: Net) -> str:
+    """What sets a network apart from the reference: its loss in a word, or another trait."""
+    ours, theirs = net.origin, reference.origin
+    if ours.family != theirs.family:
+        return "another family"
+    if net.d != reference.d:
+        return "another width"
+    if ours.upstream != theirs.upstream:
+        return "other upstream images"
+    return (net.name if ours.loss == "unknown" else ours.loss).split()[0].partition("-")[0]
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """How well DR of accuracy of groups can be told on a task at all; see :func:`.reliability`.
+
+    Attributes
+    ----------
+    task : str
+    equal_width : bool
+    networks, groups : int
+    value, least : float
+        The share of the variance between groups that is not of seeds; the least with one group left
+        out.
+    """
+
+    task: str
+    equal_width: bool
+    networks: int
+    groups: int
+    value: float
+    least: float
+
+    @property
+    def too_low(self) -> bool:
+        """Whether less than half of what sets groups apart is more than seeds, once some group is
+        left out.
+        """
+        return self.least < HALF
+
+
+def _sets(measurements: Measurements) -> list[tuple[bool, list[Net]]]:
+    """All networks, and, if some are not, those as wide as the first one."""
+    nets = measurements.nets
+    same = [net for net in nets if net.d == nets[0].d]
+    return [(False, nets), *([(True, same)] if len(same) < len(nets) else [])]
+
+
+def ceilings(measurements: Measurements, delta: float) -> list[Ceiling]:
+    """How well DR of accuracy can be told on each task, among all networks and among those as wide
+    as the first one.
+    """
+    target, found = _redundancy(ACCURACY), []
+    for equal_width, nets in _sets(measurements):
+        groups = seed_groups(nets)
+        for task in measurements.tasks:
+            values = [
+                [target(measurements.of(net, task), delta) for net in some] for some in groups
+            ]
+            ends = reliability(values)
+            found.append(Ceiling(task.title, equal_width, len(nets), len(groups), *ends))
+    return found
+
+
+def _above_chance(one: Measurement, delta: float) -> float:
+    redundancy = one.curve(ACCURACY).above_chance(delta)
+    return float("nan") if redundancy is None else redundancy.value
 
 
 def _by_group(
@@ -143,15 +227,16 @@ def told(measurements: Measurements, delta: float) -> list[Told]:
     """How far every predictor tells DR of accuracy, on each task and on all together, among all
     networks and among those as wide as the first one.
 
-    Tests are corrected (Holm) for all predictors and tasks of one set of networks, correlations and
-    gains apart.
+    Chance is what comes of k* shuffled over the groups, each of which keeps its width: DR = 1 -
+    k*/d of anything goes with DR of anything else where widths differ. Tests are corrected (Holm)
+    for all predictors of one set of networks, those of all tasks together by themselves;
+    correlations and gains apart.
     """
-    width = measurements.nets[0].d
     found = []
-    for equal_width in (False, True):
-        nets = [net for net in measurements.nets if net.d == width or not equal_width]
-        if not equal_width or len(nets) < len(measurements.nets):
-            found += _corrected(_told(measurements, nets, delta, equal_width=equal_width))
+    for equal_width, nets in _sets(measurements):
+        some = _told(measurements, nets, delta, equal_width=equal_width)
+        pooled = [one for one in some if one.task == POOLED]
+        found += _corrected([one for one in some if one.task != POOLED]) + _corrected(pooled)
     return found
 
 
@@ -159,8 +244,13 @@ def _told(
     measurements: Measurements, nets: Sequence[Net], delta: float, *, equal_width: bool
 ) -> list[Told]:
     groups, alone = seed_groups(nets), [[net] for net in nets]
-    target = _redundancy(ACCURACY)
+    target, nan = _redundancy(ACCURACY), float("nan")
     y, y_alone = (_by_group(measurements, some, target, delta) for some in (groups, alone))
+    corrected = _by_group(measurements, groups, _above_chance, delta)
+    how: dict[str, Any] = {
+        "whole": [some[0].d for some in groups],
+        "clusters": [kind(some[0], measurements.nets[0]) for some in groups],
+    }
     found = []
     for name, predictor in PREDICTORS.items():
         if equal_width and name in OF_WIDTH:
@@ -168,35 +258,38 @@ def _told(
         x, x_alone = (
             _by_group(measurements, some, predictor.of, delta) for some in (groups, alone)
         )
-        for at, task in enumerate(measurements.tasks):
-            known = ~np.isnan(x_alone[:, at] + y_alone[:, at])
-            over = float("nan")
-            if known.sum() > 2 and np.ptp(x_alone[known, at]) > 0:
-                over = float(spearmanr(x_alone[known, at], y_alone[known, at]).statistic)
+        columns = [(task.title, [at]) for at, task in enumerate(measurements.tasks)]
+        if len(columns) > 1:
+            columns.append((POOLED, list(range(len(columns)))))
+        for task, at in columns:
+            one = len(at) == 1
             found.append(
                 Told(
                     name,
-                    task.title,
+                    task,
                     equal_width,
                     len(nets),
-                    rank_correlation(x[:, at], y[:, at]),
-                    over,
-                    predictive_gain(x[:, at], y[:, at]),
+                    rank_correlation(x[:, at], y[:, at], **how),
+                    _spearman(x_alone[:, at[0]], y_alone[:, at[0]]) if one else nan,
+                    _spearman(x[:, at[0]], corrected[:, at[0]]) if one else nan,
+                    predictive_gain(x[:, at], y[:, at], **how),
                 )
             )
-        if len(measurements.tasks) > 1:
-            gain = predictive_gain(x, y)
-            found.append(Told(name, POOLED, equal_width, len(nets), None, float("nan"), gain))
     return found
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> float:
+    known = ~np.isnan(x + y)
+    if known.sum() < 3 or not np.ptp(x[known]) > 0 or not np.ptp(y[known]) > 0:
+        return float("nan")
+    return float(spearmanr(x[known], y[known]).statistic)
 
 
 def _corrected(found: Sequence[Told]) -> list[Told]:
     """With Holm's correction over all of them."""
-    ranked = [one for one in found if one.correlation is not None]
-    correlations = corrected_associations([one.correlation for one in ranked if one.correlation])
-    by_place = dict(zip(map(id, ranked), correlations, strict=True))
+    correlations = corrected_associations([one.correlation for one in found])
     gains = corrected_associations([one.gain for one in found])
     return [
-        replace(one, correlation=by_place.get(id(one)), gain=gain)
-        for one, gain in zip(found, gains, strict=True)
+        replace(one, correlation=correlation, gain=gain)
+        for one, correlation, gain in zip(found, correlations, gains, strict=True)
     ]

@@ -7,12 +7,22 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ..experiment.measurements import COMPARED, Measurements
-from ..experiment.predictors import ACCURACY, POOLED, PREDICTORS, Told
+from ..experiment.predictors import (
+    ACCURACY,
+    POOLED,
+    PREDICTORS,
+    REFERENCE,
+    Ceiling,
+    Told,
+    kind,
+)
 from ..findings.figure_data import Point, Series
-from ..findings.grouping import TRAITS
-from ..findings.phrases import listed
+from ..findings.phrases import first_listed
 from ..nets.networks import Net
 from ..uncertainty.association import Association
+
+SETS = {False: "all groups", True: "groups of equal width"}
+"""What figures and tables call the two sets of networks."""
 
 
 def told_table(found: Sequence[Told]) -> pd.DataFrame:
@@ -27,37 +37,94 @@ def told_table(found: Sequence[Told]) -> pd.DataFrame:
             "groups": one.gain.units,
             "equal_width": one.equal_width,
             "rank_correlation_over_networks": one.over_networks,
+            "rank_correlation_with_DR_above_chance": one.above_chance,
         }
-        for kind, of in (("rank_correlation", one.correlation), ("gain", one.gain)):
-            for name, number in ("", "value"), ("_low", "low"), ("_high", "high"), ("_p", "p"):
-                row[kind + name] = float("nan") if of is None else getattr(of, number)
-            row[f"{kind}_p_holm"] = float("nan") if of is None else of.corrected_p
+        for of, found_one in (("rank_correlation", one.correlation), ("gain", one.gain)):
+            row |= {
+                of: found_one.value,
+                f"{of}_low": found_one.low,
+                f"{of}_high": found_one.high,
+                f"{of}_by_chance": found_one.expected,
+                f"{of}_p": found_one.p,
+                f"{of}_p_holm": found_one.corrected_p,
+                f"{of}_least_without_a_kind": found_one.least,
+                f"{of}_largest_without_a_kind": found_one.largest,
+            }
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def shown_told(found: Sequence[Told]) -> pd.DataFrame:
     """For reading: one row a predictor and set of networks; by task the rank correlation over
-    groups with its interval, and the gain on all tasks together. Clear ones are marked.
+    groups with its interval, of all tasks together also what it is by chance and with a kind of
+    network left out, and the squared error saved. Clear ones are marked.
     """
+    pooled = any(one.task == POOLED for one in found)
     rows: dict[tuple[bool, str], dict[str, str]] = {}
     for one in found:
-        networks = "equal width" if one.equal_width else "all"
         words = PREDICTORS[one.predictor].words
         row = rows.setdefault(
-            (one.equal_width, one.predictor), {"predictor": words, "networks": networks}
+            (one.equal_width, one.predictor),
+            {"predictor": words, "networks": "equal width" if one.equal_width else "all"},
         )
-        if one.correlation is not None:
-            row[f"{one.task}: rank correlation"] = _shown(one.correlation)
-        else:
-            row["gain, all tasks"] = _shown(one.gain)
+        row[f"{one.task}: rank correlation"] = _shown(one.correlation, ".2f")
+        if one.task == POOLED or not pooled:
+            row["by chance"] = _number(one.correlation.expected, ".2f")
+            row["one kind left out"] = _range(one.correlation, ".2f")
+            row[f"squared error saved, {one.task}"] = _shown(one.gain, ".0%")
     return pd.DataFrame(rows.values())
 
 
-def _shown(one: Association) -> str:
+def _number(value: float, spec: str) -> str:
+    return "–" if value != value else f"{value:z{spec}}"
+
+
+def _shown(one: Association, spec: str) -> str:
     if one.value != one.value:
         return "–"
-    return f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f}){' *' if one.clear else ''}"
+    return f"{one.value:{spec}} ({one.low:{spec}} to {one.high:{spec}}){' *' if one.clear else ''}"
+
+
+def _range(one: Association, spec: str) -> str:
+    return "–" if one.least != one.least else f"{one.least:{spec}} to {one.largest:{spec}}"
+
+
+def ceilings_table(found: Sequence[Ceiling]) -> pd.DataFrame:
+    """For reading: one row a task, and by set of networks how well it can be told at all."""
+    rows: dict[str, dict[str, str]] = {}
+    for one in found:
+        row = rows.setdefault(one.task, {"task": one.task})
+        name = SETS[one.equal_width]
+        row[f"{name} ({one.groups})"] = _number(one.value, ".0%")
+        row[f"{name}, least without one"] = _number(one.least, ".0%")
+    return pd.DataFrame(rows.values())
+
+
+def describe_ceilings(found: Sequence[Ceiling]) -> str:
+    """Where seeds matter most: how much of what sets groups apart on that task is theirs, and
+    whether anything else can be told there.
+    """
+    sentences: list[str] = []
+    for equal_width in _sets(found):
+        some = [one for one in found if one.equal_width == equal_width and one.least == one.least]
+        if not some:
+            continue
+        worst = min(some, key=lambda one: one.least)
+        low = [one.task for one in some if one.too_low]
+        sentences.append(
+            f"{'Among' if sentences else 'among'} {_count(worst.groups, equal_width)} seeds matter "
+            f"most on {worst.task}: with one group left out, {min(1.0, 1 - worst.least):.0%} of "
+            "the variance between groups is that of seeds"
+        )
+        if low:
+            sentences.append(f"So nothing can be told on {first_listed(low)}")
+    if not sentences:
+        return "There are too few groups, or seeds, to say how much seeds move them."
+    return f"**What to see:** {'. '.join(sentences)}."
+
+
+def _count(groups: int, equal_width: bool) -> str:
+    return f"the {groups} groups of equal width" if equal_width else f"all {groups} groups"
 
 
 def similarity_panels(
@@ -68,135 +135,155 @@ def similarity_panels(
     """
     kinds: dict[str, list[Net]] = {}
     for net in measurements.nets:
-        kinds.setdefault(_kind(net, measurements.nets[0]), []).append(net)
+        kinds.setdefault(kind(net, measurements.nets[0]), []).append(net)
     row = []
     for task in measurements.tasks:
         lines = []
-        for look, (kind, nets) in enumerate(kinds.items()):
+        for look, (name, nets) in enumerate(kinds.items()):
             some = [measurements.of(net, task) for net in nets]
             x = [one.redundancy(measure, delta).value for one in some]
             y = [Point(one.redundancy(ACCURACY, delta).value) for one in some]
-            lines.append(Series(kind, x, y, look, joined=False))
+            lines.append(Series(name, x, y, look, joined=False))
         row.append((task.title, lines))
     return row
-
-
-def _kind(net: Net, reference: Net) -> str:
-    """What sets a network apart from the reference: its loss in a word, or another trait."""
-    for trait, words in (
-        ("family", "another family"),
-        ("width", "another width"),
-        ("upstream", "other upstream images"),
-    ):
-        if TRAITS[trait](net) != TRAITS[trait](reference):
-            return words
-    return str(TRAITS["loss"](net)).split()[0].partition("-")[0]
 
 
 def correlation_panels(
     found: Sequence[Told],
 ) -> list[tuple[str, list[tuple[str, list[Point]]]]]:
-    """What :func:`figures.groups_figure` draws: the rank correlation of every predictor with DR of
-    accuracy, one plot a task; first among all networks, then among those of equal width.
+    """What :func:`figures.dumbbell_figure` draws: the rank correlation of every predictor with DR
+    of accuracy, one plot a task; among each of :func:`sets`.
     """
     panels = []
-    for task in dict.fromkeys(one.task for one in found if one.correlation is not None):
+    for task in dict.fromkeys(one.task for one in found if one.task != POOLED):
         groups = []
         for name, predictor in PREDICTORS.items():
-            some = [one for one in found if (one.predictor, one.task) == (name, task)]
-            points = [
-                Point(one.correlation.value, one.correlation.low, one.correlation.high)
-                for one in some
-                if one.correlation is not None
-            ]
+            some = {
+                one.equal_width: Point(
+                    one.correlation.value, one.correlation.low, one.correlation.high
+                )
+                for one in found
+                if (one.predictor, one.task) == (name, task)
+            }
+            nothing = Point(float("nan"))
+            points = [some.get(equal_width, nothing) for equal_width in _sets(found)]
             groups.append((predictor.words, points))
         panels.append((task, groups))
     return panels
 
 
+def _sets(found: Sequence[Told] | Sequence[Ceiling]) -> list[bool]:
+    return list(dict.fromkeys(one.equal_width for one in found))
+
+
+def sets(found: Sequence[Told]) -> list[str]:
+    """The sets of networks that were looked at, for the legend of a figure."""
+    return [SETS[equal_width] for equal_width in _sets(found)]
+
+
 def describe_similarity(found: Sequence[Told], delta: float) -> str:
-    """Sentences: how far DR of the similarities goes with DR of accuracy, over groups."""
-    sentences = []
-    for equal_width in (False, True):
-        for name in PREDICTORS:
-            some = [
-                one
-                for one in found
-                if (one.predictor, one.equal_width) == (name, equal_width)
-                and one.correlation is not None
-                and one.correlation.value == one.correlation.value
-            ]
-            if name not in COMPARED or not some:
-                continue
-            parts = [
-                f"{one.correlation.value:.2f} ({one.correlation.low:.2f} to "
-                f"{one.correlation.high:.2f}) on {one.task}"
-                for one in some
-                if one.correlation
-            ]
-            clear = [one.task for one in some if one.correlation and one.correlation.clear]
-            among = "of equal width" if equal_width else "of all networks"
+    """Sentences: how far DR of CKA goes with DR of accuracy over groups, all tasks together, and
+    what single tasks give.
+    """
+    sentences: list[str] = []
+    for equal_width in _sets(found):
+        some = [
+            one
+            for one in found
+            if (one.equal_width, one.predictor) == (equal_width, "cka")
+            and one.correlation.value == one.correlation.value
+        ]
+        if not some:
+            continue
+        one = next((each for each in some if each.task == POOLED), some[0])
+        over = f", the mean over {len(some) - 1} tasks" if one.task == POOLED else ""
+        among = _count(one.correlation.units, equal_width)
+        value = _with_interval(one.correlation, ".2f")
+        if sentences:
+            sentences.append(f"Among {among} it is {value}: {_judged(one.correlation)}")
+        else:
             sentences.append(
-                f"{PREDICTORS[name].words}, {some[0].gain.units} groups {among}: {listed(parts)}, "
-                f"clear on {listed(clear) if clear else 'no task'}; over the {some[0].networks} "
-                f"networks, as if they were independent, "
-                f"{listed([f'{one.over_networks:.2f}' for one in some])}"
+                f"over {among}, the rank correlation of DR({delta:g}) of CKA with DR of accuracy"
+                f"{over}, is {value}: {_judged(one.correlation)}"
             )
     if not sentences:
         return "There are too few groups of networks to say whether similarity tells accuracy."
-    return (
-        f"**What to see:** Spearman's rank correlation with DR({delta:g}) of accuracy, over groups "
-        "of networks that differ in their seed only, with 95% intervals over groups. "
-        f"{'. '.join(sentences)}. (Clear: the interval leaves out 0, and p of a permutation test, "
-        "corrected for all predictors and tasks of these networks, is at most 0.05.)"
+    return f"**What to see:** {'. '.join([*sentences, *_single_tasks(found)])}."
+
+
+def _single_tasks(found: Sequence[Told]) -> list[str]:
+    """Between what the correlations of all kinds of CKA reach on single tasks, in the last set."""
+    some = [
+        one
+        for one in found
+        if one.equal_width == found[-1].equal_width
+        and one.predictor in COMPARED
+        and one.task != POOLED
+        and one.correlation.value == one.correlation.value
+    ]
+    if len(some) < 2:
+        return []
+    values, corrected = [one.correlation.value for one in some], [one.above_chance for one in some]
+    text = (
+        "There, single tasks, with neurons as they are or standardized, give "
+        f"{min(values):.2f} to {max(values):.2f}"
     )
+    known = [value for value in corrected if value == value]
+    if known:
+        text += f" ({min(known):.2f} to {max(known):.2f} with DR above chance)"
+    return [text]
+
+
+def _with_interval(one: Association, spec: str) -> str:
+    return f"{one.value:{spec}} ({one.low:{spec}} to {one.high:{spec}})"
+
+
+def _judged(one: Association) -> str:
+    """Whether a correlation says anything, beside what chance gives."""
+    if abs(one.expected) < 0.05:  # but for the draws of the permutations, 0
+        return "clear" if one.clear else "not settled"
+    side = "above" if one.value > one.expected else "below"
+    return f"{'clearly' if one.clear else 'not clearly'} {side} the {one.expected:.2f} of chance"
 
 
 def describe_gains(found: Sequence[Told]) -> str:
     """Sentences: which predictors tell DR of accuracy of a group that was left out better than the
-    mean of the others does, clearly.
+    mean of the others does, clearly; with several tasks, over all of them together. Then what the
+    whole layer's accuracy gives.
     """
-    sentences = []
-    for equal_width in (False, True):
+    pooled = any(one.task == POOLED for one in found)
+    sentences: list[str] = []
+    reference = ""
+    for equal_width in _sets(found):
         some = [
             one
             for one in found
-            if one.equal_width == equal_width and one.gain.value == one.gain.value
+            if one.equal_width == equal_width
+            and one.gain.value == one.gain.value
+            and (one.task == POOLED or not pooled)
         ]
-        if not some:
+        tried = [one for one in some if one.predictor != REFERENCE]
+        if not tried:
             continue
-        by_task: dict[str, list[Told]] = {}
+        clear = [one for one in tried if one.gain.clear]
+        best = max(clear or tried, key=lambda one: one.gain.value)
+        by_chance = ""
+        if best.gain.expected > 0:
+            by_chance = f", and chance {best.gain.expected:.0%}"
+        sentences.append(
+            f"{'Among' if sentences else 'among'} {_count(best.gain.units, equal_width)}, "
+            f"{len(clear) or 'none'} of {len(tried)} predictors clearly "
+            f"{'beat' if len(clear) > 1 else 'beats'} the mean of the others: the best, "
+            f"{PREDICTORS[best.predictor].words}, saves {_with_interval(best.gain, '.0%')} of the "
+            f"squared error{by_chance}"
+        )
         for one in some:
-            by_task.setdefault(one.task, []).append(one)
-        parts = []
-        for task, of_task in by_task.items():
-            clear = sorted(
-                (one for one in of_task if one.gain.clear), key=lambda one: -one.gain.value
-            )
-            if clear:
-                told_clear = [
-                    f"{PREDICTORS[one.predictor].words} {one.gain.value:.0%} "
-                    f"({one.gain.low:.0%} to {one.gain.high:.0%})"
-                    for one in clear
-                ]
-                parts.append(f"on {task} {listed(told_clear)}")
-            else:
-                best = max(of_task, key=lambda one: one.gain.value)
-                parts.append(
-                    f"on {task} none (the best, {PREDICTORS[best.predictor].words}, "
-                    f"{best.gain.value:.0%}, {best.gain.low:.0%} to {best.gain.high:.0%})"
+            if one.predictor == REFERENCE and one.correlation.value == one.correlation.value:
+                reference = (
+                    f" The {PREDICTORS[REFERENCE].words}, which takes labels and a probe, "
+                    f"has there a rank correlation of {_with_interval(one.correlation, '.2f')} "
+                    f"with DR of accuracy: {_judged(one.correlation)}."
                 )
-        among = "networks of equal width" if equal_width else "all networks"
-        sentences.append(f"Among {among}: {'; '.join(parts)}")
     if not sentences:
         return "There are too few groups of networks to predict one from the others."
-    pooled = (
-        f" With {POOLED}, each has an intercept of its own, and the slope is common."
-        if any(one.task == POOLED for one in found)
-        else ""
-    )
-    return (
-        "**What to see:** predictors that clearly tell DR of accuracy of a group that was left out "
-        "better than the mean of the other groups does, with the share of the squared error that "
-        f"they save. {'. '.join(sentences)}.{pooled}"
-    )
+    return f"**What to see:** {'. '.join(sentences)}.{reference}"

@@ -160,29 +160,49 @@ def scale_panels(
     ]
 
 
-def describe_scale(
+def scale_table(
     random: Mapping[str, Curve], standardized: Mapping[str, Curve], delta: float
-) -> str:
-    """One sentence: DR of CKA of neurons as they are and standardized, and their difference over
-    the same subsets and images.
+) -> pd.DataFrame:
+    """DR of CKA of neurons as they are and standardized, and their difference with its 95% interval
+    over the same subsets and images, one row a case.
     """
-    sentences = []
+    rows = []
     for case, curve in random.items():
         found = [one.redundancy(delta).value for one in (curve, standardized[case])]
         draws = [one.redundancy_draws(delta) for one in (curve, standardized[case])]
-        ends = ""
+        low = high = float("nan")
         if draws[0] is not None and draws[1] is not None:
             low, high = percentile_interval(draws[1] - draws[0])
-            ends = f" ({low:+.3f} to {high:+.3f})"
-        sentences.append(
-            f"{found[0]:.3f} and {found[1]:.3f} on {case}, a difference of "
-            f"{found[1] - found[0]:+.3f}{ends}"
+        rows.append(
+            {
+                "case": case,
+                f"DR({delta:g}) of CKA": found[0],
+                "standardized": found[1],
+                "difference": found[1] - found[0],
+                "low": low,
+                "high": high,
+            }
         )
+    return pd.DataFrame(rows)
+
+
+def describe_scale(table: pd.DataFrame) -> str:
+    """What standardizing the neurons does to DR of CKA, from :func:`scale_table`."""
+    higher, lower = (table["low"] > 0).sum(), (table["high"] < 0).sum()
+    ordered = [row for _, row in table.sort_values("difference", kind="stable").iterrows()]
+    parts = [_difference(row) for row in (ordered[0], ordered[-1])][: len(ordered)]
     return (
-        f"**What to see:** DR({delta:g}) of CKA with neurons as they are, and standardized, with "
-        "95% intervals of the difference over subsets and images, is "
-        f"{listed(sentences)}."
+        "**What to see:** DR of CKA of standardized neurons, less that of neurons as they are, is "
+        f"{' to '.join(parts)}. It is clearly higher in {higher} of {len(table)} cases and clearly "
+        f"lower in {lower}. Each interval is of one network on one task: another seed of the "
+        "pre-training may differ."
     )
+
+
+def _difference(row: pd.Series) -> str:
+    """With its interval and case."""
+    ends = "" if row["low"] != row["low"] else f", {row['low']:+.3f} to {row['high']:+.3f}"
+    return f"{row['difference']:+.3f} ({row['case']}{ends})"
 
 
 def debiased_table(plain: Mapping[str, Curve], debiased: Mapping[str, Curve]) -> pd.DataFrame:

@@ -222,15 +222,23 @@ class Curve:
         """
         return resampled(self.values, self.full, self.by_images, self.full_by_images, **options)
 
-    def redundancy_draws(self, delta: float = 0.9, **options: Any) -> np.ndarray | None:
+    def redundancy_draws(
+        self, delta: float = 0.9, *, chance_corrected: bool = False, **options: Any
+    ) -> np.ndarray | None:
         """DR(delta) of each resample, (resamples,), 0 where delta is not reached; None where there
         is nothing to resample. Options as for :meth:`resampled`.
         """
         draws = self.resampled(**options)
         if draws is None:
             return None
-        sufficient = smallest_sufficient(draws.values, delta * draws.full, self.sizes)
+        chance = self._chance(chance_corrected)
+        bars = chance + delta * (draws.full - chance)
+        sufficient = smallest_sufficient(draws.values, bars, self.sizes)
         return 1 - np.where(np.isnan(sufficient), self.d, sufficient) / self.d
+
+    def _chance(self, corrected: bool) -> float:
+        """What values are taken above."""
+        return self.guessing if corrected and self.guessing is not None else 0.0
 
     def redundancy(
         self, delta: float = 0.9, *, chance_corrected: bool = False, **options: Any
@@ -246,7 +254,6 @@ class Curve:
     def _redundancy(
         self, delta: float, chance_corrected: bool, options: dict[str, Any]
     ) -> Redundancy:
-        chance = self.guessing if chance_corrected and self.guessing is not None else 0.0
         return redundancy_of(
             self.values,
             self.sizes,
@@ -255,7 +262,7 @@ class Curve:
             full=self.full,
             by_images=self.by_images,
             full_by_images=self.full_by_images,
-            chance=chance,
+            chance=self._chance(chance_corrected),
             **options,
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..experiment.measurements import Measurement
 from ..findings.phrases import listed
 from ..measures.curves import Curve, size_of
 from ..measures.selections import PAPER_FRACTIONS, sizes_of
@@ -117,6 +118,17 @@ def compared(
         else:
             cells.append(_cell(value, found, protocol))
     return cells
+
+
+def compared_measurements(measured: Iterable[Measurement], protocol: Protocol) -> list[Cell]:
+    """As :func:`compared`, of measurements."""
+    ours = ((one.net, one.task, one.curve("accuracy"), one.about) for one in measured)
+    return compared(ours, protocol)
+
+
+def not_comparable(reason: str) -> list[Cell]:
+    """Every printed value, where none can be compared for one reason."""
+    return [Cell(value, reason) for value in printed()]
 
 
 def _cell(value: Printed, ours: Ours, protocol: Protocol) -> Cell:
@@ -236,6 +248,28 @@ def _number(value: float, low: float, high: float) -> str:
     if value != value:
         return "–"
     return f"{value:.3f}" + ("" if low != low else f" ({low:.3f} to {high:.3f})")
+
+
+def by_network(cells: Sequence[Cell]) -> pd.DataFrame:
+    """For reading, in short: one row a network of the paper, one column a task; what is printed,
+    with ours beside it where it can be compared, and why it cannot.
+    """
+    tasks = list(dict.fromkeys(cell.printed.task_name for cell in cells))
+    by_name: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_name.setdefault(cell.printed.network, []).append(cell)
+    rows = []
+    for network, some in by_name.items():
+        reasons = dict.fromkeys(cell.reason for cell in some if cell.reason)
+        row: dict[str, str] = {"network of the paper": network, **dict.fromkeys(tasks, "–")}
+        for cell in some:
+            said = f"{cell.printed.measure}: {cell.printed.bare}"
+            if not cell.reason:
+                said += f"; ours {_number(cell.value, cell.low, cell.high)}"
+            row[cell.printed.task_name] = said
+        row["not comparable"] = listed(list(reasons)) if reasons else ""
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def describe_beside(cells: Sequence[Cell]) -> str:

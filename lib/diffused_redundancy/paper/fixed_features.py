@@ -4,31 +4,42 @@ nested and of a plain network.
 
 There is one network of each size, and one of each to compare with: intervals are over random
 subsets and test images, and say nothing of other pre-training seeds.
+
+A few features do not reach far above chance, and what is left of an accuracy that is mostly chance
+is easily kept. So what is compared is DR above chance, where the accuracy is at least twice chance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from ..experiment.measurements import Measurement, Measurements
 from ..findings.figure_data import Point, Series, point
 from ..findings.grouping import alike
 from ..findings.matryoshka import fixed_size, is_fixed, is_nested, is_plain
-from ..findings.phrases import listed
 from ..findings.tables import corrected_columns, redundancy_columns
+from ..measures.equal_features import equal_features_redundancy
+from ..measures.redundancy import Redundancy
 from ..nets.networks import Net
-from ..tasks import Task
 from ..uncertainty.bootstrap import percentile_interval
+from ..uncertainty.comparison import at_most, holm
 
 Found = Mapping[int, Measurements]
 """By m: the first m features of some networks, measured as whole layers."""
 
 NOTE = "There is no fixed-feature network among NETS."
+
+INDEPENDENT = "independent features"
+"""What tables call features that are independent of one another and equally useful."""
+
+TIMES_CHANCE = 2.0
+"""The least accuracy of all m features for them to count, in multiples of chance."""
 
 
 def compared(nets: Sequence[Net]) -> dict[int, list[Net]]:
@@ -68,6 +79,25 @@ def _rows(found: Found) -> list[tuple[int, Measurement]]:
     ]
 
 
+def counts(one: Measurement) -> bool:
+    """Whether all m features reach so much that what part of it is kept says something."""
+    curve = one.curve("accuracy")
+    return curve.above_guessing and curve.full >= TIMES_CHANCE * (curve.guessing or 0.0)
+
+
+def _above_chance(one: Measurement, delta: float) -> Redundancy:
+    """DR above chance; as it is where chance is not known."""
+    return one.curve("accuracy").redundancy(delta, chance_corrected=True)
+
+
+def _if_independent(one: Measurement, delta: float, full: Any = None) -> np.ndarray:
+    """DR above chance of as many independent features that reach as much, or ``full``, together."""
+    curve = one.curve("accuracy")
+    reached = curve.full if full is None else full
+    classes = len(one.task.classes)
+    return equal_features_redundancy(reached, delta, curve.d, classes, curve.guessing or 0.0)
+
+
 def within_table(found: Found, delta: float) -> pd.DataFrame:
     """DR within the first m features, and what half of them keep: one row a network, m and task."""
     rows: list[dict[str, Any]] = []
@@ -86,6 +116,8 @@ def within_table(found: Found, delta: float) -> pd.DataFrame:
                 "delta": delta,
                 **redundancy_columns(one.redundancy("accuracy", delta)),
                 **corrected_columns(curve.above_chance(delta)),
+                f"DR of {INDEPENDENT}": float(_if_independent(one, delta)),
+                "counts": counts(one),
                 "kept by half": ends[0],
                 "kept by half, low": ends[1],
                 "kept by half, high": ends[2],
@@ -159,8 +191,18 @@ def within_ticks(found: Found) -> list[tuple[float, str]]:
 
 @dataclass(frozen=True)
 class Gap:
-    """DR within the m features that a network was trained on, less that within as many first
-    features of another one, with a 95% interval that is paired by image.
+    """DR above chance within the m features that a network was trained on, less that of something
+    else, with a 95% interval over subsets and images, paired by image.
+
+    Attributes
+    ----------
+    m : int
+    task, against : str
+    difference, low, high : float
+    p : float
+        Two-sided, of no difference; NaN where there is nothing to resample.
+    corrected_p : float
+        The same, corrected (Holm) for all gaps that are looked at together.
     """
 
     m: int
@@ -169,34 +211,74 @@ class Gap:
     difference: float
     low: float
     high: float
+    p: float
+    corrected_p: float = float("nan")
 
     @property
     def outcome(self) -> str:
-        """``higher``, ``lower`` or ``not clear``."""
+        """``higher`` or ``lower`` if the corrected p is at most 5% and the interval leaves out 0,
+        else ``not clear``.
+        """
+        if not at_most(self.corrected_p):
+            return "not clear"
         return "higher" if self.low > 0 else "lower" if self.high < 0 else "not clear"
 
 
 def gaps(found: Found, delta: float) -> list[Gap]:
-    """Those of every m, task and network to compare with; cases as good as guessing left out."""
+    """Those of every m and task: from independent features, and from the first m features of the
+    other networks. Cases whose accuracy does not count are left out.
+    """
     out = []
     for m, measurements in found.items():
         for task in measurements.tasks:
-            some = [measurements.of(net, task) for net in measurements.nets]
-            for ours in (one for one in some if is_fixed(one.net)):
-                for theirs in (one for one in some if not is_fixed(one.net)):
-                    gap = _gap(m, task, ours, theirs, delta)
-                    if gap.difference == gap.difference:
-                        out.append(gap)
-    return out
+            some = [one for one in (measurements.of(net, task) for net in measurements.nets)]
+            stated = [
+                one for one in some if counts(one) and _above_chance(one, delta).k is not None
+            ]
+            for ours in (one for one in stated if is_fixed(one.net)):
+                others = [one for one in stated if not is_fixed(one.net)]
+                out += [_gap(m, ours, theirs, delta) for theirs in (None, *others)]
+    corrected = holm([gap.p for gap in out])
+    return [replace(gap, corrected_p=float(p)) for gap, p in zip(out, corrected, strict=True)]
 
 
-def _gap(m: int, task: Task, ours: Measurement, theirs: Measurement, delta: float) -> Gap:
-    values = [one.redundancy("accuracy", delta).value for one in (ours, theirs)]
-    draws = [one.curve("accuracy").redundancy_draws(delta) for one in (ours, theirs)]
-    low = high = float("nan")
+def _gap(m: int, ours: Measurement, theirs: Measurement | None, delta: float) -> Gap:
+    """From another network, or from independent features.
+
+    The SD that p is from has that of rounding to steps of 1 / m added, once for each of the two: of
+    few features all resamples may have the same DR.
+    """
+    draws = [_draws(ours, theirs, delta, confidence) for confidence in (0.95, None)]
+    if theirs is None:
+        value = float(_if_independent(ours, delta))
+    else:
+        value = _above_chance(theirs, delta).value
+    difference = _above_chance(ours, delta).value - value
+    low = high = p = float("nan")
     if draws[0] is not None and draws[1] is not None:
-        low, high = percentile_interval(draws[0] - draws[1], method="inverted_cdf")
-    return Gap(m, task.title, kind(theirs.net), values[0] - values[1], low, high)
+        low, high = percentile_interval(draws[0], method="inverted_cdf")
+        error = np.sqrt(draws[1].var(ddof=1) + 2 / (12 * m**2))
+        p = float(2 * norm.sf(abs(difference) / error))
+    against = INDEPENDENT if theirs is None else kind(theirs.net)
+    return Gap(m, ours.task.title, against, difference, low, high, p)
+
+
+def _draws(
+    ours: Measurement, theirs: Measurement | None, delta: float, confidence: float | None
+) -> np.ndarray | None:
+    """Resamples of a difference."""
+    how: dict[str, Any] = {"confidence": confidence}
+    curve = ours.curve("accuracy")
+    first, whole = (
+        curve.redundancy_draws(delta, chance_corrected=True, **how),
+        curve.resampled(**how),
+    )
+    if first is None or whole is None:
+        return None
+    if theirs is None:
+        return first - _if_independent(ours, delta, whole.full)
+    second = theirs.curve("accuracy").redundancy_draws(delta, chance_corrected=True, **how)
+    return None if second is None else first - second
 
 
 def gaps_table(found: Sequence[Gap]) -> pd.DataFrame:
@@ -206,9 +288,11 @@ def gaps_table(found: Sequence[Gap]) -> pd.DataFrame:
             "task": gap.task,
             "m": gap.m,
             "against": gap.against,
-            "difference of DR": gap.difference,
+            "difference of DR above chance": gap.difference,
             "low": gap.low,
             "high": gap.high,
+            "p": gap.p,
+            "p_holm": gap.corrected_p,
             "outcome": gap.outcome,
         }
         for gap in found
@@ -216,50 +300,74 @@ def gaps_table(found: Sequence[Gap]) -> pd.DataFrame:
     return pd.DataFrame(rows or {"note": ["there is nothing to compare"]})
 
 
-def describe_within(found: Found, delta: float) -> str:
-    """What can be dropped within layers that were trained to be small, and how that compares."""
-    trained = [(m, one) for m, one in _rows(found) if is_fixed(one.net)]
-    stated = [(m, one, one.redundancy("accuracy", delta)) for m, one in trained]
-    stated = [(m, one, value) for m, one, value in stated if value.k is not None]
-    if not stated:
-        return (
-            NOTE
-            if not trained
-            else (
-                "Their features are not clearly better than guessing, or no size measured keeps "
-                f"{delta:.0%} of their accuracy."
+def shown_within(found: Found, delta: float) -> pd.DataFrame:
+    """For reading: the networks of the smallest and the largest m that are better than guessing, by
+    task.
+    """
+    stated = [
+        (m, one)
+        for m, one in _rows(found)
+        if is_fixed(one.net) and one.redundancy("accuracy", delta).k is not None
+    ]
+    rows = []
+    for title in dict.fromkeys(one.task.title for _, one in stated):
+        some = [(m, one) for m, one in stated if one.task.title == title]
+        for m, one in some[:1] + some[-1:][: len(some) - 1]:
+            rows.append(
+                {
+                    "task": title,
+                    "m": str(m),
+                    "accuracy": f"{one.full:.1%}",
+                    f"DR({delta:g})": _in_words(one.redundancy("accuracy", delta)),
+                    "above chance": _in_words(_above_chance(one, delta)),
+                    INDEPENDENT: f"{float(_if_independent(one, delta)):.2f}",
+                    "counts": "yes" if counts(one) else "no",
+                }
             )
-        )
-    sentences = []
-    for title in dict.fromkeys(one.task.title for _, one, _ in stated):
-        some = [(m, one) for m, one, _ in stated if one.task.title == title]
-        ends = some[:1] + some[-1:][: len(some) - 1]
-        sentences.append(f"On {title} {' and '.join(_in_words(*end, delta) for end in ends)}")
-    clear = sum(value.low > 0 for *_, value in stated)
-    text = (
-        "**What to see:** how many of the m features that a network was trained to make do with "
-        f"can be dropped at random with {delta:.0%} of their accuracy kept, for the smallest and "
-        "the largest m, with 95% intervals over subsets and test images. "
-        f"{'. '.join(sentences)}. "
-        f"The interval lies above 0 in {clear} of {len(stated)} cases (sizes and tasks)."
-    )
-    pairs = gaps(found, delta)
-    for against in dict.fromkeys(gap.against for gap in pairs):
-        outcomes = [gap.outcome for gap in pairs if gap.against == against]
-        counts = [f"{word} in {outcomes.count(word)}" for word in ("higher", "lower", "not clear")]
-        text += (
-            f" Beside as many features of one other network ({against}) DR is {listed(counts)} of "
-            f"{len(outcomes)}."
-        )
+    return pd.DataFrame(rows or {"note": [_nothing(found, delta)]})
+
+
+def _in_words(value: Redundancy) -> str:
+    if value.k is None:
+        return "–"
+    ends = f" ({value.low:.2f} to {value.high:.2f})" if value.has_interval else ""
+    return f"{value.value:.2f}{ends}"
+
+
+def _nothing(found: Found, delta: float) -> str:
+    if not any(is_fixed(one.net) for _, one in _rows(found)):
+        return NOTE
     return (
-        f"{text} Each of these intervals errs in one case of twenty, and there is one network of "
-        "each kind and size: another seed may differ."
+        f"No features count: their accuracy is not {TIMES_CHANCE:g} times chance, or no size "
+        f"measured keeps {delta:.0%} of it."
     )
 
 
-def _in_words(m: int, one: Measurement, delta: float) -> str:
-    value, corrected = one.redundancy("accuracy", delta), one.curve("accuracy").above_chance(delta)
-    parts = [f"{value.low:.0%} to {value.high:.0%}"] if value.has_interval else []
-    if corrected is not None and corrected.k is not None:
-        parts.append(f"above chance {corrected.value:.0%}")
-    return f"{value.value:.0%}" + (f" ({'; '.join(parts)})" if parts else "") + f" of {m}"
+def describe_within(found: Found, delta: float) -> str:
+    """Whether more can be dropped within layers that were trained to be small than of independent
+    features, and of as many features that were not trained to be few.
+    """
+    pairs = gaps(found, delta)
+    by_kind: dict[str, list[str]] = {}
+    for gap in pairs:
+        by_kind.setdefault(gap.against, []).append(gap.outcome)
+    alone = by_kind.pop(INDEPENDENT, [])
+    if not alone:
+        return _nothing(found, delta)
+    trained = sum(is_fixed(one.net) for _, one in _rows(found))
+    left = trained - len(alone)
+    sentences = [
+        f"of features that a network was trained to make do with, DR({delta:g}) above chance is "
+        f"clearly higher than of {INDEPENDENT} in {alone.count('higher')} of {len(alone)} cases "
+        f"(sizes and tasks), and clearly lower in {alone.count('lower')}"
+    ]
+    sentences += [
+        f"Beside as many features of one other network ({against}) it is clearly higher in "
+        f"{outcomes.count('higher')} of {len(outcomes)}, and clearly lower in "
+        f"{outcomes.count('lower')}"
+        for against, outcomes in by_kind.items()
+    ]
+    if left:
+        sentences.append(f"Too near to chance to count are {left} more")
+    sentences.append("There is one network of each kind and size: another seed may differ")
+    return f"**What to see:** {'. '.join(sentences)}."

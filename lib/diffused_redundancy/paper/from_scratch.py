@@ -17,7 +17,7 @@ from ..experiment.measurements import Measurement, Measurements
 from ..experiment.penalty_bands import GroupBands
 from ..findings.figure_data import Line, Panel
 from ..findings.grouping import alike
-from ..findings.phrases import listed
+from ..findings.phrases import first_listed, listed
 from ..findings.tables import corrected_columns, redundancy_columns
 from ..measures.curves import size_of
 from ..nets.networks import Net
@@ -27,6 +27,13 @@ from ..tasks import Task
 
 FROM_SCRATCH, PRETRAINED = "trained on the task", "pre-trained"
 """What figures and tables call the two."""
+
+HALF = 0.5
+"""The least share of what pre-trained networks reach above chance that counts as having learned a
+task: of a network that hardly does better than guessing nearly all neurons can go.
+"""
+
+NOT_COMPARABLE = "not comparable"
 
 NONE = (
     "No network of the zoo was trained from scratch on one of these tasks with the architecture "
@@ -54,6 +61,16 @@ def _of_both(
     return [(one, [measurements.of(net, one.task) for net in reference]) for one in own.all]
 
 
+def comparable(one: Measurement, others: Sequence[Measurement]) -> bool:
+    """Whether a network learned its task: whether its whole layer has at least half of the accuracy
+    above chance that the pre-trained ones have in the mean.
+    """
+    curve = one.curve("accuracy")
+    chance = curve.guessing or 0.0
+    theirs = float(np.mean([each.full for each in others]))
+    return curve.above_guessing and one.full - chance >= HALF * (theirs - chance)
+
+
 def beside_pretrained(
     measurements: Measurements,
     own: Measurements,
@@ -61,8 +78,9 @@ def beside_pretrained(
     delta: float,
     bands: Mapping[str, GroupBands],
 ) -> pd.DataFrame:
-    """One row a network and task. ``penalty_band`` is how far DR less that of the first pre-trained
-    networks moves over the penalties that cross-validation cannot tell apart.
+    """One row a network and task. ``comparable`` is whether the network learned the task, and
+    ``penalty_band`` how far DR less that of the first pre-trained networks moves over the penalties
+    that cross-validation cannot tell apart.
     """
     rows: list[dict[str, Any]] = []
     for one, others in _of_both(measurements, own, reference):
@@ -85,9 +103,11 @@ def beside_pretrained(
                     "DR of CKA": each.redundancy("cka", delta).value,
                     "penalty": each.penalty,
                 }
-                if what == FROM_SCRATCH and each.task.name in bands:
-                    band = bands[each.task.name].of_difference(FROM_SCRATCH, PRETRAINED)
-                    row["penalty_band"] = band
+                if what == FROM_SCRATCH:
+                    row["comparable"] = comparable(one, others)
+                    if each.task.name in bands:
+                        band = bands[each.task.name].of_difference(FROM_SCRATCH, PRETRAINED)
+                        row["penalty_band"] = band
                 rows.append(row)
     return pd.DataFrame(rows or {"note": [NONE]})
 
@@ -117,9 +137,10 @@ def kept_panels(
             kept = np.concatenate([curve.values / curve.full for curve in curves])
             marked = not curves[0].exact
             lines.append(Line("random", curves[0].sizes, kept, marked, name, look))
+        apart = "" if comparable(one, others) else f": {NOT_COMPARABLE}"
         panels.append(
             Panel(
-                one.task.title,
+                one.task.title + apart,
                 one.d,
                 lines,
                 threshold=delta,
@@ -131,6 +152,73 @@ def kept_panels(
     return panels
 
 
+def shown_beside(
+    measurements: Measurements, own: Measurements, reference: Sequence[Net], delta: float
+) -> pd.DataFrame:
+    """For reading: one row a task, what the network that was trained on it reaches, and the range
+    of the pre-trained ones.
+    """
+    rows = []
+    for one, others in _of_both(measurements, own, reference):
+        curve, ours = one.curve("accuracy"), one.redundancy("accuracy", delta)
+        guessing, corrected = curve.guessing, curve.above_chance(delta)
+        mine = {
+            "kept by a fifth": _with_interval(*_fifth(one), ".0%"),
+            f"DR({delta:g})": _with_interval(ours.value, ours.low, ours.high, ".2f"),
+            "DR above chance": "–"
+            if corrected is None
+            else _with_interval(corrected.value, corrected.low, corrected.high, ".2f"),
+        }
+        above = [each.curve("accuracy").above_chance(delta) for each in others]
+        theirs = {
+            "kept by a fifth": _range([_fifth(each)[0] for each in others], ".0%"),
+            f"DR({delta:g})": _range(
+                [each.redundancy("accuracy", delta).value for each in others], ".2f"
+            ),
+            "DR above chance": _range([each.value for each in above if each is not None], ".2f"),
+        }
+        row = {
+            "task": one.task.title,
+            f"accuracy: {FROM_SCRATCH}": f"{one.full:.1%}",
+            PRETRAINED: _range([each.full for each in others], ".1%"),
+            "chance": "–" if guessing is None else f"{guessing:.1%}",
+        }
+        learned = comparable(one, others)
+        for name, value in mine.items():
+            row[f"{name}: {FROM_SCRATCH}"] = value if learned else NOT_COMPARABLE
+            row[f"{name}: {PRETRAINED}"] = theirs[name]
+        rows.append(row)
+    return pd.DataFrame(rows or {"note": [NONE]})
+
+
+def _with_interval(value: float, low: float, high: float, spec: str) -> str:
+    if value != value:
+        return "–"
+    return f"{value:{spec}}" + ("" if low != low else f" ({low:{spec}} to {high:{spec}})")
+
+
+def _range(values: Sequence[float], spec: str) -> str:
+    """The least and the largest of some values, or the only one."""
+    stated = [value for value in values if value == value]
+    if not stated:
+        return "–"
+    ends = dict.fromkeys(format(end, spec) for end in (min(stated), max(stated)))
+    return " to ".join(ends)
+
+
+def _outcome(one: Measurement, others: Sequence[Measurement], delta: float) -> str:
+    """Where the interval of its DR lies: clearly ``above`` or ``below`` all of the others', or
+    ``not clearly apart``.
+    """
+    ours = one.redundancy("accuracy", delta)
+    theirs = [each.redundancy("accuracy", delta).value for each in others]
+    if any(value != value for value in (ours.low, *theirs)):
+        return "not clearly apart"
+    if ours.low > max(theirs):
+        return "above"
+    return "below" if ours.high < min(theirs) else "not clearly apart"
+
+
 def describe_from_scratch(
     measurements: Measurements,
     own: Measurements,
@@ -138,73 +226,60 @@ def describe_from_scratch(
     delta: float,
     bands: Mapping[str, GroupBands],
 ) -> str:
-    """What is kept in networks that were trained on the task, and in pre-trained ones."""
+    """On which tasks the network that was trained on them is comparable with pre-trained ones, and
+    on which of these its DR is clearly higher or lower.
+    """
     if not own.all:
         return NONE
-    sentences = []
+    outcomes: dict[str, list[str]] = {}
+    moved: list[float] = []
     for one, others in _of_both(measurements, own, reference):
-        curve = one.curve("accuracy")
-        chance = "" if curve.guessing is None else f", {curve.guessing:.1%} by chance"
-        text = (
-            f"On {one.task.title} its whole layer reaches {one.full:.1%}, theirs "
-            f"{_range([each.full for each in others], '.1%')}{chance}"
+        learned = comparable(one, others)
+        outcome = _outcome(one, others, delta) if learned else NOT_COMPARABLE
+        outcomes.setdefault(outcome, []).append(one.task.title)
+        if learned and one.task.name in bands:
+            band = bands[one.task.name].of_difference(FROM_SCRATCH, PRETRAINED)
+            moved += [band] if band == band else []
+    count = (
+        f"the {len(reference)} pre-trained ones" if len(reference) > 1 else "the pre-trained one"
+    )
+    sentences = []
+    if NOT_COMPARABLE in outcomes:
+        sentences.append(
+            f"on {first_listed(outcomes[NOT_COMPARABLE])} the network that was trained on the task "
+            "did not learn it: it is not comparable"
         )
-        if not curve.above_guessing:
-            sentences.append(f"{text}: not clearly better than guessing")
-            continue
-        share = _fifth(one)
-        if share[0] == share[0]:
-            ends = f" ({share[1]:.0%} to {share[2]:.0%})" if share[1] == share[1] else ""
-            text += (
-                f"; a fifth of it keeps {share[0]:.0%}{ends}, of theirs "
-                f"{_range([_fifth(each)[0] for each in others], '.0%')}"
-            )
-        sentences.append(f"{text}; {_redundancies(one, others, delta)}")
-    count = f"{len(reference)} pre-trained ones" if len(reference) > 1 else "one pre-trained one"
-    moved = [band.of_difference(FROM_SCRATCH, PRETRAINED) for band in bands.values()]
-    moved = [value for value in moved if value == value]
-    penalty = (
-        f" The choice of the penalty moves the difference of DR by up to {max(moved):.2f}."
-        if moved
-        else ""
-    )
-    return (
-        f"**What to see:** the network that was trained on the task itself, beside {count}. "
-        f"{'. '.join(sentences)}. (Intervals are 95%, over subsets and test images; of several "
-        f"networks the range is given.){penalty} There is one network from scratch for a task, so "
-        "nothing can be said of other seeds: no power."
-    )
-
-
-def _redundancies(one: Measurement, others: Sequence[Measurement], delta: float) -> str:
-    """DR of both, as the paper has it and above chance."""
-    ours = one.redundancy("accuracy", delta)
-    mine = "not reached" if ours.k is None else f"{ours.value:.2f}"
-    if ours.has_interval:
-        mine += f" ({ours.low:.2f} to {ours.high:.2f})"
-    theirs = _range([each.redundancy("accuracy", delta).value for each in others], ".2f")
-    corrected = [each.curve("accuracy").above_chance(delta) for each in (one, *others)]
-    text = f"DR({delta:g}) is {mine}, theirs {theirs}"
-    values = [value.value for value in corrected if value is not None]
-    if len(values) == len(corrected) and corrected:
-        text += f"; above chance {values[0]:.2f}, theirs {_range(values[1:], '.2f')}"
-    return text
-
-
-def _range(values: Sequence[float], spec: str) -> str:
-    """The least and the largest of some values, or the only one."""
-    stated = [value for value in values if value == value]
-    if not stated:
-        return "cannot be stated"
-    ends = dict.fromkeys(format(end, spec) for end in (min(stated), max(stated)))
-    return " to ".join(ends)
+    parts = [
+        f"{words} on {first_listed(outcomes[outcome])}"
+        for outcome, words in (
+            ("above", "clearly above"),
+            ("below", "clearly below"),
+            ("not clearly apart", "not clearly apart from"),
+        )
+        if outcome in outcomes
+    ]
+    if parts:
+        where = parts[0].replace(" on ", f" {count} on ", 1)
+        sentences.append(
+            (
+                "Its DR({0:g})"
+                if sentences
+                else "DR({0:g}) of the network that was trained on the task"
+            ).format(delta)
+            + f" is {listed([where, *parts[1:]])}"
+        )
+    if moved:
+        most = f"by up to {max(moved):.2f}" if max(moved) >= 0.01 else "by less than 0.01"
+        sentences.append(f"The choice of the penalty moves the difference {most}")
+    sentences.append("There is one such network per task, so nothing is known of other seeds")
+    return f"**What to see:** {'. '.join(sentences)}."
 
 
 def describe_tasks(own: Mapping[str, Net], tasks: Sequence[Task]) -> str:
     """Which tasks have a network of their own, and what it reaches there with its own head."""
     parts = [
-        f"{task.title} ({own[task.name].origin.upstream}, top-1 {own[task.name].origin.top1:.1%})"
-        for task in tasks
-        if task.name in own
+        f"{own[task.name].origin.top1:.1%} on {task.title}" for task in tasks if task.name in own
     ]
-    return f"Trained on the task: {listed(parts)}." if parts else NONE
+    if not parts:
+        return NONE
+    return f"Trained from scratch, their own heads reach {first_listed(parts)}."

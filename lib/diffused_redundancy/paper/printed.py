@@ -84,10 +84,19 @@ class Printed:
         >>> [one.title for one in printed()][-2:]
         ['DR(0.9), Pets, ResNet18', 'share kept by 20%, CIFAR10, ResNet50']
         """
-        of = (
-            f"DR({self.delta:g})" if self.quantity == REDUNDANCY else f"share kept by {self._share}"
-        )
-        return f"{of}, {self.task_name}, {self.network}"
+        return f"{self.measure}, {self.task_name}, {self.network}"
+
+    @property
+    def measure(self) -> str:
+        """What was measured, in short."""
+        if self.quantity == REDUNDANCY:
+            return f"DR({self.delta:g})"
+        return f"share kept by {self.fraction or 0:.0%}"
+
+    @property
+    def bare(self) -> str:
+        """The value alone."""
+        return f"{'at least ' if self.below is None else ''}{self.value:.2f}"
 
     @property
     def said(self) -> str:
@@ -97,12 +106,8 @@ class Printed:
         ['0.90 (at least 0.90, below 0.95)', 'at least 0.95']
         """
         if self.below is None:
-            return f"at least {self.value:.2f}"
-        return f"{self.value:.2f} (at least {self.value:.2f}, below {self.below:.2f})"
-
-    @property
-    def _share(self) -> str:
-        return f"{self.fraction or 0:.0%}"
+            return self.bare
+        return f"{self.bare} (at least {self.value:.2f}, below {self.below:.2f})"
 
 
 _NUMBERS = ("d", "top1", "delta", "fraction", "value", "below")

@@ -123,6 +123,14 @@ def _in_percent(axis: Axis, decimals: int | None = 0) -> None:
     axis.set_major_formatter(PercentFormatter(1, decimals=decimals))
 
 
+def _label_once(figure: Figure, axes: Sequence[Axes], xlabel: str) -> None:
+    """A label of the x axis, one for all plots of a row: several of them would overlap."""
+    if len(axes) % 2:
+        axes[len(axes) // 2].set_xlabel(xlabel)
+    else:
+        figure.supxlabel(xlabel, fontsize=axes[0].xaxis.label.get_fontsize())
+
+
 def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     handles: dict[str, Any] = {}
     for part in axes:
@@ -323,11 +331,11 @@ def groups_figure(
                 part.text(0.5, row, empty, transform=across, ha="center", va="center", color="0.4")
         part.set_yticks(range(len(labels)), labels if part is axes[0] else [""] * len(labels))
         part.set_ylim(len(labels) - 0.5, -0.5)
-        part.set_xlabel(xlabel)
         part.set_title(title)
         if percent:
             part.locator_params(axis="x", nbins=4)
             _in_percent(part.xaxis, decimals=None)
+    _label_once(figure, axes, xlabel)
     return figure
 
 
@@ -373,11 +381,11 @@ def dumbbell_figure(
         part.set_yticks(places, labels if part is axes[0] else [""] * len(labels))
         part.set_ylim(len(labels) - 0.5, -0.5)
         part.locator_params(axis="x", nbins=5)
-        part.set_xlabel(xlabel)
         part.set_title(title)
     least, largest = zip(*(part.get_xlim() for part in axes), strict=True)
     for part in axes:
         part.set_xlim(min(least), max(largest))
+    _label_once(figure, axes, xlabel)
     _legend(figure, axes)
     return figure
 

@@ -8,7 +8,7 @@ say nothing of other losses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 
 from ..errors import InputError
 from .bootstrap import percentile_interval
-from .comparison import at_most, holm
+from .comparison import at_most, holm, pooled_sd
 
 RESAMPLES = 2000
 """Bootstrap resamples of units."""
@@ -44,6 +44,10 @@ class Association:
     units : int
     corrected_p : float
         ``p``, corrected for the family; see :func:`corrected_associations`.
+    expected : float
+        The mean over the permutations: 0 of a correlation, unless x and y share a whole.
+    least, largest : float
+        With one cluster of units left out.
     """
 
     value: float
@@ -52,40 +56,52 @@ class Association:
     p: float
     units: int
     corrected_p: float
+    expected: float
+    least: float
+    largest: float
 
     @property
     def clear(self) -> bool:
-        """Whether the corrected p is at most 5% and the interval leaves out 0: units taken to be
-        exchangeable, and units drawn anew.
+        """Whether the corrected p is at most 5% and the interval leaves out both 0 and what is
+        expected by chance: units taken to be exchangeable, and units drawn anew.
         """
-        return at_most(self.corrected_p) and (self.low > 0 or self.high < 0)
+        bars = (0.0, self.expected)
+        return at_most(self.corrected_p) and (self.low > max(bars) or self.high < min(bars))
 
 
 _NAN = float("nan")
 
-NOTHING = Association(_NAN, _NAN, _NAN, _NAN, 0, _NAN)
+NOTHING = Association(_NAN, _NAN, _NAN, _NAN, 0, _NAN, _NAN, _NAN, _NAN)
 """Where nothing can be stated."""
 
 
-def rank_correlation(x: Any, y: Any, *, seed: int = 0) -> Association:
+def rank_correlation(
+    x: Any, y: Any, *, whole: Any = None, clusters: Any = None, seed: int = 0
+) -> Association:
     """Spearman's rank correlation.
 
     Parameters
     ----------
-    x, y : array (units,)
-        NaN where there is no value, which leaves the unit out.
+    x, y : array (units,) or (units, tasks)
+        With several tasks it is the mean of their correlations, and units are resampled and
+        shuffled alike on all. NaN where there is no value, which leaves the unit out.
+    whole : array (units,), optional
+        Of what y is the share left over, 1 - count / whole. Then the counts are shuffled, and each
+        unit keeps its whole: where x depends on it as well, chance alone correlates them.
+    clusters : sequence (units,), optional
+        Labels of units that are alike, left out together; by default each by itself.
     seed : int
         Of the bootstrap and the permutations.
 
     Returns
     -------
     Association
-        ``p`` is two-sided.
+        ``p`` is two-sided: twice that of the smaller tail.
 
     Raises
     ------
     InputError
-        If x and y are not one-dimensional and equally long.
+        If x and y, or the others, differ in shape.
 
     Examples
     --------
@@ -94,45 +110,120 @@ def rank_correlation(x: Any, y: Any, *, seed: int = 0) -> Association:
     >>> one.value, one.units, one.p < 0.001
     (1.0, 12, True)
     """
-    ours, theirs = _columns(x, y)
-    if ours.shape[1] != 1:
-        raise InputError(f"values have shape {np.shape(x)}: give one for each unit")
-    kept = ~np.isnan(ours[:, 0] + theirs[:, 0])
-    ours, theirs = ours[kept, 0], theirs[kept, 0]
-    if len(ours) < FEWEST_UNITS:
-        return replace(NOTHING, units=len(ours))
+    some = _Units.of(x, y, whole, clusters)
+    known = ~np.isnan(some.x + some.y)
+    some = some.only(known.all(1) & known.any(1))
+    if len(some.x) < FEWEST_UNITS:
+        return replace(NOTHING, units=len(some.x))
     rng = np.random.default_rng(seed)
-    observed = float(_correlations(rankdata(ours)[None], rankdata(theirs)[None])[0])
+    observed = _rank_correlation(some)
     if np.isnan(observed):  # all are equal
-        return replace(NOTHING, units=len(ours))
-    drawn = rng.integers(len(ours), size=(RESAMPLES, len(ours)))
-    draws = _correlations(rankdata(ours[drawn], axis=1), rankdata(theirs[drawn], axis=1))
-    orders = rng.permuted(np.tile(rankdata(ours), (PERMUTATIONS, 1)), axis=1)
-    by_chance = np.abs(_correlations(orders, rankdata(theirs)[None]))
-    p = (1 + int((by_chance >= abs(observed) - 1e-12).sum())) / (1 + PERMUTATIONS)
-    return Association(observed, *_interval(draws), p, len(ours), p)
+        return replace(NOTHING, units=len(some.x))
+    drawn = rng.integers(len(some.x), size=(RESAMPLES, len(some.x)))
+    draws = _correlations(some.x[drawn], some.y[drawn])
+    by_chance = _pearson(_ranks(some.x[None]), some.shuffled(rng, _ranks))
+    tails = [1 + int((sign * by_chance >= sign * observed - 1e-12).sum()) for sign in (-1, 1)]
+    p = min(1.0, 2 * min(tails) / (1 + PERMUTATIONS))
+    return _association(some, _rank_correlation, draws, by_chance, p)
 
 
-def _correlations(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Pearson's, of each row; NaN where a row is constant."""
-    a, b = (rows - rows.mean(1, keepdims=True) for rows in (ours, theirs))
+@dataclass(frozen=True)
+class _Units:
+    """x and y (units, tasks), the whole (units,) that y is a share of, and labels (units,)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    whole: np.ndarray
+    clusters: np.ndarray
+
+    @classmethod
+    def of(cls, x: Any, y: Any, whole: Any, clusters: Any) -> _Units:
+        """Checked; without the tasks of which nothing is known."""
+        ours, theirs = (np.asarray(values, dtype=float) for values in (x, y))
+        if ours.shape != theirs.shape or ours.ndim not in (1, 2):
+            raise InputError(f"x has shape {ours.shape} and y {theirs.shape}: they must be alike")
+        units = len(ours)
+        wholes = np.ones(units) if whole is None else np.asarray(whole, dtype=float)
+        labels = np.arange(units) if clusters is None else np.asarray(clusters)
+        if wholes.shape != (units,) or labels.shape != (units,):
+            raise InputError(
+                f"there are {units} units, and whole and clusters have shapes {wholes.shape} and "
+                f"{labels.shape}: give one for each"
+            )
+        ours, theirs = ours.reshape(units, -1), theirs.reshape(units, -1)
+        known = ~np.isnan(ours + theirs).all(0)
+        return cls(ours[:, known], theirs[:, known], wholes, labels)
+
+    def only(self, kept: np.ndarray) -> _Units:
+        """Some of the units."""
+        return _Units(self.x[kept], self.y[kept], self.whole[kept], self.clusters[kept])
+
+    def shuffled(
+        self, rng: np.random.Generator, of: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """y with its counts shuffled over units, alike on all tasks, as ranks or scaled as ``of``
+        makes them: (PERMUTATIONS, units, tasks).
+        """
+        orders = np.argsort(rng.random((PERMUTATIONS, len(self.y))), axis=1)
+        if not np.ptp(self.whole) > 0:  # shares are shuffled as they are: no need to rank them anew
+            return of(self.y[None])[0][orders]
+        counts = (1 - self.y) * self.whole[:, None]
+        return of(1 - counts[orders] / self.whole[:, None])
+
+
+def _association(
+    units: _Units,
+    statistic: Callable[[_Units], float],
+    draws: np.ndarray,
+    by_chance: np.ndarray,
+    p: float,
+) -> Association:
+    without = [statistic(units.only(units.clusters != one)) for one in np.unique(units.clusters)]
+    stated = [one for one in without if one == one] or [_NAN]
+    return Association(
+        statistic(units),
+        *_interval(draws),
+        p,
+        len(units.x),
+        p,
+        float(np.nanmean(by_chance)),
+        min(stated),
+        max(stated),
+    )
+
+
+def _rank_correlation(units: _Units) -> float:
+    return float(_correlations(units.x[None], units.y[None])[0]) if len(units.x) > 1 else _NAN
+
+
+def _correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Spearman's of x and y (b, units, tasks), the mean over tasks, (b,)."""
+    return _pearson(_ranks(x), _ranks(y))
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Of units, in values (b, units, tasks)."""
+    return np.asarray(rankdata(values, axis=1))
+
+
+def _pearson(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Of (b, units, tasks), the mean over tasks, (b,); NaN where values of a task are all equal.
+    Either may be one for all.
+    """
+    a, b = (values - values.mean(1, keepdims=True) for values in (ours, theirs))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))
+        by_task = (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))
+    return by_task.mean(1)
 
 
 def _interval(draws: np.ndarray) -> tuple[float, float]:
     known = draws[~np.isnan(draws)]
-    return percentile_interval(known) if len(known) else (float("nan"), float("nan"))
+    return percentile_interval(known) if len(known) else (_NAN, _NAN)
 
 
-def _columns(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    ours, theirs = (np.asarray(values, dtype=float) for values in (x, y))
-    if ours.shape != theirs.shape or ours.ndim not in (1, 2):
-        raise InputError(f"x has shape {ours.shape} and y {theirs.shape}: they must be alike")
-    return ours.reshape(len(ours), -1), theirs.reshape(len(theirs), -1)
-
-
-def predictive_gain(x: Any, y: Any, *, seed: int = 0) -> Association:
+def predictive_gain(
+    x: Any, y: Any, *, whole: Any = None, clusters: Any = None, seed: int = 0
+) -> Association:
     """How much better y of a unit is predicted from its x than without.
 
     Each unit is left out in turn. A line is fitted to the others, and its prediction compared with
@@ -145,18 +236,19 @@ def predictive_gain(x: Any, y: Any, *, seed: int = 0) -> Association:
     x, y : array (units,) or (units, tasks)
         With several tasks every one has an intercept of its own, and all share the slope, once x
         and y of a task are divided by their standard deviation. NaN where there is no value.
-    seed : int
-        Of the bootstrap and the permutations.
+    whole, clusters, seed
+        As for :func:`rank_correlation`.
 
     Returns
     -------
     Association
-        ``p`` is one-sided: how often x of other units, all tasks together, would gain as much.
+        ``p`` is one-sided: how often y of other units, all tasks together, would let x gain as
+        much.
 
     Raises
     ------
     InputError
-        If x and y differ in shape.
+        If x and y, or the others, differ in shape.
 
     Notes
     -----
@@ -170,37 +262,47 @@ def predictive_gain(x: Any, y: Any, *, seed: int = 0) -> Association:
     >>> round(predictive_gain(x, 3 - 2 * x).value, 6), predictive_gain(np.ones(10), x).value
     (1.0, 0.0)
     """
-    ours, theirs = _columns(x, y)
-    known = ~np.isnan(ours + theirs)
-    rows, columns = known.any(1), known.any(0)
-    ours, theirs = (
-        _scaled(np.where(known, values, np.nan)[rows][:, columns]) for values in (ours, theirs)
-    )
-    units = len(ours)
+    some = _Units.of(x, y, whole, clusters)
+    known = ~np.isnan(some.x + some.y)
+    some = replace(some, x=np.where(known, some.x, np.nan), y=np.where(known, some.y, np.nan))
+    some = some.only(known.any(1))
+    units = len(some.x)
     if units < FEWEST_UNITS:
         return replace(NOTHING, units=units)
-    rng = np.random.default_rng(seed)
-    observed = float(_gains(ours[None], theirs, np.ones((1, units)))[0])
+    rng, alike = np.random.default_rng(seed), np.ones((1, units))
+    observed = _gain(some)
     if np.isnan(observed):
         return replace(NOTHING, units=units)
+    ours = _scaled(some.x)[None]
     weights = rng.multinomial(units, np.full(units, 1 / units), size=RESAMPLES).astype(float)
-    draws = _gains(ours[None], theirs, weights)
-    orders = np.argsort(rng.random((PERMUTATIONS, units)), axis=1)
-    by_chance = _gains(ours[orders], theirs, np.ones((1, units)))
+    draws = _gains(ours, _scaled(some.y)[None], weights)
+    by_chance = _gains(ours, some.shuffled(rng, _scaled), alike)
     p = (1 + int((by_chance >= observed - 1e-12).sum())) / (1 + PERMUTATIONS)
-    return Association(observed, *_interval(draws), p, units, p)
+    return _association(some, _gain, draws, by_chance, p)
+
+
+def _gain(units: _Units) -> float:
+    if len(units.x) < FEWEST_UNITS:
+        return _NAN
+    weights = np.ones((1, len(units.x)))
+    return float(_gains(_scaled(units.x)[None], _scaled(units.y)[None], weights)[0])
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:
-    """Each column less its mean, over its standard deviation (if it has one)."""
-    centred = values - np.nanmean(values, 0)
-    spread = np.nanstd(centred, 0)
-    return centred / np.where(spread > 1e-12 * np.abs(values).max(initial=1), spread, 1)
+    """Values (..., units, tasks): of each task less their mean, over their standard deviation (if
+    they have one).
+    """
+    known = ~np.isnan(values)
+    filled, count = np.where(known, values, 0), known.sum(-2, keepdims=True)
+    centred = np.where(known, values - filled.sum(-2, keepdims=True) / count, 0)
+    spread = np.sqrt((centred**2).sum(-2, keepdims=True) / count)
+    scale = max(1.0, float(np.abs(filled).max()))
+    return np.where(known, centred / np.where(spread > 1e-12 * scale, spread, 1), np.nan)
 
 
 def _gains(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The gain for each of several x (b, units, tasks) or whole weights of the units (b, units);
-    either may be one for all.
+    """The gain for each of several x or y (b, units, tasks), or whole weights of the units (b,
+    units); each may be one for all.
     """
     known = ~np.isnan(x) & ~np.isnan(y)
     w = weights[:, :, None] * known  # (b, units, tasks)
@@ -235,3 +337,39 @@ def corrected_associations(associations: Sequence[Association]) -> list[Associat
     """
     ps = holm([one.p for one in associations])
     return [replace(one, corrected_p=float(p)) for one, p in zip(associations, ps, strict=True)]
+
+
+def reliability(groups: Sequence[Any]) -> tuple[float, float]:
+    """How much of the variance between the means of groups is more than that within them: nothing
+    can tell these means better than by the root of it.
+
+    Parameters
+    ----------
+    groups : sequence of arrays (n,)
+        The values of each; NaN where there is none.
+
+    Returns
+    -------
+    value, least : float
+        One less the variance that means have from that within groups, as a share of the variance
+        between means; and the least value with one group left out. 0 or below where groups are no
+        further apart than that; NaN with fewer than three groups, or one value in each.
+
+    Examples
+    --------
+    >>> value, least = reliability([[1.0, 1.2], [3.0, 3.2], [5.0, 5.2], [7.0, 7.2]])
+    >>> round(value, 3), round(least, 3)
+    (0.998, 0.997)
+    """
+    kept = [values[~np.isnan(values)] for values in (np.asarray(one, float) for one in groups)]
+    kept = [values for values in kept if len(values)]
+    without = [_reliability(kept[:i] + kept[i + 1 :]) for i in range(len(kept))]
+    return _reliability(kept), min((one for one in without if one == one), default=_NAN)
+
+
+def _reliability(groups: Sequence[np.ndarray]) -> float:
+    if len(groups) < 3:
+        return _NAN
+    between = float(np.var([values.mean() for values in groups], ddof=1))
+    noise = pooled_sd(groups) ** 2 * float(np.mean([1 / len(values) for values in groups]))
+    return 1 - noise / between if between > 0 else _NAN
