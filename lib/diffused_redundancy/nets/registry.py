@@ -282,6 +282,7 @@ def _published(asset: Asset, fetching: bool) -> Net:
         strength=about.get("strength"),
         top1=about["top1"] / 100 if "top1" in about else None,  # the manifest has percent
         images=about.get("images"),
+        copy_of=about.get("copy_of", ""),
     )
     return Net(
         asset.name,
