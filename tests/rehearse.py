@@ -27,6 +27,7 @@ import torch
 import yaml
 from diffused_redundancy.nets import names, registry
 from diffused_redundancy.store import assets, paths
+from quantising import BITS, PQF, quantised
 from safetensors.torch import save_file
 from test_weights import augreg_arrays, blurred, robust
 from torch import Tensor, nn
@@ -99,6 +100,9 @@ def write(name: str) -> None:
                 timm.create_model(architecture, num_classes=21843 if "in21k" in name else 1000)
             ),
         )
+    elif "copy_of" in one.about:
+        layout = PQF if ".pqf_" in name else BITS
+        torch.save(quantised(registry.skeleton(architecture), layout)[0], path)
     elif "blurpool" in architecture:
         torch.save(matryoshka(name.partition(".")[2]), path)
     elif path.suffix == ".safetensors":

@@ -11,6 +11,7 @@ import sys
 import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import diffused_redundancy as dr
 import numpy as np
@@ -337,6 +338,42 @@ def test_the_real_sizes_are_those_of_the_manifest():
     )
     assert all(known[file] == md5sum for file, md5sum in kind.imagenet.ARCHIVE_META.values())
     assert known["val_256.tar"] == kind.Places365._IMAGES_META["val", True][1]
+
+
+# A part of a data set, in a folder
+
+
+def images_in(folder, train: int, test: int, classes: int = 10) -> None:
+    for part, each in (("train", train), ("test", test)):
+        for label in range(classes):
+            place = folder / part / f"class {label}"
+            place.mkdir(parents=True)
+            for i in range(each):
+                pixels = np.full((8, 8, 3), 20 * label + i, dtype=np.uint8)
+                Image.fromarray(pixels).save(place / f"{i}.png")
+
+
+def test_images_of_a_data_set_in_a_folder(tmp_path, monkeypatch):
+    images_in(tmp_path / "some", 3, 2)
+    some = dr.task(f"cifar10:{tmp_path / 'some'}")
+    plain = dr.task(f"folder:{tmp_path / 'some'}")
+    assert some.name == f"cifar10:{tmp_path / 'some'}" and some.title == "CIFAR10 (part)"
+    assert some.fingerprint == plain.fingerprint and some.classes == plain.classes
+    assert [len(some.splits[part]) for part in ("train", "test")] == [30, 20]
+    assert some.license == assets.asset("cifar10").license
+    assert assets.asset("cifar10").source in some.source and str(tmp_path) in some.source
+    assert dr.task(some.name, images=10).title == some.title
+    known = replace(datasets.DATASETS["cifar10"], images=(30, 20))
+    monkeypatch.setitem(datasets.DATASETS, "cifar10", known)
+    assert dr.task(some.name).title == "CIFAR10"
+
+
+def test_a_folder_of_another_number_of_classes_is_not_the_data_set(tmp_path):
+    images_in(tmp_path / "few", 2, 1, classes=3)
+    with pytest.raises(dr.InputError, match="has 3 classes, and CIFAR10 has 10: write folder:"):
+        dr.task(f"cifar10:{tmp_path / 'few'}")
+    with pytest.raises(dr.InputError, match="no folder"):
+        dr.task(f"cifar10:{tmp_path / 'none'}")
 
 
 # A limited number of images

@@ -60,9 +60,11 @@ def test_claim_1_is_about_a_resnet50_on_cifar10():
         "a": case("resnet50.a1_in1k", "cifar10"),
         "b": case("resnet50.a1_in1k", "digits"),
         "c": case("miniature_resnet.standard_s1", "cifar10"),
+        "d": case("resnet50.pqf_large", "cifar10:/my/images"),
+        "e": case("resnet50.pqf_large", "folder:/my/cifar10"),
     }
     claimed, others = probing.as_claimed(dict.fromkeys(cases, RIDGE), cases)
-    assert (list(claimed), list(others)) == (["a"], ["b", "c"])
+    assert (list(claimed), list(others)) == (["a", "d"], ["b", "c", "e"])
 
 
 def test_convergence_is_counted():

@@ -151,6 +151,32 @@ def test_only_the_same_network_layer_and_task_are_compared():
         "no size keeps 90% of the whole layer's accuracy"
     )
     assert on_cifar(one, resnet18(f"{RESNET18}@/my/weights.pth")).outcome == "inside"
+    assert on_cifar(one, where="cifar10:/my/images").outcome == "inside"
+    assert reason(resnet18(), task("folder:/my/cifar10"), one, CIFAR) == "task not measured here"
+
+
+def test_a_compressed_copy_stands_for_its_original_where_that_is_not_measured():
+    def copy(of: str):
+        return net("resnet18.compressed", d=D, top1=0.6581, copy_of=of)
+
+    cell = on_cifar(curve(60), copy(RESNET18))
+    assert cell.outcome == "inside" and "compressed and restored weights" in cell.differs
+    assert "weights of top-1 65.8% (paper: 69.2%)" in cell.differs
+    both = [
+        (copy(RESNET18), task("cifar10"), curve(200), CIFAR),
+        (resnet18(), task("cifar10"), curve(60), CIFAR),
+    ]
+    for ours in (both, both[::-1]):
+        cell = cells_of(*ours)["DR(0.9), CIFAR10, ResNet18"]
+        assert cell.every == 1 - 60 / D and "compressed and restored weights" not in cell.differs
+    other = cells_of((copy("resnet34.tv_in1k"), task("cifar10"), curve(60), CIFAR))
+    assert other["DR(0.9), CIFAR10, ResNet18"].reason == "network not measured here"
+
+
+def test_a_part_of_a_data_set_is_counted_against_the_whole():
+    part = on_cifar(curve(60), where="cifar10:/my/images", n_train=3_000, n_test=1_000).differs
+    assert "3,000 of 50,000 train images (paper: nine tenths of the train part)" in part
+    assert "1,000 of 10,000 test images (paper: all)" in part
 
 
 def test_what_differs_is_said():

@@ -59,11 +59,14 @@ def test_the_authors_other_runs_are_presets():
 
 
 @pytest.mark.parametrize("name", presets.presets())
-def test_presets_are_valid(name):
+def test_presets_are_valid(name, tmp_path):
     preset = presets.preset(name)
     assert preset.description
+    for part in ("cifar10", "flower_photos"):
+        (tmp_path / part).mkdir()
     for notebook in parameters.available():
-        parameters.checked_all(notebook, preset.of(notebook))
+        values = presets.in_folder(preset.of(notebook), tmp_path, name)
+        parameters.checked_all(notebook, values)
 
 
 @pytest.mark.parametrize(

@@ -95,3 +95,19 @@ def test_the_path_of_the_cifar_preset(real, features, tmp_path):
         for probe in ("ridge", "logistic")
     )
     assert logistic == [pytest.approx(0.80, abs=0.11)] and ridge == [pytest.approx(0.80, abs=0.11)]
+
+
+def test_the_preset_real_names_networks_and_images_by_what_they_are(real, tmp_path, monkeypatch):
+    """One notebook on a few images: weights are taken from the folder and checked by their hash."""
+    monkeypatch.setenv("DIFFUSED_REDUNDANCY_ASSETS", str(tmp_path / "assets"))
+    words = ["run", "--preset", "real", "--assets", str(real), "--only", "01_cka"]
+    words += ["--out", str(tmp_path), "-p", "NETS", "[resnet18.kill_the_bits_small]"]
+    words += ["-p", "IMAGES", "40", "-p", "ORDERS", "5", "-p", "SELECTIONS", "[random]"]
+    assert main(words) == 0
+    (results,) = tmp_path.glob("real-custom-*/results/01_cka.json")
+    values = json.loads(results.read_text())["results"]
+    assert {name.rpartition(", ")[2] for name in values} <= {"CIFAR10 (part)", "flower_photos"}
+    assert not any(str(real) in name for name in values)
+    page = (results.parents[1] / "01_cka.html").read_text(encoding="utf-8")
+    assert "compressed by product quantisation and fine-tuned, restored here (65.81%)" in page
+    assert "resnet18_imagenet1k" not in page

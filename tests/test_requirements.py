@@ -13,6 +13,7 @@ from diffused_redundancy.__main__ import main
 from diffused_redundancy.pipeline import requirements
 from diffused_redundancy.pipeline.plan import plan
 from diffused_redundancy.store import assets
+from webserver import sha
 
 NETS = ["miniature_resnet_128.standard_s1", "miniature_resnet.mrl_s1"]
 
@@ -208,6 +209,84 @@ def test_presets_say_what_they_cost(name):
     preset = presets.preset(name)
     assert preset.description and preset.cost
     assert set(preset.notebooks) <= set(parameters.available())
+
+
+# A preset that reads files in a folder of the user's
+
+
+@pytest.fixture
+def stick(tmp_path):
+    """A folder that holds what a preset names, but for the weights."""
+    (tmp_path / "stick" / "cifar10").mkdir(parents=True)
+    (tmp_path / "stick" / "flower_photos").mkdir()
+    return tmp_path / "stick"
+
+
+def test_the_preset_real_reads_its_images_in_a_folder(tmp_path, stick):
+    jobs = plan("real", [], [], tmp_path, stick)
+    assert {"01_cka", "02_probes", "05_fairness", "06_layers"} <= {job.notebook for job in jobs}
+    for job in jobs:
+        assert job.values["TASKS"] == [
+            f"cifar10:{stick / 'cifar10'}",
+            f"folder:{stick / 'flower_photos'}",
+        ]
+        assert job.parameters["NETS"] == ["resnet50.pqf_large", "resnet18.kill_the_bits_small"]
+        assert job.parameters["PROTOCOL"] == "clean" and job.folder == tmp_path / "real"
+
+
+def test_all_that_a_folder_lacks_is_one_line_before_any_work(tmp_path, stick, capsys):
+    out = tmp_path / "reports"
+    words = ["run", "--preset", "real", "--out", str(out)]
+    (stick / "flower_photos").rmdir()
+    (stick / "cifar10").rmdir()
+    cases = {
+        (): "preset real reads cifar10 and flower_photos in a folder of yours: name it with --asse",
+        ("--assets", str(stick)): f"{stick} lacks cifar10 and flower_photos: preset real reads",
+        ("--assets", f"{stick}/x"): f"there is no folder {stick}/x, which --assets names",
+    }
+    for more, expected in cases.items():
+        assert main([*words, *more]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {expected}") and said.count("\n") == 1, said
+    assert not out.exists()
+    values = {"TASKS": ["digits"], "NETS": [NETS[0]]}  # nothing of the folder is needed then
+    assert planned(tmp_path, "real", **values)[0].values["TASKS"] == ["digits"]
+
+
+def test_a_custom_preset_may_name_files_in_the_folder(tmp_path, stick):
+    path = tmp_path / "mine.yaml"
+    path.write_text('notebooks: [01_cka]\n01_cka:\n  TASKS: ["folder:{assets}/cifar10", digits]\n')
+    (job,) = plan(str(path), [], [], tmp_path, stick)
+    assert job.values["TASKS"] == [f"folder:{stick / 'cifar10'}", "digits"]
+    path.write_text('notebooks: [01_cka]\n01_cka:\n  NETS: ["resnet18@{assets}/w.pth"]\n')
+    with pytest.raises(dr.InputError, match="lacks w.pth: preset mine reads w.pth there"):
+        plan(str(path), [], [], tmp_path, stick)
+
+
+def test_missing_weights_are_taken_from_the_folder(tmp_path, stick, monkeypatch):
+    body = b"restored weights"
+    files = [
+        {"file": "a.pth", "urls": ["https://example.org/a.pth"], "sha256": sha(b"published")},
+        {"file": "a.safetensors", "sha256": sha(body)},
+    ]
+    kinds = {"architecture": "resnet18", "loss": "", "upstream": "", "source": "", "license": ""}
+    ours = assets._asset("weights", "resnet18.ours", {"files": files, **kinds})
+    other = assets._asset("weights", "resnet18.other", {"file": "b.pth", **kinds})
+    known = {one.name: one for one in (ours, other)}
+    monkeypatch.setattr(assets, "manifest", lambda: known)
+    jobs = planned(tmp_path, NETS=["resnet18.ours"], TASKS=["digits"])
+    (stick / "sub").mkdir()
+    (stick / "sub" / "a.safetensors").write_bytes(body)
+    (stick / "b.pth").write_bytes(b"not asked for")
+    assert requirements.take_from(stick, jobs) == [
+        f"Taken from {stick}: a.safetensors, resnet18.ours"
+    ]
+    assert ours.path(ours.files[1]).read_bytes() == body and assets.missing(other)
+    assert requirements.missing_assets(jobs) == {} and requirements.take_from(stick, jobs) == []
+    ours.path(ours.files[1]).unlink()
+    (stick / "sub" / "a.safetensors").write_bytes(b"damaged")
+    with pytest.raises(dr.InputError, match="is not a.safetensors of resnet18.ours: its sha256"):
+        requirements.take_from(stick, jobs)
 
 
 def test_a_custom_preset(tmp_path):

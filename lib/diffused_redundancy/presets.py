@@ -12,6 +12,9 @@ from . import parameters
 from .errors import InputError, unknown
 from .store import paths
 
+ASSETS = "{assets}"
+"""In a value of a preset: the folder that ``--assets`` names."""
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -95,13 +98,57 @@ def preset(name: str) -> Preset:
         content.get("description", ""),
         content.get("cost", ""),
         tuple(notebooks),
-        {key: parameters.checked(key, value) for key, value in everywhere.items()},
         {
-            notebook: parameters.checked_all(notebook, of_values[notebook])
+            key: value if needs_folder(value) else parameters.checked(key, value)
+            for key, value in everywhere.items()
+        },
+        {
+            notebook: {
+                key: value
+                if needs_folder(value)
+                else parameters.checked_all(notebook, {key: value})[key]
+                for key, value in of_values[notebook].items()
+            }
             for notebook in parameters.available()
             if notebook in of_values
         },
     )
+
+
+def needs_folder(value: Any) -> bool:
+    """Whether a value names files in the folder of ``--assets``: checked once that is known."""
+    return any(ASSETS in str(entry) for entry in (value if isinstance(value, list) else [value]))
+
+
+def in_folder(values: dict[str, Any], folder: Path | None, preset: str) -> dict[str, Any]:
+    """Values with the folder of ``--assets`` in place of :data:`ASSETS`.
+
+    Raises
+    ------
+    InputError
+        If no folder is given and one is needed, or it lacks what the values name: all of it.
+    """
+    wanted = {key: value for key, value in values.items() if needs_folder(value)}
+    entries = [str(entry) for value in wanted.values() for entry in value]
+    inside = [entry.partition(f"{ASSETS}/")[2] for entry in entries if ASSETS in entry]
+    names = " and ".join(dict.fromkeys(inside))
+    if inside and folder is None:
+        raise InputError(
+            f"preset {preset} reads {names} in a folder of yours: name it with --assets FOLDER "
+            "(data/README.md says what it holds)"
+        )
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"there is no folder {folder}, which --assets names")
+    lacking = [name for name in dict.fromkeys(inside) if folder and not (folder / name).exists()]
+    if lacking:
+        raise InputError(
+            f"{folder} lacks {' and '.join(lacking)}: preset {preset} reads {names} there "
+            "(data/README.md says what the folder holds)"
+        )
+    return values | {
+        key: [str(entry).replace(ASSETS, str(folder)) for entry in value]
+        for key, value in wanted.items()
+    }
 
 
 def _values(section: str, content: Any) -> dict[str, Any]:

@@ -76,6 +76,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="download the data sets that are missing (missing weights are downloaded anyway)",
     )
     parser.add_argument(
+        "--assets",
+        type=Path,
+        metavar="FOLDER",
+        help="your folder of weights and images: missing weights are taken from it, and the "
+        "preset real reads its images there",
+    )
+    parser.add_argument(
         "--skip-missing",
         action="store_true",
         help="leave out networks and data sets that are not here and cannot be had",
@@ -103,7 +110,10 @@ def run(options: argparse.Namespace) -> int:
     from ..pipeline import plan, requirements, runner
 
     out = (options.out or runner.default_out()).expanduser().resolve()
-    jobs = plan.plan(options.preset, options.only, options.overrides, out)
+    folder = options.assets.expanduser().resolve() if options.assets else None
+    jobs = plan.plan(options.preset, options.only, options.overrides, out, folder)
+    for line in requirements.take_from(folder, jobs) if folder else ():
+        runner.say(line)
     if options.dry_run:
         return _dry_run(jobs, out)
     plan.check_layers(jobs)

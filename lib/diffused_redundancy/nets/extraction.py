@@ -34,6 +34,7 @@ CODE = (
     "nets.networks",
     "nets.registry",
     "nets.weightfiles",
+    "nets.quantised",
     "nets.published",
     "nets.architectures",
     "nets.upstream",

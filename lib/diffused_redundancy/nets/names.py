@@ -82,14 +82,17 @@ def labels(given: Sequence[str]) -> list[str]:
 
 
 def short_labels(given: Sequence[str]) -> list[str]:
-    """Names without the architecture where these differ, else :func:`labels`.
+    """Names without the architecture where all have the same and these differ, else :func:`labels`.
 
     >>> short_labels(["miniature_resnet.standard_s1", "miniature_resnet.mrl_s1"])
     ['standard_s1', 'mrl_s1']
+    >>> short_labels(["resnet50.pqf_large", "resnet18.pqf_small"])
+    ['resnet50.pqf_large', 'resnet18.pqf_small']
     """
     tags = [name.partition("@")[0] for name in given]
     short = [tag.partition(".")[2] or tag for tag in tags]
-    return short if len(set(short)) == len(short) else labels(given)
+    of_one_kind = len({tag.partition(".")[0] for tag in tags}) == 1
+    return short if of_one_kind and len(set(short)) == len(short) else labels(given)
 
 
 def check_architecture(tag: str) -> None:

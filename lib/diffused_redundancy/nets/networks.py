@@ -87,6 +87,8 @@ class Origin:
         Upstream images it was trained on.
     speed : float or None
         Throughput of penultimate features in images/s on one core, as its manifest notes.
+    copy_of : str
+        The network whose weights were compressed, and restored here; empty for all others.
     """
 
     family: str
@@ -99,6 +101,7 @@ class Origin:
     top1_by_prefix: Mapping[int, float] = field(default_factory=dict)
     images: int | None = None
     speed: float | None = None
+    copy_of: str = ""
 
 
 @dataclass(frozen=True)

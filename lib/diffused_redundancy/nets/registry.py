@@ -14,7 +14,7 @@ from ..errors import InputError, unknown
 from ..store import assets, sha256_of
 from ..store.assets import Asset, File
 from ..store.download import Expected
-from . import checkpoints, weightfiles
+from . import checkpoints, quantised, weightfiles
 from .names import check, check_architecture, published
 from .networks import Net, Origin, Preprocessing
 from .published import PUBLISHED
@@ -212,11 +212,15 @@ def _classifier(tag: str) -> str:
 def with_weights(tag: str, state: Mapping[str, Any], source: str) -> nn.Module:
     """An architecture with a state dict of any of the known layouts, whose keys must match exactly.
 
+    Quantised weights are decoded.
+
     The head has as many classes as the file's, or none if the file has none.
     """
     if tag.startswith("vgg"):
         state = weightfiles.vgg_layout(state)
-    state = weightfiles.unwrapped(weightfiles.nested_head(state), skeleton(tag).state_dict())
+    wanted = skeleton(tag).state_dict()
+    state = weightfiles.unwrapped(weightfiles.nested_head(state), wanted)
+    state = quantised.decoded(state, wanted, source)
     key = f"{_classifier(tag)}.weight"
     head = state.get(key)
     net = _made(tag, 0 if head is None else len(head))
@@ -278,6 +282,7 @@ def _published(asset: Asset, fetching: bool) -> Net:
         strength=about.get("strength"),
         top1=about["top1"] / 100 if "top1" in about else None,  # the manifest has percent
         images=about.get("images"),
+        copy_of=about.get("copy_of", ""),
     )
     return Net(
         asset.name,

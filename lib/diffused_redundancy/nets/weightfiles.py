@@ -23,8 +23,7 @@ from torch import Tensor, nn
 
 from ..errors import MOST, InputError
 from ..store import sha256_of
-
-State = dict[str, Tensor]
+from .quantised import State, flattened
 
 PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".tar")
 SUFFIXES = (".safetensors", *PICKLED, ".npz")
@@ -58,7 +57,8 @@ def read(path: Path, sha256: str | None = None) -> State:
     """The tensors of a weight file, floating-point ones as float32.
 
     A state dict inside a training checkpoint is found, averaged weights first, as timm does (see
-    :func:`entry`); what else is there is not read.
+    :func:`entry`); what else is there is not read. Quantised weights stay codes and codebooks,
+    which take an architecture to decode (:func:`.quantised.decoded`).
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def _opened(path: Path, sha256: str | None = None) -> tuple[State, str]:
             with np.load(path, allow_pickle=False) as stored:
                 state = augreg({name: stored[name] for name in stored.files})
         else:
-            held = _unpickled(path)
+            held = flattened(_unpickled(path), str(path))
             state, words = _inner(held, path)
     except (
         SafetensorError,

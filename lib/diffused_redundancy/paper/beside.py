@@ -101,13 +101,16 @@ def compared(
     Parameters
     ----------
     ours : iterable of (Net, Task, Curve, mapping)
-        A network with weights from a file (``TAG@PATH``) stands for the one of its tag.
+        A network with weights from a file (``TAG@PATH``) stands for the one of its tag, a
+        compressed copy for its original where that is not measured, and images in a folder for
+        their data set.
     protocol : Protocol
         Of the train images.
     values : sequence of Printed, optional
         By default all of them.
     """
-    measured = {(one[0].name.partition("@")[0], one[1].name): one for one in ours}
+    copies_first = sorted(ours, key=lambda one: not one[0].origin.copy_of)
+    measured = {(_stands_for(one[0]), _set_of(one[1])): one for one in copies_first}
     nets = {net for net, _ in measured}
     cells = []
     for value in printed() if values is None else values:
@@ -129,6 +132,14 @@ def compared_measurements(measured: Iterable[Measurement], protocol: Protocol) -
 def not_comparable(reason: str) -> list[Cell]:
     """Every printed value, where none can be compared for one reason."""
     return [Cell(value, reason) for value in printed()]
+
+
+def _stands_for(net: Net) -> str:
+    return net.origin.copy_of or net.name.partition("@")[0]
+
+
+def _set_of(task: Task) -> str:
+    return task.name.partition(":")[0]
 
 
 def _cell(value: Printed, ours: Ours, protocol: Protocol) -> Cell:
@@ -170,7 +181,8 @@ def _differences(
 ) -> Iterable[str]:
     """What is not as in the paper, beside the neurons that were drawn."""
     train, test = int(about["n_train"]) // protocol.views, int(about["n_test"])
-    whole = DATASETS[task.name].images if task.name in DATASETS else (train, test)
+    of_set = DATASETS.get(_set_of(task))
+    whole = of_set.images if of_set else (train, test)
     if not (train == whole[0] and value.images.startswith("the official")):
         yield f"{train:,} of {whole[0]:,} train images (paper: {value.images})"
     if test != whole[1]:
@@ -183,6 +195,8 @@ def _differences(
         yield f"probe solved to convergence (paper: {value.probe})"
     if len(curve.seeds) != SEEDS:
         yield f"{len(curve.seeds)} random subsets (paper: {SEEDS})"
+    if net.origin.copy_of:
+        yield "compressed and restored weights"
     if "@" in net.name:
         yield "weights of a file"
     elif value.top1 and net.origin.top1 and abs(value.top1 - net.origin.top1) > 5e-4:

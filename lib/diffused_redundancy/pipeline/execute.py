@@ -26,6 +26,8 @@ SMALLER = {
     "paper-seeds": "cifar",
     "paper-pca": "cifar",
     "cifar": "miniature",
+    "pocket": "miniature",
+    "real": "miniature",
     "miniature": "smoke",
 }
 """The next smaller preset, for the page of a failure."""

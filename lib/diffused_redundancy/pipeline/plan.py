@@ -62,7 +62,11 @@ class Outcome:
 
 
 def plan(
-    preset: str, only: Sequence[str], overrides: Sequence[tuple[str, str]], out: Path
+    preset: str,
+    only: Sequence[str],
+    overrides: Sequence[tuple[str, str]],
+    out: Path,
+    folder: Path | None = None,
 ) -> list[Job]:
     """What to run, with every name and value checked before any work.
 
@@ -75,6 +79,8 @@ def plan(
         Values typed, for every chosen notebook that has the parameter; one of them has to.
     out : path
         The folder of all reports.
+    folder : path, optional
+        Where a preset reads files of the user's, such as ``real``.
     """
     chosen = presets.preset(preset)
     notebooks = list(only) or list(chosen.notebooks)
@@ -84,20 +90,19 @@ def plan(
         if key not in known:
             raise unknown(f"parameter of {' or '.join(notebooks)}", key, sorted(known))
     typed = {key: parameters.parse(key, text) for key, text in overrides}
-    folder = out / folder_name(chosen.name, overrides)
+    reports = out / folder_name(chosen.name, overrides)
     jobs = []
     for name in notebooks:
         of_notebook = {key: value for key, value in typed.items() if key in declared[name]}
+        given = presets.in_folder({**chosen.of(name), **of_notebook}, folder, chosen.name)
         values = {
             key: parameters.absolute(key, value)
-            for key, value in parameters.checked_all(
-                name, {**chosen.of(name), **of_notebook}
-            ).items()
+            for key, value in parameters.checked_all(name, given).items()
         }
         changed = {
             key: value for key, value in values.items() if value != declared[name][key].default
         }
-        jobs.append(Job(name, changed, folder, chosen.name, typed))
+        jobs.append(Job(name, changed, reports, chosen.name, typed))
     return jobs
 
 

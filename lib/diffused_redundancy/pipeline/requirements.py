@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
@@ -11,6 +12,7 @@ from ..nets.names import expanded
 from ..nets.zoo import ZOO
 from ..store import assets
 from ..store.assets import Asset
+from ..store.imports import import_folder
 from ..tasks.datasets import DATASETS, is_unpacked
 from .plan import Job
 
@@ -46,6 +48,30 @@ def missing_assets(jobs: Sequence[Job]) -> dict[str, Asset]:
     needed = {net: missing_weights(net) for net in dict.fromkeys(net for net, _ in pairs)}
     needed |= {task: missing_dataset(task) for task in dict.fromkeys(task for _, task in pairs)}
     return {name: asset for name, asset in needed.items() if asset is not None}
+
+
+def take_from(folder: Path, jobs: Sequence[Job]) -> list[str]:
+    """Take what some jobs need and is not here from a folder, where it is there.
+
+    Returns
+    -------
+    list of str
+        A line for each file taken.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or a file in it is not what its name says.
+    """
+    needed = missing_assets(jobs)
+    if not needed:
+        return []
+    taken, errors = import_folder(folder, needed.values())
+    left = missing_assets(jobs).values()
+    wrong = [error for error in errors if any(f" of {one.name}:" in error for one in left)]
+    if wrong:
+        raise InputError("; ".join(wrong))
+    return [f"Taken from {folder}: {file.name}, {asset.name}" for asset, file in taken]
 
 
 def _why_not_fetched(asset: Asset, datasets: bool) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from filelock import FileLock
 from ..errors import InputError
 from ..store import assets
 from . import parts as user_parts
-from .files import as_rgb, stamp
+from .files import as_rgb, image_folder, stamp
 from .splits import ArrayImages, Images, Split, Task
 from .tree import listed, located
 
@@ -288,6 +288,30 @@ def dataset(name: str) -> Task:
         return train, test
 
     return Task(name, known.title, classes, fingerprint, source, asset.license, load)
+
+
+def in_folder(name: str, where: str) -> Task:
+    """The task of images of one of :data:`DATASETS` in a folder, as :func:`.image_folder` reads it.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be used, or has not as many classes as the data set.
+    """
+    known, asset, given = DATASETS[name], assets.asset(name), image_folder(where)
+    if len(given.classes) != known.classes:
+        raise InputError(
+            f"{where} has {len(given.classes):,} classes, and {known.title} has {known.classes:,}: "
+            f"write folder:{where} for images of your own"
+        )
+    whole = tuple(len(part) for part in given.load()) == known.images
+    return replace(
+        given,
+        name=f"{name}:{given.name.partition(':')[2]}",
+        title=known.title if whole else f"{known.title} (part)",
+        source=f"{asset.source}, in {given.source}",
+        license=asset.license,
+    )
 
 
 def hugging_face(where: str) -> Task:

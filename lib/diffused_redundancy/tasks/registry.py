@@ -31,8 +31,11 @@ SCHEMES: dict[str, Callable[[str], Task]] = {
     "folder-lenient": partial(files.image_folder, lenient=True),
     "npz": files.npz_images,
     "hf": datasets.hugging_face,
+    **{name: partial(datasets.in_folder, name) for name in datasets.DATASETS},
 }
-"""Tasks from a path, named ``scheme:path``."""
+"""Tasks from a path, named ``scheme:path``. The name of a data set stands for its images, or a part
+of them, in a folder.
+"""
 
 
 def task(name: str, *, images: int = 0) -> Task:
@@ -42,7 +45,8 @@ def task(name: str, *, images: int = 0) -> Task:
     ----------
     name : str
         One of :data:`TASKS`, or ``folder:PATH``, ``npz:PATH`` or ``hf:PATH``;
-        ``folder-lenient:PATH`` leaves out images that cannot be read.
+        ``folder-lenient:PATH`` leaves out images that cannot be read, and ``cifar10:PATH`` is a
+        folder of images of CIFAR10.
     images : int
         Most images in each part, classes balanced; 0 for all.
 
