@@ -89,19 +89,34 @@ def test_a_notebook_its_page_and_its_pair(tmp_path, notebooks, monkeypatch):
     )
     script = notebooks / "09_works.py"
     script.write_text(HEAD + code)
-    outcome = execute("09_works", {"SEEDS": [4, 5]}, tmp_path / "out", preset="miniature")
+    outcome = execute("09_works", {"SEEDS": [4, 5]}, tmp_path / "miniature", preset="miniature")
     assert outcome.ok and outcome.title == "A small notebook" and outcome.memory > 0
-    kept = json.loads((tmp_path / "out" / "results" / "09_works.outcome.json").read_text())
+    kept = json.loads((tmp_path / "miniature" / "results" / "09_works.outcome.json").read_text())
     assert Outcome(**kept) == outcome
-    page = (tmp_path / "out" / "09_works.html").read_text()
+    page = (tmp_path / "miniature" / "09_works.html").read_text()
     assert '<div class="table"><table>' in page and "[4, 5]" in page and "<math" in page
     assert 'href="../index.html"' in page and "Preset miniature; " in page
     monkeypatch.setitem(executing.README_FIGURE, "09_works", "curves")
-    pair = nbformat.read(save_pair("09_works", tmp_path / "out"), as_version=4)
+    pair = nbformat.read(save_pair("09_works", tmp_path / "miniature"), as_version=4)
     assert pair.metadata["diffused_redundancy"]["source_sha256"] == sha256_of(script)
     assert [cell["id"] for cell in pair.cells][:2] == ["09-000", "09-001"]
     assert "papermill" not in pair.metadata
-    assert (notebooks / "images" / "phenomenon.png").is_file()
+    assert (notebooks / "images" / "miniature.png").is_file()
+
+
+def test_kept_notebooks_name_no_folder_of_yours(tmp_path, notebooks):
+    script, folder, assets = notebooks / "09_real.py", tmp_path / "real", tmp_path / "my assets"
+    script.write_text(HEAD)
+    folder.mkdir()
+    new = nbformat.v4
+    output = new.new_output("display_data", {"text/markdown": f"folder:{assets}/flowers"})
+    cell = new.new_code_cell(f'TASKS = ["cifar10:{assets}/cifar10"]', outputs=[output])
+    nbformat.write(new.new_notebook(cells=[cell]), folder / "09_real.ipynb")
+    pair = save_pair("09_real", folder, assets)
+    assert pair == notebooks / "real" / "09_real.ipynb"
+    kept = nbformat.read(pair, as_version=4)
+    assert kept.cells[0].source == 'TASKS = ["cifar10:{assets}/cifar10"]'
+    assert kept.cells[0].outputs[0].data["text/markdown"] == "folder:{assets}/flowers"
 
 
 @pytest.mark.slow

@@ -9,23 +9,32 @@ import jupytext
 import nbformat
 import pytest
 from conftest import ROOT
-from diffused_redundancy import parameters
+from diffused_redundancy import presets
 from diffused_redundancy.store import sha256_of
 
+KEPT = [(name, notebook) for name in presets.KEPT for notebook in presets.preset(name).notebooks]
 
-@pytest.mark.parametrize("notebook", parameters.available())
-def test_pairs_agree_and_outputs_are_of_this_source(notebook):
+
+@pytest.mark.parametrize(("preset", "notebook"), KEPT)
+def test_pairs_agree_and_outputs_are_of_this_source(preset, notebook):
     script = ROOT / "notebooks" / f"{notebook}.py"
-    pair = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
+    path = script.parent / presets.KEPT[preset] / f"{notebook}.ipynb"
+    pair = nbformat.read(path, as_version=4)
     ours = jupytext.read(script)
-    assert [(cell.cell_type, cell.source) for cell in pair.cells] == [
+    of_preset = [
+        cell for cell in pair.cells if "injected-parameters" in cell.metadata.get("tags", [])
+    ]
+    assert len(of_preset) == (preset != "miniature")
+    assert [(cell.cell_type, cell.source) for cell in pair.cells if cell not in of_preset] == [
         (cell.cell_type, cell.source) for cell in ours.cells
     ]
+    for name, value in presets.preset(preset).of(notebook).items():
+        assert f"{name} = {json.dumps(value)}" in of_preset[0].source
     assert pair.metadata["diffused_redundancy"]["source_sha256"] == sha256_of(script), (
-        "run ./run_all.sh --save"
+        f"run ./run_all.sh --save --preset {preset}"
     )
     assert "papermill" not in pair.metadata and pair.metadata["kernelspec"]["name"] == "python3"
-    assert script.with_suffix(".ipynb").stat().st_size < 2**20
+    assert path.stat().st_size < 2**20
     for cell in pair.cells:
         if cell.cell_type != "code":
             continue

@@ -15,6 +15,9 @@ from .store import paths
 ASSETS = "{assets}"
 """In a value of a preset: the folder that ``--assets`` names."""
 
+KEPT = {"miniature": "", "real": "real"}
+"""Folders of ``notebooks`` in which executed notebooks of a preset are kept, and read."""
+
 
 @dataclass(frozen=True)
 class Preset:

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save",
         action="store_true",
-        help="keep the executed notebooks in notebooks/, for committing (default preset only)",
+        help="keep the executed notebooks in notebooks/, for committing (default preset, and real)",
     )
     parser.add_argument(
         "--dry-run",
@@ -101,9 +101,12 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"--jobs is {options.jobs}: it must be at least 1 (nearest: 1)")
-    if options.save and (options.preset != "miniature" or options.overrides):
+    from ..presets import KEPT
+
+    if options.save and (options.preset not in KEPT or options.overrides):
         raise InputError(
-            "--save keeps notebooks as they read by default: use it with neither --preset nor -p"
+            "--save keeps notebooks as they read by default, or with --preset real: use it with no "
+            "other preset, nor with -p"
         )
     for number in (signal.SIGTERM, signal.SIGHUP):  # a scheduler's stop is a stop like Ctrl-C
         signal.signal(number, signal.default_int_handler)
@@ -129,7 +132,7 @@ def run(options: argparse.Namespace) -> int:
 
         for job, outcome in zip(jobs, outcomes, strict=True):
             if outcome.ok:
-                runner.say(f"Kept {save_pair(job.notebook, job.folder)}")
+                runner.say(f"Kept {save_pair(job.notebook, job.folder, folder)}")
     runner.say(f"Reports: {out / 'index.html'}")
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 

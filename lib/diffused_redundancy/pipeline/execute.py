@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..parameters import source
+from ..presets import ASSETS, KEPT
 from ..report.html import notebook_body, page, rendered, title_of
 from ..store import atomic_path, make_folder, sha256_of, write_json, write_text
 from .notebook_format import nbformat
@@ -144,16 +145,21 @@ def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-def save_pair(notebook: str, folder: Path) -> Path:
-    """Commit-ready: the executed notebook of a report as the pair of its script, marked with the
-    script's digest.
+def save_pair(notebook: str, folder: Path, assets: Path | None = None) -> Path:
+    """Commit-ready: the executed notebook of a report, marked with its script's digest, in the
+    folder of its preset. A folder of assets is named ``{assets}`` in it.
     """
-    script = source(notebook)
-    done = nbformat.read(folder / f"{notebook}.ipynb", as_version=4)
+    script, name = source(notebook), folder.name
+    kept = script.parent / KEPT[name]
+    kept.mkdir(exist_ok=True)
+    text = (folder / f"{notebook}.ipynb").read_text(encoding="utf-8")
+    if assets is not None:
+        text = text.replace(str(assets), ASSETS)
+    done = nbformat.reads(text, as_version=4)
     done.metadata["diffused_redundancy"] = {"source_sha256": sha256_of(script)}
     for number, cell in enumerate(done.cells):
         cell["id"] = f"{notebook[:2]}-{number:03d}"  # random ids would differ from run to run
-    pair = script.with_suffix(".ipynb")
+    pair = kept / f"{notebook}.ipynb"
     with atomic_path(pair) as temporary:
         nbformat.write(done, temporary)
     if notebook in README_FIGURE:
@@ -162,7 +168,7 @@ def save_pair(notebook: str, folder: Path) -> Path:
         image = Image.open(
             folder / "figures" / f"{notebook}-{README_FIGURE[notebook]}.png"
         ).convert("RGB")
-        with atomic_path(script.parent / "images" / "phenomenon.png") as temporary:
+        with atomic_path(script.parent / "images" / f"{name}.png") as temporary:
             image.quantize(192).save(temporary, format="PNG", optimize=True)
     return pair
 

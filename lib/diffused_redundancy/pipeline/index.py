@@ -9,8 +9,8 @@ from typing import Any
 
 from .. import presets
 from ..findings.claims import CLAIMS
-from ..report.html import page, rendered
-from ..store import write_text
+from ..report.html import markdown, page, rendered
+from ..store import paths, write_text
 
 SOURCES = {"P": "said in the paper", "S": "said in a summary of the paper", "C": "our question"}
 
@@ -73,6 +73,26 @@ def _preset_reports(folder: Path) -> PresetReports:
     )
 
 
+def kept_real() -> dict[str, str] | None:
+    """The figure of logistic probes on real networks, as kept executed: the PNG in base64, what it
+    shows, and the sentence below it. None where it is not kept.
+    """
+    path = paths.notebooks() / presets.KEPT["real"] / "02_probes.ipynb"
+    if not path.is_file():
+        return None
+    outputs = [output for cell in _load(path)["cells"] for output in cell.get("outputs", [])]
+    for place, output in enumerate(outputs[:-1]):
+        alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
+        if alt.startswith("Test accuracy of logistic probes"):
+            said = "".join(outputs[place + 1]["data"]["text/markdown"])
+            return {
+                "png": "".join(output["data"]["image/png"]).replace("\n", ""),
+                "alt": alt,
+                "said": markdown(said),
+            }
+    return None
+
+
 def write_index(out: Path) -> Path:
     """Write the index of all reports under a folder."""
     folders = sorted(
@@ -84,6 +104,7 @@ def write_index(out: Path) -> Path:
         presets=[preset for preset in map(_preset_reports, folders) if preset.reports],
         claims=CLAIMS,
         sources=SOURCES,
+        real=kept_real(),
     )
     path = out / "index.html"
     write_text(
