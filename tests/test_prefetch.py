@@ -150,7 +150,7 @@ def test_processes_share_the_cores_and_tell_how_far_they_are(
     answers = [answer for answer in parsed if isinstance(answer, str)]
     assert answers == [f"threads {threads}"] * count
     said = capsys.readouterr().err
-    assert f"0 of {count}, net on task, train, batches: 3 of 8, 15 s" in said
+    assert f"0 of {count}, net on task, train, batches: 3 of 8, 0.2 a second, 25 s left" in said
     assert "warning" not in said and "{" not in said
 
 
@@ -174,7 +174,8 @@ def test_a_process_that_is_told_so_writes_json(monkeypatch, capsys):
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     assert list(progress("ab", title="letters", every=0)) == ["a", "b"]
-    assert capsys.readouterr().err == "letters: 1 of 2, 0 s\nletters: 2 of 2, 0 s\n"
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["letters: 1 of 2", "letters: 2 of 2"]
     monkeypatch.setenv(JSON_VARIABLE, "1")
     list(progress(iter("ab"), title="letters", every=0))
     steps = [Progress.from_json(line) for line in capsys.readouterr().err.splitlines()]
@@ -182,7 +183,7 @@ def test_a_process_that_is_told_so_writes_json(monkeypatch, capsys):
         ("letters", 1, None),
         ("letters", 2, None),
     ]
-    assert str(steps[1]) == "letters: 2 of ?, 0 s"
+    assert str(steps[1]).startswith("letters: 2") and "left" not in str(steps[1])
 
 
 @pytest.mark.parametrize("line", ["", "a warning", "3", "null", '{"title": "a"}', "[1, 2, 3, 4]"])

@@ -39,8 +39,26 @@ class Progress:
     seconds: float
 
     def __str__(self) -> str:
-        total = "?" if self.total is None else self.total
-        return f"{self.title}: {self.done} of {total}, {self.seconds:.0f} s"
+        """What is done, how fast, and about how long the rest takes at that rate.
+
+        >>> print(Progress("batches", 3, 8, 15.0))
+        batches: 3 of 8, 0.2 a second, 25 s left
+        >>> print(Progress("batches", 300, 188_000, 15.0), Progress("letters", 2, None, 0.0))
+        batches: 300 of 188000, 20 a second, 2.6 h left letters: 2
+        """
+        parts = [f"{self.title}: {self.done}" + (f" of {self.total}" if self.total else "")]
+        if self.done and self.seconds > 0:
+            rate = self.done / self.seconds
+            parts.append(f"{rate:.{1 if rate < 10 else 0}f} a second")
+            if self.total:
+                left = max(0, self.total - self.done) / rate
+                size, unit = next(
+                    (size, unit)
+                    for size, unit in ((3600, "h"), (60, "min"), (1, "s"))
+                    if left >= 2 * size or size == 1
+                )
+                parts.append(f"{left / size:.{1 if size == 3600 else 0}f} {unit} left")
+        return ", ".join(parts)
 
     def to_json(self) -> str:
         """As one line of JSON.
