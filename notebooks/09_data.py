@@ -200,12 +200,8 @@ session.table(data_size.claim_table(changes, curves, forecasts), "claim-shown")
 session.result(**data_size.results_of(every))
 
 # %% [markdown]
-# **On the paper's own network** it was measured once, with the same code: a real ResNet50 (ImageNet
-# weights that were compressed and restored, 72.2% top-1) with 3,000 train and 1,000 test images of
-# CIFAR10, logistic probes, five draws at ten numbers of images. A fifth keeps 92.8% (95% interval
-# 90.3 to 95.4). Extrapolated to 45,000 images by the power law to an asymptote it keeps 94.0% (91.5
-# to 97.6; over all laws up to 100). So 3,000 images do not decide claim 1, and neither does the
-# extrapolation. From a quarter of them to all, the share changed by 0.6 points (−2.8 to 4.0).
+# **On the paper's own network**, a ResNet50 with 3,000 train images of CIFAR10, this notebook is kept
+# executed as `notebooks/real/09_data.ipynb`.
 
 # %% [markdown]
 # ## What to take away
