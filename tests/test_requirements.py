@@ -226,10 +226,8 @@ def test_the_preset_real_reads_its_images_in_a_folder(tmp_path, stick):
     jobs = plan("real", [], [], tmp_path, stick)
     assert {"01_cka", "02_probes", "05_fairness", "06_layers"} <= {job.notebook for job in jobs}
     for job in jobs:
-        assert job.values["TASKS"] == [
-            f"cifar10:{stick / 'cifar10'}",
-            f"folder:{stick / 'flower_photos'}",
-        ]
+        tasks = [f"cifar10:{stick / 'cifar10'}", f"folder:{stick / 'flower_photos'}"]
+        assert job.values["TASKS"] == (tasks[:1] if job.notebook == "09_data" else tasks)
         assert job.parameters["NETS"] == ["resnet50.pqf_large", "resnet18.kill_the_bits_small"]
         assert job.parameters["PROTOCOL"] == "clean" and job.folder == tmp_path / "real"
 

@@ -267,6 +267,10 @@ def test_the_uneven_layer_is_the_one_that_differs_by_scale(measured):
     assert "the difference in DR(0.9) of CKA is -0.400 to +0.300, by task." in (
         structure.describe_scale(measured, mixed, 0.9)
     )
+    unclear = table.assign(DR=[-0.4, -0.1, -0.3, -0.1], DR_low=-0.5, DR_high=0.1)
+    assert "the difference in DR(0.9) of CKA is -0.400 to -0.300, by task." in (
+        structure.describe_scale(measured, unclear, 0.9)
+    )
     alone = structure.scale_table(measured[:1], 0.9)
     first = measured[0].cka[NEURONS, False].redundancy(0.9)
     assert f"DR(0.9) of CKA of even is {first.value:.3f} ({first.low:.3f} to" in (

@@ -194,9 +194,9 @@ def describe_scale(structures: Sequence[Structure], table: pd.DataFrame, delta: 
         )
     rows = _farthest(table)
     net, first = rows[["net", "than"]].iloc[0]
-    size = rows["DR"].abs()
-    if _one_sign(rows["DR"]):
-        least, more = rows.loc[size.idxmin()], " or more" if len(rows) > 1 else ""
+    least, more = rows.loc[rows["DR"].abs().idxmin()], " or more" if len(rows) > 1 else ""
+    _, low, high = _ends(least, "DR")
+    if _one_sign(rows["DR"]) and low * high > 0:
         gap = _apart(*_ends(least, "DR"), least["task"]) + more
         how = f"its DR({delta:g}) of CKA is {gap}"
     else:
