@@ -569,7 +569,7 @@ def _audit_effects(run: Run, audit: Audit, layer: PlainLayer, case: str, chosen:
                 right = rights_of(run, layer, penalty, "random", seeds, [fifth])
                 full = layer.whole_right(penalty).mean()
                 ties = ties_of(layer, penalty, "random", seeds, [fifth])
-                slack = 100 * ties.mean() / full
+                slack = 100 * (ties.mean() + layer.whole_ties(penalty)) / full
             else:
                 right, ties = _logistic(run, layer, penalty, "random", parameters["SEEDS"], [fifth])
                 whole, open_ = _logistic(run, layer, penalty, "random", [1], [layer.d])

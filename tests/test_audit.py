@@ -127,3 +127,12 @@ def test_an_interval_holds_the_truth_about_as_often_as_it_says():
     by_image = rng.normal(0, 0.2, (60, 1)) * np.ones(100)
     one = Spread(values, by_image, 1.0, None, np.arange(1, 101), 100)
     assert 0.88 < one.coverage(0.9, 10, rng, 100) <= 1
+
+
+def test_ties_of_the_whole_layer_are_told():
+    one = layer()
+    scores = np.full((one.m, one.classes), -1.0)
+    scores[:, 0] = 1.0
+    scores[:7, 1] = 1.0 - 1e-6
+    one.whole_scores = lambda penalty: scores
+    assert one.whole_ties(0.1) == 7 / one.m
