@@ -236,7 +236,7 @@ class PlainLayer:
 
     def most(self, selection: str) -> int:
         """The largest k there is."""
-        return self.components.shape[1] if selection == "pca_least" else self.d
+        return self.components.shape[1] if selection.startswith("pca") else self.d
 
     # CKA
 

@@ -136,3 +136,8 @@ def test_ties_of_the_whole_layer_are_told():
     scores[:7, 1] = 1.0 - 1e-6
     one.whole_scores = lambda penalty: scores
     assert one.whole_ties(0.1) == 7 / one.m
+
+
+def test_components_end_where_the_rank_does():
+    one = layer(n=8, d=12)
+    assert one.most("random") == 12 and one.most("pca") == one.most("pca_least") == 7
