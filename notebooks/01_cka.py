@@ -253,12 +253,12 @@ session.say(display.markdown_table(beside.by_network(beside.not_comparable(reaso
 from diffused_redundancy.findings import verdicts
 
 if random:
-    session.verdict(2, verdicts.every_subset_keeps(random, 0.9, "similarity"), part="similarity")
-    session.verdict(
-        2,
-        verdicts.every_subset_keeps(standardized, 0.9, "similarity"),
-        part="similarity, standardized neurons",
-    )
+    for some, part in (
+        (random, "similarity"),
+        (standardized, "similarity, standardized neurons"),
+    ):
+        kept = verdicts.every_subset_keeps(some, 0.9, "similarity", unit=session.unit)
+        session.verdict(2, kept, part=part)
 
 # %%
 session.result(**similarity.results_of(curves), **redundancy.results())

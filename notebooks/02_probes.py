@@ -289,31 +289,39 @@ ridge_elsewhere, fifth_elsewhere = probing.at_penalties_as_good(layers, SEEDS)
 # %%
 claimed, others = probing.as_claimed(tables.of_selection(logistic), cases)
 if claimed:
-    told = verdicts.a_fifth_within(claimed, 0.05, elsewhere=fifth_elsewhere)
+    told = verdicts.a_fifth_within(claimed, 0.05, elsewhere=fifth_elsewhere, unit=session.unit)
     session.verdict(1, told, analogue=False)
 if others:
-    told = verdicts.a_fifth_within(others, 0.05, controls=controls, elsewhere=fifth_elsewhere)
+    told = verdicts.a_fifth_within(
+        others, 0.05, controls=controls, elsewhere=fifth_elsewhere, unit=session.unit
+    )
     session.verdict(1, told, analogue=True)
 
 # %%
 kept = verdicts.every_subset_keeps(
-    tables.of_selection(ridge), 0.9, controls=controls, elsewhere=ridge_elsewhere
+    tables.of_selection(ridge),
+    0.9,
+    controls=controls,
+    elsewhere=ridge_elsewhere,
+    unit=session.unit,
 )
 session.verdict(2, kept, part="accuracy")
 
 # %%
 by_net, delta = probing.curves_by_net(ridge, cases), by_ridge.delta
-widths = {cases[case][1].title: band.width for case, band in bands.items()}
+widths = penalties.widest(bands, cases)
 session.verdict(3, verdicts.tasks_differ(by_net, delta, by_ridge.measure, bands=widths))
 
 # %%
 if {"pca", "pca_least"} <= set(SELECTIONS):
-    session.verdict(5, verdicts.components_first(logistic))
+    session.verdict(5, verdicts.components_first(logistic, unit=session.unit))
 
 # %%
 if "gaussian_projection" in SELECTIONS:
     for few, part in ((True, "few neurons"), (False, "more neurons")):
-        compared = verdicts.as_good_as_projections(logistic, "gaussian_projection", few=few)
+        compared = verdicts.as_good_as_projections(
+            logistic, "gaussian_projection", few=few, unit=session.unit
+        )
         session.verdict(6, compared, part=part)
 
 # %%

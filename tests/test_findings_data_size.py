@@ -157,7 +157,7 @@ def test_effects_say_where_few_images_make_a_layer_look_less_redundant(samples):
     )
     alone = data_size.effects({("Digits", RIDGE): made(rising, [800])}, 0.9)
     assert data_size.describe_effects(alone).startswith("No share is known")
-    assert data_size.describe_redundancy(alone).startswith("DR is not known")
+    assert data_size.describe_redundancy(alone).startswith("No DR is known")
 
 
 def test_where_nothing_is_clear_the_widest_interval_is_told():

@@ -348,3 +348,12 @@ def test_the_sentence_says_where_a_band_is_wide():
     assert "that of other" in text and "Nowhere is a band wider" in text
     text = penalties.describe_bands({"one": band(0.0), "other": band(0.0)}, ridge)
     assert "no DR(0.9) depends" in text
+
+
+def test_the_band_of_a_task_is_the_widest_of_its_networks():
+    def band(low, high):
+        return penalty_bands.PenaltyBand(0.9, (0.1, 1.0), (low, high), 0.1, seeds=2)
+
+    cases = {f"{i}": (net(f"a{i}"), task("t" if i < 2 else "u")) for i in range(3)}
+    bands = {"0": band(0.5, 0.7), "1": band(0.5, 0.6), "2": band(0.5, 0.55)}
+    assert penalties.widest(bands, cases) == pytest.approx({"T": 0.2, "U": 0.05})

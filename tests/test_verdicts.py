@@ -223,3 +223,18 @@ def test_one_rule_for_all_verdicts(passed, power, word, kind):
     outcomes = [Outcome(f"t{i}", one, power) for i, one in enumerate(passed)]
     verdict = judge(outcomes, "Because.")
     assert (verdict.word, verdict.kind) == (word, kind)
+
+
+def test_cases_of_several_networks_are_not_called_tasks():
+    random = np.array([[0.5, 0.8, 0.9]]) + np.array([[0.0], [0.001], [-0.001]])
+    kinds = {
+        case: {
+            name: made_curve(values, name, sizes=[5, 10, 50], d=100)
+            for name, values in (("random", random), ("gaussian_projection", random + off))
+        }
+        for case, off in (("t, a", 0.005), ("t, b", 0.2))
+    }
+    told = verdicts.as_good_as_projections(
+        kinds, "gaussian_projection", few=True, unit="networks on tasks"
+    )
+    assert told.word == "holds on 1 of 2 networks on tasks"

@@ -125,6 +125,11 @@ class Session:
             return title
         return f"{title}, {labels([one.name for one in self.nets])[self.nets.index(network)]}"
 
+    @property
+    def unit(self) -> str:
+        """What the cases of a verdict are, where each network on each task is one."""
+        return "tasks" if len(self.nets) == 1 else "networks on tasks"
+
     def task_titles(self) -> dict[str, Task]:
         """The tasks by their titles, of which no two are alike."""
         titles = [task.title for task in self.tasks]

@@ -222,17 +222,33 @@ _OPEN = "not clear"
 
 def describe_effects(effects: Mapping[Key, Change]) -> str:
     """A sentence a probe: where its share is clearly another with all train images."""
-    by_probe = _by_probe(effects, "share")
+    return _by_probes(
+        effects, "share", "does a random fifth keep another share", ("more", "less"), _in_points
+    )
+
+
+def describe_redundancy(effects: Mapping[Key, Change]) -> str:
+    """The same of DR."""
+    return _by_probes(effects, "DR", "is DR of accuracy another", ("higher", "lower"), _as_it_is)
+
+
+def _by_probes(
+    effects: Mapping[Key, Change],
+    quantity: str,
+    question: str,
+    words: tuple[str, str],
+    interval: Callable[[Change], str],
+) -> str:
+    by_probe = _by_probe(effects, quantity)
     by_probe.pop(PENALTY, None)
     if not by_probe:
-        return "No share is known with a quarter of the train images."
+        return f"No {quantity} is known with a quarter of the train images."
     told = [
-        f"*{probe.capitalize()}*: {_told(some, ('more', 'less'), _in_points)}."
+        f"*{probe.capitalize()}*: {_told(some, words, interval)}."
         for probe, some in by_probe.items()
     ]
     return (
-        "**What to see:** does a random fifth keep another share with all train images than with a "
-        f"quarter? {' '.join(told)}"
+        f"**What to see:** {question} with all train images than with a quarter? {' '.join(told)}"
     )
 
 
@@ -245,22 +261,6 @@ def describe_penalty(effects: Mapping[Key, Change]) -> str:
         "**What to see:** does the choice of the penalty move the share of logistic probes? With a "
         "quarter of the images, and the penalty chosen for them instead of that of all, a fifth "
         f"keeps: {_told(some, ('more', 'less'), _in_points)}."
-    )
-
-
-def describe_redundancy(effects: Mapping[Key, Change]) -> str:
-    """The same of DR, in one sentence."""
-    by_probe = _by_probe(effects, "DR")
-    by_probe.pop(PENALTY, None)
-    if not by_probe:
-        return "DR is not known with a quarter of the train images."
-    parts = [
-        f"*{probe.capitalize()}*: {_told(some, ('higher', 'lower'), _as_it_is)}."
-        for probe, some in by_probe.items()
-    ]
-    return (
-        "**What to see:** is DR of accuracy another with all train images than with a quarter? "
-        f"{' '.join(parts)}"
     )
 
 

@@ -13,6 +13,7 @@ from ..experiment.penalty_bands import GroupBands, PenaltyBand
 from ..experiment.probed_layer import ProbedLayer
 from ..measures.curves import Curve, size_of
 from ..measures.redundancy import Redundancy
+from ..nets.networks import Net
 from ..tasks import Task
 from .figure_data import Point, Series, point
 from .phrases import listed
@@ -224,3 +225,14 @@ def describe_bands(bands: Mapping[str, PenaltyBand], ridge: Curves) -> str:
         f"{text} On {listed(wider)} the band is wider than the interval over subsets and images, "
         "which then says too little of how uncertain DR is."
     )
+
+
+def widest(
+    bands: Mapping[str, PenaltyBand], cases: Mapping[str, tuple[Net, Task]]
+) -> dict[str, float]:
+    """The width of the widest band of each task, by its title; ``cases`` says what a case is."""
+    widths: dict[str, float] = {}
+    for case, band in bands.items():
+        title = cases[case][1].title
+        widths[title] = max(band.width, widths.get(title, band.width))
+    return widths

@@ -28,6 +28,7 @@ def every_subset_keeps(
     *,
     controls: Collection[str] = (),
     elsewhere: Mapping[str, Sequence[Curve]] | None = None,
+    unit: str = "tasks",
 ) -> Verdict:
     """Claim 2: whether every random subset of half the layer keeps a share of the full layer's
     value.
@@ -47,6 +48,8 @@ def every_subset_keeps(
         Cases that are told but not counted.
     elsewhere : mapping from a case to Curves, optional
         At other penalties that cannot be told apart: a case that comes out otherwise there is open.
+    unit : str
+        What the cases are; see :func:`.judge`.
     """
     random = {case: curve for case, curve in random.items() if curve.above_guessing}
     if not random:
@@ -71,6 +74,7 @@ def every_subset_keeps(
         f"{0.05 ** (1 / seeds):.0%} of all) keeps {share:.0%} of the full layer's {what}, with 95% "
         f"intervals over images: {'; '.join(sentences)}. A case counts where that is at most half "
         "the layer (our criterion).",
+        unit,
     )
 
 
@@ -102,6 +106,7 @@ def a_fifth_within(
     *,
     controls: Collection[str] = (),
     elsewhere: Mapping[str, Sequence[float]] | None = None,
+    unit: str = "tasks",
 ) -> Verdict:
     """Claim 1: whether a random fifth keeps all but ``loss`` of the accuracy, as a share of it; the
     same in points is told.
@@ -117,6 +122,8 @@ def a_fifth_within(
         Cases that are told but not counted.
     elsewhere : mapping from a case to shares, optional
         At other penalties that cannot be told apart: a case that comes out otherwise there is open.
+    unit : str
+        What the cases are; see :func:`.judge`.
     """
     outcomes, sentences, in_points = [], [], 0
     for case, curve in curves.items():
@@ -147,6 +154,7 @@ def a_fifth_within(
         f"share of the full layer's, with 95% intervals over subsets and test images: "
         f"{'; '.join(sentences)}. A case counts by its share; by points, {in_points} of "
         f"{count} surely lose at most {100 * loss:g}.",
+        unit,
     )
 
 
@@ -224,7 +232,7 @@ def tasks_differ(
     return judge(outcomes, because, "networks")
 
 
-def components_first(curves: Curves) -> Verdict:
+def components_first(curves: Curves, *, unit: str = "tasks") -> Verdict:
     """Claim 5: top components above random neurons, and bottom ones below both, at every size from
     1% to 10% of the layer.
 
@@ -235,6 +243,8 @@ def components_first(curves: Curves) -> Verdict:
     ----------
     curves : Curves
         With ``random``, ``pca`` and ``pca_least``; those of their sizes count that all have.
+    unit : str
+        What the cases are; see :func:`.judge`.
     """
     outcomes, sentences = [], []
     for case, kinds in curves.items():
@@ -269,11 +279,17 @@ def components_first(curves: Curves) -> Verdict:
         f"images, at the size where the interval begins lowest. {'; '.join(sentences)}. A case "
         "counts where both differences are clearly above 0 at every size measured there, and "
         "against where one is clearly below at some size (corrected for their number).",
+        unit,
     )
 
 
 def as_good_as_projections(
-    curves: Curves, projection: str, *, few: bool, margin: float = 0.01
+    curves: Curves,
+    projection: str,
+    *,
+    few: bool,
+    margin: float = 0.01,
+    unit: str = "tasks",
 ) -> Verdict:
     """Claim 6: whether random neurons are no worse than random projections by more than a margin,
     in the mean over the sizes of a range. (With all of the layer, nothing is dropped, and with
@@ -288,6 +304,8 @@ def as_good_as_projections(
     few : bool
         Sizes up to a tenth of the layer, or those from there to half of it.
     margin : float
+    unit : str
+        What the cases are; see :func:`.judge`.
     """
     outcomes, sentences = [], []
     for case, kinds in curves.items():
@@ -310,6 +328,7 @@ def as_good_as_projections(
         f"averaged over the sizes measured, with 95% intervals over draws and test images: "
         f"{'; '.join(sentences)}. A case counts where the interval lies above -{100 * margin:g} "
         "(our margin).",
+        unit,
     )
 
 
