@@ -114,9 +114,6 @@ session.say(probing.describe_probes(ridge))
 
 # %% [markdown]
 # ## Logistic probes at fractions of the layer
-#
-# Random neurons at all of `FRACTIONS`, directions at those of the authors' grid: their finer
-# fractions (.02, .03, .04, .075, .15, .25, .4) are of random neurons only.
 
 # %% papermill_description=logistic
 logistic = probing.probe_curves(layers, "logistic", SELECTIONS, SEEDS, FRACTIONS)

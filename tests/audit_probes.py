@@ -50,15 +50,6 @@ def near_ties(scores: np.ndarray) -> int:
     return int((two[:, 1] - two[:, 0] < UNDECIDED * scores[np.isfinite(scores)].std()).sum())
 
 
-def fractions_of(parameters: dict, selection: str) -> list[float]:
-    """Where logistic probes are fitted: directions not at the authors' finer fractions."""
-    fractions = parameters["FRACTIONS"]
-    if selection == "random":
-        return fractions
-    grid = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.9, 1)
-    return [one for one in fractions if one in grid] or fractions
-
-
 def printed_grid(text: str) -> tuple[float, float]:
     least, most = re.match(r"(\S+) to (\S+)", text).groups()
     return float(least), float(most)
@@ -349,7 +340,7 @@ def _audit_logistic(run: Run, audit: Audit, layer: PlainLayer, case: str, penalt
         if run.part and selection not in ("random", "pca"):
             continue
         where, most = f"{case}, {selection}", layer.most(selection)
-        sizes = [k for k in sizes_of(fractions_of(parameters, selection), layer.d) if k <= most]
+        sizes = [k for k in sizes_of(parameters["FRACTIONS"], layer.d) if k <= most]
         rows = table.query("case == @case and selection == @selection")
         seeds = parameters["SEEDS"] if selection in SEEDED else [0]
         right, ties = _logistic(run, layer, penalty, selection, seeds, sizes)
@@ -450,7 +441,6 @@ def audit_verdicts(run: Run, audit: Audit, layer: PlainLayer, case: str, chosen:
 
     check_every_subset(audit, run, "02_probes", case, ridge_at, 0.9 * full, d)
     sizes, fifth, tenth = sizes_of(parameters["FRACTIONS"], d), size_of(0.2, d), size_of(0.1, d)
-    grid = sizes_of(fractions_of(parameters, "pca"), d)
 
     def right_of(selection: str, some: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         mine = seeds if selection in SEEDED else [0]
@@ -482,7 +472,7 @@ def audit_verdicts(run: Run, audit: Audit, layer: PlainLayer, case: str, chosen:
     ):
         if not (said := stated(because, f"{case}, {words}: least ")):
             continue
-        few = [k for k in grid if int(0.01 * d) <= k <= min(tenth, layer.most("pca"))]
+        few = [k for k in sizes if int(0.01 * d) <= k <= min(tenth, layer.most("pca"))]
         (ours, ties), (theirs, more) = right_of(above, few), right_of(below, few)
         gaps, off = ours.mean((0, 2)) - theirs.mean((0, 2)), (ties.mean(0) + more.mean(0)) / m
         at, where = few.index(int(said[-1])), f"claim 5, {case}, {words}"
@@ -499,7 +489,7 @@ def audit_verdicts(run: Run, audit: Audit, layer: PlainLayer, case: str, chosen:
         if not (said := stated(because, f"{case}: ")):
             continue
         few = "Sizes up to" in because
-        some = [k for k in grid if (k <= tenth) == few and k <= size_of(0.5, d)]
+        some = [k for k in sizes if (k <= tenth) == few and k <= size_of(0.5, d)]
         (ours, ties), (theirs, more) = (
             right_of("random", some),
             right_of("gaussian_projection", some),

@@ -19,9 +19,6 @@ from ..tasks import Task
 from .phrases import listed
 from .tables import Curves, RedundancyTable, mean_in_words, of_selection
 
-FINER = (0.02, 0.03, 0.04, 0.075, 0.15, 0.25, 0.4)
-"""Fractions of the layer that the authors' code has for random neurons beside those of its grid."""
-
 
 def probe_curves(
     layers: Mapping[str, ProbedLayer],
@@ -33,18 +30,11 @@ def probe_curves(
     count: int = 0,
 ) -> Curves:
     """Test accuracy by case and selection: of the ``ridge`` probe at every k, of the ``logistic``
-    one at fractions of the layer; of random neurons at least ``count`` orders. Other selections
-    than of random neurons are left out at the :data:`FINER` fractions, if there are others.
+    one at fractions of the layer; of random neurons at least ``count`` orders.
     """
     seeds_of = {name: orders(seeds, count) if name == "random" else seeds for name in selections}
-    coarse = [one for one in fractions if one not in FINER] or fractions
     return {
-        case: {
-            name: layer.probe(
-                probe, name, seeds_of[name], fractions if name == "random" else coarse
-            )
-            for name in selections
-        }
+        case: {name: layer.probe(probe, name, seeds_of[name], fractions) for name in selections}
         for case, layer in layers.items()
     }
 

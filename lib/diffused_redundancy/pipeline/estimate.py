@@ -276,7 +276,7 @@ def _seconds(
 def _logistic_seconds(
     values: dict[str, Any], n: int, _m: int, d: int, classes: int, speed: float
 ) -> float:
-    """The logistic probes of random neurons with one seed."""
+    """The logistic probes of one selection with one seed."""
     if not _probes_logistic(values):
         return 0.0
     steps = LOGISTIC_STEPS * sum(max(1, fraction * d) for fraction in values["FRACTIONS"])
