@@ -494,16 +494,18 @@ session.say(pareto.describe_leaders(measurements, fronts, narrow, width))
 #   distances to the two nearest neighbours, on up to 1,000 train images;
 # - the width $d$;
 # - *NC1* of neural collapse, the trace of the scatter within classes times the pseudo-inverse of
-#   that between them, over the number of classes (Papyan and others, 2020). It uses the labels of
-#   the task's train images;
+#   that between them, over the number of classes; and *NC2*, how unequal the norms of the class
+#   means are (standard deviation over mean), and their angles (the mean of $|\cos + 1/(C-1)|$ over
+#   pairs of classes; Papyan and others, 2020). They use the labels of the task's train images.
+#   (NC3 and NC4 ask for a classifier that was trained with the layer, and the tasks have none);
 # - the *accuracy of the whole layer*. It takes labels and a probe, and so is no way around them. But
 #   it is the obvious thing for DR to hang on, and what the others are to be held against.
 #
 # **The unit is a group**, the mean of the networks that share loss, upstream images, width and
 # family. Seeds of one kind are not new networks: the five of one loss are alike, and to predict one
-# from the other four would say nothing of a loss that was not seen. So groups are left out, not
-# networks, and intervals are over groups (bootstrap), not over seeds, images or subsets. A group of
-# one network weighs as much as one of five. Groups are alike, too, such as the three strengths of
+# from the other four says little of a loss that was not seen. So groups are left out, and intervals
+# are over groups (bootstrap), not over seeds, images or subsets. A group of one network weighs as
+# much as one of five. What is found with single networks left out stands beside it. Groups are alike, too, such as the three strengths of
 # one loss; so the tables also give what is found with one *kind* of network left out (the kinds are
 # those of the first figure below), from the least to the largest.
 #
@@ -548,8 +550,9 @@ session.say(prediction.describe_similarity(told, delta))
 # A correlation may be high and yet of no use. So each group is left out in turn, DR of accuracy is
 # predicted by a line in the predictor that is fitted to the other groups, and the errors are compared
 # with those of their mean. Over all tasks, each has an intercept of its own, and the slope is common.
-# The last column of the table is the share of the squared error that the line saves; a predictor that
-# tells nothing has one below 0. (Predictors other than DR and accuracy are taken in logarithms.) A
+# *Squared error saved* is the share of it that the line saves; a predictor that tells nothing has one
+# below 0. The last column leaves out single networks instead of groups, so that those that differ in
+# their seed stay in the fit; its interval is over groups, too. (Predictors other than DR and accuracy are taken in logarithms.) A
 # star marks what is clear. The file of the table has more: p values, single tasks, the same over
 # networks, as if these were independent, and with DR above chance.
 

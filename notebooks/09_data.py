@@ -22,7 +22,7 @@
 # random fifth keeps, and diffused redundancy, with growing numbers of train images, extrapolates
 # both, and checks the extrapolation where the truth is known.
 #
-# **Cost** of the default run on two CPU cores: half a minute on one of them, after the features and
+# **Cost** of the default run on two CPU cores: a minute on one of them, after the features and
 # `02_probes`, whose penalties it starts from (20 seconds more without).
 
 # %% [markdown]
@@ -38,6 +38,7 @@ IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: 
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
 SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the draws, each of train images and of neurons
+FRACTIONS: list[float] = [0.1, 0.2, 0.3, 0.5, 0.8]  # Sizes of the logistic probes
 DELTAS: list[float] = [0.9]  # Shares of the full accuracy to keep; the first is used
 TARGET: int = 45000  # Train images to extrapolate to
 DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
@@ -59,10 +60,10 @@ session = dr.begin("09_data", globals())
 #
 # - **ridge probes** on every number of neurons, with the penalty that leave-one-out
 #   cross-validation chooses for that number of images;
-# - **logistic probes**, the paper's, on a fifth of the neurons and on all, with the penalty that
-#   cross-validation chooses for that number of images, from half decades. They take longer: four
-#   draws, at a quarter of the images and at all. So they have no DR here, which takes many more
-#   sizes of the subset (with all images it is in `02_probes`), and no extrapolation;
+# - **logistic probes**, the paper's, at `FRACTIONS` of the layer and on all of it, with the penalty
+#   that cross-validation chooses for that number of images, from half decades. They take longer:
+#   four draws, on all images, a half, a quarter and an eighth of them, and DR of these sizes of the
+#   subset only, so in coarse steps;
 # - **logistic probes of one penalty**: the one chosen on all train images, also for a quarter. So
 #   what images do is told apart from what another penalty does.
 #
@@ -75,13 +76,13 @@ from diffused_redundancy.experiment.subsamples import all_sampled
 from diffused_redundancy.explanations import data_size
 
 layers = {session.title(net, task): layer for net, task, layer in session.layers()}
-samples = all_sampled(layers, SEEDS)
+samples = all_sampled(layers, SEEDS, FRACTIONS)
 
 # %% [markdown]
 # ## What a random fifth keeps, by train images
 #
 # The first row is the share of the full layer's accuracy that a random fifth keeps, the second DR
-# (ridge probes alone are at every number of neurons). Where guessing the largest class has more
+# (of ridge probes at every number of neurons, of logistic ones at `FRACTIONS`). Where guessing the largest class has more
 # than a fifth of the full layer's accuracy, both are taken *above chance*:
 # (fifth − chance) / (full − chance). A plain share would come to 1 where all probes guess, so that
 # few images would make any layer look redundant. Where the full layer's accuracy above chance is
@@ -146,8 +147,8 @@ session.say(data_size.describe_redundancy(changes))
 # it holds the value at 45,000 images from 3,000 in 95 to 98% of the cases.) Whether a law does hold
 # no interval can say. So each curve is predicted at all train images from those of up to a quarter
 # and up to a half of them, and the prediction is compared with what was measured, on the same draws
-# and test images. This takes at least four sizes of the train set. Only the ridge probes have so
-# many here.
+# and test images. This takes at least four sizes of the train set. Logistic probes have four, and a
+# part of four is too few for the first law: it is checked on ridge probes alone.
 #
 # A wide interval holds nearly anything, so its median width stands beside the counts. A law is
 # called too narrow only if an exact binomial test over *curves* says so at 5%. Curves of one task

@@ -10,6 +10,7 @@ import pytest
 from diffused_redundancy.uncertainty import association
 from diffused_redundancy.uncertainty.association import (
     corrected_associations,
+    gain_over_members,
     predictive_gain,
     rank_correlation,
     reliability,
@@ -79,6 +80,24 @@ def test_tasks_share_a_slope_and_have_their_own_means():
         saved += ((from_mean - slope * (a[unit] - a[others].mean(0))) ** 2).sum()
         whole += (from_mean**2).sum()
     assert predictive_gain(a, b).value == pytest.approx(1 - saved / whole)
+
+
+def test_members_are_left_out_singly_and_drawn_with_their_unit():
+    rng = np.random.default_rng(4)
+    units = np.repeat(np.arange(12), 4)
+    of_unit = rng.normal(size=12)
+    x = of_unit[units] + rng.normal(0, 0.1, 48)
+    y = of_unit[units] + rng.normal(0, 0.1, 48)
+    value, low, high = gain_over_members(x, y, units)
+    assert value == pytest.approx(plain_gain(x, y)) and low < value < high
+    # four copies of each unit say no more of units than one does
+    told = (of_unit + rng.normal(size=12))[units]
+    copied = gain_over_members(of_unit[units], told, units)
+    other = gain_over_members(of_unit[units], told, np.arange(48))
+    assert copied[2] - copied[1] > 1.5 * (other[2] - other[1])
+    assert np.isnan(gain_over_members(x, y, units % 4)[0])  # four units
+    with pytest.raises(dr.InputError, match="give one for each"):
+        gain_over_members(x, y, units[:-1])
 
 
 def test_missing_values_leave_units_and_tasks_out():

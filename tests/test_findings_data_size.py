@@ -250,14 +250,14 @@ def test_forecasts(curves):
     one = found["Digits", RIDGE, "share"]
     assert one.low <= 0.97 <= one.high
     said = data_size.describe_forecasts(found)
-    shares = {case: one for (case, _, quantity), one in found.items() if quantity == "share"}
+    shares = {f"{case} by {probe}" for case, probe, quantity in found if quantity == "share"}
     lowest = min(one.low for key, one in found.items() if key[2] == "share")
-    assert f"a random fifth may keep from {lowest:.1%} on Letters up to " in said
+    assert f"a random fifth may keep from {lowest:.1%} on Letters by ridge probes up to " in said
     assert "That is 56 times the images at hand; checks reached 4 times." in said
     single = [one for key, one in found.items() if key[2] == "share" and len(one.left) == 1]
     assert ("One law only is left" in said) == bool(single)
     panels = data_size.forecast_panels(found)
-    assert {title for title, _ in panels} == set(shares)
+    assert {title for title, _ in panels} == shares
     for _, groups in panels:
         assert [label for label, _ in groups] == [data_size.MEASURED, *data_size.LAWS.values()]
     drawn = dict(panels[0][1])

@@ -65,6 +65,13 @@ def test_correlations_are_over_groups_and_those_over_networks_beside_them():
     over_groups = spearmanr(accuracy.mean(1), cka.mean(1)).statistic
     assert one.correlation.value == pytest.approx(over_groups, abs=0.01)
     assert one.correlation.clear and one.gain.clear
+    x, y = cka.ravel(), accuracy.ravel()
+    others = [np.arange(24) != left_out for left_out in range(24)]
+    fits = [np.polyval(np.polyfit(x[kept], y[kept], 1), x[~kept]) - y[~kept] for kept in others]
+    means = [y[kept].mean() - y[~kept] for kept in others]
+    saved = 1 - np.square(fits).sum() / np.square(means).sum()
+    assert one.network_gain[0] == pytest.approx(saved, abs=0.01)
+    assert one.network_gain[1] < saved < one.network_gain[2]
     found = predictors.told(measurements, 0.9)
     said = prediction.describe_similarity(found, 0.9)
     (pooled,) = (each for each in found if (each.predictor, each.task) == ("cka", POOLED))
@@ -88,8 +95,8 @@ def test_what_tells_nothing_is_not_clear():
 
 
 def geometry(i: int, k: int) -> dict[str, float]:
-    noise = np.random.default_rng(i).uniform(1, 50, 4)
-    names = ("effective_rank", "diagonal_share", "dimension", "collapse")
+    names = ("effective_rank", "diagonal_share", "dimension", "collapse", "norms", "angles")
+    noise = np.random.default_rng(i).uniform(1, 50, len(names))
     return {"participation": 1000.0 / k, **dict(zip(names, noise.tolist(), strict=True))}
 
 
@@ -106,7 +113,7 @@ def test_a_good_predictor_is_found_among_others():
     assert best.predictor in ("participation", "participation/d") and best.gain.clear
     assert best.correlation.value == pytest.approx(1) and best.gain.units == 12
     said = prediction.describe_gains(found)
-    assert "among all 12 groups, 2 of 9 predictors clearly beat the mean of the others" in said
+    assert "among all 12 groups, 2 of 11 predictors clearly beat the mean of the others" in said
     assert f"the best, {PREDICTORS[best.predictor].words}, saves {best.gain.value:.0%} (" in said
     table = prediction.told_table(found)
     assert len(table) == 3 * len(PREDICTORS)
@@ -115,6 +122,8 @@ def test_a_good_predictor_is_found_among_others():
     assert np.isnan(row["rank_correlation_least_without_a_kind"])  # all are of one kind
     assert set(table[table["needs"].str.contains("labels")]["predictor"]) == {
         "NC1 (uses labels)",
+        "NC2, norms (uses labels)",
+        "NC2, angles (uses labels)",
         "accuracy of the whole layer",
     }
     shown = prediction.shown_told(found)

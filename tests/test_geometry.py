@@ -12,7 +12,7 @@ from conftest import make_layer
 from diffused_redundancy.experiment.probed_layer import GEOMETRY, ProbedLayer
 from diffused_redundancy.measures.features import Features
 from diffused_redundancy.measures.intrinsic_dimension import intrinsic_dimension
-from diffused_redundancy.measures.neural_collapse import within_over_between
+from diffused_redundancy.measures.neural_collapse import simplex_deviation, within_over_between
 from diffused_redundancy.measures.spectrum import spectrum
 from scipy.spatial.distance import cdist
 
@@ -101,6 +101,49 @@ def test_collapse_at_its_limits():
         within_over_between(dr.SufficientStatistics.from_features(X, device="cpu"))
 
 
+def plain_simplex(X: np.ndarray, y: np.ndarray) -> list[float]:
+    """Papyan, Han and Donoho: the coefficient of variation of norms, and how far cosines are from
+    those of a simplex.
+    """
+    means = np.stack([X[y == c].mean(0) for c in np.unique(y)])
+    means = means - means.mean(0)
+    norms = np.linalg.norm(means, axis=1)
+    far = [
+        abs(means[a] @ means[b] / norms[a] / norms[b] + 1 / (len(means) - 1))
+        for a in range(len(means))
+        for b in range(len(means))
+        if a != b
+    ]
+    return [float(norms.std() / norms.mean()), float(np.mean(far))]
+
+
+def test_spread_of_class_means_is_the_authors_formula():
+    X, y = make_layer(n=300, d=20)
+    found = simplex_deviation(statistics_of(X, y))
+    assert list(found) == pytest.approx(plain_simplex(X, y)) and min(found) > 0.01
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(20, 20)))[0]
+    assert list(simplex_deviation(statistics_of(50 * X @ turn - 3, y))) == pytest.approx(found)
+    assert list(simplex_deviation(statistics_of(X, y, num_classes=9))) == pytest.approx(found)
+    # unequal classes weigh alike
+    kept = (y > 0) | (np.arange(len(y)) % 3 == 0)
+    assert list(simplex_deviation(statistics_of(X[kept], y[kept]))) == pytest.approx(
+        plain_simplex(X[kept], y[kept])
+    )
+
+
+def test_corners_of_a_simplex_deviate_by_nothing():
+    y = np.arange(60) % 6
+    corners = np.eye(6)[y] @ np.linalg.qr(np.random.default_rng(0).normal(size=(6, 6)))[0]
+    assert list(simplex_deviation(statistics_of(3 * corners + 1, y))) == pytest.approx(
+        [0, 0], abs=1e-9
+    )
+    assert np.isnan(simplex_deviation(statistics_of(corners[:20], y[:20] % 2))).all()  # two classes
+    line = np.array([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])[np.arange(60) % 3]
+    assert np.isnan(simplex_deviation(statistics_of(line, np.arange(60) % 3))).all()  # one at 0
+    with pytest.raises(dr.InputError, match="needs labels"):
+        simplex_deviation(dr.SufficientStatistics.from_features(corners, device="cpu"))
+
+
 def test_geometry_of_a_layer_is_that_of_its_measures(tmp_path):
     X, y = make_layer(n=300)
     one = Features(X[:200], y[:200], X[200:], y[200:])
@@ -122,4 +165,6 @@ def test_geometry_of_a_layer_is_that_of_its_measures(tmp_path):
     assert found["dimension"] == pytest.approx(plain_dimension(X[:200]))
     assert found["collapse"] == pytest.approx(plain_collapse(X[:200], y[:200]))
     unlabelled = ProbedLayer(lambda: Features(torch.from_numpy(X)), device="cpu").geometry()
-    assert np.isnan(unlabelled["collapse"]) and unlabelled["participation"] > 1
+    assert [found["norms"], found["angles"]] == pytest.approx(plain_simplex(X[:200], y[:200]))
+    assert np.isnan([unlabelled[name] for name in ("collapse", "norms", "angles")]).all()
+    assert unlabelled["participation"] > 1

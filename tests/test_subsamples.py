@@ -170,7 +170,8 @@ def test_all_kinds_of_probes(features):
     found = all_sampled({"a": ProbedLayer(lambda: features, device="cpu")}, [1, 2])
     assert [kind for _, kind in found] == list(KINDS)
     ridge, logistic, fixed = found.values()
-    assert len(ridge) == 5 and len(logistic) == len(fixed) == 2
+    assert len(ridge) == 5 and len(logistic) == 3 and len(fixed) == 2
+    assert [one.images for one in logistic] == [100, 200, 400]
     assert len({one.penalty for one in fixed}) == 1
     assert [len(one.full) for one in ridge] == [2] * 5
     assert np.array_equal(fixed[-1].curve.values, logistic[-1].curve.values)
@@ -280,3 +281,16 @@ def test_numbers_of_images_that_only_guess_are_left_out():
         few.penalty,
     )
     assert set(data_curves([coarse])) == {"share"}
+
+
+def test_logistic_probes_have_redundancy_at_the_sizes_asked_for(features):
+    layer = ProbedLayer(lambda: features, device="cpu")
+    fractions = [0.05, 0.1, 0.3, 0.5, 1.0]
+    small, whole = sampled(layer, "logistic", [1, 2], fractions=fractions, steps=0.5)
+    assert list(whole.curve.sizes) == [2, 4, 8, 12, 20, 40]
+    (fifth,) = sampled(layer, "logistic", [1, 2], steps=0.5, most=1)
+    assert np.array_equal(fifth.curve.values[:, 0], whole.curve.at(8))
+    found = data_curves([small, whole], 0.9)
+    expected = layer.logistic("random", [1, 2], whole.curve.sizes.tolist(), penalty=whole.penalty)
+    assert found["DR"].values[-1] == expected.redundancy(0.9).value
+    assert "DR" not in data_curves([fifth], 0.9) and "share" in data_curves([fifth], 0.9)

@@ -19,6 +19,7 @@ from ..nets.networks import Net
 from ..uncertainty.association import (
     Association,
     corrected_associations,
+    gain_over_members,
     predictive_gain,
     rank_correlation,
     reliability,
@@ -75,7 +76,14 @@ PREDICTORS = {
     "effective_rank": Predictor("effective rank", _log("effective_rank")),
     "diagonal_share": Predictor("r of the closed form", _log("diagonal_share")),
     "dimension": Predictor("intrinsic dimension", _log("dimension")),
-    "collapse": Predictor("NC1 (uses labels)", _log("collapse"), "labels of the train images"),
+    **{
+        name: Predictor(f"{words} (uses labels)", _log(name), "labels of the train images")
+        for name, words in {
+            "collapse": "NC1",
+            "norms": "NC2, norms",
+            "angles": "NC2, angles",
+        }.items()
+    },
     "full": Predictor(
         "accuracy of the whole layer", lambda one, delta: one.full, "labels, and one probe"
     ),
@@ -112,6 +120,9 @@ class Told:
         Of ranks, over groups; for all tasks together the mean of theirs.
     over_networks : float
         The same over networks, as if they were independent; NaN for all tasks together.
+    network_gain : tuple of float
+        The gain in predicting a single network from all others, those of its own group among them,
+        and its interval over groups; see :func:`.gain_over_members`.
     above_chance : float
         The same over groups, with DR of accuracy above chance; NaN for all tasks together.
     gain : Association
@@ -124,6 +135,7 @@ class Told:
     networks: int
     correlation: Association
     over_networks: float
+    network_gain: tuple[float, float, float]
     above_chance: float
     gain: Association
 
@@ -244,6 +256,7 @@ def _told(
     measurements: Measurements, nets: Sequence[Net], delta: float, *, equal_width: bool
 ) -> list[Told]:
     groups, alone = seed_groups(nets), [[net] for net in nets]
+    group_of = [at for net in nets for at, some in enumerate(groups) if net in some]
     target, nan = _redundancy(ACCURACY), float("nan")
     y, y_alone = (_by_group(measurements, some, target, delta) for some in (groups, alone))
     corrected = _by_group(measurements, groups, _above_chance, delta)
@@ -271,6 +284,7 @@ def _told(
                     len(nets),
                     rank_correlation(x[:, at], y[:, at], **how),
                     _spearman(x_alone[:, at[0]], y_alone[:, at[0]]) if one else nan,
+                    gain_over_members(x_alone[:, at], y_alone[:, at], group_of),
                     _spearman(x[:, at[0]], corrected[:, at[0]]) if one else nan,
                     predictive_gain(x[:, at], y[:, at], **how),
                 )

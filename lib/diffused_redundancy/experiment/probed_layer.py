@@ -26,7 +26,7 @@ from ..measures.hits import Hits
 from ..measures.image_groups import group_means
 from ..measures.intrinsic_dimension import intrinsic_dimension
 from ..measures.neighbours import NEIGHBOURS, neighbour_overlap
-from ..measures.neural_collapse import within_over_between
+from ..measures.neural_collapse import simplex_deviation, within_over_between
 from ..measures.neuron_sampling import corrected_cka_curve, disjoint_cka_curve
 from ..measures.selections import SELECTIONS, Ordering, orderings, sizes_of
 from ..measures.spectrum import Spectrum, spectrum
@@ -47,6 +47,8 @@ GEOMETRY = (
     "diagonal_share",
     "dimension",
     "collapse",
+    "norms",
+    "angles",
 )
 """What :meth:`ProbedLayer.geometry` gives."""
 
@@ -317,17 +319,19 @@ class ProbedLayer:
     def geometry(self) -> dict[str, float]:
         """What may tell how redundant a layer is without measuring it: ``participation`` ratio,
         squared ``variation`` of the neurons' variances, ``effective_rank``, ``diagonal_share`` (r),
-        intrinsic ``dimension``, and ``collapse`` (NC1), which alone needs labels: those of the
-        train images. NaN where it cannot be stated.
+        intrinsic ``dimension``; and, of the labels of the train images, ``collapse`` (NC1),
+        unequal ``norms`` and ``angles`` of class means (NC2). NaN where it cannot be stated.
         """
 
         def compute() -> Arrays:
-            found, labelled = spectrum(self.statistics), self.features.y_train is not None
+            found, labels = spectrum(self.statistics), [np.nan] * 3
+            if self.features.y_train is not None:
+                labels = [within_over_between(self.statistics), *simplex_deviation(self.statistics)]
             numbers = [
                 *found.values,
                 found.diagonal_share,
                 intrinsic_dimension(self.features.X_train),
-                within_over_between(self.statistics) if labelled else np.nan,
+                *labels,
             ]
             return {"numbers": np.array(numbers)}
 

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from ..errors import InputError, check_whole, unknown
 from ..measures.curves import Curve, size_of
 from ..measures.redundancy import smallest_sufficient
+from ..measures.selections import sizes_of
 from ..uncertainty.bootstrap import RESAMPLES, percentile_interval, resampled
 from ..uncertainty.growth import Growth, growth
 from .probed_layer import ProbedLayer
@@ -20,7 +22,7 @@ FEWEST = 100
 """Train images of the smallest subsample, if there are at least two of each class."""
 
 FIFTH = 0.2
-"""The share of the neurons that logistic probes are fitted to, beside the whole layer."""
+"""The share of the neurons whose accuracy is held against that of the whole layer."""
 
 ABOVE_CHANCE = " above chance"
 """Ends the name of a quantity whose accuracies are taken above guessing the largest class."""
@@ -56,6 +58,11 @@ KINDS = {
 
 FEWER_DRAWS = 4
 """Draws that logistic probes have at most."""
+
+FEWER_SIZES = 4
+"""Numbers of train images that logistic probes have at most, each twice the one before: as many as
+an extrapolation takes.
+"""
 
 
 @dataclass(frozen=True)
@@ -120,6 +127,7 @@ def sampled(
     probe: str,
     seeds: Sequence[int],
     *,
+    fractions: Sequence[float] = (),
     steps: float = 2,
     most: int | None = None,
     penalty: float | None = None,
@@ -136,10 +144,12 @@ def sampled(
     layer : ProbedLayer
         Its features are let go in the end; what is measured stays in its cache.
     probe : str
-        ``ridge``, at every number of neurons, or ``logistic``, at a fifth of them; both on the
-        whole layer.
+        ``ridge``, at every number of neurons, or ``logistic``, at a fifth of them and at
+        ``fractions``; both on the whole layer.
     seeds : sequence of int
         Of the draws.
+    fractions : sequence of float
+        Of the layer, in (0, 1].
     steps : float
         Numbers of train images in a doubling; see :func:`subsample_sizes`.
     most : int, optional
@@ -183,8 +193,8 @@ def sampled(
             if probe == "ridge":
                 curves.append(some.ridge("random", own, penalty=chosen))
             else:
-                fifth = [size_of(FIFTH, layer.d)]
-                curves.append(some.logistic("random", own, fifth, penalty=chosen))
+                subsets = sizes_of([FIFTH, *fractions], layer.d)
+                curves.append(some.logistic("random", own, subsets, penalty=chosen))
             if some is not layer:
                 some.release()
         found.append(_joined(n, seeds, curves, chosen))
@@ -193,27 +203,29 @@ def sampled(
 
 
 def all_sampled(
-    layers: Mapping[str, ProbedLayer], seeds: Sequence[int]
+    layers: Mapping[str, ProbedLayer], seeds: Sequence[int], fractions: Sequence[float] = ()
 ) -> dict[tuple[str, str], list[Sampled]]:
     """Every layer with fewer train images, by case and :data:`KINDS` of probes.
 
-    Ridge probes have two numbers of train images in a doubling and all draws; logistic probes,
-    which take longer, a quarter of the images and all of them, and the first few draws.
+    Ridge probes have two numbers of train images in a doubling and all draws. Logistic probes take
+    longer: they have the first few draws, and all images, a half, a quarter and an eighth of them;
+    those of one penalty all and a quarter.
 
     Parameters
     ----------
     layers : mapping from a case to ProbedLayer
     seeds : sequence of int
         Of the draws.
+    fractions : sequence of float
+        Of the layer, that logistic probes are fitted to beside a fifth and all of it.
     """
     found = {}
     for case, layer in layers.items():
         ridge, logistic, fixed = ((case, kind) for kind in KINDS)
-        few = list(seeds)[:FEWER_DRAWS]
         found[ridge] = sampled(layer, "ridge", seeds)
-        found[logistic] = sampled(layer, "logistic", few, steps=0.5, most=2)
-        penalty = found[logistic][-1].penalty
-        found[fixed] = sampled(layer, "logistic", few, steps=0.5, most=2, penalty=penalty)
+        some = partial(sampled, layer, "logistic", list(seeds)[:FEWER_DRAWS], fractions=fractions)
+        found[logistic] = some(steps=1, most=FEWER_SIZES)
+        found[fixed] = some(steps=0.5, most=2, penalty=found[logistic][-1].penalty)
     return found
 
 
@@ -277,8 +289,8 @@ def data_curves(
     -------
     dict from a quantity to Growth
         Numbers of images at which the whole layer is not clearly above guessing the largest class,
-        see :data:`KNOWN_WITHIN`, are left out. DR is left out where it was not measured at every
-        size, and what is above chance where that is not known.
+        see :data:`KNOWN_WITHIN`, are left out. So is DR, which is that of the sizes measured, where
+        these are one or two, and what is above chance where that is not known.
     """
     usable = [one for one in samples if clear_of_guessing(one)]
     if not usable:
@@ -300,7 +312,7 @@ def data_curves(
     first, found = usable[0].curve, {}
     for quantity, limit in LIMITS.items():
         unknown_chance = quantity.endswith(ABOVE_CHANCE) and first.guessing is None
-        if unknown_chance or (quantity.startswith("DR") and not first.exact):
+        if unknown_chance or (quantity.startswith("DR") and len(first.sizes) <= 2):
             continue
         values, rows, draws, of_images = (
             np.stack(

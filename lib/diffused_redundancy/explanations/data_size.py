@@ -429,9 +429,7 @@ def forecast_panels(
     images and what each law says of more; laws that failed have no point.
     """
     panels = []
-    for (case, _, quantity), one in forecasts.items():
-        if quantity != "share":
-            continue
+    for case, one in _forecast_shares(forecasts).items():
         groups = [(MEASURED, [_points(one.curve)[-1]])]
         for law, words in LAWS.items():
             left = [Point(two.value, two.low, two.high) for two in one.left if two.law == law]
@@ -440,11 +438,20 @@ def forecast_panels(
     return panels
 
 
+def _forecast_shares(forecasts: Mapping[Key, Forecast]) -> dict[str, Forecast]:
+    """Those of the share, by case, and probe where there are several."""
+    shares = {key: one for key, one in forecasts.items() if key[2] == "share"}
+    several = len({probe for _, probe, _ in shares}) > 1
+    return {
+        f"{case} by {probe}" if several else case: one for (case, probe, _), one in shares.items()
+    }
+
+
 def describe_forecasts(forecasts: Mapping[Key, Forecast]) -> str:
     """Sentences: what a random fifth may keep with many more train images, and where one law alone
     says so.
     """
-    shares = [(case, one) for (case, _, quantity), one in forecasts.items() if quantity == "share"]
+    shares = list(_forecast_shares(forecasts).items())
     if not shares:
         return f"Nothing is extrapolated from fewer than {FEWEST} numbers of train images."
     lowest, highest = (

@@ -37,6 +37,13 @@ def told_table(found: Sequence[Told]) -> pd.DataFrame:
             "groups": one.gain.units,
             "equal_width": one.equal_width,
             "rank_correlation_over_networks": one.over_networks,
+            **dict(
+                zip(
+                    ("gain_of_networks", "gain_of_networks_low", "gain_of_networks_high"),
+                    one.network_gain,
+                    strict=True,
+                )
+            ),
             "rank_correlation_with_DR_above_chance": one.above_chance,
         }
         for of, found_one in (("rank_correlation", one.correlation), ("gain", one.gain)):
@@ -72,6 +79,10 @@ def shown_told(found: Sequence[Told]) -> pd.DataFrame:
             row["by chance"] = _number(one.correlation.expected, ".2f")
             row["one kind left out"] = _range(one.correlation, ".2f")
             row[f"squared error saved, {one.task}"] = _shown(one.gain, ".0%")
+            value, low, high = one.network_gain
+            row["saved with single networks left out"] = (
+                "–" if value != value else f"{value:.0%} ({low:.0%} to {high:.0%})"
+            )
     return pd.DataFrame(rows.values())
 
 
@@ -246,6 +257,14 @@ def _judged(one: Association) -> str:
     return f"{'clearly' if one.clear else 'not clearly'} {side} the {one.expected:.2f} of chance"
 
 
+def _of_networks(one: Told) -> str:
+    """What a predictor saves with single networks left out, after what it saves with groups."""
+    value, low, high = one.network_gain
+    if value != value:
+        return ""
+    return f" ({value:.0%}, {low:.0%} to {high:.0%}, with single networks left out)"
+
+
 def describe_gains(found: Sequence[Told]) -> str:
     """Sentences: which predictors tell DR of accuracy of a group that was left out better than the
     mean of the others does, clearly; with several tasks, over all of them together. Then what the
@@ -275,7 +294,7 @@ def describe_gains(found: Sequence[Told]) -> str:
             f"{len(clear) or 'none'} of {len(tried)} predictors clearly "
             f"{'beat' if len(clear) > 1 else 'beats'} the mean of the others: the best, "
             f"{PREDICTORS[best.predictor].words}, saves {_with_interval(best.gain, '.0%')} of the "
-            f"squared error{by_chance}"
+            f"squared error{by_chance}{_of_networks(best)}"
         )
         for one in some:
             if one.predictor == REFERENCE and one.correlation.value == one.correlation.value:

@@ -281,6 +281,49 @@ def predictive_gain(
     return _association(some, _gain, draws, by_chance, p)
 
 
+def gain_over_members(x: Any, y: Any, units: Any, *, seed: int = 0) -> tuple[float, float, float]:
+    """The gain of :func:`predictive_gain` where single members of units are left out, each
+    predicted from all others, those of its own unit among them; and its 95% interval over units.
+
+    Parameters
+    ----------
+    x, y : array (members,) or (members, tasks)
+        As for :func:`predictive_gain`.
+    units : sequence (members,)
+        Labels: members of one unit are drawn together.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    value, low, high : float
+        NaN with fewer than five units.
+
+    Raises
+    ------
+    InputError
+        If x, y and units differ in length.
+
+    Examples
+    --------
+    >>> x = np.arange(10.0)
+    >>> gain_over_members(x, x, x // 2)
+    (1.0, 1.0, 1.0)
+    """
+    some = _Units.of(x, y, None, units)
+    known = ~np.isnan(some.x + some.y)
+    some = some.only(known.any(1))
+    labels, member_of = np.unique(some.clusters, return_inverse=True)
+    count = len(labels)
+    if count < FEWEST_UNITS:
+        return _NAN, _NAN, _NAN
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)
+    ours, theirs = _scaled(some.x)[None], _scaled(some.y)[None]
+    draws = _gains(ours, theirs, drawn[:, member_of])
+    return _gain(some), *_interval(draws)
+
+
 def _gain(units: _Units) -> float:
     if len(units.x) < FEWEST_UNITS:
         return _NAN
