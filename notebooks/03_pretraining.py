@@ -205,7 +205,7 @@ for name, some in (("penalty-bands", bands), ("penalty-bands-upstream", data_ban
 # ## By loss
 
 # %%
-for measure, name in COMPARED.items():
+for measure, name in COMPARED.items() if by_loss.others else ():
     panels = grouping.group_panels(measurements, by_loss, measure, delta)
     session.figure(
         figures.groups_figure(panels, f"DR({delta:g}) of {name}", reference=by_loss.reference),
@@ -215,6 +215,8 @@ for measure, name in COMPARED.items():
         "reference loss.",
     )
     session.say(pretraining.describe_groups(measurements, by_loss, measure, delta))
+if not by_loss.others:
+    session.say(pretraining.describe_groups(measurements, by_loss, "accuracy", delta))
 
 # %% [markdown]
 # The band is the range of the reference networks, intervals included: to look at, not to decide by.
@@ -273,18 +275,18 @@ for strength in pretraining.strength_figures(measurements, by_loss, delta):
 # ten times as often), and on three times as many of more kinds of letters.
 
 # %%
-session.figure(
-    figures.groups_figure(
-        grouping.group_panels(measurements, by_data, "accuracy", delta),
-        f"DR({delta:g}) of accuracy",
-        reference=by_data.reference,
-    ),
-    "upstream",
-    alt="Diffused redundancy of accuracy for networks of each upstream set, one plot per task, "
-    "one point per network with its interval.",
-)
 session.say(pretraining.describe_groups(measurements, by_data, "accuracy", delta))
 if by_data.others:
+    session.figure(
+        figures.groups_figure(
+            grouping.group_panels(measurements, by_data, "accuracy", delta),
+            f"DR({delta:g}) of accuracy",
+            reference=by_data.reference,
+        ),
+        "upstream",
+        alt="Diffused redundancy of accuracy for networks of each upstream set, one plot per task, "
+        "one point per network with its interval.",
+    )
     session.say(pretraining.describe_levels(measurements, by_data))
 
 # %%
@@ -532,16 +534,18 @@ session.table(prediction.ceilings_table(ceilings), "ceilings")
 session.say(prediction.describe_ceilings(ceilings))
 
 # %%
-session.figure(
-    figures.series_figure(
-        [prediction.similarity_panels(measurements, "cka", delta)],
-        f"DR({delta:g}) of CKA",
-        [f"DR({delta:g}) of accuracy"],
-    ),
-    "similarity-usefulness",
-    alt="Diffused redundancy of accuracy against that of CKA, one plot per task, one point per "
-    "network, by loss or by what else sets a network apart from the reference.",
-)
+shown = prediction.shown_told(told)
+if not shown.empty:
+    session.figure(
+        figures.series_figure(
+            [prediction.similarity_panels(measurements, "cka", delta)],
+            f"DR({delta:g}) of CKA",
+            [f"DR({delta:g}) of accuracy"],
+        ),
+        "similarity-usefulness",
+        alt="Diffused redundancy of accuracy against that of CKA, one plot per task, one point per "
+        "network, by loss or by what else sets a network apart from the reference.",
+    )
 session.say(prediction.describe_similarity(told, delta))
 
 # %% [markdown]
@@ -552,25 +556,27 @@ session.say(prediction.describe_similarity(told, delta))
 # with those of their mean. Over all tasks, each has an intercept of its own, and the slope is common.
 # *Squared error saved* is the share of it that the line saves; a predictor that tells nothing has one
 # below 0. The last column leaves out single networks instead of groups, so that those that differ in
-# their seed stay in the fit; its interval is over groups, too. (Predictors other than DR and accuracy are taken in logarithms.) A
-# star marks what is clear. The file of the table has more: p values, single tasks, the same over
-# networks, as if these were independent, and with DR above chance.
+# their seed stay in the fit; its interval is over groups, too. (Predictors other than DR and
+# accuracy are taken in logarithms.) A star marks what is clear. The file of the table has more: p
+# values, single tasks, the same over networks, as if these were independent, and with DR above
+# chance.
 
 # %%
-session.figure(
-    figures.dumbbell_figure(
-        prediction.correlation_panels(told),
-        prediction.sets(told),
-        f"rank correlation with DR({delta:g}) of accuracy",
-        reference=0,
-    ),
-    "predictors",
-    alt="The rank correlation of each predictor with diffused redundancy of accuracy, with its "
-    "interval over groups of networks, one plot per task: over all groups and over those of equal "
-    "width.",
-)
 session.table(prediction.told_table(told), "predictors", show=False)
-session.table(prediction.shown_told(told), "predictors-shown")
+if not shown.empty:
+    session.figure(
+        figures.dumbbell_figure(
+            prediction.correlation_panels(told),
+            prediction.sets(told),
+            f"rank correlation with DR({delta:g}) of accuracy",
+            reference=0,
+        ),
+        "predictors",
+        alt="The rank correlation of each predictor with diffused redundancy of accuracy, with its "
+        "interval over groups of networks, one plot per task: over all groups and over those of "
+        "equal width.",
+    )
+    session.table(shown, "predictors-shown")
 session.say(prediction.describe_gains(told))
 
 # %% [markdown]
@@ -616,6 +622,7 @@ for measure, name in COMPARED.items():
     )
 for measure, name in COMPARED.items():
     session.verdict(9, pretraining.verdict_on_width(wider, measure, delta), part=name)
+session.say_not_asked()
 session.result(**grouping.results_of(measurements, delta))
 
 # %% [markdown]

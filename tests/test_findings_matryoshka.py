@@ -221,7 +221,7 @@ def test_claim_on_nested_layers(nesting):
     assert claim([94, 95, 96, 95, 94], few) == ["does not hold", "holds", "holds"]
     assert claim([70, 79, 85, 83, 77], few)[0] == "undecided"  # the floor is 0.19
     assert claim([60], few) == ["no power"] * 3
-    assert claim([], few) == ["undecided"] * 3
+    assert claim([], few) == ["undecided", "not asked", "not asked"]
 
 
 def nested_against(adversarial: list[int] | None, **nested: list[int]):
@@ -272,7 +272,7 @@ def test_only_standard_and_adversarial_losses_are_compared_with():
     by_loss = matryoshka.grouped_by_loss(nets)
     differences = matryoshka.nested_differences(measurements, by_loss, 0.9)
     verdict = matryoshka.less_than_others(differences, "cka", 0.9)
-    assert differences and verdict.word == "undecided" and "no such networks" in verdict.because
+    assert differences and verdict.kind == "not asked" and "no such networks" in verdict.because
 
 
 def test_redundancy_is_left_only_if_every_nested_loss_that_can_tell_has_some():

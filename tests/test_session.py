@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from diffused_redundancy import parameters
-from diffused_redundancy.findings.claims import Verdict
+from diffused_redundancy.findings.claims import NOT_ASKED, Verdict
 from diffused_redundancy.report import provenance
 from diffused_redundancy.session import Session
 from diffused_redundancy.store import paths
@@ -96,6 +96,20 @@ def test_no_verdict_from_too_little(folder, values, word, because):
     assert second == {**first, **rest}
     with pytest.raises(dr.InputError, match="there is no claim 99"):
         session.verdict(99, Verdict("holds", ""))
+
+
+def test_what_was_not_asked_is_said_once_and_is_no_verdict(folder, capsys):
+    session = begin()
+    nothing = Verdict(NOT_ASKED, "there are no such networks among NETS.", NOT_ASKED)
+    session.verdict(8, nothing, part="dropout")
+    session.verdict(8, nothing, part="DeCov")
+    session.verdict(9, nothing)
+    session.say_not_asked()
+    session.finish()
+    assert not json.loads((folder / "results/01_cka.json").read_text())["verdicts"]
+    said = capsys.readouterr().out
+    assert said.count("compare for it: claim 8 (dropout, DeCov); claim 9.") == 1
+    assert "Claim 8" not in said and "undecided" not in said
 
 
 def test_an_entry_a_notebook_cannot_do_without(folder):

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from . import parameters
 from .errors import InputError, unknown
 from .experiment.probed_layer import ProbedLayer
-from .findings.claims import CLAIMS, Verdict
+from .findings.claims import CLAIMS, NOT_ASKED, Verdict
 from .measures.features import Features
 from .nets import PENULTIMATE, Net, features, net
 from .nets.extraction import key_of
@@ -80,6 +80,7 @@ class Session:
         self.cache = Cache()
         self._results: dict[str, Any] = {}
         self._verdicts: list[dict[str, Any]] = []
+        self._not_asked: dict[int, list[str]] = {}
         self._layers: dict[tuple[str, str, str], ProbedLayer] = {}
         self._written: set[Path] = set()
 
@@ -186,7 +187,8 @@ class Session:
     def verdict(
         self, claim: int, verdict: Verdict, *, part: str = "", analogue: bool | None = None
     ) -> None:
-        """Show what the numbers say of one claim of the paper, and hand it to the index.
+        """Show what the numbers say of one claim of the paper, and hand it to the index; one that
+        was not asked waits for :meth:`say_not_asked`.
 
         Parameters
         ----------
@@ -200,6 +202,9 @@ class Session:
         """
         if claim not in CLAIMS:
             raise InputError(f"there is no claim {claim}: claims are {', '.join(map(str, CLAIMS))}")
+        if verdict.kind == NOT_ASKED:
+            self._not_asked.setdefault(claim, []).append(part)
+            return
         if analogue is None:
             said = CLAIMS[claim].source != "C"
             analogue = said and bool(self.nets) and all(one.name in ZOO for one in self.nets)
@@ -227,6 +232,16 @@ class Session:
             f"**{verdict.word.capitalize()}.** {verdict.because}"
         )
 
+    def say_not_asked(self) -> None:
+        """Show which claims could not be asked of these networks, if any, unless they were said."""
+        if self._not_asked:
+            listed = "; ".join(
+                f"claim {claim} ({', '.join(parts)})" if any(parts) else f"claim {claim}"
+                for claim, parts in self._not_asked.items()
+            )
+            self._not_asked.clear()
+            self.say(f"**Not asked**, as `NETS` has no networks to compare for it: {listed}.")
+
     def _test_images(self) -> Iterator[tuple[str, int]]:
         """Each task's title and number of test images."""
         for task in self.tasks:
@@ -236,6 +251,7 @@ class Session:
         """Write the results, and remove figures and tables that an earlier run left and this one
         did not write; the last call of a notebook.
         """
+        self.say_not_asked()
         for kind in ("figures", "tables"):
             for old in set((self.folder / kind).glob(f"{self.notebook}-*")) - self._written:
                 old.unlink(missing_ok=True)

@@ -64,11 +64,19 @@ def told_table(found: Sequence[Told]) -> pd.DataFrame:
 def shown_told(found: Sequence[Told]) -> pd.DataFrame:
     """For reading: one row a predictor and set of networks; by task the rank correlation over
     groups with its interval, of all tasks together also what it is by chance and with a kind of
-    network left out, and the squared error saved. Clear ones are marked.
+    network left out, and the squared error saved. Clear ones are marked; what nothing is known of
+    is left out.
     """
     pooled = any(one.task == POOLED for one in found)
+    known = {
+        (one.equal_width, one.predictor)
+        for one in found
+        if one.correlation.value == one.correlation.value
+    }
     rows: dict[tuple[bool, str], dict[str, str]] = {}
     for one in found:
+        if (one.equal_width, one.predictor) not in known:
+            continue
         words = PREDICTORS[one.predictor].words
         row = rows.setdefault(
             (one.equal_width, one.predictor),

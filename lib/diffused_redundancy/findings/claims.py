@@ -64,6 +64,9 @@ part of a layer serves them.
 KINDS = ("holds", "part", "not", "undecided")
 """What a verdict amounts to: it holds everywhere, on some cases, nowhere, or cannot be told."""
 
+NOT_ASKED = "not asked"
+"""The kind where there are no networks that the claim could be asked of: no verdict at all."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -79,7 +82,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A verdict in a few words, the numbers it follows from, and its kind, of :data:`KINDS`."""
+    """A verdict in a few words, the numbers it follows from, and its kind, of :data:`KINDS` or
+    :data:`NOT_ASKED`.
+    """
 
     word: str
     because: str

@@ -28,7 +28,7 @@ from ..uncertainty.comparison import (
     pooled_sd,
 )
 from ..uncertainty.trend import Trend, corrected_trends, trend
-from .claims import Outcome, Verdict, judge
+from .claims import NOT_ASKED, Outcome, Verdict, judge
 from .grouping import Grouping, points
 from .phrases import listed
 
@@ -320,7 +320,7 @@ def verdict_on(
     these = [one for one in differences if one.measure == measure]
     title = f"{what}, DR({delta:g}) of {COMPARED[measure]}"
     if not these:
-        return Verdict("undecided", f"{title}: there are no such networks among NETS.")
+        return Verdict(NOT_ASKED, f"{title}: there are no such networks among NETS.", NOT_ASKED)
     by_task: dict[str, list[Difference]] = {}
     for one in these:
         by_task.setdefault(one.task, []).append(one)
@@ -481,6 +481,8 @@ def trend_in_words(one: Trend) -> str:
 
 def verdict_on_trends(trends: Mapping[str, Trend], expected: str, title: str) -> Verdict:
     """Whether DR has the expected trend, ``higher`` for rising, task by task."""
+    if all(one.outcome == "unknown" for one in trends.values()):
+        return Verdict(NOT_ASKED, f"{title}: there are no such networks among NETS.", NOT_ASKED)
     told = "; ".join(f"on {task} it {trend_in_words(one)}" for task, one in trends.items())
     because = f"{title}: {told}. p by the exact Jonckheere-Terpstra test, Holm's for the tasks."
     return judged({task: one.outcome for task, one in trends.items()}, expected, because)

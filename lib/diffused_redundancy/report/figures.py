@@ -265,6 +265,8 @@ def points_figure(
     for place, one in enumerate(series):
         shift = (place - (len(series) - 1) / 2) * 0.6 / len(series)
         value, ends = _intervals(one.points)
+        if np.isnan(value).all():  # nothing to draw, nor to name
+            continue
         look = _look(one.look)
         axes.errorbar(
             np.asarray(one.x) + shift,
@@ -278,7 +280,8 @@ def points_figure(
         )
     width = max(11, 84 // max(1, len(groups)) - 3)  # of a label, before it touches the next
     axes.set_xticks(
-        range(len(groups)), ["\n".join(textwrap.wrap(group, width)) for group in groups]
+        range(len(groups)),
+        ["\n".join(textwrap.wrap(group, width, break_long_words=False)) for group in groups],
     )
     axes.set_xlim(-0.6, len(groups) - 0.4)
     axes.set_ylim(0, top)
