@@ -19,6 +19,7 @@ DIRECTION = (
     "measures",
     "probes",
     "experiment",
+    "texts",
     "findings",
     "explanations",
     "paper",

@@ -21,6 +21,7 @@ from .nets.networks import PENULTIMATE
 from .nets.protocols import COMPUTE, protocol
 from .store import paths
 from .tasks import SCHEMES, TASKS
+from .texts.docstrings import LABELS
 
 NAME = re.compile(r"[A-Z][A-Z0-9_]*$")
 
@@ -102,6 +103,7 @@ PARAMETERS: dict[str, Parameter] = {
         str, True, _net, "names of networks, or patterns such as miniature_resnet.dropout_*"
     ),
     "TASKS": Parameter(str, True, _one_of("task", TASKS, SCHEMES), "names of downstream tasks"),
+    "TEXTS": Parameter(str, True, _one_of("task of texts", LABELS), "names of tasks of texts"),
     "LAYERS": Parameter(
         str,
         True,

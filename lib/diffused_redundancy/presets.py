@@ -15,7 +15,10 @@ from .store import paths
 ASSETS = "{assets}"
 """In a value of a preset: the folder that ``--assets`` names."""
 
-KEPT = {"miniature": "", "real": "real"}
+WITH_AN_EXTRA = ("10_text",)
+"""Notebooks that need packages of an extra: presets run them only if they name them."""
+
+KEPT = {"miniature": "", "text": "", "real": "real"}
 """Folders of ``notebooks`` in which executed notebooks of a preset are kept, and read."""
 
 
@@ -93,7 +96,9 @@ def preset(name: str) -> Preset:
     for key in everywhere:
         if key not in parameters.PARAMETERS:
             raise unknown(f"parameter in preset {name}", key, parameters.PARAMETERS)
-    notebooks = content.get("notebooks") or parameters.available()
+    notebooks = content.get("notebooks") or [
+        name for name in parameters.available() if name not in WITH_AN_EXTRA
+    ]
     for notebook in notebooks:
         parameters.source(notebook)
     return Preset(

@@ -62,10 +62,12 @@ class Session:
         Of the parameters NETS and TASKS.
     protocol : Protocol
         Of the parameter PROTOCOL.
+    items : str
+        What is embedded, in the plural; sentences that say "images" are shown with this word.
     """
 
-    def __init__(self, notebook: str, values: Mapping[str, Any]) -> None:
-        self.notebook = notebook
+    def __init__(self, notebook: str, values: Mapping[str, Any], items: str = "images") -> None:
+        self.notebook, self.items = notebook, items
         self.parameters = dict(values)
         self.folder = make_folder(paths.report())
         self.nets: list[Net] = [net(name) for name in expanded(values.get("NETS", []))]
@@ -177,8 +179,14 @@ class Session:
         """Show text, as Markdown; sentences that state a result are made from the numbers and said
         here.
         """
-        text = re.sub(r"[ \t]*\n[ \t]*", "\n", text.strip())
+        text = re.sub(r"[ \t]*\n[ \t]*", "\n", self._worded(text.strip()))
         display({"text/markdown": text, "text/plain": text})
+
+    def _worded(self, text: str) -> str:
+        """A text about what this notebook embeds."""
+        return re.sub(
+            r"\b(image)(s?)\b", lambda match: self.items.removesuffix("s") + match[2], text
+        )
 
     def result(self, **numbers: Any) -> None:
         """Hand key numbers to the summary and the tests."""
@@ -220,7 +228,7 @@ class Session:
                 "kind": verdict.kind,
                 "part": part,
                 "analogue": analogue,
-                "because": verdict.because,
+                "because": self._worded(verdict.because),
                 "notebook": self.notebook,
             }
         )
@@ -304,7 +312,7 @@ def _distinct(item: Any, items: list[Any], names: list[str]) -> str:
     return names[place] if names.count(names[place]) == 1 else f"{names[place]} ({place + 1})"
 
 
-def begin(notebook: str, namespace: Mapping[str, Any]) -> Session:
+def begin(notebook: str, namespace: Mapping[str, Any], *, items: str = "images") -> Session:
     """Check a notebook's parameters before any computation.
 
     Parameters
@@ -314,6 +322,8 @@ def begin(notebook: str, namespace: Mapping[str, Any]) -> Session:
     namespace : mapping
         The notebook's ``globals()``. Names in capitals are taken for parameters, so that a misspelt
         one that papermill injected is found.
+    items : str
+        What is embedded, in the plural.
 
     Raises
     ------
@@ -339,4 +349,5 @@ def begin(notebook: str, namespace: Mapping[str, Any]) -> Session:
     return Session(
         notebook,
         parameters.checked_all(notebook, {name: given[name] for name in known if name in given}),
+        items,
     )

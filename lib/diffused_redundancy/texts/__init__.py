@@ -1,0 +1,1 @@
+"""A second kind of representation: labelled texts, and their embeddings by a sentence encoder."""

@@ -1,0 +1,192 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Is a sentence encoder diffusely redundant, too?
+#
+# The paper is about networks that were trained on images. Does its finding hold for another kind of
+# representation? Here a *sentence encoder*, all-MiniLM-L6-v2, turns a text into 384 numbers. It has
+# six layers, and was trained on a billion pairs of sentences to put those that belong together close
+# to one another; many people use it as it is, for search. What does a random part of its 384
+# dimensions (called *neurons* on this page, as on the others) keep: of the similarity of texts, and
+# of what a linear probe can tell about them?
+#
+# This notebook needs the extra `text`, which brings the encoder: 100 MB. In a checkout:
+# `.venv/bin/python -m uv pip install -e '.[text]'`, then `./run_all.sh --preset text`.
+#
+# **Cost** of the default run on two CPU cores: COST.
+
+# %% [markdown]
+# ## Parameters
+#
+# Change them here, or from the command line: `./run_all.sh --only 10_text -p TEXTS '[kind]'`.
+
+# %% tags=["parameters"]
+TEXTS: list[str] = ["module", "library", "kind"]  # Tasks: what is asked of the texts
+SELECTIONS: list[str] = ["random", "pca", "gaussian_projection", "pca_least"]  # Ways of choosing, random among them
+SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of logistic probes and of random projections
+ORDERS: int = 100  # Random orders of neurons of CKA and of the ridge probe, SEEDS among them
+FRACTIONS: list[float] = [0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.8, 0.9, 1.0]  # Sizes of the logistic probes
+DELTAS: list[float] = [0.8, 0.9, 0.95]  # Shares of the full layer's value to be kept
+DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
+
+# %%
+import diffused_redundancy as dr
+
+session = dr.begin("10_text", globals(), items="texts")
+session.need("SELECTIONS", "random")
+
+# %% [markdown]
+# ## Texts that every environment has
+#
+# Labelled texts have to come from somewhere, and nothing is downloaded here. But the libraries of
+# this environment describe themselves: each function, class and method has a *docstring*. The texts
+# are their first paragraphs, without markup, and with the names of libraries replaced by "it". Three
+# things are asked of them:
+#
+# - `module`: which module a text is from, such as `scipy.signal` or `logging`: what it is about;
+# - `library`: which of seven libraries (Python's own is one): what it is about, and who wrote it;
+# - `kind`: whether it describes a function, a class or a method: hardly more than a way of saying
+#   things.
+#
+# Each text comes once. Classes with fewer than 40 texts are left out, and of more than 1,000 some
+# are drawn. A quarter of the texts is the test part. The texts are those of the versions that are
+# installed: with others, numbers differ a little.
+
+# %% papermill_description=texts
+from diffused_redundancy.findings import similarity
+from diffused_redundancy.texts import docstrings, encoder
+
+layers = encoder.layers(TEXTS, device=DEVICE, cache=session.cache)
+session.table(docstrings.samples_table(TEXTS), "samples")
+session.table(similarity.layers_table(layers), "layers")
+
+# %% [markdown]
+# *Constant neurons* are the same for all texts, up to rounding. The encoder has 384 dimensions and
+# does not use them all; they count as neurons here, as dead neurons do on the other pages.
+
+# %% [markdown]
+# ## How similar is a random part?
+#
+# CKA of the first $k$ neurons of a random order with all of them, on the train texts, as in
+# `01_cka`; the dotted line is its closed form.
+
+# %% papermill_description=cka
+from diffused_redundancy.findings import tables
+from diffused_redundancy.report import display, figures
+
+cka = similarity.cka_curves(layers, SELECTIONS, SEEDS, count=ORDERS)
+session.table(tables.mean_table(cka), "cka-means", show=False)
+predicted = similarity.closed_forms(layers)
+session.figure(
+    figures.curves_figure(tables.curve_panels(cka, threshold=0.9, predicted=predicted)),
+    "cka",
+    alt="CKA with the whole embedding against the number of dimensions kept, one plot per task, for "
+    "each way of choosing them.",
+)
+session.say(similarity.describe_cka(cka))
+
+# %% [markdown]
+# ## How useful is it?
+#
+# Logistic probes at fractions of the embedding, with the penalty that cross-validation on the train
+# texts chooses for the whole; and ridge probes at every size, for their finer DR. Both are described
+# in `02_probes`.
+
+# %% papermill_description=logistic
+from diffused_redundancy.findings import probing
+
+logistic = probing.probe_curves(layers, "logistic", SELECTIONS, SEEDS, FRACTIONS)
+session.table(tables.mean_table(logistic), "logistic-means", show=False)
+session.say(probing.describe_convergence(logistic))
+
+# %%
+session.figure(
+    figures.curves_figure(tables.curve_panels(logistic, threshold=0.9)),
+    "logistic",
+    alt="Test accuracy of logistic probes at fractions of the embedding, one plot per task, for "
+    "each way of choosing dimensions, with that of the whole and 90% of it.",
+)
+session.say(probing.describe_probes(logistic))
+
+# %% [markdown]
+# Guessing the largest class of the test texts is right for CHANCE.
+
+# %% [markdown]
+# ## Diffused redundancy
+#
+# $\mathrm{DR}(\delta) = 1 - k^*/d$, with $k^*$ the smallest size at which the mean over random parts
+# reaches $\delta$ times the value of the whole; for logistic probes among `FRACTIONS`. Intervals are
+# over random subsets and texts.
+
+# %% papermill_description=ridge
+ridge = probing.probe_curves(layers, "ridge", ["random"], SEEDS, count=ORDERS)
+session.table(tables.mean_table(ridge), "ridge-means", show=False)
+by_cka, by_logistic, by_ridge = (
+    tables.redundancy_table(curves, DELTAS) for curves in (cka, logistic, ridge)
+)
+for name, table in (("cka", by_cka), ("logistic", by_logistic), ("ridge", by_ridge)):
+    session.table(table.tidy, f"redundancy-{name}", show=False)
+    session.say(f"**DR of {table.measure}**")
+    session.say(display.markdown_table(table.shown()))
+session.say(probing.describe_redundancy(by_logistic))
+
+# %% [markdown]
+# ## What the numbers say
+#
+# The claims are about networks of images. What texts show is an analogue of them.
+
+# %%
+from diffused_redundancy.findings import verdicts
+
+ridge_elsewhere, fifth_elsewhere = probing.at_penalties_as_good(layers, SEEDS)
+fifth = verdicts.a_fifth_within(tables.of_selection(logistic), 0.05, elsewhere=fifth_elsewhere)
+session.verdict(1, fifth, part="texts", analogue=True)
+
+# %%
+similar = verdicts.every_subset_keeps(tables.of_selection(cka), 0.9)
+session.verdict(2, similar, part="CKA, texts", analogue=True)
+kept = verdicts.every_subset_keeps(tables.of_selection(ridge), 0.9, elsewhere=ridge_elsewhere)
+session.verdict(2, kept, part="accuracy, texts", analogue=True)
+
+# %%
+if {"pca", "pca_least"} <= set(SELECTIONS):
+    components = verdicts.components_first(logistic)
+    session.verdict(5, components, part="texts", analogue=True)
+
+# %%
+session.result(
+    **probing.results_of(ridge, logistic), **by_cka.results(), **by_logistic.results()
+)
+
+# %% [markdown]
+# ## What to take away
+#
+# TAKE AWAY
+#
+# ## Exercises
+#
+# 1. **Your own embeddings.** `dr.measure(X, y, X_test, y_test)` takes any matrix. Embed texts of
+#    yours with an encoder of yours, and measure them. Is this page's answer that of your encoder?
+# 2. **The first dimensions.** Some encoders are trained so that their *first* dimensions suffice
+#    (Matryoshka, `04_mrl`). This one is not. Do its first 77 do better than a random fifth?
+# 3. **Chance.** `kind` has three classes, `module` many. Read DR above chance instead of DR: does
+#    the order of the tasks change?
+
+# %% [markdown]
+# ## What made this page
+
+# %%
+session.show_provenance()
+session.say(encoder.describe())
+session.finish()
