@@ -24,7 +24,7 @@ def test_pairs_agree_and_outputs_are_of_this_source(preset, notebook):
     of_preset = [
         cell for cell in pair.cells if "injected-parameters" in cell.metadata.get("tags", [])
     ]
-    assert len(of_preset) == (preset != "miniature")
+    assert len(of_preset) == bool(presets.preset(preset).of(notebook))
     assert [(cell.cell_type, cell.source) for cell in pair.cells if cell not in of_preset] == [
         (cell.cell_type, cell.source) for cell in ours.cells
     ]

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from diffused_redundancy import parameters, presets
+from diffused_redundancy import presets
 from diffused_redundancy.experiment.subsamples import stratified_order
 from diffused_redundancy.measures.selections import random_order
 from diffused_redundancy.pipeline.plan import folder_name
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 COMMAND = [sys.executable, "-m", "diffused_redundancy", "run"]
 
-NOTEBOOKS = parameters.available()
+NOTEBOOKS = presets.preset("smoke").notebooks
 SEEDS = [1, 2, 3]
 """The fewest that give a verdict: one more than the preset ``smoke`` has."""
 FOLDER = folder_name("smoke", [("SEEDS", str(SEEDS))])

@@ -98,6 +98,19 @@ def test_no_verdict_from_too_little(folder, values, word, because):
         session.verdict(99, Verdict("holds", ""))
 
 
+def test_sentences_are_about_what_is_embedded(folder, capsys):
+    values = {"TEXTS": ["kind"]}
+    session = dr.begin("10_text", values, items="texts")
+    session.say("Over subsets and images, of one image; `IMAGES` and imagery stay.")
+    session.verdict(1, Verdict("holds", "95% of test images.", "holds"), analogue=True)
+    session.finish()
+    (verdict,) = json.loads((folder / "results/10_text.json").read_text())["verdicts"]
+    assert verdict["because"] == "95% of test texts."
+    said = capsys.readouterr().out
+    assert "Over subsets and texts, of one text; `IMAGES` and imagery stay." in said
+    assert "images" not in said
+
+
 def test_what_was_not_asked_is_said_once_and_is_no_verdict(folder, capsys):
     session = begin()
     nothing = Verdict(NOT_ASKED, "there are no such networks among NETS.", NOT_ASKED)

@@ -15,8 +15,8 @@ from .store import paths
 ASSETS = "{assets}"
 """In a value of a preset: the folder that ``--assets`` names."""
 
-WITH_AN_EXTRA = ("10_text",)
-"""Notebooks that need packages of an extra: presets run them only if they name them."""
+WITH_AN_EXTRA = frozenset({"10_text"})
+"""Notebooks that need the extra ``text``: presets run them only if they name them."""
 
 KEPT = {"miniature": "", "text": "", "real": "real"}
 """Folders of ``notebooks`` in which executed notebooks of a preset are kept, and read."""

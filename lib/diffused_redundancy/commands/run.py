@@ -62,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save",
         action="store_true",
-        help="keep the executed notebooks in notebooks/, for committing (default preset, and real)",
+        help="keep the executed notebooks in notebooks/, for committing (default preset, real or "
+        "text)",
     )
     parser.add_argument(
         "--dry-run",
@@ -105,8 +106,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.save and (options.preset not in KEPT or options.overrides):
         raise InputError(
-            "--save keeps notebooks as they read by default, or with --preset real: use it with no "
-            "other preset, nor with -p"
+            "--save keeps notebooks as they read by default, or with --preset real or text: use it "
+            "with no other preset, nor with -p"
         )
     for number in (signal.SIGTERM, signal.SIGHUP):  # a scheduler's stop is a stop like Ctrl-C
         signal.signal(number, signal.default_int_handler)

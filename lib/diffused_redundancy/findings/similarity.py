@@ -242,3 +242,50 @@ def results_of(curves: Curves) -> dict[str, float]:
         f"cka at 20%, {case}": float(curve.at_fraction(0.2).mean())
         for case, curve in of_selection(curves).items()
     }
+
+
+def dimensions_table(
+    layers: Mapping[str, ProbedLayer], seeds: Sequence[int], delta: float
+) -> pd.DataFrame:
+    """What DR of CKA of each layer hangs on: its participation ratio PR, the coefficient of
+    variation CV of its neurons' variances, and r = (PR / d)(1 + CV^2), beside k* and DR.
+    """
+    rows = []
+    for case, layer in layers.items():
+        found, redundancy = layer.geometry(), layer.cka("random", seeds).redundancy(delta)
+        rows.append(
+            {
+                "case": case,
+                "d": layer.d,
+                "PR": found["participation"],
+                "PR / d": found["participation"] / layer.d,
+                "1 + CV²": 1 + found["variation"],
+                "r": found["diagonal_share"],
+                "k*": redundancy.k,
+                f"DR({delta:g}) of CKA": redundancy.value,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def describe_dimensions(table: pd.DataFrame, ours: Sequence[str], theirs: Sequence[str]) -> str:
+    """A sentence on two kinds of layers, ``ours`` and ``theirs``, in that table: names of a kind,
+    each with its cases.
+    """
+    (name, *cases), (other, *others) = ours, theirs
+    first, second = (table[table["case"].isin(some)] for some in (cases, others))
+
+    def span(some: pd.DataFrame, column: str, spec: str) -> str:
+        ends = [format(value, spec) for value in (some[column].min(), some[column].max())]
+        return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+    def of(some: pd.DataFrame) -> str:
+        return (
+            f"{span(some, 'PR', '.0f')} dimensions of {span(some, 'd', '.0f')} (r of "
+            f"{span(some, 'r', '.3f')}), and it takes {span(some, 'k*', '.0f')} neurons"
+        )
+
+    return (
+        f"**What to see:** {name} fill {of(first)} to keep that share of CKA; {other} fill "
+        f"{of(second)}."
+    )

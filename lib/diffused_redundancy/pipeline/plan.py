@@ -15,6 +15,7 @@ from ..errors import unknown
 from ..nets.names import expanded
 from ..nets.networks import PENULTIMATE, STAGES
 from ..store import sha256_of
+from ..texts.extra import check_encoder
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def plan(
     chosen = presets.preset(preset)
     notebooks = list(only) or list(chosen.notebooks)
     declared = {name: parameters.declared(name) for name in notebooks}
+    if not presets.WITH_AN_EXTRA.isdisjoint(notebooks):
+        check_encoder()
     known = {key for of_notebook in declared.values() for key in of_notebook}
     for key, _ in overrides:
         if key not in known:

