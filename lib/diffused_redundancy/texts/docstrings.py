@@ -114,9 +114,9 @@ class TextTask:
 
 
 LABELS: dict[str, tuple[str, Callable[[Text], str]]] = {
-    "module": ("Module it is from", lambda one: one.module),
-    "library": ("Library it is from", lambda one: one.library),
-    "kind": ("Function, class or method", lambda one: one.kind),
+    "module": ("Module of origin", lambda one: one.module),
+    "library": ("Library of origin", lambda one: one.library),
+    "kind": ("Kind of thing", lambda one: one.kind),
 }
 """Titles and labels of tasks, by name."""
 

