@@ -62,8 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save",
         action="store_true",
-        help="keep the executed notebooks in notebooks/, for committing (default preset, real or "
-        "text)",
+        help="keep the executed notebooks in notebooks/, for committing",
     )
     parser.add_argument(
         "--dry-run",
@@ -106,8 +105,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.save and (options.preset not in KEPT or options.overrides):
         raise InputError(
-            "--save keeps notebooks as they read by default, or with --preset real or text: use it "
-            "with no other preset, nor with -p"
+            "--save keeps notebooks as they read by default, or with --preset "
+            f"{', '.join(list(KEPT)[1:])}: use it with no other preset, nor with -p"
         )
     for number in (signal.SIGTERM, signal.SIGHUP):  # a scheduler's stop is a stop like Ctrl-C
         signal.signal(number, signal.default_int_handler)

@@ -29,13 +29,15 @@ SMALLER = {
     "cifar": "miniature",
     "pocket": "miniature",
     "real": "miniature",
+    "real-augmented": "real",
+    "text": "miniature",
     "miniature": "smoke",
 }
 """The next smaller preset, for the page of a failure."""
 
 
-README_FIGURE = {"02_probes": "logistic"}
-"""The figure of a notebook that the README shows."""
+README_FIGURE = {("miniature", "02_probes"): "logistic", ("real", "02_probes"): "logistic"}
+"""The figures that the README shows, by preset and notebook."""
 
 
 def peak_memory() -> float:
@@ -151,7 +153,7 @@ def save_pair(notebook: str, folder: Path, assets: Path | None = None) -> Path:
     """
     script, name = source(notebook), folder.name
     kept = script.parent / KEPT[name]
-    kept.mkdir(exist_ok=True)
+    kept.mkdir(parents=True, exist_ok=True)
     text = (folder / f"{notebook}.ipynb").read_text(encoding="utf-8")
     if assets is not None:
         text = text.replace(str(assets), ASSETS)
@@ -162,12 +164,11 @@ def save_pair(notebook: str, folder: Path, assets: Path | None = None) -> Path:
     pair = kept / f"{notebook}.ipynb"
     with atomic_path(pair) as temporary:
         nbformat.write(done, temporary)
-    if notebook in README_FIGURE:
+    figure = README_FIGURE.get((name, notebook))
+    if figure is not None:
         from PIL import Image
 
-        image = Image.open(
-            folder / "figures" / f"{notebook}-{README_FIGURE[notebook]}.png"
-        ).convert("RGB")
+        image = Image.open(folder / "figures" / f"{notebook}-{figure}.png").convert("RGB")
         with atomic_path(script.parent / "images" / f"{name}.png") as temporary:
             image.quantize(192).save(temporary, format="PNG", optimize=True)
     return pair
