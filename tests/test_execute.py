@@ -96,7 +96,7 @@ def test_a_notebook_its_page_and_its_pair(tmp_path, notebooks, monkeypatch):
     page = (tmp_path / "miniature" / "09_works.html").read_text()
     assert '<div class="table"><table>' in page and "[4, 5]" in page and "<math" in page
     assert 'href="../index.html"' in page and "Preset miniature; " in page
-    monkeypatch.setitem(executing.README_FIGURE, "09_works", "curves")
+    monkeypatch.setitem(executing.README_FIGURE, ("miniature", "09_works"), "curves")
     pair = nbformat.read(save_pair("09_works", tmp_path / "miniature"), as_version=4)
     assert pair.metadata["diffused_redundancy"]["source_sha256"] == sha256_of(script)
     assert [cell["id"] for cell in pair.cells][:2] == ["09-000", "09-001"]

@@ -66,10 +66,19 @@ def titles(given: Sequence[str]) -> list[str]:
 
 
 def labels(given: Sequence[str]) -> list[str]:
-    """Short names for figures, all different: tags; with the file's name where a tag comes from
-    several, and its place in the list if that is the same too.
+    """Short names for figures, all different: architectures, if no two networks share one; else
+    tags, with the file's name where a tag comes from several, and its place in the list if that is
+    the same too.
+
+    >>> labels(["resnet50.pqf_large", "resnet18.kill_the_bits_small"])
+    ['resnet50', 'resnet18']
+    >>> labels(["resnet50.tv_in1k", "resnet50.a1_in1k"])
+    ['resnet50.tv_in1k', 'resnet50.a1_in1k']
     """
     tags = [name.partition("@")[0] for name in given]
+    architectures = [tag.partition(".")[0] for tag in tags]
+    if len(set(architectures)) == len(given) > 1:
+        return architectures
     files = [Path(name.partition("@")[2]).stem for name in given]
     with_files = [
         f"{tag} ({file})" if file and tags.count(tag) > 1 else tag
@@ -87,7 +96,7 @@ def short_labels(given: Sequence[str]) -> list[str]:
     >>> short_labels(["miniature_resnet.standard_s1", "miniature_resnet.mrl_s1"])
     ['standard_s1', 'mrl_s1']
     >>> short_labels(["resnet50.pqf_large", "resnet18.pqf_small"])
-    ['resnet50.pqf_large', 'resnet18.pqf_small']
+    ['resnet50', 'resnet18']
     """
     tags = [name.partition("@")[0] for name in given]
     short = [tag.partition(".")[2] or tag for tag in tags]
