@@ -118,7 +118,7 @@ def test_the_reference_adversarial_networks_and_leaders_are_drawn_in_colour(loss
         "a2": "standard",
         "b1": "adversarial L2 0.5",
         "b2": "adversarial L2 0.5",
-        "w.wide": "w.wide",
+        "w.wide": "w",
     }
     ((title, trades, gain, kept),) = pareto.trade_panels(measurements, fronts, coloured)
     assert title == "ONE" and [trade.look for trade in trades] == [0, 0, 1, 1, None, 2]

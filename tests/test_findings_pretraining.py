@@ -77,7 +77,7 @@ def test_verdicts_on_one_loss_look_at_its_groups_and_one_measure_only(losses):
     )
     assert noted.because.endswith(pretraining.GOVERN) and "largely govern" in noted.because
     missing = verdict("DeCov")
-    assert missing.word == "undecided"
+    assert missing.word == "not asked"
     assert missing.because.startswith("DeCov against standard training") and "no such" in (
         missing.because
     )
@@ -155,7 +155,7 @@ def test_few_networks_of_one_width_each_have_no_power():
     assert verdict.word == "no power" and "no order of 4 networks" in verdict.because
     alone = grouped(measurements.nets[:1], "width")
     trends = pretraining.width_trends(measurements, alone, 0.9)
-    assert pretraining.verdict_on_width(trends, "accuracy", 0.9).word == "undecided"
+    assert pretraining.verdict_on_width(trends, "accuracy", 0.9).word == "not asked"
 
 
 def plain_shares(values: np.ndarray) -> list[float]:
