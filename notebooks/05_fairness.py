@@ -269,6 +269,17 @@ session.verdict(10, stricter, part="our stricter question: beyond a common shift
 session.result(**fairness.results_of(spread, agreements, cells))
 
 # %% [markdown]
+# ## Look for yourself
+#
+# Beside the report of this notebook stands a page on which networks, tasks, ways of choosing and
+# sizes can be tried out, without a kernel: neurons go dark, and accuracy, similarity, the worst class
+# and the memory of the features follow. (On the page the worst class is the one with the least mean
+# accuracy over the draws.)
+
+# %%
+session.explorer(measurements)
+
+# %% [markdown]
 # ## What to take away
 
 # %%

@@ -251,7 +251,7 @@ def test_classes_of_one_image_cannot_be_halved():
     measurements, hits = all_of(measured(net("a"), task(labels=LETTERS), images=1))
     chosen, table = lost_classes.lost_most(measurements, hits, measurements.nets[0], 0.5)
     assert chosen == [] and table.empty
-    assert "too few images" in lost_classes.describe_lost(chosen)
+    assert "too few classes, or images" in lost_classes.describe_lost(chosen)
     assert lost_classes.shown_lost(table).empty
 
 
@@ -372,3 +372,18 @@ def test_nothing_is_said_where_no_size_suffices(alike):
     assert "No size measured" in lost_classes.describe_agreements(
         lost_classes.agreements(none, hits, 0.9, ["random"])
     )
+
+
+def test_few_classes_are_neither_ranked_nor_picked():
+    """Of five classes, the five that lose most are all of them, and their ranks are chance."""
+    where = task(labels="abcde")
+    measurements, hits = all_of(
+        *(measured(net(name), where, seed=i) for i, name in enumerate("xy"))
+    )
+    first = measurements.nets[0]
+    assert lost_classes.lost_most(measurements, hits, first, 0.5)[0] == []
+    assert lost_classes.associations(measurements, hits, first, 0.5) == {}
+    assert lost_classes.agreements(measurements, hits, 0.5, ["random"]) == []
+    twelve, twelve_hits = one_task()
+    (one,), _ = lost_classes.lost_most(twelve, twelve_hits, twelve.nets[0], 0.5)
+    assert one.most == 4  # a third of twelve

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from . import parameters
 from .errors import InputError, unknown
+from .experiment.measurements import Measurements
 from .experiment.probed_layer import ProbedLayer
 from .findings.claims import CLAIMS, NOT_ASKED, Verdict
 from .measures.features import Features
@@ -168,6 +169,20 @@ class Session:
         )
         if show:
             self.say(markdown_table(table))
+
+    def explorer(self, measurements: Measurements) -> None:
+        """Write ``explorer.html``, where networks, tasks and sizes are looked up without a kernel,
+        and link to it.
+        """
+        from .findings.explorer import explorer_data, explorer_rows
+        from .report.explorer import explorer_page
+
+        data = explorer_data(measurements, self.parameters["SEEDS"][0])
+        write_text(self.folder / "explorer.html", explorer_page(data, explorer_rows(data)))
+        self.say(
+            "**Explore:** [choose a network, a task and a number of neurons](explorer.html), and "
+            f"see what is left ({len(data['cases'])} curves; a page beside this report)."
+        )
 
     def _place(self, kind: str, name: str) -> Path:
         """The path of a figure or table of this notebook, which :meth:`finish` keeps."""

@@ -137,8 +137,8 @@ def shown_spectrum(table: pd.DataFrame) -> pd.DataFrame:
 
 def scale_table(structures: Sequence[Structure], delta: float) -> pd.DataFrame:
     """How every network differs from the first one: in DR of CKA, as the layers are and with
-    standardized neurons, and by what factors of scale (1 + CV^2) and dimensions (PR), PR also with
-    standardized neurons. One row a network and task, with intervals.
+    standardized neurons, and by what factors of scale (1 + CV^2) and dimensions (PR/d), PR/d also
+    with standardized neurons. One row a network and task, with intervals.
     """
     rows = []
     for first, *others in _tasks(structures):
@@ -172,8 +172,8 @@ def shown_scale(table: pd.DataFrame, delta: float) -> pd.DataFrame:
             f"DR({delta:g})": _of(row, "DR", "+.3f"),
             f"DR({delta:g}), standardized": _of(row, "DR_standardized", "+.3f"),
             "factor of 1 + CV²": _of(row, "scale", ".2f"),
-            "factor of PR": _of(row, "PR", ".2f"),
-            "factor of PR, standardized": _of(row, "PR_standardized", ".2f"),
+            "factor of PR/d": _of(row, "PR", ".2f"),
+            "factor of PR/d, standardized": _of(row, "PR_standardized", ".2f"),
         }
         for _, row in _farthest(table).iterrows()
     ]
@@ -205,7 +205,7 @@ def describe_scale(structures: Sequence[Structure], table: pd.DataFrame, delta: 
     return (
         f"**What to see:** {net} differs most from {first}: {how}. With standardized neurons the "
         f"largest difference is {_of(most, 'DR_standardized', '+.3f', most['task'])}.\n\n"
-        f"Its scale multiplies r by {_range(rows['scale'], '.2f')}. Its PR is "
+        f"Its scale multiplies r by {_range(rows['scale'], '.2f')}. Its PR/d is "
         f"{_range(rows['PR'], '.2f')} times that of {first} as the layers are, "
         f"{_range(rows['PR_standardized'], '.2f')} times with standardized neurons."
     )

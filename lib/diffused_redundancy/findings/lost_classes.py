@@ -26,6 +26,11 @@ from ..tasks import Task
 from .figure_data import Point, Series
 from .phrases import first_listed
 
+FEWEST_CLASSES = 8
+"""Of a task in which classes are ranked, or some of them picked: of five, the five that lose most
+are all of them.
+"""
+
 LEVEL = 0.05
 """Of the tests, over all classes of a task together."""
 
@@ -55,6 +60,11 @@ def where_sufficient(
         k = sufficient_size(measurement, delta)
         if k is not None:
             yield measurement, hits_of(hits, measurement), k
+
+
+def too_few(hits: Hits) -> bool:
+    """Whether so few classes have images that ranks of them say nothing."""
+    return bool((hits.counts > 0).sum() < FEWEST_CLASSES)
 
 
 def losses(hits: Hits, k: int, images: np.ndarray | None = None) -> np.ndarray:
@@ -123,6 +133,7 @@ def associations(
     return {
         measurement.task.title: margin_association(found, k)
         for measurement, found, k in where_sufficient(measurements, hits, net, delta)
+        if not too_few(found)
     }
 
 
@@ -167,7 +178,10 @@ def describe_losses(
             f"more than a common shift of margins predicts{found}"
         )
     if not sentences:
-        return "No size measured keeps the share of accuracy that is asked for."
+        return (
+            f"No size measured keeps the share of accuracy that is asked for on a task of "
+            f"{FEWEST_CLASSES} classes or more."
+        )
     return f"**What to see:** {'. '.join(sentences)}.".replace(". on ", ". On ")
 
 
@@ -223,11 +237,11 @@ def lost_most(
     for measurement, found, k in where_sufficient(measurements, hits, net, delta):
         halves = found.halves
         by_half = [losses(found, k, half).mean(0) for half in halves]
-        if any(np.isnan(values[found.counts > 0]).any() for values in by_half):
+        if too_few(found) or any(np.isnan(values[found.counts > 0]).any() for values in by_half):
             continue
         lists = [
             np.argsort(-np.nan_to_num(values, nan=-9), kind="stable")[
-                : min(most, int((found.counts > 0).sum()))
+                : min(most, int((found.counts > 0).sum()) // 3)
             ]
             for values in by_half
         ]
@@ -305,7 +319,9 @@ def describe_lost(chosen: Sequence[Chosen]) -> str:
             f"{100 * one.mean:.0f}"
         )
     if not sentences:
-        return "There are too few images of a class to choose on one half and look at the other."
+        return (
+            "There are too few classes, or images of a class, to choose on one half of the images."
+        )
     return f"**What to see:** {'; '.join(sentences)}."
 
 
@@ -369,6 +385,8 @@ def agreements(
                 if k is None:
                     continue
                 one = hits_of(hits, measurement, selection)
+                if too_few(one):
+                    continue
                 lost = losses(one, k)
                 lost = lost[:, ~np.isnan(lost).any(0)]
                 names.append(label if selection == "random" else f"{label}, {selection}")
@@ -442,7 +460,10 @@ def describe_agreements(agreements: Sequence[Agreement]) -> str:
             f"common shift of margins{across}"
         )
     if not sentences:
-        return "No size measured keeps the share of accuracy that is asked for, with several seeds."
+        return (
+            "No size measured keeps the share of accuracy that is asked for, with several seeds, "
+            f"on a task of {FEWEST_CLASSES} classes or more."
+        )
     return (
         f"**What to see:** rank correlation of the classes' losses. {'; '.join(sentences)}. 1 "
         "means the same order of classes every time."

@@ -19,6 +19,9 @@ from ..tasks import Task
 from .phrases import listed
 from .tables import Curves, RedundancyTable, mean_in_words, of_selection
 
+CLAIMED = "resnet50.a1_in1k"
+"""The network of claim 1; other weights of its architecture show an analogue."""
+
 
 def probe_curves(
     layers: Mapping[str, ProbedLayer],
@@ -86,14 +89,14 @@ def describe_probes(curves: Curves) -> str:
 def as_claimed(
     curves: Mapping[str, Curve], cases: Mapping[str, tuple[Net, Task]]
 ) -> tuple[dict[str, Curve], dict[str, Curve]]:
-    """The curves of what claim 1 is about, a ResNet50 on CIFAR10, and those of other networks and
-    tasks; ``cases`` says what each case is.
+    """The curves of what claim 1 is about, the paper's ResNet50 on CIFAR10, and those of other
+    networks and tasks; ``cases`` says what each case is.
     """
     claimed: dict[str, Curve] = {}
     others: dict[str, Curve] = {}
     for case, curve in curves.items():
         net, task = cases[case]
-        about = net.name.startswith("resnet50") and task.name.partition(":")[0] == "cifar10"
+        about = net.name == CLAIMED and task.name.partition(":")[0] == "cifar10"
         (claimed if about else others)[case] = curve
     return claimed, others
 
