@@ -377,7 +377,8 @@ def test_nothing_is_said_where_no_size_suffices(alike):
 def test_few_classes_are_neither_ranked_nor_picked():
     """Of five classes, the five that lose most are all of them, and their ranks are chance."""
     where = task(labels="abcde")
-    measurements, hits = all_of(
+    pairs = (measured(net(name), where, seed=i) for i, name in enumerate("xy"))
+    measurements, hits = all_of(*pairs)
         *(measured(net(name), where, seed=i) for i, name in enumerate("xy"))
     )
     first = measurements.nets[0]
