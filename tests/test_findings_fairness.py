@@ -379,8 +379,6 @@ def test_few_classes_are_neither_ranked_nor_picked():
     where = task(labels="abcde")
     pairs = (measured(net(name), where, seed=i) for i, name in enumerate("xy"))
     measurements, hits = all_of(*pairs)
-        *(measured(net(name), where, seed=i) for i, name in enumerate("xy"))
-    )
     first = measurements.nets[0]
     assert lost_classes.lost_most(measurements, hits, first, 0.5)[0] == []
     assert lost_classes.associations(measurements, hits, first, 0.5) == {}
