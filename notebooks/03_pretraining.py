@@ -419,7 +419,9 @@ wider = pretraining.width_trends(measurements, by_width, delta, width_bands)
 session.table(
     penalties.group_bands_table(width_bands, session.tasks), "penalty-bands-width", show=False
 )
-session.table(comparisons.trends_table(wider, "doubling"), "trends-width")
+session.table(
+    comparisons.trends_table(wider, "doubling"), "trends-width", show=len(by_width.groups) > 1
+)
 
 # %% [markdown]
 # ## Beside the paper

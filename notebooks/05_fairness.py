@@ -63,7 +63,8 @@ session.need("SELECTIONS", "random")
 # mean three things. Each has one number, chosen so that the mean accuracy is the measured one.
 #
 # - **Same share of accuracy**: $a_c \cdot q$. It ignores ceilings: when all scores fall a little, a
-#   class that was far ahead loses nothing, and a hard one loses much.
+#   class that was far ahead loses nothing, and a hard one loses much. (The $a_c$ have the chance of
+#   few images in them already, and drawing images adds it again: it expects a little too much.)
 # - **Same shift of logits**: $\operatorname{logit} a_c - t$. The whole layer's accuracies are known
 #   from a few images only, and that of a class without a miss has no logit. So they are drawn from
 #   their posterior in a model in which the logits of classes are normally distributed.

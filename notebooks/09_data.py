@@ -119,8 +119,9 @@ session.table(data_size.data_table(samples, every), "by-images", show=False)
 #
 # The table has the change of the share, in points, with its 95% interval; a star marks the clear
 # ones. Intervals cover what bars do, and hold all tasks of a row together (Bonferroni). *More* with
-# all images means: with few images the layer looks *less* redundant. The last row is no change with
-# images: it compares the two logistic probes, both with a quarter of the images, on the same draws.
+# all images means: with few images the layer looks *less* redundant. The second table is no change
+# with images: it has what the chosen penalty does to the share of logistic probes, less that of one
+# penalty, both with a quarter of the images, on the same draws.
 
 # %%
 changes = data_size.effects(samples, delta)
@@ -128,6 +129,8 @@ session.table(data_size.effects_table(changes), "effects", show=False)
 if changes:
     session.table(data_size.shown_effects(changes), "effects-shown")
 session.say(data_size.describe_effects(changes))
+if not (by_penalty := data_size.shown_penalty(changes)).empty:
+    session.table(by_penalty, "penalty-shown")
 session.say(data_size.describe_penalty(changes))
 session.say(data_size.describe_redundancy(changes))
 
@@ -213,7 +216,7 @@ session.result(**data_size.results_of(every))
 # - Near chance a plain share says little: it comes to 1 as the full layer comes to guessing. Take
 #   both accuracies above chance.
 # - A penalty is part of the measurement. Fewer images ask for a stronger one, which may weigh
-#   differently on a part and on the whole: the last row of the table is what that does.
+#   differently on a part and on the whole: the table of penalties is what that does.
 # - An interval of an extrapolation takes the law for granted. The range over laws, and checks with
 #   the images at hand, say more than a narrow interval of one law.
 #

@@ -192,7 +192,11 @@ def test_what_the_choice_of_a_penalty_does():
     assert data_size.describe_penalty(effects).endswith("a fifth keeps: clearly less on Digits.")
     assert "less" not in data_size.describe_effects(effects)  # that is of images
     assert data_size.describe_penalty({}).endswith("is not known.")
-    assert data_size.shown_effects(effects)["probe"].tolist()[-1] == data_size.PENALTY
+    assert data_size.PENALTY not in set(data_size.shown_effects(effects)["probe"])
+    ends = [f"{100 * value:+z.2f}" for value in (one.size, one.low, one.high)]
+    shown = data_size.shown_penalty(effects)
+    assert shown.to_dict("records") == [{"Digits": f"{ends[0]} ({ends[1]} to {ends[2]}) *"}]
+    assert data_size.shown_penalty({}).empty
 
 
 def test_intervals_are_wider_for_more_cases(samples):

@@ -259,7 +259,7 @@ class Session:
         """Show which claims could not be asked of these networks, if any, unless they were said."""
         if self._not_asked:
             listed = "; ".join(
-                f"claim {claim} ({', '.join(parts)})" if any(parts) else f"claim {claim}"
+                f"claim {claim} ({'; '.join(parts)})" if any(parts) else f"claim {claim}"
                 for claim, parts in self._not_asked.items()
             )
             self._not_asked.clear()

@@ -167,8 +167,8 @@ def fronts_table(fronts: Sequence[Front]) -> pd.DataFrame:
 def describe_leaders(
     measurements: Measurements, fronts: Sequence[Front], narrow: Sequence[Front], width: int
 ) -> str:
-    """Two sentences: whose points the fronts are made of, over all networks and over those of one
-    ``width`` (``narrow``).
+    """Two sentences: whose points the fronts are made of, over all networks and, where there are
+    several, over those of one ``width`` (``narrow``).
     """
 
     def leaders(some: Sequence[Front]) -> str:
@@ -180,9 +180,12 @@ def describe_leaders(
             ]
         )
 
+    first = f"The network with most points on a front is {leaders(fronts)}."
+    if sum(net.d == width for net in measurements.nets) < 2:
+        return first
     return (
-        f"The network with most points on a front is {leaders(fronts)}. As shares favour wide "
-        f"layers, take those of {width} neurons alone: then it is {leaders(narrow)}."
+        f"{first} As shares favour wide layers, take those of {width} neurons alone: then it is "
+        f"{leaders(narrow)}."
     )
 
 
