@@ -44,7 +44,7 @@ LEVEL = 0.05
 """How often a check is missed if the law holds, and the level of the test whether it does."""
 
 MANY_CURVES = 40
-"""With fewer, a law that fails twice as many of them as it may goes unnoticed more often than not."""
+"""With fewer, a law that fails twice as many as it may goes unnoticed more often than not."""
 
 MEASURED = "measured, all images"
 """The group of the figure of forecasts that they are compared with."""
