@@ -278,7 +278,7 @@ session.result(**fairness.results_of(spread, agreements, cells))
 # accuracy over the draws.)
 
 # %%
-session.explorer(measurements)
+session.explorer(measurements, hits)
 
 # %% [markdown]
 # ## What to take away

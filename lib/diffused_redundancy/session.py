@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from . import parameters
 from .errors import InputError, unknown
-from .experiment.measurements import Measurements
+from .experiment.measurements import AllHits, Measurements
 from .experiment.probed_layer import ProbedLayer
 from .findings.claims import CLAIMS, NOT_ASKED, Verdict
 from .measures.features import Features
@@ -170,14 +170,14 @@ class Session:
         if show:
             self.say(markdown_table(table))
 
-    def explorer(self, measurements: Measurements) -> None:
+    def explorer(self, measurements: Measurements, hits: AllHits) -> None:
         """Write ``explorer.html``, where networks, tasks and sizes are looked up without a kernel,
         and link to it.
         """
         from .findings.explorer import explorer_data, explorer_rows
         from .report.explorer import explorer_page
 
-        data = explorer_data(measurements, self.parameters["SEEDS"][0])
+        data = explorer_data(measurements, hits, self.parameters["SEEDS"][0])
         write_text(self.folder / "explorer.html", explorer_page(data, explorer_rows(data)))
         self.say(
             "**Explore:** [choose a network, a task and a number of neurons](explorer.html), and "

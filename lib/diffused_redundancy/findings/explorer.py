@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..experiment.measurements import Measurement, Measurements
+from ..experiment.measurements import AllHits, Measurement, Measurements
 from ..measures.curves import Curve, size_of
+from ..measures.hits import Hits
 from ..measures.selections import SELECTIONS, random_order
 
 SIZES = 60
@@ -33,13 +34,15 @@ def sizes_shown(d: int, most: int = SIZES) -> list[int]:
     return sorted({*spread, *(size_of(share, d) for share in IN_TABLE)})
 
 
-def explorer_data(measurements: Measurements, seed: int) -> dict[str, Any]:
+def explorer_data(measurements: Measurements, hits: AllHits, seed: int) -> dict[str, Any]:
     """Everything that the page needs, as JSON values: means over the seeds of a selection.
 
     Parameters
     ----------
     measurements : Measurements
-        With accuracy by class at every size; see :func:`.measured_all`.
+    hits : mapping
+        Right guesses by network, task and selection, for accuracy by class; where there are none,
+        the worst class is not known.
     seed : int
         Of the order of neurons that is shown; numbers are means over all seeds.
 
@@ -50,7 +53,12 @@ def explorer_data(measurements: Measurements, seed: int) -> dict[str, Any]:
         the neurons of each width in the order of the seed.
     """
     cases = [
-        _case(one, measurements.label(one.net), selection)
+        _case(
+            one,
+            measurements.label(one.net),
+            selection,
+            hits.get((one.net.name, one.task.name, selection)),
+        )
         for one in measurements.all
         for selection in one.accuracy
     ]
@@ -67,10 +75,10 @@ def explorer_data(measurements: Measurements, seed: int) -> dict[str, Any]:
     }
 
 
-def _case(one: Measurement, net: str, selection: str) -> dict[str, Any]:
+def _case(one: Measurement, net: str, selection: str, hits: Hits | None) -> dict[str, Any]:
     accuracy, cka = one.curve("accuracy", selection), one.curve("cka", selection)
     sizes = [k for k in sizes_shown(one.d) if k <= accuracy.sizes[-1]]
-    worst, classes = _worst(accuracy, sizes)
+    worst, classes = ([], []) if hits is None else _worst(hits, sizes)
     return {
         "net": net,
         "task": one.task.title,
@@ -92,13 +100,9 @@ def _at(curve: Curve, values: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
     return values[np.searchsorted(curve.sizes, sizes)]
 
 
-def _worst(curve: Curve, sizes: Sequence[int]) -> tuple[list[float], list[int]]:
-    """The least accuracy of a class at each size, mean over seeds, and the class; empty where
-    accuracy by class is not known.
-    """
-    if curve.per_class is None:
-        return [], []
-    by_class = _at(curve, curve.per_class.mean(0), sizes)
+def _worst(hits: Hits, sizes: Sequence[int]) -> tuple[list[float], list[int]]:
+    """The least accuracy of a class at each size, mean over seeds, and the class."""
+    by_class = hits.by_class[:, np.asarray(sizes) - 1].mean(0)
     lowest = np.nanargmin(by_class, axis=1)
     return _rounded(by_class[np.arange(len(sizes)), lowest]), lowest.tolist()
 

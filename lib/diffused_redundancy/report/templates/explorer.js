@@ -86,8 +86,8 @@
       element("line", { x1: left, x2: right, y1: bottom, y2: bottom }),
       element("line", { class: "bar", x1: left, x2: right, y1: y(0.9), y2: y(0.9) }),
       ...[0, 0.5, 0.9, 1].map((value) => element("text", { x: left - 8, y: y(value) + (value === 0.9 ? 12 : 4), "text-anchor": "end" }, value)),
-      ...ticks.map((k) => element("text", { x: x(k), y: bottom + 20, "text-anchor": "middle" }, k)),
-      element("text", { x: (left + right) / 2, y: bottom + 40, "text-anchor": "middle" }, "number kept"),
+      ...ticks.map((k) => element("text", { x: x(k), y: bottom + 24, "text-anchor": k === one.d ? "end" : "middle" }, k)),
+      element("text", { x: (left + right) / 2, y: bottom + 44, "text-anchor": "middle" }, "number kept"),
       element("path", { class: "cka", d: path(one.cka) }),
       element("path", { class: "accuracy", d: path(one.accuracy.map((value) => value / one.full)) }),
       element("line", { class: "here", x1: x(one.sizes[place]), x2: x(one.sizes[place]), y1: top, y2: bottom }));
