@@ -277,7 +277,7 @@ session.say(beside.describe_beside(cells))
 # penalties apart, and a case would come out otherwise at another of them, it is left open.
 
 # %%
-from diffused_redundancy.findings import verdicts
+from diffused_redundancy.findings import answers, verdicts
 from diffused_redundancy.findings.claims import CONTROLS
 
 cases = {session.title(net, task): (net, task) for net, task, _ in session.layers()}
@@ -299,7 +299,7 @@ if others:
         )
     )
     session.verdict(1, told[-1], analogue=True)
-session.answer(probing.answer(told, {**claimed, **others}, unit=session.unit))
+session.answer(answers.useful(told, {**claimed, **others}, session.unit))
 
 # %%
 kept = verdicts.every_subset_keeps(

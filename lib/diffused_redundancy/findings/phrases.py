@@ -36,8 +36,13 @@ def yes_or_no(outcomes: Sequence[Outcome], unit: str = "tasks", most: int = 4) -
     >>> yes_or_no([Outcome("digits", True), Outcome("letters", None), Outcome("style", False)])
     'Yes for digits; no for style; open for letters'
     """
+    words = {True: "yes", False: "no", None: "open"}
+    answers = {one.passed for one in outcomes}
+    if len(outcomes) > 1 and len(answers) == 1:
+        whole = {True: "Yes, for all", False: "No, for none of", None: "Open, for all"}
+        return f"{whole[answers.pop()]} {len(outcomes)} {unit}"
     parts = []
-    for word, passed in (("yes", True), ("no", False), ("open", None)):
+    for passed, word in words.items():
         cases = [spoken(one.case) for one in outcomes if one.passed is passed]
         if cases and len(outcomes) > most:
             parts.append(f"{word} for {len(cases)} of {len(outcomes)} {unit}")

@@ -16,8 +16,7 @@ from ..measures.selections import orders
 from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
-from .claims import Verdict
-from .phrases import listed, spoken, yes_or_no
+from .phrases import listed
 from .tables import Curves, RedundancyTable, mean_in_words, of_selection
 
 
@@ -193,49 +192,6 @@ def describe_redundancy(table: RedundancyTable) -> str:
     return (
         f"**What to see:** the share of neurons that can be dropped while {table.delta:.0%} of "
         f"{table.measure} is kept, with 95% intervals: {listed(sentences)}."
-    )
-
-
-def answer(
-    told: Sequence[Verdict], curves: Mapping[str, Curve], *, unit: str = "tasks", fraction: float = 0.2
-) -> str:
-    """For which cases a random fifth is about as useful as the whole layer, with what it keeps where
-    that is least among those for which it is, and among the rest.
-
-    Parameters
-    ----------
-    told : sequence of Verdict
-        On claim 1, of all cases together.
-    curves : mapping from a case to Curve
-        Of random neurons.
-    unit : str
-        What the cases are.
-    fraction : float
-        Of the layer.
-    """
-    outcomes = [one for verdict in told for one in verdict.outcomes]
-    if not outcomes:
-        return "This run cannot say: it has no case in which a fifth of the layer was measured."
-    sizes = {(size_of(fraction, curves[one.case].d), curves[one.case].d) for one in outcomes}
-    of = f" ({' of '.join(map(str, *sizes))})" if len(sizes) == 1 else ""
-    least = []
-    for passed in (True, False):
-        shares = {
-            one.case: curves[one.case].kept(size_of(fraction, curves[one.case].d))
-            for one in outcomes
-            if bool(one.passed) is passed
-        }
-        if shares:
-            case = min(shares, key=lambda one: shares[one][0])
-            share, low, high = shares[case]
-            ends = f" ({low:.1%} to {high:.1%})" if low == low else ""
-            there = ", the least of these" if len(shares) > 1 else ""
-            least.append((f"{share:.1%}{ends}", f" on {spoken(case)}{there}"))
-    (first, where), *others = least
-    rest = "".join(f"{',' if 'least' in where else ''} and {one}{place}" for one, place in others)
-    return (
-        f"{yes_or_no(outcomes, unit)}. A random fifth of the neurons{of} keeps {first} of the whole "
-        f"layer's accuracy{where}{rest}."
     )
 
 
