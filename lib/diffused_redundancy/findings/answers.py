@@ -117,15 +117,16 @@ def governed(shares: pd.DataFrame, delta: float) -> str:
             if row["least"] == row["least"]
             else ""
         )
-        words = [
-            f"the tasks explain {row['task']:.1%}",
-            f"the networks {row['network']:.1%}{without}",
-        ]
-        parts.append(f"for {row['DR of']}, {' and '.join(words)}")
+        parts.append(
+            f"for {row['DR of']} the tasks explain {row['task']:.1%} and the networks "
+            f"{row['network']:.1%}{without}"
+        )
         more.add(row["task"] >= row["network"])
-    lead = {(True,): "The task more than the network.", (False,): "The network more than the task."}
+    lead = "The tasks explain more." if more == {True} else "The networks explain more."
+    if len(more) > 1:
+        lead = "Network or task: that depends on the measure."
     return (
-        f"{lead.get(tuple(more), 'Network or task: that depends on the measure.')} Of the variance of "
+        f"{lead} Of the variance of "
         f"DR({delta:g}) among {rows['networks'].iloc[0]} networks of one width that differ in loss "
         f"and seed, {'; '.join(parts)}."
     )
@@ -170,8 +171,8 @@ def who_pays(chosen: Sequence[Chosen], delta: float) -> str:
         else "It is open whether some classes pay more than others"
     )
     return (
-        f"{lead}. Where {delta:.0%} of the mean accuracy is kept, the {worst.most} classes that lose "
-        f"most lose {100 * worst.loss:.0f} points ({100 * worst.low:.0f} to "
+        f"{lead}. Where {delta:.0%} of the mean accuracy is kept, the {worst.most} classes that "
+        f"lose most lose {100 * worst.loss:.0f} points ({100 * worst.low:.0f} to "
         f"{100 * worst.high:.0f}) on {worst.task}; all classes lose {100 * worst.mean:.0f} in the "
         "mean."
     )

@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 MARK = "diffused_redundancy"
-"""Where the metadata of an output say what it is: its ``role`` (answer, hero, figure, table, verdict
-or parameters), and the ``files`` that hold it. Pages are arranged by these.
+"""Where the metadata of an output say what it is: its ``role`` (answer, hero, figure, table,
+verdict or parameters), and the ``files`` that hold it. Pages are arranged by these.
 """
 
 
