@@ -257,12 +257,13 @@ class Session:
         doubt = self._doubt()
         if doubt and verdict.kind != "undecided":
             because = f"{doubt}. What there is says: {verdict.word}. {verdict.because}"
-            verdict = Verdict("undecided", because)
+            verdict = Verdict("undecided", because, outcomes=verdict.outcomes, unit=verdict.unit)
         self._verdicts.append(
             {
                 "claim": claim,
                 "verdict": verdict.word,
                 "kind": verdict.kind,
+                "tally": verdict.tally,
                 "part": part,
                 "analogue": analogue,
                 "because": self._worded(verdict.because),

@@ -40,8 +40,8 @@ def similar(told: Verdict, curves: Mapping[str, Curve], share: float, unit: str 
     found = {case: curve.redundancy(share) for case, curve in curves.items()}
     reached = {case: one for case, one in found.items() if one.k is not None}
     text = (
-        f"{yes_or_no(told.outcomes, unit)}, if that means a CKA of at least {share:g} for every "
-        "random part from half of the layer on."
+        f"{yes_or_no(told.outcomes, unit)}, if similar means that every random part from half of "
+        f"the layer on has a CKA of at least {share:g} with the whole."
     )
     if not reached:
         return text
@@ -56,10 +56,10 @@ def similar(told: Verdict, curves: Mapping[str, Curve], share: float, unit: str 
 
 
 def _needed(one: Redundancy) -> str:
-    """The neurons needed, with their interval, of all of them."""
+    """The neurons needed, of all of them, with their interval."""
     ends = [round(one.d * (1 - end)) for end in (one.high, one.low)] if one.has_interval else []
     interval = f" ({ends[0]} to {ends[1]})" if ends else ""
-    return f"{one.k}{interval} of {one.d} neurons"
+    return f"{one.k} of {one.d} neurons{interval}"
 
 
 def useful(told: Sequence[Verdict], curves: Mapping[str, Curve], unit: str = "tasks") -> str:
@@ -121,14 +121,18 @@ def governed(shares: pd.DataFrame, delta: float) -> str:
             f"for {row['DR of']} the tasks explain {row['task']:.1%} and the networks "
             f"{row['network']:.1%}{without}"
         )
-        more.add(row["task"] >= row["network"])
-    lead = "The tasks explain more." if more == {True} else "The networks explain more."
-    if len(more) > 1:
-        lead = "Network or task: that depends on the measure."
+        ends = [row[name] for name in ("network", "least", "most") if row[name] == row[name]]
+        more.add(
+            "task" if row["task"] > max(ends) else "network" if row["task"] < min(ends) else "open"
+        )
+    lead = {
+        ("task",): "The task more than the network.",
+        ("network",): "The network more than the task.",
+        ("network", "task"): "The network or the task: that depends on the measure.",
+    }.get(tuple(sorted(more)), "Whether the network or the task matters more is open.")
     return (
-        f"{lead} Of the variance of "
-        f"DR({delta:g}) among {rows['networks'].iloc[0]} networks of one width that differ in loss "
-        f"and seed, {'; '.join(parts)}."
+        f"{lead} Of the variance of DR({delta:g}) among {rows['networks'].iloc[0]} networks of one "
+        f"width that differ in loss and seed, {'; '.join(parts)}."
     )
 
 

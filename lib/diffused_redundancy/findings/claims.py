@@ -102,13 +102,32 @@ class Outcome:
 @dataclass(frozen=True)
 class Verdict:
     """A verdict in a few words, the numbers it follows from, its kind, of :data:`KINDS` or
-    :data:`NOT_ASKED`, and the outcomes of its cases where it was judged by them.
+    :data:`NOT_ASKED`, and the outcomes of its cases where it was judged by them, with what one of
+    them is called, in the plural.
     """
 
     word: str
     because: str
     kind: str = "undecided"
     outcomes: tuple[Outcome, ...] = ()
+    unit: str = ""
+
+    @property
+    def tally(self) -> str:
+        """On how many cases it holds, and what the controls say; empty where it was not judged by
+        cases.
+
+        >>> judge([Outcome("digits", True), Outcome("style", False, counted=False)], "").tally
+        '1 of 1 tasks; not on style'
+        """
+        counted = [one for one in self.outcomes if one.counted] or list(self.outcomes)
+        beside = [one.case for one in self.outcomes if one not in counted and not one.passed]
+        if not counted:
+            return ""
+        held = sum(bool(one.passed) for one in counted)
+        return f"{held} of {len(counted)} {self.unit}" + (
+            f"; not on {', '.join(beside)}" if beside else ""
+        )
 
 
 def judge(outcomes: Sequence[Outcome], because: str, unit: str = "tasks") -> Verdict:
@@ -141,18 +160,20 @@ def judge(outcomes: Sequence[Outcome], because: str, unit: str = "tasks") -> Ver
     told = [one.passed for one in outcomes]
     if not any(one is not None for one in told):
         powerless = bool(outcomes) and not any(one.power for one in outcomes)
-        return Verdict("no power" if powerless else "undecided", because, outcomes=cases)
+        return Verdict("no power" if powerless else "undecided", because, outcomes=cases, unit=unit)
     if all(told):
-        return Verdict("holds", because, "holds", cases)
+        return Verdict("holds", because, "holds", cases, unit)
     if all(one is False for one in told):
-        return Verdict("does not hold", because, "not", cases)
+        return Verdict("does not hold", because, "not", cases, unit)
     held, failed = told.count(True), told.count(False)
     if held + failed < len(told):
         open_ = [one.case for one in outcomes if one.passed is None]
         because += f" Undecided: {', '.join(open_)}."
     if not held:
-        return Verdict(f"does not hold on {failed} of {len(told)} {unit}", because, "not", cases)
+        return Verdict(
+            f"does not hold on {failed} of {len(told)} {unit}", because, "not", cases, unit
+        )
     word = f"holds on {held} of {len(told)} {unit}"
     if failed and held + failed < len(told):
         word += f", does not on {failed}"
-    return Verdict(word, because, "part", cases)
+    return Verdict(word, because, "part", cases, unit)

@@ -19,7 +19,7 @@ from .. import presets
 from ..findings.claims import CLAIMS
 from ..report.display import MARK
 from ..report.html import page, rendered
-from ..report.notebook_page import ICONS
+from ..report.notebook_page import ICONS, verdict_row
 from ..store import paths, write_text
 
 SOURCES = {"P": "said in the paper", "S": "said in a summary of the paper", "C": "our question"}
@@ -122,7 +122,9 @@ def _encoded(path: Path, width: int, colours: int) -> str:
     packed = io.BytesIO()
     image = Image.open(path).convert("RGB")
     if image.width > width:
-        image = image.resize((width, round(image.height * width / image.width)), Image.LANCZOS)
+        image = image.resize(
+            (width, round(image.height * width / image.width)), Image.Resampling.LANCZOS
+        )
     image.quantize(colours).save(packed, format="PNG", optimize=True)
     return base64.b64encode(packed.getvalue()).decode()
 
@@ -131,7 +133,7 @@ def claim_row(claim: int, verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What the verdicts on all parts of a claim come to, in a line: their own word if there is one,
     that of all if they are of one kind, and else *mixed*, with how many there are of each.
     """
-    parts = [{**one, "icon": ICONS[one["kind"]]} for one in verdicts]
+    parts = [verdict_row(one) for one in verdicts]
     kinds = Counter(one["kind"] for one in parts)
     kind = next(iter(kinds)) if len(kinds) == 1 else "part"
     words = {"holds": "hold", "part": "in part", "not": "do not", "undecided": "open"}
@@ -146,7 +148,7 @@ def claim_row(claim: int, verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "kind": kind,
         "icon": ICONS[kind],
         "verdict": parts[0]["verdict"] if len(parts) == 1 else word,
-        "count": f"{len(parts)} parts: {', '.join(counts)}" if len(kinds) > 1 else "",
+        "note": f"{len(parts)} parts: {', '.join(counts)}" if len(parts) > 1 else parts[0]["note"],
         "parts": parts,
     }
 
@@ -154,11 +156,12 @@ def claim_row(claim: int, verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
 @dataclass(frozen=True)
 class KeptReal:
     """What is kept executed of real networks: the PNG of the figure of logistic probes in base64,
-    what it shows, the answer, and values beside the paper's.
+    what it shows, the sentence below it, the answer, and values beside the paper's.
     """
 
     png: str
     alt: str
+    said: str
     answer: str
     beside: list[list[str]]
 
@@ -169,7 +172,7 @@ def kept_real() -> KeptReal | None:
     if not path.is_file():
         return None
     outputs = [output for cell in _load(path)["cells"] for output in cell.get("outputs", [])]
-    png = alt = answer = ""
+    png = alt = said = answer = ""
     beside: list[list[str]] = []
     for place, output in enumerate(outputs):
         shown = output.get("metadata", {}).get("image/png", {}).get("alt", "")
@@ -181,11 +184,11 @@ def kept_real() -> KeptReal | None:
             png = "".join(output["data"]["image/png"]).replace("\n", "")
             alt = shown
             following = outputs[place + 1]["data"] if place + 1 < len(outputs) else {}
-            answer = "".join(following.get("text/markdown", "")).removeprefix("**What to see:** ")
+            said = "".join(following.get("text/markdown", "")).removeprefix("**What to see:** ")
         elif text.startswith("| value | paper |"):
             rows = [line.strip("| ").split(" | ") for line in text.splitlines()[2:]]
             beside += [[*row[:3], row[4]] for row in rows]
-    return KeptReal(png, alt, answer[:1].upper() + answer[1:], beside) if png else None
+    return KeptReal(png, alt, said[:1].upper() + said[1:], answer, beside) if png else None
 
 
 def beside_paper(folder: Path) -> list[list[str]]:

@@ -83,17 +83,25 @@ def arranged(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         shown.metadata["tags"] = ["lifted"]
         top.append(shown)
     if verdicts:
-        strip = rendered("verdicts.html.j2", rows=[_row(one) for one in verdicts])
+        strip = rendered("verdicts.html.j2", rows=[verdict_row(one) for one in verdicts])
         top.append(new_raw_cell(strip, metadata={"raw_mimetype": "text/html"}))
     top.append(new_markdown_cell(f"## How it was measured\n\n{rest.strip()}"))
     notebook.cells = [*top, *notebook.cells[1:]]
     return _with_parameters_once(notebook)
 
 
-def _row(verdict: dict[str, Any]) -> dict[str, Any]:
-    """A verdict as the strip shows it."""
-    claim = CLAIMS[verdict["claim"]]
-    return {**verdict, "icon": ICONS[verdict["kind"]], "short": claim.short, "text": claim.text}
+def verdict_row(verdict: dict[str, Any]) -> dict[str, Any]:
+    """A verdict as a strip shows it: with its sign, its claim in short, and on how many cases it
+    holds, unless its words say that.
+    """
+    tally = verdict.get("tally", "")
+    said = any(sign.isdigit() for sign in verdict["verdict"])
+    return {
+        **verdict,
+        "icon": ICONS[verdict["kind"]],
+        "short": CLAIMS[verdict["claim"]].short,
+        "note": "" if said else tally,
+    }
 
 
 def _outputs(notebook: nbformat.NotebookNode) -> list[tuple[Any, Any]]:
