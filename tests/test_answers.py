@@ -35,8 +35,16 @@ def test_yes_or_no(passed, text):
     assert yes_or_no([Outcome(case, one) for case, one in passed.items()]) == text
 
 
+def test_controls_are_named_as_such():
+    told = [Outcome("a", True), Outcome("b", False, counted=False)]
+    assert yes_or_no(told) == "Yes for a; no for b (which these networks were trained to ignore)"
+
+
 def test_useful():
-    curves = {name: curve("logistic_accuracy", share) for name, share in zip("abc", (1, 0.97, 0.6))}
+    curves = {
+        name: curve("logistic_accuracy", share)
+        for name, share in zip("abc", (1, 0.97, 0.6), strict=True)
+    }
     told = judge([Outcome("a", True), Outcome("b", True), Outcome("c", False)], "")
     text = answers.useful([told], curves)
     assert text.startswith("Yes for a and b; no for c. A random fifth of the neurons (2 of 10) ")
@@ -81,8 +89,10 @@ def test_nested():
     holds, fails = Verdict("holds", "", "holds"), Verdict("does not hold", "", "not")
     open_, absent = Verdict("undecided", ""), Verdict(NOT_ASKED, "", NOT_ASKED)
     text = answers.nested({"CKA": holds, "x": holds}, {"accuracy": open_, "CKA": fails})
-    assert "still diffusely redundant holds by CKA and x." in text
-    assert "is open (undecided) by accuracy; does not hold by CKA." in text
+    assert "still diffusely redundant: yes by CKA and x." in text
+    assert text.endswith("of other losses: open by accuracy; no by CKA.")
+    some = Verdict("holds on 1 of 3 tasks", "", "part")
+    assert "by CKA that holds on 1 of 3 tasks." in answers.nested({"CKA": some}, {})
     assert answers.nested({"CKA": absent}, {}).startswith("This run cannot say")
 
 
@@ -168,7 +178,7 @@ def test_few_images():
         ("b", "ridge probes", "DR"): change(0.4, "lower"),
     }
     text = explained.few_images(changes)
-    assert text.startswith("Yes, clearly in 1 of 2 cases (tasks and probes). From a quarter")
+    assert text.startswith("Clearly so in 1 of 2 cases (tasks and probes). From a quarter")
     assert text.endswith("on b, with logistic probes: by +3.0 points (+2.0 to +4.0).")
     changes["b", explained.CHOSEN, "share"] = change(-0.03, "lower")
     text = explained.few_images(changes)

@@ -49,7 +49,7 @@ def test_index(out):
     assert page.index('class="strip"') < page.index('class="cards"') < page.index("python 3.11")
     assert 'href="miniature/02_probes.html#verdict-3"' in page
     assert "failed: ValueError: &lt;no&gt;" in page
-    assert page.count("data:image/png") == 2 and "2 parts: 1 hold, 1 do not" in page
+    assert page.count("data:image/png") == 2 and "2 parts: 1 yes, 1 no" in page
     thumbnail = re.search(r'<li><img alt="" src="data:image/png;base64,([^"]+)"', page)
     assert thumbnail and len(thumbnail[1]) < 40_000
 

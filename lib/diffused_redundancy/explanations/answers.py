@@ -67,7 +67,7 @@ def few_images(changes: Mapping[Key, Change]) -> str:
     up, down = (sum(one.outcome == word for one in shares.values()) for word in ("higher", "lower"))
     (case, probe), most = max(shares.items(), key=lambda pair: abs(pair[1].size))
     lead = (
-        f"Yes, clearly in {up} of {len(shares)} cases (tasks and probes)"
+        f"Clearly so in {up} of {len(shares)} cases (tasks and probes)"
         if up
         else f"Not clearly in any of {len(shares)} cases (tasks and probes)"
     )

@@ -139,10 +139,10 @@ def governed(shares: pd.DataFrame, delta: float) -> str:
 def nested(left: Mapping[str, Verdict], less: Mapping[str, Verdict]) -> str:
     """Whether nested layers are still redundant, and less so than others, by measure."""
     sentences = [
-        f"That {what} {found}."
+        f"{what}: {found}."
         for what, verdicts in (
-            ("nested (MRL) layers are still diffusely redundant", left),
-            ("they are less so than layers of other losses", less),
+            ("Nested (MRL) layers are still diffusely redundant", left),
+            ("They are less so than layers of other losses", less),
         )
         if (found := _by_word(verdicts))
     ]
@@ -150,13 +150,18 @@ def nested(left: Mapping[str, Verdict], less: Mapping[str, Verdict]) -> str:
 
 
 def _by_word(verdicts: Mapping[str, Verdict]) -> str:
-    """What verdicts say, those of one word together: ``holds by CKA; is undecided by accuracy``."""
+    """Yes and no by measure: ``yes by CKA; by accuracy, that holds on 1 of 3 tasks``."""
     by_word: dict[str, list[str]] = {}
     for measure, one in verdicts.items():
         if one.kind != NOT_ASKED:
-            word = one.word if one.word.startswith(("holds", "does")) else f"is open ({one.word})"
-            by_word.setdefault(word, []).append(measure)
-    return "; ".join(f"{word} by {listed(measures)}" for word, measures in by_word.items())
+            by_word.setdefault(one.word, []).append(measure)
+    short = {"holds": "yes", "does not hold": "no", "undecided": "open", "no power": "open"}
+    return "; ".join(
+        f"{short[word]} by {listed(measures)}"
+        if word in short
+        else f"by {listed(measures)} that {word}"
+        for word, measures in sorted(by_word.items(), key=lambda pair: pair[0] not in short)
+    )
 
 
 def who_pays(chosen: Sequence[Chosen], delta: float) -> str:

@@ -43,7 +43,11 @@ def yes_or_no(outcomes: Sequence[Outcome], unit: str = "tasks", most: int = 4) -
         return f"{whole[answers.pop()]} {len(outcomes)} {unit}"
     parts = []
     for passed, word in words.items():
-        cases = [spoken(one.case) for one in outcomes if one.passed is passed]
+        cases = [
+            spoken(one.case) + " (which these networks were trained to ignore)" * (not one.counted)
+            for one in outcomes
+            if one.passed is passed
+        ]
         if cases and len(outcomes) > most:
             parts.append(f"{word} for {len(cases)} of {len(outcomes)} {unit}")
         elif cases:

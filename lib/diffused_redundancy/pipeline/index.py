@@ -18,8 +18,8 @@ import pandas as pd
 from .. import presets
 from ..findings.claims import CLAIMS
 from ..report.display import MARK
-from ..report.html import page, rendered
-from ..report.notebook_page import ICONS, verdict_row
+from ..report.html import markdown, page, rendered
+from ..report.notebook_page import ICONS, lead_first, verdict_row
 from ..store import paths, write_text
 
 SOURCES = {"P": "said in the paper", "S": "said in a summary of the paper", "C": "our question"}
@@ -136,7 +136,7 @@ def claim_row(claim: int, verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     parts = [verdict_row(one) for one in verdicts]
     kinds = Counter(one["kind"] for one in parts)
     kind = next(iter(kinds)) if len(kinds) == 1 else "part"
-    words = {"holds": "hold", "part": "in part", "not": "do not", "undecided": "open"}
+    words = {"holds": "yes", "part": "in part", "not": "no", "undecided": "open"}
     counts = [f"{kinds[one]} {word}" for one, word in words.items() if kinds[one]]
     word = ALL_TO_SAY[kind] if len(kinds) == 1 else "mixed"
     return {
@@ -214,12 +214,14 @@ def write_index(out: Path) -> Path:
         key=lambda folder: (ORDER.get(folder.name, 5), folder.name),
     )
     shown = [preset for preset in map(_preset_reports, folders) if preset.reports]
+    headline = next((preset for preset in shown if preset.answer), None)
     real = kept_real()
     beside = [row for folder in folders for row in beside_paper(folder)]
     body = rendered(
         "index.html.j2",
         presets=shown,
-        headline=next((preset for preset in shown if preset.answer), None),
+        headline=headline,
+        answer=markdown(lead_first(headline.answer)) if headline else "",
         real=real,
         beside=beside + (real.beside if real else []),
     )

@@ -57,8 +57,19 @@ def notebook_body(notebook: nbformat.NotebookNode) -> str:
     config.HTMLExporter.exclude_output_prompt = True
     exporter = HTMLExporter(config=config)
     exporter.register_filter("markdown2html", markdown)
+    exporter.register_filter("lead_first", lead_first)
     body, _ = exporter.from_notebook_node(notebook)
     return body
+
+
+def lead_first(answer: str) -> str:
+    """An answer as a notebook shows it, in Markdown, with its first sentence in bold.
+
+    >>> lead_first("**Answer.** Yes. By 0.5.")
+    '**Yes.** By 0.5.'
+    """
+    first, stop, rest = answer.removeprefix("**Answer.** ").partition(". ")
+    return f"**{first}.** {rest}" if stop else f"**{first}**"
 
 
 def arranged(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
