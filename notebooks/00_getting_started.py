@@ -24,7 +24,7 @@
 # %% [markdown]
 # ## Parameters
 #
-# Change them here, or from the command line: `./run_all.sh --only 00_getting_started -p SEEDS
+# Change them in the notebook, or from the command line: `./run_all.sh --only 00_getting_started -p SEEDS
 # '[1, 2, 3]'`.
 
 # %% tags=["parameters"]
@@ -89,6 +89,7 @@ session.figure(
     "cka",
     alt="CKA between random columns and the whole matrix against the number of columns kept, with "
     "the curve that the closed form predicts from one number.",
+    hero=True,
 )
 
 # %% [markdown]
@@ -121,6 +122,7 @@ session.figure(
 )
 
 # %%
+session.answer(f"{result.describe(0.9)} {labelled.describe(0.9)}")
 session.result(
     **{
         "DR(0.9) of cka": result.redundancy(0.9).value,

@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # How similar is a random part of a layer to the whole?
+# # Is a random part of a layer similar to the whole?
 #
 # A pre-trained network turns an image into a vector, one number per neuron of its penultimate
 # layer. The paper "Diffused Redundancy in Pre-trained Representations" (Nanda and others, NeurIPS
@@ -27,7 +27,7 @@
 # %% [markdown]
 # ## Parameters
 #
-# Change them here, or from the command line: `./run_all.sh --only 01_cka -p SEEDS '[1, 2, 3]'`.
+# Change them in the notebook, or from the command line: `./run_all.sh --only 01_cka -p SEEDS '[1, 2, 3]'`.
 
 # %% tags=["parameters"]
 NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: names, timm tags, or TAG@PATH
@@ -111,6 +111,7 @@ session.figure(
     alt="CKA between a subset and the whole layer against the number of neurons or directions "
     "kept, one plot per task, for each way of choosing them, with the closed form laid over the "
     "curve of random neurons.",
+    hero=True,
 )
 session.say(similarity.describe_cka(curves))
 
@@ -250,7 +251,7 @@ session.say(display.markdown_table(beside.by_network(beside.not_comparable(reaso
 # ## What the numbers say
 
 # %%
-from diffused_redundancy.findings import verdicts
+from diffused_redundancy.findings import answers, verdicts
 
 if random:
     for some, part in (
@@ -259,6 +260,8 @@ if random:
     ):
         kept = verdicts.every_subset_keeps(some, 0.9, "similarity", unit=session.unit)
         session.verdict(2, kept, part=part)
+        if some is random:
+            session.answer(answers.similar(kept, random, 0.9, session.unit))
 
 # %%
 session.result(**similarity.results_of(curves), **redundancy.results())

@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # How useful is a random part of a layer?
+# # Is a random fifth of a layer as useful as the whole?
 #
 # Notebook `01_cka` asks whether a random subset of a layer's neurons is *similar* to the whole.
 # Here we ask whether it is as *useful*: a linear probe is trained on the subset for a task the
@@ -30,7 +30,7 @@
 # %% [markdown]
 # ## Parameters
 #
-# Change them here, or from the command line: `./run_all.sh --only 02_probes -p TASKS '[digits]'`.
+# Change them in the notebook, or from the command line: `./run_all.sh --only 02_probes -p TASKS '[digits]'`.
 
 # %% tags=["parameters"]
 NETS: list[str] = ["miniature_resnet.standard_s1"]  # Networks: names, timm tags, or TAG@PATH
@@ -126,6 +126,7 @@ session.figure(
     "logistic",
     alt="Test accuracy of logistic probes at fractions of the layer, one plot per task, for "
     "each way of choosing neurons or directions, with the full layer's accuracy and 90% of it.",
+    hero=True,
 )
 session.say(probing.describe_probes(logistic))
 
@@ -276,7 +277,7 @@ session.say(beside.describe_beside(cells))
 # penalties apart, and a case would come out otherwise at another of them, it is left open.
 
 # %%
-from diffused_redundancy.findings import verdicts
+from diffused_redundancy.findings import answers, verdicts
 from diffused_redundancy.findings.claims import CONTROLS
 
 cases = {session.title(net, task): (net, task) for net, task, _ in session.layers()}
@@ -285,14 +286,20 @@ ridge_elsewhere, fifth_elsewhere = probing.at_penalties_as_good(layers, SEEDS)
 
 # %%
 claimed, others = probing.as_claimed(tables.of_selection(logistic), cases)
+told = []
 if claimed:
-    told = verdicts.a_fifth_within(claimed, 0.05, elsewhere=fifth_elsewhere, unit=session.unit)
-    session.verdict(1, told, analogue=False)
-if others:
-    told = verdicts.a_fifth_within(
-        others, 0.05, controls=controls, elsewhere=fifth_elsewhere, unit=session.unit
+    told.append(
+        verdicts.a_fifth_within(claimed, 0.05, elsewhere=fifth_elsewhere, unit=session.unit)
     )
-    session.verdict(1, told, analogue=True)
+    session.verdict(1, told[-1], analogue=False)
+if others:
+    told.append(
+        verdicts.a_fifth_within(
+            others, 0.05, controls=controls, elsewhere=fifth_elsewhere, unit=session.unit
+        )
+    )
+    session.verdict(1, told[-1], analogue=True)
+session.answer(answers.useful(told, {**claimed, **others}, session.unit))
 
 # %%
 kept = verdicts.every_subset_keeps(

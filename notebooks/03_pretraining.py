@@ -29,7 +29,7 @@
 # %% [markdown]
 # ## Parameters
 #
-# Change them here, or from the command line: `./run_all.sh --only 03_pretraining -p TASKS
+# Change them in the notebook, or from the command line: `./run_all.sh --only 03_pretraining -p TASKS
 # '[digits]'`. The first network is the reference that others are compared with. Names may hold `*`:
 # `miniature_resnet.dropout_*` is every network trained with dropout.
 
@@ -457,6 +457,7 @@ session.figure(
     "tasks",
     alt="Diffused redundancy of accuracy by task: one row per task, one point per network with "
     "its interval, on one axis.",
+    hero=True,
 )
 
 # %%
@@ -585,8 +586,9 @@ session.say(prediction.describe_gains(told))
 # ## What the numbers say
 
 # %%
-from diffused_redundancy.findings import verdicts
+from diffused_redundancy.findings import answers, verdicts
 
+session.answer(answers.governed(variance, delta))
 by_net = grouping.curves_by_net(measurements, "accuracy")
 session.verdict(3, verdicts.tasks_differ(by_net, delta, f"{PROBE} accuracy"))
 for measure, name in COMPARED.items():

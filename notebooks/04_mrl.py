@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # Structured redundancy: nested layers
+# # Is a layer that was trained for structured redundancy diffusely redundant, too?
 #
 # Redundancy can be trained for. *Matryoshka representation learning* (MRL) puts a head on the first
 # 8 features, another on the first 16, and so on up to the whole layer, and trains all of them at
@@ -28,7 +28,7 @@
 # %% [markdown]
 # ## Parameters
 #
-# Change them here, or from the command line: `./run_all.sh --only 04_mrl -p TASKS '[digits]'`.
+# Change them in the notebook, or from the command line: `./run_all.sh --only 04_mrl -p TASKS '[digits]'`.
 
 # %% tags=["parameters"]
 NETS: list[str] = ["*t.mrl_*", "miniature_resnet.standard_s?", "*t.adversarial_l2_0.25_s?", "*t.ff_*"]  # Networks, known by their loss
@@ -170,6 +170,7 @@ for measure, name in COMPARED.items():
         f"redundancy-{measure}",
         alt=f"Diffused redundancy of {name} of random neurons, by loss, one plot per task, one "
         "point per network.",
+        hero=measure == "cka",
     )
     session.say(pretraining.describe_groups(measurements, by_loss, measure, delta))
 session.say(comparisons.describe_power(measurements, by_loss, delta))
@@ -277,18 +278,21 @@ session.say(display.markdown_table(beside.by_network(cells)))
 # ## What the numbers say
 
 # %%
-for measure in ("cka", "standardized_cka"):
-    session.verdict(
-        7,
-        matryoshka.still_redundant(measurements, measure, delta),
-        part=f"diffused redundancy is left, {COMPARED[measure]}",
-    )
-for measure, name in COMPARED.items():
-    session.verdict(
-        7,
-        matryoshka.less_than_others(differences, measure, delta),
-        part=f"less than with other losses, {name}",
-    )
+from diffused_redundancy.findings import answers
+
+left = {
+    COMPARED[measure]: matryoshka.still_redundant(measurements, measure, delta)
+    for measure in ("cka", "standardized_cka")
+}
+less = {
+    name: matryoshka.less_than_others(differences, measure, delta)
+    for measure, name in COMPARED.items()
+}
+session.answer(answers.nested(left, less))
+for name, told in left.items():
+    session.verdict(7, told, part=f"diffused redundancy is left, {name}")
+for name, told in less.items():
+    session.verdict(7, told, part=f"less than with other losses, {name}")
 session.result(**grouping.results_of(measurements, delta))
 
 # %% [markdown]

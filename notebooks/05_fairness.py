@@ -26,7 +26,7 @@
 # %% [markdown]
 # ## Parameters
 #
-# Change them here, or from the command line: `./run_all.sh --only 05_fairness -p TASKS
+# Change them in the notebook, or from the command line: `./run_all.sh --only 05_fairness -p TASKS
 # '[armenian]'`.
 
 # %% tags=["parameters"]
@@ -106,6 +106,7 @@ session.figure(
     "worst",
     alt="Mean accuracy over classes, accuracy of the worst tenth of the classes and of the worst "
     "class, against the number of random neurons kept, one plot per task, for the first network.",
+    hero=True,
 )
 session.say(fairness.describe_worst(measurements, hits, network, delta))
 
@@ -264,6 +265,9 @@ session.say(display.markdown_table(beside.by_network(printed_cells)))
 # ## What the numbers say
 
 # %%
+from diffused_redundancy.findings import answers
+
+session.answer(answers.who_pays(chosen, delta))
 session.verdict(10, fairness.classes_differ(cells, agreements, delta))
 stricter = fairness.beyond_a_shift(cells, delta)
 session.verdict(10, stricter, part="our stricter question: beyond a common shift")

@@ -27,7 +27,7 @@
 # %% [markdown]
 # ## Parameters
 #
-# Change them here, or from the command line: `./run_all.sh --only 06_layers -p TASKS '[digits]'`.
+# Change them in the notebook, or from the command line: `./run_all.sh --only 06_layers -p TASKS '[digits]'`.
 # `LAYERS` may be `stages`, which stands for the end of every stage of each network, or names of
 # submodules.
 
@@ -93,6 +93,7 @@ session.figure(
     alt="Diffused redundancy of CKA after every stage, one column per task, one line per network: "
     "in the first row as the stages are, in the second with as many random neurons of each as the "
     "narrowest stage has, in the third with these neurons standardized.",
+    hero=True,
 )
 session.say(depth.describe_similarity(depths, delta))
 
@@ -124,6 +125,11 @@ session.say(depth.describe_use(depths, delta))
 # %% [markdown]
 # The neurons needed, $k^*$, are those that keep the share $\delta$ of **that** layer's accuracy, so
 # layers of different accuracy are held to different bars.
+
+# %%
+from diffused_redundancy.findings import answers
+
+session.answer(answers.in_depth(depths, delta))
 
 # %% [markdown]
 # ## Beside the paper

@@ -27,7 +27,7 @@
 # %% [markdown]
 # ## Parameters
 #
-# Change them here, or from the command line: `./run_all.sh --only 07_structure -p TASKS '[digits]'`.
+# Change them in the notebook, or from the command line: `./run_all.sh --only 07_structure -p TASKS '[digits]'`.
 
 # %% tags=["parameters"]
 NETS: list[str] = ["miniature_resnet.standard_s1", "miniature_resnet.mrl_s1", "miniature_resnet.mrl_e_s1", "miniature_resnet.extended_s1", "miniature_resnet.decov_1e-2_s1", "miniature_resnet.standard_s2", "miniature_resnet.mrl_s2"]  # Networks; the first is what others are compared with; parts are of the first two, and later ones that are other seeds of these are only a yardstick of them
@@ -95,6 +95,7 @@ session.figure(
     "scale",
     alt="Diffused redundancy of CKA of random neurons, one row per network and one plot per task: "
     "of neurons as they are, and of standardized neurons.",
+    hero=True,
 )
 
 # %% [markdown]
@@ -310,6 +311,9 @@ session.say(structure.describe_basis(bases, means, delta))
 # these networks and tasks.
 
 # %%
+from diffused_redundancy.explanations import answers
+
+session.answer(answers.made_of(causes))
 session.result(**structure.results_of(structures, delta))
 
 # %% [markdown]

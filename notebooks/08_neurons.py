@@ -26,7 +26,7 @@
 # %% [markdown]
 # ## Parameters
 #
-# Change them here, or from the command line: `./run_all.sh --only 08_neurons -p TASKS '[digits]'`.
+# Change them in the notebook, or from the command line: `./run_all.sh --only 08_neurons -p TASKS '[digits]'`.
 # Figures and sentences are on the first network unless they say otherwise; the others say whether
 # what is found there holds for networks of its kind.
 
@@ -112,6 +112,7 @@ session.figure(
     alt="CKA on held-out images and test accuracy of each way of choosing neurons or directions, "
     "less the mean of random orders, against the number kept: a row of plots for each task, with "
     "bands over random orders.",
+    hero=True,
 )
 
 # %% [markdown]
@@ -351,6 +352,9 @@ session.table(harm_at, "removals-penalties", show=False)
 session.say(single_neurons.describe_penalties(harm_at))
 
 # %%
+from diffused_redundancy.explanations import answers
+
+session.answer(answers.choosing(means))
 session.result(**chosen_orders.results_of(gains), **single_neurons.results_of(neurons))
 
 # %% [markdown]

@@ -28,7 +28,7 @@
 # %% [markdown]
 # ## Parameters
 #
-# Change them here, or from the command line: `./run_all.sh --only 09_data -p TASKS '[digits]'`.
+# Change them in the notebook, or from the command line: `./run_all.sh --only 09_data -p TASKS '[digits]'`.
 # `TARGET` is the number of train images to extrapolate to; by default that of the paper.
 
 # %% tags=["parameters"]
@@ -111,6 +111,7 @@ if curves:
         alt="The share of the full layer's accuracy that a random fifth of the neurons keeps, and "
         "diffused redundancy, against the number of train images, one column per task, one line "
         "per kind of probe.",
+        hero=True,
     )
 session.table(data_size.data_table(samples, every), "by-images", show=False)
 
@@ -199,6 +200,9 @@ session.say(data_size.describe_forecasts(forecasts))
 # verdict is given. Above chance, 95% asks for more than the paper does.
 
 # %%
+from diffused_redundancy.explanations import answers
+
+session.answer(answers.few_images(changes))
 session.say(data_size.describe_claim(curves, forecasts))
 session.table(data_size.claim_table(changes, curves, forecasts), "claim-shown")
 session.result(**data_size.results_of(every))

@@ -30,7 +30,7 @@
 # %% [markdown]
 # ## Parameters
 #
-# Change them here, or from the command line: `./run_all.sh --only 10_text -p TEXTS '[kind]'`.
+# Change them in the notebook, or from the command line: `./run_all.sh --only 10_text -p TEXTS '[kind]'`.
 
 # %% tags=["parameters"]
 TEXTS: list[str] = ["module", "library", "kind"]  # Tasks: what is asked of the texts
@@ -150,6 +150,7 @@ session.figure(
     "logistic",
     alt="Test accuracy of logistic probes at fractions of the embedding, one plot per task, for "
     "each way of choosing dimensions, with that of the whole and 90% of it.",
+    hero=True,
 )
 session.say(probing.describe_probes(logistic))
 
@@ -185,10 +186,11 @@ session.say(probing.describe_redundancy(by_logistic))
 # ones, and with these fewer neurons suffice.
 
 # %%
-from diffused_redundancy.findings import verdicts
+from diffused_redundancy.findings import answers, verdicts
 
 ridge_elsewhere, fifth_elsewhere = probing.at_penalties_as_good(layers, SEEDS)
 fifth = verdicts.a_fifth_within(tables.of_selection(logistic), 0.05, elsewhere=fifth_elsewhere)
+session.answer(answers.useful([fifth], tables.of_selection(logistic)))
 session.verdict(1, fifth, part="texts", analogue=True)
 
 # %%

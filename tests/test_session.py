@@ -12,6 +12,7 @@ import pytest
 from diffused_redundancy import parameters
 from diffused_redundancy.findings.claims import NOT_ASKED, Verdict
 from diffused_redundancy.report import provenance
+from diffused_redundancy.report.display import MARK
 from diffused_redundancy.session import Session
 from diffused_redundancy.store import paths
 from matplotlib.figure import Figure
@@ -98,6 +99,33 @@ def test_no_verdict_from_too_little(folder, values, word, because):
         session.verdict(99, Verdict("holds", ""))
 
 
+@pytest.mark.parametrize(
+    "values, start",
+    [({}, "Yes."), ({"SEEDS": [1, 2]}, "No answer yet. A verdict needs at least 3")],
+)
+def test_the_answer_and_its_figure_are_marked_and_kept(folder, monkeypatch, values, start):
+    shown = []
+    monkeypatch.setattr("diffused_redundancy.session.display", lambda *one: shown.append(one[1]))
+    session = begin(**values)
+    session.table(pd.DataFrame({"k": [1]}), "curves", show=False)
+    figure = Figure()
+    figure.subplots()
+    session.figure(figure, "one", alt="A line.")
+    session.figure(figure, "curves", alt="A line.", hero=True)
+    session.say("no table")
+    session.table(pd.DataFrame({"k": [1]}), "sizes")
+    session.answer("Yes.")
+    session.finish()
+    marks = [metadata[MARK] for metadata in shown if MARK in metadata]
+    assert [one["role"] for one in marks] == ["figure", "hero", "table", "answer"]
+    files = ["figures/01_cka-one.svg", "figures/01_cka-one.png", "tables/01_cka-curves.csv"]
+    assert marks[0]["files"] == files  # the table was kept for the first figure alone
+    assert marks[2]["files"] == ["tables/01_cka-sizes.csv"]
+    assert all((folder / name).is_file() for one in marks[:3] for name in one["files"])
+    kept = json.loads((folder / "results/01_cka.json").read_text())
+    assert kept["answer"].startswith(start) and kept["hero"] == "curves"
+
+
 def test_sentences_are_about_what_is_embedded(folder, capsys):
     values = {"TEXTS": ["kind"]}
     session = dr.begin("10_text", values, items="texts")
@@ -140,7 +168,9 @@ def test_what_made_a_page_is_said(folder, capsys):
     assert few[2].endswith("features cached. Features computed in float32.")
     many = provenance.describe_inputs(nets, [], begin().protocol, "bf16")
     assert many[0].startswith(f"6 networks: `{NET}`, ") and len(many) == 2
-    assert "| `SEEDS` | `[1, 2]` |" in provenance.describe_parameters({"SEEDS": [1, 2]})
+    assert "| `SEEDS` | `[1, 2]` | Seeds |" in provenance.describe_parameters(
+        {"SEEDS": [1, 2]}, {"SEEDS": "Seeds"}
+    )
     assert provenance.describe_machine({"python": "3", "GPU": "none"}) == (
         "Made by python 3; GPU none."
     )

@@ -27,7 +27,7 @@ from .nets import PENULTIMATE, Net, features, net
 from .nets.extraction import key_of
 from .nets.names import expanded, labels, titles
 from .nets.protocols import protocol
-from .report.display import display, markdown_table, png, rounded, with_palette
+from .report.display import MARK, display, markdown_table, png, rounded, with_palette
 from .report.provenance import (
     describe_inputs,
     describe_machine,
@@ -81,11 +81,14 @@ class Session:
             for layer in layers:
                 network.layers(layer)
         self.cache = Cache()
+        self._answer = ""
+        self._hero = ""
         self._results: dict[str, Any] = {}
         self._verdicts: list[dict[str, Any]] = []
         self._not_asked: dict[int, list[str]] = {}
         self._layers: dict[tuple[str, str, str], ProbedLayer] = {}
         self._written: set[Path] = set()
+        self._unshown: list[str] = []
 
     def need(self, name: str, entry: str) -> None:
         """Say at once when a list parameter lacks an entry this notebook cannot do without."""
@@ -143,8 +146,12 @@ class Session:
         """The networks by their names for reading."""
         return dict(zip(titles([network.name for network in self.nets]), self.nets, strict=True))
 
-    def figure(self, figure: Figure, name: str, alt: str) -> None:
-        """Show a figure with its alternative text, and keep it as PNG and SVG."""
+    def figure(self, figure: Figure, name: str, alt: str, *, hero: bool = False) -> None:
+        """Show a figure with its alternative text, and keep it as PNG and SVG.
+
+        The ``hero`` of a notebook is the one figure that shows its answer: it stands at the top of
+        the page.
+        """
         drawn = png(figure)
         figure.set_layout_engine("none")  # it has been laid out; again takes as long as drawing
         with atomic_path(self._place("figures", f"{name}.png")) as temporary:
@@ -153,20 +160,29 @@ class Session:
             figure.savefig(temporary, format="svg", metadata={"Date": None})
         display(
             {"image/png": base64.b64encode(with_palette(drawn)).decode(), "text/plain": alt},
-            {"image/png": {"alt": alt}},
+            {
+                "image/png": {"alt": alt},
+                **self._marked("hero" if hero else "figure", f"figures/{self.notebook}-{name}"),
+            },
         )
+        if hero:
+            self._hero = name
 
     def table(self, table: pd.DataFrame, name: str, *, show: bool = True) -> None:
         """Keep a tidy table as CSV, headed by the parameters that made it, and show it.
 
         Numbers are rounded to 12 decimals before their six digits are printed: a spread of 1e-16 is
         the order of a sum, which differs between runs of equal results.
+
+        What is shown next, this table or a figure or another table made from it, is linked to the
+        file.
         """
         head = f"# {self.notebook}, parameters: {json.dumps(self.parameters, ensure_ascii=False)}\n"
         write_text(
             self._place("tables", f"{name}.csv"),
             head + rounded(table).to_csv(index=False, float_format="%.6g"),
         )
+        self._unshown.append(f"tables/{self.notebook}-{name}.csv")
         if show:
             self.say(markdown_table(table))
 
@@ -190,12 +206,34 @@ class Session:
         self._written.add(path)
         return path
 
+    def _marked(self, role: str, figure: str = "") -> dict[str, Any]:
+        """Metadata of an output: what it is, and its files, with tables kept since the last one."""
+        files = [f"{figure}.svg", f"{figure}.png"] if figure else []
+        files += self._unshown
+        self._unshown = []
+        return {MARK: {"role": role, "files": files}}
+
     def say(self, text: str) -> None:
         """Show text, as Markdown; sentences that state a result are made from the numbers and said
         here.
         """
+        is_table = text.lstrip().startswith("|")
+        self._show(text, self._marked("table") if is_table and self._unshown else {})
+
+    def _show(self, text: str, metadata: dict[str, Any]) -> None:
         text = re.sub(r"[ \t]*\n[ \t]*", "\n", self._worded(text.strip()))
-        display({"text/markdown": text, "text/plain": text})
+        display({"text/markdown": text, "text/plain": text}, metadata)
+
+    def answer(self, text: str) -> None:
+        """Show the answer to the question of the notebook, in a sentence or two made from the
+        numbers: the page begins with it, and the index repeats it. From too few seeds or images for
+        a verdict it is said to be no answer.
+        """
+        doubt = self._doubt()
+        if doubt:
+            text = f"No answer yet. {doubt}. What there is says: {text}"
+        self._answer = self._worded(text.strip())
+        self._show(f"**Answer.** {self._answer}", {MARK: {"role": "answer"}})
 
     def _worded(self, text: str) -> str:
         """A text about what this notebook embeds."""
@@ -231,16 +269,16 @@ class Session:
         if analogue is None:
             said = CLAIMS[claim].source != "C"
             analogue = said and bool(self.nets) and all(one.name in ZOO for one in self.nets)
-        seeds = len(self.parameters.get("SEEDS", range(FEWEST_SEEDS)))
-        doubt = _too_little(seeds, self._test_images())
+        doubt = self._doubt()
         if doubt and verdict.kind != "undecided":
             because = f"{doubt}. What there is says: {verdict.word}. {verdict.because}"
-            verdict = Verdict("undecided", because)
+            verdict = Verdict("undecided", because, outcomes=verdict.outcomes, unit=verdict.unit)
         self._verdicts.append(
             {
                 "claim": claim,
                 "verdict": verdict.word,
                 "kind": verdict.kind,
+                "tally": verdict.tally,
                 "part": part,
                 "analogue": analogue,
                 "because": self._worded(verdict.because),
@@ -249,10 +287,11 @@ class Session:
         )
         source = SOURCES[CLAIMS[claim].source]
         what = f"An analogue of claim {claim}" if analogue else f"Claim {claim}"
-        self.say(
+        self._show(
             f"**{what}{f', {part}' if part else ''}** ({source}"
             f"{', of other networks and tasks' if analogue else ''}). {CLAIMS[claim].text}\n\n"
-            f"**{verdict.word.capitalize()}.** {verdict.because}"
+            f"**{verdict.word.capitalize()}.** {verdict.because}",
+            {MARK: {"role": "verdict", "verdict": self._verdicts[-1]}},
         )
 
     def say_not_asked(self) -> None:
@@ -265,10 +304,16 @@ class Session:
             self._not_asked.clear()
             self.say(f"**Not asked**, as `NETS` has no networks to compare for it: {listed}.")
 
+    def _doubt(self) -> str:
+        """Why this run cannot carry a verdict; empty if it can."""
+        seeds = len(self.parameters.get("SEEDS", range(FEWEST_SEEDS)))
+        return _too_little(seeds, self._test_images())
+
     def _test_images(self) -> Iterator[tuple[str, int]]:
         """Each task's title and number of test images."""
         for task in self.tasks:
-            yield task.title, int(self.layer(self.nets[0], task).about["n_test"])
+            first, *_ = self.nets[0].layers(parameters.layers(self.parameters)[0])
+            yield task.title, int(self.layer(self.nets[0], task, first).about["n_test"])
 
     def finish(self) -> None:
         """Write the results, and remove figures and tables that an earlier run left and this one
@@ -283,6 +328,8 @@ class Session:
             {
                 "notebook": self.notebook,
                 "parameters": self.parameters,
+                "answer": self._answer,
+                "hero": self._hero,
                 "results": self._results,
                 "verdicts": self._verdicts,
                 "provenance": provenance(),
@@ -306,7 +353,8 @@ class Session:
                 f"{measured.sentence(compute)}: {without_home(network.name)}, {task.title}."
             )
         sentences.append(describe_machine(provenance()))
-        self.say(describe_parameters(self.parameters))
+        helps = {name: one.help for name, one in parameters.declared(self.notebook).items()}
+        self._show(describe_parameters(self.parameters, helps), {MARK: {"role": "parameters"}})
         self.say("\n".join(f"- {sentence}" for sentence in sentences))
 
 

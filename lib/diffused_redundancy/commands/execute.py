@@ -12,7 +12,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what may be typed."""
-    parser.add_argument("request", help="notebook, parameters, folder and preset, as JSON")
+    parser.add_argument("request", help="what pipeline.execute takes, as JSON")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
         request["parameters"],
         Path(request["folder"]),
         preset=request["preset"],
+        beside=request["beside"],
     )
     print(json.dumps(asdict(outcome)))
     return 0 if outcome.ok else 1

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim with its source: P, said in the paper; S, said in a summary of it; C, a question its
-    code asks.
+    """A claim, the same in a few words, and its source: P, said in the paper; S, said in a summary
+    of it; C, a question its code asks.
     """
 
     text: str
+    short: str
     source: str
 
 
@@ -22,37 +23,55 @@ CLAIMS: dict[int, Claim] = {
     1: Claim(
         "20% of ResNet50's penultimate neurons, chosen at random, are within 5% of the full "
         "layer's accuracy on CIFAR10.",
+        "A random fifth of the neurons loses at most 5% of the accuracy",
         "P",
     ),
     2: Claim(
         "Any random subset above a threshold size shares a large degree of similarity (CKA) with "
         "the whole layer and performs similarly on many tasks.",
+        "A random part above some size is similar to the layer, and does as well",
         "P",
     ),
-    3: Claim("The critical mass of neurons depends on the downstream task.", "P"),
+    3: Claim(
+        "The critical mass of neurons depends on the downstream task.",
+        "How many neurons are needed depends on the task",
+        "P",
+    ),
     4: Claim(
         "The loss and the data set of pre-training largely govern the degree of redundancy: "
         "adversarial training and larger data sets raise it.",
+        "Adversarial training and larger data sets raise redundancy",
         "S",
     ),
     5: Claim(
         "With the same few dimensions, the top principal components beat random neurons, and the "
         "bottom ones are worst.",
+        "Few top principal components beat random neurons, bottom ones are worst",
         "C",
     ),
-    6: Claim("Random neurons do as well as random projections of the same size.", "C"),
+    6: Claim(
+        "Random neurons do as well as random projections of the same size.",
+        "Random neurons do as well as random projections",
+        "C",
+    ),
     7: Claim(
         "A layer trained for nested (MRL) redundancy still shows a significant amount of diffused "
         "redundancy, though much less than with the standard and adversarial losses.",
+        "Nested (MRL) layers keep some diffused redundancy, but less of it",
         "P",
     ),
     8: Claim(
         "Dropout before the head raises redundancy, and DeCov, which penalises correlated "
         "neurons, lowers it.",
+        "Dropout raises redundancy, DeCov lowers it",
         "C",
     ),
-    9: Claim("Wider layers are more redundant.", "S"),
-    10: Claim("Dropping neurons affects some classes more than others.", "P"),
+    9: Claim("Wider layers are more redundant.", "Wider layers are more redundant", "S"),
+    10: Claim(
+        "Dropping neurons affects some classes more than others.",
+        "Some classes lose more than others",
+        "P",
+    ),
 }
 """The claims tested so far, by their number in the documentation."""
 
@@ -82,13 +101,33 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A verdict in a few words, the numbers it follows from, and its kind, of :data:`KINDS` or
-    :data:`NOT_ASKED`.
+    """A verdict in a few words, the numbers it follows from, its kind, of :data:`KINDS` or
+    :data:`NOT_ASKED`, and the outcomes of its cases where it was judged by them, with what one of
+    them is called, in the plural.
     """
 
     word: str
     because: str
     kind: str = "undecided"
+    outcomes: tuple[Outcome, ...] = ()
+    unit: str = ""
+
+    @property
+    def tally(self) -> str:
+        """On how many cases it holds, and what the controls say; empty where it was not judged by
+        cases.
+
+        >>> judge([Outcome("digits", True), Outcome("style", False, counted=False)], "").tally
+        '1 of 1 tasks; not on style'
+        """
+        counted = [one for one in self.outcomes if one.counted] or list(self.outcomes)
+        beside = [one.case for one in self.outcomes if one not in counted and not one.passed]
+        if not counted:
+            return ""
+        held = sum(bool(one.passed) for one in counted)
+        return f"{held} of {len(counted)} {self.unit}" + (
+            f"; not on {', '.join(beside)}" if beside else ""
+        )
 
 
 def judge(outcomes: Sequence[Outcome], because: str, unit: str = "tasks") -> Verdict:
@@ -111,6 +150,7 @@ def judge(outcomes: Sequence[Outcome], because: str, unit: str = "tasks") -> Ver
     >>> judge([Outcome("digits", None, power=False)], "").word
     'no power'
     """
+    cases = tuple(outcomes)
     beside = [one for one in outcomes if not one.counted]
     if beside and len(beside) < len(outcomes):
         words = {True: "yes", False: "no", None: "undecided"}
@@ -120,18 +160,20 @@ def judge(outcomes: Sequence[Outcome], because: str, unit: str = "tasks") -> Ver
     told = [one.passed for one in outcomes]
     if not any(one is not None for one in told):
         powerless = bool(outcomes) and not any(one.power for one in outcomes)
-        return Verdict("no power" if powerless else "undecided", because)
+        return Verdict("no power" if powerless else "undecided", because, outcomes=cases, unit=unit)
     if all(told):
-        return Verdict("holds", because, "holds")
+        return Verdict("holds", because, "holds", cases, unit)
     if all(one is False for one in told):
-        return Verdict("does not hold", because, "not")
+        return Verdict("does not hold", because, "not", cases, unit)
     held, failed = told.count(True), told.count(False)
     if held + failed < len(told):
         open_ = [one.case for one in outcomes if one.passed is None]
         because += f" Undecided: {', '.join(open_)}."
     if not held:
-        return Verdict(f"does not hold on {failed} of {len(told)} {unit}", because, "not")
+        return Verdict(
+            f"does not hold on {failed} of {len(told)} {unit}", because, "not", cases, unit
+        )
     word = f"holds on {held} of {len(told)} {unit}"
     if failed and held + failed < len(told):
         word += f", does not on {failed}"
-    return Verdict(word, because, "part")
+    return Verdict(word, because, "part", cases, unit)

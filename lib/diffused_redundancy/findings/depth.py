@@ -166,23 +166,39 @@ def trend(points: Sequence[Point]) -> str:
     return f"goes {ends} (intervals overlap)"
 
 
+def trends_of_first_net(depths: Depths, delta: float) -> list[dict[str, str]]:
+    """How DR of CKA differs from the first layer to the last of the first network, by task: of the
+    layers as they are (``own``), at ``equal`` width, and ``standardized`` at equal width.
+    """
+    found = []
+    for stages in _of_first_net(depths):
+        if len(stages) < 2:
+            continue
+        equal, standardized = (
+            trend([equal_redundancy(stage, measure, delta) for stage in stages])
+            for measure in ("cka", "standardized_cka")
+        )
+        found.append(
+            {
+                "task": stages[0].whole.task.title,
+                "width": str(stages[0].equal[0].d),
+                "own": trend([point(stage.whole.redundancy("cka", delta)) for stage in stages]),
+                "equal": equal,
+                "standardized": standardized,
+            }
+        )
+    return found
+
+
 def describe_similarity(depths: Depths, delta: float) -> str:
     """One sentence: whether DR of CKA grows from the first layer to the last, as they are, at
     equal width, and with standardized neurons, for the first network.
     """
-    sentences = []
-    for stages in _of_first_net(depths):
-        if len(stages) < 2:
-            continue
-        own = trend([point(stage.whole.redundancy("cka", delta)) for stage in stages])
-        same, scaled = (
-            trend([equal_redundancy(stage, measure, delta) for stage in stages])
-            for measure in ("cka", "standardized_cka")
-        )
-        sentences.append(
-            f"on {stages[0].whole.task.title} it {own} as the layers are, {same} at "
-            f"{stages[0].equal[0].d} neurons each, and {scaled} if these are standardized"
-        )
+    sentences = [
+        f"on {found['task']} it {found['own']} as the layers are, {found['equal']} at "
+        f"{found['width']} neurons each, and {found['standardized']} if these are standardized"
+        for found in trends_of_first_net(depths, delta)
+    ]
     if not sentences:
         return "There is only one layer: nothing to compare in depth."
     return (

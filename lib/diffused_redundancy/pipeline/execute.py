@@ -6,17 +6,20 @@ error, how much memory was used, what the likely cause is, and which smaller pre
 
 from __future__ import annotations
 
+import re
 import resource
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..parameters import source
 from ..presets import ASSETS, KEPT
-from ..report.html import notebook_body, page, rendered, title_of
+from ..report.html import rendered, title_of
+from ..report.notebook_page import notebook_page
 from ..store import atomic_path, make_folder, sha256_of, write_json, write_text
 from .notebook_format import nbformat
 from .plan import Outcome
@@ -63,7 +66,14 @@ def likely_cause(error: str) -> str:
     )
 
 
-def execute(notebook: str, parameters: dict[str, Any], folder: Path, *, preset: str) -> Outcome:
+def execute(
+    notebook: str,
+    parameters: dict[str, Any],
+    folder: Path,
+    *,
+    preset: str,
+    beside: Sequence[str] = (),
+) -> Outcome:
     """Run a notebook with papermill and write ``NAME.ipynb`` and ``NAME.html`` to a folder.
 
     Parameters
@@ -76,6 +86,8 @@ def execute(notebook: str, parameters: dict[str, Any], folder: Path, *, preset: 
         Of the report; the index is beside it.
     preset : str
         Its name, for the page of a failure.
+    beside : sequence of str
+        All notebooks that have a page in that folder, in order.
     """
     import jupytext
 
@@ -88,13 +100,30 @@ def execute(notebook: str, parameters: dict[str, Any], folder: Path, *, preset: 
         nbformat.write(done, kept)
     seconds, memory = time.perf_counter() - started, peak_memory()
     outcome = Outcome(notebook, title, not error, seconds, memory, _what_failed(done, error))
-    body = notebook_body(done)
-    if error:
-        body = failure(done, outcome, error, preset) + body
-    footer = f"Preset {preset}; {seconds:.0f} s, peak memory {memory:.1f} GiB."
-    write_text(folder / f"{notebook}.html", page(title, body, footer=footer, home="../index.html"))
+    text = notebook_page(
+        done,
+        notebook,
+        before=failure(done, outcome, error, preset) if error else "",
+        footer=f"Preset {preset}; {seconds:.0f} s, peak memory {memory:.1f} GiB.",
+        home="../index.html",
+        **neighbours(notebook, beside),
+    )
+    write_text(folder / f"{notebook}.html", text)
     write_json(folder / "results" / f"{notebook}.outcome.json", asdict(outcome))
     return outcome
+
+
+def neighbours(notebook: str, beside: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Name and title of the notebooks before and after one, as ``previous`` and ``next``."""
+    if notebook not in beside:
+        return {}
+    place = beside.index(notebook)
+    found = {"previous": beside[:place][-1:], "next": beside[place + 1 :][:1]}
+    return {
+        side: (name, re.findall(r"^# # (.+)$", source(name).read_text("utf-8"), re.MULTILINE)[0])
+        for side, names in found.items()
+        for name in names
+    }
 
 
 def _run(

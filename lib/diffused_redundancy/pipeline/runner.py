@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import IO, Any
 
+from .. import parameters
 from ..progress import JSON_VARIABLE, Progress
 from ..store import make_folder, paths, write_json
 from ..store.cache import REFRESH_VARIABLE
@@ -111,6 +112,7 @@ class _Processes:
     def __init__(self, workers: int, force: bool) -> None:
         self.workers, self.force, self.started = workers, force, time.time()
         self.children: list[subprocess.Popen[str]] = []
+        self.pages: dict[Path, list[str]] = {}
         self.stopping = Event()
         self.pool = ThreadPoolExecutor(max_workers=workers)
         self.environment = isolated(os.environ)
@@ -201,6 +203,10 @@ class _Processes:
 
     def execute(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Run the notebooks of jobs; outcomes as they end."""
+        for job in jobs:
+            there = [path.stem for path in job.folder.glob("[0-9][0-9]_*.html")]
+            names = {*there, *(one.notebook for one in jobs if one.folder == job.folder)}
+            self.pages[job.folder] = sorted(names & {*parameters.available()})
         futures = {self.pool.submit(self._notebook, job): job.notebook for job in jobs}
         for future in self._as_completed(futures, lambda: ""):
             yield future.result()
@@ -213,6 +219,7 @@ class _Processes:
                 "parameters": job.values,
                 "folder": str(job.folder),
                 "preset": job.preset,
+                "beside": self.pages.get(job.folder, []),
             }
         )
         say(f"{job.notebook}: started")

@@ -10,6 +10,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+MARK = "diffused_redundancy"
+"""Where the metadata of an output say what it is: its ``role`` (answer, hero, figure, table,
+verdict or parameters), and the ``files`` that hold it. Pages are arranged by these.
+"""
+
 
 def png(figure: Figure) -> bytes:
     """A figure as a PNG."""

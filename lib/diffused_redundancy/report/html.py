@@ -1,8 +1,6 @@
 """HTML pages that need nothing but themselves: no script, no request, one file each.
 
-Notebooks are converted by nbconvert with a template of our own on its ``base`` (its ``lab``
-template loads scripts from elsewhere); formulas become MathML when the page is made. Every page,
-from a notebook or not, shares one layout.
+Formulas become MathML when the page is made. Every page, from a notebook or not, shares one layout.
 """
 
 from __future__ import annotations
@@ -14,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from traitlets.config import Config
 
 if TYPE_CHECKING:
     import nbformat
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+PAPER = "https://arxiv.org/abs/2306.00183"
 
 
 def mathml(formula: str, *, block: bool) -> str:
@@ -85,8 +84,29 @@ def rendered(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
-def page(title: str, body: str, *, footer: str = "", home: str = "", contents: bool = True) -> str:
-    """A whole page around a body of HTML."""
+def page(
+    title: str,
+    body: str,
+    *,
+    footer: str = "",
+    home: str = "",
+    notebook: str = "",
+    previous: tuple[str, str] | None = None,
+    next: tuple[str, str] | None = None,
+    contents: bool = True,
+) -> str:
+    """A whole page around a body of HTML.
+
+    Parameters
+    ----------
+    title, body, footer : str
+    home, notebook : str
+        Links to the list of all reports, and to the notebook of this one.
+    previous, next : (str, str), optional
+        Name and title of the reports beside this one.
+    contents : bool
+        Whether it has a table of contents.
+    """
     body, entries = with_anchors(body)
     return rendered(
         "page.html.j2",
@@ -96,22 +116,11 @@ def page(title: str, body: str, *, footer: str = "", home: str = "", contents: b
         contents=entries if contents else [],
         footer=footer,
         home=home,
+        notebook=notebook,
+        previous=previous,
+        next=next,
+        paper=PAPER,
     )
-
-
-def notebook_body(notebook: nbformat.NotebookNode) -> str:
-    """The cells of an executed notebook as HTML."""
-    from nbconvert import HTMLExporter
-
-    config = Config()
-    config.HTMLExporter.template_name = "diffused"
-    config.HTMLExporter.extra_template_basedirs = [str(TEMPLATES)]
-    config.HTMLExporter.exclude_input_prompt = True
-    config.HTMLExporter.exclude_output_prompt = True
-    exporter = HTMLExporter(config=config)
-    exporter.register_filter("markdown2html", markdown)
-    body, _ = exporter.from_notebook_node(notebook)
-    return body
 
 
 def title_of(notebook: nbformat.NotebookNode, otherwise: str) -> str:

@@ -18,13 +18,13 @@ MANY = 5
 """More networks than this are listed by name only; their notebook has a table of them."""
 
 
-def describe_parameters(parameters: Mapping[str, Any]) -> str:
-    """The parameters in force, as a Markdown table."""
+def describe_parameters(parameters: Mapping[str, Any], helps: Mapping[str, str]) -> str:
+    """The parameters in force and what they are for, as a Markdown table."""
     rows = [
-        (f"`{name}`", f"`{json.dumps(value, ensure_ascii=False)}`")
+        (f"`{name}`", f"`{json.dumps(value, ensure_ascii=False)}`", helps.get(name, ""))
         for name, value in parameters.items()
     ]
-    return markdown_table(pd.DataFrame(rows, columns=["parameter", "value"]))
+    return markdown_table(pd.DataFrame(rows, columns=["parameter", "value", "what it is"]))
 
 
 def describe_inputs(

@@ -1,0 +1,186 @@
+"""The answers of the notebooks: right whatever the numbers say, and no stronger than they are."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from diffused_redundancy.explanations import answers as explained
+from diffused_redundancy.findings import answers
+from diffused_redundancy.findings.claims import NOT_ASKED, Outcome, Verdict, judge
+from diffused_redundancy.findings.lost_classes import Chosen
+from diffused_redundancy.findings.phrases import yes_or_no
+from diffused_redundancy.measures.curves import Curve
+
+
+def curve(measure, share, full=0.8):
+    """A layer of 10 neurons of which two keep a share, and five all, the same for three seeds."""
+    values = np.interp([1, 2, 5, 10], [1, 2, 5, 10], [0.1, share * full, full, full])
+    return Curve(measure, "random", (1, 2, 3), [1, 2, 5, 10], [values] * 3, d=10, full=full)
+
+
+@pytest.mark.parametrize(
+    "passed, text",
+    [
+        ({"a": True, "b": True}, "Yes, for all 2 tasks"),
+        ({"a": False, "b": False}, "No, for none of 2 tasks"),
+        ({"a": None}, "Open for a"),
+        ({"a": True, "b, net": False, "c": None}, "Yes for a; no for net on b; open for c"),
+        (dict.fromkeys("abcd", True) | {"e": False}, "Yes for 4 of 5 tasks; no for 1 of 5 tasks"),
+    ],
+)
+def test_yes_or_no(passed, text):
+    assert yes_or_no([Outcome(case, one) for case, one in passed.items()]) == text
+
+
+def test_controls_are_named_as_such():
+    told = [Outcome("a", True), Outcome("b", False, counted=False)]
+    assert yes_or_no(told) == "Yes for a; no for b (which these networks were trained to ignore)"
+
+
+def test_useful():
+    curves = {
+        name: curve("logistic_accuracy", share)
+        for name, share in zip("abc", (1, 0.97, 0.6), strict=True)
+    }
+    told = judge([Outcome("a", True), Outcome("b", True), Outcome("c", False)], "")
+    text = answers.useful([told], curves)
+    assert text.startswith("Yes for a and b; no for c. A random fifth of the neurons (2 of 10) ")
+    assert "keeps 97.0% (97.0% to 97.0%) of the whole layer's accuracy on b, the least of" in text
+    assert text.endswith("and 60.0% (60.0% to 60.0%) on c.")
+    none = answers.useful([judge([Outcome("c", None)], "")], curves)
+    assert none.startswith("Open for c.") and "60.0%" in none and "least" not in none
+    assert answers.useful([Verdict("undecided", "")], {}).startswith("This run cannot say")
+
+
+def test_similar():
+    curves = {"a": curve("cka", 0.95, 1.0), "b": curve("cka", 0.5, 1.0)}
+    told = judge([Outcome("a", True), Outcome("b", False)], "")
+    text = answers.similar(told, curves, 0.9)
+    assert text.startswith("Yes for a; no for b, if similar means that every random part")
+    assert "takes 2 of 10 neurons (2 to 2) on a, and 5 of 10 neurons (5 to 5) on b" in text
+    assert answers.similar(Verdict("undecided", ""), {}, 0.9).startswith("This run cannot say")
+
+
+@pytest.mark.parametrize(
+    "accuracy, cka, lead",
+    [
+        ((0.1, 0.8), (0.2, 0.7), "The task more than the network."),
+        ((0.8, 0.1), (0.7, 0.2), "The network more than the task."),
+        ((0.1, 0.8), (0.7, 0.2), "The network or the task: that depends on the measure."),
+        ((0.1, 0.8), (0.4, 0.41), "Whether the network or the task matters more is open."),
+    ],
+)
+def test_governed(accuracy, cka, lead):
+    rows = [
+        {"DR of": name, "tasks": "all", "networks": 4, "network": network, "task": task}
+        | {"least": network - 0.05, "most": network + 0.05}
+        for name, (network, task) in {"accuracy": accuracy, "CKA": cka}.items()
+    ]
+    text = answers.governed(pd.DataFrame(rows), 0.9)
+    assert text.startswith(lead) and "among 4 networks" in text
+    assert f"for CKA the tasks explain {cka[1]:.1%} and the networks {cka[0]:.1%}" in text
+    assert answers.governed(pd.DataFrame({"note": ["few"]}), 0.9).startswith("This run cannot say")
+
+
+def test_nested():
+    holds, fails = Verdict("holds", "", "holds"), Verdict("does not hold", "", "not")
+    open_, absent = Verdict("undecided", ""), Verdict(NOT_ASKED, "", NOT_ASKED)
+    text = answers.nested({"CKA": holds, "x": holds}, {"accuracy": open_, "CKA": fails})
+    assert "still diffusely redundant: yes by CKA and x." in text
+    assert text.endswith("of other losses: open by accuracy; no by CKA.")
+    some = Verdict("holds on 1 of 3 tasks", "", "part")
+    assert "by CKA that holds on 1 of 3 tasks." in answers.nested({"CKA": some}, {})
+    assert answers.nested({"CKA": absent}, {}).startswith("This run cannot say")
+
+
+def test_who_pays():
+    def chosen(task, loss, low):
+        return Chosen(task, 20, 5, loss, low, loss + 0.05, loss, loss, 0.1)
+
+    text = answers.who_pays([chosen("a", 0.3, 0.2), chosen("b", 0.12, 0.05)], 0.9)
+    assert text.startswith("Some classes pay more than others, clearly so on 1 of 2 tasks.")
+    assert (
+        "the 5 classes that lose most lose 30 points (20 to 35) on a; all classes lose 10" in text
+    )
+    assert answers.who_pays([chosen("b", 0.12, 0.05)], 0.9).startswith("It is open whether")
+    assert answers.who_pays([], 0.9).startswith("This run cannot say")
+
+
+def test_in_depth(monkeypatch):
+    whole = SimpleNamespace(net=SimpleNamespace(title="net"))
+    depths = [[SimpleNamespace(whole=whole, equal=[SimpleNamespace(d=64)])]]
+    found = [
+        {"own": "grows, from 0.1 to 0.9", "equal": "falls, from 0.9 to 0.1"},
+        {"own": "goes from 0.5 to 0.6 (intervals overlap)", "equal": "goes from 0.1 to 0.2"},
+    ]
+    monkeypatch.setattr(answers, "trends_of_first_net", lambda depths, delta: found)
+    text = answers.in_depth(depths, 0.9)
+    assert "DR(0.9) of CKA clearly grows on 1 of 2 tasks (net)." in text
+    assert text.endswith("With 64 random neurons of each layer, it clearly falls on 1 of 2 tasks.")
+    found[0] = found[1]
+    assert "does not clearly grow or fall on any of 2 tasks" in answers.in_depth(depths, 0.9)
+    found.clear()
+    assert answers.in_depth(depths, 0.9).startswith("This run cannot say")
+
+
+def test_made_of():
+    errors = pd.DataFrame(
+        {
+            "net": ["one", "one", "two"],
+            "task": ["a", "b", "a"],
+            "layer": ["as it is", "as it is", "variances alone"],
+            "mean_error": [0.01, -0.02, 0.5],
+            "low": [0, -0.03, 0.4],
+            "high": [0.02, -0.01, 0.6],
+        }
+    )
+    text = explained.made_of(errors)
+    assert text.endswith("errs by up to -0.020 (-0.030 to -0.010) for one on b.")
+    errors.loc[2, "layer"] = "as it is"
+    assert explained.made_of(errors).endswith(
+        ", and by up to +0.500 (+0.400 to +0.600) for two on a."
+    )
+
+
+@pytest.mark.parametrize(
+    "few, many, lead",
+    [
+        ((0.03, 0.02, 0.04), (0.004, 0.001, 0.007), "Yes, above all where few are kept."),
+        ((0.03, 0.02, 0.04), (0.025, 0.02, 0.03), "Yes."),
+        ((0.03, -0.02, 0.08), (0, -0.01, 0.01), "That is open."),
+        ((-0.03, -0.04, -0.02), (0, -0.01, 0.01), "No."),
+    ],
+)
+def test_choosing(few, many, lead):
+    rows = [
+        {"measure": "ridge_accuracy", "fraction": size, "gain": gain, "low": low, "high": high}
+        | {"networks": 5}
+        for size, (gain, low, high) in {0.2: many, 0.05: few}.items()
+    ]
+    text = explained.choosing(pd.DataFrame(rows))
+    assert text.startswith(f"{lead} Over 5 networks") and "with 5% of the layer" in text
+    assert text.endswith("with 20%.")
+    unknown = pd.DataFrame(rows).assign(low=np.nan, high=np.nan)
+    assert explained.choosing(unknown).startswith("This run cannot say")
+
+
+def test_few_images():
+    def change(size, outcome):
+        return SimpleNamespace(size=size, low=size - 0.01, high=size + 0.01, outcome=outcome)
+
+    changes = {
+        ("a", "ridge probes", "share"): change(0.001, "not clear"),
+        ("b", explained.CHOSEN, "share"): change(0.03, "higher"),
+        ("b", explained.PENALTY, "share"): change(0.5, "higher"),
+        ("b", "ridge probes", "DR"): change(0.4, "lower"),
+    }
+    text = explained.few_images(changes)
+    assert text.startswith("Clearly so in 1 of 2 cases (tasks and probes). From a quarter")
+    assert text.endswith("on b, with logistic probes: by +3.0 points (+2.0 to +4.0).")
+    changes["b", explained.CHOSEN, "share"] = change(-0.03, "lower")
+    text = explained.few_images(changes)
+    assert text.startswith("Not clearly in any of 2 cases (tasks and probes); the contrary in 1.")
+    assert explained.few_images({}).startswith("This run cannot say")

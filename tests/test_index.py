@@ -1,0 +1,95 @@
+"""The index of all reports: answers, verdicts in a line, thumbnails, and what the paper prints."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from diffused_redundancy.pipeline import index
+from diffused_redundancy.pipeline.index import beside_paper, claim_row, write_index
+from PIL import Image
+
+
+def verdict(claim=5, kind="holds", word="", part="", notebook="02_probes"):
+    return {
+        "claim": claim,
+        "kind": kind,
+        "verdict": word or kind,
+        "part": part,
+        "analogue": True,
+        "because": f"because {part}",
+        "tally": "3 of 3 tasks",
+        "notebook": notebook,
+    }
+
+
+@pytest.fixture
+def out(tmp_path, monkeypatch):
+    """Two reports of one preset, of which the second failed."""
+    monkeypatch.setattr(index, "kept_real", lambda: None)
+    folder = tmp_path / "miniature"
+    for name in ("results", "figures", "tables"):
+        (folder / name).mkdir(parents=True)
+    for name, ok in (("02_probes", True), ("03_pretraining", False)):
+        outcome = {"notebook": name, "title": f"Is {name} so?", "ok": ok, "seconds": 1}
+        outcome |= {"memory": 1, "error": "" if ok else "ValueError: <no>"}
+        (folder / "results" / f"{name}.outcome.json").write_text(json.dumps(outcome))
+    result = {"notebook": "02_probes", "answer": "Yes: 98%.", "hero": "logistic"}
+    result |= {"verdicts": [verdict(1), verdict(6, part="few"), verdict(6, "not", part="more")]}
+    result |= {"provenance": {"python": "3.11"}}
+    (folder / "results" / "02_probes.json").write_text(json.dumps(result))
+    Image.effect_noise((1200, 600), 50).save(folder / "figures" / "02_probes-logistic.png")
+    return tmp_path
+
+
+def test_index(out):
+    page = write_index(out).read_text()
+    assert page.index("Yes: 98%.") < page.index('class="pair"') < page.index('class="strip"')
+    assert page.index('class="strip"') < page.index('class="cards"') < page.index("python 3.11")
+    assert 'href="miniature/02_probes.html#verdict-3"' in page
+    assert "failed: ValueError: &lt;no&gt;" in page
+    assert page.count("data:image/png") == 2 and "2 parts: 1 yes, 1 no" in page
+    thumbnail = re.search(r'<li><img alt="" src="data:image/png;base64,([^"]+)"', page)
+    assert thumbnail and len(thumbnail[1]) < 40_000
+
+
+def test_without_an_answer_or_any_report(out):
+    path = out / "miniature" / "results" / "02_probes.json"
+    path.write_text(json.dumps({"notebook": "02_probes", "verdicts": []}))
+    page = write_index(out).read_text()
+    assert "Is 02_probes so?" in page and 'class="answer"' not in page and "<img" not in page
+    assert "at random" in write_index(out / "figures").read_text()
+
+
+@pytest.mark.parametrize(
+    "kinds, kind, word",
+    [
+        (["holds"], "holds", "the word"),
+        (["holds", "holds"], "holds", "holds"),
+        (["not", "not"], "not", "does not hold"),
+        (["holds", "not", "undecided"], "part", "mixed"),
+        (["undecided", "undecided"], "undecided", "undecided"),
+    ],
+)
+def test_a_claim_in_a_line(kinds, kind, word):
+    row = claim_row(5, [verdict(kind=one, word="the word") for one in kinds])
+    assert (row["kind"], row["verdict"]) == (kind, word)
+    assert len(row["parts"]) == len(kinds)
+
+
+def test_beside_the_paper(tmp_path):
+    (tmp_path / "tables").mkdir()
+    head = "quantity,task,network,paper,ours,low,high,outcome"
+    rows = ["DR,CIFAR10,ResNet18,0.8,0.701,0.6,0.801,inside", "DR,Pets,ResNet18,0.9,,,,none"]
+    text = "\n".join(["# 02_probes", head, *rows])
+    for name in ("02_probes-paper.csv", "03_pretraining-paper.csv"):
+        (tmp_path / "tables" / name).write_text(text)
+    (row,) = beside_paper(tmp_path)
+    assert row == ["DR, CIFAR10, ResNet18", "0.80", "0.701 (0.600 to 0.801)", "inside"]
+
+
+def test_what_is_kept_of_real_networks():
+    real = index.kept_real()
+    assert real and real.png and (real.said or real.answer)
+    assert all(len(row) == 4 for row in real.beside)
