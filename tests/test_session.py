@@ -14,6 +14,7 @@ from diffused_redundancy.findings.claims import NOT_ASKED, Verdict
 from diffused_redundancy.report import provenance
 from diffused_redundancy.session import Session
 from diffused_redundancy.store import paths
+from diffused_redundancy.uncertainty.interval import WithInterval
 from matplotlib.figure import Figure
 
 NET = "miniature_resnet_128.standard_s1"
@@ -96,6 +97,15 @@ def test_no_verdict_from_too_little(folder, values, word, because):
     assert second == {**first, **rest}
     with pytest.raises(dr.InputError, match="there is no claim 99"):
         session.verdict(99, Verdict("holds", ""))
+
+
+def test_intervals_of_key_numbers_are_kept(folder):
+    session = begin()
+    session.result(plain=1, sure=WithInterval(0.9, 0.8, 1), unsure=WithInterval(0.5))
+    session.finish()
+    kept = json.loads((folder / "results/01_cka.json").read_text())
+    assert kept["results"] == {"plain": 1, "sure": 0.9, "unsure": 0.5}
+    assert kept["intervals"] == {"sure": [0.8, 1]}
 
 
 def test_sentences_are_about_what_is_embedded(folder, capsys):

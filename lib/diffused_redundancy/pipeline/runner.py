@@ -25,6 +25,7 @@ from ..store.cache import REFRESH_VARIABLE
 from . import prefetch, staleness
 from .index import write_index
 from .plan import Job, Outcome, rough_duration
+from .results import write_results
 
 NOISE = ("Kernel is running over TCP without encryption", "IProgress not found", "notebook_tqdm")
 
@@ -52,7 +53,7 @@ def default_workers(count: int) -> int:
 
 
 def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False) -> list[Outcome]:
-    """Run jobs, each in a process of its own, and write the index after each.
+    """Run jobs, each in a process of its own; write the index after each, the results at last.
 
     Returns
     -------
@@ -84,6 +85,7 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
     except BaseException:
         processes.stop()
         raise
+    write_results(out)
     return [outcomes[job.notebook] for job in jobs]
 
 
