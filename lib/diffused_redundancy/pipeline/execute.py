@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,8 @@ def execute(notebook: str, parameters: dict[str, Any], folder: Path, *, preset: 
     with atomic_path(folder / f"{notebook}.ipynb") as kept:
         nbformat.write(done, kept)
     seconds, memory = time.perf_counter() - started, peak_memory()
-    outcome = Outcome(notebook, title, not error, seconds, memory, _what_failed(done, error))
+    ended, failed = datetime.now(UTC).isoformat(timespec="seconds"), _what_failed(done, error)
+    outcome = Outcome(notebook, title, not error, seconds, memory, failed, ended)
     body = notebook_body(done)
     if error:
         body = failure(done, outcome, error, preset) + body

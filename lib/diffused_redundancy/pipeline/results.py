@@ -69,6 +69,7 @@ def _of_notebook(
         "ok": outcome["ok"],
         "error": outcome["error"],
         "command": command(name, preset, typed, kept.get("parameters", {})),
+        "ended": outcome.get("ended") or None,
         "seconds": outcome["seconds"],
         "peak_memory_gib": outcome["memory"],
         "page": f"{folder.name}/{name}.html",
