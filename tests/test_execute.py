@@ -94,7 +94,7 @@ def test_a_notebook_its_page_and_its_pair(tmp_path, notebooks, monkeypatch):
     kept = json.loads((tmp_path / "miniature" / "results" / "09_works.outcome.json").read_text())
     assert Outcome(**kept) == outcome
     page = (tmp_path / "miniature" / "09_works.html").read_text()
-    assert '<div class="table"><table>' in page and "[4, 5]" in page and "<math" in page
+    assert '<div class="table" tabindex="0"' in page and "[4, 5]" in page and "<math" in page
     assert 'href="../index.html"' in page and "Preset miniature; " in page
     monkeypatch.setitem(executing.README_FIGURE, ("miniature", "09_works"), "curves")
     pair = nbformat.read(save_pair("09_works", tmp_path / "miniature"), as_version=4)

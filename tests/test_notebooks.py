@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import diffused_redundancy as dr
 import numpy as np
 import pandas as pd
 import pytest
+from browser import chromium, needs_axe, needs_chromium, violations
 from conftest import ROOT
 from diffused_redundancy import presets
 from diffused_redundancy.experiment.subsamples import stratified_order
@@ -24,6 +26,7 @@ from diffused_redundancy.measures.selections import random_order
 from diffused_redundancy.pipeline.plan import folder_name
 from diffused_redundancy.probes.cross_validation import common_penalty
 from diffused_redundancy.probes.ridge import ridge_alpha
+from diffused_redundancy.report.html import page
 
 pytestmark = pytest.mark.slow
 
@@ -459,24 +462,68 @@ def test_pages_have_contents_formulas_and_alternative_text(reports):
     assert "What the numbers say" in index
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium to look with")
+@needs_chromium
 def test_pages_in_a_browser(reports, tmp_path):
     """Without network: no console message, and the image is not blank."""
     from PIL import Image
 
     for number, path in enumerate(pages(reports)):
         image = tmp_path / f"{number}.png"
-        flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-        flags += "--disable-background-networking --disable-component-update --disable-sync"
-        command = [
-            "chromium",
-            *flags.split(),
-            "--enable-logging=stderr",
-            "--window-size=1200,2000",
-            f"--user-data-dir={tmp_path / str(number)}",
-        ]
-        command += ["--host-resolver-rules=MAP * ~NOTFOUND", f"--screenshot={image}", path.as_uri()]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        flags = ["--enable-logging=stderr", "--window-size=1200,2000", f"--screenshot={image}"]
+        done = chromium(path, tmp_path / str(number), *flags)
         assert ":CONSOLE" not in done.stderr, done.stderr
         pixels = np.asarray(Image.open(image).convert("L"))
         assert pixels.std() > 10
+
+
+@needs_chromium
+@needs_axe
+def test_pages_are_accessible(reports, tmp_path):
+    """On a wide screen in light colours, and on a phone in dark ones."""
+    looks = [(path, *look) for path in pages(reports) for look in ((1400, False), (390, True))]
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(
+            lambda one: violations(
+                one[0], tmp_path / f"{one[0].stem}-{one[1]}", one[1], dark=one[2]
+            ),
+            looks,
+        )
+        wrong = {look: rules for look, rules in zip(looks, found, strict=True) if rules}
+    assert not wrong
+
+
+@needs_chromium
+@needs_axe
+def test_what_is_not_accessible_is_found(tmp_path):
+    text = page("A page", '<h1>A</h1><img src="data:,"><p style="color: #aaa">faint</p>')
+    path = tmp_path / "wrong.html"
+    path.write_text(text.replace(' lang="en"', ""))
+    wrong = violations(path, tmp_path / "looked", 390)
+    assert {"image-alt", "color-contrast", "html-has-lang"} <= wrong.keys()
+
+
+def test_results_hold_what_the_notebooks_said(reports):
+    """``results.json`` fits its schema, and every verdict is also in the index."""
+    from test_results import check
+
+    found = json.loads((reports / "results.json").read_text())
+    check(found)
+    (preset,) = found["presets"]
+    assert [one["notebook"] for one in preset["notebooks"]] == list(NOTEBOOKS)
+    estimates = {
+        one["notebook"]: {each["name"]: each for each in one["estimates"]}
+        for one in preset["notebooks"]
+    }
+    share = estimates["02_probes"]["share at 20%, Handwritten digits"]
+    assert share["low"] < share["value"] < share["high"]
+    rows = table(reports, "01_cka-redundancy").query("selection == 'random' and delta == 0.9")
+    for row in rows.itertuples():
+        mine = estimates["01_cka"][f"DR(0.9) of CKA, {row.case}"]
+        ends = (mine["value"], mine["low"], mine["high"])
+        assert ends == pytest.approx((row.DR, row.low, row.high), abs=1e-5)
+    for one in preset["notebooks"]:
+        kept = results(reports, one["notebook"])
+        assert [each["because"] for each in one["verdicts"]] == [
+            each["because"] for each in kept["verdicts"]
+        ]
+        assert one["parameters"] == kept["parameters"] and one["seconds"] > 0

@@ -15,6 +15,7 @@ from diffused_redundancy.report import provenance
 from diffused_redundancy.report.display import MARK
 from diffused_redundancy.session import Session
 from diffused_redundancy.store import paths
+from diffused_redundancy.uncertainty.interval import WithInterval
 from matplotlib.figure import Figure
 
 NET = "miniature_resnet_128.standard_s1"
@@ -124,6 +125,15 @@ def test_the_answer_and_its_figure_are_marked_and_kept(folder, monkeypatch, valu
     assert all((folder / name).is_file() for one in marks[:3] for name in one["files"])
     kept = json.loads((folder / "results/01_cka.json").read_text())
     assert kept["answer"].startswith(start) and kept["hero"] == "curves"
+
+
+def test_intervals_of_key_numbers_are_kept(folder):
+    session = begin()
+    session.result(plain=1, sure=WithInterval(0.9, 0.8, 1), unsure=WithInterval(0.5))
+    session.finish()
+    kept = json.loads((folder / "results/01_cka.json").read_text())
+    assert kept["results"] == {"plain": 1, "sure": 0.9, "unsure": 0.5}
+    assert kept["intervals"] == {"sure": [0.8, 1]}
 
 
 def test_sentences_are_about_what_is_embedded(folder, capsys):

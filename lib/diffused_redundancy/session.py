@@ -37,6 +37,7 @@ from .report.provenance import (
 from .store import Cache, atomic_path, make_folder, paths, provenance, write_json, write_text
 from .tasks import Task
 from .tasks import task as named_task
+from .uncertainty.interval import WithInterval
 from .zoo import ZOO
 
 # No widgets here: they would not survive in a report.
@@ -242,7 +243,9 @@ class Session:
         )
 
     def result(self, **numbers: Any) -> None:
-        """Hand key numbers to the summary and the tests."""
+        """Hand key numbers to the summary and the tests; of an
+        :class:`~.uncertainty.interval.WithInterval` the interval is kept, too.
+        """
         self._results.update(numbers)
 
     def verdict(
@@ -331,6 +334,11 @@ class Session:
                 "answer": self._answer,
                 "hero": self._hero,
                 "results": self._results,
+                "intervals": {
+                    name: [one.low, one.high]
+                    for name, one in self._results.items()
+                    if isinstance(one, WithInterval) and one.has_interval
+                },
                 "verdicts": self._verdicts,
                 "provenance": provenance(),
             },

@@ -15,6 +15,7 @@ from ..findings.tables import Curves
 from ..measures.curves import MEASURES
 from ..measures.selections import SELECTIONS
 from ..uncertainty.comparison import at_most, mean_with_interval
+from ..uncertainty.interval import WithInterval
 
 LEAST = ("norm_least",)
 """Selections that take the least first: nobody expects them to gain."""
@@ -351,4 +352,5 @@ def results_of(table: pd.DataFrame) -> dict[str, float]:
     """Key numbers: the gains of chosen neurons at a tenth of the layer."""
     rows = table[table["selection"].isin(looking()) & (table["fraction"] == 0.1)]
     names = "gain of " + rows["selection"] + " in " + rows["measure"] + ", " + rows["task"]
-    return dict(zip(names, rows["gain"].tolist(), strict=True))
+    values = map(WithInterval, rows["gain"], rows["low"], rows["high"])
+    return dict(zip(names, values, strict=True))

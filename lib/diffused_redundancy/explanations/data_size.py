@@ -28,6 +28,7 @@ from ..uncertainty.growth import (
     difference,
     forecast,
 )
+from ..uncertainty.interval import WithInterval
 
 NEAR_CHANCE = 0.2
 """Where guessing alone has more than this share of the full layer's accuracy, shares and DR are
@@ -587,8 +588,10 @@ def results_of(curves: Mapping[Key, Growth]) -> dict[str, float]:
         return words[plain] + quantity[len(plain) :]
 
     return {
-        f"{named(quantity)}, {probe}, {case}, {n} train images": float(value)
+        f"{named(quantity)}, {probe}, {case}, {n} train images": WithInterval(value, *ends)
         for (case, probe, quantity), curve in curves.items()
-        for n, value in zip(curve.images.tolist(), curve.values, strict=True)
+        for n, value, ends in zip(
+            curve.images.tolist(), curve.values, curve.intervals(), strict=True
+        )
         if n in (curve.pool, round(curve.pool / EFFECT_FROM))
     }

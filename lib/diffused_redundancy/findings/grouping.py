@@ -18,6 +18,7 @@ from ..measures.redundancy import Redundancy
 from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
+from ..uncertainty.interval import WithInterval
 from .figure_data import Point, point
 from .tables import corrected_columns, redundancy_columns
 
@@ -170,13 +171,14 @@ def redundancy_table(measurements: Sequence[Measurement], deltas: Sequence[float
 
 def results_of(measurements: Measurements, delta: float) -> dict[str, float]:
     """Key numbers: DR by measure, network and task."""
-    return {
+    entries = {
         f"DR({delta:g}) of {measure}, {one.net.name}, {one.task.name}": (
-            one.curve(measure).redundancy(delta).value
+            one.curve(measure).redundancy(delta)
         )
         for one in measurements.all
         for measure in COMPARED
     }
+    return {name: WithInterval(one.value, one.low, one.high) for name, one in entries.items()}
 
 
 def curves_by_net(measurements: Measurements, measure: str) -> dict[str, dict[str, Curve]]:

@@ -16,6 +16,7 @@ from ..measures.selections import orders
 from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
+from ..uncertainty.interval import WithInterval
 from .phrases import listed
 from .tables import Curves, RedundancyTable, mean_in_words, of_selection
 
@@ -218,7 +219,7 @@ def curves_by_net(
 def results_of(ridge: Curves, logistic: Curves) -> dict[str, float]:
     """Key numbers: what a random fifth keeps, and the full layers' accuracies."""
     return {
-        f"share at 20%, {case}": curve.kept(k)[0]
+        f"share at 20%, {case}": WithInterval(*curve.kept(k))
         for case, curve in of_selection(logistic).items()
         if curve.column(k := size_of(0.2, curve.d)) is not None
         and curve.full > 0

@@ -13,7 +13,7 @@ from ..measures.selections import orders
 from ..uncertainty.bootstrap import percentile_interval
 from .figure_data import Band, Line, Panel
 from .phrases import listed
-from .tables import Curves, mean_in_words, of_selection
+from .tables import Curves, mean_at, mean_in_words, of_selection
 
 WITHIN = 0.02
 """An error of the closed form that the eye does not see."""
@@ -239,8 +239,7 @@ def describe_debiased(table: pd.DataFrame) -> str:
 def results_of(curves: Curves) -> dict[str, float]:
     """Key numbers: mean CKA of a random fifth, by case."""
     return {
-        f"cka at 20%, {case}": float(curve.at_fraction(0.2).mean())
-        for case, curve in of_selection(curves).items()
+        f"cka at 20%, {case}": mean_at(curve, 0.2) for case, curve in of_selection(curves).items()
     }
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from ..measures.curves import MEASURES, Curve, size_of
 from ..measures.redundancy import Redundancy
 from ..uncertainty.bootstrap import percentile_interval
+from ..uncertainty.interval import WithInterval
 from .figure_data import Line, Panel, Series, point
 from .phrases import listed
 
@@ -74,15 +75,22 @@ def mean_table(curves: Curves) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def mean_at(curve: Curve, fraction: float) -> WithInterval:
+    """The mean at a fraction of the layer with its 95% interval."""
+    k, draws = size_of(fraction, curve.d), curve.resampled()
+    mean = float(curve.at(k).mean())
+    if draws is None:
+        return WithInterval(mean)
+    ends = np.clip(percentile_interval(draws.values[:, curve.column(k)]), 0, 1)
+    return WithInterval(mean, *ends)
+
+
 def mean_in_words(curve: Curve, fraction: float) -> str:
     """The mean at a fraction of the layer, in percent of accuracies, with its 95% interval."""
-    k, spec = size_of(fraction, curve.d), ".1%" if MEASURES[curve.measure].percent else ".3f"
-    mean = format(float(curve.at(k).mean()), spec)
-    draws = curve.resampled()
-    if draws is None:
-        return mean
-    low, high = np.clip(percentile_interval(draws.values[:, curve.column(k)]), 0, 1)
-    return f"{mean} ({low:{spec}} to {high:{spec}})"
+    mean, spec = mean_at(curve, fraction), ".1%" if MEASURES[curve.measure].percent else ".3f"
+    if not mean.has_interval:
+        return f"{mean:{spec}}"
+    return f"{mean:{spec}} ({mean.low:{spec}} to {mean.high:{spec}})"
 
 
 def curve_panels(
@@ -227,7 +235,9 @@ class RedundancyTable:
     def results(self, selection: str = "random") -> dict[str, float]:
         """Key numbers: DR by case and delta."""
         return {
-            f"DR({delta:g}) of {self.measure}, {case}": redundancy.value
+            f"DR({delta:g}) of {self.measure}, {case}": WithInterval(
+                redundancy.value, redundancy.low, redundancy.high
+            )
             for (case, name, delta), redundancy in self.entries.items()
             if name == selection
         }

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,8 @@ def execute(
     with atomic_path(folder / f"{notebook}.ipynb") as kept:
         nbformat.write(done, kept)
     seconds, memory = time.perf_counter() - started, peak_memory()
-    outcome = Outcome(notebook, title, not error, seconds, memory, _what_failed(done, error))
+    ended, failed = datetime.now(UTC).isoformat(timespec="seconds"), _what_failed(done, error)
+    outcome = Outcome(notebook, title, not error, seconds, memory, failed, ended)
     text = notebook_page(
         done,
         notebook,

@@ -52,6 +52,8 @@ class Outcome:
         Peak memory of the kernel, in GiB.
     error : str
         One line; empty if all went well.
+    ended : str
+        When, in UTC by ISO 8601.
     """
 
     notebook: str
@@ -60,6 +62,7 @@ class Outcome:
     seconds: float
     memory: float
     error: str = ""
+    ended: str = ""
 
 
 def plan(

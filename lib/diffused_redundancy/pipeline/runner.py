@@ -24,8 +24,10 @@ from ..progress import JSON_VARIABLE, Progress
 from ..store import make_folder, paths, write_json
 from ..store.cache import REFRESH_VARIABLE
 from . import prefetch, staleness
+from .crate import write_crate
 from .index import write_index
 from .plan import Job, Outcome, rough_duration
+from .results import write_results
 
 NOISE = ("Kernel is running over TCP without encryption", "IProgress not found", "notebook_tqdm")
 
@@ -53,7 +55,8 @@ def default_workers(count: int) -> int:
 
 
 def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False) -> list[Outcome]:
-    """Run jobs, each in a process of its own, and write the index after each.
+    """Run jobs, each in a process of its own; write the index after each, the results and the crate
+    at last.
 
     Returns
     -------
@@ -85,6 +88,8 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
     except BaseException:
         processes.stop()
         raise
+    write_results(out)
+    write_crate(out)
     return [outcomes[job.notebook] for job in jobs]
 
 

@@ -51,8 +51,11 @@ def markdown(text: str) -> str:
 
 
 def with_whole_intervals(cells: str) -> str:
-    """Table cells whose intervals, ``0.5 (0.4 to 0.6)``, are not broken across lines."""
-    return re.sub(r"\([^()<>\s]+ to [^()<>\s]+\)", r'<span class="interval">\g<0></span>', cells)
+    """Table cells whose intervals, ``0.5 (0.4 to 0.6)``, and pairs, ``0.5 / 0.4``, are not broken
+    across lines.
+    """
+    whole = r"\([^()<>\s]+ to [^()<>\s]+\)|(?<=>)[\d.–]+ / [\d.–]+(?=<)"
+    return re.sub(whole, r'<span class="interval">\g<0></span>', cells)
 
 
 def with_anchors(body: str) -> tuple[str, list[dict[str, Any]]]:
@@ -72,6 +75,17 @@ def with_anchors(body: str) -> tuple[str, list[dict[str, Any]]]:
         return f'<h{level} id="{anchor}">{inner}</h{level}>'
 
     return re.sub(r"<h([123])(\s[^>]*)?>(.*?)</h\1>", heading, body, flags=re.DOTALL), contents
+
+
+def with_focus(body: str) -> str:
+    """Let the keyboard reach what may scroll sideways: tables, figures and code.
+
+    >>> with_focus('<pre>1</pre><div class="table">')
+    '<pre tabindex="0">1</pre><div class="table" tabindex="0" role="region" aria-label="Table">'
+    """
+    body = re.sub(r"<(?:pre|figure)(?=[ >])", r'\g<0> tabindex="0"', body)
+    region = r'\g<0> tabindex="0" role="region" aria-label="Table"'
+    return re.sub(r'<div class="table[^"]*"', region, body)
 
 
 def rendered(template: str, **values: Any) -> str:
@@ -111,7 +125,7 @@ def page(
     return rendered(
         "page.html.j2",
         title=title,
-        body=Markup(body),
+        body=Markup(with_focus(body)),
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         contents=entries if contents else [],
         footer=footer,

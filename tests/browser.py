@@ -1,0 +1,81 @@
+"""Pages as a browser without network shows them: what it logs, what breaks accessibility, how many
+sheets they print on.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+needs_chromium = pytest.mark.skipif(
+    shutil.which("chromium") is None, reason="no Chromium to look with"
+)
+needs_axe = pytest.mark.skipif(
+    find_spec("axe_core_python") is None, reason="axe-core-python is not installed"
+)
+
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+
+
+def chromium(page: Path, scratch: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    """Open a page without network; ``scratch`` is a folder for the browser's own files."""
+    command = ["chromium", *FLAGS, f"--user-data-dir={scratch}", *flags]
+    command += ["--host-resolver-rules=MAP * ~NOTFOUND", page.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def violations(page: Path, scratch: Path, width: int, *, dark: bool = False) -> dict[str, list]:
+    """What axe-core finds wrong by WCAG 2.1, levels A and AA: elements by the name of the rule.
+
+    Everything folded is opened. The shades at the ends of wide tables are left out: behind them the
+    contrast of text is not determined.
+    """
+    spec = find_spec("axe_core_python")
+    axe = Path(str(spec.origin)).with_name("axe.min.js").read_text(encoding="utf-8")
+    axe = axe.replace("</script", "<\\/script")
+    text = page.read_text(encoding="utf-8")
+    if dark:
+        text = text.replace("(prefers-color-scheme: dark)", "all")
+    check = f"""<style>.table {{ background: none !important; }}</style>
+<script>{axe}</script>
+<script>
+document.querySelectorAll("details").forEach(one => one.open = true);
+axe.run(document, {{runOnly: {json.dumps(WCAG)}}}).then(found => {{
+  const place = document.createElement("pre");
+  place.id = "axe-found";
+  place.textContent = JSON.stringify(found.violations);
+  document.body.append(place);
+}});
+</script></body>"""
+    scratch.mkdir(parents=True, exist_ok=True)
+    copy = scratch / page.name
+    copy.write_text(text.replace("</body>", check), encoding="utf-8")
+    size, time = f"--window-size={width},1000", "--virtual-time-budget=20000"
+    done = chromium(copy, scratch / "browser", size, time, "--dump-dom")
+    found = re.search(r'<pre id="axe-found">(.*?)</pre>', done.stdout, flags=re.DOTALL)
+    assert found, done.stderr
+    listed = json.loads(html.unescape(found[1]))
+    return {rule["id"]: [node["html"] for node in rule["nodes"]] for rule in listed}
+
+
+def sheets(page: Path, scratch: Path) -> int:
+    """The number of sheets that a page prints on."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    printed = scratch / "printed.pdf"
+    done = chromium(
+        page, scratch / "browser", "--no-pdf-header-footer", f"--print-to-pdf={printed}"
+    )
+    assert printed.is_file(), done.stderr
+    return len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes()))
