@@ -152,7 +152,7 @@ class Session:
             figure.savefig(temporary, format="svg", metadata={"Date": None})
         display(
             {"image/png": base64.b64encode(with_palette(drawn)).decode(), "text/plain": alt},
-            {"image/png": {"alt": alt}},
+            {"image/png": {"alt": alt, "figure": f"{self.notebook}-{name}"}},
         )
 
     def table(self, table: pd.DataFrame, name: str, *, show: bool = True) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from ..parameters import source
 from ..presets import ASSETS, KEPT
 from ..report.html import notebook_body, page, rendered, title_of
+from ..report.vector import with_vectors
 from ..store import atomic_path, make_folder, sha256_of, write_json, write_text
 from .notebook_format import nbformat
 from .plan import Outcome
@@ -88,7 +89,7 @@ def execute(notebook: str, parameters: dict[str, Any], folder: Path, *, preset: 
         nbformat.write(done, kept)
     seconds, memory = time.perf_counter() - started, peak_memory()
     outcome = Outcome(notebook, title, not error, seconds, memory, _what_failed(done, error))
-    body = notebook_body(done)
+    body = with_vectors(notebook_body(done), folder / "figures")
     if error:
         body = failure(done, outcome, error, preset) + body
     footer = f"Preset {preset}; {seconds:.0f} s, peak memory {memory:.1f} GiB."

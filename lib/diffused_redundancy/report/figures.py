@@ -15,14 +15,35 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from ..findings.figure_data import Band, Line, Panel, Point, Series, Trade
 from ..measures.selections import SELECTIONS
 from .style import StyledFigure, style
 
 Look = tuple[int, Any, str]
-"""Index in seaborn's colour-blind palette and its darker repetition, dashes, marker."""
+"""Index in the palette, dashes, marker."""
+
+PALETTE = (
+    "#0173b2",
+    "#c77700",
+    "#028a64",
+    "#c44000",
+    "#b85fa8",
+    "#9a6437",
+    "#e0529c",
+    "#7f7f7f",
+    "#8a8500",
+    "#2a93c9",
+    "#6a6ee0",
+    "#00868f",
+    "#b5495b",
+    "#5f8a1f",
+    "#9270b8",
+)
+"""Seaborn's ten colours for colour-blind eyes, those darkened that are faint on white, and five
+more: each has a contrast of at least 3 to white and to the dark page.
+"""
 
 LOOKS: tuple[Look, ...] = (
     (0, "-", "o"),
@@ -41,7 +62,7 @@ LOOKS: tuple[Look, ...] = (
     (13, (0, (9, 3)), "H"),
     (14, (0, (1, 4)), "8"),
 )
-"""Looks of lines, in turn; colours beyond the palette are its own again, darker."""
+"""Looks of lines, in turn."""
 
 _FIRST = ("random", "pca", "random_projection", "pca_least", "gaussian_projection", "first")
 """Selections by the place of their look in LOOKS; those registered later come after them."""
@@ -64,13 +85,8 @@ def _look(place: int) -> Look:
     return LOOKS[place % len(LOOKS)]
 
 
-def _colour(look: Look) -> tuple[float, float, float]:
-    import seaborn
-
-    palette = seaborn.color_palette("colorblind")
-    red, green, blue = palette[look[0] % len(palette)]
-    dim = 0.55 ** (look[0] // len(palette))
-    return dim * red, dim * green, dim * blue
+def _colour(look: Look) -> str:
+    return PALETTE[look[0]]
 
 
 def _plots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
@@ -119,8 +135,18 @@ def _dotted(axes: Axes, level: float, label: str) -> None:
     axes.axhline(level, color="0.35", lw=1, ls=(0, (1, 3)), label=label)
 
 
-def _in_percent(axis: Axis, decimals: int | None = 0) -> None:
-    axis.set_major_formatter(PercentFormatter(1, decimals=decimals))
+def _in_percent(axis: Axis) -> None:
+    """Shares as percentages, with the digits that a tick has: 22.5% is not 22%."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}%"))
+
+
+def _share_y(axes: Sequence[Axes], alike: Sequence[object]) -> None:
+    """Give plots that show the same quantity the same y axis, so that heights can be compared."""
+    for one in dict.fromkeys(alike):
+        group = [part for part, other in zip(axes, alike, strict=True) if other == one]
+        low, high = zip(*(part.get_ylim() for part in group), strict=True)
+        for part in group:
+            part.set_ylim(min(low), max(high))
 
 
 def _label_once(figure: Figure, axes: Sequence[Axes], xlabel: str) -> None:
@@ -187,9 +213,9 @@ def curves_figure(
         for line in panel.curves:
             _draw(part, line)
         if panel.predicted is not None:
-            k = np.arange(1, panel.d + 1)
+            k = 1 + _seen(np.arange(1, panel.d + 1))
             label = "closed form, from one number"
-            part.plot(k, panel.predicted, color=_BLACK, ls=(0, (6, 3)), lw=1.1, label=label)
+            part.plot(k, panel.predicted[k - 1], color=_BLACK, ls=(0, (6, 3)), lw=1.1, label=label)
         _size_axis(part, panel.d, panel.curves)
         least = [float(np.nanmin(line.values)) for line in panel.curves if line.values.size]
         part.set_ylim(*(panel.limits or (1.05 * min([0.0, *least]), None)))
@@ -203,6 +229,7 @@ def curves_figure(
         first = number - number % place.get_gridspec().ncols if place is not None else number
         if compact and number > first and panel.axis == panels[first].axis:
             part.set_ylabel("")
+    _share_y(axes, [(panel.axis, panel.limits) for panel in panels])
     _once_in_a_row(axes)
     _legend(figure, axes)
     return figure
@@ -212,22 +239,32 @@ def _draw(part: Axes, line: Line) -> None:
     """A line's mean, and its band from least to largest."""
     _, dashes, marker = look = look_of(line)
     shade = _colour(look)
+    seen = _seen(line.sizes)
+    sizes, values = line.sizes[seen], line.values[:, seen]
     part.plot(
-        line.sizes,
-        line.values.mean(0),
+        sizes,
+        values.mean(0),
         color=shade,
         ls=dashes if line.joined else "",
         lw=1.7,
         marker=marker,
         ms=4 if line.marked else 4.5,
-        markevery=None if line.marked else _marks(line.sizes),
+        markevery=None if line.marked else _marks(sizes),
         label=_shown(line.label),
     )
     if len(line.values) > 1 and line.joined:
-        ends = line.values.min(0), line.values.max(0)
+        ends = values.min(0), values.max(0)
         name, density = line.band
         label = _shown(name) if name else None
-        part.fill_between(line.sizes, *ends, color=shade, alpha=density, lw=0, label=label)
+        part.fill_between(sizes, *ends, color=shade, alpha=density, lw=0, label=label)
+
+
+def _seen(sizes: np.ndarray) -> np.ndarray:
+    """Places of the sizes, (s,), that can be told apart on a log axis: all but those closer than
+    1.5% to the one before. The last one stays.
+    """
+    steps = np.floor(np.log(sizes) / np.log(1.015)).astype(int)
+    return np.union1d(np.unique(steps, return_index=True)[1], [len(sizes) - 1])
 
 
 def _marks(sizes: np.ndarray) -> list[int]:
@@ -242,10 +279,10 @@ def errors_figure(bands: Sequence[Band], ylabel: str, limit: float) -> Figure:
     figure, (axes,) = _multiples(1, height=3.4)
     axes.axhspan(-limit, limit, color="0.9", label=f"within ±{limit:g}")
     for place, band in enumerate(bands):
-        k, look = np.arange(1, len(band.center) + 1), _look(place)
-        shade = _colour(look)
-        axes.plot(k, band.center, color=shade, ls=look[1], lw=1.6, label=_shown(band.label))
-        ends = band.center - band.half, band.center + band.half
+        k, look = 1 + _seen(np.arange(1, len(band.center) + 1)), _look(place)
+        shade, center, half = _colour(look), band.center[k - 1], band.half[k - 1]
+        axes.plot(k, center, color=shade, ls=look[1], lw=1.6, label=_shown(band.label))
+        ends = center - half, center + half
         axes.fill_between(k, *ends, color=shade, alpha=0.15, lw=0)
     _size_axis(axes, max(len(band.center) for band in bands))
     axes.set_ylabel(ylabel)
@@ -278,7 +315,7 @@ def points_figure(
             ms=6,
             label=_shown(one.label),
         )
-    width = max(11, 84 // max(1, len(groups)) - 3)  # of a label, before it touches the next
+    width = max(11, 76 // max(1, len(groups)) - 3)  # of a label, before it touches the next
     axes.set_xticks(
         range(len(groups)),
         ["\n".join(textwrap.wrap(group, width, break_long_words=False)) for group in groups],
@@ -337,7 +374,7 @@ def groups_figure(
         part.set_title(title)
         if percent:
             part.locator_params(axis="x", nbins=4)
-            _in_percent(part.xaxis, decimals=None)
+            _in_percent(part.xaxis)
     _label_once(figure, axes, xlabel)
     return figure
 
@@ -623,6 +660,6 @@ def ranked_figure(
         part.set_title(title)
         part.set_xlabel(xlabel)
         part.set_ylabel(ylabel)
-        _in_percent(part.yaxis, decimals=None)
+        _in_percent(part.yaxis)
     _legend(figure, axes)
     return figure
