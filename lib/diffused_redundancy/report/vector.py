@@ -12,7 +12,10 @@ from __future__ import annotations
 import html
 import re
 import xml.etree.ElementTree as ET
+from base64 import b64decode, b64encode
 from pathlib import Path
+
+from .display import smallest
 
 LARGEST = 150_000
 """Bytes of a drawing beyond which the PNG stays."""
@@ -32,6 +35,7 @@ _GREYS = {
 }
 """Greys that :mod:`report.figures` draws with, and the variables that take their place."""
 
+_PNG = "data:image/png;base64,"
 _IMAGE = re.compile(r'<img alt="([^"]*)" data-figure="([^"]+)"[^>]*>')
 _NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
 _DROPPED = ("font-family", "stroke-dashoffset: 0", "stroke-linejoin: round", "stroke-linecap: butt")
@@ -130,13 +134,18 @@ def _shorten(element: ET.Element) -> None:
         element.text = None
     if element.tail and not element.tail.strip():
         element.tail = None
+    if element.attrib.get("href", "").startswith(_PNG):
+        image = b64decode(element.attrib["href"].removeprefix(_PNG))
+        element.set("href", _PNG + b64encode(smallest(image)).decode())
     if "d" in element.attrib:
         element.set("d", path_of(element.attrib["d"]))
     if element.attrib.get("transform", "").startswith("rotate(-0 "):
         del element.attrib["transform"]
     for key in ("x", "y", "width", "height", "transform", "points"):
         if key in element.attrib:
-            element.set(key, _NUMBER.sub(lambda number: _short(float(number[0])), element.attrib[key]))
+            element.set(
+                key, _NUMBER.sub(lambda number: _short(float(number[0])), element.attrib[key])
+            )
     if "style" in element.attrib:
         style = _style(element.attrib["style"])
         if style:
@@ -149,10 +158,14 @@ def _style(style: str) -> str:
     parts = [part.strip() for part in style.split(";")]
     kept = [part for part in parts if part and not part.startswith(_DROPPED)]
     text = ";".join(part.replace(": ", ":") for part in kept)
-    text = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), text)
+    text = re.sub(
+        r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), text
+    )
     return re.sub(
         r"#[0-9a-f]{6}",
-        lambda colour: f"var(--{_GREYS[colour[0]]},{colour[0]})" if colour[0] in _GREYS else colour[0],
+        lambda colour: (
+            f"var(--{_GREYS[colour[0]]},{colour[0]})" if colour[0] in _GREYS else colour[0]
+        ),
         text,
     )
 
