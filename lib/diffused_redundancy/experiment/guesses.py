@@ -79,14 +79,22 @@ def ridge_scores(
     return (rows @ weights + prior).cpu().numpy()
 
 
+def _random_parts(layer: ProbedLayer, seeds: Sequence[int], k: int) -> list[torch.Tensor]:
+    """The first k neurons of the random order of each seed."""
+    made = orderings("random", layer.statistics, seeds)
+    return [one.order[:k] for one in made if one.order is not None]
+
+
 def guesses_of_fifths(layer: ProbedLayer, seeds: Sequence[int], penalty: float) -> Guesses:
     """What probes on random fifths guess, beside the whole layer's, for each seed."""
     k = size_of(FIFTH, layer.d)
 
     def compute() -> Arrays:
         whole = ridge_scores(layer, torch.arange(layer.d), penalty).argmax(1)
-        orders = [one.first(k).order for one in orderings("random", layer.statistics, seeds)]
-        parts = [ridge_scores(layer, order, penalty).argmax(1) for order in orders]
+        parts = [
+            ridge_scores(layer, neurons, penalty).argmax(1)
+            for neurons in _random_parts(layer, seeds, k)
+        ]
         return {
             "labels": np.asarray(layer.features.y_test, dtype=np.int64),
             "whole": whole,
@@ -102,8 +110,8 @@ def one_image(layer: ProbedLayer, seed: int, penalty: float, place: int = 0) -> 
     k = size_of(FIFTH, layer.d)
 
     def compute() -> Arrays:
-        (ordering,) = orderings("random", layer.statistics, [seed])
-        chosen, one = ordering.first(k).order, slice(place, place + 1)
+        (chosen,) = _random_parts(layer, [seed], k)
+        one = slice(place, place + 1)
         return {
             "label": np.asarray(layer.features.y_test)[one].astype(np.int64),
             "features": np.asarray(layer.features.X_test[place], dtype=float),

@@ -140,7 +140,7 @@ def mistakes_table(guesses: Mapping[str, tuple[Guesses, Sequence[str]]]) -> pd.D
                     "accuracy, random fifths": part,
                     "loss": full - part,
                     "new mistakes": len(wrong),
-                    "most often taken for": classes[counts.argmax()] if len(wrong) else None,
+                    "most often taken for": classes[int(counts.argmax())] if len(wrong) else None,
                     "share of new mistakes": counts.max() / len(wrong) if len(wrong) else np.nan,
                 }
             )
@@ -215,8 +215,8 @@ def describe_mistakes(
     return (
         "\n".join(lines) + "\n\nA *new mistake* is an image that the whole layer gets right and "
         "the fifth does not. The classes were picked for their loss on these very images, which "
-        "overstates it: what stands above picks on one half of the images and measures on the other, "
-        "where there are enough."
+        "overstates it: what stands above picks on one half of the images and measures on the "
+        "other, where there are enough."
     )
 
 

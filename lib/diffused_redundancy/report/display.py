@@ -33,8 +33,9 @@ def smallest(image: bytes) -> bytes:
     """The same PNG in fewer bytes: with a palette if it has no more than 256 colours."""
     from PIL import Image
 
-    picture, packed = Image.open(io.BytesIO(image)), io.BytesIO()
-    if picture.mode == "RGBA" and picture.getextrema()[3] == (255, 255):
+    picture: Image.Image = Image.open(io.BytesIO(image))
+    packed = io.BytesIO()
+    if picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (255, 255):
         picture = picture.convert("RGB")
     if picture.mode == "RGB" and picture.getcolors(256):
         picture = picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=256)

@@ -222,9 +222,9 @@ def correlations_figure(matrices: Mapping[str, np.ndarray]) -> Figure:
 
 def _reset(axes: Axes) -> None:
     """Undo what images do to the limits of their axes."""
-    width, height = axes.figure.get_size_inches()
-    axes.set_xlim(0, width)
-    axes.set_ylim(height, 0)
+    box = axes.bbox.size / axes.figure.dpi
+    axes.set_xlim(0, box[0])
+    axes.set_ylim(box[1], 0)
 
 
 def _folded(text: str, width: int) -> str:
