@@ -41,6 +41,7 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     axes.axis("off")
+    axes.set_autoscale_on(False)
     return figure, axes
 
 
@@ -79,7 +80,6 @@ def samples_figure(rows: Mapping[str, Sequence[Picture]]) -> Figure:
                 va="top",
                 color=_INK,
             )
-    _reset(axes)
     return figure
 
 
@@ -122,7 +122,6 @@ def one_image_figure(one: OneImage, image: np.ndarray, classes: Sequence[str]) -
     axes.text(lefts[1] + 1.15, under, "darker: more active", ha="center", color=_INK)
     axes.text(lefts[2] + 1.15, under, "the others are left out", ha="center", color=_INK)
     _scores(axes, one, classes, lefts[3], top, size)
-    _reset(axes)
     return figure
 
 
@@ -197,7 +196,6 @@ def mistaken_figure(rows: Sequence[Mistaken]) -> Figure:
             (second - 1.0, top + 0.36 + size / 2),
             arrowprops={"arrowstyle": "-|>", "color": _SOFT, "lw": 1.4},
         )
-    _reset(axes)
     return figure
 
 
@@ -218,13 +216,6 @@ def correlations_figure(matrices: Mapping[str, np.ndarray]) -> Figure:
     bar = figure.colorbar(shown, ax=parts, ticks=[-1, -0.5, 0, 0.5, 1], shrink=0.8, pad=0.01)
     bar.set_label("correlation")
     return figure
-
-
-def _reset(axes: Axes) -> None:
-    """Undo what images do to the limits of their axes."""
-    box = axes.bbox.size / axes.figure.dpi
-    axes.set_xlim(0, box[0])
-    axes.set_ylim(box[1], 0)
 
 
 def _folded(text: str, width: int) -> str:

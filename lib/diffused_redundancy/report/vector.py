@@ -1,7 +1,7 @@
 """Figures of a page as drawings with real text: the SVG that a notebook kept, made small and put in
 place of its PNG.
 
-matplotlib's SVG is five times larger than a page needs. What goes: names of parts that nothing
+matplotlib's SVG is three times larger than a page needs. What goes: names of parts that nothing
 refers to, decimals that no screen shows, points that lie on a line. What changes: names become the
 figure's own, as several figures share a page, and greys become variables of the page's style, which
 turns them for a dark screen. Colours stay.
