@@ -70,6 +70,9 @@ _FIRST = ("random", "pca", "random_projection", "pca_least", "gaussian_projectio
 
 _BLACK = (0.1, 0.1, 0.1)
 
+_MANY = 15
+"""Points of a group beyond which their intervals would hide them."""
+
 _TWOS = [digit * 10.0**power for power in range(-5, 1) for digit in (1, 2, 5)]
 """Ticks of a log axis below 1."""
 
@@ -113,13 +116,45 @@ def _row(count: int, height: float, left: float = 0.0) -> tuple[Figure, list[Axe
 
 def _size_axis(axes: Axes, d: int, lines: Sequence[Line] = ()) -> None:
     axes.set_xscale("log")
-    steps = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+    place = axes.get_subplotspec()
+    narrow = place is not None and place.get_gridspec().ncols > 2
+    steps: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+    if narrow:
+        steps = (1, 5, 20, 100, 500, 2000)
     ticks = [k for k in steps if k < (0.75 if d < 1000 else 0.45) * d] + [d]
     axes.set_xticks(ticks, [f"{k}" for k in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlim(0.93, d * 1.07)
     directions = any(SELECTIONS[line.selection].directions for line in lines)
     axes.set_xlabel(f"neurons {'or directions ' if directions else ''}kept, k (of {d})")
+
+
+def _title(axes: Axes, title: str) -> None:
+    """A title that is folded before it touches the next one."""
+    place = axes.get_subplotspec()
+    columns = place.get_gridspec().ncols if place is not None else 1
+    axes.set_title(
+        "\n".join(textwrap.wrap(title, int(90 / (columns + 0.5)), break_long_words=False))
+    )
+
+
+def _ylabel(axes: Axes, label: str) -> None:
+    """A label of a y axis that is folded where it is longer than the axis."""
+    lines = (textwrap.wrap(line, 26, break_long_words=False) for line in label.split("\n"))
+    axes.set_ylabel("\n".join(part for some in lines for part in some))
+
+
+def _same_scale(axes: Sequence[Axes], axis: str) -> None:
+    """Give plots axes of equal length in their own places, so that equal distances are equal
+    differences. Where no value is above 1, no axis goes beyond it needlessly.
+    """
+    ends = [getattr(part, f"get_{axis}lim")() for part in axes]
+    span = max(high - low for low, high in ends)
+    shares = max(high for _, high in ends) <= 1.05
+    for part, (low, high) in zip(axes, ends, strict=True):
+        top = (low + high + span) / 2
+        top = min(top, max(high, 1.0)) if shares else top
+        getattr(part, f"set_{axis}lim")(top - span, top)
 
 
 def _once_in_a_row(axes: Sequence[Axes]) -> None:
@@ -219,8 +254,8 @@ def curves_figure(
         _size_axis(part, panel.d, panel.curves)
         least = [float(np.nanmin(line.values)) for line in panel.curves if line.values.size]
         part.set_ylim(*(panel.limits or (1.05 * min([0.0, *least]), None)))
-        part.set_ylabel(ylabel or panel.axis)
-        part.set_title(panel.title)
+        _ylabel(part, ylabel or panel.axis)
+        _title(part, panel.title)
         if percent or panel.percent:
             _in_percent(part.yaxis)
         place = part.get_subplotspec()
@@ -298,32 +333,41 @@ def points_figure(
     """Points with intervals from 0 to ``top`` (by default 1; None: as the values are): one of each
     series a group.
     """
-    figure, (axes,) = _multiples(1, height=3.2)
+    lying = len(groups) > 5  # more labels than fit side by side
+    figure, (axes,) = _multiples(1, height=max(3.2, 0.42 * len(groups)) if lying else 3.2)
     for place, one in enumerate(series):
         shift = (place - (len(series) - 1) / 2) * 0.6 / len(series)
         value, ends = _intervals(one.points)
         if np.isnan(value).all():  # nothing to draw, nor to name
             continue
-        look = _look(one.look)
+        look, where = _look(one.look), np.asarray(one.x) + shift
         axes.errorbar(
-            np.asarray(one.x) + shift,
-            value,
-            yerr=ends,
+            value if lying else where,
+            where if lying else value,
+            xerr=ends if lying else None,
+            yerr=None if lying else ends,
             fmt=look[2],
             color=_colour(look),
             capsize=3,
             ms=6,
             label=_shown(one.label),
+            clip_on=False,
         )
-    width = max(11, 76 // max(1, len(groups)) - 3)  # of a label, before it touches the next
-    axes.set_xticks(
-        range(len(groups)),
-        ["\n".join(textwrap.wrap(group, width, break_long_words=False)) for group in groups],
-    )
-    axes.set_xlim(-0.6, len(groups) - 0.4)
-    axes.set_ylim(0, top)
-    axes.set_ylabel(ylabel)
-    axes.grid(axis="x", visible=False)
+    if lying:
+        axes.set_yticks(range(len(groups)), groups)
+        axes.set_ylim(len(groups) - 0.4, -0.6)
+        axes.set_xlim(0, top)
+        axes.set_xlabel(ylabel.replace("\n", " "))
+    else:
+        width = max(11, 76 // max(1, len(groups)) - 3)  # of a label, before it touches the next
+        axes.set_xticks(
+            range(len(groups)),
+            ["\n".join(textwrap.wrap(group, width, break_long_words=False)) for group in groups],
+        )
+        axes.set_xlim(-0.6, len(groups) - 0.4)
+        axes.set_ylim(0, top)
+        axes.set_ylabel(ylabel)
+    axes.grid(axis="y" if lying else "x", visible=False)
     _legend(figure, [axes])
     return figure
 
@@ -340,9 +384,10 @@ def groups_figure(
     """Groups of networks against a value, side by side: one plot a panel of (title, groups of
     (label, points)).
 
-    A group's points share a line, each with its interval; a band marks where the reference group's
-    intervals reach. All panels must have the same groups; ``empty`` is written where one has no
-    point. ``percent``: values in [0, 1] are shown as percentages.
+    A group's points share a line, each with its interval unless they are many; a band marks where
+    the reference group's intervals reach. All panels must have the same groups; ``empty`` is written where one has no
+    point. ``percent``: values in [0, 1] are shown as percentages. Panels have one scale: equal
+    distances are equal differences.
     """
     labels = [label for label, _ in panels[0][1]]
     left = max(map(len, labels)) * 0.075
@@ -353,12 +398,14 @@ def groups_figure(
             shade = _colour(look)
             value, ends = _intervals(points)
             apart = np.arange(len(points)) - (len(points) - 1) / 2
+            many = len(points) > _MANY
             part.errorbar(
                 value,
                 row + apart * min(0.25, 0.7 / max(1, len(points))),
-                xerr=ends,
+                xerr=None if many else ends,
                 fmt=look[2],
                 color=shade,
+                alpha=0.6 if many else 1,
                 capsize=2,
                 ms=5,
                 lw=1.3,
@@ -371,10 +418,11 @@ def groups_figure(
                 part.text(0.5, row, empty, transform=across, ha="center", va="center", color="0.4")
         part.set_yticks(range(len(labels)), labels if part is axes[0] else [""] * len(labels))
         part.set_ylim(len(labels) - 0.5, -0.5)
-        part.set_title(title)
+        _title(part, title)
         if percent:
             part.locator_params(axis="x", nbins=4)
             _in_percent(part.xaxis)
+    _same_scale(axes, "x")
     _label_once(figure, axes, xlabel)
     return figure
 
@@ -421,7 +469,7 @@ def dumbbell_figure(
         part.set_yticks(places, labels if part is axes[0] else [""] * len(labels))
         part.set_ylim(len(labels) - 0.5, -0.5)
         part.locator_params(axis="x", nbins=5)
-        part.set_title(title)
+        _title(part, title)
     least, largest = zip(*(part.get_xlim() for part in axes), strict=True)
     for part in axes:
         part.set_xlim(min(least), max(largest))
@@ -492,7 +540,7 @@ def scale_figure(
             axis.set_minor_locator(NullLocator())
         part.set_xlabel("dimensions: PR / d")
         part.set_ylabel("scale: 1 + CV²")
-        part.set_title(title)
+        _title(part, title)
     _once_in_a_row(axes)
     _legend(figure, axes)
     return figure
@@ -514,7 +562,9 @@ def series_figure(
     """
     columns = len(rows[0])
     width = min(10.0, 1.2 + 2.9 * columns) if columns > 1 else 6.4
-    figure, axes = _plots(len(rows), columns, (width, 2.5 * len(rows) + 0.9))
+    most = max(len(lines) for row in rows for _, lines in row)
+    height = 3.6 if most > 5 and len(rows) == 1 else 2.5  # many series need room
+    figure, axes = _plots(len(rows), columns, (width, height * len(rows) + 0.9))
     for i, row in enumerate(rows):
         for j, (title, lines) in enumerate(row):
             part = axes[i * columns + j]
@@ -542,14 +592,16 @@ def series_figure(
             if ticks:
                 part.set_xticks([x for x, _ in ticks], [label for _, label in ticks])
             if i == 0:
-                part.set_title(title)
+                _title(part, title)
             if i == len(rows) - 1:
                 part.set_xlabel(xlabel)
             if j == 0:
-                part.set_ylabel(ylabels[i])
+                _ylabel(part, ylabels[i])
             if i < len(percent) and percent[i]:
                 _in_percent(part.yaxis)
-    _legend(figure, axes)
+        _same_scale(axes[i * columns : (i + 1) * columns], "y")
+    if any(len(lines) > 1 for row in rows for _, lines in row):  # else axes and titles say it
+        _legend(figure, axes)
     return figure
 
 
@@ -559,36 +611,47 @@ def trade_figure(
 ) -> Figure:
     """Trade-offs with their common front: panels of (title, lines, gain of the front, what it
     keeps).
+
+    The gain is a share that is given up, and the axis is of what remains of it, 1 less the gain, on
+    a log scale: what there is to see happens where little remains.
     """
     figure, axes = _multiples(len(panels), height=2.9)
+    least = min(_remaining(one.gain).min() for _, lines, _, _ in panels for one in lines)
     for part, (title, lines, gain, kept) in zip(axes, panels, strict=True):
         for line in lines:
+            left = _remaining(line.gain)
+            seen = _seen(left)
             if line.look is None:
-                part.plot(
-                    line.gain, line.kept, color="0.75", lw=0.9, zorder=1, label="other networks"
-                )
-                continue
-            look = _look(line.look)
-            part.plot(
-                line.gain,
-                line.kept,
-                color=_colour(look),
-                ls=look[1],
-                lw=1.4,
-                label=_shown(line.label),
-            )
+                how: dict[str, Any] = {"color": "0.75", "lw": 0.9, "zorder": 1}
+                how["label"] = "other networks"
+            else:
+                look = _look(line.look)
+                how = {"color": _colour(look), "ls": look[1], "lw": 1.4}
+                how["label"] = _shown(line.label)
+            part.plot(left[seen], line.kept[line.gain < 1][seen], **how)
+        left = _remaining(gain)
         label = "Pareto front of all networks"
-        part.plot(gain, kept, color=_BLACK, ls=(0, (1, 1.2)), lw=2.4, zorder=3, label=label)
-        part.set_xlim(0, 1)
+        front: dict[str, Any] = {"color": _BLACK, "ls": (0, (1, 1.2)), "lw": 2.4, "zorder": 3}
+        part.plot(left, kept[gain < 1], label=label, **front)
+        part.set_xscale("log")
+        part.set_xticks([tick for tick in (0.001, 0.01, 0.1, 1) if least <= tick])
+        part.xaxis.set_minor_locator(NullLocator())
+        part.set_xlim(0.9 * least, 1.1)
         part.set_ylim(bottom=0)
         _in_percent(part.xaxis)
         _in_percent(part.yaxis)
         part.set_xlabel(xlabel)
         part.set_ylabel(ylabel)
-        part.set_title(title)
+        _title(part, title)
+    _share_y(axes, [ylabel] * len(axes))
     _once_in_a_row(axes)
     _legend(figure, axes)
     return figure
+
+
+def _remaining(gain: np.ndarray) -> np.ndarray:
+    """What remains of a share that is given up, without those that give up all."""
+    return 1 - gain[gain < 1]
 
 
 @style()
@@ -632,7 +695,7 @@ def matrix_figure(
             text.set_color("black" if abs(float(text.get_text())) <= 2 / 3 * high else "white")
         part.tick_params(axis="x", rotation=60)
         part.tick_params(axis="y", rotation=0)
-        part.set_title(title)
+        _title(part, title)
         part.set_xlabel(axes_labels[0] if last else "")
         labels = [*row_labels[place // columns : place // columns + 1], axes_labels[1]]
         part.set_ylabel("\n".join(filter(None, labels)) if first else "")
@@ -657,9 +720,11 @@ def ranked_figure(
         label = "if no neuron had any effect"
         part.plot(rank, chance, color=_BLACK, ls=(0, (5, 2)), lw=1.3, label=label)
         part.axhline(0, color="0.35", lw=1)
-        part.set_title(title)
+        _title(part, title)
         part.set_xlabel(xlabel)
         part.set_ylabel(ylabel)
         _in_percent(part.yaxis)
+    _share_y(axes, [ylabel] * len(axes))
+    _once_in_a_row(axes)
     _legend(figure, axes)
     return figure
