@@ -385,9 +385,9 @@ def groups_figure(
     (label, points)).
 
     A group's points share a line, each with its interval unless they are many; a band marks where
-    the reference group's intervals reach. All panels must have the same groups; ``empty`` is written where one has no
-    point. ``percent``: values in [0, 1] are shown as percentages. Panels have one scale: equal
-    distances are equal differences.
+    the reference group's intervals reach. All panels must have the same groups; ``empty`` is
+    written where one has no point. ``percent``: values in [0, 1] are shown as percentages. Panels
+    have one scale: equal distances are equal differences.
     """
     labels = [label for label, _ in panels[0][1]]
     left = max(map(len, labels)) * 0.075
