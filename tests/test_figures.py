@@ -320,6 +320,22 @@ def test_many_points_of_a_group_are_drawn_without_intervals():
     assert bars(5) == 1 and bars(60) == 0
 
 
+def test_many_panels_stand_in_rows_of_four():
+    panels = [(f"task {i}", [("a", POINTS[:2]), ("b", [])]) for i in range(7)]
+    drawn = figures.groups_figure(panels, "x", empty="nothing")
+    places = [part.get_subplotspec() for part in drawn.axes]
+    assert [place.is_first_col() for place in places] == [i % 4 == 0 for i in range(7)]
+    assert [bool(part.get_yticklabels()[0].get_text()) for part in drawn.axes] == [
+        i % 4 == 0 for i in range(7)
+    ]
+
+
+def test_the_axis_of_sizes_begins_where_the_lines_do():
+    late = Line("random", np.arange(10, 101), RISING[:, 9:])
+    (part,) = figures.curves_figure([Panel("t", 100, [late])]).axes
+    assert 9 < part.get_xlim()[0] < 10
+
+
 def test_long_titles_and_labels_fold():
     drawn = figures.curves_figure([panel(title="Armenian letters: not comparable", axis="a")] * 3)
     with_label = figures.curves_figure([panel(axis="test accuracy of the logistic probe")])

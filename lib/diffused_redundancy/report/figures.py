@@ -110,8 +110,19 @@ def _multiples(count: int, height: float = 2.75) -> tuple[Figure, list[Axes]]:
 
 
 def _row(count: int, height: float, left: float = 0.0) -> tuple[Figure, list[Axes]]:
-    """Plots side by side, with room on the left for labels (inches)."""
-    return _plots(1, count, (min(10.0, 1.2 + left + 2.7 * count), height))
+    """Plots side by side, four in a row at most, with room on the left for labels; in inches."""
+    columns = count if count < 5 else 4
+    rows = -(-count // columns)
+    figure, axes = _plots(rows, columns, (min(10.0, 1.2 + left + 2.7 * columns), height * rows))
+    for unused in axes[count:]:
+        unused.remove()
+    return figure, axes[:count]
+
+
+def _leads(axes: Axes) -> bool:
+    """Whether plots begin their row."""
+    place = axes.get_subplotspec()
+    return place is None or place.is_first_col()
 
 
 def _size_axis(axes: Axes, d: int, lines: Sequence[Line] = ()) -> None:
@@ -124,7 +135,9 @@ def _size_axis(axes: Axes, d: int, lines: Sequence[Line] = ()) -> None:
     ticks = [k for k in steps if k < (0.75 if d < 1000 else 0.45) * d] + [d]
     axes.set_xticks(ticks, [f"{k}" for k in ticks])
     axes.set_xticks([], minor=True)
-    axes.set_xlim(0.93, d * 1.07)
+    known = [line.sizes[np.isfinite(line.values).any(0)] for line in lines]
+    first = min((sizes[0] for sizes in known if len(sizes)), default=1)
+    axes.set_xlim(0.93 * first, d * 1.07)
     directions = any(SELECTIONS[line.selection].directions for line in lines)
     axes.set_xlabel(f"neurons {'or directions ' if directions else ''}kept, k (of {d})")
 
@@ -186,7 +199,7 @@ def _share_y(axes: Sequence[Axes], alike: Sequence[object]) -> None:
 
 def _label_once(figure: Figure, axes: Sequence[Axes], xlabel: str) -> None:
     """A label of the x axis, one for all plots of a row: several of them would overlap."""
-    if len(axes) % 2:
+    if len(axes) % 2 and len(axes) < 5:
         axes[len(axes) // 2].set_xlabel(xlabel)
     else:
         figure.supxlabel(xlabel, fontsize=axes[0].xaxis.label.get_fontsize())
@@ -416,7 +429,7 @@ def groups_figure(
             if empty and not points:
                 across = part.get_yaxis_transform()
                 part.text(0.5, row, empty, transform=across, ha="center", va="center", color="0.4")
-        part.set_yticks(range(len(labels)), labels if part is axes[0] else [""] * len(labels))
+        part.set_yticks(range(len(labels)), labels if _leads(part) else [""] * len(labels))
         part.set_ylim(len(labels) - 0.5, -0.5)
         _title(part, title)
         if percent:
@@ -466,7 +479,7 @@ def dumbbell_figure(
                 lw=1.3,
                 label=_shown(name),
             )
-        part.set_yticks(places, labels if part is axes[0] else [""] * len(labels))
+        part.set_yticks(places, labels if _leads(part) else [""] * len(labels))
         part.set_ylim(len(labels) - 0.5, -0.5)
         part.locator_params(axis="x", nbins=5)
         _title(part, title)
@@ -724,7 +737,6 @@ def ranked_figure(
         part.set_xlabel(xlabel)
         part.set_ylabel(ylabel)
         _in_percent(part.yaxis)
-    _share_y(axes, [ylabel] * len(axes))
     _once_in_a_row(axes)
     _legend(figure, axes)
     return figure
