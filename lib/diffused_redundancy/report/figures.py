@@ -219,6 +219,7 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
         loc="outside lower center",
         ncols=max(1, min(most, columns, len(handles))),
         frameon=False,
+        borderaxespad=0.2,
     )
 
 

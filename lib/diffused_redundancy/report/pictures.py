@@ -119,7 +119,7 @@ def one_image_figure(one: OneImage, image: np.ndarray, classes: Sequence[str]) -
         ha="center",
         color=_INK,
     )
-    axes.text(lefts[1] + 1.15, under, "darker: more active", ha="center", color=_INK)
+    axes.text(lefts[1] + 1.15, under, "bluer: more active", ha="center", color=_INK)
     axes.text(lefts[2] + 1.15, under, "the others are left out", ha="center", color=_INK)
     _scores(axes, one, classes, lefts[3], top, size)
     return figure
