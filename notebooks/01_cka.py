@@ -90,6 +90,19 @@ from diffused_redundancy.findings import similarity
 layers = {session.title(net, task): layer for net, task, layer in session.layers()}
 session.table(similarity.layers_table(layers), "layers")
 
+# %% papermill_description=samples
+from diffused_redundancy.findings import pictures as chosen
+from diffused_redundancy.report import pictures
+
+tasks = session.task_titles()
+session.figure(
+    pictures.samples_figure({title: chosen.samples(task) for title, task in tasks.items()}),
+    "samples",
+    alt="Test images of each task in a row, up to eight, with the names of their classes under "
+    "them.",
+)
+session.say(chosen.describe_samples(tasks))
+
 # %% [markdown]
 # ## CKA at every subset size
 

@@ -88,6 +88,29 @@ from diffused_redundancy.findings import penalties
 session.table(penalties.penalty_table(layers), "penalties")
 
 # %% [markdown]
+# ## One image, on its way
+#
+# What is done to every test image below, for the first one: the network turns it into one number a
+# neuron, most neurons are left out, and a ridge probe reads the class from the rest.
+
+# %% papermill_description=one-image
+from diffused_redundancy.experiment.guesses import one_image
+from diffused_redundancy.findings import pictures as chosen
+from diffused_redundancy.report import pictures
+
+task, layer = session.tasks[0], session.layer(session.nets[0], session.tasks[0])
+one = one_image(layer, SEEDS[0], layer.ridge_penalty.penalty)
+image = task.splits["test"].images.batch(one.place, one.place + 1)[0]
+session.figure(
+    pictures.one_image_figure(one, image, task.classes),
+    "one-image",
+    alt="A test image, its features as a grid of squares, the same grid with a random fifth of the "
+    "neurons lit, and bars of the scores that probes on these and on all neurons give the classes.",
+)
+session.table(chosen.one_image_table(one, task.classes), "one-image", show=False)
+session.say(chosen.describe_one_image(one, task.classes, task.title))
+
+# %% [markdown]
 # ## Ridge probes at every size
 
 # %% papermill_description=ridge

@@ -468,11 +468,11 @@ coloured = pareto.highlighted(measurements, fronts, by_loss)
 session.figure(
     figures.trade_figure(
         pareto.trade_panels(measurements, fronts, coloured),
-        "share of neurons dropped",
+        "share of neurons kept",
         "test accuracy",
     ),
     "pareto",
-    alt="Test accuracy against the share of neurons dropped at random, one plot per task: a thin "
+    alt="Test accuracy against the share of neurons kept at random, on a log axis, one plot per task: a thin "
     "line per network and, drawn bold, the best of these networks and sizes.",
 )
 session.table(pareto.fronts_table(fronts), "pareto", show=False)

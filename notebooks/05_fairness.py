@@ -200,6 +200,36 @@ if chosen:
 session.say(lost_classes.describe_lost(chosen))
 
 # %% [markdown]
+# What are they mistaken for? Probes on random fifths of the first network's neurons, beside the
+# whole layer's. The images on the left are those that most fifths lose, on the right images of the
+# class that they are most often taken for.
+
+# %% papermill_description=mistakes
+from diffused_redundancy.experiment.guesses import guesses_of_fifths
+from diffused_redundancy.findings import pictures as shown
+from diffused_redundancy.report import pictures
+
+tasks = session.task_titles()
+guesses = {
+    title: (
+        guesses_of_fifths(layers[task.name], SEEDS, measurements.of(network, task).penalty),
+        task.classes,
+    )
+    for title, task in tasks.items()
+}
+mistakes = shown.mistakes_table(guesses)
+session.table(mistakes, "mistakes", show=False)
+most_lost = shown.shown_mistakes(mistakes)
+if not most_lost.empty:
+    session.figure(
+        pictures.mistaken_figure(shown.mistaken_pictures(most_lost, guesses, tasks)),
+        "mistakes",
+        alt="Images of the classes that lose most with a random fifth of the neurons, on the left, "
+        "beside images of the classes that they are mistaken for, on the right.",
+    )
+session.say(shown.describe_mistakes(most_lost, guesses))
+
+# %% [markdown]
 # ## Are they the same classes every time?
 #
 # For each seed the classes are ranked by what they lose; Spearman's rank correlation compares two

@@ -99,6 +99,30 @@ session.figure(
 )
 
 # %% [markdown]
+# What the neurons of a layer look like to one another: the correlation of each two, over the train
+# images of the first task. Neurons are sorted by clustering, so that those that go together are
+# neighbours; a part of them is drawn, evenly spaced.
+
+# %% papermill_description=correlations
+from diffused_redundancy.experiment.correlations import correlations
+from diffused_redundancy.findings import pictures as chosen
+from diffused_redundancy.report import pictures
+
+names = {net.name: title for title, net in session.titles().items()}
+found = {
+    names[net.name]: correlations(session.layer(net, session.tasks[0]))
+    for net in chosen.side_by_side(session.nets)
+}
+session.figure(
+    pictures.correlations_figure({name: one.matrix for name, one in found.items()}),
+    "correlations",
+    alt="Correlations between neurons as squares of red (together), white (not) and blue (against "
+    "each other), one matrix per network, all on one scale.",
+)
+session.table(chosen.correlation_table(found), "correlations", show=False)
+session.say(chosen.describe_correlations(found, session.tasks[0].title))
+
+# %% [markdown]
 # The next figure takes $r$ apart: dimensions to the right, scale upwards. Along a grey line $r$ is
 # the same, and so is the DR that the closed form makes of it. Filled marks are the layers as they
 # are, hollow ones with standardized neurons, where $1 + \mathrm{CV}^2 = 1$.

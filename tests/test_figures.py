@@ -20,9 +20,8 @@ POINTS = [Point(0.5, 0.4, 0.7), Point(0.6), NOT_REACHED]
 
 def panel(**given):
     lines = [Line(name, np.arange(1, 101), RISING) for name in dr.SELECTIONS]
-    return Panel(
-        "t", 100, lines, **{"full": 1.0, "predicted": RISING[0], "threshold": 0.9, **given}
-    )
+    given = {"title": "t", "full": 1.0, "predicted": RISING[0], "threshold": 0.9, **given}
+    return Panel(d=100, curves=lines, **given)
 
 
 def styles_differ(lines):
@@ -232,6 +231,115 @@ def test_a_band_marks_the_reach_of_the_reference():
     drawn = figures.groups_figure([("t", [("a", POINTS), ("b", POINTS)])], "x", reference="b")
     (band,) = drawn.axes[0].patches
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((0.4, 0.7))
+
+
+def luminance(colour):
+    channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#1a1e25"])
+@pytest.mark.parametrize("colour", figures.PALETTE)
+def test_colours_can_be_seen_on_light_and_dark_pages(colour, page):
+    dark, light = sorted([luminance(colour), luminance(page)])
+    assert (light + 0.05) / (dark + 0.05) >= 3
+
+
+def test_plots_of_the_same_quantity_share_their_axis():
+    low = Line("random", np.arange(1, 101), 0.3 * RISING)
+    panels = [panel(axis="a"), Panel("t", 100, [low], axis="a"), Panel("t", 100, [low], axis="b")]
+    first, second, other = [part.get_ylim() for part in figures.curves_figure(panels).axes]
+    assert first == second and first[1] > 0.9 > 0.4 > other[1]
+
+
+def test_equal_distances_are_equal_differences_in_a_row():
+    near = [("a", [Point(0.9, 0.89, 0.91)]), ("b", [Point(0.94)])]
+    far = [("a", [Point(0.3, 0.2, 0.4)]), ("b", [Point(0.6)])]
+    groups = figures.groups_figure([("t", near), ("u", far)], "x")
+    series = (
+        [Series("s", [1, 2], [Point(0.9), Point(0.94)])],
+        [Series("s", [1, 2], [Point(0.3), Point(0.6)])],
+    )
+    lines = figures.series_figure([[("t", series[0]), ("u", series[1])]], "x", ["y"])
+    for ends, low, high in (
+        ([part.get_xlim() for part in groups.axes], (0.89, 0.2), (0.94, 0.6)),
+        ([part.get_ylim() for part in lines.axes], (0.9, 0.3), (0.94, 0.6)),
+    ):
+        lengths = [end - start for start, end in ends]
+        assert lengths[0] == pytest.approx(lengths[1]) and lengths[1] < 0.5
+        assert all(start < one for (start, _), one in zip(ends, low, strict=True))
+        assert all(end > one for (_, end), one in zip(ends, high, strict=True))
+        assert max(end for _, end in ends) <= 1
+
+
+def test_ticks_print_what_they_are():
+    (part,) = figures.curves_figure([panel(percent=True)]).axes
+    printed = part.yaxis.get_major_formatter()
+    assert [printed(value) for value in (0.225, 0.2, 0.1 + 0.2, 1, 0.0005)] == [
+        "22.5%",
+        "20%",
+        "30%",
+        "100%",
+        "0.05%",
+    ]
+
+
+def test_lines_are_thinned_to_what_a_log_axis_shows():
+    values = np.random.default_rng(0).uniform(size=(2, 2048))
+    line = Line("random", np.arange(1, 2049), values)
+    (drawn,) = marked(figures.curves_figure([Panel("t", 2048, [line])]))
+    sizes = drawn.get_xdata()
+    assert sizes[:50].tolist() == list(range(1, 51)) and sizes[-1] == 2048 and len(sizes) < 350
+    assert np.diff(np.log(sizes)).max() < 0.7 and np.diff(np.log(sizes))[60:].max() < 0.031
+    np.testing.assert_array_equal(drawn.get_ydata(), values.mean(0)[sizes - 1])
+
+
+def test_a_front_is_drawn_against_what_remains():
+    gain, kept = np.array([0.0, 0.9, 0.99, 1.0]), np.array([0.8, 0.7, 0.5, 0.1])
+    drawn = figures.trade_figure([("t", [Trade("a", gain, kept, 1)], gain, kept)], "x", "y")
+    for line in drawn.axes[0].get_lines():
+        np.testing.assert_allclose(line.get_xdata(), [1, 0.1, 0.01])
+        np.testing.assert_allclose(line.get_ydata(), [0.8, 0.7, 0.5])
+    assert drawn.axes[0].get_xscale() == "log"
+
+
+def test_many_groups_lie_so_that_their_labels_have_room():
+    names = [f"accuracy, task {i}" for i in range(9)]
+    points = [Point(0.1 * i, 0.1 * i - 0.05, 0.1 * i + 0.05) for i in range(9)]
+    (part,) = figures.points_figure(names, [Series("s", range(9), points)], "y").axes
+    assert [text.get_text() for text in part.get_yticklabels()] == names
+    assert part.get_xlabel() == "y"
+
+
+def test_many_points_of_a_group_are_drawn_without_intervals():
+    def bars(count):
+        drawn = figures.groups_figure([("t", [("a", [Point(0.5, 0.4, 0.6)] * count)])], "x")
+        return len(drawn.axes[0].collections)
+
+    assert bars(5) == 1 and bars(60) == 0
+
+
+def test_many_panels_stand_in_rows_of_four():
+    panels = [(f"task {i}", [("a", POINTS[:2]), ("b", [])]) for i in range(7)]
+    drawn = figures.groups_figure(panels, "x", empty="nothing")
+    places = [part.get_subplotspec() for part in drawn.axes]
+    assert [place.is_first_col() for place in places] == [i % 4 == 0 for i in range(7)]
+    assert [bool(part.get_yticklabels()[0].get_text()) for part in drawn.axes] == [
+        i % 4 == 0 for i in range(7)
+    ]
+
+
+def test_the_axis_of_sizes_begins_where_the_lines_do():
+    late = Line("random", np.arange(10, 101), RISING[:, 9:])
+    (part,) = figures.curves_figure([Panel("t", 100, [late])]).axes
+    assert 9 < part.get_xlim()[0] < 10
+
+
+def test_long_titles_and_labels_fold():
+    drawn = figures.curves_figure([panel(title="Armenian letters: not comparable", axis="a")] * 3)
+    with_label = figures.curves_figure([panel(axis="test accuracy of the logistic probe")])
+    assert "\n" in drawn.axes[0].get_title() and "\n" in with_label.axes[0].get_ylabel()
 
 
 SITE_STYLE = {

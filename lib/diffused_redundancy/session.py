@@ -162,7 +162,7 @@ class Session:
         display(
             {"image/png": base64.b64encode(with_palette(drawn)).decode(), "text/plain": alt},
             {
-                "image/png": {"alt": alt},
+                "image/png": {"alt": alt, "figure": f"{self.notebook}-{name}"},
                 **self._marked("hero" if hero else "figure", f"figures/{self.notebook}-{name}"),
             },
         )

@@ -21,6 +21,7 @@ from ..parameters import source
 from ..presets import ASSETS, KEPT
 from ..report.html import rendered, title_of
 from ..report.notebook_page import notebook_page
+from ..report.vector import with_vectors
 from ..store import atomic_path, make_folder, sha256_of, write_json, write_text
 from .notebook_format import nbformat
 from .plan import Outcome
@@ -110,7 +111,7 @@ def execute(
         home="../index.html",
         **neighbours(notebook, beside),
     )
-    write_text(folder / f"{notebook}.html", text)
+    write_text(folder / f"{notebook}.html", with_vectors(text, folder / "figures"))
     write_json(folder / "results" / f"{notebook}.outcome.json", asdict(outcome))
     return outcome
 

@@ -15,14 +15,35 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from ..findings.figure_data import Band, Line, Panel, Point, Series, Trade
 from ..measures.selections import SELECTIONS
 from .style import StyledFigure, style
 
 Look = tuple[int, Any, str]
-"""Index in seaborn's colour-blind palette and its darker repetition, dashes, marker."""
+"""Index in the palette, dashes, marker."""
+
+PALETTE = (
+    "#0173b2",
+    "#c77700",
+    "#028a64",
+    "#c44000",
+    "#b85fa8",
+    "#9a6437",
+    "#e0529c",
+    "#7f7f7f",
+    "#8a8500",
+    "#2a93c9",
+    "#6a6ee0",
+    "#00868f",
+    "#b5495b",
+    "#5f8a1f",
+    "#9270b8",
+)
+"""Seaborn's ten colours for colour-blind eyes, those darkened that are faint on white, and five
+more: each has a contrast of at least 3 to white and to the dark page.
+"""
 
 LOOKS: tuple[Look, ...] = (
     (0, "-", "o"),
@@ -41,13 +62,16 @@ LOOKS: tuple[Look, ...] = (
     (13, (0, (9, 3)), "H"),
     (14, (0, (1, 4)), "8"),
 )
-"""Looks of lines, in turn; colours beyond the palette are its own again, darker."""
+"""Looks of lines, in turn."""
 
 _FIRST = ("random", "pca", "random_projection", "pca_least", "gaussian_projection", "first")
 """Selections by the place of their look in LOOKS; those registered later come after them."""
 
 
 _BLACK = (0.1, 0.1, 0.1)
+
+_MANY = 15
+"""Points of a group beyond which their intervals would hide them."""
 
 _TWOS = [digit * 10.0**power for power in range(-5, 1) for digit in (1, 2, 5)]
 """Ticks of a log axis below 1."""
@@ -64,13 +88,8 @@ def _look(place: int) -> Look:
     return LOOKS[place % len(LOOKS)]
 
 
-def _colour(look: Look) -> tuple[float, float, float]:
-    import seaborn
-
-    palette = seaborn.color_palette("colorblind")
-    red, green, blue = palette[look[0] % len(palette)]
-    dim = 0.55 ** (look[0] // len(palette))
-    return dim * red, dim * green, dim * blue
+def _colour(look: Look) -> str:
+    return PALETTE[look[0]]
 
 
 def _plots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
@@ -91,19 +110,64 @@ def _multiples(count: int, height: float = 2.75) -> tuple[Figure, list[Axes]]:
 
 
 def _row(count: int, height: float, left: float = 0.0) -> tuple[Figure, list[Axes]]:
-    """Plots side by side, with room on the left for labels (inches)."""
-    return _plots(1, count, (min(10.0, 1.2 + left + 2.7 * count), height))
+    """Plots side by side, four in a row at most, with room on the left for labels; in inches."""
+    columns = count if count < 5 else 4
+    rows = -(-count // columns)
+    figure, axes = _plots(rows, columns, (min(10.0, 1.2 + left + 2.7 * columns), height * rows))
+    for unused in axes[count:]:
+        unused.remove()
+    return figure, axes[:count]
+
+
+def _leads(axes: Axes) -> bool:
+    """Whether plots begin their row."""
+    place = axes.get_subplotspec()
+    return place is None or place.is_first_col()
 
 
 def _size_axis(axes: Axes, d: int, lines: Sequence[Line] = ()) -> None:
     axes.set_xscale("log")
-    steps = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+    place = axes.get_subplotspec()
+    narrow = place is not None and place.get_gridspec().ncols > 2
+    steps: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+    if narrow:
+        steps = (1, 5, 20, 100, 500, 2000)
     ticks = [k for k in steps if k < (0.75 if d < 1000 else 0.45) * d] + [d]
     axes.set_xticks(ticks, [f"{k}" for k in ticks])
     axes.set_xticks([], minor=True)
-    axes.set_xlim(0.93, d * 1.07)
+    known = [line.sizes[np.isfinite(line.values).any(0)] for line in lines]
+    first = min((sizes[0] for sizes in known if len(sizes)), default=1)
+    axes.set_xlim(0.93 * first, d * 1.07)
     directions = any(SELECTIONS[line.selection].directions for line in lines)
     axes.set_xlabel(f"neurons {'or directions ' if directions else ''}kept, k (of {d})")
+
+
+def _title(axes: Axes, title: str) -> None:
+    """A title that is folded before it touches the next one."""
+    place = axes.get_subplotspec()
+    columns = place.get_gridspec().ncols if place is not None else 1
+    axes.set_title(
+        "\n".join(textwrap.wrap(title, int(90 / (columns + 0.5)), break_long_words=False))
+    )
+
+
+def _ylabel(axes: Axes, label: str) -> None:
+    """A label of a y axis that is folded where it is longer than the axis."""
+    lines = (textwrap.wrap(line, 26, break_long_words=False) for line in label.split("\n"))
+    axes.set_ylabel("\n".join(part for some in lines for part in some))
+
+
+def _same_scale(axes: Sequence[Axes], axis: str) -> None:
+    """Give plots axes of equal length in their own places, so that equal distances are equal
+    differences. Where no value is above 1, no axis goes beyond it needlessly.
+    """
+    ends = [getattr(part, f"get_{axis}lim")() for part in axes]
+    span = max(high - low for low, high in ends)
+    shares = max(high for _, high in ends) <= 1.05
+    for part, (low, high) in zip(axes, ends, strict=True):
+        top = (low + high + span) / 2
+        top = min(top, max(high, 1.0)) if shares else top
+        getattr(part, f"set_{axis}lim")(top - span, top)
 
 
 def _once_in_a_row(axes: Sequence[Axes]) -> None:
@@ -119,13 +183,23 @@ def _dotted(axes: Axes, level: float, label: str) -> None:
     axes.axhline(level, color="0.35", lw=1, ls=(0, (1, 3)), label=label)
 
 
-def _in_percent(axis: Axis, decimals: int | None = 0) -> None:
-    axis.set_major_formatter(PercentFormatter(1, decimals=decimals))
+def _in_percent(axis: Axis) -> None:
+    """Shares as percentages, with the digits that a tick has: 22.5% is not 22%."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}%"))
+
+
+def _share_y(axes: Sequence[Axes], alike: Sequence[object]) -> None:
+    """Give plots that show the same quantity the same y axis, so that heights can be compared."""
+    for one in dict.fromkeys(alike):
+        group = [part for part, other in zip(axes, alike, strict=True) if other == one]
+        low, high = zip(*(part.get_ylim() for part in group), strict=True)
+        for part in group:
+            part.set_ylim(min(low), max(high))
 
 
 def _label_once(figure: Figure, axes: Sequence[Axes], xlabel: str) -> None:
     """A label of the x axis, one for all plots of a row: several of them would overlap."""
-    if len(axes) % 2:
+    if len(axes) % 2 and len(axes) < 5:
         axes[len(axes) // 2].set_xlabel(xlabel)
     else:
         figure.supxlabel(xlabel, fontsize=axes[0].xaxis.label.get_fontsize())
@@ -145,6 +219,7 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
         loc="outside lower center",
         ncols=max(1, min(most, columns, len(handles))),
         frameon=False,
+        borderaxespad=0.2,
     )
 
 
@@ -187,14 +262,14 @@ def curves_figure(
         for line in panel.curves:
             _draw(part, line)
         if panel.predicted is not None:
-            k = np.arange(1, panel.d + 1)
+            k = 1 + _seen(np.arange(1, panel.d + 1))
             label = "closed form, from one number"
-            part.plot(k, panel.predicted, color=_BLACK, ls=(0, (6, 3)), lw=1.1, label=label)
+            part.plot(k, panel.predicted[k - 1], color=_BLACK, ls=(0, (6, 3)), lw=1.1, label=label)
         _size_axis(part, panel.d, panel.curves)
         least = [float(np.nanmin(line.values)) for line in panel.curves if line.values.size]
         part.set_ylim(*(panel.limits or (1.05 * min([0.0, *least]), None)))
-        part.set_ylabel(ylabel or panel.axis)
-        part.set_title(panel.title)
+        _ylabel(part, ylabel or panel.axis)
+        _title(part, panel.title)
         if percent or panel.percent:
             _in_percent(part.yaxis)
         place = part.get_subplotspec()
@@ -203,6 +278,7 @@ def curves_figure(
         first = number - number % place.get_gridspec().ncols if place is not None else number
         if compact and number > first and panel.axis == panels[first].axis:
             part.set_ylabel("")
+    _share_y(axes, [(panel.axis, panel.limits) for panel in panels])
     _once_in_a_row(axes)
     _legend(figure, axes)
     return figure
@@ -212,22 +288,32 @@ def _draw(part: Axes, line: Line) -> None:
     """A line's mean, and its band from least to largest."""
     _, dashes, marker = look = look_of(line)
     shade = _colour(look)
+    seen = _seen(line.sizes)
+    sizes, values = line.sizes[seen], line.values[:, seen]
     part.plot(
-        line.sizes,
-        line.values.mean(0),
+        sizes,
+        values.mean(0),
         color=shade,
         ls=dashes if line.joined else "",
         lw=1.7,
         marker=marker,
         ms=4 if line.marked else 4.5,
-        markevery=None if line.marked else _marks(line.sizes),
+        markevery=None if line.marked else _marks(sizes),
         label=_shown(line.label),
     )
     if len(line.values) > 1 and line.joined:
-        ends = line.values.min(0), line.values.max(0)
+        ends = values.min(0), values.max(0)
         name, density = line.band
         label = _shown(name) if name else None
-        part.fill_between(line.sizes, *ends, color=shade, alpha=density, lw=0, label=label)
+        part.fill_between(sizes, *ends, color=shade, alpha=density, lw=0, label=label)
+
+
+def _seen(sizes: np.ndarray) -> np.ndarray:
+    """Places of the sizes, (s,), that can be told apart on a log axis: all but those closer than
+    1.5% to the one before. The last one stays.
+    """
+    steps = np.floor(np.log(sizes) / np.log(1.015)).astype(int)
+    return np.union1d(np.unique(steps, return_index=True)[1], [len(sizes) - 1])
 
 
 def _marks(sizes: np.ndarray) -> list[int]:
@@ -242,10 +328,10 @@ def errors_figure(bands: Sequence[Band], ylabel: str, limit: float) -> Figure:
     figure, (axes,) = _multiples(1, height=3.4)
     axes.axhspan(-limit, limit, color="0.9", label=f"within ±{limit:g}")
     for place, band in enumerate(bands):
-        k, look = np.arange(1, len(band.center) + 1), _look(place)
-        shade = _colour(look)
-        axes.plot(k, band.center, color=shade, ls=look[1], lw=1.6, label=_shown(band.label))
-        ends = band.center - band.half, band.center + band.half
+        k, look = 1 + _seen(np.arange(1, len(band.center) + 1)), _look(place)
+        shade, center, half = _colour(look), band.center[k - 1], band.half[k - 1]
+        axes.plot(k, center, color=shade, ls=look[1], lw=1.6, label=_shown(band.label))
+        ends = center - half, center + half
         axes.fill_between(k, *ends, color=shade, alpha=0.15, lw=0)
     _size_axis(axes, max(len(band.center) for band in bands))
     axes.set_ylabel(ylabel)
@@ -261,32 +347,41 @@ def points_figure(
     """Points with intervals from 0 to ``top`` (by default 1; None: as the values are): one of each
     series a group.
     """
-    figure, (axes,) = _multiples(1, height=3.2)
+    lying = len(groups) > 5  # more labels than fit side by side
+    figure, (axes,) = _multiples(1, height=max(3.2, 0.42 * len(groups)) if lying else 3.2)
     for place, one in enumerate(series):
         shift = (place - (len(series) - 1) / 2) * 0.6 / len(series)
         value, ends = _intervals(one.points)
         if np.isnan(value).all():  # nothing to draw, nor to name
             continue
-        look = _look(one.look)
+        look, where = _look(one.look), np.asarray(one.x) + shift
         axes.errorbar(
-            np.asarray(one.x) + shift,
-            value,
-            yerr=ends,
+            value if lying else where,
+            where if lying else value,
+            xerr=ends if lying else None,
+            yerr=None if lying else ends,
             fmt=look[2],
             color=_colour(look),
             capsize=3,
             ms=6,
             label=_shown(one.label),
+            clip_on=False,
         )
-    width = max(11, 84 // max(1, len(groups)) - 3)  # of a label, before it touches the next
-    axes.set_xticks(
-        range(len(groups)),
-        ["\n".join(textwrap.wrap(group, width, break_long_words=False)) for group in groups],
-    )
-    axes.set_xlim(-0.6, len(groups) - 0.4)
-    axes.set_ylim(0, top)
-    axes.set_ylabel(ylabel)
-    axes.grid(axis="x", visible=False)
+    if lying:
+        axes.set_yticks(range(len(groups)), groups)
+        axes.set_ylim(len(groups) - 0.4, -0.6)
+        axes.set_xlim(0, top)
+        axes.set_xlabel(ylabel.replace("\n", " "))
+    else:
+        width = max(11, 76 // max(1, len(groups)) - 3)  # of a label, before it touches the next
+        axes.set_xticks(
+            range(len(groups)),
+            ["\n".join(textwrap.wrap(group, width, break_long_words=False)) for group in groups],
+        )
+        axes.set_xlim(-0.6, len(groups) - 0.4)
+        axes.set_ylim(0, top)
+        axes.set_ylabel(ylabel)
+    axes.grid(axis="y" if lying else "x", visible=False)
     _legend(figure, [axes])
     return figure
 
@@ -303,9 +398,10 @@ def groups_figure(
     """Groups of networks against a value, side by side: one plot a panel of (title, groups of
     (label, points)).
 
-    A group's points share a line, each with its interval; a band marks where the reference group's
-    intervals reach. All panels must have the same groups; ``empty`` is written where one has no
-    point. ``percent``: values in [0, 1] are shown as percentages.
+    A group's points share a line, each with its interval unless they are many; a band marks where
+    the reference group's intervals reach. All panels must have the same groups; ``empty`` is
+    written where one has no point. ``percent``: values in [0, 1] are shown as percentages. Panels
+    have one scale: equal distances are equal differences.
     """
     labels = [label for label, _ in panels[0][1]]
     left = max(map(len, labels)) * 0.075
@@ -316,12 +412,14 @@ def groups_figure(
             shade = _colour(look)
             value, ends = _intervals(points)
             apart = np.arange(len(points)) - (len(points) - 1) / 2
+            many = len(points) > _MANY
             part.errorbar(
                 value,
                 row + apart * min(0.25, 0.7 / max(1, len(points))),
-                xerr=ends,
+                xerr=None if many else ends,
                 fmt=look[2],
                 color=shade,
+                alpha=0.6 if many else 1,
                 capsize=2,
                 ms=5,
                 lw=1.3,
@@ -332,12 +430,13 @@ def groups_figure(
             if empty and not points:
                 across = part.get_yaxis_transform()
                 part.text(0.5, row, empty, transform=across, ha="center", va="center", color="0.4")
-        part.set_yticks(range(len(labels)), labels if part is axes[0] else [""] * len(labels))
+        part.set_yticks(range(len(labels)), labels if _leads(part) else [""] * len(labels))
         part.set_ylim(len(labels) - 0.5, -0.5)
-        part.set_title(title)
+        _title(part, title)
         if percent:
             part.locator_params(axis="x", nbins=4)
-            _in_percent(part.xaxis, decimals=None)
+            _in_percent(part.xaxis)
+    _same_scale(axes, "x")
     _label_once(figure, axes, xlabel)
     return figure
 
@@ -381,10 +480,10 @@ def dumbbell_figure(
                 lw=1.3,
                 label=_shown(name),
             )
-        part.set_yticks(places, labels if part is axes[0] else [""] * len(labels))
+        part.set_yticks(places, labels if _leads(part) else [""] * len(labels))
         part.set_ylim(len(labels) - 0.5, -0.5)
         part.locator_params(axis="x", nbins=5)
-        part.set_title(title)
+        _title(part, title)
     least, largest = zip(*(part.get_xlim() for part in axes), strict=True)
     for part in axes:
         part.set_xlim(min(least), max(largest))
@@ -455,7 +554,7 @@ def scale_figure(
             axis.set_minor_locator(NullLocator())
         part.set_xlabel("dimensions: PR / d")
         part.set_ylabel("scale: 1 + CV²")
-        part.set_title(title)
+        _title(part, title)
     _once_in_a_row(axes)
     _legend(figure, axes)
     return figure
@@ -477,7 +576,9 @@ def series_figure(
     """
     columns = len(rows[0])
     width = min(10.0, 1.2 + 2.9 * columns) if columns > 1 else 6.4
-    figure, axes = _plots(len(rows), columns, (width, 2.5 * len(rows) + 0.9))
+    most = max(len(lines) for row in rows for _, lines in row)
+    height = 3.6 if most > 5 and len(rows) == 1 else 2.5  # many series need room
+    figure, axes = _plots(len(rows), columns, (width, height * len(rows) + 0.9))
     for i, row in enumerate(rows):
         for j, (title, lines) in enumerate(row):
             part = axes[i * columns + j]
@@ -505,14 +606,16 @@ def series_figure(
             if ticks:
                 part.set_xticks([x for x, _ in ticks], [label for _, label in ticks])
             if i == 0:
-                part.set_title(title)
+                _title(part, title)
             if i == len(rows) - 1:
                 part.set_xlabel(xlabel)
             if j == 0:
-                part.set_ylabel(ylabels[i])
+                _ylabel(part, ylabels[i])
             if i < len(percent) and percent[i]:
                 _in_percent(part.yaxis)
-    _legend(figure, axes)
+        _same_scale(axes[i * columns : (i + 1) * columns], "y")
+    if any(len(lines) > 1 for row in rows for _, lines in row):  # else axes and titles say it
+        _legend(figure, axes)
     return figure
 
 
@@ -522,36 +625,47 @@ def trade_figure(
 ) -> Figure:
     """Trade-offs with their common front: panels of (title, lines, gain of the front, what it
     keeps).
+
+    The gain is a share that is given up, and the axis is of what remains of it, 1 less the gain, on
+    a log scale: what there is to see happens where little remains.
     """
     figure, axes = _multiples(len(panels), height=2.9)
+    least = min(_remaining(one.gain).min() for _, lines, _, _ in panels for one in lines)
     for part, (title, lines, gain, kept) in zip(axes, panels, strict=True):
         for line in lines:
+            left = _remaining(line.gain)
+            seen = _seen(left)
             if line.look is None:
-                part.plot(
-                    line.gain, line.kept, color="0.75", lw=0.9, zorder=1, label="other networks"
-                )
-                continue
-            look = _look(line.look)
-            part.plot(
-                line.gain,
-                line.kept,
-                color=_colour(look),
-                ls=look[1],
-                lw=1.4,
-                label=_shown(line.label),
-            )
+                how: dict[str, Any] = {"color": "0.75", "lw": 0.9, "zorder": 1}
+                how["label"] = "other networks"
+            else:
+                look = _look(line.look)
+                how = {"color": _colour(look), "ls": look[1], "lw": 1.4}
+                how["label"] = _shown(line.label)
+            part.plot(left[seen], line.kept[line.gain < 1][seen], **how)
+        left = _remaining(gain)
         label = "Pareto front of all networks"
-        part.plot(gain, kept, color=_BLACK, ls=(0, (1, 1.2)), lw=2.4, zorder=3, label=label)
-        part.set_xlim(0, 1)
+        front: dict[str, Any] = {"color": _BLACK, "ls": (0, (1, 1.2)), "lw": 2.4, "zorder": 3}
+        part.plot(left, kept[gain < 1], label=label, **front)
+        part.set_xscale("log")
+        part.set_xticks([tick for tick in (0.001, 0.01, 0.1, 1) if least <= tick])
+        part.xaxis.set_minor_locator(NullLocator())
+        part.set_xlim(0.9 * least, 1.1)
         part.set_ylim(bottom=0)
         _in_percent(part.xaxis)
         _in_percent(part.yaxis)
         part.set_xlabel(xlabel)
         part.set_ylabel(ylabel)
-        part.set_title(title)
+        _title(part, title)
+    _share_y(axes, [ylabel] * len(axes))
     _once_in_a_row(axes)
     _legend(figure, axes)
     return figure
+
+
+def _remaining(gain: np.ndarray) -> np.ndarray:
+    """What remains of a share that is given up, without those that give up all."""
+    return 1 - gain[gain < 1]
 
 
 @style()
@@ -595,7 +709,7 @@ def matrix_figure(
             text.set_color("black" if abs(float(text.get_text())) <= 2 / 3 * high else "white")
         part.tick_params(axis="x", rotation=60)
         part.tick_params(axis="y", rotation=0)
-        part.set_title(title)
+        _title(part, title)
         part.set_xlabel(axes_labels[0] if last else "")
         labels = [*row_labels[place // columns : place // columns + 1], axes_labels[1]]
         part.set_ylabel("\n".join(filter(None, labels)) if first else "")
@@ -620,9 +734,10 @@ def ranked_figure(
         label = "if no neuron had any effect"
         part.plot(rank, chance, color=_BLACK, ls=(0, (5, 2)), lw=1.3, label=label)
         part.axhline(0, color="0.35", lw=1)
-        part.set_title(title)
+        _title(part, title)
         part.set_xlabel(xlabel)
         part.set_ylabel(ylabel)
-        _in_percent(part.yaxis, decimals=None)
+        _in_percent(part.yaxis)
+    _once_in_a_row(axes)
     _legend(figure, axes)
     return figure

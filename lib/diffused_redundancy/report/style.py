@@ -20,8 +20,10 @@ def _rules() -> Any:
     return {
         **matplotlib.rcParamsDefault,
         **seaborn.axes_style("whitegrid"),
-        **seaborn.plotting_context("notebook", font_scale=0.85),
+        **seaborn.plotting_context("notebook", font_scale=0.96),
         "axes.titleweight": "bold",
+        "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],  # wide: others fit in
+        "svg.fonttype": "none",
         "svg.hashsalt": "diffused-redundancy",
         "text.parse_math": False,  # names of files and classes may hold $: no text is a formula
     }

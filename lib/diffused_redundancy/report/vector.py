@@ -1,0 +1,246 @@
+"""Figures of a page as drawings with real text: the SVG that a notebook kept, made small and put in
+place of its PNG.
+
+matplotlib's SVG is three times larger than a page needs. What goes: names of parts that nothing
+refers to, decimals that no screen shows, points that lie on a line. What changes: names become the
+figure's own, as several figures share a page, and greys become variables of the page's style, which
+turns them for a dark screen. Colours stay.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import xml.etree.ElementTree as ET
+from base64 import b64decode, b64encode
+from pathlib import Path
+
+from .display import smallest
+
+LARGEST = 150_000
+"""Bytes of a drawing beyond which the PNG stays."""
+
+_SVG, _LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
+
+_GREYS = {
+    "#ffffff": "figure-paper",
+    "#e5e5e5": "figure-band",
+    "#cccccc": "figure-line",
+    "#bfbfbf": "figure-line",
+    "#b8b8b8": "figure-line",
+    "#666666": "figure-soft",
+    "#595959": "figure-soft",
+    "#262626": "figure-ink",
+    "#1a1a1a": "figure-ink",
+}
+"""Greys that :mod:`report.figures` draws with, and the variables that take their place."""
+
+_PNG = "data:image/png;base64,"
+_IMAGE = re.compile(r'<img alt="([^"]*)" data-figure="([^"]+)"[^>]*>')
+_NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
+_DROPPED = ("font-family", "stroke-dashoffset: 0", "stroke-linejoin: round", "stroke-linecap: butt")
+"""Parts of a style that the page sets, or that say nothing."""
+
+
+def with_vectors(body: str, folder: Path) -> str:
+    """The body of a page with drawings in place of images.
+
+    Parameters
+    ----------
+    body : str
+        HTML. An image of a figure names it: ``<img alt="..." data-figure="NAME" src="...">``.
+    folder : path
+        Holds ``NAME.svg``. Where it does not, or the drawing is too large, the image stays.
+    """
+
+    def drawn(match: re.Match[str]) -> str:
+        alt, name = match.groups()
+        path = folder / f"{name}.svg"
+        if not path.is_file():
+            return match[0]
+        drawing = vector(path.read_text(encoding="utf-8"), name, html.unescape(alt))
+        return drawing if len(drawing) <= LARGEST else match[0]
+
+    return _IMAGE.sub(drawn, body)
+
+
+def vector(svg: str, name: str, alt: str) -> str:
+    """An SVG of matplotlib as one element for a page.
+
+    Parameters
+    ----------
+    svg : str
+        A whole document.
+    name : str
+        Of the figure: its ids begin with it.
+    alt : str
+        What is to be seen, for those who cannot see it.
+    """
+    ET.register_namespace("", _SVG[1:-1])
+    root = ET.fromstring(svg)
+    for part in [one for one in root if one.tag.endswith("metadata")]:
+        root.remove(part)
+    for parent in [*root.iter()]:
+        for part in [one for one in parent if one.tag == f"{_SVG}style"]:
+            parent.remove(part)
+    _rename(root, re.sub(r"[^\w-]+", "-", name))
+    for element in root.iter():
+        _shorten(element)
+    _unwrap(root)
+    width, height = (float(size) for size in root.attrib["viewBox"].split()[2:])
+    root.attrib.clear()
+    root.attrib.update(
+        {
+            "class": "vector",
+            "role": "img",
+            "aria-label": alt,
+            "viewBox": f"0 0 {width:g} {height:g}",
+            "style": f"--width:{width:g}",
+        }
+    )
+    return ET.tostring(root, encoding="unicode").replace(' xmlns="http://www.w3.org/2000/svg"', "")
+
+
+def _rename(root: ET.Element, name: str) -> None:
+    """Give ids that something refers to the figure's name; the others go."""
+    used: dict[str, str] = {}
+    for element in root.iter():
+        for value in element.attrib.values():
+            for old in re.findall(r"^#(.+)$|url\(#([^)]+)\)", value):
+                used.setdefault(old[0] or old[1], f"{name}-{len(used)}")
+    for element in root.iter():
+        for key, value in [*element.attrib.items()]:
+            if key == "id":
+                if value in used:
+                    element.set(key, used[value])
+                else:
+                    del element.attrib[key]
+            elif "#" in value:
+                element.set(
+                    key,
+                    re.sub(
+                        r"^#(.+)$|url\(#([^)]+)\)",
+                        lambda m: f"#{used[m[1]]}" if m[1] else f"url(#{used[m[2]]})",
+                        value,
+                    ),
+                )
+
+
+def _shorten(element: ET.Element) -> None:
+    """Leave out of an element what no screen shows."""
+    if _LINK in element.attrib:
+        element.set("href", element.attrib.pop(_LINK))
+    if element.text and not element.text.strip():
+        element.text = None
+    if element.tail and not element.tail.strip():
+        element.tail = None
+    if element.attrib.get("href", "").startswith(_PNG):
+        image = b64decode(element.attrib["href"].removeprefix(_PNG))
+        element.set("href", _PNG + b64encode(smallest(image)).decode())
+    if "d" in element.attrib:
+        element.set("d", path_of(element.attrib["d"]))
+    if element.attrib.get("transform", "").startswith("rotate(-0 "):
+        del element.attrib["transform"]
+    for key in ("x", "y", "width", "height", "transform", "points"):
+        if key in element.attrib:
+            element.set(
+                key, _NUMBER.sub(lambda number: _short(float(number[0])), element.attrib[key])
+            )
+    if "style" in element.attrib:
+        style = _style(element.attrib["style"])
+        if style:
+            element.set("style", style)
+        else:
+            del element.attrib["style"]
+
+
+def _style(style: str) -> str:
+    parts = [part.strip() for part in style.split(";")]
+    kept = [part for part in parts if part and not part.startswith(_DROPPED)]
+    text = ";".join(part.replace(": ", ":") for part in kept)
+    text = re.sub(
+        r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), text
+    )
+    return re.sub(
+        r"#[0-9a-f]{6}",
+        lambda colour: (
+            f"var(--{_GREYS[colour[0]]},{colour[0]})" if colour[0] in _GREYS else colour[0]
+        ),
+        text,
+    )
+
+
+def _unwrap(element: ET.Element) -> None:
+    """Put the parts of groups that say nothing in place of the groups."""
+    parts: list[ET.Element] = []
+    for part in element:
+        _unwrap(part)
+        bare = part.tag == f"{_SVG}g" and not part.attrib
+        parts.extend(part if bare else [part])
+    element[:] = parts
+
+
+def _short(number: float) -> str:
+    """A number with one decimal, as short as it can be written.
+
+    >>> _short(0.04), _short(12.0), _short(-0.55)
+    ('0', '12', '-.6')
+    """
+    text = f"{number:.1f}".removesuffix(".0").replace("0.", ".", 1 if abs(number) < 1 else 0)
+    return "0" if text in ("-0", "", "-") else text
+
+
+def path_of(path: str) -> str:
+    """A path with one decimal, in steps from point to point; points that others hide are left out.
+
+    >>> path_of("M 10 20 \\nL 11 20 \\nL 12 20 \\nL 12 25.123 \\nz")
+    'M10 20h2v5.1z'
+    """
+    commands = re.findall(r"([MLCQz])([^MLCQz]*)", path)
+    made: list[str] = []
+    here = (0, 0)
+    run: list[tuple[int, int]] = []
+
+    def flush() -> None:
+        nonlocal here
+        for x, y in _corners([here, *run])[1:]:
+            made.append(_step(x - here[0], y - here[1]))
+            here = x, y
+        run.clear()
+
+    for letter, numbers in commands:
+        tenths = [round(10 * float(number)) for number in _NUMBER.findall(numbers)]
+        if letter == "L":
+            run.append((tenths[0], tenths[1]))
+            continue
+        flush()
+        if letter == "z":
+            made.append("z")
+            continue
+        made.append(letter + " ".join(_short(number / 10) for number in tenths))
+        here = tenths[-2], tenths[-1]
+    flush()
+    return "".join(made).replace(" -", "-")
+
+
+def _step(across: int, down: int) -> str:
+    """A line by so many tenths."""
+    if not down:
+        return f"h{_short(across / 10)}"
+    if not across:
+        return f"v{_short(down / 10)}"
+    return f"l{_short(across / 10)} {_short(down / 10)}"
+
+
+def _corners(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The points of a line but those on the straight way between their neighbours."""
+    kept = points[:1]
+    for place in range(1, len(points)):
+        if place + 1 < len(points):
+            (a, b), (c, d), (e, f) = kept[-1], points[place], points[place + 1]
+            turn = (c - a) * (f - b) - (d - b) * (e - a)
+            onward = (c - a) * (e - c) + (d - b) * (f - d)
+            if turn == 0 and onward >= 0:
+                continue
+        kept.append(points[place])
+    return kept
