@@ -332,7 +332,7 @@ def begin(notebook: str, namespace: Mapping[str, Any], *, items: str = "images")
 
     Examples
     --------
-    In a notebook: ``study = dr.begin("01_cka", globals())``. A misspelt parameter is named:
+    In a notebook: ``session = dr.begin("01_cka", globals())``. A misspelt parameter is named:
 
     >>> begin("01_cka", {"SEEDZ": [1, 2, 3]})  # doctest: +ELLIPSIS
     Traceback (most recent call last):
