@@ -219,7 +219,7 @@ class Session:
         seeds = len(self.parameters.get("SEEDS", range(FEWEST_SEEDS)))
         doubt = _too_little(seeds, self._test_images())
         if doubt and verdict.kind != "undecided":
-            because = f"{doubt}. What there is says: {verdict.word}. {verdict.because}"
+            because = f"{doubt}. The numbers so far say: {verdict.word}. {verdict.because}"
             verdict = Verdict("undecided", because)
         self._verdicts.append(
             {
@@ -274,8 +274,8 @@ class Session:
             },
         )
         self.say(
-            f"Numbers kept in `results/{self.notebook}.json`: {len(self._results)}; verdicts "
-            f"handed to the index: {len(self._verdicts)}."
+            f"Numbers saved in `results/{self.notebook}.json`: {len(self._results)}; verdicts "
+            f"passed to the index: {len(self._verdicts)}."
         )
 
     def show_provenance(self) -> None:

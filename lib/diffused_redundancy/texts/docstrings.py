@@ -192,8 +192,8 @@ def samples_table(names: Sequence[str], most: int = 3) -> pd.DataFrame:
 
 @cache
 def every_text() -> tuple[Text, ...]:
-    """All texts that the installed libraries have, in an order that hangs on nothing else; one that
-    comes with more than one label is left out.
+    """All texts that the installed libraries have, in an order that depends on nothing else; one
+    that comes with more than one label is left out.
     """
     found: dict[str, list[Text]] = {}
     with warnings.catch_warnings():
