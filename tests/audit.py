@@ -86,7 +86,7 @@ COLUMNS = {
     "01_cka-precision": PRECISION,
     "02_probes-penalties": [
         *("case", "probe", "penalty", "validation loss", "validation accuracy"),
-        *("parts left out in turn", "grid"),
+        *("folds", "grid"),
     ],
     "02_probes-ridge": CURVE,
     "02_probes-ridge-means": MEANS,

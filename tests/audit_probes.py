@@ -141,7 +141,7 @@ def _audit_penalties(
         audit.numbers(
             name, kind, row["validation accuracy"], choice.accuracy[at], where=where, slack=ties
         )
-        audit.numbers(name, "parts", row["parts left out in turn"], folds, where=where)
+        audit.numbers(name, "parts", row["folds"], folds, where=where)
         edge = chosen in (float(f"{least:g}"), float(f"{most:g}"))
         audit.words(name, "at the edge", "edge" in row["grid"], edge, where)
 

@@ -282,7 +282,7 @@ def changed(**values):
         (changed(selections="pcaa"), "did you mean 'pca'"),
         (changed(selections=()), "selections is empty"),
         (changed(probe="rigde"), "did you mean 'ridge'"),
-        (changed(probe="none", standardize=True), "standardize is of the ridge probe"),
+        (changed(probe="none", standardize=True), "standardize applies to the ridge probe only"),
         (changed(seeds=0), r"seeds is 0: it must be 1 to 100000 \(nearest: 1\)"),
         (changed(seeds=[1, 1]), "none twice"),
         (changed(seeds=[-1]), "a seed is -1: it must be at least 0"),

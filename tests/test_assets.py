@@ -230,7 +230,7 @@ def test_weights_in_another_format_will_do(server):
     ) == []
     both = assets._asset("datasets", "some.set", {"files": files, "source": "", "license": ""})
     with pytest.raises(
-        dr.InputError, match="model.safetensors of some.set could not be fetched: .*gone: 404"
+        dr.InputError, match="model.safetensors of some.set could not be downloaded: .*gone: 404"
     ):
         assets.fetch(both)
     assert [file.name for file in assets.missing(both)] == ["model.safetensors", "net.pth"]

@@ -39,7 +39,7 @@ def notebooks(tmp_path, monkeypatch):
         ("1 / 0\n", ["code cell 2", "ZeroDivisionError: division by zero"]),
         (
             "import os\nos.kill(os.getpid(), 9)\n",
-            ["The process died without a word", "memory ran out"],
+            ["The process died without a message", "memory ran out"],
         ),
         (
             'import diffused_redundancy as dr\ndr.task("digit")\n',

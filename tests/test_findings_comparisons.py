@@ -260,7 +260,7 @@ def test_a_verdict_on_accuracy_says_where_dr_above_chance_comes_out_otherwise():
     found = comparisons.differences(measurements, by_loss, [("MRL", "standard")], 0.9)
     verdict = comparisons.verdict_on(found, "higher", "MRL", "accuracy", 0.9)
     assert verdict.word == "holds"
-    assert "DR above chance comes out otherwise: " in verdict.because
+    assert "DR above chance comes out differently: " in verdict.because
     cka = comparisons.verdict_on(found, "higher", "MRL", "cka", 0.9)
     assert "above chance" not in cka.because
     assert set(comparisons.differences_table(found)["DR of"]) == set(COMPARED.values())

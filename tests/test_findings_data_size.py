@@ -141,7 +141,7 @@ def test_effects_say_where_few_images_make_a_layer_look_less_redundant(samples):
     assert (one.few, one.images, one.outcome) == (200, 800, "higher")
     said = data_size.describe_effects(effects)
     assert "*Ridge probes*: clearly more on Digits; clearly less on Letters." in said
-    assert "*Logistic probes*: clearly more on Letters; not clearly another on Digits, " in said
+    assert "*Logistic probes*: clearly more on Letters; not clearly different on Digits, " in said
     table = data_size.effects_table(effects)
     assert set(table["outcome"]) >= {"higher", "lower"} and len(table) == 8
     shown = data_size.shown_effects(effects).set_index("probe")
@@ -152,7 +152,7 @@ def test_effects_say_where_few_images_make_a_layer_look_less_redundant(samples):
     said = data_size.describe_effects(still)
     change = still["Digits", RIDGE, "share"]
     assert said.endswith(
-        "not clearly another on Digits, "
+        "not clearly different on Digits, "
         f"{100 * change.low:+z.1f} to {100 * change.high:+z.1f} points."
     )
     alone = data_size.effects({("Digits", RIDGE): made(rising, [800])}, 0.9)
@@ -165,7 +165,7 @@ def test_where_nothing_is_clear_the_widest_interval_is_told():
     found = data_size.effects({("Digits", RIDGE): made(flat), ("Letters", RIDGE): wide}, 0.9)
     one = found["Letters", RIDGE, "share"]
     assert data_size.describe_effects(found).endswith(
-        "not clearly another on any task; the widest interval is "
+        "not clearly different on any task; the widest interval is "
         f"{100 * one.low:+z.1f} to {100 * one.high:+z.1f} points, on Letters."
     )
 
@@ -175,7 +175,7 @@ def test_redundancy_is_told_as_it_is():
     effects = data_size.effects({("Digits", RIDGE): made(flat), ("Letters", RIDGE): steep}, 0.9)
     one = effects["Digits", RIDGE, "DR"]
     assert data_size.describe_redundancy(effects).endswith(
-        "*Ridge probes*: clearly lower on Letters; not clearly another on Digits, "
+        "*Ridge probes*: clearly lower on Letters; not clearly different on Digits, "
         f"{one.low:+z.2f} to {one.high:+z.2f}."
     )
 
@@ -259,7 +259,7 @@ def test_forecasts(curves):
     assert f"a random fifth may keep from {lowest:.1%} on Letters by ridge probes up to " in said
     assert "That is 56 times the images at hand; checks reached 4 times." in said
     single = [one for key, one in found.items() if key[2] == "share" and len(one.left) == 1]
-    assert ("One law only is left" in said) == bool(single)
+    assert ("Only one law is left" in said) == bool(single)
     panels = data_size.forecast_panels(found)
     assert {title for title, _ in panels} == shares
     for _, groups in panels:
@@ -280,11 +280,11 @@ def test_one_law_gives_no_verdict(curves):
     key = ("Letters", RIDGE, "share")
     alone = {key: replace(found[key], failed=("limit", "logarithm"))}
     several = {key: replace(found[key], failed=())}
-    for some, words in ((alone, "one law only on Letters"), (several, "below on Letters")):
+    for some, words in ((alone, "only one law on Letters"), (several, "below on Letters")):
         said = data_size.describe_claim({key: curves[key]}, some)
         assert said.endswith(f"with all images: below on Letters. With 45,000: {words}.")
     assert data_size.describe_forecasts(alone).endswith(
-        "One law only is left: the power law to an asymptote on Letters."
+        "Only one law is left: the power law to an asymptote on Letters."
     )
     several_said = data_size.describe_forecasts(several)
     assert "One law" not in several_said

@@ -260,7 +260,7 @@ def test_where_seeds_are_all_nothing_can_be_told():
     assert two.value == pytest.approx(plain, abs=0.02) and two.too_low
     said = prediction.describe_ceilings([one, two])
     assert "among all 12 groups seeds matter most on TWO" in said
-    assert said.endswith("So nothing can be told on TWO.")
+    assert said.endswith("So nothing can be said about TWO.")
     assert "nothing can be told" not in prediction.describe_ceilings([one])
     table = prediction.ceilings_table([one, two]).set_index("task")
     assert table.loc["ONE", "all groups (12)"] == "100%"

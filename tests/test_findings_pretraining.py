@@ -202,7 +202,7 @@ def test_the_variance_is_shared_out():
         f"({(1 - shares[0, 1]) / 3:.1%} in the mean if no network had an effect, "
         f"{min(left_out):.1%} to {max(left_out):.1%} if any one network is left out)"
     ) in text
-    assert "it is no interval" in text
+    assert "it is not an interval" in text
     assert f"without HARD the network explains {shares[1, 0]:.1%}" in text
     assert f"DR(0.9) of CKA: over all tasks the network explains {shares[2, 0]:.1%}" in text
     assert shares[0, 0] < 0.1 < 0.9 < shares[2, 0]

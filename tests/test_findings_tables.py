@@ -80,7 +80,7 @@ def test_where_dr_hangs_on_the_solver_is_said():
     assert table.near_bar == (("a", "random", 0.9),)
     assert "another size for a, δ = 0.9:" in table.describe_near_bar()
     alone = tables.redundancy_table({"b": {"random": sure}}, [0.9])
-    assert "No k* would be another size" in alone.describe_near_bar()
+    assert "The error of the solver changes no k*" in alone.describe_near_bar()
 
 
 def test_columns_of_redundancy():

@@ -354,7 +354,7 @@ def said(notebook: Path) -> set[str]:
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         for output in cell.get("outputs", []):
             text = "".join(output.get("data", {}).get("text/markdown", ""))
-            if text and not text.startswith(("|", "Numbers kept", "X is")):
+            if text and not text.startswith(("|", "Numbers saved", "X is")):
                 texts.add(text)
     return texts
 
@@ -414,7 +414,7 @@ def test_too_few_seeds_and_images_give_no_verdict(reports, tmp_path):
         assert len(verdicts) == 2  # of neurons as they are, and standardized
         for verdict in verdicts:
             assert verdict["verdict"] == "undecided" and verdict["because"].startswith(because)
-            assert "What there is says: " in verdict["because"]
+            assert "The numbers so far say: " in verdict["because"]
 
 
 def test_figures_and_tables_are_kept(reports):

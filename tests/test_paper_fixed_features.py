@@ -194,12 +194,12 @@ def test_the_sentence_follows_from_the_numbers():
     ]
     assert independent.count("higher") == independent.count("lower") == 2
     assert "than of independent features in 2 of 4 cases" in text
-    assert "and clearly lower in 2. Beside" in text
+    assert "and clearly lower in 2. Compared" in text
     assert f"({MRL_FIRST}) it is clearly higher in 0 of 4, and clearly lower in 4" in text
     turned = fixed_features.describe_within(found(ours=(2, 2)), 0.9)
     assert "in 2 of 2 cases (sizes and tasks), and clearly lower in 0" in turned
     assert f"({STANDARD_FIRST}) it is clearly higher in 2 of 2, and clearly lower in 0" in turned
-    assert turned.endswith("another seed may differ.") and "Too near" not in turned
+    assert turned.endswith("another seed may differ.") and "too near" not in turned
 
 
 def test_the_table_for_reading_has_the_smallest_and_the_largest():
@@ -220,7 +220,7 @@ def test_what_is_near_chance_does_not_count():
     assert len(fixed_features.gaps(far, 0.9)) == 6
     some = {8: near[8], 16: far[16]}
     text = fixed_features.describe_within(some, 0.9)
-    assert "of 1 cases" in text and "Too near to chance to count are 1 more" in text
+    assert "of 1 cases" in text and "1 more are too near to chance to count" in text
 
 
 def test_above_chance_stands_beside():

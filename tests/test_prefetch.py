@@ -150,7 +150,7 @@ def test_processes_share_the_cores_and_tell_how_far_they_are(
     answers = [answer for answer in parsed if isinstance(answer, str)]
     assert answers == [f"threads {threads}"] * count
     said = capsys.readouterr().err
-    assert f"0 of {count}, net on task, train, batches: 3 of 8, 0.2 a second, 25 s left" in said
+    assert f"0 of {count}, net on task, train, batches: 3 of 8, 0.2 per second, 25 s left" in said
     assert "warning" not in said and "{" not in said
 
 

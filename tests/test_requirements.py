@@ -48,14 +48,14 @@ def test_the_paper_s_plan_finds_all_that_is_missing(tmp_path, monkeypatch):
     } <= set(missing)
     with pytest.raises(
         dr.InputError,
-        match=r"this run lacks 21 assets that it may not or cannot fetch.*releases "
+        match=r"this run lacks 21 assets that it may not or cannot download.*releases "
         r"of.*--skip-missing",
     ):
         requirements.fetch_missing(jobs, datasets=False, skip=False)
     monkeypatch.setattr(assets, "fetch", lambda one: [])
     kept, left_out = requirements.fetch_missing(jobs, datasets=True, skip=True)
     assert len(left_out) == 17 and all("dropout" in name or "decov" in name for name in left_out)
-    assert set(left_out.values()) == {"it has to be got by hand"}
+    assert set(left_out.values()) == {"it must be fetched by hand"}
     nets = next(job for job in kept if job.notebook == "03_pretraining").values["NETS"]
     assert "resnet50.robust_l2_3" in nets and not any("decov" in name for name in nets)
     with pytest.raises(dr.InputError, match="nothing is left to run without"):
@@ -70,7 +70,7 @@ def failing(monkeypatch):
     def fetch(one):
         asked.append(one.name)
         if "mrl" in one.name or one.name == "flowers102":
-            raise dr.InputError(f"{one.name} could not be fetched: no link gave it")
+            raise dr.InputError(f"{one.name} could not be downloaded: no link gave it")
         return []
 
     monkeypatch.setattr(assets, "fetch", fetch)
@@ -82,7 +82,7 @@ def test_what_fails_to_come_is_left_out_and_named(tmp_path, failing):
     jobs = planned(tmp_path, NETS=nets, TASKS=["flowers102", "cifar10", "digits"])
     with pytest.raises(
         dr.InputError,
-        match="this run lacks 3 assets that could not be fetched. resnet50.mrl "
+        match="this run lacks 3 assets that could not be downloaded. resnet50.mrl "
         "could.*resnet50.mrl_e could.*flowers102 could",
     ):
         requirements.fetch_missing(jobs, datasets=True, skip=False)
@@ -99,7 +99,7 @@ def test_what_fails_to_come_is_left_out_and_named(tmp_path, failing):
     assert len(failing) == 6  # one dead link did not keep the others from coming
     with pytest.raises(
         dr.InputError,
-        match="nothing is left to run without resnet50.mrl .resnet50.mrl could not be fetched",
+        match="nothing is left to run without resnet50.mrl .resnet50.mrl could not be downloaded",
     ):
         requirements.fetch_missing(
             planned(tmp_path, NETS=["resnet50.mrl"], TASKS=["digits"]), datasets=True, skip=True
@@ -141,18 +141,20 @@ def test_a_run_says_what_it_leaves_out(tmp_path, failing, monkeypatch, capsys):
     ]
     assert main([*words, "--skip-missing"]) == 0
     assert (
-        "Left out: resnet50.mrl: resnet50.mrl could not be fetched: no link gave it"
+        "Left out: resnet50.mrl: resnet50.mrl could not be downloaded: no link gave it"
         in capsys.readouterr().err
     )
     assert given[0].values["NETS"] == [NETS[0]]
-    assert main(words) == 2 and "With --skip-missing it goes on without" in capsys.readouterr().err
+    assert (
+        main(words) == 2 and "With --skip-missing it runs without them" in capsys.readouterr().err
+    )
 
 
 def test_fetching_goes_on_after_a_dead_link(failing, capsys):
     assert main(["assets", "fetch", "resnet50.mrl*", "resnet50.ff_8", "resnet50.ff_16"]) == 1
     said = capsys.readouterr()
     assert said.err.splitlines() == [
-        f"error: resnet50.mrl{end} could not be fetched: no link gave it" for end in ("", "_e")
+        f"error: resnet50.mrl{end} could not be downloaded: no link gave it" for end in ("", "_e")
     ]
     assert "resnet50.ff_8: " in said.out and failing[-1] == "resnet50.ff_16"
 
@@ -293,7 +295,7 @@ def test_a_custom_preset(tmp_path):
     (job,) = plan(str(path), [], [], tmp_path)
     assert job.values == {"TASKS": ["digits"], "IMAGES": 50} and job.folder == tmp_path / "mine"
     wrong = {
-        "- a": "is no preset",
+        "- a": "is not a preset",
         "notebooks: [07_cka]": "unknown notebook '07_cka'",
         "everywhere:\n  IMAGES: -1": "IMAGES: -1 is out of range",
     }
@@ -344,7 +346,7 @@ def test_the_command_assets(tmp_path, capsys):
     assert main(["assets", "verify"]) == 0 and "nothing is here" in capsys.readouterr().out
     assert main(["assets", "fetch", "resnet50.dropout_0.5"]) == 1
     assert (
-        "could not be fetched: there is no link to it. By hand: Take the checkpoint"
+        "could not be downloaded: there is no link to it. By hand: Take the checkpoint"
         in capsys.readouterr().err
     )
     assert (

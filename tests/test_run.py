@@ -114,7 +114,7 @@ def test_a_run_writes_reports_and_the_next_has_nothing_to_do(checkout):
     page = (reports / "miniature" / "01_small.html").read_text()
     assert 'id="what-the-numbers-say"' in page and "Network <code>" in page
     second = run(checkout).stderr
-    assert second.startswith("01_small: up to date (--force makes it anew)\nReports: ")
+    assert second.startswith("01_small: up to date (--force runs it again)\nReports: ")
     (reports / "miniature" / "01_small.html").write_text("")
     assert "01_small: done" in run(checkout).stderr
 
@@ -132,7 +132,7 @@ def test_a_run_with_too_little_gives_no_verdict(checkout, name, value, because):
     (folder,) = (checkout / name).glob("miniature-custom-*")
     words, reasons = zip(*verdicts(folder), strict=True)
     assert words == ("undecided", "undecided")
-    assert reasons[0].startswith(because) and "What there is says: holds." in reasons[0]
+    assert reasons[0].startswith(because) and "The numbers so far say: holds." in reasons[0]
     assert f"With {name} = {value}." in (checkout / name / "index.html").read_text()
 
 

@@ -76,13 +76,13 @@ def test_figures_and_tables_of_an_earlier_run_stay_until_the_end(folder):
         (
             {"SEEDS": [1, 2]},
             "undecided",
-            "at least 3 seeds of the selection, and there are 2. What there is says: holds. k = 3",
+            "of the selection, and there are 2. The numbers so far say: holds. k = 3",
         ),
-        ({"SEEDS": [7]}, "undecided", "and there is one. What there is says: holds"),
+        ({"SEEDS": [7]}, "undecided", "and there is one. The numbers so far say: holds"),
         (
             {"IMAGES": 50},
             "undecided",
-            "at least 100 test images, and Handwritten digits has 50. What there is says: holds",
+            "at least 100 test images, and Handwritten digits has 50. The numbers so far say: ",
         ),
     ],
     ids=["enough", "two seeds", "one seed", "few images"],

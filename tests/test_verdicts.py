@@ -151,10 +151,12 @@ def test_claim_2_has_an_interval_over_images():
 
 def test_cases_that_hang_on_the_penalty_are_open():
     verdict = verdicts.every_subset_keeps({"a": RISING}, 0.9, elsewhere={"a": [LATE]})
-    assert verdict.word == "undecided" and "from 81 to 81 at penalties as good" in verdict.because
+    assert (
+        verdict.word == "undecided" and "from 81 to 81 at equally good penalties" in verdict.because
+    )
     kept = fifth([0.98, 0.99, 0.97])
     moved = verdicts.a_fifth_within({"a": kept}, 0.05, elsewhere={"a": [0.9]})
-    assert moved.word == "undecided" and "90.0% to 90.0% at penalties as good" in moved.because
+    assert moved.word == "undecided" and "90.0% to 90.0% at equally good penalties" in moved.because
     assert verdicts.a_fifth_within({"a": kept}, 0.05, elsewhere={"a": [0.97]}).word == "holds"
 
 

@@ -522,7 +522,7 @@ def test_the_name_of_a_published_network_stands_for_its_architecture(tmp_path):
 
 def test_a_tag_that_cannot_be_had(hub):
     with pytest.raises(
-        dr.InputError, match=r"could not be fetched: no link gave it: .*not on the hub.*By hand"
+        dr.InputError, match=r"could not be downloaded: no link gave it: .*not on the hub.*By hand"
     ):
         dr.net("mobilenetv3_small_050.lamb_in1k")
     with pytest.raises(

@@ -66,8 +66,8 @@ class Options:
         if "ridge" not in PROBES[self.probe] and (self.penalty is not None or self.standardize):
             given = "penalty" if self.penalty is not None else "standardize"
             raise InputError(
-                f"{given} is of the ridge probe: the probe is {self.probe!r}; leave it out, or "
-                "use ridge or both"
+                f"{given} applies to the ridge probe only: the probe is {self.probe!r}; leave it "
+                "out, or use ridge or both"
             )
         resolve_device(self.device)
         _selections(self.selections)
@@ -452,7 +452,7 @@ def _prepared(
     if given.y_train is None:
         if present:
             raise InputError(
-                f"there is {present[0]} but no {names[1]}: a test part is of use only with train "
+                f"there is {present[0]} but no {names[1]}: a test part is useful only with train "
                 "labels"
             )
         notes.append("There are no labels, so only CKA is measured.")
@@ -489,7 +489,7 @@ def _held_out(
     if min(np.bincount(y)) < 2:
         raise InputError(
             f"class {classes[int(np.bincount(y).argmin())]} has one image: give X_test and y_test, "
-            "or at least two images a class to hold one out"
+            "or at least two images per class to hold one out"
         )
     whole = as_features(X, names[0])
     train, test = stratified(y, HELD_OUT)

@@ -76,7 +76,8 @@ def preset(name: str) -> Preset:
         raise InputError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise InputError(
-            f"{path} is no preset: it needs sections such as everywhere, or the name of a notebook"
+            f"{path} is not a preset: it needs sections such as everywhere, or the name of a "
+            "notebook"
         )
     sections = {"description", "cost", "notebooks", "everywhere", *parameters.available()}
     for section in content:

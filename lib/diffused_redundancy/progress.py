@@ -42,14 +42,14 @@ class Progress:
         """What is done, how fast, and about how long the rest takes at that rate.
 
         >>> print(Progress("batches", 3, 8, 15.0))
-        batches: 3 of 8, 0.2 a second, 25 s left
+        batches: 3 of 8, 0.2 per second, 25 s left
         >>> print(Progress("batches", 300, 188_000, 15.0), Progress("letters", 2, None, 0.0))
-        batches: 300 of 188000, 20 a second, 2.6 h left letters: 2
+        batches: 300 of 188000, 20 per second, 2.6 h left letters: 2
         """
         parts = [f"{self.title}: {self.done}" + (f" of {self.total}" if self.total else "")]
         if self.done and self.seconds > 0:
             rate = self.done / self.seconds
-            parts.append(f"{rate:.{1 if rate < 10 else 0}f} a second")
+            parts.append(f"{rate:.{1 if rate < 10 else 0}f} per second")
             if self.total:
                 left = max(0, self.total - self.done) / rate
                 size, unit = next(

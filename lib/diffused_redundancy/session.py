@@ -274,7 +274,7 @@ class Session:
             analogue = said and bool(self.nets) and all(one.name in ZOO for one in self.nets)
         doubt = self._doubt()
         if doubt and verdict.kind != "undecided":
-            because = f"{doubt}. What there is says: {verdict.word}. {verdict.because}"
+            because = f"{doubt}. The numbers so far say: {verdict.word}. {verdict.because}"
             verdict = Verdict("undecided", because, outcomes=verdict.outcomes, unit=verdict.unit)
         self._verdicts.append(
             {
@@ -344,8 +344,8 @@ class Session:
             },
         )
         self.say(
-            f"Numbers kept in `results/{self.notebook}.json`: {len(self._results)}; verdicts "
-            f"handed to the index: {len(self._verdicts)}."
+            f"Numbers saved in `results/{self.notebook}.json`: {len(self._results)}; verdicts "
+            f"passed to the index: {len(self._verdicts)}."
         )
 
     def show_provenance(self) -> None:
@@ -403,7 +403,7 @@ def begin(notebook: str, namespace: Mapping[str, Any], *, items: str = "images")
 
     Examples
     --------
-    In a notebook: ``study = dr.begin("01_cka", globals())``. A misspelt parameter is named:
+    In a notebook: ``session = dr.begin("01_cka", globals())``. A misspelt parameter is named:
 
     >>> begin("01_cka", {"SEEDZ": [1, 2, 3]})  # doctest: +ELLIPSIS
     Traceback (most recent call last):

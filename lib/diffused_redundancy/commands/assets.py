@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what may be typed."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     says = {
-        "ls": "list what there is, what is here, and on what terms",
+        "ls": "list all files, whether they are here, and their terms",
         "fetch": "download, resuming an earlier download, and check",
         "verify": "check what is here against published and recorded hashes",
     }

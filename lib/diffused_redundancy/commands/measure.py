@@ -46,18 +46,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--features",
         metavar="NAME",
-        help="array that holds the features (default: X_train); the test part's name has test for "
-        "train",
+        help="array that holds the features (default: X_train); the test part's name has test in "
+        "place of train",
     )
     parser.add_argument(
         "--labels",
         metavar="NAME",
-        help="array that holds the labels (default: y_train), or a file of its own",
+        help="array that holds the labels (default: y_train), or a separate file",
     )
     parser.add_argument(
         "--pool",
         metavar="NAME",
-        help="reduce maps and tokens to one row an image: mean, max or cls, the first token",
+        help="reduce maps and tokens to one row per image: mean, max or cls, the first token",
     )
     parser.add_argument(
         "--out",
@@ -98,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--penalty",
         type=float,
         metavar="A",
-        help="of the ridge probe (default: chosen by cross-validation on the train set)",
+        help="penalty of the ridge probe (default: chosen by cross-validation on the train set)",
     )
     parser.add_argument(
         "--standardize",

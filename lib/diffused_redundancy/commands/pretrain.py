@@ -17,9 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of checkpoints (default: data/checkpoints)"
     )
-    parser.add_argument("--device", default="auto", metavar="NAME")
     parser.add_argument(
-        "--epochs", type=int, metavar="N", help="in place of the recipe's, for a trial"
+        "--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps (default: auto)"
+    )
+    parser.add_argument(
+        "--epochs", type=int, metavar="N", help="epochs, instead of the recipe's, for a trial"
     )
     parser.add_argument(
         "--compile",
@@ -34,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "manifests",
     )
     parser.add_argument(
-        "--images", type=int, metavar="N", help="in place of the recipe's, for a trial"
+        "--images",
+        type=int,
+        metavar="N",
+        help="images to train on, instead of the recipe's, for a trial",
     )
 
 

@@ -45,13 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="set a parameter of every notebook that has it, such as -p SEEDS '[1, 2, 3]'",
     )
     parser.add_argument(
-        "--force", action="store_true", help="compute everything anew instead of using the cache"
+        "--force", action="store_true", help="compute everything again instead of using the cache"
     )
     parser.add_argument(
         "--jobs",
         type=int,
         metavar="N",
-        help="notebooks to run at a time, sharing the cores (default: one a core, at most 4)",
+        help="notebooks to run at a time, sharing the cores (default: one per core, at most 4)",
     )
     parser.add_argument(
         "--out",
@@ -67,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="write plan.csv and say what would be computed, at which cost, and what is "
-        "missing (exit status 1 then)",
+        help="write plan.csv and say what would be computed, at what cost, and what is "
+        "missing (then the exit status is 1)",
     )
     parser.add_argument(
         "--fetch",
@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-missing",
         action="store_true",
-        help="leave out networks and data sets that are not here and cannot be had",
+        help="leave out networks and data sets that are missing and cannot be downloaded",
     )
     parser.add_argument(
         "--list",

@@ -156,7 +156,7 @@ def describe_flattery(table: pd.DataFrame, on_train: pd.DataFrame) -> str:
 
 
 def discriminants_table(accuracy: Curves) -> pd.DataFrame:
-    """What discriminant directions keep: one row a task and number of them, all and half, with
+    """What discriminant directions keep: one row per task and number of them, all and half, with
     their accuracy less the whole layer's.
     """
     rows = []
@@ -171,7 +171,7 @@ def discriminants_table(accuracy: Curves) -> pd.DataFrame:
 
 
 def shown_discriminants(table: pd.DataFrame) -> pd.DataFrame:
-    """For reading: one row a task, in points of accuracy."""
+    """For reading: one row per task, in points of accuracy."""
     rows: dict[str, dict[str, str]] = {}
     for row in table.itertuples():
         points = cell("ridge_accuracy", float(row.difference), float(row.low), float(row.high))
@@ -200,7 +200,7 @@ def describe_discriminants(table: pd.DataFrame) -> str:
 
 
 def shown_luck(table: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """For reading: one row a task and size, of one measure; accuracies in percent."""
+    """For reading: one row per task and size, of one measure; accuracies in percent."""
     rows = table[table["measure"] == measure]
     percent = MEASURES[measure].percent
     unit = ", points" if percent else ""
@@ -243,7 +243,7 @@ def describe_luck(table: pd.DataFrame, gains: pd.DataFrame) -> str:
     )
     first, *others = sentences
     return (
-        f"**What to see:** on images by which it was not found, {first}, by intervals above 0."
+        f"**What to see:** on images that were not used to find it, {first}, by intervals above 0."
         + "".join(f" {one[:1].upper()}{one[1:]}." for one in others)
         + compared
     )
@@ -259,7 +259,7 @@ def _orders(rows: pd.DataFrame) -> str:
 
 def mean_gains(gains: Mapping[str, Sequence[OrderGain]]) -> pd.DataFrame:
     """The mean over tasks and ways of choosing neurons, at each size: its mean over networks with
-    Student's t interval, one row a measure and size. ``gains`` are by network.
+    Student's t interval, one row per measure and size. ``gains`` are by network.
     """
     rows = [
         {
@@ -284,7 +284,7 @@ def mean_gains(gains: Mapping[str, Sequence[OrderGain]]) -> pd.DataFrame:
 
 
 def shown_means(means: pd.DataFrame) -> pd.DataFrame:
-    """For reading: one row a size."""
+    """For reading: one row per size."""
     rows: dict[float, dict[str, str]] = {}
     for row in means.itertuples():
         measure = str(row.measure)
@@ -336,7 +336,7 @@ def describe_networks(table: pd.DataFrame, means: pd.DataFrame) -> str:
 
 
 def describe_penalties(table: pd.DataFrame) -> str:
-    """How far gains hang on the penalty, from :func:`.penalties_table`."""
+    """How far gains depend on the penalty, from :func:`.penalties_table`."""
     rows = table[~table["selection"].isin(LEAST)]
     weaker, stronger = (100 * rows[rows["times"] == times]["moved"].abs() for times in (0.1, 10.0))
     if weaker.empty or stronger.empty:

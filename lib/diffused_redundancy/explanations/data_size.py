@@ -176,7 +176,7 @@ def effects(samples: Samples, delta: float) -> dict[Key, Change]:
 
 
 def effects_table(effects: Mapping[Key, Change]) -> pd.DataFrame:
-    """One row a case, probe and quantity."""
+    """One row per case, probe and quantity."""
     return pd.DataFrame(
         {
             **_key_columns(key),
@@ -237,13 +237,13 @@ _OPEN = "not clear"
 def describe_effects(effects: Mapping[Key, Change]) -> str:
     """A sentence a probe: where its share is clearly another with all train images."""
     return _by_probes(
-        effects, "share", "does a random fifth keep another share", ("more", "less"), _in_points
+        effects, "share", "does a random fifth keep a different share", ("more", "less"), _in_points
     )
 
 
 def describe_redundancy(effects: Mapping[Key, Change]) -> str:
     """The same of DR."""
-    return _by_probes(effects, "DR", "is DR of accuracy another", ("higher", "lower"), _as_it_is)
+    return _by_probes(effects, "DR", "is DR of accuracy different", ("higher", "lower"), _as_it_is)
 
 
 def _by_probes(
@@ -299,11 +299,12 @@ def _told(
     if unclear:
         case, widest = max(unclear.items(), key=lambda pair: pair[1].high - pair[1].low)
         if len(unclear) == 1:
-            parts.append(f"not clearly another on {case}, {interval(widest)}")
+            parts.append(f"not clearly different on {case}, {interval(widest)}")
         else:
             which = "elsewhere" if parts else "on any task"
             parts.append(
-                f"not clearly another {which}; the widest interval is {interval(widest)}, on {case}"
+                f"not clearly different {which}; the widest interval is {interval(widest)}, "
+                f"on {case}"
             )
     return "; ".join(parts)
 
@@ -315,7 +316,7 @@ def all_checks(curves: Mapping[Key, Growth]) -> dict[Key, list[Check]]:
 
 
 def checks_table(checks: Mapping[Key, Sequence[Check]]) -> pd.DataFrame:
-    """One row a case, probe, quantity, part of the train images and law."""
+    """One row per case, probe, quantity, part of the train images and law."""
     return pd.DataFrame(
         {
             **_key_columns(key),
@@ -337,7 +338,7 @@ def checks_table(checks: Mapping[Key, Sequence[Check]]) -> pd.DataFrame:
 
 
 def laws_checked(checks: Mapping[Key, Sequence[Check]]) -> pd.DataFrame:
-    """For reading: how each law fared, one row a law.
+    """For reading: how each law fared, one row per law.
 
     The unit is a curve, which holds if all its checks do: those of one curve are hardly more than
     one. Were each check missed 5% of the time, a curve of two would fail at most 10% of the time;
@@ -418,7 +419,7 @@ def forecasts(curves: Mapping[Key, Growth], target: int) -> dict[Key, Forecast]:
 
 
 def forecasts_table(forecasts: Mapping[Key, Forecast]) -> pd.DataFrame:
-    """One row a case, probe, quantity and law."""
+    """One row per case, probe, quantity and law."""
     return pd.DataFrame(
         {
             **_key_columns(key),
@@ -476,7 +477,7 @@ def describe_forecasts(forecasts: Mapping[Key, Forecast]) -> str:
     )
     factors = [one.target / one.curve.pool for _, one in shares]
     alone = [f"the {LAWS[one.left[0].law]} on {case}" for case, one in shares if len(one.left) == 1]
-    only = f" One law only is left: {first_listed(alone)}." if alone else ""
+    only = f" Only one law is left: {first_listed(alone)}." if alone else ""
     ends = f"{lowest[1].low:.1%} on {lowest[0]} up to {highest[1].high:.1%} on {highest[0]}"
     return (
         f"**What to see:** with {shares[0][1].target:,} train images a random fifth may keep from "
@@ -507,7 +508,7 @@ def claim_table(
     curves: Mapping[Key, Growth],
     forecasts: Mapping[Key, Forecast],
 ) -> pd.DataFrame:
-    """For reading: what the number of train images means for claim 1, one row a probe and case.
+    """For reading: what the number of train images means for claim 1, one row per probe and case.
 
     With all images logistic probes of one penalty are the logistic probes.
     """
@@ -547,7 +548,7 @@ def _side(low: float, high: float) -> str:
 
 def _side_of(one: Forecast) -> str:
     """The same of the range over laws, which needs more than one."""
-    return _side(one.low, one.high) if len(one.left) > 1 else "one law only"
+    return _side(one.low, one.high) if len(one.left) > 1 else "only one law"
 
 
 def describe_claim(curves: Mapping[Key, Growth], forecasts: Mapping[Key, Forecast]) -> str:

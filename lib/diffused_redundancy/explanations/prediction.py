@@ -26,7 +26,7 @@ SETS = {False: "all groups", True: "groups of equal width"}
 
 
 def told_table(found: Sequence[Told]) -> pd.DataFrame:
-    """Every number, one row a predictor, task and set of networks."""
+    """Every number, one row per predictor, task and set of networks."""
     rows = []
     for one in found:
         row = {
@@ -62,7 +62,7 @@ def told_table(found: Sequence[Told]) -> pd.DataFrame:
 
 
 def shown_told(found: Sequence[Told]) -> pd.DataFrame:
-    """For reading: one row a predictor and set of networks; by task the rank correlation over
+    """For reading: one row per predictor and set of networks; by task the rank correlation over
     groups with its interval, of all tasks together also what it is by chance and with a kind of
     network left out, and the squared error saved. Clear ones are marked; what nothing is known of
     is left out.
@@ -109,7 +109,7 @@ def _range(one: Association, spec: str) -> str:
 
 
 def ceilings_table(found: Sequence[Ceiling]) -> pd.DataFrame:
-    """For reading: one row a task, and by set of networks how well it can be told at all."""
+    """For reading: one row per task, and by set of networks how well it can be told at all."""
     rows: dict[str, dict[str, str]] = {}
     for one in found:
         row = rows.setdefault(one.task, {"task": one.task})
@@ -136,7 +136,7 @@ def describe_ceilings(found: Sequence[Ceiling]) -> str:
             "the variance between groups is that of seeds"
         )
         if low:
-            sentences.append(f"So nothing can be told on {first_listed(low)}")
+            sentences.append(f"So nothing can be said about {first_listed(low)}")
     if not sentences:
         return "There are too few groups, or seeds, to say how much seeds move them."
     return f"**What to see:** {'. '.join(sentences)}."
@@ -226,7 +226,7 @@ def describe_similarity(found: Sequence[Told], delta: float) -> str:
                 f"{over}, is {value}: {_judged(one.correlation)}"
             )
     if not sentences:
-        return "There are too few groups of networks to say whether similarity tells accuracy."
+        return "There are too few groups of networks to say whether similarity predicts accuracy."
     return f"**What to see:** {'. '.join([*sentences, *_single_tasks(found)])}."
 
 

@@ -38,7 +38,7 @@ def ranked_panels(found: Found) -> list[tuple[str, Band, np.ndarray]]:
 
 
 def shown_summary(found: Found) -> pd.DataFrame:
-    """For reading: one row a task; what one neuron is worth, and what tells it."""
+    """For reading: one row per task; what one neuron is worth, and what tells it."""
     return pd.DataFrame(
         {
             "task": case,
@@ -77,9 +77,9 @@ def describe_neurons(found: Found) -> str:
         f"**What to see:** {_ends(help_)} of {every[0].d} neurons clearly help the loss; "
         f"{harmful}. "
         f"In accuracy {clear or 'none'} {'are' if clear > 1 else 'is'} clear: of the best neuron, "
-        f"the largest estimate is {_points(found[most].most_accuracy)} points ({most}). Untested, "
-        f"accuracy rises without {_span(rises, '.0%')} of them; chance alone would give "
-        f"{_span(chance, '.0%')}."
+        f"the largest estimate is {_points(found[most].most_accuracy)} points ({most}). By "
+        f"the estimates alone, accuracy rises without {_span(rises, '.0%')} of them; chance alone "
+        f"would give {_span(chance, '.0%')}."
     )
 
 
@@ -109,7 +109,7 @@ def describe_clear(found: Found) -> str:
 
 
 def shown_counts(table: pd.DataFrame) -> pd.DataFrame:
-    """For reading: one row a task, over networks."""
+    """For reading: one row per task, over networks."""
     return pd.DataFrame(
         {
             "task": case,
@@ -188,15 +188,16 @@ def describe_removals(found: Found) -> str:
         for name in ("loss", "saved_loss", "accuracy")
     )
     return (
-        "**What to see:** on images that had no say, removing all neurons that seem to harm lowers "
-        f"the loss in {loss[0]} of {len(done)} cases and raises it in {loss[1]}. Accuracy rises in "
-        f"{accuracy[0]} and falls in {accuracy[1]}. Against as many random neurons, the loss is "
+        "**What to see:** removing all neurons that seem to harm, judged on images that were not "
+        f"used to choose them, lowers the loss in {loss[0]} of {len(done)} cases and raises it in "
+        f"{loss[1]}. Accuracy rises in {accuracy[0]} and falls in {accuracy[1]}. Against as many "
+        "random neurons, the loss is "
         f"lower in {saved[0]} and higher in {saved[1]}."
     )
 
 
 def describe_penalties(table: pd.DataFrame) -> str:
-    """What of all this hangs on the penalty, from :func:`.penalties_table`."""
+    """What of all this depends on the penalty, from :func:`.penalties_table`."""
     parts = []
     for times, rows in table.groupby("times", sort=False):
         falls = [

@@ -116,7 +116,7 @@ def spectrum_table(structures: Sequence[Structure], delta: float) -> pd.DataFram
 
 
 def shown_spectrum(table: pd.DataFrame) -> pd.DataFrame:
-    """For reading: the table of :func:`spectrum_table`, one row a layer, with what becomes of it
+    """For reading: the table of :func:`spectrum_table`, one row per layer, with what becomes of it
     when neurons are standardized.
     """
     name, scaled = SCALED.values()
@@ -138,7 +138,7 @@ def shown_spectrum(table: pd.DataFrame) -> pd.DataFrame:
 def scale_table(structures: Sequence[Structure], delta: float) -> pd.DataFrame:
     """How every network differs from the first one: in DR of CKA, as the layers are and with
     standardized neurons, and by what factors of scale (1 + CV^2) and dimensions (PR/d), PR/d also
-    with standardized neurons. One row a network and task, with intervals.
+    with standardized neurons. One row per network and task, with intervals.
     """
     rows = []
     for first, *others in _tasks(structures):
@@ -220,7 +220,7 @@ def closed_form_points(one: Structure) -> list[Point]:
 
 
 def closed_form_table(structures: Sequence[Structure]) -> pd.DataFrame:
-    """The error of the closed form: one row a layer and cause."""
+    """The error of the closed form: one row per layer and cause."""
     return pd.DataFrame(row for one in structures for row in one.errors())
 
 
@@ -310,7 +310,7 @@ def parts_table(structures: Sequence[Structure]) -> pd.DataFrame:
 
 def corrected_table(structures: Sequence[Structure]) -> pd.DataFrame:
     """CKA of a tenth of the neurons with the whole layer and of two disjoint tenths, plain and
-    corrected, with CV^2: one row a layer.
+    corrected, with CV^2: one row per layer.
     """
     rows = []
     for one in structures:
@@ -374,7 +374,7 @@ def describe_corrected(table: pd.DataFrame) -> str:
 
 def disjoint_table(structures: Sequence[Structure]) -> pd.DataFrame:
     """What a tenth and the whole, two disjoint tenths, and the whole layers of two seeds have in
-    common, by CKA and by neighbours: one row a measure and layer; see :meth:`Structure.parts_at`.
+    common, by CKA and by neighbours: one row per measure and layer; see :meth:`Structure.parts_at`.
     """
     rows = [one.parts_at(kind, TENTH) for kind in (CKA, OVERLAP) for one in structures]
     return pd.DataFrame([row for row in rows if row])
@@ -472,7 +472,7 @@ def basis_rows(structures: Sequence[Structure], delta: float) -> list[tuple[str,
 
 
 def basis_table(structures: Sequence[Structure], delta: float) -> pd.DataFrame:
-    """DR in both bases, their difference, and r: one row a layer, as it is and standardised.
+    """DR in both bases, their difference, and r: one row per layer, as it is and standardised.
     Intervals of differences hold for all rows at once.
     """
     cases = len(SCALED) * len(structures)

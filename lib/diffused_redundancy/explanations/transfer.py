@@ -42,8 +42,8 @@ def transfer_panels(
 
 
 def kept_table(table: pd.DataFrame, fraction: float) -> pd.DataFrame:
-    """What is left of a gain on another task, from :func:`.transfer_table`: one row a measure and a
-    part of the table (everything, each selection, each task that neurons were used on).
+    """What is left of a gain on another task, from :func:`.transfer_table`: one row per measure and
+    a part of the table (everything, each selection, each task that neurons were used on).
 
     ``own`` and ``other`` are mean gains of neurons chosen on the task itself and on another one,
     ``kept`` is their ratio; means and 95% intervals are over networks.

@@ -155,7 +155,7 @@ def judge(outcomes: Sequence[Outcome], because: str, unit: str = "tasks") -> Ver
     if beside and len(beside) < len(outcomes):
         words = {True: "yes", False: "no", None: "undecided"}
         told_beside = ", ".join(f"{one.case}: {words[one.passed]}" for one in beside)
-        because += f" Beside the count, as these networks were trained to ignore it: {told_beside}."
+        because += f" Not counted, as these networks were trained to ignore it: {told_beside}."
         outcomes = [one for one in outcomes if one.counted]
     told = [one.passed for one in outcomes]
     if not any(one is not None for one in told):

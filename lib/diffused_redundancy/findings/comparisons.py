@@ -116,7 +116,7 @@ def differences(
     """Pairs of groups compared on every task, for every measure; p values are corrected for all
     comparisons of a measure.
 
-    ``bands`` are those of the groups, by the name of the task, where DR of accuracy hangs on the
+    ``bands`` are those of the groups, by the name of the task, where DR of accuracy depends on the
     choice of a penalty.
     """
     found = []
@@ -158,7 +158,7 @@ def within_groups(values: Sequence[np.ndarray]) -> float:
 
 
 def differences_table(differences: Sequence[Difference]) -> pd.DataFrame:
-    """For reading: one row a pair and measure, one column a task."""
+    """For reading: one row per pair and measure, one column a task."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for one in (one for one in differences if one.measure in COMPARED):
         sizes = "{} against {}".format(*one.comparison.networks)
@@ -345,8 +345,8 @@ def _above_chance(
     outcomes: Mapping[str, str],
     come_to: Callable[[Sequence[Difference]], str],
 ) -> str:
-    """On which tasks DR above chance comes out otherwise than DR, as a sentence; empty where it is
-    not known.
+    """On which tasks DR above chance comes out differently than DR, as a sentence; empty where it
+    is not known.
     """
     by_task: dict[str, list[Difference]] = {}
     for one in differences:
@@ -361,7 +361,7 @@ def _above_chance(
     ]
     if not other:
         return " DR above chance comes out the same."
-    return f" DR above chance comes out otherwise: {listed(other)}."
+    return f" DR above chance comes out differently: {listed(other)}."
 
 
 TASK_WORDS = {
@@ -441,7 +441,7 @@ def trends(
 
 
 def trends_table(trends: Mapping[str, Mapping[str, Trend]], unit: str) -> pd.DataFrame:
-    """One row a measure and task: the trend with its p, and the slope per ``unit``."""
+    """One row per measure and task: the trend with its p, and the slope per ``unit``."""
     return pd.DataFrame(
         {
             "DR of": COMPARED[measure],

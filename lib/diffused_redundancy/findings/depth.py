@@ -38,7 +38,7 @@ def _of_first_net(depths: Depths) -> list[Sequence[Stage]]:
 
 
 def redundancy_table(depths: Depths, deltas: Sequence[float]) -> pd.DataFrame:
-    """One row a layer, selection, measure and delta, as it is and at equal width."""
+    """One row per layer, selection, measure and delta, as it is and at equal width."""
     rows = []
     for stage in (stage for stages in depths for stage in stages):
         draws = {f"equal, draw {i}": draw for i, draw in enumerate(stage.equal, 1)}

@@ -493,9 +493,10 @@ def beyond_a_shift(found: Sequence[Cell], delta: float) -> Verdict:
     beyond = [f"{ALIKE[null]}: {above(found, null).sum()} of {len(found)}" for null in FAIR]
     excess = [cell.excess.excess / max(cell.excess.expected, 1e-12) for cell in found]
     because = (
-        "More than that hard classes lose more when all scores fall alike? Where "
-        f"{delta:.0%} of the mean accuracy is kept, the Gini index is above what the stricter of "
-        f"two common shifts gives in {higher.sum()} of {len(found)} networks on tasks "
+        "Hard classes lose more than easy ones when all scores fall alike: is there more than "
+        f"that? Where {delta:.0%} of the mean accuracy is kept, the Gini index is above what "
+        f"the stricter of two common shifts gives in {higher.sum()} of {len(found)} networks on "
+        "tasks "
         f"({'; '.join(beyond)}; one-sided, Holm-corrected), and surely less than "
         f"{NEGLIGIBLE:.0%} above it in {(none & ~higher).sum()}; the excess is "
         f"{_range(min(excess), max(excess), '+')} of what is expected."
@@ -528,9 +529,9 @@ def take_away(
         more = sum(one.low > one.mean for one in chosen)
         points.append(
             f"{'A mean hides who pays' if more else 'Who pays is not clear here'}: points that the "
-            f"{chosen[0].most} classes that lose most lose, on other images than chose them, "
-            f"against the mean over classes: {'; '.join(lost)}. It is clearly more on {more} of "
-            f"{len(chosen)} tasks."
+            f"{chosen[0].most} classes that lose most lose, on images that were not used to choose "
+            f"them, against the mean over classes: {'; '.join(lost)}. It is clearly more "
+            f"on {more} of {len(chosen)} tasks."
         )
     if _tested(found):
         even = above(found, "proportional").sum()
@@ -548,7 +549,7 @@ def take_away(
         left = sum(one.left > one.chance_left for one in same)
         points.append(
             f"Whichever random neurons go, the classes that lose are the same beyond chance on "
-            f"{agree} of {len(same)} tasks. Of what one shift of all margins does not explain, "
+            f"{agree} of {len(same)} tasks. For what one shift of all margins does not explain, "
             f"that is so on {left}, and the rank correlation goes from "
             f"{_mean([one.across_seeds for one in same]):.2f} to "
             f"{_mean([one.left for one in same]):.2f} on average."

@@ -191,8 +191,8 @@ def curves_by_net(measurements: Measurements, measure: str) -> dict[str, dict[st
 
 
 def shown_redundancy(measurements: Sequence[Measurement], delta: float) -> pd.DataFrame:
-    """For reading: one row a network, and by task the full layer's accuracy, DR of accuracy (above
-    chance) and of CKA (of standardized neurons) of random neurons.
+    """For reading: one row per network, and by task the full layer's accuracy, DR of accuracy
+    (above chance) and of CKA (of standardized neurons) of random neurons.
     """
     rows: dict[str, dict[str, Any]] = {}
     for one in measurements:
@@ -203,7 +203,7 @@ def shown_redundancy(measurements: Sequence[Measurement], delta: float) -> pd.Da
         if (corrected := curve.above_chance(delta)) is not None:
             shown += f" / {corrected.value:.3f}"
         row[f"{one.task.title}: DR / above chance"] = (
-            shown if curve.above_guessing else "as good as guessing"
+            shown if curve.above_guessing else "not clearly above guessing"
         )
         row[f"{one.task.title}: DR of CKA / standardized"] = " / ".join(
             _shown(one.curve(measure).redundancy(delta)) for measure in ("cka", "standardized_cka")

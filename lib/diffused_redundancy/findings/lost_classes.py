@@ -313,8 +313,8 @@ def describe_lost(chosen: Sequence[Chosen]) -> str:
         interval = "" if one.low != one.low else f" ({100 * one.low:.0f} to {100 * one.high:.0f})"
         sentences.append(
             f"on {one.task} (k = {one.k}) the {one.most} classes that lose most lose "
-            f"{100 * one.loss:.0f} points{interval} on images that did not choose them "
-            f"({100 * one.same_images:.0f} on those that did), where a common shift of margins "
+            f"{100 * one.loss:.0f} points{interval} on images that were not used to choose them "
+            f"({100 * one.same_images:.0f} on those that were), where a common shift of margins "
             f"predicts {100 * one.predicted:.0f} and the mean over classes is "
             f"{100 * one.mean:.0f}"
         )

@@ -21,7 +21,7 @@ from .tables import Curves
 
 PROBES = ("ridge", "logistic")
 FACTOR = 10.0
-"""Times weaker and stronger than the penalty chosen, to see what hangs on it."""
+"""Times weaker and stronger than the penalty chosen, to see what depends on it."""
 
 WEAKER, CHOSEN, STRONGER = "ten times weaker", "as chosen", "ten times stronger"
 
@@ -41,7 +41,7 @@ def penalty_table(layers: Mapping[str, ProbedLayer]) -> pd.DataFrame:
                     "penalty": f"{choice.penalty:g}",
                     "validation loss": choice.loss[choice.at],
                     "validation accuracy": choice.accuracy[choice.at],
-                    "parts left out in turn": choice.folds,
+                    "folds": choice.folds,
                     "grid": f"{least:g} to {largest:g}{edge}",
                 }
             )
@@ -121,12 +121,12 @@ def describe_penalty_effects(table: pd.DataFrame) -> str:
     return (
         "**What to see:** a penalty ten times weaker or stronger moves what a fifth keeps "
         f"{', and '.join(sentences)}. Where two results for a task differ by less than its row "
-        "moves, that may be the penalty's doing."
+        "in the table moves, the penalty may be the reason."
     )
 
 
 def group_bands_table(bands: Mapping[str, GroupBands], tasks: Sequence[Task]) -> pd.DataFrame:
-    """For reading: the penalties of each task, and one row a group with the width of its band on
+    """For reading: the penalties of each task, and one row per group with the width of its band on
     each.
     """
     if not bands:
@@ -144,7 +144,7 @@ def group_bands_table(bands: Mapping[str, GroupBands], tasks: Sequence[Task]) ->
 
 
 def bands_table(bands: Mapping[str, PenaltyBand]) -> pd.DataFrame:
-    """One row a case: the penalty in force, the span of the band's, and DR over them."""
+    """One row per case: the penalty in force, the span of the band's, and DR over them."""
     return pd.DataFrame(
         {
             "case": case,

@@ -272,6 +272,6 @@ def describe_components(table: pd.DataFrame, delta: float) -> str:
         + (
             f"That of pre-training rests on {nets} networks, with a 95% interval."
             if nets > 1
-            else "What the seed of the pre-training does, one network cannot say."
+            else "One network cannot show what the seed of the pre-training does."
         )
     )

@@ -40,7 +40,7 @@ Bands = Mapping[str, GroupBands]
 """Bands of the groups on each task, by its name."""
 
 GOVERN = (
-    'The claim says more, that loss and data set "largely govern" redundancy: no test here is of '
+    'The claim says more, that loss and data set "largely govern" redundancy: no test here covers '
     "that."
 )
 """What the verdicts on claim 4 leave out."""
@@ -202,8 +202,8 @@ def describe_levels(measurements: Measurements, grouping: Grouping) -> str:
             f"{_by_chance(measurements, grouping.nets[0], task)}"
         )
     return (
-        f"Each network is held to its own accuracy, and these differ: {'; '.join(levels)}. Near "
-        "chance a few neurons keep most of an accuracy that is mostly chance: the table of "
+        f"Each network is compared with its own accuracy, and these differ: {'; '.join(levels)}. "
+        "Near chance a few neurons keep most of an accuracy that is mostly chance: the table of "
         "redundancy has DR above chance beside it."
     )
 
@@ -312,8 +312,9 @@ def describe_strengths(
         sentences.append(f"DR({delta:g}) of {name} goes {'; '.join(moves)}")
     return (
         f"**What to see:** from {reference} training to {strongest}, and over all strengths. "
-        f"{'. '.join(sentences)}. The trend is there to look at: its p are corrected for the tasks "
-        "only, and the verdict counts the comparisons with the reference, in the table above."
+        f"{'. '.join(sentences)}. The trend is shown for information: its p values are corrected "
+        "for the tasks only, and the verdict counts the comparisons with the reference, in the "
+        "table above."
     )
 
 
@@ -461,8 +462,8 @@ def describe_families(measurements: Measurements, by_family: Grouping, delta: fl
         )
     return (
         f"In this run, DR({delta:g}) of {listed(list(COMPARED.values()))}, averaged over tasks: "
-        f"{'; '.join(sentences)}. Families with one network say nothing of what another seed would "
-        "give."
+        f"{'; '.join(sentences)}. Families with one network say nothing about what another seed "
+        "would give."
     )
 
 
@@ -563,6 +564,6 @@ def describe_variance(table: pd.DataFrame, d: int, delta: float) -> str:
     return (
         f"**What to see:** the variance of DR among {table['networks'].max()} networks of {d} "
         f"neurons that differ in their loss and seed only. {'. '.join(sentences)}. What is left "
-        "when one network is left out shows whether a single one makes the share; it is no "
-        "interval."
+        "when one network is left out shows whether a single one makes the share; it is not "
+        "an interval."
     )

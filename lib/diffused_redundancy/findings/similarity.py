@@ -77,7 +77,7 @@ def closed_form_curves(
     random: Mapping[str, Curve], predicted: Mapping[str, np.ndarray]
 ) -> pd.DataFrame:
     """The closed form beside the mean of random curves and that mean's standard error over seeds,
-    one row a case and k; the error is NaN with a single seed.
+    one row per case and k; the error is NaN with a single seed.
     """
     frames = []
     for case, curve in random.items():
@@ -164,7 +164,7 @@ def scale_table(
     random: Mapping[str, Curve], standardized: Mapping[str, Curve], delta: float
 ) -> pd.DataFrame:
     """DR of CKA of neurons as they are and standardized, and their difference with its 95% interval
-    over the same subsets and images, one row a case.
+    over the same subsets and images, one row per case.
     """
     rows = []
     for case, curve in random.items():
@@ -246,7 +246,7 @@ def results_of(curves: Curves) -> dict[str, float]:
 def dimensions_table(
     layers: Mapping[str, ProbedLayer], seeds: Sequence[int], delta: float
 ) -> pd.DataFrame:
-    """What DR of CKA of each layer hangs on: its participation ratio PR, the coefficient of
+    """What DR of CKA of each layer depends on: its participation ratio PR, the coefficient of
     variation CV of its neurons' variances, and r = (PR / d)(1 + CV^2), beside k* and DR.
     """
     rows = []

@@ -168,7 +168,7 @@ class RedundancyTable:
 
     @property
     def tidy(self) -> pd.DataFrame:
-        """One row a case, selection and delta, as numbers."""
+        """One row per case, selection and delta, as numbers."""
         return pd.DataFrame(
             {
                 "case": case,
@@ -204,15 +204,15 @@ class RedundancyTable:
         return pd.DataFrame(rows or [{"note": f"{selection} was not asked for"}])
 
     def describe_near_bar(self, selection: str = "random") -> str:
-        """One sentence: where DR hangs on the solver."""
+        """One sentence: where DR depends on the solver."""
         near = [
             f"{case}, δ = {delta:g}" for case, name, delta in self.near_bar if name == selection
         ]
         if not near:
-            return "No k* would be another size within the error of the solver."
+            return "The error of the solver changes no k*."
         return (
             f"Within the error of the solver k* could be another size for {listed(near)}: the mean "
-            "accuracy there is that close to the bar."
+            "accuracy there is that close to the threshold."
         )
 
     def _shown_corrected(self, case: str, selection: str, delta: float) -> dict[str, str]:

@@ -63,7 +63,7 @@ def every_subset_keeps(
         ends = f", {low} to {high}" if low < high else ""
         if any((other <= half) != (k <= half) for other in others):
             passed = None
-            ends += f"; from {min(others)} to {max(others)} at penalties as good"
+            ends += f"; from {min(others)} to {max(others)} at equally good penalties"
         outcomes.append(Outcome(case, passed, counted=case not in controls))
         sentences.append(f"{case}: from k = {k} of {curve.d} ({k / curve.d:.0%}{ends})")
     what = what or next(iter(random.values())).name
@@ -136,7 +136,10 @@ def a_fifth_within(
         others = [*(elsewhere or {}).get(case, ())]
         beside = ""
         if any((other >= 1 - loss) != (share >= 1 - loss) for other in others):
-            passed, beside = None, f"; {min(others):.1%} to {max(others):.1%} at penalties as good"
+            passed, beside = (
+                None,
+                f"; {min(others):.1%} to {max(others):.1%} at equally good penalties",
+            )
         counted = case not in controls
         outcomes.append(Outcome(case, passed, counted=counted))
         in_points += int(counted and most <= loss)
@@ -277,8 +280,9 @@ def components_first(curves: Curves, *, unit: str = "tasks") -> Verdict:
         outcomes,
         "Accuracy of probes at 1% to 10% of the layer, with 95% intervals over subsets and test "
         f"images, at the size where the interval begins lowest. {'; '.join(sentences)}. A case "
-        "counts where both differences are clearly above 0 at every size measured there, and "
-        "against where one is clearly below at some size (corrected for their number).",
+        "counts for the claim where both differences are clearly above 0 at every size measured "
+        "there, and against it where one is clearly below at some size (corrected for their "
+        "number).",
         unit,
     )
 

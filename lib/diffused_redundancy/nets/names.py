@@ -132,7 +132,7 @@ def _check_hub(name: str) -> None:
         return
     if match[2] == "timm" and is_tag(match[3]):
         raise InputError(
-            f"{name!r} is no file but a repository on the Hugging Face hub: write timm's tag, "
+            f"{name!r} is not a file but a repository on the Hugging Face hub: write timm's tag, "
             f"{match[3]}"
         )
     if match[1]:

@@ -114,8 +114,8 @@ def pretrain(
         In place of the recipe's, for a quick trial; the manifest says so.
     compiled : str, optional
         A backend of torch.compile (``inductor`` is the usual one) for the network's forward pass,
-        for GPUs. On two CPU cores it was slower (890 images/s a core instead of 1,130) after half a
-        minute of compiling.
+        for GPUs. On two CPU cores it was slower (890 images/s per core instead of 1,130) after half
+        a minute of compiling.
 
     Returns
     -------
@@ -275,7 +275,7 @@ class _Trainer:
         if state["recipe"] != self.plan.as_dict():
             raise InputError(
                 f"{self.resume_file} belongs to another recipe of {self.name}: delete it to "
-                "start afresh"
+                "start again"
             )
         self.net.load_state_dict(state["net"])
         self.loss.load_state_dict(state["loss"])

@@ -204,7 +204,7 @@ def _differences(
 
 
 def beside_table(cells: Sequence[Cell]) -> pd.DataFrame:
-    """One row a printed value, as numbers."""
+    """One row per printed value, as numbers."""
     return pd.DataFrame(
         {
             "source": f"{cell.printed.source}, {cell.printed.where}",
@@ -265,7 +265,7 @@ def _number(value: float, low: float, high: float) -> str:
 
 
 def by_network(cells: Sequence[Cell]) -> pd.DataFrame:
-    """For reading, in short: one row a network of the paper, one column a task; what is printed,
+    """For reading, in short: one row per network of the paper, one column a task; what is printed,
     with ours beside it where it can be compared, and why it cannot.
     """
     tasks = list(dict.fromkeys(cell.printed.task_name for cell in cells))

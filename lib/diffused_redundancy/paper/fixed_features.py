@@ -99,7 +99,9 @@ def _if_independent(one: Measurement, delta: float, full: Any = None) -> np.ndar
 
 
 def within_table(found: Found, delta: float) -> pd.DataFrame:
-    """DR within the first m features, and what half of them keep: one row a network, m and task."""
+    """DR within the first m features, and what half of them keep: one row per network, m
+    and task.
+    """
     rows: list[dict[str, Any]] = []
     for m, one in _rows(found):
         curve, half = one.curve("accuracy"), max(1, m // 2)
@@ -282,7 +284,7 @@ def _draws(
 
 
 def gaps_table(found: Sequence[Gap]) -> pd.DataFrame:
-    """One row a gap."""
+    """One row per gap."""
     rows = [
         {
             "task": gap.task,
@@ -357,17 +359,17 @@ def describe_within(found: Found, delta: float) -> str:
     trained = sum(is_fixed(one.net) for _, one in _rows(found))
     left = trained - len(alone)
     sentences = [
-        f"of features that a network was trained to make do with, DR({delta:g}) above chance is "
+        f"of features that a network was trained to use alone, DR({delta:g}) above chance is "
         f"clearly higher than of {INDEPENDENT} in {alone.count('higher')} of {len(alone)} cases "
         f"(sizes and tasks), and clearly lower in {alone.count('lower')}"
     ]
     sentences += [
-        f"Beside as many features of one other network ({against}) it is clearly higher in "
+        f"Compared with as many features of one other network ({against}) it is clearly higher in "
         f"{outcomes.count('higher')} of {len(outcomes)}, and clearly lower in "
         f"{outcomes.count('lower')}"
         for against, outcomes in by_kind.items()
     ]
     if left:
-        sentences.append(f"Too near to chance to count are {left} more")
+        sentences.append(f"{left} more are too near to chance to count")
     sentences.append("There is one network of each kind and size: another seed may differ")
     return f"**What to see:** {'. '.join(sentences)}."

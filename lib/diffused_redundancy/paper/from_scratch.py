@@ -37,7 +37,7 @@ NOT_COMPARABLE = "not comparable"
 
 NONE = (
     "No network of the zoo was trained from scratch on one of these tasks with the architecture "
-    "and the loss of the first network: there is nothing to set beside it."
+    "and the loss of the first network: there is nothing to compare it with."
 )
 
 
@@ -78,7 +78,7 @@ def beside_pretrained(
     delta: float,
     bands: Mapping[str, GroupBands],
 ) -> pd.DataFrame:
-    """One row a network and task. ``comparable`` is whether the network learned the task, and
+    """One row per network and task. ``comparable`` is whether the network learned the task, and
     ``penalty_band`` how far DR less that of the first pre-trained networks moves over the penalties
     that cross-validation cannot tell apart.
     """
@@ -155,7 +155,7 @@ def kept_panels(
 def shown_beside(
     measurements: Measurements, own: Measurements, reference: Sequence[Net], delta: float
 ) -> pd.DataFrame:
-    """For reading: one row a task, what the network that was trained on it reaches, and the range
+    """For reading: one row per task, what the network that was trained on it reaches, and the range
     of the pre-trained ones.
     """
     rows = []

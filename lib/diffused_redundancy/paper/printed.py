@@ -1,4 +1,4 @@
-"""The paper's printed values: ``data/paper_values.csv``, one row a value.
+"""The paper's printed values: ``data/paper_values.csv``, one row per value.
 
 A printed DR is that of a grid of fractions: 0.80 means that 20% of the neurons suffice and 10%, the
 next smaller size on the grid, do not. So what is known of the DR of every size is that it is at
@@ -128,7 +128,7 @@ def _read(row: dict[str, str]) -> dict[str, Any]:
 
 
 def printed_table(values: Sequence[Printed] | None = None) -> pd.DataFrame:
-    """The printed DR for reading: one row a network, one column a task."""
+    """The printed DR for reading: one row per network, one column a task."""
     rows: dict[str, dict[str, Any]] = {}
     for one in printed() if values is None else values:
         if one.quantity == REDUNDANCY:

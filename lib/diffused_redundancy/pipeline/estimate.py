@@ -50,7 +50,7 @@ LOGISTIC_STEPS = 29
 """Passes over the features that one logistic probe takes, typically."""
 
 GPU = 50e12
-"""Operations a second, in float32, of the GPU that long runs are also estimated for: about those
+"""Operations per second, in float32, of the GPU that long runs are also estimated for: about those
 of a data centre's.
 """
 
@@ -185,7 +185,7 @@ class Estimate:
             f"{_duration(self.seconds)} in all on {self.device}, one notebook at a time",
             f"estimated in float32 from a matrix product of {self.speed / 1e9:,.0f} GFLOP/s, "
             "measured now (less while something else runs here); "
-            "what the cache holds already is not taken off",
+            "results that are already in the cache are not subtracted",
         ]
         if self.device == "cpu" and self.seconds > 12 * 3_600:
             lines.append(
@@ -193,7 +193,7 @@ class Estimate:
                 f"{_duration(self._seconds_on_gpu())} by the same count (not measured)"
             )
         lines.append(
-            f"memory about {assets.readable(self.memory + PROCESS)} a notebook, cache about "
+            f"memory about {assets.readable(self.memory + PROCESS)} per notebook, cache about "
             f"{assets.readable(self.disk)}"
         )
         return lines
@@ -221,7 +221,7 @@ def _duration(seconds: float) -> str:
 
 
 def matrix_speed(device: str = "auto") -> float:
-    """Floating-point operations a second of a float32 matrix product on a device: the best of a
+    """Floating-point operations per second of a float32 matrix product on a device: the best of a
     few.
     """
     import torch

@@ -54,7 +54,7 @@ def peak_memory() -> float:
 def likely_cause(error: str) -> str:
     """What probably lies behind an error, in one sentence."""
     known = {
-        "DeadKernelError": "The process died without a word, which nearly always means that "
+        "DeadKernelError": "The process died without a message, which nearly always means that "
         "memory ran out.",
         "OutOfMemory": "Memory ran out.",
         "MemoryError": "Memory ran out.",

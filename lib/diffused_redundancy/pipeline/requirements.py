@@ -77,7 +77,7 @@ def take_from(folder: Path, jobs: Sequence[Job]) -> list[str]:
 def _why_not_fetched(asset: Asset, datasets: bool) -> str:
     """Why a run may not or cannot fetch an asset; empty if it may."""
     if not any(file.urls for file in asset.files):
-        return "it has to be got by hand"
+        return "it must be fetched by hand"
     unwanted = asset.kind == "datasets" and not datasets
     return "a data set, which --fetch downloads" if unwanted else ""
 
@@ -133,15 +133,15 @@ def fetch_missing(
         linked = any(file.urls for name in unavailable for file in missing[name].files)
         more = ". With --fetch the run downloads what has links" if linked else ""
         raise InputError(
-            f"this run lacks {_counted(unavailable)} that it may not or cannot fetch. "
-            f"{remedies}{more}. With --skip-missing it goes on without"
+            f"this run lacks {_counted(unavailable)} that it may not or cannot download. "
+            f"{remedies}{more}. With --skip-missing it runs without them"
         )
     left = leave_out(jobs, unavailable)
     failed = _fetch(missing_assets(left).items())
     if failed and not skip:
         raise InputError(
-            f"this run lacks {_counted(failed)} that could not be fetched. "
-            f"{'; '.join(failed.values())}. With --skip-missing it goes on without"
+            f"this run lacks {_counted(failed)} that could not be downloaded. "
+            f"{'; '.join(failed.values())}. With --skip-missing it runs without them"
         )
     return leave_out(left, failed), unavailable | failed
 

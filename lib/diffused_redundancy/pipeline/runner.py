@@ -48,7 +48,7 @@ HEARTBEAT = 30.0
 
 
 def default_workers(count: int) -> int:
-    """How many notebooks to run at a time: a core each, at most four (each holds about 1 GiB); one
+    """How many notebooks to run at a time: one per core, at most four (each holds about 1 GiB); one
     where they would share a GPU.
     """
     return 1 if Path("/dev/nvidiactl").exists() else max(1, min(count, os.cpu_count() or 1, 4))
@@ -72,7 +72,7 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
         outcome = staleness.up_to_date_outcome(job, staleness.digest_of_inputs(job))
         if outcome is not None:
             outcomes[job.notebook] = outcome
-            say(f"{job.notebook}: up to date (--force makes it anew)")
+            say(f"{job.notebook}: up to date (--force runs it again)")
     if len(outcomes) == len(jobs):
         write_index(out)
     stale = [job for job in jobs if job.notebook not in outcomes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from .display import markdown_table
 
 MANY = 5
 """More networks than this are listed by name only; their notebook has a table of them."""
+
+NUMBERED = re.compile(r"_s(\d+)$")
+"""The seed at the end of a network's name."""
 
 
 def describe_parameters(parameters: Mapping[str, Any], helps: Mapping[str, str]) -> str:
@@ -32,7 +36,7 @@ def describe_inputs(
 ) -> list[str]:
     """Networks, tasks and how features were extracted, with sources and licences."""
     if len(nets) > MANY:
-        names = ", ".join(f"`{net.name}`" for net in nets)
+        names = ", ".join(in_runs([net.name for net in nets]))
         kinds = dict.fromkeys(f"{net.preprocessing}; licence: {net.license}" for net in nets)
         sentences = [f"{len(nets)} networks: {names}. {'; or '.join(kinds)}."]
     else:
@@ -48,6 +52,26 @@ def describe_inputs(
     if nets:
         sentences.append(f"Protocol {protocol}. Features computed in {compute}.")
     return [without_home(sentence) for sentence in sentences]
+
+
+def in_runs(names: Sequence[str]) -> list[str]:
+    """Names as code; of those that follow one another and differ in the seed, the first and last.
+
+    >>> in_runs(["a.b_s1", "a.b_s2", "a.b_s3", "a.c_s1", "d"])
+    ['`a.b_s1` to `_s3`', '`a.c_s1`', '`d`']
+    """
+    found: list[list[str]] = []
+    for name in names:
+        seed = NUMBERED.search(name)
+        before = seed and f"{name[: seed.start()]}_s{int(seed[1]) - 1}"
+        if found and found[-1][-1] == before:
+            found[-1].append(name)
+        else:
+            found.append([name])
+    return [
+        f"`{some[0]}`" if len(some) == 1 else f"`{some[0]}` to `_s{NUMBERED.split(some[-1])[1]}`"
+        for some in found
+    ]
 
 
 def describe_machine(provenance: Mapping[str, Any]) -> str:

@@ -365,7 +365,7 @@ def fetch(asset: Asset) -> list[Path]:
     Raises
     ------
     InputError
-        If a file cannot be had: with every link tried, and how to get it by hand.
+        If a file cannot be downloaded: with every link tried, and how to get it by hand.
     """
     make_folder(asset.place)
     with FileLock(str(asset.place / ".lock")):
@@ -384,8 +384,8 @@ def fetch(asset: Asset) -> list[Path]:
                 )
                 by_hand = asset.by_hand or f"get it in some other way, put it in {asset.place}"
                 raise InputError(
-                    f"{names} of {asset.name} could not be fetched: {why}. By hand: {by_hand}, or "
-                    f"run '{COMMAND} import FOLDER'"
+                    f"{names} of {asset.name} could not be downloaded: {why}. By hand: {by_hand}, "
+                    f"or run '{COMMAND} import FOLDER'"
                 )
     return [asset.path(file) for file in present(asset)]
 

@@ -71,7 +71,7 @@ def _md5(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Place:
-    """An address that a file can be had from.
+    """An address that a file can be downloaded from.
 
     Attributes
     ----------

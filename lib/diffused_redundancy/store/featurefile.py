@@ -314,8 +314,8 @@ def _torch(path: Path) -> Openers:
             )
     except pickle.UnpicklingError as error:
         raise InputError(
-            f"{path} is no torch file of tensors alone: what else it holds would have to run code "
-            "to be read. Where you trust the file, read it with torch.load(..., "
+            f"{path} is not a torch file of tensors alone: to read it, code would have to run, so "
+            "it is refused. Where you trust the file, read it with torch.load(..., "
             "weights_only=False) and save torch.save({'features': X, 'labels': y}, PATH), with "
             "tensors"
         ) from error

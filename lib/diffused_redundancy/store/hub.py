@@ -26,7 +26,7 @@ def parts(url: str) -> tuple[str, str]:
     """Repository (``OWNER/NAME``) and file of an ``hf://`` url."""
     match = re.fullmatch(r"hf://([^/]+/[^/]+)/(.+)", url)
     if not match:
-        raise InputError(f"{url!r} is no file on the hub: write hf://OWNER/REPOSITORY/FILE")
+        raise InputError(f"{url!r} is not a file on the hub: write hf://OWNER/REPOSITORY/FILE")
     return match[1], match[2]
 
 

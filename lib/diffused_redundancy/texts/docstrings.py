@@ -214,8 +214,8 @@ def near_copies(texts: Sequence[str]) -> np.ndarray:
 
 @cache
 def every_text() -> tuple[Text, ...]:
-    """All texts that the installed libraries have, in an order that hangs on nothing else; one that
-    comes with more than one label is left out.
+    """All texts that the installed libraries have, in an order that depends on nothing else; one
+    that comes with more than one label is left out.
     """
     found: dict[str, list[Text]] = {}
     with warnings.catch_warnings():
