@@ -75,7 +75,7 @@ session.say(f"{result}")
 session.say(f"`{result.redundancy(0.9)}`")
 
 # %% [markdown]
-# All values are in a tidy table, one row a seed and size.
+# All values are in a tidy table, one row per seed and size.
 
 # %%
 from diffused_redundancy.report import display
@@ -154,7 +154,7 @@ session.result(
 # ## Exercises
 #
 # 1. **Less to repeat.** Make the matrix of independent noise, `rng.standard_normal((1500, 256))`.
-#    Which share of its columns keeps a CKA of 0.9, and why is it $0.9^2$?
+#    What share of its columns keeps a CKA of 0.9, and why is it $0.9^2$?
 # 2. **More noise.** Raise the noise from 3 to 10. Does similarity or accuracy suffer first, and do
 #    more columns help?
 

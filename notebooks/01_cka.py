@@ -74,7 +74,7 @@ session = dr.begin("01_cka", globals())
 # large where a few neurons have most of the variance.) The prediction is drawn over the curve of
 # random neurons below.
 #
-# **Ways of choosing.** Beside random neurons, the figure shows directions that mix all neurons: the
+# **Ways of choosing.** Besides random neurons, the figure shows directions that mix all neurons: the
 # *top principal components* (those of largest variance on these images), the *bottom* ones, and two
 # kinds of *random projection*. The textbook choice is Gaussian; its directions are made orthonormal
 # here, so that all $d$ of them lose nothing. The authors draw entries uniform in $[0, 1)$ instead:
@@ -158,7 +158,7 @@ session.say(similarity.describe_closed_form(errors))
 # %% [markdown]
 # The band around a line is twice the standard error of that mean. The prediction replaces the mean
 # of a ratio by a ratio of means, which is exact only if subsets hardly differ from one another;
-# where they differ much (few neurons, and neurons that repeat one another) it is off, and the
+# where they differ much (few neurons, and neurons that repeat one another) it errs, and the
 # figure says by how much.
 
 # %% [markdown]
@@ -252,7 +252,7 @@ session.say(precision.describe_precision(sure))
 #
 # The values that the paper prints, as far as we know them (`data/paper_values.csv`), are of accuracy:
 # DR(0.9) of three networks on four tasks, and what a fifth of a ResNet50 keeps. This page has no
-# accuracy; notebook `02_probes` sets its own beside them.
+# accuracy; notebook `02_probes` compares its own with them.
 
 # %%
 from diffused_redundancy.paper import beside

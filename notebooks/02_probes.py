@@ -20,11 +20,11 @@
 # the whole layer. The paper reports that a fifth of the neurons, chosen at random, come within 5%
 # of the full layer's accuracy (claim 1), and that how many are needed depends on the task (claim
 # 3). The authors' code also compares random neurons with principal components and random
-# projections; what came of it we do not know from them, so we ask it ourselves (claims 5 and 6).
-# Who guesses the largest class of the test images is right for a tenth of the digits and a twelfth
-# of the font styles of the default tasks: accuracies stand beside that.
+# projections; they do not say with what result, so we ask it ourselves (claims 5 and 6). Always
+# guessing the largest class of the test images is right for a tenth of the digits and a twelfth of
+# the font styles of the default tasks: compare accuracies with that.
 #
-# **Cost** of the default run on two CPU cores: three minutes beside another notebook, after the
+# **Cost** of the default run on two CPU cores: three minutes while another notebook runs, after the
 # features, nearly all of it for logistic probes.
 
 # %% [markdown]
@@ -62,19 +62,20 @@ session.need("SELECTIONS", "random")
 #   and one factorisation of the Gram matrix holds the solutions for the first $1, 2, \dots, d$
 #   neurons at once. So its accuracy is shown at **every** size, exactly.
 # - The **multinomial logistic probe** minimises cross-entropy, as the paper's probes do. It has to
-#   be fitted anew at every size, here at the paper's fractions of the layer and seven more that the
+#   be fitted again at every size, here at the paper's fractions of the layer and seven more that the
 #   authors' code also runs (.02 .03 .04 .075 .15 .25 .4). It is solved to convergence, not trained
-#   for some epochs, so no learning rate or schedule enters the result. Where one begins changes the
-#   guesses of no more than one or two test images in thousands, and of how many is counted.
+#   for some epochs, so no learning rate or schedule enters the result. Where the solver
+#   starts changes the guesses of no more than one or two test images in thousands; how many is
+#   counted.
 #
 # Both are penalised by $\frac{\alpha v}{2} \lVert W \rVert_F^2$ ($v$: mean variance of the
 # neurons), with $\alpha$ chosen by cross-validation **on the train set, for the full layer**, and
-# then kept for every subset: each image is left out in turn for the ridge probe, which has a closed
-# form, and a third of the images for the logistic one. The penalty with the least loss on the
-# images left out is taken, or a stronger one whose loss is as good: each probe's own loss, once its
-# scores are multiplied by the best common factor, on which no guess depends. (The number of right
-# guesses is no good guide: it is nearly the same over decades of penalties, so that chance would
-# choose.) Test images decide nothing.
+# then kept for every subset. The ridge probe has a closed form for leave-one-out cross-validation;
+# the logistic one takes three folds. The penalty with the least loss on held-out images is taken,
+# or a stronger one whose loss is nearly as small. The loss is each probe's own, once its scores are
+# multiplied by the best common factor, on which no guess depends. (The number of right guesses is
+# not a good guide: it is nearly the same over decades of penalties, so chance would choose.) Test
+# images decide nothing.
 
 # %% [markdown]
 # ## Data
@@ -165,7 +166,7 @@ session.table(agreement, "agreement")
 session.say(probing.describe_agreement(agreement))
 
 # %% [markdown]
-# ## What hangs on the penalty?
+# ## What depends on the penalty?
 #
 # The penalty is chosen for the full layer, and a subset might do better with another. So redundancy
 # can depend on it. Here is the share of the full layer's test accuracy that a random fifth keeps,
@@ -178,14 +179,14 @@ session.table(effects, "penalty-effects")
 session.say(penalties.describe_penalty_effects(effects))
 
 # %% [markdown]
-# Ten times is far: cross-validation would notice. A narrower question is how much hangs on the
-# penalties that it **cannot tell apart** from the one with the least loss: those whose held-out loss
+# Ten times is far: cross-validation would notice. A narrower question is how much depends on the
+# choice among the penalties that it **cannot tell apart** from the one with the least loss: those whose held-out loss
 # is at most one standard error higher, of the difference and paired by image (the
-# one-standard-error rule of Breiman and others, 1984), among eight penalties a decade. The band
+# one-standard-error rule of Breiman and others, 1984), among eight penalties per decade. The band
 # below is DR(δ) over these and the penalty chosen, for ridge probes and random neurons, with the
-# same orders of the neurons at each penalty (five at most). It is no interval: nothing in it is more
-# likely than the rest. Two values of DR on a task whose distance is less than the band's width
-# cannot be told apart, however narrow their intervals are.
+# same orders of the neurons at each penalty (five at most). It is not an interval: nothing in it is more
+# likely than the rest. Two values of DR on a task that differ by less than the band's width
+# cannot be distinguished, however narrow their intervals are.
 
 # %% papermill_description=penalty-bands
 from diffused_redundancy.experiment import penalty_bands
@@ -200,14 +201,14 @@ session.figure(
     ),
     "penalty-bands",
     alt="Diffused redundancy of ridge accuracy for each task, once with its interval over subsets and test images "
-    "selections and once with its band over the penalties that cannot be told apart.",
+    "selections and once with its band over the penalties that cross-validation cannot tell apart.",
 )
 session.say(penalties.describe_bands(bands, ridge))
 
 # %% [markdown]
-# For the logistic probe there is no such band: every penalty has to be fitted anew at every size.
+# For the logistic probe there is no such band: every penalty has to be fitted again at every size.
 # On the default tasks that would take half a minute on one core for the penalties that its coarser
-# grid, one a decade, leaves alike.
+# grid, one per decade, cannot tell apart.
 
 # %% [markdown]
 # ## Diffused redundancy of accuracy
@@ -219,8 +220,8 @@ session.say(penalties.describe_bands(bands, ridge))
 # none between .5 and .8, as in the authors' grid. Intervals are over random subsets and test images,
 # with the network and the trained probes held fixed.
 #
-# A probe that guesses keeps all of its accuracy with one neuron. So beside the paper's DR stands
-# one *above chance*: the share of neurons that can be dropped while the share $\delta$ of what the
+# A probe that guesses keeps all of its accuracy with one neuron. So the table also has
+# a DR *above chance*: the share of neurons that can be dropped while the share $\delta$ of what the
 # full layer has above guessing the largest class is kept, $(T(S_k) - c) / (T_{full} - c) \ge
 # \delta$.
 
@@ -297,7 +298,7 @@ session.say(beside.describe_beside(cells))
 # ## What the numbers say
 #
 # Of these networks, and of probes trained on these train images. Where cross-validation cannot tell
-# penalties apart, and a case would come out otherwise at another of them, it is left open.
+# penalties apart, and a case would come out differently at another of them, it is left open.
 
 # %%
 from diffused_redundancy.findings import answers, verdicts
@@ -366,7 +367,7 @@ session.result(
 #   was trained to ignore. Among the default tasks that is font style: in upstream training a
 #   letter's font must not matter.
 # - Principal components are chosen *knowing* the data; random neurons need no data to choose. The
-#   verdict on claim 5 says on which tasks that knowledge is worth something where neurons are few.
+#   verdict on claim 5 says on which tasks that knowledge helps where neurons are few.
 # - Compare the verdicts on claim 2 here and in `01_cka`. Where similarity is reached with far fewer
 #   neurons than accuracy, directions of small variance, which CKA hardly sees, may matter to the
 #   task.

@@ -19,11 +19,11 @@
 # Families of architectures differ in more. The paper says that loss and data set of pre-training
 # largely govern redundancy; a summary of it adds that adversarial training and larger data sets
 # raise it (claim 4), and that wider layers are more redundant (claim 9). Its code also trains
-# networks with dropout and with DeCov, a penalty on correlated neurons; what came of that we ask
+# networks with dropout and with DeCov, a penalty on correlated neurons; with what result, we ask
 # ourselves (claim 8). And what is left of the accuracy when neurons go depends on the task: the best
 # of these networks and sizes differ from task to task (claim 3).
 #
-# **Cost** of the default run on two CPU cores: four minutes beside another notebook, after the
+# **Cost** of the default run on two CPU cores: four minutes while another notebook runs, after the
 # features.
 
 # %% [markdown]
@@ -103,16 +103,16 @@ session.table(grouping.shown_redundancy(measurements.all, delta), "redundancy-sh
 # ## What is compared, and when a difference is clear
 #
 # Intervals in the figures are over the seeds of the *selection* and over images: how much the value
-# would move, had other neurons been drawn and other images been taken. They say nothing of the seed
+# would move, had other neurons been drawn and other images been taken. They say nothing about the seed
 # of the *pre-training*. To say that a loss
-# raises redundancy, networks must be trained anew. So the unit is a **pre-trained network**: each
+# raises redundancy, networks must be trained again. So the unit is a **pre-trained network**: each
 # gives one value, the DR of its mean curve over the selections. All networks are measured on the
 # same test images, which are held fixed: conclusions are about pre-training seeds, on these images.
 # The seeds of the selections are the same, too, but not the neurons: neuron 7 of one network has
 # nothing to do with neuron 7 of another.
 #
 # Two groups of networks are compared by the difference of their means, with a 95% interval and p of
-# *Welch's t test*, and by the *exact permutation test*: of all ways to share out the networks into
+# *Welch's t test*, and by the *exact permutation test*: of all ways to split the networks into
 # two groups of these sizes, the fraction that are at least as far apart. Five against five have 252
 # ways, so that the smallest p is 2/252 = 0.008; two against two cannot have a p below 1/3. A table
 # makes many comparisons, and some would look clear by chance. Therefore a difference is *clear*
@@ -146,9 +146,9 @@ session.say(comparisons.describe_power(measurements, by_loss, delta))
 # The standard deviation of DR from each source of variance, by task, for the reference loss: other
 # random subsets (of as many as are averaged here), other images (test images for accuracy; for CKA
 # those it is measured on), other train images for the probe (ridge probes of the first network,
-# fitted to train sets drawn anew with replacement), and another seed of the pre-training (what is
-# left of the variance between networks, once what their own subsets do, and images to one of them
-# alone, is taken off; with a 95% interval).
+# fitted to train sets drawn with replacement), and another seed of the pre-training (what is
+# left of the variance between networks once the effect of their own subsets, and of images on one
+# of them alone, is subtracted; with a 95% interval).
 
 # %% papermill_description=precision
 from diffused_redundancy.findings import precision
@@ -178,13 +178,13 @@ if not sources.empty:
     )
 
 # %% [markdown]
-# ## How much hangs on the penalty?
+# ## How much depends on the penalty?
 #
 # As in `02_probes`: DR of accuracy over the penalties that cross-validation cannot tell apart, here
 # for all these networks together, with ridge probes. Each group has the mean of its first two
 # networks, over three selections, at the weakest and the strongest of these penalties and the one
 # in force. All groups move with the penalty, and much alike; networks are compared at one penalty,
-# so a difference is held against how far the *difference* of two groups moves (the column
+# so a difference is compared with how far the *difference* of two groups moves (the column
 # `penalty_band` of the tables of differences).
 
 # %% papermill_description=penalty-bands
@@ -219,7 +219,7 @@ if not by_loss.others:
     session.say(pretraining.describe_groups(measurements, by_loss, "accuracy", delta))
 
 # %% [markdown]
-# The band is the range of the reference networks, intervals included: to look at, not to decide by.
+# The band is the range of the reference networks, intervals included. It is for information and decides nothing.
 # The table has the difference of means from the reference with its 95% interval. Its p values are
 # corrected for the comparisons of this table, and penalties are common to the networks of this
 # page: another page that compares two of the same groups may have slightly other numbers.
@@ -239,9 +239,9 @@ if losses:
 # only, on all tasks, vary about their mean; this variance (sums of squares) splits into a part that
 # is a network's on every task, a part that is a task's for every network, and a rest. The task on
 # which whole layers do worst stands apart from the others, so the split is shown without it, too.
-# Chance alone makes some networks higher than others on all tasks: beside the network's share is
-# what it would be in the mean if no network had an effect, one in as many as there are tasks of
-# what is not the task's.
+# Chance alone makes some networks higher than others on all tasks: next to the network's share is
+# what it would be on average if no network had an effect: what is not the task's, divided by the
+# number of tasks.
 
 # %%
 variance = pretraining.variance_shares(measurements, by_loss.nets, delta)
@@ -252,7 +252,7 @@ session.say(pretraining.describe_variance(variance, session.nets[0].d, delta))
 # ## Dropout and DeCov in strengths
 #
 # *Dropout* zeroes each penultimate neuron with some probability in every training step, so the head
-# cannot lean on any single one. *DeCov* adds a penalty on the squared covariance of every two
+# cannot rely on any single one. *DeCov* adds a penalty on the squared covariance of every two
 # neurons. One would expect the first to make copies and the second to remove them. The leftmost
 # points are the reference networks. A trend over the strengths, which uses the networks of all of
 # them, is described as that over widths is tested below; the verdict counts comparisons.
@@ -302,9 +302,9 @@ if larger:
 #
 # The authors' code also trains networks from scratch on the downstream task. Here the zoo has one
 # for each task: the architecture, the loss and the number of steps of the reference, but its images
-# are the train part of the task, and its test part is never trained on. They stand beside the
+# are the train part of the task, and its test part is never trained on. They are compared with the
 # reference networks on that task, at the penalty of this page, which was chosen without them:
-# cross-validation on images that a network has learned by heart is no guide. For the same reason the
+# cross-validation on images that a network has memorised is not a guide. For the same reason the
 # probe sees train features that are neater than those of test images.
 #
 # Not every task can be learned from its own few images, and of a network that hardly does better than
@@ -373,8 +373,8 @@ if own.all:
 # ## By width and family
 #
 # The `miniature_resnet` networks differ in the width of the last stage only; everything before it
-# is the same. Other families differ in more, the transformer also in how it was trained. DR holds
-# each network to its own accuracy, which grows with width. So the last row shows how many neurons
+# is the same. Other families differ in more, the transformer also in how it was trained. DR compares
+# each network with its own accuracy, which grows with width. So the last row shows how many neurons
 # it takes to reach one and the same accuracy, a share $\delta$ of what the worst of these networks
 # reaches with its whole layer: if that number stays the same as the layer widens, all that is added
 # is redundant for it. (Its bars are the range over seeds of the selection.)
@@ -398,7 +398,7 @@ session.figure(
 session.say(pretraining.describe_widths(measurements, by_width, delta, by_family))
 
 # %% [markdown]
-# There is one network of most widths, so no two widths can be told apart. But if width did not
+# There is one network of most widths, so no two widths can be distinguished. But if width did not
 # matter, any order of the networks would be equally likely: five widths with one network each can
 # be ordered in 120 ways, and a DR that rises from each to the next has p = 2/120 = 0.017. The test
 # (Jonckheere and Terpstra's) counts the pairs of networks of different width in which the wider one
@@ -445,8 +445,8 @@ session.say(pretraining.describe_families(measurements, by_family, delta))
 # ## What can be dropped, and what is left
 #
 # Every network and every size is a choice: so much of the layer dropped, so much accuracy left. A
-# choice is on the *Pareto front* if no other drops more and keeps as much. How steeply it falls is
-# up to the task: the first figure shows the same for DR, one row a task, one point a network. The
+# choice is on the *Pareto front* if no other drops more and keeps as much. How steeply it falls
+# depends on the task: the first figure shows the same for DR, one row per task, one point per network. The
 # front is the best of *these* networks and sizes; any finite set has one, and others may do better.
 
 # %%
@@ -487,9 +487,9 @@ session.say(pareto.describe_leaders(measurements, fronts, narrow, width))
 # %% [markdown]
 # ## Does similarity predict usefulness?
 #
-# If DR of CKA told DR of accuracy, no probe would be needed. And if the geometry of a layer told it,
-# no subsets either. The following are held against DR of accuracy, beside DR of CKA, of neurons as
-# they are and standardized:
+# If DR of CKA predicted DR of accuracy, no probe would be needed. And if the geometry of a layer
+# predicted it, no subsets either. DR of accuracy is compared with DR of CKA, of neurons as they are
+# and standardized, and with the following:
 #
 # - the *participation ratio* $\mathrm{PR} = (\operatorname{tr} G)^2 / \lVert G \rVert_F^2$ and
 #   $\mathrm{PR}/d$: how many dimensions the layer would have, were their variances equal; the
@@ -503,18 +503,18 @@ session.say(pareto.describe_leaders(measurements, fronts, narrow, width))
 #   means are (standard deviation over mean), and their angles (the mean of $|\cos + 1/(C-1)|$ over
 #   pairs of classes; Papyan and others, 2020). They use the labels of the task's train images.
 #   (NC3 and NC4 ask for a classifier that was trained with the layer, and the tasks have none);
-# - the *accuracy of the whole layer*. It takes labels and a probe, and so is no way around them. But
-#   it is the obvious thing for DR to hang on, and what the others are to be held against.
+# - the *accuracy of the whole layer*. It takes labels and a probe, and so does not avoid them. But
+#   it is the obvious thing for DR to depend on, and what the others must be compared with.
 #
 # **The unit is a group**, the mean of the networks that share loss, upstream images, width and
 # family. Seeds of one kind are not new networks: the five of one loss are alike, and to predict one
 # from the other four says little of a loss that was not seen. So groups are left out, and intervals
 # are over groups (bootstrap), not over seeds, images or subsets. A group of one network weighs as
-# much as one of five. What is found with single networks left out stands beside it. Groups are alike, too, such as the three strengths of
+# much as one of five. The tables also have what is found with single networks left out. Groups are alike, too, such as the three strengths of
 # one loss; so the tables also give what is found with one *kind* of network left out (the kinds are
 # those of the first figure below), from the least to the largest.
 #
-# **Chance** is what comes of the neurons needed, $k^*$, shuffled over the groups, the same way on all
+# **Chance** is the result when the neurons needed, $k^*$, are shuffled over the groups, the same way on all
 # tasks, while each group keeps its width. Where widths differ, $1 - k^*/d$ goes with anything else
 # that depends on $d$, even if the numbers $k^*$ have nothing to do with one another. Among groups of
 # one width this is the usual permutation test.
@@ -523,9 +523,9 @@ session.say(pareto.describe_leaders(measurements, fronts, narrow, width))
 # With all tasks together, the correlation is the mean of theirs, and p is corrected (Holm) for the
 # predictors; on single tasks, for predictors and tasks.
 #
-# First, how much can be told at all? Means over few seeds are not exact. The table has the share of
+# First, how much can be predicted at all? Means over few seeds are not exact. The table has the share of
 # the variance between groups that seeds do not explain, and the least with one group left out: no
-# correlation can be expected above its root. Where the least is below a half, nothing can be told.
+# correlation can be expected above its root. Where the least is below a half, nothing can be said.
 
 # %% papermill_description=prediction
 from diffused_redundancy.experiment import predictors
@@ -554,10 +554,10 @@ session.say(prediction.describe_similarity(told, delta))
 # %% [markdown]
 # The figure below has the rank correlation of each predictor with DR of accuracy, with its interval.
 #
-# A correlation may be high and yet of no use. So each group is left out in turn, DR of accuracy is
+# A correlation may be high and yet useless. So each group is left out once, DR of accuracy is
 # predicted by a line in the predictor that is fitted to the other groups, and the errors are compared
 # with those of their mean. Over all tasks, each has an intercept of its own, and the slope is common.
-# *Squared error saved* is the share of it that the line saves; a predictor that tells nothing has one
+# *Squared error saved* is the share of it that the line saves; a useless predictor has one
 # below 0. The last column leaves out single networks instead of groups, so that those that differ in
 # their seed stay in the fit; its interval is over groups, too. (Predictors other than DR and
 # accuracy are taken in logarithms.) A star marks what is clear. The file of the table has more: p
@@ -633,12 +633,12 @@ session.result(**grouping.results_of(measurements, delta))
 # ## What to take away
 #
 # - What makes redundancy depends on the measure: the sentence on variance above says how much of DR
-#   is up to the network and how much to the task, for accuracy and for CKA. Read the verdicts for
+#   depends on the network and how much on the task, for accuracy and for CKA. Read the verdicts for
 #   which losses differ clearly here, on which tasks, and in which direction.
 # - One network per condition proves nothing. The unit is a pre-trained network, and the SD between
 #   networks that differ in their seed only is the yardstick, whatever the intervals over selections
 #   and images.
-# - What tells DR over networks of all widths may be their width alone: read the correlations among
+# - What predicts DR over networks of all widths may be their width alone: read the correlations among
 #   networks of equal width before you take one number of a layer for its redundancy.
 # - DR is a *share*, and a share of the network's *own* accuracy. Doubling a layer adds to it even
 #   if not one useful neuron is added: look at accuracies and at numbers of neurons as well.

@@ -22,7 +22,7 @@
 # authors' code asks whether random neurons of an MRL layer catch up with its own prefixes as their
 # number grows.
 #
-# **Cost** of the default run on two CPU cores: a minute beside another notebook, after the
+# **Cost** of the default run on two CPU cores: a minute while another notebook runs, after the
 # features.
 
 # %% [markdown]
@@ -150,13 +150,13 @@ for measure in ("cka", "standardized_cka"):
 # %% [markdown]
 # ## Diffused redundancy by loss
 #
-# As in `03_pretraining`, which says more of it, the unit is a pre-trained network: its value is the
+# As in `03_pretraining`, which says more about it, the unit is a pre-trained network: its value is the
 # DR of its mean curve over the selections, and test images and the seeds of the selections are the
 # same for all. A difference is clear if Welch's p, with Holm's correction for all comparisons of
 # one measure, and the exact permutation test's p are at most 0.05. A loss with too few networks for
 # any p to be that small has *no power* and counts in no verdict; nor does a difference of
 # accuracy's DR that is no larger than what the choice of the penalty moves *it*. A difference whose
-# interval lies within 0.02 does not matter, be it clear or not.
+# interval lies within 0.02 does not matter, whether it is clear or not.
 
 # %%
 from diffused_redundancy.experiment import penalty_bands
@@ -207,13 +207,13 @@ session.table(matryoshka.leading_variance(variances, 8), "leading-variance")
 # %% [markdown]
 # ## Is a layer that was trained to be small redundant in itself?
 #
-# An FF network had to make do with its first $m$ features. Take these for the whole layer: can some
-# of *them* be dropped at random? The authors' code measures random subsets of 1, 2, 4 and 6 of 8
-# such features, and so on; here every size of every $m$. Beside them are as many first features of
+# An FF network was trained to use its first $m$ features alone. Take these for the whole layer: can
+# some of *them* be dropped at random? The authors' code measures random subsets of 1, 2, 4 and 6 of 8
+# such features, and so on; here every size of every $m$. They are compared with as many first features of
 # one nested and one plain network, with one penalty for a task and an $m$. In the plain network
-# these are $m$ of many that nobody asked to do by themselves.
+# these are $m$ of many, which were not trained to work by themselves.
 #
-# DR cannot be below 0, and it moves in steps of $1/m$: above 0 says little. So it is held against
+# DR cannot be below 0, and it moves in steps of $1/m$: above 0 says little. So it is compared with
 # that of *independent features*: as many that reach the same accuracy together, each as useful as
 # any other, in normally distributed classes that are equally far apart. (It is for accuracy what
 # $1 - \delta^2$ is for CKA, a yardstick, not a model of these layers.) A few features do not reach
@@ -264,7 +264,7 @@ session.say(fixed_features.describe_within(within, delta))
 #
 # The values that the paper prints, as far as we know them (`data/paper_values.csv`), are of accuracy:
 # DR(0.9) of three networks on four tasks, and what a fifth of a ResNet50 keeps. Where this
-# run measured the same network on the same task, ours stands beside it, on the paper's sizes. (Of MRL
+# run measured the same network on the same task, ours is next to it, on the paper's sizes. (Of MRL
 # layers no number is printed, only figures.)
 
 # %%
@@ -299,9 +299,8 @@ session.result(**grouping.results_of(measurements, delta))
 # ## What to take away
 #
 # - The loss of a nested layer asks of its first few features what it asks of the whole layer.
-#   Whether few random neurons do worse than these, the table of largest gaps says: where the two
-#   differ most, in which direction, and from which size on it makes no difference any more, if from
-#   any.
+#   The table of largest gaps says whether few random neurons do worse than these: where the two
+#   differ most, in which direction, and from which size on, if any, they no longer differ.
 # - CKA and accuracy need not tell the same story. CKA follows large features, and a probe can scale
 #   small ones up. Whether nesting makes the first features large, the table of their variance above
 #   says; whether a low DR of CKA is only that, the verdict on standardized neurons.

@@ -20,7 +20,7 @@
 # when the scores of all classes fall alike, which classes lose most and whether they are the same
 # ones whichever neurons are kept, and whether a more careful choice of $k$ helps.
 #
-# **Cost** of the default run on two CPU cores: a minute beside another notebook, after the
+# **Cost** of the default run on two CPU cores: a minute while another notebook runs, after the
 # features.
 
 # %% [markdown]
@@ -57,7 +57,7 @@ session.need("SELECTIONS", "random")
 # $$\mathrm{Gini} = \frac{\sum_{i,j} |a_i - a_j|}{2 C^2 \bar a}
 # \qquad \mathrm{CV} = \frac{1}{\bar a} \sqrt{\frac{1}{C} \sum_i (a_i - \bar a)^2}$$
 #
-# Both are 0 if all classes fare alike. With few test images for a class they are above 0 by chance
+# Both are 0 if all classes have the same accuracy. With few test images for a class they are above 0 by chance
 # alone, and when the mean falls they grow even if all classes lose alike. So what is measured is
 # compared with what is to be expected *if all classes lost alike*, on as many test images. That can
 # mean three things. Each has one number, chosen so that the mean accuracy is the measured one.
@@ -139,11 +139,11 @@ session.table(spread, "spread", show=False)
 session.say(display.markdown_table(fairness.shown_spread(spread)))
 
 # %% [markdown]
-# ## More than hard classes lose anyway?
+# ## Is it more than hard classes lose anyway?
 #
 # Each network on each task is one cell, compared where the mean keeps the share asked for. The
 # interval of the excess is over seeds of the selection and test images; what is expected is
-# computed anew for each resample, from the same images. A cell is judged against the null that it
+# computed again for each resample, from the same images. A cell is judged against the null that it
 # is least clearly above, the stricter shift, and p-values are corrected for the number of cells
 # (Holm).
 
@@ -156,9 +156,8 @@ session.say(display.markdown_table(fairness.shown_cells(cells)))
 session.say(fairness.describe_cells(cells, delta))
 
 # %% [markdown]
-# The two shifts need not agree. The shift of logits knows of each class how many images were
-# missed, and where nearly none was it rests on its model; the shift of margins knows how close each
-# image was.
+# The two shifts need not agree. The shift of logits uses how many images of each class were missed;
+# where nearly none was, it depends on its model. The shift of margins uses how close each image was.
 #
 # ## Loss and difficulty
 #
@@ -281,7 +280,7 @@ session.say(fairness.describe_choices(choices))
 #
 # The values that the paper prints, as far as we know them (`data/paper_values.csv`), are of accuracy:
 # DR(0.9) of three networks on four tasks, and what a fifth of a ResNet50 keeps. Where this
-# run measured the same network on the same task, ours stands beside it, on the paper's sizes. (Of
+# run measured the same network on the same task, ours is next to it, on the paper's sizes. (Of
 # accuracy by class no number is printed.)
 
 # %%

@@ -17,10 +17,10 @@
 # The notebooks before look at the last layer before the head. The authors measured the ends of the
 # residual stages as well. Here the same curves are taken after every stage, maps averaged over
 # positions. In convolutional networks deeper stages are wider, and a wider layer may have a larger
-# share to spare, so depth and width are told apart: each stage is measured as it is, and once more
+# share to spare, so depth and width are separated: each stage is measured as it is, and once more
 # with as many random neurons as the narrowest stage has, drawn ten times.
 #
-# **Cost** of the default run on two CPU cores: less than a minute beside another notebook, after
+# **Cost** of the default run on two CPU cores: less than a minute while another notebook runs, after
 # the features: those of all stages come from the same pass over the images as those of the last
 # layer.
 
@@ -124,7 +124,7 @@ session.say(depth.describe_use(depths, delta))
 
 # %% [markdown]
 # The neurons needed, $k^*$, are those that keep the share $\delta$ of **that** layer's accuracy, so
-# layers of different accuracy are held to different bars.
+# layers of different accuracy have different thresholds.
 
 # %%
 from diffused_redundancy.findings import answers

@@ -69,8 +69,8 @@ session.need("SELECTIONS", "gaussian_projection")
 # So a layer can have a low DR of CKA for either reason, and they mean different things. Many
 # dimensions take many neurons. Unequal scale only means that most random parts miss the few large
 # neurons, which CKA weighs by their variance. To take scale away, each neuron is divided by its
-# standard deviation here. This makes another layer, in which small neurons count for more: its PR
-# is another, too.
+# standard deviation here. This makes a different layer, in which small neurons count for more: its PR
+# differs, too.
 #
 # So what is said to be due to dimensions depends on the order in which the two are looked at. PR of
 # a layer with a few large neurons counts mainly the dimensions of these. The table gives both: PR of
@@ -257,11 +257,11 @@ session.say(display.markdown_table(structure.shown_corrected(corrected)))
 # sums, at every $k$ up to half of the layer. Each of the two is noisy by itself, so by the closed
 # form two parts agree about as the *square* of what each has in common with the whole.
 #
-# Beside it, a measure that looks at small distances only (Huh and others, 2024): of the 10 nearest
+# Next to it is a measure that looks at small distances only (Huh and others, 2024): of the 10 nearest
 # neighbours of an image in one set of features, what share are among the 10 nearest in the other?
 # Distances are Euclidean, among at most 1,000 images. (Huh and others take cosines.)
 #
-# How much is much? Two yardsticks stand beside these numbers. One is another network: the whole layer
+# How much is much? Two yardsticks stand next to these numbers. One is another network: the whole layer
 # of another pre-training seed, of the same loss and images. The other is what knowing the classes is
 # worth: the expected share if each image's neighbours were as many of every class as they are, but
 # drawn at random within these.
@@ -301,8 +301,8 @@ session.say(display.markdown_table(structure.shown_disjoint(tenths)))
 # The same layer can be written in other directions. Turn it by a random rotation, and its spectrum
 # stays as it is, hence PR: only $\mathrm{CV}^2$ can differ. In a random basis its expectation makes
 # $r = (\mathrm{PR} + 2) / (d + 2)$, so that $\mathrm{CV}^2$ is about $2 / \mathrm{PR}$. By the
-# closed form, then, neurons are special as far as their variances differ more, or less, than those
-# of random directions, and in nothing else.
+# closed form, then, neurons are special only in so far as their variances differ more, or less,
+# than those of random directions.
 #
 # Standardized neurons have equal variances, which no basis can have smaller. Their random directions
 # are those of the standardized layer, not of the layer as it is. There the closed form leaves no

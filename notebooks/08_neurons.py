@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Are some neurons better than others?
 #
-# Diffused redundancy is about neurons that nobody chose. So how much is left on the table by not
+# Diffused redundancy is about neurons that nobody chose. So how much is lost by not
 # choosing? This notebook looks at the train images and takes neurons by their size, by what they
 # add to one another, or by the labels; it uses what was chosen on one task on another; it asks how
 # lucky a random choice can be; and it removes every single neuron in turn. The paper makes no claim
@@ -69,7 +69,7 @@ session.need("SELECTIONS", "random")
 #   of them say something new.
 #
 # Accuracy is that of ridge probes on **test images**. CKA is measured on test images as well: on
-# the images that neurons were chosen on, a choice flatters itself. (Tables that are not shown are
+# the images that neurons were chosen on, a choice looks better than it is. (Tables that are not shown are
 # among the CSV files of this report.)
 
 # %% papermill_description=features
@@ -99,7 +99,7 @@ for curves, name in ((cka, "cka"), (accuracy, "accuracy")):
 #
 # Each line is a way of choosing **less the mean of random orders**, at every size. The grey band is
 # luck: it reaches from the worst random order to the best one (of a thousand for CKA, where it is
-# darker over the middle 98%; of `ORDERS` for accuracy), at each size anew. A line in the band is
+# darker over the middle 98%; of `ORDERS` for accuracy), at each size by itself. A line in the band is
 # something that a random draw may give, too. Scales differ. (Neurons of smallest norm would leave
 # the plots; they are in the tables.)
 
@@ -160,8 +160,8 @@ session.say(chosen_orders.describe_penalties(at_penalties))
 # ## Does it pay on other networks?
 #
 # These gains are those of *one* subset each. The interval says how sure the subset is to be better on
-# other test images of this kind, not that the same rule would find one as good on another network. So
-# the rule is tried on every network of `NETS`, each with its own neurons, chosen anew. The unit is
+# other test images of this kind, not that the same rule would find an equally good one on another network. So
+# the rule is tried on every network of `NETS`, each with its own neurons, chosen for it. The unit is
 # the network now; the images are the same for all. In the first table gains are averaged over tasks
 # and over ways of choosing neurons (without those of smallest norm), so that small ones show.
 
@@ -276,7 +276,7 @@ if len(values):
 #
 # Among hundreds of neurons some will seem to help or to harm by chance. A neuron is called *clear*
 # if it is so with a false discovery rate of 5% (Benjamini and Hochberg) over the neurons of a task.
-# What chance alone would give is told by drawing the sign of each image's differences at random,
+# What chance alone would give is found by drawing the sign of each image's differences at random,
 # the same for all neurons. Intervals are of 95%, over test images (of CKA: train images), with the
 # trained probe held fixed. CKA cannot rise when a neuron goes, so there it is only asked how far it
 # falls.
@@ -307,13 +307,13 @@ session.say(single_neurons.describe_clear(neurons))
 # what sorting alone makes of noise. A neuron that is pure noise truly harms a probe a little, because
 # its weight was fitted to chance: so the question is not whether harm exists, but whether it amounts
 # to anything. In the table, the *best neuron* is found on one half of the test images and measured on
-# the other, so that it does not owe its place to luck. *Same ranking* is the rank correlation of all
+# the other, so that luck does not choose it. *Same ranking* is the rank correlation of all
 # effects between the two halves of the test images, for one probe, and for two probes trained on one
 # half of the train images each.
 #
 # The same on every network of `NETS`. Harm is also tested for by itself (one-sided), over the
 # neurons of all tasks and networks at once. And what harm can there be at most? The largest that is
-# not excluded, at 95% for all of them at once (by Student's $t$, Bonferroni), stands beside the
+# not excluded, at 95% for all of them at once (by Student's $t$, Bonferroni), stands next to the
 # largest help.
 
 # %% papermill_description=others
@@ -327,11 +327,11 @@ session.table(single_neurons.shown_counts(counts), "counts-shown")
 #
 # Takeshita and others (EMNLP 2025) remove the dimensions of text embeddings one at a time, find
 # many without which a task gets better, and see in them a reason why random removal costs little.
-# The test of that is to remove them *all at once* and look at images that had no say: all neurons
-# that seem to harm on one half of the test images, judged on the other half, and the other way
+# The test of that is to remove them *all at once* and look at images that were not used to choose
+# them: all neurons that seem to harm on one half of the test images, judged on the other half, and the other way
 # round; the probe is refitted without them. A neuron *seems* to harm if its mean over one half is
-# below 0. How well half of the test images can choose is told by *same ranking: other test images*
-# above. Against the whole layer the loss says whether removing helps; against as many neurons at
+# below 0. The column *same ranking: other test images* above says how well half of the test images can
+# choose. Against the whole layer the loss says whether removing helps; against as many neurons at
 # random, whether those that seem to harm are needed less than others. A case counts where its 95%
 # interval leaves out 0: over test images, one at a time.
 
@@ -366,7 +366,7 @@ session.result(**chosen_orders.results_of(gains), **single_neurons.results_of(ne
 # - Similarity and use are two things. Greedy CKA is made for one of them; compare what it gains in
 #   CKA with what it gains in accuracy.
 # - CKA is made of variances. The rank correlation above says how much, or how little, a neuron's
-#   variance tells of what the task needs.
+#   variance says about what the task needs.
 # - A neuron without which accuracy is higher on the test images at hand is not yet a harmful one.
 #   Compare the count with the one that chance gives, and with what happens on other images.
 # - Directions that mix all neurons (principal, discriminant) are another kind of saving: fewer

@@ -65,7 +65,7 @@ session = dr.begin("09_data", globals())
 #   four draws, on all images, a half, a quarter and an eighth of them, and DR of these sizes of the
 #   subset only, so in coarse steps;
 # - **logistic probes of one penalty**: the one chosen on all train images, also for a quarter. So
-#   what images do is told apart from what another penalty does.
+#   the effect of images is separated from that of another penalty.
 #
 # Penalties are chosen for the whole layer, as everywhere on these pages, and on the first draw:
 # other draws hardly ever choose another. (Penalties of `02_probes` are from whole decades: with all
@@ -146,15 +146,15 @@ session.say(data_size.describe_redundancy(changes))
 #   without end, so that the share comes to 1 (DR has no such limit);
 # - a *straight line in* $\log n$, the slowest there is.
 #
-# Each is fitted anew to every bootstrap resample of the curve, which gives the interval of what it
+# Each is fitted again to every bootstrap resample of the curve, which gives the interval of what it
 # predicts. Such an interval holds the truth if the law does. (Simulated with the first law true,
-# it holds the value at 45,000 images from 3,000 in 95 to 98% of the cases.) Whether a law does hold
-# no interval can say. So each curve is predicted at all train images from those of up to a quarter
+# it holds the value at 45,000 images from 3,000 in 95 to 98% of the cases.) No interval can say
+# whether a law does hold. So each curve is predicted at all train images from those of up to a quarter
 # and up to a half of them, and the prediction is compared with what was measured, on the same draws
 # and test images. This takes at least four sizes of the train set. Logistic probes have four, and a
 # part of four is too few for the first law: it is checked on ridge probes alone.
 #
-# A wide interval holds nearly anything, so its median width stands beside the counts. A law is
+# A wide interval holds nearly anything, so its median width stands next to the counts. A law is
 # called too narrow only if an exact binomial test over *curves* says so at 5%. Curves of one task
 # share draws and test images, so they are fewer than they look.
 
@@ -196,7 +196,7 @@ session.say(data_size.describe_forecasts(forecasts))
 #
 # Claim 1 itself, about a ResNet50 on CIFAR10, has its verdict in `02_probes`. Here is an analogue,
 # with other networks and tasks: at most the direction carries over. An interval is *above* or
-# *below* 95%, or *open* if it holds 95%. *One law only* stands where no range over laws is left: no
+# *below* 95%, or *open* if it holds 95%. *Only one law* stands where no range over laws is left: no
 # verdict is given. Above chance, 95% asks for more than the paper does.
 
 # %%
@@ -233,7 +233,7 @@ session.result(**data_size.results_of(every))
 #    are there fewer checks?
 # 3. **A network with more neurons than images.** Run it with
 #    `-p NETS '[miniature_resnet_2048.standard_s1]'`. With fewer images than neurons, the full layer
-#    fits its train images exactly. Does its share behave otherwise than at 512 neurons?
+#    fits its train images exactly. Does its share behave differently than at 512 neurons?
 
 # %% [markdown]
 # ## What made this page

@@ -102,7 +102,7 @@ session.say(similarity.describe_cka(cka))
 # %% [markdown]
 # ## More dimensions, so fewer to spare for CKA
 #
-# By the closed form the curve hangs on one number, $r = (\mathrm{PR}/d)(1 + \mathrm{CV}^2)$: on how
+# By the closed form the curve depends on one number, $r = (\mathrm{PR}/d)(1 + \mathrm{CV}^2)$: on how
 # many dimensions the layer fills (its participation ratio PR) and on how unequal its neurons are
 # (notebook `07_structure`). Here it is beside that of a miniature ResNet on two tasks of pictures,
 # which fills few. (Real ResNets fill 28 to 40 on photographs: `notebooks/real/07_structure.ipynb`.)
