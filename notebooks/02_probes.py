@@ -292,7 +292,7 @@ cells = beside.compared(accuracies, session.protocol)
 session.table(beside.beside_table(cells), "paper", show=False)
 if not (shown := beside.shown_beside(cells)).empty:
     session.say(display.markdown_table(shown))
-session.say(beside.describe_beside(cells))
+session.say(beside.describe_beside(cells), linked=shown.empty)
 
 # %% [markdown]
 # ## What the numbers say

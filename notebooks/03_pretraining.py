@@ -438,7 +438,7 @@ cells = beside.compared_measurements(measurements.all, session.protocol)
 session.table(beside.beside_table(cells), "paper", show=False)
 if not (shown := beside.shown_beside(cells)).empty:
     session.say(display.markdown_table(shown))
-session.say(beside.describe_beside(cells))
+session.say(beside.describe_beside(cells), linked=shown.empty)
 session.say(pretraining.describe_families(measurements, by_family, delta))
 
 # %% [markdown]
@@ -464,6 +464,7 @@ session.figure(
 from diffused_redundancy.findings import pareto
 
 fronts = pareto.all_fronts(measurements)
+session.table(pareto.fronts_table(fronts), "pareto", show=False)
 coloured = pareto.highlighted(measurements, fronts, by_loss)
 session.figure(
     figures.trade_figure(
@@ -475,7 +476,6 @@ session.figure(
     alt="Test accuracy against the share of neurons kept at random, on a log axis, one plot per task: a thin "
     "line per network and, drawn bold, the best of these networks and sizes.",
 )
-session.table(pareto.fronts_table(fronts), "pareto", show=False)
 session.say(pareto.describe_fronts(fronts))
 session.say(pareto.describe_excess(measurements))
 

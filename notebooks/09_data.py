@@ -97,6 +97,7 @@ from diffused_redundancy.report import figures
 delta = DELTAS[0]
 every = data_size.data_curves(samples, delta)
 curves = data_size.judged(samples, every)
+session.table(data_size.data_table(samples, every), "by-images", show=False)
 if curves:
     session.figure(
         figures.series_figure(
@@ -113,7 +114,6 @@ if curves:
         "per kind of probe.",
         hero=True,
     )
-session.table(data_size.data_table(samples, every), "by-images", show=False)
 
 # %% [markdown]
 # ## From a quarter of the images to all

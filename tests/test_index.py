@@ -7,7 +7,7 @@ import re
 
 import pytest
 from diffused_redundancy.pipeline import index
-from diffused_redundancy.pipeline.index import beside_paper, claim_row, write_index
+from diffused_redundancy.pipeline.index import beside_paper, write_index
 from PIL import Image
 
 
@@ -49,7 +49,7 @@ def test_index(out):
     assert page.index('class="strip"') < page.index('class="cards"') < page.index("python 3.11")
     assert 'href="miniature/02_probes.html#verdict-3"' in page
     assert "failed: ValueError: &lt;no&gt;" in page
-    assert page.count("data:image/png") == 2 and "2 parts: 1 yes, 1 no" in page
+    assert page.count("data:image/png") == 2 and "few: holds; more: not" in page
     thumbnail = re.search(r'<li><img alt="" src="data:image/png;base64,([^"]+)"', page)
     assert thumbnail and len(thumbnail[1]) < 40_000
 
@@ -60,22 +60,6 @@ def test_without_an_answer_or_any_report(out):
     page = write_index(out).read_text()
     assert "Is 02_probes so?" in page and 'class="answer"' not in page and "<img" not in page
     assert "at random" in write_index(out / "figures").read_text()
-
-
-@pytest.mark.parametrize(
-    "kinds, kind, word",
-    [
-        (["holds"], "holds", "the word"),
-        (["holds", "holds"], "holds", "holds"),
-        (["not", "not"], "not", "does not hold"),
-        (["holds", "not", "undecided"], "part", "mixed"),
-        (["undecided", "undecided"], "undecided", "undecided"),
-    ],
-)
-def test_a_claim_in_a_line(kinds, kind, word):
-    row = claim_row(5, [verdict(kind=one, word="the word") for one in kinds])
-    assert (row["kind"], row["verdict"]) == (kind, word)
-    assert len(row["parts"]) == len(kinds)
 
 
 def test_beside_the_paper(tmp_path):

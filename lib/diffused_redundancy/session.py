@@ -214,12 +214,14 @@ class Session:
         self._unshown = []
         return {MARK: {"role": role, "files": files}}
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, *, linked: bool = False) -> None:
         """Show text, as Markdown; sentences that state a result are made from the numbers and said
         here.
+
+        A table, and ``linked`` text, are linked to the tables kept since the last one.
         """
-        is_table = text.lstrip().startswith("|")
-        self._show(text, self._marked("table") if is_table and self._unshown else {})
+        linked = linked or text.lstrip().startswith("|")
+        self._show(text, self._marked("table") if linked and self._unshown else {})
 
     def _show(self, text: str, metadata: dict[str, Any]) -> None:
         text = re.sub(r"[ \t]*\n[ \t]*", "\n", self._worded(text.strip()))

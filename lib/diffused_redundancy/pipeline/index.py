@@ -7,8 +7,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +14,11 @@ from typing import Any
 import pandas as pd
 
 from .. import presets
-from ..findings.claims import CLAIMS
 from ..report.display import MARK
 from ..report.html import markdown, page, rendered
-from ..report.notebook_page import ICONS, lead_first, verdict_row
+from ..report.notebook_page import lead_first
+from ..report.verdict_strip import verdict_strip
 from ..store import paths, write_text
-
-SOURCES = {"P": "said in the paper", "S": "said in a summary of the paper", "C": "our question"}
 
 ORDER = {"miniature": 0, "smoke": 9}
 """Places of presets in the index; the others stand between."""
@@ -32,9 +28,6 @@ HEADLINE = "02_probes"
 
 THUMBNAIL = 300
 """Width of the small figures of the cards, in pixels."""
-
-ALL_TO_SAY = {"holds": "holds", "not": "does not hold", "undecided": "undecided", "part": "in part"}
-"""The verdict on a claim where those on all its parts are of one kind."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +39,8 @@ class PresetReports:
     name, about : str
     reports : list of dict
         The outcome of each notebook, with its ``answer`` and the ``thumbnail`` of its figure.
-    claims : list of dict
-        What :func:`claim_row` makes of the verdicts on each claim.
+    verdicts : str
+        Those on the paper's claims, as HTML.
     machine : str
         What made them.
     figure : str
@@ -59,7 +52,7 @@ class PresetReports:
     name: str
     about: str
     reports: list[dict[str, Any]]
-    claims: list[dict[str, Any]]
+    verdicts: str
     machine: str
     figure: str
     answer: str
@@ -86,10 +79,11 @@ def _preset_reports(folder: Path) -> PresetReports:
         for report in reports
         if report["ok"]
     }
-    by_claim: dict[int, list[dict[str, Any]]] = {}
-    for result in results.values():
-        for place, verdict in enumerate(result.get("verdicts", []), 1):
-            by_claim.setdefault(verdict["claim"], []).append({**verdict, "place": place})
+    verdicts = [
+        {**verdict, "href": f"{folder.name}/{name}.html#verdict-{place}"}
+        for name, result in results.items()
+        for place, verdict in enumerate(result.get("verdicts", []), 1)
+    ]
     for report in reports:
         result = results.get(report["notebook"], {})
         report["answer"] = result.get("answer", "")
@@ -102,7 +96,7 @@ def _preset_reports(folder: Path) -> PresetReports:
         folder.name,
         _about(folder),
         reports,
-        [claim_row(claim, verdicts) for claim, verdicts in sorted(by_claim.items())],
+        verdict_strip(verdicts),
         "; ".join(f"{name} {value}" for made in provenances[:1] for name, value in made.items()),
         _encoded(figure, 1000, 128) if figure else "",
         headline.get("answer", ""),
@@ -127,30 +121,6 @@ def _encoded(path: Path, width: int, colours: int) -> str:
         )
     image.quantize(colours).save(packed, format="PNG", optimize=True)
     return base64.b64encode(packed.getvalue()).decode()
-
-
-def claim_row(claim: int, verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What the verdicts on all parts of a claim come to, in a line: their own word if there is one,
-    that of all if they are of one kind, and else *mixed*, with how many there are of each.
-    """
-    parts = [verdict_row(one) for one in verdicts]
-    kinds = Counter(one["kind"] for one in parts)
-    kind = next(iter(kinds)) if len(kinds) == 1 else "part"
-    words = {"holds": "yes", "part": "in part", "not": "no", "undecided": "open"}
-    counts = [f"{kinds[one]} {word}" for one, word in words.items() if kinds[one]]
-    word = ALL_TO_SAY[kind] if len(kinds) == 1 else "mixed"
-    return {
-        "claim": claim,
-        "text": CLAIMS[claim].text,
-        "short": CLAIMS[claim].short,
-        "source": SOURCES[CLAIMS[claim].source],
-        "analogue": all(one["analogue"] for one in parts),
-        "kind": kind,
-        "icon": ICONS[kind],
-        "verdict": parts[0]["verdict"] if len(parts) == 1 else word,
-        "note": f"{len(parts)} parts: {', '.join(counts)}" if len(parts) > 1 else parts[0]["note"],
-        "parts": parts,
-    }
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets.config import Config
 
-from ..findings.claims import CLAIMS
 from .display import MARK
 from .html import TEMPLATES, markdown, page, rendered, title_of
+from .verdict_strip import verdict_strip
 
 if TYPE_CHECKING:
     import nbformat
-
-ICONS = {"holds": "✓", "part": "◐", "not": "✗", "undecided": "?"}
-"""A sign for each kind of verdict, beside its words."""
 
 
 def notebook_page(
@@ -83,7 +80,10 @@ def arranged(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     notebook = copy.deepcopy(notebook)
     _number(notebook)
     answers, heroes = _taken(notebook, "answer"), _taken(notebook, "hero")
-    verdicts = [output.metadata[MARK]["verdict"] for output in _marked(notebook, "verdict")]
+    verdicts = [
+        {**output.metadata[MARK]["verdict"], "href": f"#verdict-{place}"}
+        for place, output in enumerate(_marked(notebook, "verdict"), 1)
+    ]
     if not (answers or heroes or verdicts):
         return _with_parameters_once(notebook)
     first = notebook.cells[0]
@@ -94,25 +94,11 @@ def arranged(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         shown.metadata["tags"] = ["lifted"]
         top.append(shown)
     if verdicts:
-        strip = rendered("verdicts.html.j2", rows=[verdict_row(one) for one in verdicts])
+        strip = verdict_strip(verdicts)
         top.append(new_raw_cell(strip, metadata={"raw_mimetype": "text/html"}))
     top.append(new_markdown_cell(f"## How it was measured\n\n{rest.strip()}"))
     notebook.cells = [*top, *notebook.cells[1:]]
     return _with_parameters_once(notebook)
-
-
-def verdict_row(verdict: dict[str, Any]) -> dict[str, Any]:
-    """A verdict as a strip shows it: with its sign, its claim in short, and on how many cases it
-    holds, unless its words say that.
-    """
-    tally = verdict.get("tally", "")
-    said = any(sign.isdigit() for sign in verdict["verdict"])
-    return {
-        **verdict,
-        "icon": ICONS[verdict["kind"]],
-        "short": CLAIMS[verdict["claim"]].short,
-        "note": "" if said else tally,
-    }
 
 
 def _outputs(notebook: nbformat.NotebookNode) -> list[tuple[Any, Any]]:

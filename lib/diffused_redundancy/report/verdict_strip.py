@@ -1,0 +1,76 @@
+"""Verdicts in a strip: one line a claim, in signs and words; the numbers are folded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from ..findings.claims import CLAIMS
+from .html import rendered
+
+ICONS = {"holds": "✓", "part": "◐", "not": "✗", "undecided": "?"}
+"""A sign for each kind of verdict, beside its words."""
+
+SOURCES = {"P": "said in the paper", "S": "said in a summary of the paper", "C": "our question"}
+
+ALL_OF_A_KIND = {
+    "holds": "holds",
+    "part": "in part",
+    "not": "does not hold",
+    "undecided": "undecided",
+}
+"""The verdict on a claim where those on all its parts are of one kind."""
+
+SHORT = {"holds": "yes", "part": "in part", "not": "no", "undecided": "open"}
+
+
+def verdict_strip(verdicts: Sequence[dict[str, Any]]) -> str:
+    """The strip as HTML; empty without verdicts.
+
+    Parameters
+    ----------
+    verdicts : sequence of dict
+        As :meth:`.Session.verdict` keeps them, each with a link, ``href``, to where it stands in
+        full.
+    """
+    by_claim: dict[int, list[dict[str, Any]]] = {}
+    for one in verdicts:
+        by_claim.setdefault(one["claim"], []).append(one)
+    rows = [claim_row(claim, some) for claim, some in sorted(by_claim.items())]
+    return rendered("verdicts.html.j2", rows=rows) if rows else ""
+
+
+def claim_row(claim: int, verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What the verdicts on all parts of a claim come to, in a line: their own word if there is one,
+    that of all if they are of one kind, and else *mixed*; with a note of what they are.
+    """
+    parts = [{**one, "icon": ICONS[one["kind"]]} for one in verdicts]
+    kinds = Counter(one["kind"] for one in parts)
+    kind = next(iter(kinds)) if len(kinds) == 1 else "part"
+    if len(parts) == 1:
+        word, note = parts[0]["verdict"], _tally(parts[0])
+    else:
+        word = ALL_OF_A_KIND[kind] if len(kinds) == 1 else "mixed"
+        counts = [f"{kinds[one]} {short}" for one, short in SHORT.items() if kinds[one]]
+        note = f"{len(parts)} parts: {', '.join(counts)}"
+        if len(parts) == 2:
+            note = "; ".join(f"{one['part'] or one['notebook']}: {one['verdict']}" for one in parts)
+    return {
+        "claim": claim,
+        "text": CLAIMS[claim].text,
+        "short": CLAIMS[claim].short,
+        "source": SOURCES[CLAIMS[claim].source],
+        "analogue": all(one["analogue"] for one in parts),
+        "kind": kind,
+        "icon": ICONS[kind],
+        "verdict": word,
+        "note": note,
+        "parts": parts,
+    }
+
+
+def _tally(verdict: dict[str, Any]) -> str:
+    """Which part it is of, and on how many cases it holds, unless its words say that."""
+    said = verdict["kind"] == "undecided" or any(sign.isdigit() for sign in verdict["verdict"])
+    return "; ".join(filter(None, [verdict["part"], "" if said else verdict.get("tally", "")]))
