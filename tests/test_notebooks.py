@@ -15,10 +15,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import diffused_redundancy as dr
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from browser import chromium, needs_axe, needs_chromium, violations
+from browser import chromium, needs_axe, needs_chromium, sheets, violations
 from conftest import ROOT
 from diffused_redundancy import presets
 from diffused_redundancy.experiment.subsamples import stratified_order
@@ -26,7 +27,7 @@ from diffused_redundancy.measures.selections import random_order
 from diffused_redundancy.pipeline.plan import folder_name
 from diffused_redundancy.probes.cross_validation import common_penalty
 from diffused_redundancy.probes.ridge import ridge_alpha
-from diffused_redundancy.report.html import page
+from diffused_redundancy.report.html import notebook_body, page
 
 pytestmark = pytest.mark.slow
 
@@ -443,7 +444,7 @@ def test_pages_load_nothing_from_elsewhere(reports):
         text = path.read_text()
         assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", text), path.name
         assert "<script" not in text and "@import" not in text and "url(" not in text
-        assert path.stat().st_size < 3 * 2**20
+        assert path.stat().st_size < 10**6
 
 
 def test_pages_have_contents_formulas_and_alternative_text(reports):
@@ -502,6 +503,16 @@ def test_what_is_not_accessible_is_found(tmp_path):
     assert {"image-alt", "color-contrast", "html-has-lang"} <= wrong.keys()
 
 
+@needs_chromium
+def test_the_longest_report_prints_on_ten_sheets(tmp_path):
+    """As kept executed, with every network; code is not printed."""
+    kept = nbformat.read(ROOT / "notebooks" / "03_pretraining.ipynb", as_version=4)
+    path = tmp_path / "03_pretraining.html"
+    path.write_text(page("What makes a layer redundant?", notebook_body(kept)), encoding="utf-8")
+    assert path.stat().st_size < 10**6
+    assert 4 <= sheets(path, tmp_path / "printed") <= 10
+
+
 def test_results_hold_what_the_notebooks_said(reports):
     """``results.json`` fits its schema, and every verdict is also in the index."""
     from test_results import check
@@ -518,7 +529,7 @@ def test_results_hold_what_the_notebooks_said(reports):
     assert share["low"] < share["value"] < share["high"]
     rows = table(reports, "01_cka-redundancy").query("selection == 'random' and delta == 0.9")
     for row in rows.itertuples():
-        mine = estimates["01_cka"][f"DR(0.9) of CKA, {row.case}"]
+        mine = estimates["01_cka"][f"DR(0.9) of cka, {row.case}"]
         ends = (mine["value"], mine["low"], mine["high"])
         assert ends == pytest.approx((row.DR, row.low, row.high), abs=1e-5)
     for one in preset["notebooks"]:

@@ -5,6 +5,7 @@ Formulas become MathML when the page is made. Every page, from a notebook or not
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from pathlib import Path
@@ -88,6 +89,30 @@ def with_focus(body: str) -> str:
     return re.sub(r'<div class="table[^"]*"', region, body)
 
 
+TALL = 1.5
+"""Figures that are narrower than this times their height print in one column of two."""
+
+
+def with_tall_figures(body: str) -> str:
+    """Mark the figures that print in a single column, by the size of their PNG or SVG.
+
+    >>> with_tall_figures('<figure><svg viewBox="0 0 200 180">')
+    '<figure class="tall"><svg viewBox="0 0 200 180">'
+    """
+
+    def mark(match: re.Match[str]) -> str:
+        png, box = match.groups()
+        if png:
+            header = base64.b64decode(png)
+            size = [int.from_bytes(header[start : start + 4]) for start in (16, 20)]
+        width, height = size if png else map(float, box.split()[2:])
+        tall = ' class="tall"' if width < TALL * height else ""
+        return match[0].replace("<figure", f"<figure{tall}", 1)
+
+    image = r"(?:<img [^>]*?data:image/png;base64,([\w+/]{32})|<svg [^>]*?viewBox=\"([-\d. ]+)\")"
+    return re.sub(rf"<figure>\s*{image}", mark, body)
+
+
 def rendered(template: str, **values: Any) -> str:
     """A template of ``report/templates`` with its values, which are escaped unless they are
     Markup.
@@ -125,7 +150,7 @@ def page(
     return rendered(
         "page.html.j2",
         title=title,
-        body=Markup(with_focus(body)),
+        body=Markup(with_focus(with_tall_figures(body))),
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         contents=entries if contents else [],
         footer=footer,
