@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import diffused_redundancy as dr
 import numpy as np
 import pytest
-from diffused_redundancy.experiment.correlations import SHOWN, clustered, correlations
+from diffused_redundancy.experiment.correlations import SHOWN, Correlations, clustered, correlations
 from diffused_redundancy.experiment.guesses import (
     Guesses,
     OneImage,
@@ -205,3 +206,30 @@ def test_a_picture_is_made_small_without_loss():
     packed = display.smallest(given.getvalue())
     assert len(packed) < len(given.getvalue())
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(packed)).convert("RGB")), few)
+
+
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        (
+            ["standard_s1", "mrl_s1", "mrl_e_s1", "decov_1e-2_s1", "standard_s2"],
+            ["standard_s1", "decov_1e-2_s1", "mrl_s1"],
+        ),
+        (["mrl_s1", "standard_s1", "standard_s2"], ["standard_s1", "mrl_s1"]),
+        (["dropout_0.5_s1", "adversarial_l2_0.5_s1"], ["dropout_0.5_s1", "adversarial_l2_0.5_s1"]),
+        (["standard_s1", "standard_s2"], ["standard_s1"]),
+    ],
+)
+def test_networks_side_by_side(names, expected):
+    shown = chosen.side_by_side([dr.net(f"miniature_resnet.{name}") for name in names])
+    assert [net.name.partition(".")[2] for net in shown] == expected
+
+
+def test_what_is_said_of_correlations_follows_the_numbers():
+    found = {
+        "a": Correlations(np.eye(2), 0.21, 0.05, 9),
+        "b": Correlations(np.eye(2), 0.4, 0.312, 9),
+    }
+    said = chosen.describe_correlations(found, "T")
+    assert "0.21 (a) and 0.40 (b)" in said and "5.0% and 31.2% of the pairs" in said
+    assert chosen.correlation_table(found)["mean absolute correlation"].tolist() == [0.21, 0.4]

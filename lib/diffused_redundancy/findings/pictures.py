@@ -228,7 +228,10 @@ def side_by_side(nets: Sequence[Net]) -> list[Net]:
     first: dict[str, Net] = {}
     for net in nets:
         first.setdefault(net.origin.loss, net)
-    kinds = [next((first[loss] for loss in first if loss.startswith(kind)), None) for kind in KINDS]
+    kinds = [
+        next((first[loss] for loss in first if loss.lower().startswith(kind)), None)
+        for kind in KINDS
+    ]
     known = [net for net in kinds if net is not None]
     return known if len(known) > 1 else list(first.values())[:3]
 

@@ -202,7 +202,7 @@ def mistaken_figure(rows: Sequence[Mistaken]) -> Figure:
 @style()
 def correlations_figure(matrices: Mapping[str, np.ndarray]) -> Figure:
     """Correlation matrices side by side, on one scale of colours, by the names of networks."""
-    figure = StyledFigure(figsize=(_WIDTH, 1.0 + 9.0 / max(3, len(matrices))), layout="constrained")
+    figure = StyledFigure(figsize=(_WIDTH, 0.6 + 8.4 / max(3, len(matrices))), layout="constrained")
     parts = [figure.add_subplot(1, len(matrices), i + 1) for i in range(len(matrices))]
     colours = colormaps["RdBu_r"].resampled(64)  # as a picture with a palette: few bytes
     for part, (name, matrix) in zip(parts, matrices.items(), strict=True):
