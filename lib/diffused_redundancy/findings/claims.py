@@ -121,7 +121,7 @@ class Verdict:
         '2 of 2 tasks; not on style'
         """
         counted = [one for one in self.outcomes if one.counted] or list(self.outcomes)
-        beside = [one.case for one in self.outcomes if one not in counted and not one.passed]
+        beside = [one.case for one in self.outcomes if one not in counted and one.passed is False]
         held = sum(bool(one.passed) for one in counted)
         told = [f"{held} of {len(counted)} {self.unit}"] if len(counted) > 1 else []
         return "; ".join([*told, *([f"not on {', '.join(beside)}"] if beside else [])])
