@@ -89,8 +89,8 @@ def test_nested():
     holds, fails = Verdict("holds", "", "holds"), Verdict("does not hold", "", "not")
     open_, absent = Verdict("undecided", ""), Verdict(NOT_ASKED, "", NOT_ASKED)
     text = answers.nested({"CKA": holds, "x": holds}, {"accuracy": open_, "CKA": fails})
-    assert "still diffusely redundant: yes by CKA and x." in text
-    assert text.endswith("of other losses: open by accuracy; no by CKA.")
+    assert "Still diffusely redundant: yes by CKA and x." in text
+    assert text.endswith("Less so than layers of other losses: open by accuracy; no by CKA.")
     some = Verdict("holds on 1 of 3 tasks", "", "part")
     assert "by CKA that holds on 1 of 3 tasks." in answers.nested({"CKA": some}, {})
     assert answers.nested({"CKA": absent}, {}).startswith("This run cannot say")

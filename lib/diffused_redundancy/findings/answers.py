@@ -141,8 +141,8 @@ def nested(left: Mapping[str, Verdict], less: Mapping[str, Verdict]) -> str:
     sentences = [
         f"{what}: {found}."
         for what, verdicts in (
-            ("Nested (MRL) layers are still diffusely redundant", left),
-            ("They are less so than layers of other losses", less),
+            ("Still diffusely redundant", left),
+            ("Less so than layers of other losses", less),
         )
         if (found := _by_word(verdicts))
     ]

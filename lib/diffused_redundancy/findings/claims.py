@@ -114,20 +114,17 @@ class Verdict:
 
     @property
     def tally(self) -> str:
-        """On how many cases it holds, and what the controls say; empty where it was not judged by
-        cases.
+        """On how many cases it holds, where there are several, and what the controls say.
 
-        >>> judge([Outcome("digits", True), Outcome("style", False, counted=False)], "").tally
-        '1 of 1 tasks; not on style'
+        >>> one, two = Outcome("digits", True), Outcome("letters", True)
+        >>> judge([one, two, Outcome("style", False, counted=False)], "").tally
+        '2 of 2 tasks; not on style'
         """
         counted = [one for one in self.outcomes if one.counted] or list(self.outcomes)
-        beside = [one.case for one in self.outcomes if one not in counted and not one.passed]
-        if not counted:
-            return ""
+        beside = [one.case for one in self.outcomes if one not in counted and one.passed is False]
         held = sum(bool(one.passed) for one in counted)
-        return f"{held} of {len(counted)} {self.unit}" + (
-            f"; not on {', '.join(beside)}" if beside else ""
-        )
+        told = [f"{held} of {len(counted)} {self.unit}"] if len(counted) > 1 else []
+        return "; ".join([*told, *([f"not on {', '.join(beside)}"] if beside else [])])
 
 
 def judge(outcomes: Sequence[Outcome], because: str, unit: str = "tasks") -> Verdict:
