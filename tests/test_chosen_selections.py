@@ -121,7 +121,7 @@ def test_what_lda_cannot_do_without(layer):
     X, y = layer
     for statistics, because in (
         (dr.SufficientStatistics.from_features(X), "'lda' is chosen with labels: give y, or"),
-        (dr.SufficientStatistics.from_features(X, y * 0), "images of two classes at least"),
+        (dr.SufficientStatistics.from_features(X, y * 0), "images of at least two classes"),
         (dr.SufficientStatistics.from_features(X * 0, y), "every neuron is constant"),
     ):
         with pytest.raises(dr.InputError, match=because):

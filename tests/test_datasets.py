@@ -425,7 +425,7 @@ def test_a_hugging_face_data_set_on_disk(tmp_path, parts):
             np.array_equal(task.splits["train"].images.batch(3, 4)[0], np.asarray(images[3]))
             and task.splits["test"].labels.tolist() == [0, 1] * 5
         )
-    with pytest.raises(dr.InputError, match="no Hugging Face data set"):
+    with pytest.raises(dr.InputError, match="not a Hugging Face data set"):
         dr.task(f"hf:{tmp_path}")
 
 
@@ -497,7 +497,7 @@ def test_a_part_of_a_data_set_is_called_one(place, monkeypatch):
     [
         ("order", "name or order their classes differently"),
         ("label", "row 0 of the part .test. of .* has no label"),
-        ("empty", "no Hugging Face data set .*list index"),
+        ("empty", "not a Hugging Face data set .*list index"),
     ],
 )
 def test_a_hugging_face_data_set_that_cannot_be_used(tmp_path, change, words):

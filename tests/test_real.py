@@ -106,7 +106,7 @@ def test_the_preset_real_names_networks_and_images_by_what_they_are(real, tmp_pa
     assert main(words) == 0
     (results,) = tmp_path.glob("real-custom-*/results/01_cka.json")
     values = json.loads(results.read_text())["results"]
-    assert {name.rpartition(", ")[2] for name in values} <= {"CIFAR10 (part)", "flower_photos"}
+    assert {name.rpartition(", ")[2] for name in values} <= {"CIFAR10 (part)", "flower photos"}
     assert not any(str(real) in name for name in values)
     page = (results.parents[1] / "01_cka.html").read_text(encoding="utf-8")
     assert "compressed by product quantisation and fine-tuned, restored here (65.81%)" in page

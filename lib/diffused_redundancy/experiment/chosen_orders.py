@@ -263,7 +263,7 @@ def luck_of_accuracy(task: str, layer: ProbedLayer, seeds: Sequence[int]) -> lis
 
 
 def gains_table(gains: Sequence[OrderGain]) -> pd.DataFrame:
-    """One row a gain; p values are corrected by Holm's procedure for all gains of a measure."""
+    """One row per gain; p values are corrected by Holm's procedure for all gains of a measure."""
     kept = [field.name for field in fields(OrderGain) if field.name != "gain"]
     columns = [*kept, *(field.name for field in fields(Gain))]
     rows = [{**{name: getattr(one, name) for name in kept}, **asdict(one.gain)} for one in gains]
@@ -299,8 +299,8 @@ def outside_table(curves: Mapping[str, Mapping[str, Curve]]) -> pd.DataFrame:
 
 
 def networks_table(gains: Mapping[str, Sequence[OrderGain]]) -> pd.DataFrame:
-    """Gains over networks: their mean with Student's t interval, one row a measure, task, selection
-    and size; p values are corrected for all of a measure. ``gains`` are by network.
+    """Gains over networks: their mean with Student's t interval, one row per measure, task,
+    selection and size; p values are corrected for all of a measure. ``gains`` are by network.
     """
     every = pd.concat([gains_table(some).assign(net=net) for net, some in gains.items()])
     keys = ["measure", "task", "selection", "fraction"]
@@ -324,7 +324,7 @@ def networks_table(gains: Mapping[str, Sequence[OrderGain]]) -> pd.DataFrame:
 
 
 def luck_table(luck: Iterable[Luck]) -> pd.DataFrame:
-    """One row a measure, task and size."""
+    """One row per measure, task and size."""
     return pd.DataFrame(map(asdict, luck))
 
 

@@ -1,4 +1,4 @@
-"""How far DR hangs on the penalty: measured at the penalties that cross-validation cannot tell
+"""How far DR depends on the penalty: measured at the penalties that cross-validation cannot tell
 apart.
 """
 
@@ -18,7 +18,7 @@ from .measurements import Measurement, Measurements
 from .probed_layer import ProbedLayer
 
 ORDERS = 5
-"""Orders of the neurons that a band rests on, at most: it shows what hangs on the penalty, and at
+"""Orders of the neurons that a band rests on, at most: it shows what depends on the penalty, and at
 every penalty the orders are the same.
 """
 
@@ -184,8 +184,8 @@ class GroupBands:
     """DR of ridge accuracy of groups of networks on a task, all at the same few penalties: those
     that cross-validation cannot tell apart for all of them together.
 
-    Networks are compared at one penalty. So what a difference hangs on is not how far DR of a group
-    moves with the penalty, but how far the *difference* does.
+    Networks are compared at one penalty. So what a difference depends on is not how far DR of a
+    group moves with the penalty, but how far the *difference* does.
 
     Attributes
     ----------
@@ -335,7 +335,7 @@ def _measured(measurement: Measurement, delta: float, seeds: Sequence[int]) -> f
 
 
 def resolvable(effect: float, band_width: float) -> bool:
-    """Whether an effect on DR is larger than what hangs on the choice of a penalty.
+    """Whether an effect on DR is larger than what depends on the choice of a penalty.
 
     What is not is no ground for a verdict: it may be the penalty's doing.
 

@@ -2,7 +2,7 @@
 similarity, the geometry of the layer, its width.
 
 The unit is a group of networks that differ in the seed of their pre-training only: its value is
-their mean. Groups of one kind, such as the strengths of one loss, are alike: what hangs on a kind
+their mean. Groups of one kind, such as the strengths of one loss, are alike: what depends on a kind
 is seen by leaving it out.
 """
 

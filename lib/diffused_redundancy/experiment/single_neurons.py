@@ -36,7 +36,7 @@ DRAWS = 10
 """Random sets of as many neurons that a removed set is held against."""
 
 OTHER_PENALTIES = (0.1, 10.0)
-"""Times the penalty that was chosen, to see what hangs on it."""
+"""Times the penalty that was chosen, to see what depends on it."""
 
 SEEM = "seem to harm the loss"
 RULES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
@@ -309,7 +309,7 @@ def removal(layer: ProbedLayer, found: Arrays, rule: str, *, times: float = 1.0)
 
 def penalties_table(layers: Mapping[str, ProbedLayer]) -> pd.DataFrame:
     """How many neurons help and harm, and what is lost without all that seem to harm the loss, at
-    other penalties than the one chosen: one row a case and penalty.
+    other penalties than the one chosen: one row per case and penalty.
     """
     rows = []
     for case, layer in layers.items():
@@ -333,7 +333,7 @@ def _columns(one: Removal) -> dict[str, Any]:
 
 
 def counts_table(layers: Mapping[str, Mapping[str, ProbedLayer]]) -> pd.DataFrame:
-    """How many neurons clearly help, and clearly harm, by their loss: one row a network and case,
+    """How many neurons clearly help, and clearly harm, by their loss: one row per network and case,
     from layers by these.
 
     ``help`` and ``harm`` are at a false discovery rate over the neurons of one row, ``at_once``
@@ -365,7 +365,7 @@ def counts_table(layers: Mapping[str, Mapping[str, ProbedLayer]]) -> pd.DataFram
 
 
 def neurons_table(found: Mapping[str, SingleNeurons]) -> pd.DataFrame:
-    """One row a neuron: what is lost without it, positive where it helps."""
+    """One row per neuron: what is lost without it, positive where it helps."""
     frames = []
     for case, one in found.items():
         columns = {
@@ -383,7 +383,7 @@ def neurons_table(found: Mapping[str, SingleNeurons]) -> pd.DataFrame:
 
 
 def removal_table(found: Mapping[str, SingleNeurons]) -> pd.DataFrame:
-    """One row a case and rule: what is lost without all neurons that seem to harm it."""
+    """One row per case and rule: what is lost without all neurons that seem to harm it."""
     return pd.DataFrame(
         {"case": case, "rule": each.rule, **_columns(each)}
         for case, one in found.items()
@@ -392,7 +392,7 @@ def removal_table(found: Mapping[str, SingleNeurons]) -> pd.DataFrame:
 
 
 def summary_table(found: Mapping[str, SingleNeurons]) -> pd.DataFrame:
-    """One row a case: how many neurons help and harm, how much one matters, and what tells."""
+    """One row per case: how many neurons help and harm, how much one matters, and what tells."""
     rows = []
     for case, one in found.items():
         row: dict[str, Any] = {"case": case, "neurons": one.d, "wrong_signs": one.wrong_signs}

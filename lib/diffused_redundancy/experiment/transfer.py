@@ -27,8 +27,8 @@ def transfer_table(
     own: Mapping[str, Sequence[OrderGain]],
     selections: Sequence[str],
 ) -> pd.DataFrame:
-    """The gains of orders chosen on each task and used on each, itself included: one row a network,
-    measure, selection, pair of tasks and size.
+    """The gains of orders chosen on each task and used on each, itself included: one row per
+    network, measure, selection, pair of tasks and size.
 
     Parameters
     ----------

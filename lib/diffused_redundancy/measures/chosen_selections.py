@@ -136,7 +136,7 @@ def discriminant_directions(
         )
     present = counts > 0
     if int(present.sum()) < 2:
-        raise InputError("the selection 'lda' needs images of two classes at least, not of one")
+        raise InputError("the selection 'lda' needs images of at least two classes")
     if not statistics.mean_variance > 0:
         raise InputError("there are no discriminant directions: every neuron is constant")
     penalised = statistics.gram.clone()

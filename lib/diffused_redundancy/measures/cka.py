@@ -93,7 +93,7 @@ def cka_curve(
     if not bool((statistics.gram.diagonal() > 0).any()):
         raise InputError("CKA is undefined: every neuron is constant")
     if debiased and standardize:
-        raise InputError("debiased CKA is of neurons as they are: leave out standardize")
+        raise InputError("debiased CKA takes neurons as they are: leave out standardize")
     if standardize:
         statistics = statistics.standardized()
     if debiased:

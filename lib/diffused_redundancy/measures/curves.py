@@ -141,7 +141,7 @@ class Curve:
                 f"{(len(self.seeds), len(sizes))}"
             )
         if len(sizes) and ((np.diff(sizes) <= 0).any() or sizes[0] < 1 or sizes[-1] > self.d):
-            raise InputError(f"sizes must ascend from 1 at least to d = {self.d} at most")
+            raise InputError(f"sizes must ascend within 1 to d = {self.d}")
         if self.measure != "debiased_cka" and np.isnan(values).any():
             raise InputError(f"the curve of {self.measure} holds NaN")
 
@@ -328,7 +328,7 @@ class Curve:
         return not np.array_equal(ends[:1], ends[1:], equal_nan=True)
 
     def summary(self, **columns: Any) -> pd.DataFrame:
-        """One row a size: further columns of constants, then k, the mean, the ends of its 95%
+        """One row per size: further columns of constants, then k, the mean, the ends of its 95%
         interval over seeds and images, and the standard deviation over seeds.
         """
         drawn, ends = self.resampled(), np.full((2, len(self.sizes)), np.nan)
@@ -339,7 +339,7 @@ class Curve:
         return pd.DataFrame({**columns, **numbers}, index=range(len(self.sizes)))
 
     def to_frame(self, **columns: Any) -> pd.DataFrame:
-        """One row a seed and size: further columns of constants, then seed, k and value."""
+        """One row per seed and size: further columns of constants, then seed, k and value."""
         rows, s = self.values.shape
         return pd.DataFrame(
             {

@@ -91,7 +91,7 @@ def _nearest(label: Any, classes: np.ndarray) -> Any:
 def label_values(
     labels: Any, n: int, name: str, known: Iterable[Any] = ()
 ) -> tuple[np.ndarray, str]:
-    """One label an image as integers, truth values or words (n,), and a sentence if they came in
+    """One label per image as integers, truth values or words (n,), and a sentence if they came in
     another form that can mean nothing else. ``known`` classes are no marks of a missing label.
     """
     array, kind = _array(labels, name)

@@ -1,4 +1,4 @@
-"""Maps and tokens reduced to one row an image."""
+"""Maps and tokens reduced to one row per image."""
 
 from __future__ import annotations
 

@@ -300,7 +300,7 @@ def check_orderings(given: Any, d: int) -> list[Ordering]:
             "orderings(selection, statistics, seeds)"
         )
     if not listed:
-        raise InputError("no orderings were given: one at least is needed")
+        raise InputError("no orderings were given: at least one is needed")
     if any(one.d != d for one in listed):
         raise InputError(
             f"orderings of {next(one.d for one in listed if one.d != d)} neurons cannot be used "

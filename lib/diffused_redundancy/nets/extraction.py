@@ -123,7 +123,7 @@ def forward(
 
 
 def _pooled(module: nn.Module, name: str, output: Any, images: int) -> Tensor:
-    """What a layer gives, as one row an image: maps and tokens averaged over positions. A copy.
+    """What a layer gives, as one row per image: maps and tokens averaged over positions. A copy.
 
     Which axis of a map holds the channels is seen from the two that are alike, the height and the
     width of square images; where all three are alike, timm's note on the network decides.
@@ -138,8 +138,8 @@ def _pooled(module: nn.Module, name: str, output: Any, images: int) -> Tensor:
         first, second, third = output.shape[1:]
         if first != third and first != second and second != third:
             raise InputError(
-                f"layer {name!r} gives maps of shape {tuple(output.shape[1:])}: which axis "
-                "holds the channels cannot be seen"
+                f"layer {name!r} gives maps of shape {tuple(output.shape[1:])}: it is "
+                "not clear which axis holds the channels"
             )
         last = first == second != third or (
             first == second == third and getattr(module, "output_fmt", "NCHW") == "NHWC"
@@ -448,7 +448,7 @@ def features(
     Raises
     ------
     InputError
-        If a name is unknown (with the nearest one), weights or images cannot be had, or the network
+        If a name is unknown (with the nearest one), weights or images are missing, or the network
         has no such layer.
 
     Examples

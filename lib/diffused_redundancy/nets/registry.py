@@ -43,8 +43,8 @@ def net(name: str, *, fetching: bool = True) -> Net:
     Raises
     ------
     InputError
-        If the name is unknown (with the nearest one), the weights cannot be had or used, or their
-        keys do not match.
+        If the name is unknown (with the nearest one), the weights are missing or cannot be used, or
+        their keys do not match.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def _config(tag: str) -> Any:
         raise unknown("timm tag", tag, tags) from error
     if config is None:
         raise InputError(
-            f"timm knows no weights of {tag!r}: give the full tag, such as resnet18.tv_in1k"
+            f"timm has no weights of {tag!r}: give the full tag, such as resnet18.tv_in1k"
         )
     return config
 
@@ -310,8 +310,7 @@ def _tag_asset(tag: str) -> Asset:
         file = File(url.rpartition("/")[2], (url,), Expected(sha256=prefix[1] if prefix else ""))
     else:
         raise InputError(
-            f"timm names no place to get the weights of {tag!r} from: load them from a file "
-            f"with {tag}@PATH"
+            f"timm gives no link to the weights of {tag!r}: load them from a file with {tag}@PATH"
         )
     source = config.origin_url or "https://github.com/huggingface/pytorch-image-models"
     return Asset(

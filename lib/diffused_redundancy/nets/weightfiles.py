@@ -186,7 +186,7 @@ def _unpickled(path: Path) -> Any:
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
         if named is None:
             raise InputError(
-                f"{path} cannot be read: it is no PyTorch file, or is damaged"
+                f"{path} cannot be read: it is not a PyTorch file, or is damaged"
             ) from error
         raise InputError(
             f"{path} holds an object of {named[1]}, which would have to run code to be read: "
@@ -318,7 +318,7 @@ def unwrapped(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Stat
         if short in plain:
             raise InputError(
                 f"the weights hold {short!r} twice, with the prefix {prefix!r} and without: "
-                "which of them is meant cannot be seen"
+                "it is not clear which of them is meant"
             )
         plain[short] = value
     return plain

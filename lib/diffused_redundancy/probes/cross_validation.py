@@ -44,7 +44,7 @@ class PenaltyChoice:
     Attributes
     ----------
     penalty : float
-        The strongest whose loss is as good as the least: within 2% of it for the logistic probe,
+        The strongest whose loss is nearly the least: within 2% of it for the logistic probe,
         whose fits leave losses uncertain by up to half a percent, and within 0.1% for the ridge
         probe.
     grid : tuple of float
@@ -58,7 +58,7 @@ class PenaltyChoice:
     folds : int
         As many as images for leave-one-out.
     within : float
-        Times the least loss up to which a stronger penalty is as good.
+        Times the least loss up to which a stronger penalty is chosen.
     standard_errors : ndarray (g, g)
         Of the difference of the losses of every two penalties, paired by image (views of one image
         are one unit); None where it is not known.

@@ -4,7 +4,7 @@ tuned SGD.
 The objective is convex (cross-entropy with a ridge penalty, see :mod:`.cross_validation`), so its
 minimum is a property of the features alone: no learning rate, schedule, order of data or
 initialisation. It is minimised by L-BFGS until the quadratic model says that less than 2e-9 of it
-is left to gain: then the guesses of at most one or two test images in thousands hang on where the
+is left to gain: then the guesses of at most one or two test images in thousands depend on where the
 solver began (see :data:`TOLERANCE`), and of how many is measured. The whole layer is one problem in
 whatever order or rotation its neurons come, and is solved once.
 

@@ -231,7 +231,7 @@ class RidgeProbe(LinearProbe):
         Parameters
         ----------
         orderings, sizes
-            As for :meth:`curve`; all sizes by default. Few of them take a part of the time.
+            As for :meth:`curve`; all sizes by default. A few of them take less time.
         by_class : bool
             Whether accuracy by class is wanted.
         hits : bool
@@ -315,7 +315,7 @@ class RidgeProbe(LinearProbe):
     def redundancy(
         self, orderings: Ordering | Sequence[Ordering], delta: float = 0.9, **options: Any
     ) -> Redundancy:
-        """DR(delta) of the test accuracy: that of :meth:`curve`, for a part of the time.
+        """DR(delta) of the test accuracy: that of :meth:`curve`, in less time.
 
         Curves are computed only as far as DR and its interval need them: that of the first seed to
         twice as many neurons each time, until it reaches delta times the whole layer's accuracy;

@@ -184,7 +184,7 @@ def opened(name: str) -> tuple[Any, Any]:
     if train != test:
         raise InputError(
             f"data set {name} in {place} has {len(train)} classes to train on and "
-            f"{len(test)} others to test on: it is not whole"
+            f"{len(test)} others to test on: it is incomplete"
         )
     return parts
 
@@ -339,7 +339,7 @@ def hugging_face(where: str) -> Task:
         stored = datasets.load_from_disk(str(path))
     except (OSError, ValueError, IndexError, KeyError) as error:  # the last two: parts without rows
         raise InputError(
-            f"{path} is no Hugging Face data set saved by save_to_disk: {error}"
+            f"{path} is not a Hugging Face data set saved by save_to_disk: {error}"
         ) from error
     rows = stored if isinstance(stored, dict) else {"train": stored}
     train_names, test_names = user_parts.part_names(rows)

@@ -299,7 +299,7 @@ def image_folder(where: str, *, lenient: bool = False) -> Task:
 
     return Task(
         f"folder{'-lenient' if lenient else ''}:{root}",
-        root.name,
+        root.name.replace("_", " "),
         classes,
         f"folder:{stamp(files)}",
         parts.with_notes(str(root), *notes),
