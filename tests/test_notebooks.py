@@ -438,9 +438,22 @@ def pages(reports: Path) -> list[Path]:
 def test_pages_load_nothing_from_elsewhere(reports):
     for path in pages(reports):
         text = path.read_text()
-        assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", text), path.name
+        assert not re.search(r"""src=["'](?:https?:)?//|<link""", text), path.name
         assert "<script" not in text and "@import" not in text and "url(" not in text
-        assert path.stat().st_size < 3 * 2**20
+        assert path.stat().st_size < (2**20 if path.name == "index.html" else 3 * 2**20)
+
+
+def test_pages_begin_with_an_answer_and_link_to_files_that_exist(reports):
+    for notebook in NOTEBOOKS:
+        page = (reports / FOLDER / f"{notebook}.html").read_text()
+        main = page[page.index("<main") :]
+        assert main.count('class="answer"') == main.count('class="hero"') == 1
+        assert main.index('class="answer"') < main.index('class="hero"') < main.index("<h2")
+        files = re.findall(r'href="((?:figures|tables)/[^"]+)"', page)
+        assert len(files) > 3 and all((reports / FOLDER / name).is_file() for name in files)
+        assert f'href="{notebook}.ipynb"' in page
+        kept = json.loads((reports / FOLDER / "results" / f"{notebook}.json").read_text())
+        assert kept["answer"] and kept["hero"] and "This run cannot say" not in kept["answer"]
 
 
 def test_pages_have_contents_formulas_and_alternative_text(reports):
