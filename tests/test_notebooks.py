@@ -27,7 +27,8 @@ from diffused_redundancy.measures.selections import random_order
 from diffused_redundancy.pipeline.plan import folder_name
 from diffused_redundancy.probes.cross_validation import common_penalty
 from diffused_redundancy.probes.ridge import ridge_alpha
-from diffused_redundancy.report.html import notebook_body, page
+from diffused_redundancy.report.html import page
+from diffused_redundancy.report.notebook_page import notebook_page
 
 pytestmark = pytest.mark.slow
 
@@ -442,9 +443,22 @@ def pages(reports: Path) -> list[Path]:
 def test_pages_load_nothing_from_elsewhere(reports):
     for path in pages(reports):
         text = path.read_text()
-        assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", text), path.name
+        assert not re.search(r"""src=["'](?:https?:)?//|<link""", text), path.name
         assert "<script" not in text and "@import" not in text and "url(" not in text
         assert path.stat().st_size < 10**6
+
+
+def test_pages_begin_with_an_answer_and_link_to_files_that_exist(reports):
+    for notebook in NOTEBOOKS:
+        page = (reports / FOLDER / f"{notebook}.html").read_text()
+        main = page[page.index("<main") :]
+        assert main.count('class="answer"') == main.count('class="hero"') == 1
+        assert main.index('class="answer"') < main.index('class="hero"') < main.index("<h2")
+        files = re.findall(r'href="((?:figures|tables)/[^"]+)"', page)
+        assert len(files) > 3 and all((reports / FOLDER / name).is_file() for name in files)
+        assert f'href="{notebook}.ipynb"' in page
+        kept = json.loads((reports / FOLDER / "results" / f"{notebook}.json").read_text())
+        assert kept["answer"] and kept["hero"]
 
 
 def test_pages_have_contents_formulas_and_alternative_text(reports):
@@ -508,7 +522,7 @@ def test_the_longest_report_prints_on_ten_sheets(tmp_path):
     """As kept executed, with every network; code is not printed."""
     kept = nbformat.read(ROOT / "notebooks" / "03_pretraining.ipynb", as_version=4)
     path = tmp_path / "03_pretraining.html"
-    path.write_text(page("What makes a layer redundant?", notebook_body(kept)), encoding="utf-8")
+    path.write_text(notebook_page(kept, "03_pretraining"), encoding="utf-8")
     assert path.stat().st_size < 10**6
     assert 4 <= sheets(path, tmp_path / "printed") <= 10
 

@@ -105,14 +105,14 @@ def test_a_run_writes_reports_and_the_next_has_nothing_to_do(checkout):
     (holds, _), (fails, because) = verdicts(reports / "miniature")
     assert (holds, fails, because) == ("holds", "does not hold", "More than 2.")
     index = (reports / "index.html").read_text()
-    assert '<h2 id="preset-miniature">Preset miniature</h2>' in index and "A small run." in index
+    assert '<h2 id="reports">Reports</h2>' in index and "Preset miniature. A small run." in index
     assert 'verdict-holds">holds</span>' in index and "Least of &lt;{" in index
-    assert 'href="miniature/01_small.html#what-the-numbers-say"' in index
+    assert 'href="miniature/01_small.html#verdict-1"' in index
     (made,) = json.loads((reports / "results.json").read_text())["presets"][0]["notebooks"]
     assert [one["kind"] for one in made["verdicts"]] == ["holds", "not"]
     assert made["command"] == "./run_all.sh --preset miniature --only 01_small"
     page = (reports / "miniature" / "01_small.html").read_text()
-    assert 'id="what-the-numbers-say"' in page and "Network <code>" in page
+    assert 'id="verdict-1"' in page and "Network <code>" in page
     second = run(checkout).stderr
     assert second.startswith("01_small: up to date (--force runs it again)\nReports: ")
     (reports / "miniature" / "01_small.html").write_text("")

@@ -45,6 +45,9 @@ warnings.filterwarnings("ignore", message="IProgress not found")
 
 SOURCES = {"P": "the paper", "S": "a summary of the paper", "C": "our question"}
 
+UNANSWERED = "This run cannot say"
+"""How an answer begins where a run lacks what it takes."""
+
 FEWEST_SEEDS, FEWEST_IMAGES = 3, 100
 """Seeds of the selection, and test images of each task, below which no verdict is given."""
 
@@ -233,7 +236,7 @@ class Session:
         a verdict it is said to be no answer.
         """
         doubt = self._doubt()
-        if doubt:
+        if doubt and not text.startswith(UNANSWERED):
             text = f"No answer yet. {doubt}. What there is says: {text}"
         self._answer = self._worded(text.strip())
         self._show(f"**Answer.** {self._answer}", {MARK: {"role": "answer"}})

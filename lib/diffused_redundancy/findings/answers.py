@@ -207,6 +207,7 @@ def _directions(trends: Sequence[str]) -> str:
     """On how many tasks something grows and falls, from words such as :func:`.depth.trend` says."""
     counts = {word: sum(one.startswith(word) for one in trends) for word in ("grows", "falls")}
     told = [f"clearly {word} on {count}" for word, count in counts.items() if count]
+    tasks = "one task" if len(trends) == 1 else f"{len(trends)} tasks"
     if not told:
-        return f"does not clearly grow or fall on any of {len(trends)} tasks"
-    return f"{' and '.join(told)} of {len(trends)} tasks"
+        return f"does not clearly grow or fall on any of {tasks}"
+    return f"{' and '.join(told)} of {tasks}"

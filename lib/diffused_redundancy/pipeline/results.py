@@ -76,6 +76,7 @@ def _of_notebook(
         "executed": f"{folder.name}/{name}.ipynb",
         "parameters": kept.get("parameters", {}),
         "provenance": kept.get("provenance", {}),
+        "answer": kept.get("answer") or None,
         "verdicts": [_verdict(one) for one in kept.get("verdicts", [])],
         "estimates": [
             {"name": key, **_estimate(value, *intervals.get(key, (None, None)))}
