@@ -273,6 +273,15 @@ def test_equal_distances_are_equal_differences_in_a_row():
         assert max(end for _, end in ends) <= 1
 
 
+def test_counts_of_one_scale_do_not_go_below_zero():
+    few, many = (
+        [Series("s", [1, 2], [Point(a), Point(b)])] for a, b in ((15.0, 40.0), (50.0, 350.0))
+    )
+    drawn = figures.series_figure([[("t", few), ("u", many)]], "x", ["y"])
+    ends = [part.get_ylim() for part in drawn.axes]
+    assert min(low for low, _ in ends) >= 0 and ends[0][1] > 300
+
+
 def test_ticks_print_what_they_are():
     (part,) = figures.curves_figure([panel(percent=True)]).axes
     printed = part.yaxis.get_major_formatter()

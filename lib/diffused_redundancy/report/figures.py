@@ -159,14 +159,15 @@ def _ylabel(axes: Axes, label: str) -> None:
 
 def _same_scale(axes: Sequence[Axes], axis: str) -> None:
     """Give plots axes of equal length in their own places, so that equal distances are equal
-    differences. Where no value is above 1, no axis goes beyond it needlessly.
+    differences. No axis goes below 0, or beyond 1, that no value takes it to.
     """
     ends = [getattr(part, f"get_{axis}lim")() for part in axes]
     span = max(high - low for low, high in ends)
-    shares = max(high for _, high in ends) <= 1.05
+    shares, counts = max(high for _, high in ends) <= 1.05, min(low for low, _ in ends) >= 0
     for part, (low, high) in zip(axes, ends, strict=True):
         top = (low + high + span) / 2
         top = min(top, max(high, 1.0)) if shares else top
+        top = max(top, span) if counts else top
         getattr(part, f"set_{axis}lim")(top - span, top)
 
 
@@ -348,7 +349,8 @@ def points_figure(
     series a group.
     """
     lying = len(groups) > 5  # more labels than fit side by side
-    figure, (axes,) = _multiples(1, height=max(3.2, 0.42 * len(groups)) if lying else 3.2)
+    size = (10.0, 0.4 * len(groups) + 1.5) if lying else (6.4, 3.9)
+    figure, (axes,) = _plots(1, 1, size)
     for place, one in enumerate(series):
         shift = (place - (len(series) - 1) / 2) * 0.6 / len(series)
         value, ends = _intervals(one.points)
