@@ -110,3 +110,13 @@ def test_the_image_stays_without_a_drawing_or_if_it_is_too_large(saved, monkeypa
     assert vector.with_vectors(page(""), saved[0]) == page("")
     monkeypatch.setattr(vector, "LARGEST", 1000)
     assert vector.with_vectors(page("one"), saved[0]) == page("one")
+
+
+def test_a_page_that_grows_too_large_keeps_images(saved, monkeypatch):
+    image = page("one")
+    drawn = len(vector.with_vectors(image, saved[0]))
+    two = image + "<p>between</p>" + image
+    monkeypatch.setattr(vector, "LARGEST_PAGE", len(two) + drawn)
+    body = vector.with_vectors(two, saved[0])
+    assert body.count("<svg") == body.count("<img") == 1 and "<p>between</p>" in body
+    assert len(body) <= len(two) + drawn

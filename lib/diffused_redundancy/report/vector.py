@@ -20,6 +20,9 @@ from .display import smallest
 LARGEST = 150_000
 """Bytes of a drawing beyond which the PNG stays."""
 
+LARGEST_PAGE = 980_000
+"""Bytes of a page beyond which more PNGs stay: those whose drawings are larger by most."""
+
 _SVG, _LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 
 _GREYS = {
@@ -50,7 +53,8 @@ def with_vectors(body: str, folder: Path) -> str:
     body : str
         HTML. An image of a figure names it: ``<img alt="..." data-figure="NAME" src="...">``.
     folder : path
-        Holds ``NAME.svg``. Where it does not, or the drawing is too large, the image stays.
+        Holds ``NAME.svg``. Where it does not, or the drawing or the page is too large, the image
+        stays.
     """
 
     def drawn(match: re.Match[str]) -> str:
@@ -61,7 +65,15 @@ def with_vectors(body: str, folder: Path) -> str:
         drawing = vector(path.read_text(encoding="utf-8"), name, html.unescape(alt))
         return drawing if len(drawing) <= LARGEST else match[0]
 
-    return _IMAGE.sub(drawn, body)
+    drawings = [(match[0], drawn(match)) for match in _IMAGE.finditer(body)]
+    saved = {i: len(one) - len(image) for i, (image, one) in enumerate(drawings)}
+    size = len(body.encode()) + sum(saved.values())
+    for most in sorted(saved, key=lambda i: -saved[i]):
+        if size > LARGEST_PAGE and saved[most] > 0:
+            size -= saved[most]
+            drawings[most] = (drawings[most][0], drawings[most][0])
+    left = iter(drawing for _, drawing in drawings)
+    return _IMAGE.sub(lambda match: next(left), body)
 
 
 def vector(svg: str, name: str, alt: str) -> str:
