@@ -214,7 +214,7 @@ session.result(
 #
 # - The finding carries over in part. Many dimensions can be dropped at random; but a fifth of this
 #   encoder loses more than a fifth of the miniature networks does on digits and letters (`02_probes`),
-#   and about as much as that of a real ResNet18 (`notebooks/real/02_probes.ipynb`).
+#   and as much as that of a real ResNet18 or more (`notebooks/real/02_probes.ipynb`).
 # - How similar a random part is follows from how many dimensions the layer fills, which is up to what
 #   is embedded, too. How *useful* it is does not: between these three tasks the two do not go together.
 # - One encoder, one kind of texts. Before you drop dimensions of your own embeddings, measure them.

@@ -26,10 +26,10 @@ def made_of(errors: pd.DataFrame) -> str:
     text = (
         "Of dimensions and scale: how many dimensions the layer fills, and how unequal its "
         "neurons' variances are. A closed form of these two predicts CKA at every size; averaged "
-        f"over sizes it errs by up to {at_most(first)}"
+        f"over sizes, its largest error is {at_most(first)}"
     )
     if at_most(whole) != at_most(first):
-        text += f", and by up to {at_most(whole)}"
+        text += f", and {at_most(whole)}"
     return f"{text}."
 
 
