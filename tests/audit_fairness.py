@@ -296,7 +296,8 @@ class _FairCell:
         blocks: dict[int, list[tuple[np.ndarray, float]]] = {}
         for ours, other in (halves, halves[::-1]):
             mean = np.array([lost[:, ours & (z == c)].mean() for c in present])
-            for c in present[np.argsort(-mean.round(9), kind="stable")][:5]:
+            most = min(5, len(present) // 3)
+            for c in present[np.argsort(-mean.round(9), kind="stable")][:most]:
                 own = other & (z == c)
                 predicted = float((lost - beyond)[:, own].mean())
                 blocks.setdefault(int(c), []).append((lost[:, own], predicted))

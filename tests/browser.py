@@ -47,7 +47,7 @@ def violations(page: Path, scratch: Path, width: int, *, dark: bool = False) -> 
     axe = axe.replace("</script", "<\\/script")
     text = page.read_text(encoding="utf-8")
     if dark:
-        text = text.replace("(prefers-color-scheme: dark)", "all")
+        text = re.sub(r"(screen and )?\(prefers-color-scheme: dark\)", "screen", text)
     check = f"""<style>.table {{ background: none !important; }}</style>
 <script>{axe}</script>
 <script>

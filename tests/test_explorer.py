@@ -48,7 +48,7 @@ def test_numbers_are_those_of_the_curves(found):
 
 def test_the_page_stands_alone(found):
     html = explorer_page(found[2], explorer_rows(found[2]))
-    assert not re.search(r"(src|href)=\"(https?:)?//", html) and html.count("</script>") == 2
+    assert not re.search(r"src=\"(https?:)?//|<link", html) and html.count("</script>") == 2
     embedded = re.search(r'id="data">(.*?)</script>', html, flags=re.DOTALL)[1]
     assert json.loads(embedded) == found[2]
     assert "<noscript>" in html and html.count("<tr>") == 1 + len(explorer_rows(found[2]))

@@ -91,7 +91,7 @@ def test_what_has_no_redundancy():
     [
         ({"values": [0.5, np.nan]}, "holds NaN"),
         ({"values": [0.5, 1.0], "sizes": [2, 1]}, "must ascend"),
-        ({"values": [0.5, 1.0], "sizes": [1, 3], "d": 2}, "at most"),
+        ({"values": [0.5, 1.0], "sizes": [1, 3], "d": 2}, "within 1 to d = 2"),
         ({"values": [0.5, 1.0], "seeds": [1, 2]}, r"values have shape \(1, 2\)"),
     ],
 )

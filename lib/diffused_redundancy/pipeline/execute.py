@@ -34,7 +34,6 @@ SMALLER = {
     "cifar": "miniature",
     "pocket": "miniature",
     "real": "miniature",
-    "real-augmented": "real",
     "text": "miniature",
     "miniature": "smoke",
 }
