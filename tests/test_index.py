@@ -45,6 +45,9 @@ def out(tmp_path, monkeypatch):
 
 def test_index(out):
     page = write_index(out).read_text()
+    assert "explorer.html" not in page
+    (next(out.glob("*/results")).parent / "explorer.html").write_text("")
+    assert '/explorer.html">Explore</a>' in write_index(out).read_text()
     assert page.index("Yes: 98%.") < page.index('class="pair"') < page.index('class="strip"')
     assert page.index('class="strip"') < page.index('class="cards"') < page.index("python 3.11")
     assert 'href="miniature/02_probes.html#verdict-3"' in page

@@ -47,6 +47,8 @@ class PresetReports:
         The PNG of the headline's figure in base64; empty without one.
     answer : str
         That of the headline.
+    explorer : bool
+        Whether there is a page to explore; see :meth:`.Session.explorer`.
     """
 
     name: str
@@ -56,6 +58,7 @@ class PresetReports:
     machine: str
     figure: str
     answer: str
+    explorer: bool
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -100,6 +103,7 @@ def _preset_reports(folder: Path) -> PresetReports:
         "; ".join(f"{name} {value}" for made in provenances[:1] for name, value in made.items()),
         _encoded(figure, 1000, 128) if figure else "",
         headline.get("answer", ""),
+        (folder / "explorer.html").is_file(),
     )
 
 
