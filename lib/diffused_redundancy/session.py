@@ -237,7 +237,7 @@ class Session:
         """
         doubt = self._doubt()
         if doubt and not text.startswith(UNANSWERED):
-            text = f"No answer yet. {doubt}. What there is says: {text}"
+            text = f"No answer yet. {doubt}. The numbers so far say: {text}"
         self._answer = self._worded(text.strip())
         self._show(f"**Answer.** {self._answer}", {MARK: {"role": "answer"}})
 
