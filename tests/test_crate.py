@@ -51,6 +51,7 @@ def crate(tmp_path) -> Path:
     write_json(folder / "results" / "01_cka.json", kept)
     (folder / "tables").mkdir()
     (folder / "tables" / "01_cka-a b.csv").write_text("k\n1\n")
+    (folder / "explorer.html").write_text("explorer")
     (tmp_path / "index.html").write_text("index")
     write_results(tmp_path)
     assert write_crate(tmp_path) == tmp_path / NAME

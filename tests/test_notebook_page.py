@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
@@ -85,6 +86,14 @@ def test_links_to_files():
         assert page.count(f'href="{path}"') == 1
     assert "cell 3" in page and 'href="02_x.ipynb"' in page
     assert "https://arxiv.org/abs/2306.00183" in page
+
+
+def test_every_figure_and_table_links_to_the_source_where_it_has_an_address():
+    address = 'https://github.com/a/b/blob/12ab/notebooks/02_x.py?a&"b'
+    page = notebook_page(new_notebook(cells=list(cells().values())), "02_x", source=address)
+    links = re.findall('href="([^"]*)">source</a>', page)
+    assert [html.unescape(link) for link in links] == [address] * 3  # two figures and a table
+    assert ">source</a>" not in page_of(cells())
 
 
 @pytest.mark.parametrize("missing", ["answer", "hero", "verdict", "values"])

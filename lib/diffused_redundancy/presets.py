@@ -18,7 +18,13 @@ ASSETS = "{assets}"
 WITH_AN_EXTRA = frozenset({"10_text"})
 """Notebooks that need the extra ``text``: presets run them only if they name them."""
 
-KEPT = {"miniature": "", "text": "", "real": "real"}
+KEPT = {
+    "miniature": "",
+    "text": "",
+    "real": "real",
+    "real-augmented": "real/augmented",
+    "wide": "wide",
+}
 """Folders of ``notebooks`` in which executed notebooks of a preset are kept, and read."""
 
 

@@ -28,6 +28,7 @@ from .nets.extraction import key_of
 from .nets.names import expanded, labels, titles
 from .nets.protocols import protocol
 from .report.display import MARK, display, markdown_table, png, rounded, with_palette
+from .report.panels import save_svg
 from .report.provenance import (
     describe_inputs,
     describe_machine,
@@ -161,7 +162,7 @@ class Session:
         with atomic_path(self._place("figures", f"{name}.png")) as temporary:
             temporary.write_bytes(drawn)
         with atomic_path(self._place("figures", f"{name}.svg")) as temporary:
-            figure.savefig(temporary, format="svg", metadata={"Date": None})
+            save_svg(figure, temporary)
         display(
             {"image/png": base64.b64encode(with_palette(drawn)).decode(), "text/plain": alt},
             {

@@ -54,6 +54,9 @@ def write_crate(out: Path) -> Path:
             )
             files |= made
             others |= software | inputs
+        explorer = out / preset["folder"] / "explorer.html"
+        if explorer.is_file():
+            files |= [_file(out, explorer, "Curves by network, task and number of neurons (page)")]
     path = out / NAME
     write_json(
         path,
@@ -170,11 +173,10 @@ def _software(provenance: dict[str, str]) -> Iterator[Entity]:
         return
     packages = [
         {
-            "@id": f"https://pypi.org/project/{name}/{quote(provenance[name])}/",
+            "@id": f"pkg:pypi/{name}@{quote(provenance[name])}",
             "@type": "SoftwareApplication",
             "name": name,
             "version": provenance[name],
-            "url": f"https://pypi.org/project/{name}/{quote(provenance[name])}/",
         }
         for name in PACKAGES
         if name in provenance

@@ -23,6 +23,7 @@ from ..report.html import rendered, title_of
 from ..report.notebook_page import notebook_page
 from ..report.vector import with_vectors
 from ..store import atomic_path, make_folder, sha256_of, write_json, write_text
+from ..store.provenance import source_address
 from .notebook_format import nbformat
 from .plan import Outcome
 
@@ -34,7 +35,9 @@ SMALLER = {
     "cifar": "miniature",
     "pocket": "miniature",
     "real": "miniature",
+    "real-augmented": "real",
     "text": "miniature",
+    "wide": "miniature",
     "miniature": "smoke",
 }
 """The next smaller preset, for the page of a failure."""
@@ -108,6 +111,7 @@ def execute(
         before=failure(done, outcome, error, preset) if error else "",
         footer=f"Preset {preset}; {seconds:.0f} s, peak memory {memory:.1f} GiB.",
         home="../index.html",
+        source=source_address(f"notebooks/{notebook}.py"),
         **neighbours(notebook, beside),
     )
     write_text(folder / f"{notebook}.html", with_vectors(text, folder / "figures"))

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 
 def notebook_page(
-    notebook: nbformat.NotebookNode, name: str, *, before: str = "", footer: str = "", **links: Any
+    notebook: nbformat.NotebookNode,
+    name: str,
+    *,
+    before: str = "",
+    footer: str = "",
+    source: str = "",
+    **links: Any,
 ) -> str:
     """The whole page of an executed notebook.
 
@@ -34,11 +40,12 @@ def notebook_page(
         Of its file, beside the page.
     before : str
         HTML that stands above everything: what failed.
-    footer : str
+    footer, source : str
+        What stands at the end, and the address of the notebook's source, if it has one.
     **links
         To other pages; see :func:`.html.page`.
     """
-    body = before + notebook_body(arranged(notebook))
+    body = before + notebook_body(arranged(notebook, source))
     title = title_of(notebook, name)
     return page(title, body, footer=footer, notebook=f"{name}.ipynb", **links)
 
@@ -69,8 +76,9 @@ def lead_first(answer: str) -> str:
     return f"**{first}.** {rest}" if stop else f"**{first}**"
 
 
-def arranged(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A notebook with its cells and outputs in the order of the page.
+def arranged(notebook: nbformat.NotebookNode, source: str = "") -> nbformat.NotebookNode:
+    """A notebook with its cells and outputs in the order of the page; ``source`` is the address of
+    its source.
 
     Without an answer, as where it failed, everything but the marked figure and the verdicts that
     there are stays in its place.
@@ -78,7 +86,7 @@ def arranged(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 
     notebook = copy.deepcopy(notebook)
-    _number(notebook)
+    _number(notebook, source)
     answers, heroes = _taken(notebook, "answer"), _taken(notebook, "hero")
     verdicts = [
         {**output.metadata[MARK]["verdict"], "href": f"#verdict-{place}"}
@@ -116,10 +124,12 @@ def _marked(notebook: nbformat.NotebookNode, role: str) -> list[Any]:
     return [one for _, one in _outputs(notebook) if one.metadata[MARK]["role"] == role]
 
 
-def _number(notebook: nbformat.NotebookNode) -> None:
-    """Let each marked output know the number of its cell, and each verdict its place."""
+def _number(notebook: nbformat.NotebookNode, source: str) -> None:
+    """Let each marked output know the number of its cell and the source, and each verdict its
+    place.
+    """
     for cell, output in _outputs(notebook):
-        output.metadata[MARK]["cell"] = cell.execution_count
+        output.metadata[MARK].update(cell=cell.execution_count, source=source)
     for place, output in enumerate(_marked(notebook, "verdict"), 1):
         output.metadata[MARK]["place"] = place
 

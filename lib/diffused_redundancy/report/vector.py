@@ -13,9 +13,11 @@ import html
 import re
 import xml.etree.ElementTree as ET
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from pathlib import Path
 
 from .display import smallest
+from .panels import View, views_in
 
 LARGEST = 150_000
 """Bytes of a drawing beyond which the PNG stays."""
@@ -24,6 +26,8 @@ LARGEST_PAGE = 980_000
 """Bytes of a page beyond which more PNGs stay: those whose drawings are larger by most."""
 
 _SVG, _LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
+
+_DESCRIPTION = "{http://purl.org/dc/elements/1.1/}description"
 
 _GREYS = {
     "#ffffff": "figure-paper",
@@ -90,12 +94,13 @@ def vector(svg: str, name: str, alt: str) -> str:
     """
     ET.register_namespace("", _SVG[1:-1])
     root = ET.fromstring(svg)
+    views = views_in("".join(part.text or "" for part in root.iter(_DESCRIPTION)))
     for part in [one for one in root if one.tag.endswith("metadata")]:
         root.remove(part)
     for parent in [*root.iter()]:
         for part in [one for one in parent if one.tag == f"{_SVG}style"]:
             parent.remove(part)
-    _rename(root, re.sub(r"[^\w-]+", "-", name))
+    _rename(root, _slug(name))
     for element in root.iter():
         _shorten(element)
     _unwrap(root)
@@ -110,7 +115,35 @@ def vector(svg: str, name: str, alt: str) -> str:
             "style": f"--width:{width:g}",
         }
     )
-    return ET.tostring(root, encoding="unicode").replace(' xmlns="http://www.w3.org/2000/svg"', "")
+    if views:
+        whole = ET.Element(f"{_SVG}g", {"id": f"{_slug(name)}-whole"})
+        whole[:], root[:] = root[:], [whole]
+    drawing = ET.tostring(root, encoding="unicode")
+    drawing = drawing.replace(' xmlns="http://www.w3.org/2000/svg"', "")
+    return drawing + _narrow(views, f"{_slug(name)}-whole") if views else drawing
+
+
+def _narrow(views: Sequence[View], drawn: str) -> str:
+    """Views of a drawing with an id, one below the other, for a narrow screen."""
+    made = ""
+    for view in views:
+        made += (
+            f'<svg class="{view.kind}" viewBox="0 0 {view.width:.0f} {view.height:.0f}" '
+            f'style="--width:{view.width:.0f}">'
+        )
+        for strip in view.strips:
+            left, top, width, height = (_short(number) for number in strip.box)
+            made += (
+                f'<svg x="{_short(strip.x)}" y="{_short(strip.y)}" width="{width}" '
+                f'height="{height}" viewBox="{left} {top} {width} {height}">'
+                f'<use href="#{drawn}"/></svg>'
+            )
+        made += "</svg>"
+    return f'<div class="views" aria-hidden="true">{made}</div>'
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w-]+", "-", name)
 
 
 def _rename(root: ET.Element, name: str) -> None:

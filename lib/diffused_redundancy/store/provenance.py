@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
@@ -23,23 +24,59 @@ PACKAGES = (
     "nbconvert",
 )
 
+FORGES = ("github.com", "gitlab.com")
+"""Where ``ADDRESS/blob/COMMIT/PATH`` shows a file."""
+
+
+def _git(*words: str) -> str:
+    """What git says of the checkout; empty where there is none, or no git."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(paths.repository()), *words],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return answer.stdout.strip()
+
 
 def commit() -> str:
     """The git commit, with ``+changes`` if files differ from it, or ``not a git checkout``."""
-    root = paths.repository()
-
-    def git(*words: str) -> str:
-        answer = subprocess.run(
-            ["git", "-C", str(root), *words], capture_output=True, text=True, check=True
-        )
-        return answer.stdout.strip()
-
-    try:
-        revision = git("rev-parse", "--short=12", "HEAD")
-        changed = git("status", "--porcelain", "--", "lib", "data", "notebooks/*.py")
-    except (OSError, subprocess.CalledProcessError):
+    revision = _git("rev-parse", "--short=12", "HEAD")
+    if not revision:
         return "not a git checkout"
+    changed = _git("status", "--porcelain", "--", "lib", "data", "notebooks/*.py")
     return revision + ("+changes" if changed else "")
+
+
+def source_address(path: str) -> str:
+    """The address of a file of the repository at this commit, where ``origin`` is a public forge;
+    else, and where files differ from the commit, empty.
+    """
+    revision = commit()
+    if not revision.isalnum():
+        return ""
+    address = forge_address(_git("remote", "get-url", "origin"))
+    return f"{address}/blob/{revision}/{path}" if address else ""
+
+
+def forge_address(remote: str) -> str:
+    """The page of a repository on a public forge, without what a remote says besides.
+
+    >>> forge_address("git@github.com:someone/redundancy.git")
+    'https://github.com/someone/redundancy'
+    >>> forge_address("https://name:token@gitlab.com/a/b/c")
+    'https://gitlab.com/a/b/c'
+    >>> forge_address("/home/me/redundancy")
+    ''
+    """
+    hosts = "|".join(re.escape(host) for host in FORGES)
+    found = re.fullmatch(
+        rf"(?:https://(?:[^@/]*@)?|ssh://git@|git@)({hosts})[:/]([\w./-]+?)(?:\.git)?/?", remote
+    )
+    return f"https://{found[1]}/{found[2]}" if found else ""
 
 
 def processor() -> str:
