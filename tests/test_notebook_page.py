@@ -89,7 +89,7 @@ def test_links_to_files():
 
 
 def test_every_figure_and_table_links_to_the_source_where_it_has_an_address():
-    address = 'https://github.com/a/b/blob/12ab/notebooks/02_x.py?a&"b'
+    address = "https://github.com/a/b/blob/12ab/notebooks/02_x.py?a&b"
     page = notebook_page(new_notebook(cells=list(cells().values())), "02_x", source=address)
     links = re.findall('href="([^"]*)">source</a>', page)
     assert [html.unescape(link) for link in links] == [address] * 3  # two figures and a table
