@@ -86,7 +86,7 @@ def test_text_on_a_phone_is_at_least_eleven_pixels():
 
 
 def test_an_entry_of_the_legend_each():
-    figure = drawn(grid(2))
+    figure = drawn(grid(2, ("random", "pca", "pca_least", "random_projection")))
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     entries = [view for view in views_of(figure) if view.kind == "entry"]
     assert len(entries) == len(labels) >= 4

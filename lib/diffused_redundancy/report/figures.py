@@ -19,6 +19,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from ..findings.figure_data import Band, Line, Panel, Point, Series, Trade
 from ..measures.selections import SELECTIONS
+from .line_labels import label_lines
 from .style import StyledFigure, style
 
 Look = tuple[int, Any, str]
@@ -281,7 +282,8 @@ def curves_figure(
             part.set_ylabel("")
     _share_y(axes, [(panel.axis, panel.limits) for panel in panels])
     _once_in_a_row(axes)
-    _legend(figure, axes)
+    if not label_lines(figure, axes):
+        _legend(figure, axes)
     return figure
 
 
