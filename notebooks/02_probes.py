@@ -146,11 +146,21 @@ session.say(probing.describe_convergence(logistic))
 
 # %%
 session.figure(
+    figures.kept_figure(
+        probing.kept_lines(logistic), "accuracy kept, of the whole layer's", probing.FIFTH
+    ),
+    "kept",
+    alt="Share of the whole layer's accuracy that logistic probes keep on random neurons, against "
+    "the share of the neurons kept, one line a task; a dotted line marks a fifth of the neurons.",
+    hero=True,
+)
+
+# %%
+session.figure(
     figures.curves_figure(tables.curve_panels(logistic, threshold=0.9)),
     "logistic",
     alt="Test accuracy of logistic probes at fractions of the layer, one plot per task, for "
     "each way of choosing neurons or directions, with the full layer's accuracy and 90% of it.",
-    hero=True,
 )
 session.say(probing.describe_probes(logistic))
 

@@ -129,3 +129,15 @@ def test_a_case_no_better_than_guessing_is_said_and_left_out_of_verdicts():
     assert list(probing.curves_by_net(both, cases)["m"]) == ["chance", "a"]
     assert "chance" not in verdicts.every_subset_keeps(tables.of_selection(both), 0.9).because
     assert verdicts.every_subset_keeps(tables.of_selection(case), 0.9).word == "undecided"
+
+
+def test_lines_of_what_is_kept_are_shares_named_with_a_fifths():
+    values = [[0.2, 0.4, 0.8], [0.4, 0.6, 0.8]]
+    curve = made_curve(values, sizes=[2, 4, 10], d=10, full=0.8)
+    none = made_curve(np.zeros((1, 10)), full=0.0)
+    lines = probing.kept_lines({"a case": {"random": curve}, "none": {"random": none}})
+    assert [line.name for line in lines] == ["a case: 37.5%"]  # of 0.25 and 0.5
+    assert lines[0].sizes.tolist() == [0.2, 0.4, 1.0]
+    assert np.allclose(lines[0].values, np.array(values) / 0.8)
+    (few,) = probing.kept_lines({"b": {"random": made_curve([[0.5]], sizes=[6], d=60, full=0.9)}})
+    assert few.name == "b"

@@ -35,11 +35,11 @@ def out(tmp_path, monkeypatch):
         outcome = {"notebook": name, "title": f"Is {name} so?", "ok": ok, "seconds": 1}
         outcome |= {"memory": 1, "error": "" if ok else "ValueError: <no>"}
         (folder / "results" / f"{name}.outcome.json").write_text(json.dumps(outcome))
-    result = {"notebook": "02_probes", "answer": "Yes: 98%.", "hero": "logistic"}
+    result = {"notebook": "02_probes", "answer": "Yes: 98%.", "hero": "kept"}
     result |= {"verdicts": [verdict(1), verdict(6, part="few"), verdict(6, "not", part="more")]}
     result |= {"provenance": {"python": "3.11"}}
     (folder / "results" / "02_probes.json").write_text(json.dumps(result))
-    Image.effect_noise((1200, 600), 50).save(folder / "figures" / "02_probes-logistic.png")
+    Image.effect_noise((1200, 600), 50).save(folder / "figures" / "02_probes-kept.png")
     return tmp_path
 
 
@@ -55,6 +55,16 @@ def test_index(out):
     assert page.count("data:image/png") == 2 and "few: holds; more: not" in page
     thumbnail = re.search(r'<li><img alt="" src="data:image/png;base64,([^"]+)"', page)
     assert thumbnail and len(thumbnail[1]) < 40_000
+
+
+def test_the_first_figure_is_a_drawing_where_there_is_one(out):
+    drawing = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><text>98% kept</text></svg>'
+    )
+    (out / "miniature" / "figures" / "02_probes-kept.svg").write_text(drawing)
+    page = write_index(out).read_text()
+    assert page.count("data:image/png") == 1 and "<text>98% kept</text>" in page
+    assert 'aria-label="Share of the whole layer&#39;s accuracy' in page.replace("'", "&#39;")
 
 
 def test_without_an_answer_or_any_report(out):

@@ -17,6 +17,7 @@ from ..nets.names import titles
 from ..nets.networks import Net
 from ..tasks import Task
 from ..uncertainty.interval import WithInterval
+from .figure_data import Line
 from .phrases import listed
 from .tables import Curves, RedundancyTable, mean_in_words, of_selection
 
@@ -41,6 +42,26 @@ def probe_curves(
         case: {name: layer.probe(probe, name, seeds_of[name], fractions) for name in selections}
         for case, layer in layers.items()
     }
+
+
+FIFTH = 0.2
+"""The share of the layer that claim 1 is about."""
+
+
+def kept_lines(logistic: Curves) -> list[Line]:
+    """What random neurons keep of the full layer's accuracy, by case, named with what a fifth
+    keeps.
+    """
+    lines = []
+    for place, (case, kinds) in enumerate(logistic.items()):
+        curve = kinds["random"]
+        if not curve.full:  # there is nothing to keep
+            continue
+        share, fifth = curve.values / curve.full, curve.column(size_of(FIFTH, curve.d))
+        name = case if fifth is None else f"{case}: {share[:, fifth].mean():.1%}"
+        line = Line("random", curve.sizes / curve.d, share, marked=True, name=name, look=place)
+        lines.append(line)
+    return lines
 
 
 def describe_convergence(logistic: Curves) -> str:

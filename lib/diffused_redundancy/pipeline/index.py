@@ -17,6 +17,7 @@ from .. import presets
 from ..report.display import MARK
 from ..report.html import markdown, page, rendered
 from ..report.notebook_page import lead_first
+from ..report.vector import with_vectors
 from ..report.verdict_strip import verdict_strip
 from ..store import paths, write_text
 
@@ -43,8 +44,8 @@ class PresetReports:
         Those on the paper's claims, as HTML.
     machine : str
         What made them.
-    figure : str
-        The PNG of the headline's figure in base64; empty without one.
+    figure, figure_name : str
+        The PNG of the headline's figure in base64, empty without one, and the figure's name.
     answer : str
         That of the headline.
     explorer : bool
@@ -57,6 +58,7 @@ class PresetReports:
     verdicts: str
     machine: str
     figure: str
+    figure_name: str
     answer: str
     explorer: bool
 
@@ -102,6 +104,7 @@ def _preset_reports(folder: Path) -> PresetReports:
         verdict_strip(verdicts),
         "; ".join(f"{name} {value}" for made in provenances[:1] for name, value in made.items()),
         _encoded(figure, 1000, 128) if figure else "",
+        figure.stem if figure else "",
         headline.get("answer", ""),
         (folder / "explorer.html").is_file(),
     )
@@ -129,8 +132,8 @@ def _encoded(path: Path, width: int, colours: int) -> str:
 
 @dataclass(frozen=True)
 class KeptReal:
-    """What is kept executed of real networks: the PNG of the figure of logistic probes in base64,
-    what it shows, the sentence below it, the answer, and values beside the paper's.
+    """What is kept executed of real networks: the PNG of the hero figure in base64, what it shows,
+    the sentence on logistic probes, the answer, and values beside the paper's.
     """
 
     png: str
@@ -154,9 +157,10 @@ def kept_real() -> KeptReal | None:
         text = "".join(output.get("data", {}).get("text/markdown", ""))
         if role == "answer":
             answer = text.removeprefix("**Answer.** ")
-        elif shown.startswith("Test accuracy of logistic probes"):
+        elif role == "hero":
             png = "".join(output["data"]["image/png"]).replace("\n", "")
             alt = shown
+        elif shown.startswith("Test accuracy of logistic probes"):
             following = outputs[place + 1]["data"] if place + 1 < len(outputs) else {}
             said = "".join(following.get("text/markdown", "")).removeprefix("**What to see:** ")
         elif text.startswith("| value | paper |"):
@@ -199,6 +203,8 @@ def write_index(out: Path) -> Path:
         real=real,
         beside=beside + (real.beside if real else []),
     )
+    if headline:
+        body = with_vectors(body, out / headline.name / "figures")
     path = out / "index.html"
     write_text(
         path,

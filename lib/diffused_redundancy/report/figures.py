@@ -287,6 +287,28 @@ def curves_figure(
     return figure
 
 
+@style()
+def kept_figure(lines: Sequence[Line], ylabel: str, mark: float) -> Figure:
+    """What parts of a layer keep of the whole, as shares, against their share of the layer: one
+    line a case, of which ``sizes`` are shares. ``mark`` is a share of the layer to point out.
+    """
+    figure, (axes,) = _multiples(1, height=3.6)
+    axes.axhline(1, color="0.35", lw=1)
+    axes.axvline(mark, color="0.35", lw=1, ls=(0, (1, 3)))
+    for line in lines:
+        _draw(axes, line)
+    axes.set_xlim(0, 1.01)
+    axes.set_ylim(0, 1.04)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(np.linspace(0, 1, 6))
+        _in_percent(axis)
+    axes.set_xlabel("random neurons kept, as a share of the layer")
+    _ylabel(axes, ylabel)
+    if lines:
+        axes.legend(loc="lower right", title=f"with {mark:.0%} of the neurons", alignment="left")
+    return figure
+
+
 def _draw(part: Axes, line: Line) -> None:
     """A line's mean, and its band from least to largest."""
     _, dashes, marker = look = look_of(line)
