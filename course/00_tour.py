@@ -23,7 +23,7 @@
 # guess first; that is the whole point of them.
 
 # %% [markdown] audience="instructor"
-# **For the instructor.** Ten minutes to read and run, fifteen with the *predict* questions. No cell
+# Ten minutes to read and run, fifteen with the *predict* questions. No cell
 # takes longer than a few seconds. Collect guesses for "how many of 512 are enough?" on the board
 # before anybody runs part 5. Two things are often asked: *Are the neurons chosen by what they do?*
 # No, and the same random ones serve all classes. *Is the network trained again?* No, only the
@@ -196,6 +196,7 @@ if len(wrong):
 # %% slide="fragment"
 GUESS = 256  # change me: your number
 ORDERS = 3  # change me: how many random orders, up to 20
+SCALE = "linear"  # change me: "log" shows the left part better
 
 sizes = np.array([1, 2, 5, 10, 15, 25, 51, 102, 205, 307, 410, 512])
 orders = lab.orders(ORDERS)
@@ -211,7 +212,7 @@ ax.axhline(chance, color=tour.GREY, linestyle=":")
 ax.text(512, chance + 0.02, "chance", ha="right", color="#555555")
 ax.axvline(GUESS, color=tour.ORANGE)
 ax.text(GUESS + 5, 0.4, "your guess", color=tour.ORANGE)
-ax.set(xlabel="neurons kept", ylabel="accuracy on test images", ylim=(0, 1.02))
+ax.set(xlabel="neurons kept", ylabel="accuracy on test images", ylim=(0, 1.02), xscale=SCALE)
 figure.tight_layout()
 tour.show(
     figure,
