@@ -20,6 +20,7 @@ from .source import LEVELS, Source, read_sources
 from .student import write_student
 
 PACKAGE = "redundancy_lab"
+PARTS = ("student", "solutions", "instructor", "slides", "nbgrader", "otter", "index.html")
 TITLE = "The course: diffused redundancy in pre-trained layers"
 
 
@@ -50,15 +51,17 @@ def build(folder: Path, course: Path | None = None) -> list[Source]:
     if not (package / "__init__.py").is_file():
         raise InputError(f"{package} is missing: students' notebooks import it")
     reveal()
-    if folder.exists() and not (folder / "index.html").is_file() and any(folder.iterdir()):
-        raise InputError(f"{folder} holds other things: give a new folder")
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in PARTS and not path.name.startswith("."):
+            raise InputError(f"{folder} holds {path.name}, no part of a course: give a new folder")
     make_folder(folder)
+    runs = executed(sources, package)
 
     write_student(sources, folder / "student", package, repository())
     write_nbgrader(sources, folder / "nbgrader", package)
     write_otter(sources, folder / "otter", package)
     slides = []
-    for source, done in zip(sources, executed(sources, package), strict=True):
+    for source, done in zip(sources, runs, strict=True):
         for reader, place in (("solution", "solutions"), ("instructor", "instructor")):
             notebook = finished(edition(source, reader, done))
             write_notebook(notebook, folder / place / f"{source.name}.ipynb")
@@ -86,6 +89,7 @@ def _index(sources: list[Source], slides: list[str]) -> str:
         title=TITLE,
         sources=sources,
         graded=graded(sources),
+        example=(graded(sources) or sources)[0].name,
         slides=slides,
         levels=LEVELS,
         package=PACKAGE,
