@@ -1,0 +1,1 @@
+"""The course: what students and lecturers get, built from the sources in ``course/``."""
