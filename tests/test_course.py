@@ -57,10 +57,10 @@ def text_of(path):
 def test_students_get_blanks_that_say_what_to_write(built):
     text = text_of(built / "student" / "01_tiny.ipynb")
     assert text.count("raise NotImplementedError") == 2
-    written = (
+    asked = 'raise NotImplementedError("Write centred here.")'
         '    """X with columns of mean 0."""\n    raise NotImplementedError("Write centred here.")'
     )
-    assert written in text
+    assert f'    """X with columns of mean 0."""\n    {asked}' in text
     assert "*Level 1 of 3 (first steps), about 5 minutes, 2 points.*\n\n*Goal:*" in text
     assert "The mean over `axis=0`." in text
     for hidden in ("column_means", "Many subtract", "after the solution", "Ask who", "SOLUTION"):
