@@ -109,5 +109,7 @@ def explained(caught, place, code):
         return f"Line {caught.lineno}: {(caught.text or '').strip()}\n{type(caught).__name__}: {caught.msg}"
     lines = code.splitlines()
     steps = [step for step in traceback.extract_tb(caught.__traceback__) if step.filename == place]
-    told = [f"Line {step.lineno}: {lines[step.lineno - 1].strip()}" for step in steps if step.lineno]
+    told = [
+        f"Line {step.lineno}: {lines[step.lineno - 1].strip()}" for step in steps if step.lineno
+    ]
     return "\n".join([*told, kind])
