@@ -45,8 +45,8 @@ def _cka(answer, layer):
         raise Wrong("You add up entries of G. The norms add up their squares.")
     if isclose(given([[1.0, 1.0], [1.0, 1.0]], [0]), 0.5):
         raise Wrong(
-            "Above the line, rows are the kept neurons, but columns are all neurons; yours are only "
-            "the kept ones."
+            "Above the line, rows are the kept neurons, but columns are all neurons; yours are the "
+            "kept ones only."
         )
     G = _made_gram(8, seed=1)
     whole = given(G, list(range(8)))
