@@ -25,7 +25,10 @@ def _made_gram(d, seed):
     mix = [[draw.gauss(0, 1) for _ in range(d)] for _ in range(3)]
     return gram_matrix(
         [
-            [sum(h * m[j] for h, m in zip(row, mix, strict=True)) + draw.gauss(0, 1) for j in range(d)]
+            [
+                sum(h * m[j] for h, m in zip(row, mix, strict=True)) + draw.gauss(0, 1)
+                for j in range(d)
+            ]
             for row in hidden
         ]
     )
@@ -42,8 +45,8 @@ def _cka(answer, layer):
         raise Wrong("You add up entries of G. The norms add up their squares.")
     if isclose(given([[1.0, 1.0], [1.0, 1.0]], [0]), 0.5):
         raise Wrong(
-            "Above the line, rows are the kept neurons, but columns are all neurons; yours are only "
-            "the kept ones."
+            "Above the line, rows are the kept neurons, but columns are all neurons; yours are the "
+            "kept ones only."
         )
     G = _made_gram(8, seed=1)
     whole = given(G, list(range(8)))
@@ -74,7 +77,9 @@ def _k_star(answer, layer):
     if found == 2:
         raise Wrong("Entry 0 of the curve belongs to one neuron: your answer is one too few.")
     if found == 5:
-        raise Wrong("The bar is a share of the last value, 0.5 times 0.8, and not the share itself.")
+        raise Wrong(
+            "The bar is a share of the last value, 0.5 times 0.8, and not the share itself."
+        )
     if found == 4:
         raise Wrong("A value that is exactly at the bar reaches it.")
     if found != 3:

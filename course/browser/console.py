@@ -104,10 +104,12 @@ def summary(cka, accuracy):
 
 def explained(caught, place, code):
     """An error with the lines of the cell that led to it, and none of the page's own."""
-    kind = f"{type(caught).__name__}: {caught}"
+    kind = type(caught).__name__
     if isinstance(caught, SyntaxError):
-        return f"Line {caught.lineno}: {(caught.text or '').strip()}\n{type(caught).__name__}: {caught.msg}"
+        return f"Line {caught.lineno}: {(caught.text or '').strip()}\n{kind}: {caught.msg}"
     lines = code.splitlines()
     steps = [step for step in traceback.extract_tb(caught.__traceback__) if step.filename == place]
-    told = [f"Line {step.lineno}: {lines[step.lineno - 1].strip()}" for step in steps if step.lineno]
-    return "\n".join([*told, kind])
+    told = [
+        f"Line {step.lineno}: {lines[step.lineno - 1].strip()}" for step in steps if step.lineno
+    ]
+    return "\n".join([*told, f"{kind}: {caught}"])

@@ -8,9 +8,15 @@
   const percent = (value) => (100 * value).toFixed(1) + "%";
   let worker = null, waiting = new Map(), blobs = null;
 
-  // Python's files, unpacked once; null where they are not beside the page.
+  // Python's files, read and unpacked when they are first wanted.
   async function unpacked() {
-    const found = {};
+    const script = document.createElement("script"), found = {};
+    script.src = "pyodide-files.js";
+    await new Promise((resolve, reject) => {
+      script.onload = resolve;
+      script.onerror = () => reject(new Error("the file pyodide-files.js is missing beside this page"));
+      document.head.append(script);
+    });
     for (const [name, text] of Object.entries(self.pyodideFiles)) {
       const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
       const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -21,7 +27,7 @@
   }
 
   function cannot() {
-    if (!self.pyodideFiles) return "Python is not here: the file pyodide-files.js is missing beside this page.";
+    if (!document.querySelector("[data-python]")) return "This page was made without Python, so that its cells do not run.";
     if (!self.WebAssembly || !self.DecompressionStream || !self.Worker) {
       return "This browser is too old to run Python: it takes one of 2023 or later.";
     }

@@ -74,6 +74,7 @@ show(layer, cka_curves, accuracy_curves)
 # <details><summary>Hint</summary>Three sums of squares of entries of G: rows in kept with all
 # columns, rows in kept with columns in kept, all with all. The first is not under a root.</details>
 
+
 # %% exercise="cka" part="write"
 def cka(G, kept):
     """CKA of the neurons in ``kept`` with the whole layer, a number from 0 to 1."""
@@ -87,6 +88,7 @@ def cka(G, kept):
     return squares(kept, everyone) / scale**0.5
     ### END SOLUTION
 
+
 # %% exercise="cka" part="check"
 check("cka", cka)
 
@@ -99,6 +101,7 @@ check("cka", cka)
 # <details><summary>Hint</summary>Go through the curve from its beginning and stop at the first value
 # that is at least share times the last one. Places count from 0, neurons from 1.</details>
 
+
 # %% exercise="k_star" part="write"
 def least_neurons(curve, share):
     """The least k at which ``curve`` reaches ``share`` of its last value."""
@@ -107,6 +110,7 @@ def least_neurons(curve, share):
         if value >= share * curve[-1]:
             return place + 1
     ### END SOLUTION
+
 
 # %% exercise="k_star" part="check"
 check("k_star", least_neurons)
@@ -121,12 +125,14 @@ check("k_star", least_neurons)
 # <details><summary>Hint</summary>CKA counts neurons by their squared activations, so those that vary
 # most weigh most. Which entries of G say how much a neuron varies?</details>
 
+
 # %% exercise="choose" part="write"
 def choose(G):
     """An order of all neurons, the ones to be kept first, as a list of places."""
     ### BEGIN SOLUTION
     return sorted(range(len(G)), key=lambda i: -G[i][i])
     ### END SOLUTION
+
 
 # %% exercise="choose" part="check"
 check("choose", choose)

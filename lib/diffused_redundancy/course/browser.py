@@ -160,7 +160,7 @@ def shipped_layer(net: str, task: str) -> dict[str, Any]:
     return {
         "d": found.X_train.shape[1],
         "penalty": RidgeProbe(found).penalty,
-        "orders": [[int(one) for one in ordering.order] for ordering in orders],
+        "orders": [ordering.order.tolist() for ordering in orders if ordering.order is not None],
         "y_train": found.y_train.tolist(),
         "y_test": found.y_test.tolist(),
         **{
@@ -262,10 +262,10 @@ def lab_cells(text: str) -> Sequence[dict[str, Any]]:
 
 def blank(code: str) -> str:
     """A cell as a student gets it: without the solution, if it has one."""
-    name = re.search(r"^def (\w+)", code, flags=re.MULTILINE)
+    name = "".join(re.findall(r"^def (\w+)", code, flags=re.MULTILINE)[:1])
     return re.sub(
         r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$",
-        lambda match: f'{match[1]}raise NotImplementedError("Write {name and name[1]} here.")',
+        rf'\1raise NotImplementedError("Write {name} here.")',
         code,
         flags=re.DOTALL | re.MULTILINE,
     )
