@@ -19,6 +19,7 @@ from .errors import InputError
 COMMANDS = {
     "run": "run notebooks and write their reports",
     "measure": "measure the redundancy of your own embeddings",
+    "course": "build notebooks, solutions, slides and graded assignments for teaching",
     "pretrain": "pre-train networks of the miniature zoo",
     "assets": "weights and data sets of others: list, fetch, verify, import",
     "execute": "",

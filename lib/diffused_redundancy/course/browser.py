@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from markupsafe import Markup
 from ..errors import InputError
 from ..report.html import markdown, page
 from ..store import make_folder, paths, write_text
+from .editions import blank
 
 if TYPE_CHECKING:
     from ..measures.curves import Curve
@@ -258,14 +258,3 @@ def lab_cells(text: str) -> Sequence[dict[str, Any]]:
                 }
             )
     return cells
-
-
-def blank(code: str) -> str:
-    """A cell as a student gets it: without the solution, if it has one."""
-    name = "".join(re.findall(r"^def (\w+)", code, flags=re.MULTILINE)[:1])
-    return re.sub(
-        r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$",
-        rf'\1raise NotImplementedError("Write {name} here.")',
-        code,
-        flags=re.DOTALL | re.MULTILINE,
-    )

@@ -1,0 +1,87 @@
+"""Slides: the marked cells of an executed source as one page with reveal.js inside."""
+
+from __future__ import annotations
+
+import copy
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from markupsafe import Markup
+from traitlets.config import Config
+
+from ..errors import InputError
+from ..pipeline.notebook_format import nbformat
+from ..report.html import TEMPLATES, markdown, rendered, with_focus
+from .editions import blank
+from .source import Source
+
+
+@cache
+def reveal() -> dict[str, Markup]:
+    """The style and scripts of reveal.js, from the package that carries it."""
+    found = find_spec("sphinx_revealjs")
+    if found is None or not found.submodule_search_locations:
+        raise InputError("slides need reveal.js: pip install sphinx-revealjs (the extra 'course')")
+    folder = Path(found.submodule_search_locations[0]) / "_static" / "revealjs"
+    files = {
+        "style": ("dist/reveal.css",),
+        "script": ("dist/reveal.js",),
+        "notes": ("plugin/notes/notes.js",),
+    }
+    return {
+        name: Markup(
+            # "</script" within a script would end it
+            "\n".join((folder / part).read_text("utf-8") for part in parts).replace(
+                "</script", "<\\/script"
+            )
+        )
+        for name, parts in files.items()
+    }
+
+
+def on_slides(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The cells that are marked for slides, as nbconvert marks them.
+
+    Regions are blanks, as students see slides before they have written anything. Code
+    that only shows something is folded.
+    """
+    made = copy.deepcopy(notebook)
+    made.cells = [cell for cell in made.cells if "slide" in cell.metadata]
+    for cell in made.cells:
+        if cell.metadata.get("part") == "write":
+            cell.source = blank(cell.source)
+        defines = any(line.startswith(("def ", "class ")) for line in cell.source.splitlines())
+        cell.metadata = nbformat.from_dict(
+            {
+                "slideshow": {"slide_type": cell.metadata["slide"]},
+                "folded": bool(cell.get("outputs")) and not defines,
+            }
+        )
+    return made
+
+
+def slides_page(source: Source, notebook: nbformat.NotebookNode) -> str | None:
+    """The slides of an executed source; None if no cell is marked for them."""
+    from nbconvert import SlidesExporter
+
+    shown = on_slides(notebook)
+    if not shown.cells:
+        return None
+    config = Config()
+    config.SlidesExporter.template_name = "slides"
+    config.SlidesExporter.extra_template_basedirs = [str(TEMPLATES)]
+    config.SlidesExporter.extra_template_paths = [str(TEMPLATES)]  # it extends another there
+    config.SlidesExporter.exclude_input_prompt = True
+    config.SlidesExporter.exclude_output_prompt = True
+    exporter = SlidesExporter(config=config)
+    exporter.register_filter("markdown2html", markdown)
+    body, _ = exporter.from_notebook_node(shown)
+    return rendered(
+        "slides.html.j2",
+        title=source.title,
+        body=Markup(with_focus(body)),
+        reveal=reveal(),
+        style=Markup((TEMPLATES / "slides.css").read_text(encoding="utf-8")),
+        script=Markup((TEMPLATES / "slides.js").read_text(encoding="utf-8")),
+    )
