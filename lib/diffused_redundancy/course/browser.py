@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from markupsafe import Markup
 from ..errors import InputError
 from ..report.html import markdown, page
 from ..store import make_folder, paths, write_text
+from .editions import blank
 
 if TYPE_CHECKING:
     from ..measures.curves import Curve
@@ -160,7 +160,7 @@ def shipped_layer(net: str, task: str) -> dict[str, Any]:
     return {
         "d": found.X_train.shape[1],
         "penalty": RidgeProbe(found).penalty,
-        "orders": [[int(one) for one in ordering.order] for ordering in orders],
+        "orders": [ordering.order.tolist() for ordering in orders if ordering.order is not None],
         "y_train": found.y_train.tolist(),
         "y_test": found.y_test.tolist(),
         **{
@@ -258,14 +258,3 @@ def lab_cells(text: str) -> Sequence[dict[str, Any]]:
                 }
             )
     return cells
-
-
-def blank(code: str) -> str:
-    """A cell as a student gets it: without the solution, if it has one."""
-    name = re.search(r"^def (\w+)", code, flags=re.MULTILINE)
-    return re.sub(
-        r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$",
-        lambda match: f'{match[1]}raise NotImplementedError("Write {name and name[1]} here.")',
-        code,
-        flags=re.DOTALL | re.MULTILINE,
-    )
