@@ -28,7 +28,9 @@ def answer(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
         with np.errstate(all="ignore"):
             returned = function(*copies, **named)
     except NotImplementedError:
-        raise Blank("still blank. Replace its line `raise NotImplementedError(...)` by your own.") from None
+        raise Blank(
+            "still blank. Replace its line `raise NotImplementedError(...)` by your own."
+        ) from None
     except Wrong:
         raise
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 FILE = Path(__file__).with_name("features.npz")
+NETWORKS = Path(__file__).with_name("networks.json")
 
 
 @dataclass(frozen=True)
@@ -107,3 +109,29 @@ def orders(count: int = 5) -> np.ndarray:
     if not 1 <= count <= len(drawn):
         raise ValueError(f"{count} orders: there are 1 to {len(drawn)}")
     return _fixed(drawn[:count], np.int64)
+
+
+def networks(loss: str, measure: str = "cka", task: str = "digits") -> np.ndarray:
+    """DR(0.9), diffused redundancy, of five networks that differ in their pre-training seed.
+
+    Parameters
+    ----------
+    loss : str
+        ``standard``, ``mrl``, ``dropout``, ``decov`` or ``adversarial``; ``tenth`` and ``extended``
+        have the standard loss and other training images (a tenth of them; more kinds of letters).
+    measure : str
+        ``cka``, ``standardised cka`` or ``accuracy`` (of ridge probes).
+    task : str
+        ``digits`` or ``armenian``.
+
+    Returns
+    -------
+    ndarray (5,)
+        The share of the neurons that can be dropped, of seeds 1 to 5.
+    """
+    found = json.loads(NETWORKS.read_text(encoding="utf-8"))
+    for name, kind in ((task, "task"), (measure, "measure"), (loss, "loss")):
+        if name not in found:
+            raise ValueError(f"there is no {kind} {name!r}: choose one of {', '.join(found)}")
+        found = found[name]
+    return np.array(found)

@@ -41,16 +41,23 @@ def reveal() -> dict[str, Markup]:
 
 
 def on_slides(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The cells that are marked for slides, as nbconvert marks them; regions are blanks, as
-    students see slides before they have written anything.
+    """The cells that are marked for slides, as nbconvert marks them.
+
+    Regions are blanks, as students see slides before they have written anything. Code
+    that only shows something is folded.
     """
     made = copy.deepcopy(notebook)
     made.cells = [cell for cell in made.cells if "slide" in cell.metadata]
     for cell in made.cells:
         if cell.metadata.get("part") == "write":
             cell.source = blank(cell.source)
-        kind = {"slide_type": cell.metadata["slide"]}
-        cell.metadata = nbformat.from_dict({"slideshow": kind})
+        defines = any(line.startswith(("def ", "class ")) for line in cell.source.splitlines())
+        cell.metadata = nbformat.from_dict(
+            {
+                "slideshow": {"slide_type": cell.metadata["slide"]},
+                "folded": bool(cell.get("outputs")) and not defines,
+            }
+        )
     return made
 
 
