@@ -58,8 +58,6 @@ def test_students_get_blanks_that_say_what_to_write(built):
     text = text_of(built / "student" / "01_tiny.ipynb")
     assert text.count("raise NotImplementedError") == 2
     asked = 'raise NotImplementedError("Write centred here.")'
-        '    """X with columns of mean 0."""\n    raise NotImplementedError("Write centred here.")'
-    )
     assert f'    """X with columns of mean 0."""\n    {asked}' in text
     assert "*Level 1 of 3 (first steps), about 5 minutes, 2 points.*\n\n*Goal:*" in text
     assert "The mean over `axis=0`." in text

@@ -137,7 +137,7 @@ def ready(function):
 
 SOLUTIONS = {
     "centred": "def centred(X):\n    return X - X.mean(0)",
-    "unit-norm": "def unit_norm(X):\n    return X / np.linalg.norm(X)",
+    "unit_norm": "def unit_norm(X):\n    return X / np.linalg.norm(X)",
 }
 
 WRONG = {

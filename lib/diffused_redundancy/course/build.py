@@ -12,6 +12,7 @@ from ..report.html import markdown, page, rendered
 from ..report.notebook_page import notebook_body
 from ..store import make_folder, write_text
 from ..store.paths import repository
+from .browser import write_lab
 from .editions import edition, finished, write_notebook
 from .execution import executed
 from .graders import graded, write_nbgrader, write_otter
@@ -20,11 +21,14 @@ from .source import LEVELS, Source, read_sources
 from .student import write_student
 
 PACKAGE = "redundancy_lab"
-PARTS = ("student", "solutions", "instructor", "slides", "nbgrader", "otter", "index.html")
+PARTS = (
+    *("student", "solutions", "instructor", "slides", "nbgrader", "otter", "browser"),
+    "index.html",
+)
 TITLE = "The course: diffused redundancy in pre-trained layers"
 
 
-def build(folder: Path, course: Path | None = None) -> list[Source]:
+def build(folder: Path, course: Path | None = None, *, pyodide: Path | None = None) -> list[Source]:
     """Write all that lecturers and students get.
 
     Parameters
@@ -34,6 +38,8 @@ def build(folder: Path, course: Path | None = None) -> list[Source]:
         added stays.
     course : path, optional
         The folder of the sources; the checkout's by default.
+    pyodide : path, optional
+        Pyodide's files, for the browser lab.
 
     Returns
     -------
@@ -70,6 +76,7 @@ def build(folder: Path, course: Path | None = None) -> list[Source]:
         if deck is not None:
             write_text(folder / "slides" / f"{source.name}.html", deck)
             slides.append(source.name)
+    write_lab(folder / "browser", pyodide=pyodide)
     write_text(folder / "index.html", _index(sources, slides))
     return sources
 
