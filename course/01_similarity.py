@@ -133,7 +133,8 @@ lab.check("random_part", random_part)
 #
 # With both layers centred, $G = X^\top X$ is the *Gram matrix* of the neurons ($d$ by $d$), and
 #
-# $$\mathrm{CKA}(X, Y) = \frac{\lVert Y^\top X \rVert_F^2}{\lVert X^\top X \rVert_F \; \lVert Y^\top Y \rVert_F}$$
+# $$\mathrm{CKA}(X, Y) =
+# \frac{\lVert Y^\top X \rVert_F^2}{\lVert X^\top X \rVert_F \; \lVert Y^\top Y \rVert_F}$$
 #
 # where $\lVert A \rVert_F^2$ is the sum of all squared entries. It is 1 if both layers find images
 # alike in the same way, and near 0 if they have nothing in common.
@@ -200,7 +201,8 @@ if lab.ready(cka, random_part):
 # Let $S$ hold the first $k$ neurons of an order. Both norms are sums of entries of one matrix, $G$
 # squared entry by entry:
 #
-# $$\mathrm{CKA}(S) = \frac{\lVert G_{S,:} \rVert_F^2}{\lVert G_{S,S} \rVert_F \; \lVert G \rVert_F}$$
+# $$\mathrm{CKA}(S) =
+# \frac{\lVert G_{S,:} \rVert_F^2}{\lVert G_{S,S} \rVert_F \; \lVert G \rVert_F}$$
 #
 # When $k$ grows by one, a few entries are added to each sum. Nothing is computed twice.
 
@@ -439,8 +441,8 @@ def spectrum(X):
     Returns
     -------
     (float, float, float)
-        r; the participation ratio PR; and CV^2, the squared coefficient of variation of the neurons'
-        variances (over all d, divided by d).
+        r; the participation ratio PR; and CV^2, the squared coefficient of variation of the
+        neurons' variances (over all d, divided by d).
     """
     ### BEGIN SOLUTION
     centred = X - X.mean(axis=0)

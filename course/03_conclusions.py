@@ -383,8 +383,8 @@ def read_verdict(one, other, margin):
     Returns
     -------
     (str, int)
-        A word, "no power", "alike", "higher", "lower" or "undecided"; and the networks needed in each
-        group, 4 at least.
+        A word, "no power", "alike", "higher", "lower" or "undecided"; and the networks needed in
+        each group, 4 at least.
     """
     ### BEGIN SOLUTION
     low, high = lab.welch(one, other)
@@ -409,7 +409,7 @@ lab.check("read_verdict", read_verdict)
 # %% slide="slide"
 MARGIN = 0.01  # differences of DR up to it do not matter
 
-COMPARISONS = {  # what is compared with the standard loss, by what, on which task, with how many seeds
+COMPARISONS = {  # with the standard loss: what, by what, on which task, with how many seeds
     "MRL, CKA, digits": ("mrl", "cka", "digits", 5),
     "MRL, CKA, digits, three seeds": ("mrl", "cka", "digits", 3),
     "MRL, standardised CKA, digits": ("mrl", "standardised cka", "digits", 5),
@@ -571,8 +571,8 @@ if lab.ready(plan):
         seeds = plan(effect, sd, len(losses))
         total = seeds * len(groups)
         print(
-            f"To find a difference of {effect:.2f} for {len(losses)} losses: {seeds} networks each, "
-            f"{total} in all, {total * 4 / 60:.0f} hours at 4 minutes a network"
+            f"To find a difference of {effect:.2f} for {len(losses)} losses: {seeds} networks "
+            f"each, {total} in all, {total * 4 / 60:.0f} hours at 4 minutes a network"
         )
 
 # %% [markdown] audience="instructor"
