@@ -59,7 +59,7 @@ def centred(X):
 lab.check("centred", centred)
 
 # %% [markdown] audience="instructor"
-# Many subtract the mean of all numbers, 3.5 here.
+# **For the instructor.** Many subtract the mean of all numbers, 3.5 here.
 
 # %% audience="solution"
 print("after the solution:", centred(np.arange(6.0).reshape(3, 2)))
@@ -105,6 +105,8 @@ LAB = '''"""What students import."""
 
 import numpy as np
 
+RIGHT = []
+
 
 class Wrong(AssertionError):
     """What is wrong with an answer."""
@@ -116,17 +118,26 @@ def check(name, function, *, hidden=False):
     try:
         given = np.asarray(function(X))
     except NotImplementedError:
-        raise Wrong(f"{name} is not written yet.") from None
+        if hidden:
+            raise Wrong(f"{name} is not written yet.") from None
+        print(f"{name}: still blank.")
+        return
     if name == "centred" and not np.allclose(given.sum(0), 0, atol=1e-9 if hidden else 5):
         raise Wrong("some columns have another mean than 0: did you average over axis 0?")
     if name == "unit-norm" and not np.isclose(np.linalg.norm(given), 1):
         raise Wrong("the norm is not 1: did you take the root?")
+    RIGHT.append(function)
     print(f"{name}: right.")
+
+
+def ready(function):
+    """Whether a function was right."""
+    return function in RIGHT
 '''
 
 SOLUTIONS = {
     "centred": "def centred(X):\n    return X - X.mean(0)",
-    "unit-norm": "def unit_norm(X):\n    return X / np.linalg.norm(X)",
+    "unit_norm": "def unit_norm(X):\n    return X / np.linalg.norm(X)",
 }
 
 WRONG = {

@@ -12,6 +12,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder of all that is built"
     )
+    parser.add_argument(
+        "--pyodide",
+        type=Path,
+        metavar="DIR",
+        help="Pyodide's files, for the browser lab; without them its page shows stored numbers",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -19,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     from ..course.build import build
 
     started = time.perf_counter()
-    sources = build(options.out)
+    sources = build(options.out, pyodide=options.pyodide)
     exercises = sum(len(source.exercises) for source in sources)
     seconds = time.perf_counter() - started
     print(f"{len(sources)} notebooks with {exercises} exercises, built in {seconds:.0f} s")

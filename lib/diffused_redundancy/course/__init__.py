@@ -1,5 +1,5 @@
-"""The course: notebooks of exercises, their solutions, slides and graded assignments, all built from
-the percent scripts in ``course/``.
+"""The course: notebooks of exercises, their solutions, slides and graded assignments, all built
+from the percent scripts in ``course/``.
 
 Metadata of a cell say what it is for::
 

@@ -12,6 +12,7 @@ from ..report.html import markdown, page, rendered
 from ..report.notebook_page import notebook_body
 from ..store import make_folder, write_text
 from ..store.paths import repository
+from .browser import write_lab
 from .editions import edition, finished, write_notebook
 from .execution import executed
 from .graders import graded, write_nbgrader, write_otter
@@ -20,10 +21,14 @@ from .source import LEVELS, Source, read_sources
 from .student import write_student
 
 PACKAGE = "redundancy_lab"
+PARTS = (
+    *("student", "solutions", "instructor", "slides", "nbgrader", "otter", "browser"),
+    "index.html",
+)
 TITLE = "The course: diffused redundancy in pre-trained layers"
 
 
-def build(folder: Path, course: Path | None = None) -> list[Source]:
+def build(folder: Path, course: Path | None = None, *, pyodide: Path | None = None) -> list[Source]:
     """Write all that lecturers and students get.
 
     Parameters
@@ -33,6 +38,8 @@ def build(folder: Path, course: Path | None = None) -> list[Source]:
         added stays.
     course : path, optional
         The folder of the sources; the checkout's by default.
+    pyodide : path, optional
+        Pyodide's files, for the browser lab.
 
     Returns
     -------
@@ -50,15 +57,17 @@ def build(folder: Path, course: Path | None = None) -> list[Source]:
     if not (package / "__init__.py").is_file():
         raise InputError(f"{package} is missing: students' notebooks import it")
     reveal()
-    if folder.exists() and not (folder / "index.html").is_file() and any(folder.iterdir()):
-        raise InputError(f"{folder} holds other things: give a new folder")
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in PARTS and not path.name.startswith("."):
+            raise InputError(f"{folder} holds {path.name}, no part of a course: give a new folder")
     make_folder(folder)
+    runs = executed(sources, package)
 
     write_student(sources, folder / "student", package, repository())
     write_nbgrader(sources, folder / "nbgrader", package)
     write_otter(sources, folder / "otter", package)
     slides = []
-    for source, done in zip(sources, executed(sources, package), strict=True):
+    for source, done in zip(sources, runs, strict=True):
         for reader, place in (("solution", "solutions"), ("instructor", "instructor")):
             notebook = finished(edition(source, reader, done))
             write_notebook(notebook, folder / place / f"{source.name}.ipynb")
@@ -67,6 +76,7 @@ def build(folder: Path, course: Path | None = None) -> list[Source]:
         if deck is not None:
             write_text(folder / "slides" / f"{source.name}.html", deck)
             slides.append(source.name)
+    write_lab(folder / "browser", pyodide=pyodide)
     write_text(folder / "index.html", _index(sources, slides))
     return sources
 
@@ -86,6 +96,7 @@ def _index(sources: list[Source], slides: list[str]) -> str:
         title=TITLE,
         sources=sources,
         graded=graded(sources),
+        example=(graded(sources) or sources)[0].name,
         slides=slides,
         levels=LEVELS,
         package=PACKAGE,

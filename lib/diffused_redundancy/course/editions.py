@@ -42,11 +42,11 @@ def edition(
     made = copy.deepcopy(source.notebook if notebook is None else notebook)
     made.cells = [cell for cell in made.cells if _is_for(cell, reader)]
     for cell in made.cells:
-        if "level" in cell.metadata and notebook is None:
+        if "level" in cell.metadata:
             cell.source = _with_facts(cell.source, cell.metadata)
         if cell.metadata.get("part") == "write" and reader == "student":
             cell.source = blank(cell.source)
-        if cell.cell_type == "markdown" and _audience(cell) == "instructor" and notebook is None:
+        if cell.cell_type == "markdown" and _audience(cell) == "instructor":
             cell.source = _set_apart(cell.source, spoken="slide" in cell.metadata)
     made.metadata = nbformat.from_dict(
         {"kernelspec": dict(KERNEL), "language_info": {"name": "python"}, "title": source.title}
@@ -67,9 +67,9 @@ def _audience(cell: nbformat.NotebookNode) -> str | None:
 
 
 def _set_apart(text: str, *, spoken: bool) -> str:
-    """An instructor's text as a quotation that says so."""
-    head = "**To say**" if spoken else "**For the instructor**"
-    return "\n".join(f"> {line}".rstrip() for line in [head, "", *text.splitlines()])
+    """An instructor's text as a quotation; a speaker's says that it is to be said."""
+    lines = [*(["**To say**", ""] if spoken else []), *text.splitlines()]
+    return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
 def _with_facts(text: str, about: dict[str, int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import tempfile
 from collections.abc import Sequence
@@ -12,7 +13,6 @@ from ..errors import InputError
 from ..pipeline.execute import one_line
 from ..pipeline.kernel import isolated_kernel
 from ..pipeline.notebook_format import nbformat
-from .editions import edition
 from .source import Source
 
 AT_ONCE = 2
@@ -22,7 +22,7 @@ SECONDS = 120
 
 
 def executed(sources: Sequence[Source], package: Path) -> list[nbformat.NotebookNode]:
-    """The instructor's edition of each source, with outputs; cells keep the builder's metadata.
+    """All cells of each source, with outputs and the builder's metadata.
 
     Raises
     ------
@@ -37,9 +37,9 @@ def _run(source: Source, package: Path) -> nbformat.NotebookNode:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    notebook = edition(source, "instructor")
+    notebook = copy.deepcopy(source.notebook)
     path = os.pathsep.join(
-        part for part in (str(package.parent), os.environ.get("PYTHONPATH")) if part
+        part for part in (str(package.parent.resolve()), os.environ.get("PYTHONPATH")) if part
     )
     with tempfile.TemporaryDirectory(prefix="course-") as scratch:
         client = NotebookClient(
@@ -53,19 +53,19 @@ def _run(source: Source, package: Path) -> nbformat.NotebookNode:
         try:
             client.execute()
         except CellExecutionError as error:
-            raise InputError(f"{_where(source, notebook)}: {one_line(error.ename, error.evalue)}")
+            raise _fault(source, notebook, error.ename, error.evalue) from error
         except (CellTimeoutError, DeadKernelError) as error:
-            raise InputError(f"{_where(source, notebook)}: {one_line(type(error).__name__, str(error))}")
+            raise _fault(source, notebook, type(error).__name__, str(error)) from error
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 alt = cell.metadata.get("alt", "What the code above draws.")
-                output.metadata["image/png"] = {"alt": alt}
+                output.metadata.setdefault("image/png", {}).setdefault("alt", alt)
     return notebook
 
 
-def _where(source: Source, notebook: nbformat.NotebookNode) -> str:
-    """The source and the cell that was run last."""
+def _fault(source: Source, notebook: nbformat.NotebookNode, kind: str, message: str) -> InputError:
+    """What stopped a source, and in which of its cells."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source]
     failed = next(
         (cell for cell in code if any(one.output_type == "error" for one in cell.outputs)),
@@ -73,4 +73,4 @@ def _where(source: Source, notebook: nbformat.NotebookNode) -> str:
     )
     name = failed.metadata.get("exercise")
     place = f"exercise {name!r}" if name else f"the cell {failed.source.splitlines()[0]!r}"
-    return f"{source.name}.py, {place} does not run"
+    return InputError(f"{source.name}.py, {place} does not run: {one_line(kind, message)}")

@@ -104,9 +104,14 @@ def for_otter(source: Source, package: str) -> nbformat.NotebookNode:
             exercise = source.exercises[name]
             function = exercise.function
             cells.append(_raw("# BEGIN TESTS", f"{cell['id']}-begin"))
-            for place, head in enumerate(("", "# HIDDEN\n")):
-                call = _hidden(exercise) if head else f'lab.check("{name}", {function})'
-                test = f"{head}def test_{place}(lab, {function}):\n    {call}"
+            seen = (
+                f'lab.check("{name}", {function})\n'
+                # a blank is only told by the check; a test has to fail
+                f'    assert lab.ready({function}), "{function} is not right yet."'
+            )
+            for place, lines in enumerate((seen, _hidden(exercise))):
+                head = f"def test_{place}(lab, {function}):\n    "
+                test = ("# HIDDEN\n" if place else "") + head + lines
                 cells.append(nbformat.v4.new_code_cell(test, id=f"{cell['id']}-{place}"))
             cells.append(_raw("# END TESTS\n", f"{cell['id']}-end"))
             cells.append(_raw("# END QUESTION", f"{cell['id']}-question"))

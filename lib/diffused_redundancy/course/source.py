@@ -181,7 +181,7 @@ def _exercise(name: str, cells: list[nbformat.NotebookNode], where: str) -> Exer
     text, about = texts[0].source, texts[0].metadata
     function = _checked(checks[0].source, name)
     if function is None:
-        raise InputError(f'{where}: its check does not call lab.check("{name}", FUNCTION)')
+        raise InputError(f'{where}: its check cell must be lab.check("{name}", FUNCTION) alone')
     if function not in {made for cell in writes for made in _functions(cell.source)}:
         raise InputError(f"{where}: its check is of {function}, which it does not write")
     heading = re.search(r"^#+ (?:Exercise [\w.]+: )?(.+)$", text, flags=re.MULTILINE)
@@ -215,14 +215,20 @@ def _functions(text: str) -> list[str]:
 
 
 def _checked(text: str, name: str) -> str | None:
-    """The function that ``lab.check(name, FUNCTION)`` of a cell is about."""
-    for node in ast.walk(ast.parse(text)):
-        match node:
-            case ast.Call(
-                func=ast.Attribute(value=ast.Name("lab"), attr="check"),
-                args=[ast.Constant(value), ast.Name(function), *_],
-            ) if value == name:
-                return function
+    """The function of a cell that is ``lab.check(name, FUNCTION)`` and nothing else: graders put
+    their own tests in its place.
+    """
+    match ast.parse(text).body:
+        case [
+            ast.Expr(
+                ast.Call(
+                    func=ast.Attribute(value=ast.Name("lab"), attr="check"),
+                    args=[ast.Constant(value), ast.Name(function)],
+                    keywords=[],
+                )
+            )
+        ] if value == name:
+            return function
     return None
 
 
