@@ -15,20 +15,21 @@
 # # How similar is a part of a layer to the whole?
 #
 # A network turns an image into 512 numbers, one per neuron of its last layer but one. Keep some of
-# the neurons, chosen at random, and drop the rest. How *similar* is what remains to the whole layer?
+# the neurons, chosen at random, and drop the rest. How *similar* is what remains to the whole
+# layer?
 #
 # You will write the measure that the paper uses (CKA), first for one part, then for parts of every
 # size at once. Then you will find out which single number of a layer decides the answer.
 
 # %% [markdown]
 # **How it works.** Write the function of an exercise in the place of `raise NotImplementedError`,
-# run its cell, then run the check below it. A check says what is wrong, not how to write it. You can
-# check as often as you like. Figures are drawn from *your* functions, once they are right.
+# run its cell, then run the check below it. A check says what is wrong, not how to write it. You
+# can check as often as you like. Figures are drawn from *your* functions, once they are right.
 
 # %% [markdown] audience="instructor"
-# **For the instructor.** Exercises 1 to 3 are first steps, 4 to 9 are done alone, 10 is open. In a lab
-# of 90 minutes, give `cka`, `cka_curve`, `redundancy` and `standardise`, and show the rest. Each
-# exercise can be done without the ones before it; only figures need several.
+# **For the instructor.** Exercises 1 to 3 are first steps, 4 to 9 are done alone, 10 is open. In a
+# lab of 90 minutes, give `cka`, `cka_curve`, `redundancy` and `standardise`, and show the rest.
+# Each exercise can be done without the ones before it; only figures need several.
 
 # %%
 import matplotlib.pyplot as plt
@@ -43,9 +44,9 @@ print(f"{digits.title}, seen by {digits.network}: features of shape {digits.X_tr
 # ## 1. From features to one number
 #
 # The features of $n$ images are a matrix $X$ with $n$ rows and $d$ columns. Row $i$ is image $i$,
-# column $j$ is neuron $j$. Two layers are alike if they find the *same images* alike. So it must not
-# matter in what order neurons stand, what is added to a neuron for all images, or in what unit the
-# layer is measured.
+# column $j$ is neuron $j$. Two layers are alike if they find the *same images* alike. So it must
+# not matter in what order neurons stand, what is added to a neuron for all images, or in what unit
+# the layer is measured.
 
 # %% [markdown] exercise="centre" level=1 minutes=3 points=1
 # ### Exercise 1: Centre the neurons
@@ -60,6 +61,7 @@ print(f"{digits.title}, seen by {digits.network}: features of shape {digits.X_tr
 # `X.mean(axis=0)` has one number per column. NumPy subtracts it from every row by itself.
 #
 # </details>
+
 
 # %% exercise="centre" part="write"
 def centre(X):
@@ -88,8 +90,9 @@ lab.check("centre", centre)
 #
 # *Goal:* draw parts that are nested, and that can be drawn again.
 #
-# Draw one random order of all $d$ neurons from the seed. A part of $k$ neurons is its *first* $k$. So
-# the part of 10 neurons lies within the part of 11: this is what makes whole curves cheap later.
+# Draw one random order of all $d$ neurons from the seed. A part of $k$ neurons is its *first* $k$.
+# So the part of 10 neurons lies within the part of 11: this is what makes whole curves cheap
+# later.
 #
 # <details><summary>Hint</summary>
 #
@@ -97,6 +100,7 @@ lab.check("centre", centre)
 # `permutation`.
 #
 # </details>
+
 
 # %% exercise="random_part" part="write"
 def random_part(d, k, seed):
@@ -129,7 +133,8 @@ lab.check("random_part", random_part)
 #
 # With both layers centred, $G = X^\top X$ is the *Gram matrix* of the neurons ($d$ by $d$), and
 #
-# $$\mathrm{CKA}(X, Y) = \frac{\lVert Y^\top X \rVert_F^2}{\lVert X^\top X \rVert_F \; \lVert Y^\top Y \rVert_F}$$
+# $$\mathrm{CKA}(X, Y) =
+# \frac{\lVert Y^\top X \rVert_F^2}{\lVert X^\top X \rVert_F \; \lVert Y^\top Y \rVert_F}$$
 #
 # where $\lVert A \rVert_F^2$ is the sum of all squared entries. It is 1 if both layers find images
 # alike in the same way, and near 0 if they have nothing in common.
@@ -147,6 +152,7 @@ lab.check("random_part", random_part)
 # Centre both layers first. `np.linalg.norm(A)` of a matrix is its Frobenius norm, not squared.
 #
 # </details>
+
 
 # %% exercise="cka" part="write"
 def cka(X, Y):
@@ -189,13 +195,14 @@ if lab.ready(cka, random_part):
 # %% [markdown] slide="slide"
 # ## 2. Every size at once
 #
-# A curve over all $k$ from 1 to 512, drawn for 20 random orders, asks for 10,240 values of CKA. One by
-# one that takes long. It need not.
+# A curve over all $k$ from 1 to 512, drawn for 20 random orders, asks for 10,240 values of CKA.
+# One by one that takes long. It need not.
 #
 # Let $S$ hold the first $k$ neurons of an order. Both norms are sums of entries of one matrix, $G$
 # squared entry by entry:
 #
-# $$\mathrm{CKA}(S) = \frac{\lVert G_{S,:} \rVert_F^2}{\lVert G_{S,S} \rVert_F \; \lVert G \rVert_F}$$
+# $$\mathrm{CKA}(S) =
+# \frac{\lVert G_{S,:} \rVert_F^2}{\lVert G_{S,S} \rVert_F \; \lVert G \rVert_F}$$
 #
 # When $k$ grows by one, a few entries are added to each sum. Nothing is computed twice.
 
@@ -210,11 +217,12 @@ if lab.ready(cka, random_part):
 #
 # <details><summary>Hint</summary>
 #
-# Let `P` be the ordered matrix, squared entry by entry. From $k-1$ to $k$ the leading square grows by
-# one row, one column and the corner where they meet. `np.tril(P, -1)` keeps what is below the
+# Let `P` be the ordered matrix, squared entry by entry. From $k-1$ to $k$ the leading square grows
+# by one row, one column and the corner where they meet. `np.tril(P, -1)` keeps what is below the
 # diagonal; `np.cumsum` does the rest.
 #
 # </details>
+
 
 # %% exercise="cka_curve" part="write"
 def cka_curve(X, order):
@@ -268,9 +276,9 @@ if lab.ready(cka_curve):
     )
 
 # %% [markdown] audience="solution"
-# **To discuss.** Single orders differ most where few neurons are kept. Why does no curve start near
-# 0? Because one neuron is a layer, too, and it was not drawn from noise: on these images all neurons
-# react to much the same things.
+# **To discuss.** Single orders differ most where few neurons are kept. Why does no curve start
+# near 0? Because one neuron is a layer, too, and it was not drawn from noise: on these images all
+# neurons react to much the same things.
 
 # %% [markdown] slide="slide"
 # ## 3. One number for a curve: diffused redundancy
@@ -289,10 +297,12 @@ if lab.ready(cka_curve):
 #
 # <details><summary>Hint</summary>
 #
-# `np.argmax` of an array of true and false is the place of the first true. Which $k$ stands at place
-# 0? Compare with `>=`, and let the bar be lower by `1e-12`: a mean may miss it by rounding alone.
+# `np.argmax` of an array of true and false is the place of the first true. Which $k$ stands at
+# place 0? Compare with `>=`, and let the bar be lower by `1e-12`: a mean may miss it by rounding
+# alone.
 #
 # </details>
+
 
 # %% exercise="redundancy" part="write"
 def redundancy(curves, full, delta=0.9):
@@ -327,9 +337,9 @@ lab.check("redundancy", redundancy)
 #
 # *Goal:* give a number that rests on random subsets its interval.
 #
-# Other random orders would have given another DR. The *bootstrap* asks how much another: draw as many
-# rows of `curves` as there are, *with* replacement, compute DR of their mean, and repeat. The middle
-# 95% of these values is the interval.
+# Other random orders would have given another DR. The *bootstrap* asks how much another: draw as
+# many rows of `curves` as there are, *with* replacement, compute DR of their mean, and repeat. The
+# middle 95% of these values is the interval.
 #
 # <details><summary>Hint</summary>
 #
@@ -337,6 +347,7 @@ lab.check("redundancy", redundancy)
 # both ends. Write DR out again here, or call your `redundancy`.
 #
 # </details>
+
 
 # %% exercise="redundancy_interval" part="write"
 def redundancy_interval(curves, full, delta=0.9, resamples=1000, seed=0):
@@ -389,16 +400,16 @@ if lab.ready(cka_curve, redundancy, redundancy_interval):
 # %% [markdown] slide="slide"
 # ## 4. What decides it?
 #
-# Two things, as it turns out: how many *dimensions* the layer fills, and how much its neurons differ
-# in *scale*. With $G$ the Gram matrix of the centred neurons,
+# Two things, as it turns out: how many *dimensions* the layer fills, and how much its neurons
+# differ in *scale*. With $G$ the Gram matrix of the centred neurons,
 #
 # $$r = \frac{\sum_i G_{ii}^2}{\lVert G \rVert_F^2} \qquad
 # \mathrm{PR} = \frac{(\operatorname{tr} G)^2}{\lVert G \rVert_F^2}$$
 #
 # $r$ is the share of the squared entries that stands on the diagonal. $\mathrm{PR}$, the
 # *participation ratio*, counts dimensions: 1 if all neurons are copies of one, $d$ if they are
-# uncorrelated and alike in variance. With $\mathrm{CV}$ the coefficient of variation of the neurons'
-# variances (their standard deviation over their mean), exactly:
+# uncorrelated and alike in variance. With $\mathrm{CV}$ the coefficient of variation of the
+# neurons' variances (their standard deviation over their mean), exactly:
 #
 # $$r = \frac{\mathrm{PR}}{d} \, (1 + \mathrm{CV}^2)$$
 
@@ -417,6 +428,7 @@ if lab.ready(cka_curve, redundancy, redundancy_interval):
 #
 # </details>
 
+
 # %% exercise="spectrum" part="write"
 def spectrum(X):
     """What CKA of random parts depends on.
@@ -429,8 +441,8 @@ def spectrum(X):
     Returns
     -------
     (float, float, float)
-        r; the participation ratio PR; and CV^2, the squared coefficient of variation of the neurons'
-        variances (over all d, divided by d).
+        r; the participation ratio PR; and CV^2, the squared coefficient of variation of the
+        neurons' variances (over all d, divided by d).
     """
     ### BEGIN SOLUTION
     centred = X - X.mean(axis=0)
@@ -451,8 +463,8 @@ lab.check("spectrum", spectrum)
 #
 # *Goal:* predict a whole curve, and see where the prediction fails.
 #
-# Of two neurons of a random part, both are drawn with probability $k(k-1) / (d(d-1))$. Put the *means*
-# of both squared norms in the place of the norms, and
+# Of two neurons of a random part, both are drawn with probability $k(k-1) / (d(d-1))$. Put the
+# *means* of both squared norms in the place of the norms, and
 #
 # $$\mathrm{CKA}(k) \approx \frac{\sqrt{k/d}}{\sqrt{r + (1 - r)\,\dfrac{k-1}{d-1}}}$$
 #
@@ -461,6 +473,7 @@ lab.check("spectrum", spectrum)
 # `k = np.arange(1, d + 1)`, and the rest is the formula.
 #
 # </details>
+
 
 # %% exercise="closed_form" part="write"
 def closed_form(r, d):
@@ -517,9 +530,9 @@ if lab.ready(cka_curve, spectrum, closed_form):
 # %% [markdown] slide="slide"
 # ## 5. Matryoshka layers: a difference explained
 #
-# MRL (*Matryoshka representation learning*) trains the *first* 8, 16, 32, ... neurons to be enough by
-# themselves. The paper finds such a layer much less redundant at random. Is it, or does it only look
-# so?
+# MRL (*Matryoshka representation learning*) trains the *first* 8, 16, 32, ... neurons to be enough
+# by themselves. The paper finds such a layer much less redundant at random. Is it, or does it only
+# look so?
 
 # %% [markdown] exercise="standardise" level=2 minutes=8 points=2
 # ### Exercise 9: Put all neurons on one scale
@@ -531,6 +544,7 @@ if lab.ready(cka_curve, spectrum, closed_form):
 # A neuron that never changes has a standard deviation of 0. Divide it by 1 instead (`np.where`).
 #
 # </details>
+
 
 # %% exercise="standardise" part="write"
 def standardise(X):
@@ -587,10 +601,11 @@ if lab.ready(cka_curve, redundancy, standardise):
 #
 # <details><summary>Hint</summary>
 #
-# Divide $\mathrm{PR}/d$ of one layer by that of the other, and $1 + \mathrm{CV}^2$ likewise. The layers
-# may differ in width.
+# Divide $\mathrm{PR}/d$ of one layer by that of the other, and $1 + \mathrm{CV}^2$ likewise. The
+# layers may differ in width.
 #
 # </details>
+
 
 # %% exercise="explain" part="write"
 def explain(X, Y):
@@ -637,10 +652,10 @@ if lab.ready(explain):
     print(f"  standardised:        {np.round(scaled, 3)}")
 
 # %% [markdown] audience="solution"
-# **To discuss.** The MRL layer has somewhat fewer dimensions, which by itself would make its random
-# parts *more* similar. But its neurons differ much in scale: variance falls along them. CKA weighs neurons by their variance, so a random part that misses
-# the few large ones is not similar. Once all neurons have one scale, there is no such gap, in any of
-# the five pairs of networks.
+# **To discuss.** The MRL layer has somewhat fewer dimensions, which by itself would make its
+# random parts *more* similar. But its neurons differ much in scale: variance falls along them. CKA
+# weighs neurons by their variance, so a random part that misses the few large ones is not similar.
+# Once all neurons have one scale, there is no such gap, in any of the five pairs of networks.
 #
 # *Does that make the paper's finding wrong?* No: it is a finding about CKA of neurons as they are,
 # and it stands. What changes is its explanation. And accuracy of a probe sees little of it.
@@ -653,9 +668,10 @@ if lab.ready(explain):
 # %% [markdown] slide="slide"
 # ## What you have seen
 #
-# - CKA compares what two layers find alike. It can be had at every $k$ for the price of one matrix.
-# - DR is one number from a curve, and it needs an interval. That interval is over random subsets, not
-#   over networks.
+# - CKA compares what two layers find alike. It can be had at every $k$ for the price of one
+#   matrix.
+# - DR is one number from a curve, and it needs an interval. That interval is over random subsets,
+#   not over networks.
 # - One number, $r = (\mathrm{PR}/d)(1 + \mathrm{CV}^2)$, nearly predicts the curve.
 # - The Matryoshka layer looks less redundant because its neurons differ in scale.
 #

@@ -17,13 +17,13 @@
 # A part may be similar to the whole and yet miss what a task needs. So train a *probe*, a linear
 # classifier, on the neurons that are kept, and look at its accuracy on test images.
 #
-# You will write a probe, then get all 512 nested probes from one factorisation. Then it is your turn:
-# choose neurons better than at random, and see whether your choice helps on another task.
+# You will write a probe, then get all 512 nested probes from one factorisation. Then it is your
+# turn: choose neurons better than at random, and see whether your choice helps on another task.
 
 # %% [markdown] audience="instructor"
-# **For the instructor.** Exercises 11 and 12 are first steps, 13 is the core, 14 and 15 are open and
-# make a good small contest: whose ten neurons are best? Each exercise can be done without the ones
-# before it; only figures need several.
+# **For the instructor.** Exercises 11 and 12 are first steps, 13 is the core, 14 and 15 are open
+# and make a good small contest: whose ten neurons are best? Each exercise can be done without the
+# ones before it; only figures need several.
 
 # %%
 import matplotlib.pyplot as plt
@@ -57,6 +57,7 @@ print(f"{digits.title}: {len(digits.X_train)} train and {len(digits.X_test)} tes
 # subtracted from the test images?
 #
 # </details>
+
 
 # %% exercise="ridge" part="write"
 def ridge(X_train, y_train, X_test, strength):
@@ -99,22 +100,25 @@ if lab.ready(ridge):
     for k in (5, 51, 102, 512):
         kept = lab.orders()[0][:k]
         guesses = ridge(digits.X_train[:, kept], digits.y_train, digits.X_test[:, kept], added)
-        print(f"{k:4d} neurons: {np.mean(guesses == digits.y_test):.1%} of the test images are right")
+        print(
+            f"{k:4d} neurons: {np.mean(guesses == digits.y_test):.1%} of the test images are right"
+        )
 
 # %% [markdown] exercise="share_kept" level=1 minutes=5 points=1
 # ### Exercise 12: What a fifth keeps
 #
 # *Goal:* read the paper's first claim as a number.
 #
-# "20% of the neurons, chosen at random, are within 5% of the full layer's accuracy." Given a curve of
-# accuracies for $k = 1, \dots, d$: what share of the last value is kept by a fraction of the neurons?
-# The authors round down, to one neuron at least.
+# "20% of the neurons, chosen at random, are within 5% of the full layer's accuracy." Given a curve
+# of accuracies for $k = 1, \dots, d$: what share of the last value is kept by a fraction of the
+# neurons? The authors round down, to one neuron at least.
 #
 # <details><summary>Hint</summary>
 #
 # `int(2.7)` is 2. At which place does $k$ stand?
 #
 # </details>
+
 
 # %% exercise="share_kept" part="write"
 def share_kept(curve, fraction):
@@ -143,13 +147,14 @@ lab.check("share_kept", share_kept)
 # %% [markdown] slide="slide"
 # ## 2. All 512 probes from one factorisation
 #
-# Put neurons into their order, and let $H = L L^\top$ be the Cholesky factorisation of
-# $H = X^\top X + \lambda I$. Its leading $k \times k$ block factorises the problem of the *first* $k$
-# neurons, because $L$ is lower triangular. Solve two systems once,
+# Put neurons into their order, and let $H = L L^\top$ be the Cholesky factorisation of $H = X^\top
+# X + \lambda I$. Its leading $k \times k$ block factorises the problem of the *first* $k$ neurons,
+# because $L$ is lower triangular. Solve two systems once,
 #
 # $$L Z = X^\top Y \qquad L V = X_\text{test}^\top,$$
 #
-# and row $i$ of both depends on the first $i$ neurons only. So the scores with $k$ neurons are a sum
+# and row $i$ of both depends on the first $i$ neurons only. So the scores with $k$ neurons are a
+# sum
 #
 # $$\text{scores}_k = \bar y + \sum_{i \le k} V_i^\top Z_i,$$
 #
@@ -166,6 +171,7 @@ lab.check("share_kept", share_kept)
 # $k$: add `np.outer(V[i], Z[i])` to the scores, and count the right guesses.
 #
 # </details>
+
 
 # %% exercise="ridge_curve" part="write"
 def ridge_curve(X_train, y_train, X_test, y_test, order, strength):
@@ -193,7 +199,7 @@ def ridge_curve(X_train, y_train, X_test, y_test, order, strength):
     V = np.linalg.solve(L, X_test.T)
     scores = np.tile(Y.mean(axis=0), (len(X_test), 1))
     accuracy = np.empty(len(order))
-    for k, (v, z) in enumerate(zip(V, Z)):
+    for k, (v, z) in enumerate(zip(V, Z, strict=True)):
         scores += np.outer(v, z)
         accuracy[k] = np.mean(scores.argmax(axis=1) == y_test)
     return accuracy
@@ -260,6 +266,7 @@ if lab.ready(ridge_curve, share_kept):
 #
 # </details>
 
+
 # %% exercise="selection" part="write"
 def selection(X_train, y_train):
     """An order of the neurons, the most useful first.
@@ -315,9 +322,10 @@ if lab.ready(ridge_curve, selection):
     print(f"Your selection less random orders: {told}.")
 
 # %% [markdown] audience="solution"
-# **To discuss.** The solution is *pivoted QR*: each time the neuron that those before explain least.
-# It does not look at labels. Sorting by variance is one line, and gains much of the same. In all of
-# them the gain shrinks as more neurons are kept: a large random part has a bit of everything already.
+# **To discuss.** The solution is *pivoted QR*: each time the neuron that those before explain
+# least. It does not look at labels. Sorting by variance is one line, and gains much of the same.
+# In all of them the gain shrinks as more neurons are kept: a large random part has a bit of
+# everything already.
 
 # %% [markdown] exercise="gain_kept" level=3 minutes=12 points=2
 # ### Exercise 15: Does it transfer?
@@ -333,6 +341,7 @@ if lab.ready(ridge_curve, selection):
 # divide.
 #
 # </details>
+
 
 # %% exercise="gain_kept" part="write"
 def gain_kept(own, other, random):
@@ -387,10 +396,10 @@ if lab.ready(ridge_curve, selection, gain_kept):
 # %% [markdown] audience="instructor"
 # **Expected.** The cell above prints it for pivoted QR. One share may be above 100%: then neurons
 # chosen elsewhere did better by chance, or because pivoted QR never looks at the labels. Students
-# should not state a general share. Over five networks and more tasks the library finds that choices made on
-# another task keep 51% (35 to 65%) of the gain with 10% of the neurons (docs/findings.md). A good
-# follow-up: an interval for the share. What should be resampled? (Random orders, test images;
-# best of all, networks and tasks.)
+# should not state a general share. Over five networks and more tasks the library finds that
+# choices made on another task keep 51% (35 to 65%) of the gain with 10% of the neurons
+# (docs/findings.md). A good follow-up: an interval for the share. What should be resampled?
+# (Random orders, test images; best of all, networks and tasks.)
 
 # %% [markdown] slide="slide"
 # ## What you have seen

@@ -17,13 +17,13 @@
 # You have curves, and numbers made from them. Do classes suffer unequally when neurons are dropped?
 # Does one loss make layers more redundant than another? How many networks does it take to know?
 #
-# Here you write the tools that keep a conclusion no stronger than its data: a *null*, what chance and
-# arithmetic alone would give; an interval; and the *power* of a comparison.
+# Here you write the tools that keep a conclusion no stronger than its data: a *null*, what chance
+# and arithmetic alone would give; an interval; and the *power* of a comparison.
 
 # %% [markdown] audience="instructor"
 # **For the instructor.** Two parts, which can be given alone: fairness (exercises 16 to 19) and
-# comparisons of networks (20 to 23). In the second, let students commit to a verdict on each line of
-# the table *before* they write the function.
+# comparisons of networks (20 to 23). In the second, let students commit to a verdict on each line
+# of the table *before* they write the function.
 
 # %%
 import math
@@ -54,6 +54,7 @@ print(f"{georgian.title}: {len(georgian.classes)} classes, {len(georgian.y_test)
 # counts images of each class.
 #
 # </details>
+
 
 # %% exercise="accuracy_by_class" part="write"
 def accuracy_by_class(guesses, y, classes):
@@ -95,6 +96,7 @@ lab.check("accuracy_by_class", accuracy_by_class)
 #
 # </details>
 
+
 # %% exercise="gini" part="write"
 def gini(values):
     """The Gini index of accuracy over classes.
@@ -123,8 +125,8 @@ lab.check("gini", gini)
 # The index rises as neurons go. That proves nothing yet, for two reasons.
 #
 # - **Chance.** With few images per class, classes differ even if they are equally hard.
-# - **Ceilings.** If *every* class is made harder by the same amount, those near 100% lose little and
-#   those in the middle lose much. That is arithmetic, and unfair to nobody.
+# - **Ceilings.** If *every* class is made harder by the same amount, those near 100% lose little
+#   and those in the middle lose much. That is arithmetic, and unfair to nobody.
 #
 # A fair null has both in it.
 
@@ -133,8 +135,8 @@ lab.check("gini", gini)
 #
 # *Goal:* know what an index of nothing looks like.
 #
-# Simulate: each image of class $c$ is right with probability `rates[c]`. Compute accuracy by class and
-# its Gini index, many times.
+# Simulate: each image of class $c$ is right with probability `rates[c]`. Compute accuracy by class
+# and its Gini index, many times.
 #
 # <details><summary>Hint</summary>
 #
@@ -142,6 +144,7 @@ lab.check("gini", gini)
 # indices is not the index of the means. Write the Gini index out again here, or call your `gini`.
 #
 # </details>
+
 
 # %% exercise="expected_gini" part="write"
 def expected_gini(rates, counts, draws=200, seed=0):
@@ -184,10 +187,11 @@ lab.check("expected_gini", expected_gini)
 #
 # <details><summary>Hint</summary>
 #
-# The mean falls as the shift grows: halve an interval sixty times. Start it wide, from -30 to 30. In
-# the mean over images a class weighs by its images.
+# The mean falls as the shift grows: halve an interval sixty times. Start it wide, from -30 to 30.
+# In the mean over images a class weighs by its images.
 #
 # </details>
+
 
 # %% exercise="fair_null" part="write"
 def fair_null(right, counts, mean):
@@ -226,8 +230,9 @@ def fair_null(right, counts, mean):
 lab.check("fair_null", fair_null)
 
 # %% [markdown]
-# Now all of it together: Georgian letters, 33 classes, 15 test images each. (The function below is the
-# ridge probe of exercise 11.)
+# Now all of it together: Georgian letters, 33 classes, 15 test images each. (The function below is
+# the ridge probe of exercise 11.)
+
 
 # %% slide="slide"
 def guesses_of(data, kept):
@@ -255,20 +260,28 @@ if lab.ready(accuracy_by_class, gini, expected_gini, fair_null):
         proportional.append(expected_gini(full * mean / np.mean(full), counts))
     figure, ax = plt.subplots(figsize=(8, 3.6))
     ax.plot(sizes, measured, "o-", color=tour.ORANGE, label="measured, mean of 10 orders")
-    ax.plot(sizes, fair, "s--", color=tour.BLUE, label="fair null: one shift of all logits, and chance")
+    ax.plot(
+        sizes, fair, "s--", color=tour.BLUE, label="fair null: one shift of all logits, and chance"
+    )
     ax.plot(sizes, proportional, "^:", color="black", label="all lose the same share, and chance")
     ax.axhline(gini(full), color=tour.GREY, label="all 512 neurons")
     ax.set(xlabel="neurons kept", ylabel="Gini index over classes", xscale="log", ylim=(0, None))
     ax.legend()
     figure.tight_layout()
-    told = ", ".join(f"{m:.3f} against {f:.3f} with {k}" for k, m, f in zip(sizes, measured, fair))
-    tour.show(figure, f"Gini index, measured against the fair null: {told} neurons.")
-    print(f"Measured against the fair null: {told} neurons.")
+    told = [
+        f"with {k:3d} neurons: measured {m:.3f}, fair null {f:.3f}, same share {p:.3f}"
+        for k, m, f, p in zip(sizes, measured, fair, proportional, strict=True)
+    ]
+    tour.show(figure, "Gini index of accuracy over classes. " + "; ".join(told) + ".")
+    print("\n".join(told))
 
 # %% [markdown] audience="solution"
-# **To discuss.** Against "all lose the same share" the measured index looks alarming. Against the fair
-# null little of that is left: hard classes lose more *because* they are hard. That is still a fact for
-# those who rely on them. But it is no sign that dropping neurons picks on anybody.
+# **To discuss.** Against "all lose the same share" the measured index looks alarming. The fair
+# null explains most of the rise: hard classes lose more *because* they are hard. That is still a
+# fact for those who rely on them, but it does not show that dropping neurons picks on anybody.
+# With few neurons something is left beyond the null. A random part of 10 neurons may be blind to
+# some classes, and another part to others; or the same classes may suffer each time. Which of the
+# two? Compare the orders, on images that they do not share.
 #
 # *What would you need to claim unfairness?* More test images per class: with 15, the index is far
 # above 0 by chance alone. An interval for the difference. And a null that you chose before you
@@ -292,10 +305,10 @@ for loss in ("standard", "mrl", "dropout", "decov"):
 #
 # *Goal:* see before an experiment that it cannot succeed.
 #
-# A permutation test asks: among all ways to call $n$ of the $2n$ networks "standard" and the others
-# "MRL", in which share is the difference at least as large (in either direction) as the one observed?
-# If all of one group lie above all of the other, the observed labelling is the most extreme one. What
-# is $p$ then?
+# A permutation test asks: among all ways to call $n$ of the $2n$ networks "standard" and the
+# others "MRL", in which share is the difference at least as large (in either direction) as the one
+# observed? If all of one group lie above all of the other, the observed labelling is the most
+# extreme one. What is $p$ then?
 #
 # <details><summary>Hint</summary>
 #
@@ -303,6 +316,7 @@ for loss in ("standard", "mrl", "dropout", "decov"):
 # swapping the groups.
 #
 # </details>
+
 
 # %% exercise="smallest_p" part="write"
 def smallest_p(seeds):
@@ -335,24 +349,25 @@ if lab.ready(smallest_p):
 #
 # *Goal:* tell "there is no difference" from "we could not have seen one".
 #
-# Two groups of networks, and a `margin`: differences up to it do not matter. Let the 95% interval of
-# the difference of means be `lab.welch(one, other)`. Say, in this order,
+# Two groups of networks, and a `margin`: differences up to it do not matter. Let the 95% interval
+# of the difference of means be `lab.welch(one, other)`. Say, in this order,
 #
 # 1. `"no power"` if the smallest $p$ of a permutation test (exercise 20) is above 0.05,
 # 2. `"alike"` if the whole interval lies within the margin, on both sides of 0,
 # 3. `"higher"` or `"lower"` (of the first group) if the interval leaves out 0,
 # 4. `"undecided"` otherwise.
 #
-# And say how many networks in each group a fair test would have needed: so many that `margin` is 2.8
-# standard errors of the difference. (Then a difference as large as the margin is found four times out
-# of five: 2.8 = 1.96 + 0.84.) Round up; it takes 4 at least, by exercise 20.
+# And say how many networks in each group a fair test would have needed: so many that `margin` is
+# 2.8 standard errors of the difference. (Then a difference as large as the margin is found four
+# times out of five: 2.8 = 1.96 + 0.84.) Round up; it takes 4 at least, by exercise 20.
 #
 # <details><summary>Hint</summary>
 #
-# The standard error of a difference of two means of $n$ is $s \sqrt{2/n}$, with $s^2$ the mean of both
-# groups' variances (`ddof=1`). Both groups here have the same size.
+# The standard error of a difference of two means of $n$ is $s \sqrt{2/n}$, with $s^2$ the mean of
+# both groups' variances (`ddof=1`). Both groups here have the same size.
 #
 # </details>
+
 
 # %% exercise="read_verdict" part="write"
 def read_verdict(one, other, margin):
@@ -368,8 +383,8 @@ def read_verdict(one, other, margin):
     Returns
     -------
     (str, int)
-        A word, "no power", "alike", "higher", "lower" or "undecided"; and the networks needed in each
-        group, 4 at least.
+        A word, "no power", "alike", "higher", "lower" or "undecided"; and the networks needed in
+        each group, 4 at least.
     """
     ### BEGIN SOLUTION
     low, high = lab.welch(one, other)
@@ -394,7 +409,7 @@ lab.check("read_verdict", read_verdict)
 # %% slide="slide"
 MARGIN = 0.01  # differences of DR up to it do not matter
 
-COMPARISONS = {  # what is compared with the standard loss, by what, on which task, with how many seeds
+COMPARISONS = {  # with the standard loss: what, by what, on which task, with how many seeds
     "MRL, CKA, digits": ("mrl", "cka", "digits", 5),
     "MRL, CKA, digits, three seeds": ("mrl", "cka", "digits", 3),
     "MRL, standardised CKA, digits": ("mrl", "standardised cka", "digits", 5),
@@ -417,12 +432,16 @@ if lab.ready(read_verdict):
         )
 
 # %% [markdown] audience="solution"
-# **To discuss.** *The second line has three seeds against three. Its interval is far from 0: why "no
-# power"?* Because that interval trusts the normal distribution, of which three values say nothing. The
-# test that trusts nothing cannot reach 5% with three.
+# **To discuss.** *The second line has three seeds against three. Its interval is far from 0: why
+# "no power"?* Because that interval trusts the normal distribution, of which three values say
+# nothing. The test that trusts nothing cannot reach 5% with three.
 #
-# *Which line shows that something does **not** matter?* Only those that say `alike`. "Undecided" is
-# not "no effect". And with eight comparisons in a table, one in three such tables without any effect
+# *Which line shows that something does **not** matter?* Only one that says `alike`. "Undecided" is
+# not "no effect". *And the third line?* Once neurons are standardised, MRL layers come out higher,
+# not lower: clearly, and by very little. With a margin of 0.02 they would be `alike`. Choose the
+# margin before you look.
+#
+# And with eight comparisons in a table, one in three such tables without any effect
 # would have a false "higher" or "lower" somewhere ($1 - 0.95^8 = 0.34$ if they were independent).
 
 # %% [markdown] exercise="power" level=2 minutes=15 points=3
@@ -430,9 +449,9 @@ if lab.ready(read_verdict):
 #
 # *Goal:* know how often an experiment would find what is there.
 #
-# Draw two groups of networks from normal distributions whose means differ by `effect`, test them, and
-# count how often the test finds a difference. Use the t test for equal variances: with $s^2$ the mean
-# of both groups' variances, the difference is significant if it is more than
+# Draw two groups of networks from normal distributions whose means differ by `effect`, test them,
+# and count how often the test finds a difference. Use the t test for equal variances: with $s^2$
+# the mean of both groups' variances, the difference is significant if it is more than
 # `lab.student(2 * seeds - 2)` standard errors $s \sqrt{2/n}$ from 0.
 #
 # <details><summary>Hint</summary>
@@ -441,6 +460,7 @@ if lab.ready(read_verdict):
 # the power should be 5%. Why?
 #
 # </details>
+
 
 # %% exercise="power" part="write"
 def power(effect, sd, seeds, draws=2000, seed=0):
@@ -496,9 +516,9 @@ if lab.ready(power):
 #
 # *Goal:* decide how many networks to train before training any.
 #
-# An ablation compares several losses with the standard one: that is several `comparisons`. Test each at
-# $0.05$ divided by their number (*Bonferroni*), and ask for a power of 80%. How many networks does it
-# take in each group? And 4 at least, since fewer can prove nothing (exercise 20).
+# An ablation compares several losses with the standard one: that is several `comparisons`. Test
+# each at $0.05$ divided by their number (*Bonferroni*), and ask for a power of 80%. How many
+# networks does it take in each group? And 4 at least, since fewer can prove nothing (exercise 20).
 #
 # The check allows one network more or less. So you may search with a simulation like that of
 # exercise 22, or use normal distributions and mend what they miss.
@@ -510,6 +530,7 @@ if lab.ready(power):
 # $z_{1 - \alpha/2}^2 / 4$ more.
 #
 # </details>
+
 
 # %% exercise="plan" part="write"
 def plan(effect, sd, comparisons=1):
@@ -550,15 +571,15 @@ if lab.ready(plan):
         seeds = plan(effect, sd, len(losses))
         total = seeds * len(groups)
         print(
-            f"To find a difference of {effect:.2f} for {len(losses)} losses: {seeds} networks each, "
-            f"{total} in all, {total * 4 / 60:.0f} hours at 4 minutes a network"
+            f"To find a difference of {effect:.2f} for {len(losses)} losses: {seeds} networks "
+            f"each, {total} in all, {total * 4 / 60:.0f} hours at 4 minutes a network"
         )
 
 # %% [markdown] audience="instructor"
 # **Expected.** The cells above print all numbers. The SD is itself known from five networks a loss
-# only, and it is not the same for all losses: a plan is an order of magnitude. A good question: *would
-# you rather train more networks, or draw more random orders of each?* (More orders make each
-# network's DR more exact, and do nothing about the differences between networks.)
+# only, and it is not the same for all losses: a plan is an order of magnitude. A good question:
+# *would you rather train more networks, or draw more random orders of each?* (More orders make
+# each network's DR more exact, and do nothing about the differences between networks.)
 
 # %% [markdown] slide="slide"
 # ## What you have seen
