@@ -82,6 +82,16 @@ def write_lab(folder: Path, *, pyodide: Path | None = None, explorer: Path | Non
     return folder / "index.html"
 
 
+def check_pyodide(folder: Path) -> None:
+    """Raise an InputError unless a folder holds Pyodide's files."""
+    missing = [name for name in PYODIDE if not (folder / name).is_file()]
+    if missing:
+        raise InputError(
+            f"{folder} has no {', '.join(missing)}: it is not Pyodide's folder. To get it: "
+            f"{HOW_TO_GET_PYODIDE}"
+        )
+
+
 def source() -> Path:
     """The folder of the page's sources."""
     return paths.repository() / "course" / "browser"
@@ -91,12 +101,7 @@ def _packed(pyodide: Path) -> str:
     """Pyodide's files as one script, compressed: a page that is opened from a file may load a
     script, but fetch nothing.
     """
-    missing = [name for name in PYODIDE if not (pyodide / name).is_file()]
-    if missing:
-        raise InputError(
-            f"{pyodide} has no {', '.join(missing)}: it is not Pyodide's folder. To get it: "
-            f"{HOW_TO_GET_PYODIDE}"
-        )
+    check_pyodide(pyodide)
     files = {
         name: base64.b64encode(gzip.compress((pyodide / name).read_bytes(), mtime=0)).decode()
         for name in PYODIDE

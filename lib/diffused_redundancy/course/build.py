@@ -12,7 +12,7 @@ from ..report.html import markdown, page, rendered
 from ..report.notebook_page import notebook_body
 from ..store import make_folder, write_text
 from ..store.paths import repository
-from .browser import write_lab
+from .browser import check_pyodide, write_lab
 from .editions import edition, finished, write_notebook
 from .execution import executed
 from .graders import graded, write_nbgrader, write_otter
@@ -57,6 +57,8 @@ def build(folder: Path, course: Path | None = None, *, pyodide: Path | None = No
     if not (package / "__init__.py").is_file():
         raise InputError(f"{package} is missing: students' notebooks import it")
     reveal()
+    if pyodide is not None:
+        check_pyodide(pyodide)
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.name not in PARTS and not path.name.startswith("."):
             raise InputError(f"{folder} holds {path.name}, no part of a course: give a new folder")

@@ -12,8 +12,6 @@ from ..store import write_text
 from .editions import copy_package, edition, finished, write_notebook
 from .source import Source
 
-REQUIREMENTS = "numpy>=1.24\nmatplotlib>=3.7\njupyterlab>=4\nipywidgets>=8\n"
-
 README = """Diffused redundancy: notebooks for students
 ============================================
 
@@ -81,7 +79,8 @@ def write_student(sources: list[Source], folder: Path, package: Path, root: Path
     _write_zip(folder / package.name, folder / f"{package.name}.zip")
     listed = "\n".join(f"    {source.name}.ipynb    {source.title}" for source in sources)
     write_text(folder / "README.txt", README.format(notebooks=listed))
-    write_text(folder / "requirements.txt", REQUIREMENTS)
+    wanted = (root / "course" / "requirements.txt").read_text("utf-8")
+    write_text(folder / "requirements.txt", wanted)
 
 
 def address(root: Path) -> str | None:
