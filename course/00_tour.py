@@ -23,7 +23,7 @@
 # guess first; that is the whole point of them.
 
 # %% [markdown] audience="instructor"
-# **For the instructor.** Ten minutes to read and run, fifteen with the *predict* questions. No cell
+# Ten minutes to read and run, fifteen with the *predict* questions. No cell
 # takes longer than a few seconds. Collect guesses for "how many of 512 are enough?" on the board
 # before anybody runs part 5. Two things are often asked: *Are the neurons chosen by what they do?*
 # No, and the same random ones serve all classes. *Is the network trained again?* No, only the
@@ -131,7 +131,7 @@ print(
 # This is *ridge regression*. It takes three lines. (Columns are centred first. Then no constant
 # term is needed.) The penalty was chosen on train images alone, by cross-validation.
 
-# %% slide="fragment"
+# %% slide="slide"
 PENALTY = 3.0  # change me: try 0.001 and 10000
 
 
@@ -145,6 +145,7 @@ def probe(kept):
     return (X_test - X.mean(0)) @ W + Y.mean(0)
 
 
+# %%
 def accuracy(kept):
     """The share of test images whose largest score is that of the right class."""
     return np.mean(probe(kept).argmax(1) == data.y_test)
@@ -155,8 +156,7 @@ full = accuracy(everything)
 print(f"{full:.1%} of {len(data.y_test)} test images are right, with all 512 neurons.")
 
 # %% [markdown] slide="slide"
-# What does the probe say of one picture? Its answer is the class of the largest score. Below are
-# the pictures that it gets wrong.
+# What does the probe say of one picture? Its answer is the class of the largest score.
 
 # %% slide="fragment"
 IMAGE = 4  # change me: 0 to 99
@@ -174,6 +174,9 @@ tour.show(
     figure,
     f"The scores of all classes for image {IMAGE}. The largest: {data.classes[answers[IMAGE]]}.",
 )
+
+# %% [markdown]
+# And which pictures does it get wrong?
 
 # %%
 KEPT = 51  # change me: with how many neurons?
@@ -196,6 +199,7 @@ if len(wrong):
 # %% slide="fragment"
 GUESS = 256  # change me: your number
 ORDERS = 3  # change me: how many random orders, up to 20
+SCALE = "linear"  # change me: "log" shows the left part better
 
 sizes = np.array([1, 2, 5, 10, 15, 25, 51, 102, 205, 307, 410, 512])
 orders = lab.orders(ORDERS)
@@ -211,7 +215,7 @@ ax.axhline(chance, color=tour.GREY, linestyle=":")
 ax.text(512, chance + 0.02, "chance", ha="right", color="#555555")
 ax.axvline(GUESS, color=tour.ORANGE)
 ax.text(GUESS + 5, 0.4, "your guess", color=tour.ORANGE)
-ax.set(xlabel="neurons kept", ylabel="accuracy on test images", ylim=(0, 1.02))
+ax.set(xlabel="neurons kept", ylabel="accuracy on test images", ylim=(0, 1.02), xscale=SCALE)
 figure.tight_layout()
 tour.show(
     figure,
@@ -228,14 +232,15 @@ print(f"{enough} of 512 are enough (the first such number of those tried). Your 
 # A layer says how alike two images are: by the inner product of their rows of $X$, after its
 # columns were centred. All of these together are a matrix of images by images, the *Gram matrix*
 # $K = X_c X_c^\top$. Here the images are sorted by class, so that pictures of one digit stand next
-# to each other. The squares on the diagonal show that the layer finds them alike.
-#
-# Two layers, two such pictures. How alike are *they*? Read each as one long vector, and take the
+# to each other. Squares on the diagonal show that the layer finds them alike.
+
+# %% [markdown] slide="slide"
+# Two layers, two such matrices. How alike are *they*? Read each as one long vector, and take the
 # cosine of the angle between the two. This is *centred kernel alignment*,
 #
 # $$\mathrm{CKA} = \frac{\langle K, L \rangle}{\lVert K \rVert \, \lVert L \rVert}.$$
 
-# %% slide="fragment"
+# %%
 by_class = np.argsort(data.y_train, kind="stable")
 
 
@@ -253,11 +258,8 @@ def cka(K, L):
 whole = gram(data.X_train)
 print(f"The Gram matrix is {whole.shape[0]} by {whole.shape[1]}.")
 
-# %% slide="slide"
-NEURONS = 51  # change me: 1 to 512, or move the slider
-ORDER = 1  # change me: another random order, 1 to 20
 
-
+# %%
 def draw(neurons, order):
     """The whole layer and a part of it, as Gram matrices; with numbers that go with them."""
     kept = lab.orders(20)[order - 1][:neurons]
@@ -282,10 +284,14 @@ def draw(neurons, order):
     print(f"Accuracy of a probe on these {neurons} neurons: {accuracy(kept):.1%}")
 
 
+# %% slide="fragment"
+NEURONS = 51  # change me: 1 to 512, or move the slider
+ORDER = 1  # change me: another random order, 1 to 20
+
 tour.play(draw, neurons=(NEURONS, 1, 512), order=(ORDER, 1, 20))
 
 # %% [markdown]
-# **Look**: which classes have a pale square? What might that mean?
+# **Look** at the squares on the diagonal: which classes have a pale one? What might that mean?
 #
 # **Predict**: what happens to CKA if *one* neuron is multiplied by 100? If *all* are?
 

@@ -25,6 +25,9 @@ from diffused_redundancy.errors import InputError
 pytest.importorskip("sphinx_revealjs", reason="it carries reveal.js")
 
 
+END = ("ipynb", "html")
+
+
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
     return tiny_course.write(tmp_path_factory.mktemp("sources"))
@@ -354,3 +357,43 @@ def test_colab_alone_fetches(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "google.colab", Colab)
     exec(compile(upload, "cell", "exec"), {})
     assert (tmp_path / "lab_x" / "__init__.py").is_file()
+
+
+@pytest.mark.slow
+def test_the_course_is_built_by_one_command(real):
+    """Everything is there, each link leads somewhere, and nothing of a solution leaks."""
+    sources = read_sources(ROOT / "course")
+    assert len({name for source in sources for name in source.exercises}) >= 12
+    assert {exercise.level for one in sources for exercise in one.exercises.values()} == {1, 2, 3}
+    for source in sources:
+        for path in (
+            *(f"{part}/{source.name}.{end}" for part in ("solutions", "instructor") for end in END),
+            f"student/{source.name}.ipynb",
+            f"slides/{source.name}.html",
+        ):
+            assert (real / path).is_file(), path
+        assert leaks(source, real / "student") == []
+        assert leaks(source, real / "slides", notes=False) == []
+        for part in ("nbgrader/source", "otter"):
+            assert (real / part / source.name).is_dir() == bool(source.exercises)
+    links = re.findall(r'href="([^"#:]+)"', (real / "index.html").read_text("utf-8"))
+    assert links and all((real / link).is_file() for link in links)
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_every_slide_of_the_course_fits(real, tmp_path):
+    for page in sorted((real / "slides").iterdir()):
+        slides, console = stepped_through(page, tmp_path / page.stem)
+        assert console == [] and len(slides) > 5, page.name
+        for slide in slides:
+            # letters that were shrunk to fit can still be read
+            assert slide["high"] <= 720 and slide["right"] <= 0 and slide["scale"] >= 0.75, slide
+
+
+@pytest.mark.slow
+@needs_chromium
+@needs_axe
+def test_pages_of_the_course_are_accessible(real, tmp_path):
+    for page in ("index.html", "instructor/01_similarity.html"):
+        assert violations(real / page, tmp_path / page, 1280) == {}

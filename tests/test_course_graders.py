@@ -4,10 +4,15 @@ otter-grader.
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 import tiny_course
+from conftest import ROOT
 from course_grading import by_nbgrader, by_otter
 from course_leaks import leaks
+from course_wrong import WRONG
 from diffused_redundancy.course.graders import write_nbgrader, write_otter
 from diffused_redundancy.course.source import read_sources
 
@@ -41,12 +46,56 @@ def test_nbgrader_releases_grades_and_gives_feedback(course, tmp_path):
     assert tiny_course.WRONG["centred"][1] in feedback.read_text("utf-8")
 
 
-def test_otter_assigns_and_grades_offline(course, tmp_path):
+COURSE = ROOT / "course"
+GRADED = {source.name: source for source in read_sources(COURSE) if source.exercises}
+
+
+def answers(source, choose):
+    """What a student writes, by function: ``choose`` gives "right", "wrong" or "" for an exercise
+    and its number.
+    """
+    written = {}
+    for number, exercise in enumerate(source.exercises.values()):
+        kind = choose(number)
+        if kind == "right":
+            (written[exercise.function],) = exercise.solutions
+        elif kind == "wrong":
+            written[exercise.function] = WRONG[exercise.name][0][0]
+    return written
+
+
+def points(source, choose):
+    return {
+        exercise.name: exercise.points * (choose(number) == "right")
+        for number, exercise in enumerate(source.exercises.values())
+    }
+
+
+def mixed(start):
+    """Right, wrong and blank in turn."""
+    return lambda number: ("right", "wrong", "")[(number + start) % 3]
+
+
+@pytest.mark.parametrize("name", GRADED)
+def test_nbgrader_grades_the_course(tmp_path, name):
+    pytest.importorskip("nbgrader")
+    source = GRADED[name]
+    write_nbgrader([source], tmp_path, COURSE / "redundancy_lab")
+    scores = by_nbgrader(tmp_path, name, {"mixed": answers(source, mixed(0))})
+    assert scores == {"mixed": points(source, mixed(0))}
+    assert leaks(source, tmp_path / "release") == []
+    feedback = (tmp_path / "feedback" / "mixed" / name / f"{name}.html").read_text("utf-8")
+    feedback = " ".join(html.unescape(re.sub(r"<[^>]+>", "", feedback)).split())
+    for exercise in list(source.exercises)[1::3]:
+        assert WRONG[exercise][0][1] in feedback, exercise
+
+
+@pytest.mark.parametrize("name", GRADED)
+def test_otter_grades_the_course(tmp_path, name):
+    """The solutions too: assigning fails unless they have full marks."""
     pytest.importorskip("otter")
-    sources = read_sources(course)
-    write_otter(sources, tmp_path, course / "redundancy_lab")
-    folder = tmp_path / "01_tiny"
-    students = {name: STUDENTS[name] for name in ("blank", "wrong")}  # assigning graded the other
-    assert by_otter(folder, students) == {name: EXPECTED[name] for name in students}
-    assert leaks(sources[1], folder / "dist" / "student") == []
-    assert "hidden=True" not in (folder / "dist" / "student" / "01_tiny.ipynb").read_text("utf-8")
+    source = GRADED[name]
+    write_otter([source], tmp_path, COURSE / "redundancy_lab")
+    scores = by_otter(tmp_path / name, {"mixed": answers(source, mixed(1))})
+    assert scores == {"mixed": points(source, mixed(1))}
+    assert leaks(source, tmp_path / name / "dist" / "student") == []

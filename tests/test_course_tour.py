@@ -15,6 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from conftest import ROOT
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from nbclient import NotebookClient
 from sklearn.linear_model import Ridge
 
@@ -129,8 +130,10 @@ def test_the_mrl_network_is_as_useful_and_less_similar(digits, toured):
 
 LIMITS = [
     {"FIRST": 20, "IMAGE": 99, "OTHER": 0, "KEPT": 1, "PENALTY": 1e4, "GUESS": 1, "ORDERS": 1}
+    | {"SCALE": "linear"}
     | {"NEURONS": 1, "ORDER": 1, "SCALED": range(512), "FACTOR": 100, "DELTA": 1},
     {"TASK": "font_style", "KEPT": 512, "PENALTY": 1e-3, "GUESS": 512, "ORDERS": 5}
+    | {"SCALE": "log"}
     | {"NEURONS": 512, "ORDER": 20, "SCALED": [0], "FACTOR": 0, "DELTA": 0.01},
 ]
 
@@ -151,10 +154,26 @@ def test_scale_of_all_neurons_does_not_matter_of_one_it_does(digits, toured):
     assert all_of_them.cka(digits.whole, digits.gram(all_of_them.scaled)) == pytest.approx(1)
 
 
+def test_the_drawing_of_the_network_shows_what_is_kept(digits):
+    from redundancy_lab import tour
+
+    def pixels(kept):
+        drawn = tour.network(digits.images[0], digits.data.X_test[0], np.arange(kept), "?")
+        plt.close(drawn)
+        canvas = FigureCanvasAgg(drawn)
+        canvas.draw()
+        shown = np.asarray(canvas.buffer_rgba())[80:190, 760:960, :3]  # the second grid
+        return np.mean((shown == 238).all(2))
+
+    assert pixels(1) > 0.98 and 0.4 < pixels(256) < 0.6 and pixels(512) < 0.01
+
+
 def test_every_figure_has_a_line_to_change():
     cells = jupytext.read(SOURCE).cells
-    drawing = [cell.source for cell in cells if "tour.show(" in cell.source]
-    assert len(drawing) >= 7 and all(CHANGED.search(source) for source in drawing)
+    called = re.compile(r"^ {0,4}tour\.(show|play)\(", re.M)
+    drawing = [cell.source for cell in cells if called.search(cell.source)]
+    drawing = [source for source in drawing if not source.startswith("def ")]  # drawn by the next
+    assert len(drawing) == 8 and all(CHANGED.search(source) for source in drawing)
 
 
 def test_it_needs_numpy_and_matplotlib_alone():

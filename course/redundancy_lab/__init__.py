@@ -15,6 +15,20 @@ that is.
 
 from .asking import Blank, Wrong
 from .checking import check, names, ready
-from .data import Data, load, orders
+from .data import Data, load, networks, orders
+from .given import strength, student, welch
 
-__all__ = ["Blank", "Data", "Wrong", "check", "load", "names", "orders", "ready"]
+__all__ = [
+    "Blank",
+    "Data",
+    "Wrong",
+    "check",
+    "load",
+    "names",
+    "networks",
+    "orders",
+    "ready",
+    "strength",
+    "student",
+    "welch",
+]

@@ -73,7 +73,7 @@ def ready(*functions: Callable[..., Any]) -> bool:
     """
     missing = list(_missing(functions))
     if missing:
-        print(f"This cell works once {' and '.join(missing)} is right.")
+        print(f"This cell waits until the check says that these are right: {', '.join(missing)}.")
     return not missing
 
 

@@ -61,22 +61,21 @@ def ridge_by_images(
     return scores.argmax(1)
 
 
-def seconds(call: Callable[[], object], times: int = 3) -> float:
-    """The least time that a call takes of a few."""
-    took = []
-    for _ in range(times):
-        start = time.perf_counter()
-        call()
-        took.append(time.perf_counter() - start)
-    return min(took)
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
-def fast(call: Callable[[], object], one_size: Callable[[], object], most: float) -> None:
-    """Say so if a curve of all sizes takes far longer than one size."""
-    one = seconds(one_size)
-    once = seconds(call, 1)  # a machine may be busy: ask again before saying so
-    if once > most * one and (took := seconds(call, 2)) > most * one:
+def fast(call: Callable[[], object], one_size: Callable[[], object], most: float = 40) -> None:
+    """Say so if a curve of all sizes takes far longer than about one size."""
+    one = min(_seconds(one_size) for _ in range(20))
+    took = spent = _seconds(call)
+    while took > most * one and spent < 1:  # the machine may have been busy: ask again
+        again = _seconds(call)
+        took, spent = min(took, again), spent + again
+    if took > most * one:
         raise Wrong(
             f"the values are right, but a curve takes {took / one:.0f} times as long as one size "
-            "alone: do not begin anew at every size, let running sums (cumsum) carry on."
+            "alone: do not begin anew at every size, let running sums carry on from k to k + 1."
         )

@@ -117,7 +117,7 @@ def network(image: np.ndarray, features: np.ndarray, kept: np.ndarray, answer: s
     ax.imshow(image, cmap="gray", extent=(0.2, 1.8, 0.75, 2.35), aspect="auto")
     ax.fill([2.5, 4.2, 4.2, 2.5], [0.5, 1.0, 2.1, 2.6], facecolor="#dddddd", edgecolor="black")
     ax.text(3.35, 1.55, "network,\ntrained on\nletters", ha="center", va="center", fontsize=11)
-    ax.fill([7.6, 9.6, 9.6, 7.6], [1.0, 1.0, 2.1, 2.1], facecolor="#eeeeee")
+    ax.fill([7.6, 9.6, 9.6, 7.6], [1.0, 1.0, 2.1, 2.1], facecolor="#eeeeee", zorder=-1)
     ax.imshow(shown, cmap="viridis", extent=(4.9, 6.9, 1.0, 2.1), aspect="auto")
     ax.imshow(some, cmap="viridis", extent=(7.6, 9.6, 1.0, 2.1), aspect="auto")
     ax.fill([10.3, 11.1, 11.1, 10.3], [1.1, 1.1, 2, 2], facecolor="#dddddd", edgecolor="black")

@@ -39,7 +39,7 @@ def _run(source: Source, package: Path) -> nbformat.NotebookNode:
 
     notebook = copy.deepcopy(source.notebook)
     path = os.pathsep.join(
-        part for part in (str(package.parent), os.environ.get("PYTHONPATH")) if part
+        part for part in (str(package.parent.resolve()), os.environ.get("PYTHONPATH")) if part
     )
     with tempfile.TemporaryDirectory(prefix="course-") as scratch:
         client = NotebookClient(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import math
+import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +17,9 @@ from ..pipeline.notebook_format import nbformat
 from ..report.html import TEMPLATES, markdown, rendered, with_focus
 from .editions import blank
 from .source import Source
+
+LINES = 17
+"""What fits on a slide, in lines of text."""
 
 
 @cache
@@ -43,22 +48,43 @@ def reveal() -> dict[str, Markup]:
 def on_slides(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The cells that are marked for slides, as nbconvert marks them.
 
-    Regions are blanks, as students see slides before they have written anything. Code
-    that only shows something is folded.
+    Regions are blanks, as students see slides before they have written anything. Code that only
+    shows something is folded. A fragment that would not fit below what its slide holds is a slide
+    of its own.
     """
     made = copy.deepcopy(notebook)
     made.cells = [cell for cell in made.cells if "slide" in cell.metadata]
+    filled = 0.0
     for cell in made.cells:
         if cell.metadata.get("part") == "write":
             cell.source = blank(cell.source)
-        defines = any(line.startswith(("def ", "class ")) for line in cell.source.splitlines())
-        cell.metadata = nbformat.from_dict(
-            {
-                "slideshow": {"slide_type": cell.metadata["slide"]},
-                "folded": bool(cell.get("outputs")) and not defines,
-            }
-        )
+        kind, folded, lines = cell.metadata["slide"], _is_folded(cell), 0.0
+        if kind != "notes":
+            lines = 0 if folded else _lines(cell)
+            if kind == "fragment" and filled + lines > LINES:
+                kind = "subslide"
+            filled = lines if kind != "fragment" else filled + lines
+        about = {"slideshow": {"slide_type": kind}, "folded": folded}
+        cell.metadata = nbformat.from_dict(about)
     return made
+
+
+def _is_folded(cell: nbformat.NotebookNode) -> bool:
+    """Whether a cell draws, or shows something and defines nothing."""
+    outputs = cell.get("outputs", [])
+    if any("image/png" in output.get("data", {}) for output in outputs):
+        return True
+    defines = any(line.startswith(("def ", "class ")) for line in cell.source.splitlines())
+    return bool(outputs) and not defines
+
+
+def _lines(cell: nbformat.NotebookNode) -> float:
+    """The height of a cell on a slide, roughly, in lines of text."""
+    lines = cell.source.splitlines()
+    if cell.cell_type == "code":  # in smaller letters
+        return 0.7 * len(lines)
+    shown = re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL)
+    return sum(math.ceil(len(part) / 85) + 0.5 for part in re.split(r"\n\s*\n", shown) if part)
 
 
 def slides_page(source: Source, notebook: nbformat.NotebookNode) -> str | None:
