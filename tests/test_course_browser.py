@@ -282,6 +282,10 @@ def test_the_lab_from_a_file(lab, tmp_path):
         tab.value("document.querySelector('[data-place=\"cell 1\"] button').click()")
         tab.wait(f"{STATUS}.startsWith('cell 1: done')")
         assert tab.errors == []
+    size = sum(path.stat().st_size for path in lab[0].parent.iterdir()) / 1e6
+    text = (ROOT / "docs" / "environments.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"browser lab: .*\| ([\d.]+) MB", text)
+    assert float(told) == pytest.approx(size, abs=0.1)
 
 
 def test_no_file_of_pyodide_is_kept():
