@@ -55,8 +55,8 @@ PLATFORMS = {
 PYTHONS = ("3.11", "3.12", "3.13")
 
 PARTS = ("student", "browser")
-"""What goes on the stick of a course that is built: no solutions, and no slides, whose speaker's
-notes hold some."""
+"""What goes on the stick of a course that is built: no solutions, and no slides, which show what
+the exercises find."""
 
 WRITTEN_FOR = "3.12"
 """The version of Python that stands in the scripts of ``course/kit``."""
