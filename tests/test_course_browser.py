@@ -265,6 +265,13 @@ def test_the_lab_in_a_browser(lab, layers, tmp_path):
         right = "return [v >= share * curve[-1] for v in curve].index(True) + 1"
         assert answer(tab, "exercise 2", right) == ("k_star: right.\n", "")
 
+        typed = "document.querySelector('[data-place=\"exercise 3\"] textarea')"
+        tab.value(f"{typed}.value = 'mine'; {typed}.dispatchEvent(new Event('input'))")
+        tab("Page.reload")
+        tab.wait(f"document.readyState === 'complete' && {typed}.value === 'mine'")
+        tab.value("document.getElementById('start-over').click()")
+        assert "NotImplementedError" in tab.value(f"{typed}.value")
+
         endless = "document.querySelector('[data-place=\"cell 1\"]')"
         tab.value(f"{endless}.querySelector('textarea').value = 'while True: pass'")
         tab.value(f"{endless}.querySelector('button').click()")

@@ -31,7 +31,7 @@ HERE = {
 def built(tmp_path_factory):
     """A course that is built, as far as a kit looks at it, with one requirement."""
     folder = tmp_path_factory.mktemp("built")
-    for part in (*kit.PARTS, "solutions", "instructor"):
+    for part in (*kit.PARTS, "slides", "solutions", "instructor"):
         (folder / part).mkdir()
         (folder / part / "page.html").write_text("<p>", encoding="utf-8")
     package = ROOT / "course" / "redundancy_lab"
