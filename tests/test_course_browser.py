@@ -265,6 +265,13 @@ def test_the_lab_in_a_browser(lab, layers, tmp_path):
         right = "return [v >= share * curve[-1] for v in curve].index(True) + 1"
         assert answer(tab, "exercise 2", right) == ("k_star: right.\n", "")
 
+        typed = "document.querySelector('[data-place=\"exercise 3\"] textarea')"
+        tab.value(f"{typed}.value = 'mine'; {typed}.dispatchEvent(new Event('input'))")
+        tab("Page.reload")
+        tab.wait(f"document.readyState === 'complete' && {typed}.value === 'mine'")
+        tab.value("document.getElementById('start-over').click()")
+        assert "NotImplementedError" in tab.value(f"{typed}.value")
+
         endless = "document.querySelector('[data-place=\"cell 1\"]')"
         tab.value(f"{endless}.querySelector('textarea').value = 'while True: pass'")
         tab.value(f"{endless}.querySelector('button').click()")
@@ -282,6 +289,10 @@ def test_the_lab_from_a_file(lab, tmp_path):
         tab.value("document.querySelector('[data-place=\"cell 1\"] button').click()")
         tab.wait(f"{STATUS}.startsWith('cell 1: done')")
         assert tab.errors == []
+    size = sum(path.stat().st_size for path in lab[0].parent.iterdir()) / 1e6
+    text = (ROOT / "docs" / "environments.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"browser lab: .*\| ([\d.]+) MB", text)
+    assert float(told) == pytest.approx(size, abs=0.1)
 
 
 def test_no_file_of_pyodide_is_kept():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -30,7 +31,7 @@ HERE = {
 def built(tmp_path_factory):
     """A course that is built, as far as a kit looks at it, with one requirement."""
     folder = tmp_path_factory.mktemp("built")
-    for part in (*kit.PARTS, "solutions", "instructor"):
+    for part in (*kit.PARTS, "slides", "solutions", "instructor"):
         (folder / part).mkdir()
         (folder / part / "page.html").write_text("<p>", encoding="utf-8")
     package = ROOT / "course" / "redundancy_lab"
@@ -184,3 +185,26 @@ def test_environments_ask_for_the_same_packages():
     conda = {one.replace("matplotlib-base", "matplotlib") for one in made["dependencies"]}
     assert {Requirement(one) for one in conda if not one.startswith("python=")} == listed
     assert not any("torch" in str(one) for one in listed)
+
+
+def test_hosted_services_install_the_lock():
+    text = (ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8")
+    made = json.loads(text)
+    assert made["postCreateCommand"] == "python3 lib/bootstrap.py"
+    assert made["containerEnv"] == {"DIFFUSED_REDUNDANCY_TORCH": "cpu"}
+    assert made["image"].removeprefix("python:") in kit.PYTHONS
+    runtime = (ROOT / ".binder" / "runtime.txt").read_text(encoding="utf-8").strip()
+    assert runtime.removeprefix("python-") in kit.PYTHONS
+
+
+def test_binder_gives_notebooks_the_environment(tmp_path):
+    """With a Python that only writes down what it is asked."""
+    script = f'#!/bin/sh\necho "$DIFFUSED_REDUNDANCY_TORCH $*" >> {tmp_path}/asked\necho "$0"\n'
+    (tmp_path / "python3").write_text(script, encoding="utf-8")
+    (tmp_path / "python3").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    environment["NB_PYTHON_PREFIX"] = "/srv/conda"
+    subprocess.run([ROOT / ".binder" / "postBuild"], cwd=ROOT, env=environment, check=True)
+    asked = (tmp_path / "asked").read_text(encoding="utf-8").splitlines()
+    assert asked[0] == "cpu lib/bootstrap.py"
+    assert asked[1].startswith("cpu -m ipykernel install --prefix /srv/conda --name python3")

@@ -169,8 +169,30 @@
       element("line", { class: "here", x1: x(k), x2: x(k), y1: top, y2: bottom }));
   }
 
+  // What is typed outlives the page, where the browser lets it.
+  function kept(cell, text) {
+    try {
+      const name = "redundancy-lab " + cell.dataset.place;
+      if (text === undefined) return localStorage.getItem(name);
+      if (text === null) localStorage.removeItem(name);
+      else localStorage.setItem(name, text);
+    } catch { /* it does not */ }
+    return null;
+  }
+
+  function startOver() {
+    for (const cell of cells) {
+      cell.querySelector("textarea").value = cell.querySelector("textarea").defaultValue;
+      kept(cell, null);
+    }
+    say("All cells are as they were at first.");
+  }
+
   cells.forEach((cell) => {
-    cell.querySelector("textarea").addEventListener("keydown", (event) => {
+    const area = cell.querySelector("textarea"), before = kept(cell);
+    if (before !== null) area.value = before;
+    area.addEventListener("input", () => kept(cell, area.value));
+    area.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey || event.shiftKey)) {
         event.preventDefault();
         run(cell);
@@ -180,6 +202,7 @@
   });
   at("run-all").addEventListener("click", runAll);
   at("stop").addEventListener("click", stop);
+  at("start-over").addEventListener("click", startOver);
   layer.addEventListener("change", show);
   size.addEventListener("input", show);
   document.querySelectorAll(".needs-script").forEach((one) => { one.hidden = false; });

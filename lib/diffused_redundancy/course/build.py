@@ -78,7 +78,12 @@ def build(folder: Path, course: Path | None = None, *, pyodide: Path | None = No
         if deck is not None:
             write_text(folder / "slides" / f"{source.name}.html", deck)
             slides.append(source.name)
-    write_lab(folder / "browser", pyodide=pyodide)
+    explorer = repository() / "reports" / "miniature" / "explorer.html"
+    write_lab(
+        folder / "browser",
+        pyodide=pyodide,
+        explorer=explorer if explorer.is_file() else None,
+    )
     write_text(folder / "index.html", _index(sources, slides))
     return sources
 

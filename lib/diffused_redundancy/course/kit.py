@@ -54,8 +54,9 @@ PLATFORMS = {
 
 PYTHONS = ("3.11", "3.12", "3.13")
 
-PARTS = ("student", "browser", "slides")
-"""What goes on the stick of a course that is built: no solutions."""
+PARTS = ("student", "browser")
+"""What goes on the stick of a course that is built: no solutions, and no slides, which show what
+the exercises find."""
 
 WRITTEN_FOR = "3.12"
 """The version of Python that stands in the scripts of ``course/kit``."""
@@ -81,7 +82,6 @@ By hand, in this folder, in an environment of Python {python}
     python -m pip install --no-index --find-links wheels -r requirements.txt
     and open the notebooks of the folder student.
 
-slides/ holds the slides of the lectures; any browser opens them.
 Texts: CC BY 4.0. Code: MIT.
 """
 
