@@ -138,5 +138,5 @@ def opened(url: str, scratch: Path) -> Iterator[Tab]:
         yield tab
         tab.socket.close()
     finally:
-        browser.kill()
-        browser.communicate()
+        browser.terminate()  # not killed: its own processes go with it
+        browser.communicate(timeout=30)
