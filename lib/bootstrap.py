@@ -28,6 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
 VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CUDA_ONLY = re.compile(r"^(nvidia-|cuda-|triton\b)")
 """Packages that only the CUDA build of torch needs."""
 
@@ -73,8 +74,14 @@ def active() -> bool:
 
 @contextmanager
 def alone():
-    """Hold the lock file: a second process waits here until the first has made the environment."""
-    import fcntl
+    """Hold the lock file: a second process waits here until the first has made the environment.
+    (Not on Windows, which has other locks.)
+    """
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        yield
+        return
 
     with open(ROOT / ".venv.lock", "w", encoding="utf-8") as handle:
         try:
@@ -143,10 +150,9 @@ def main() -> None:
             print(sys.executable)
             return
         say("The active environment does not satisfy requirements.lock; using .venv instead.")
-    python = VENV / "bin" / "python"
     with alone():
-        make(python)
-    print(python)
+        make(PYTHON)
+    print(PYTHON)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,16 @@ import json
 import re
 import shutil
 import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+import websocket
 
 needs_chromium = pytest.mark.skipif(
     shutil.which("chromium") is None, reason="no Chromium to look with"
@@ -79,3 +85,58 @@ def sheets(page: Path, scratch: Path) -> int:
     )
     assert printed.is_file(), done.stderr
     return len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes()))
+
+
+class Tab:
+    """A page that is used: scripts are evaluated in it, and it is waited for."""
+
+    def __init__(self, socket: websocket.WebSocket) -> None:
+        self.socket, self.number, self.errors = socket, 0, []
+
+    def __call__(self, method: str, **parameters: object) -> dict[str, Any]:
+        """A command of the Chrome DevTools Protocol; what the page complains of is kept."""
+        self.number += 1
+        self.socket.send(json.dumps({"id": self.number, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(self.socket.recv())
+            if message.get("id") == self.number:
+                return message["result"]
+            if message.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
+                self.errors.append(json.dumps(message["params"]))
+
+    def value(self, script: str) -> Any:
+        """What a script in the page gives."""
+        answer = self("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def wait(self, script: str, seconds: float = 60) -> None:
+        """Until a script gives something true."""
+        until = time.monotonic() + seconds
+        while not self.value(script):
+            assert time.monotonic() < until, (script, self.errors)
+            time.sleep(0.05)
+
+
+@contextmanager
+def opened(url: str, scratch: Path) -> Iterator[Tab]:
+    """A tab that shows a page; nothing but this machine can be reached from it."""
+    command = ["chromium", *FLAGS, f"--user-data-dir={scratch}", "--remote-debugging-port=0"]
+    rules = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    command += [f"--host-resolver-rules={rules}", "--remote-allow-origins=*", "about:blank"]
+    browser = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        ports = (re.search(r"ws://127\.0\.0\.1:(\d+)/", line) for line in browser.stderr)
+        port = next(found[1] for found in ports if found)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
+            pages = [one for one in json.load(answer) if one["type"] == "page"]
+        tab = Tab(websocket.create_connection(pages[0]["webSocketDebuggerUrl"], timeout=60))
+        for domain in ("Runtime", "Log", "Page"):
+            tab(f"{domain}.enable")
+        tab("Page.navigate", url=url)
+        tab.wait(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
+        yield tab
+        tab.socket.close()
+    finally:
+        browser.terminate()  # not killed: its own processes go with it
+        browser.communicate(timeout=30)

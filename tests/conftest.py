@@ -16,6 +16,7 @@ import torch
 from webserver import BODY, Server
 
 ROOT = Path(__file__).resolve().parents[1]
+collect_ignore = ["test_setup.py"] if os.name == "nt" else []  # it is of scripts for bash
 REAL = Path(os.environ.get("DIFFUSED_REDUNDANCY_REAL", ROOT.parent / "shared" / "real"))
 
 
@@ -49,6 +50,14 @@ def make_layer(
     hidden = rng.standard_normal((n, 12)) + 1.5 * rng.standard_normal((classes, 12))[y]
     X = hidden @ rng.standard_normal((12, d)) + rng.standard_normal((n, d)) + 1
     return np.maximum(X, 0).astype(dtype), y
+
+
+def link(path: Path, target: Path | str) -> None:
+    """Make a link; the test is skipped where one may not (Windows without its developer mode)."""
+    try:
+        path.symlink_to(target)
+    except OSError as error:
+        pytest.skip(f"no links here: {error}")
 
 
 def features_of(parts: tuple[np.ndarray, ...], **kind: object) -> dr.Features:

@@ -29,6 +29,7 @@ DIRECTION = (
     "session",
     "api",
     "pipeline",
+    "course",
     "commands",
 )
 """Rooms and single modules, each of which may import what stands before it."""

@@ -100,6 +100,11 @@ def test_every_page_of_docs_is_linked_from_the_readme():
     assert pages and {*pages} <= {one.partition("#")[0] for one in linked}
 
 
+def test_the_readme_is_short():
+    words = re.sub(r"\]\([^)]*\)", "]", without_code((ROOT / "README.md").read_text("utf-8")))
+    assert len(re.findall(r"[A-Za-z][\w'-]*", words)) <= 900
+
+
 def commands(program: str) -> list[list[str]]:
     """The arguments of a program wherever a Markdown page types it."""
     typed = []

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, link
 from hostile import NAME, hostile
 
 pytestmark = pytest.mark.slow
@@ -63,7 +63,7 @@ def checkout(tmp_path_factory) -> Path:
     shutil.copytree(
         ROOT / "lib", root / "lib", ignore=shutil.ignore_patterns("__pycache__", ".*cache")
     )
-    (root / "data").symlink_to(ROOT / "data")
+    link(root / "data", ROOT / "data")
     (root / "pyproject.toml").write_text("")
     (root / "notebooks" / "presets").mkdir(parents=True)
     (root / "notebooks" / "01_small.py").write_text(NOTEBOOK)

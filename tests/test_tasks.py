@@ -5,6 +5,7 @@ from __future__ import annotations
 import diffused_redundancy as dr
 import numpy as np
 import pytest
+from conftest import link
 from diffused_redundancy.parameters import checked
 from diffused_redundancy.tasks import SCHEMES, alphabets, letters
 from diffused_redundancy.tasks.datasets import DATASETS
@@ -392,13 +393,13 @@ def test_a_class_of_unreadable_formats_says_so(tmp_path):
 def test_links_to_nothing(tmp_path):
     write_folder(tmp_path, ["train", "test"])
     for part in ("train", "test"):
-        (tmp_path / part / "cat" / "x.png").symlink_to("/gone/x.png")
+        link(tmp_path / part / "cat" / "x.png", "/gone/x.png")
     words = r"test/cat/x.png is a link to a file that is not there \(2 such links\)"
     with pytest.raises(dr.InputError, match=words):
         dr.task(f"folder:{tmp_path}")
     for part in ("train", "test"):
         (tmp_path / part / "cat" / "x.png").unlink()
-    (tmp_path / "train" / "owl").symlink_to("/gone/owl")
+    link(tmp_path / "train" / "owl", "/gone/owl")
     with pytest.raises(dr.InputError, match="train/owl is a link to a file that is not there$"):
         dr.task(f"folder:{tmp_path}")
 
@@ -521,8 +522,8 @@ def test_labels_of_bfloat16(tmp_path):
 
 
 def test_paths_that_lead_nowhere(tmp_path):
-    (tmp_path / "a").symlink_to(tmp_path / "b")
-    (tmp_path / "b").symlink_to(tmp_path / "a")
+    link(tmp_path / "a", tmp_path / "b")
+    link(tmp_path / "b", tmp_path / "a")
     for scheme in SCHEMES:
         for path in ("~nobody-of-this-name/x", tmp_path / "a", tmp_path / "none"):
             with pytest.raises(dr.InputError):

@@ -10,6 +10,7 @@ import argparse
 import importlib
 import locale
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from .errors import InputError
 COMMANDS = {
     "run": "run notebooks and write their reports",
     "measure": "measure the redundancy of your own embeddings",
+    "course": "build notebooks, solutions, slides and graded assignments for teaching",
     "pretrain": "pre-train networks of the miniature zoo",
     "assets": "weights and data sets of others: list, fetch, verify, import",
     "execute": "",
@@ -51,7 +53,10 @@ def _with_utf8(words: Sequence[str] | None) -> None:
     mode = ["-X", "utf8"]
     encodings = {sys.getfilesystemencoding(), locale.getencoding().lower()}
     if words is None and not encodings <= {"utf-8", "utf8"} and sys.orig_argv[1:3] != mode:
-        os.execv(sys.executable, [sys.executable, *mode, *sys.orig_argv[1:]])
+        again = [sys.executable, *mode, *sys.orig_argv[1:]]
+        if sys.platform == "win32":  # its execv returns to the prompt while the command still runs
+            sys.exit(subprocess.call(again))
+        os.execv(sys.executable, again)
 
 
 def main(words: Sequence[str] | None = None) -> int:

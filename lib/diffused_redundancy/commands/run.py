@@ -108,8 +108,9 @@ def run(options: argparse.Namespace) -> int:
             "--save keeps notebooks as they read by default, or with --preset "
             f"{', '.join(list(KEPT)[1:])}: use it with no other preset, nor with -p"
         )
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a scheduler's stop is a stop like Ctrl-C
-        signal.signal(number, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):  # a scheduler's stop is a stop like Ctrl-C
+        if hasattr(signal, name):  # Windows has no hang-up
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     from ..pipeline import plan, requirements, runner
 
     out = (options.out or runner.default_out()).expanduser().resolve()

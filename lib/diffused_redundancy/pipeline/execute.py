@@ -7,8 +7,6 @@ error, how much memory was used, what the likely cause is, and which smaller pre
 from __future__ import annotations
 
 import re
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,6 +22,7 @@ from ..report.notebook_page import notebook_page
 from ..report.vector import with_vectors
 from ..store import atomic_path, make_folder, sha256_of, write_json, write_text
 from ..store.provenance import source_address
+from .memory import peak_memory
 from .notebook_format import nbformat
 from .plan import Outcome
 
@@ -45,12 +44,6 @@ SMALLER = {
 
 README_FIGURE = {("miniature", "02_probes"): "logistic", ("real", "02_probes"): "logistic"}
 """The figures that the README shows, by preset and notebook."""
-
-
-def peak_memory() -> float:
-    """The largest resident set of any child process so far, in GiB."""
-    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return largest / 2**30 if sys.platform == "darwin" else largest / 2**20
 
 
 def likely_cause(error: str) -> str:
@@ -99,10 +92,12 @@ def execute(
     script = jupytext.read(source(notebook))
     title = title_of(script, notebook)
     started = time.perf_counter()
-    done, error = _run(script, parameters, folder)
+    with peak_memory() as peak:
+        done, error = _run(script, parameters, folder)
+        memory = peak()
     with atomic_path(folder / f"{notebook}.ipynb") as kept:
         nbformat.write(done, kept)
-    seconds, memory = time.perf_counter() - started, peak_memory()
+    seconds = time.perf_counter() - started
     ended, failed = datetime.now(UTC).isoformat(timespec="seconds"), _what_failed(done, error)
     outcome = Outcome(notebook, title, not error, seconds, memory, failed, ended)
     text = notebook_page(

@@ -16,19 +16,22 @@ _ARGUMENTS = (
     "--InteractiveShellApp.exec_PYTHONSTARTUP=False",
     "--InteractiveShellApp.ignore_cwd=True",  # a file of the report's folder is no module
     "--HistoryManager.enabled=False",
+    "--log-level=40",  # errors: it warns that others on this machine could listen
 )
 
 
-def isolated_kernel(folder: Path) -> type[AsyncKernelManager]:
+def isolated_kernel(folder: Path, **variables: str) -> type[AsyncKernelManager]:
     """A manager of kernels of this Python, for which ``folder``, an empty one, takes the place of
-    the user's folder of IPython.
+    the user's folder of IPython; ``variables`` are set in their environment.
     """
-    environment = {
-        "IPYTHONDIR": str(folder).replace("$", "$$"),  # jupyter_client fills in $variables
+    variables |= {
+        "IPYTHONDIR": str(folder),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYTHONSAFEPATH": "1",
         "PYTHONUTF8": "1",
     }
+    # jupyter_client fills in $variables
+    environment = {name: value.replace("$", "$$") for name, value in variables.items()}
 
     class ThisPython(KernelSpecManager):
         def get_kernel_spec(self, kernel_name: str) -> KernelSpec:

@@ -256,6 +256,9 @@ class _Processes:
 
 def _stop(child: subprocess.Popen[str]) -> None:
     """End a child, which shuts its kernel down; a kernel whose parent is gone ends itself."""
+    if not hasattr(os, "killpg"):  # Windows has no groups of processes
+        child.terminate()
+        return
     try:
         os.killpg(child.pid, signal.SIGTERM)
         child.wait(timeout=5)

@@ -1,0 +1,228 @@
+"""Checks of the exercises in 02_probes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .asking import Wrong, agree, array, number, numbers
+from .examples import Check, Function, Random, fast, part_of, ridge_by_images, task
+from .given import strength
+
+
+def share_kept(function: Function, rng: Random) -> None:
+    """The share of the full layer's accuracy that a part keeps."""
+    curve = np.sort(rng.uniform(0.1, 0.9, 50))
+    value = number(function, curve, 0.2)
+    if agree(value, curve[9]):
+        raise Wrong("you return the accuracy: divide it by that of the full layer.")
+    if agree(value, curve[10] / curve[-1]):
+        raise Wrong("a fifth of 50 is k = 10, whose place in the curve is number 9, from 0.")
+    if agree(value, 1 - curve[9] / curve[-1]):
+        raise Wrong("you return the share that is lost, not the one that is kept.")
+    if agree(value, curve[-1] - curve[9]):
+        raise Wrong("you return the difference: the share is a ratio.")
+    if not agree(value, curve[9] / curve[-1]):
+        raise Wrong(
+            f"a fifth of 50 neurons keeps {curve[9] / curve[-1]:.4f} here, and you return "
+            f"{value:.4f}."
+        )
+    if not agree(number(function, curve, 1.0), 1):
+        raise Wrong("all of the neurons keep all of the accuracy: 1.")
+    if not agree(number(function, curve[:9], 0.3), curve[1] / curve[8]):
+        raise Wrong("0.3 of 9 neurons is 2.7: round down, as the authors do, to k = 2.")
+    if not agree(number(function, curve, 0.001), curve[0] / curve[-1]):
+        raise Wrong("0.001 of 50 neurons is less than one: take one neuron at least.")
+
+
+def ridge(function: Function, rng: Random) -> None:
+    """Guesses of a ridge probe."""
+    X, y, Z, z = task(rng)
+    added = strength(X)
+    guesses = array(function, (len(Z),), X, y, Z, added)
+    if not np.isin(guesses, [0, 1, 2]).all():
+        raise Wrong("your guesses are not classes: take the number of the largest score (argmax).")
+    alone = [int(array(function, (1,), X, y, Z[i : i + 1], added)[0]) for i in range(20)]
+    if alone != guesses[:20].tolist():
+        raise Wrong(
+            "the guess for an image changes with the other test images: centre test images by the "
+            "means of the train images."
+        )
+    two = X[:, :2], y, Z[:, :2]
+    shifted = array(function, (len(Z),), two[0] + 9, y, two[2] + 9, added)
+    if not np.array_equal(shifted, array(function, (len(Z),), *two, added)):
+        raise Wrong(
+            "your guesses change when 9 is added to every feature, train and test: centre the "
+            "neurons first."
+        )
+    strong = array(function, (len(Z),), X, y, Z, 1e9)
+    if not (strong == np.bincount(y).argmax()).all():
+        raise Wrong(
+            "under a very strong penalty the probe must guess the most frequent class every time: "
+            "add the mean of the one-hot labels to the scores, and the penalty to the diagonal."
+        )
+    expected = ridge_by_images(X, y, Z, added)
+    for factor, told in ((len(X), "divide nothing by n"), (1 / len(X), "do not divide it by n")):
+        if np.array_equal(guesses, ridge_by_images(X, y, Z, added * factor)) and not (
+            np.array_equal(guesses, expected)
+        ):
+            raise Wrong(f"your penalty has another unit: add `strength` as it is, and {told}.")
+    wide = rng.standard_normal((30, 60))
+    few_labels = np.arange(30) % 3
+    for weak in (1e-3, 1e3, 30.0):
+        for some, labels, others in ((X, y, Z), (wide, few_labels, wide[::-1] + 0.1)):
+            got = array(function, (len(others),), some, labels, others, weak)
+            share = float((got == ridge_by_images(some, labels, others, weak)).mean())
+            if share < 0.99:
+                raise Wrong(
+                    f"with a strength of {weak:g} and features of shape {some.shape}, "
+                    f"{1 - share:.0%} of your guesses differ from those of the same probe solved "
+                    "another way: is the penalty added to the diagonal, once?"
+                )
+    if (guesses == expected).mean() < 0.99:
+        right, best = (guesses == z).mean(), (expected == z).mean()
+        raise Wrong(f"your probe is right on {right:.0%} of some images, not on {best:.0%}.")
+
+
+def ridge_curve(function: Function, rng: Random) -> None:
+    """Accuracy of the ridge probes on the first k neurons of an order, at every k."""
+    X, y, Z, z = task(rng)
+    order, added, d = rng.permutation(X.shape[1]), strength(X), X.shape[1]
+    values = array(function, (d,), X, y, Z, z, order, added)
+    if values.max() > 1 or values.min() < 0:
+        raise Wrong("accuracies are shares between 0 and 1.")
+
+    def slow(some: np.ndarray, k: int, penalty: float) -> float:
+        kept = some[:k]
+        return float((ridge_by_images(X[:, kept], y, Z[:, kept], penalty) == z).mean())
+
+    expected = np.array([slow(order, k, added) for k in range(1, d + 1)])
+    near = 1.5 / len(z)  # a tie may be decided by rounding
+    if not agree(expected, values, near):
+        if agree(values, [slow(np.arange(d), k, added) for k in range(1, d + 1)], near):
+            raise Wrong("you take the neurons as they stand: take them in the given order.")
+        if agree(values[1:], expected[:-1], near):
+            raise Wrong("your curve begins at k = 0: its first value is that of one neuron.")
+        if agree(1 - values, expected, near):
+            raise Wrong("these are errors: accuracy is the share of right guesses.")
+        if abs(values[-1] - expected[-1]) <= near:
+            raise Wrong(
+                "the last value is right and earlier ones are not: with the first k neurons, only "
+                "the first k rows of both solved systems count. Is the factor lower triangular?"
+            )
+        if (np.diff(values) == 0).all():
+            raise Wrong("your curve is the same at every k.")
+        wrong = int(np.abs(values - expected).argmax())
+        raise Wrong(
+            f"at k = {wrong + 1} of {d} your accuracy is {values[wrong]:.3f}, and a probe trained "
+            f"on these neurons alone has {expected[wrong]:.3f}."
+        )
+    for name in ("X", "both"):
+        shifted = (X + 4, y, Z + 4) if name == "both" else (2 * X, y, 2 * Z)
+        other = added if name == "both" else 4 * added
+        if not agree(array(function, (d,), *shifted, z, order, other), values, near):
+            raise Wrong("your curve changes when all features are shifted or scaled alike.")
+    if agree(array(function, (d,), X, y, Z, z, order, 1e9), values):
+        raise Wrong("your curve does not depend on the penalty.")
+    X, y, Z, z = part_of("digits", rng, 600, 500)
+    some, order = rng.permutation(512)[:300], rng.permutation(300)
+    X, Z, added = X[:, some], Z[:, some], strength(X[:, some])
+    values = array(function, (300,), X, y, Z, z, order, added)
+    for k in (5, 60, 300):
+        right = slow(order, k, added)
+        if abs(values[k - 1] - right) > 1.5 / len(z):
+            raise Wrong(f"on the digits you have {values[k - 1]:.3f} at k = {k}, not {right:.3f}.")
+    given = X, y, Z, z, order
+    fast(
+        lambda: function(*(one.copy() for one in given), added),
+        lambda: Z @ np.linalg.inv(X.T @ X + np.eye(300)),
+    )
+
+
+_FEW = (10, 15, 25)
+"""Sizes at which a selection is to be better than random ones."""
+
+
+def _accuracy(parts: tuple[np.ndarray, ...], order: np.ndarray) -> float:
+    """Mean accuracy over a few small sizes."""
+    X, y, Z, z = parts
+    added = strength(X)
+    guesses = (ridge_by_images(X[:, order[:k]], y, Z[:, order[:k]], added) for k in _FEW)
+    return float(np.mean([(guess == z).mean() for guess in guesses]))
+
+
+def selection(function: Function, rng: Random) -> None:
+    """An order of the neurons that beats random ones where few are kept."""
+    for name in ("digits", "georgian"):
+        parts = part_of(name, rng, 450, 400)
+        X, y, d = *parts[:2], parts[0].shape[1]
+        order = array(function, (d,), X, y)
+        if order.dtype.kind not in "iu":
+            raise Wrong(f"an order holds whole numbers, and yours holds {order.dtype}.")
+        if not np.array_equal(np.sort(order), np.arange(d)):
+            raise Wrong("an order holds each neuron once: np.sort(order) must be 0, 1, ..., d - 1.")
+        mixed = rng.permutation(d)
+        again = mixed[array(function, (d,), X[:, mixed], y)]
+        common = len(np.intersect1d(order[:25], again[:25]))
+        random = [_accuracy(parts, rng.permutation(d)) for _ in range(6)]
+        gain = _accuracy(parts, order) - np.mean(random)
+        if common < 20:
+            raise Wrong(
+                f"when the neurons are shuffled, you choose others ({common} of your first 25 are "
+                "the same): choose by what a neuron does, not by its place or by chance."
+            )
+        if gain < -0.02:
+            raise Wrong(
+                f"on {name}, with {_FEW[0]} to {_FEW[-1]} neurons, random ones are better by "
+                f"{-100 * gain:.0f} points of accuracy: is your order the wrong way round?"
+            )
+        if gain < 0.02:
+            raise Wrong(
+                f"on {name}, with {_FEW[0]} to {_FEW[-1]} neurons, yours is better than random "
+                f"ones by {100 * gain:.1f} points of accuracy: at least 2 are asked for. Neurons "
+                "that do much, and not what those before them do already, are worth trying."
+            )
+
+
+def gain_kept(function: Function, rng: Random) -> None:
+    """The share of a selection's gain that is kept when it was made on another task."""
+    random = rng.uniform(0.4, 0.5, (6, 3))
+    mean = random.mean(0)
+    gains = np.array([0.2, 0.1, 0.0])
+    own, other = mean + gains, mean + 0.5 * gains
+    own_gain, other_gain, share = numbers(function, 3, own, other, random)
+    if agree([own_gain, other_gain], [own.mean(), other.mean()]):
+        raise Wrong("your gains are accuracies: subtract the mean of the random orders.")
+    if agree(
+        [own_gain, other_gain], [(own - random.max(0)).mean(), (other - random.max(0)).mean()]
+    ):
+        raise Wrong("you compare with the best random order: compare with their mean.")
+    if agree([own_gain, other_gain], [0.05, 0.1]):
+        raise Wrong("your gains are swapped: first that of the selection made on the task itself.")
+    if not agree([own_gain, other_gain], [0.1, 0.05]):
+        raise Wrong(
+            f"for gains of 20, 10 and 0 points, your mean gain is {100 * own_gain:.1f} points, "
+            "not 10."
+        )
+    if agree(share, 2):
+        raise Wrong("your share is upside down: the gain on the other task stands above the line.")
+    uneven = mean + np.array([0.0, 0.1, 0.02])
+    *_, share_of_uneven = numbers(function, 3, own, uneven, random)
+    if not agree(share_of_uneven, 0.4):
+        raise Wrong(
+            "you averaged the shares over sizes: where there is hardly a gain, a share is "
+            "anything. Divide the mean gains."
+        )
+    if not agree(share, 0.5):
+        raise Wrong(f"half of the gain is kept here, and your share is {share:.3f}.")
+    *_, none = numbers(function, 3, own, mean, random)
+    if not agree(none, 0):
+        raise Wrong("a selection that is as good as random ones keeps nothing of the gain.")
+
+
+CHECKS: dict[str, Check] = {
+    "ridge": ridge,
+    "share_kept": share_kept,
+    "ridge_curve": ridge_curve,
+    "selection": selection,
+    "gain_kept": gain_kept,
+}
