@@ -184,7 +184,7 @@ lab.check("cka", cka)
 # squaring the norms below it: both are 1 for a layer and itself, so that test alone does not find
 # them. Forgetting that $Y$ must be centred, too.
 
-# %% slide="slide"
+# %% slide="fragment"
 if lab.ready(cka, random_part):
     for k in (5, 51, 256):
         part = digits.X_train[:, random_part(512, k, seed=1)]
@@ -381,7 +381,7 @@ def redundancy_interval(curves, full, delta=0.9, resamples=1000, seed=0):
 # %% exercise="redundancy_interval" part="check"
 lab.check("redundancy_interval", redundancy_interval)
 
-# %% slide="slide"
+# %% slide="fragment"
 if lab.ready(cka_curve, redundancy, redundancy_interval):
     for count in (5, 20):
         curves = np.array([cka_curve(digits.X_train, order) for order in lab.orders(count)])
@@ -577,10 +577,13 @@ if lab.ready(cka_curve, redundancy, standardise):
         (axes[0], lambda X: X, "neurons as they are"),
         (axes[1], standardise, "standardised neurons"),
     ):
-        for name, colour in (("digits", tour.BLUE), ("digits_mrl", tour.ORANGE)):
+        for name, colour, style in (
+            ("digits", tour.BLUE, "-"),
+            ("digits_mrl", tour.ORANGE, "--"),
+        ):
             X = change(lab.load(name).X_train)
             curves = np.array([cka_curve(X, order) for order in lab.orders(20)])
-            ax.plot(np.arange(1, 513), curves.mean(0), color=colour, label=name)
+            ax.plot(np.arange(1, 513), curves.mean(0), style, color=colour, label=name)
             told.append(f"{title}, {name}: DR(0.9) of CKA {redundancy(curves, 1.0):.3f}")
         ax.axhline(0.9, color="black", linestyle=":")
         ax.set(xlabel="neurons kept", title=title, ylim=(0, 1.02))

@@ -218,17 +218,17 @@ lab.check("ridge_curve", ridge_curve)
 if lab.ready(ridge_curve, share_kept):
     figure, ax = plt.subplots(figsize=(8, 3.6))
     told = []
-    for name, colour in (
-        ("digits", tour.BLUE),
-        ("georgian", tour.ORANGE),
-        ("font_style", tour.GREY),
+    for name, colour, style in (
+        ("digits", tour.BLUE, "-"),
+        ("georgian", tour.ORANGE, "--"),
+        ("font_style", tour.GREY, "-."),
     ):
         one = lab.load(name)
         parts = one.X_train, one.y_train, one.X_test, one.y_test
         accuracy = np.array(
             [ridge_curve(*parts, order, lab.strength(one.X_train)) for order in lab.orders(5)]
         ).mean(0)
-        ax.plot(np.arange(1, 513), accuracy, color=colour, label=one.title)
+        ax.plot(np.arange(1, 513), accuracy, style, color=colour, label=one.title)
         told.append(
             f"{one.title}: {accuracy[-1]:.1%} with all neurons, and a random fifth keeps "
             f"{share_kept(accuracy, 0.2):.0%} of that"
@@ -317,14 +317,14 @@ if lab.ready(ridge_curve, selection):
     ax.legend(loc="lower right")
     figure.tight_layout()
     gains = {size: 100 * (chosen[size - 1] - random.mean(0)[size - 1]) for size in (10, 25, 102)}
-    told = ", ".join(f"{gain:+.1f} points with {size} neurons" for size, gain in gains.items())
-    tour.show(figure, f"Accuracy of a selection against that of random orders: {told}.")
-    print(f"Your selection less random orders: {told}.")
+    told = [f"{gain:+.1f} points with {size} neurons" for size, gain in gains.items()]
+    tour.show(figure, f"Your selection less the mean of random orders: {', '.join(told)}.")
+    print("Your selection less the mean of random orders:", *told, sep="\n  ")
 
 # %% [markdown] audience="solution"
 # **To discuss.** The solution is *pivoted QR*: each time the neuron that those before explain
-# least. It does not look at labels. Sorting by variance is one line, and gains much of the same.
-# In all of them the gain shrinks as more neurons are kept: a large random part has a bit of
+# least. It does not look at labels. Sorting by variance is one line, and gains more than half as
+# much. The gain shrinks as more neurons are kept: a large random part has a bit of
 # everything already.
 
 # %% [markdown] exercise="gain_kept" level=3 minutes=12 points=2

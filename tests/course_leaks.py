@@ -15,7 +15,10 @@ from diffused_redundancy.course.source import Source, regions
 FEW = 8
 """Lines up to this length are no give-away: ``return x``."""
 
-COMMON = {"rng = np.random.default_rng(seed)"}
+COMMON = {
+    "rng = np.random.default_rng(seed)",
+    "smooth = (right + 0.5) / (counts + 1)",  # the exercise gives it as a formula
+}
 """Lines that checks hold too, and that give nothing away."""
 
 

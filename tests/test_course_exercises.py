@@ -166,6 +166,8 @@ def test_a_mistake_of_python_is_told() -> None:
 
     with pytest.raises(lab.Wrong, match=r"cka stopped with ValueError.*shape \(40, 12\)"):
         lab.check("cka", cka)
+    with pytest.raises(lab.Wrong, match=r"at the line `return X.dot\(Y\)`"):
+        lab.check("cka", cka)
     with pytest.raises(lab.Wrong, match="give the function itself"):
         lab.check("cka", 0.5)
     with pytest.raises(ValueError, match="choose one of centre"):
@@ -339,6 +341,18 @@ def test_a_notebook_runs(source: str, blank: bool, capsys: pytest.CaptureFixture
 
 
 def test_what_the_texts_say() -> None:
+    # "Sorting by variance gains more than half as much" as pivoted QR.
+    for name in ("digits", "georgian"):
+        _, statistics, orders = layer(name)
+        means = [
+            np.mean([probe(name).curve(some).at(k).mean() for k in (10, 15, 25)])
+            for some in (
+                orders,
+                dr.orderings("variance", statistics, [0]),
+                dr.orderings("pivoted_qr", statistics, [0]),
+            )
+        ]
+        assert means[1] - means[0] > (means[2] - means[0]) / 2 > 0
     text = (ROOT / "course" / "01_similarity.py").read_text(encoding="utf-8")
     assert f"by {widening(5):.2f} for five rows" in text
     gap = lab.networks("mrl", "standardised cka") - lab.networks("standard", "standardised cka")

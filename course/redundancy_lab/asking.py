@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,7 +37,8 @@ def answer(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
     except Exception as error:
         shapes = ", ".join(_named(one) for one in given)
         raise Wrong(
-            f"{name} stopped with {type(error).__name__}: {error} (it was given {shapes})"
+            f"{name} stopped with {type(error).__name__}: {error}{_place(function, error)} "
+            f"(it was given {shapes})"
         ) from error
     for number, (before, after) in enumerate(zip(given, copies, strict=True), 1):
         if isinstance(before, np.ndarray) and not np.array_equal(before, after, equal_nan=True):
@@ -47,6 +49,17 @@ def answer(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
     if returned is None:
         raise Wrong(f"{name} returns nothing: did you forget `return`?")
     return returned
+
+
+def _place(function: Callable[..., Any], error: Exception) -> str:
+    """The line of a student's function at which it stopped, if its text is known."""
+    code, line = getattr(function, "__code__", None), ""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code is code:
+            line = linecache.getline(code.co_filename, trace.tb_lineno).strip()
+        trace = trace.tb_next
+    return f", at the line `{line}`" if line else ""
 
 
 def _named(one: Any) -> str:

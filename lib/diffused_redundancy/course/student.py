@@ -15,7 +15,7 @@ from .source import Source
 README = """Diffused redundancy: notebooks for students
 ============================================
 
-You need Python 3.9 or newer with NumPy and matplotlib, and something that opens
+You need Python 3.11 or newer with NumPy and matplotlib, and something that opens
 notebooks (JupyterLab, VS Code, Anaconda). Nothing else is installed, and nothing
 is downloaded. If something is missing:
 
@@ -77,7 +77,8 @@ def write_student(sources: list[Source], folder: Path, package: Path, root: Path
         write_notebook(notebook, folder / f"{source.name}.ipynb")
     copy_package(package, folder / package.name)
     _write_zip(folder / package.name, folder / f"{package.name}.zip")
-    listed = "\n".join(f"    {source.name}.ipynb    {source.title}" for source in sources)
+    width = max(len(source.name) for source in sources)
+    listed = "\n".join(f"    {source.name:{width}}  {source.title}" for source in sources)
     write_text(folder / "README.txt", README.format(notebooks=listed))
     wanted = (root / "course" / "requirements.txt").read_text("utf-8")
     write_text(folder / "requirements.txt", wanted)
