@@ -24,12 +24,13 @@
 # %% [markdown]
 # **How it works.** Write the function of an exercise in the place of `raise NotImplementedError`,
 # run its cell, then run the check below it. A check says what is wrong, not how to write it. You
-# can check as often as you like. Figures are drawn from *your* functions, once they are right.
+# can check as often as you like; a blank is passed over, and a wrong answer stops *Run All* there.
+# Figures are drawn from *your* functions, once they are right.
 
 # %% [markdown] audience="instructor"
-# **For the instructor.** Exercises 1 to 3 are first steps, 4 to 9 are done alone, 10 is open. In a
-# lab of 90 minutes, give `cka`, `cka_curve`, `redundancy` and `standardise`, and show the rest.
-# Each exercise can be done without the ones before it; only figures need several.
+# **For the instructor.** Exercises 1 to 3 are first steps, 4 to 9 are done alone, 10 is open. The
+# teaching notes (docs/teaching.md) have a lab of 90 minutes that takes some of them. Each exercise
+# can be done without the ones before it; only figures need several.
 
 # %%
 import matplotlib.pyplot as plt

@@ -234,6 +234,7 @@ def test_ridge(name: str) -> None:
     added = lab.strength(data.X_train)
     guesses = solution("ridge")(*parts, added)
     np.testing.assert_array_equal(guesses == data.y_test, library.full_right.numpy())
+    np.testing.assert_array_equal(lab.guesses(data, np.arange(512)), guesses)
     curve = solution("ridge_curve")(*parts, data.y_test, lab.orders()[0], added)
     np.testing.assert_array_equal(curve, library.curve(orders[0]).values[0])
     known = library.curve(orders[0]).kept(102)[0]

@@ -16,13 +16,14 @@ that is.
 from .asking import Blank, Wrong
 from .checking import check, names, ready
 from .data import Data, load, networks, orders
-from .given import strength, student, welch
+from .given import guesses, strength, student, welch
 
 __all__ = [
     "Blank",
     "Data",
     "Wrong",
     "check",
+    "guesses",
     "load",
     "names",
     "networks",

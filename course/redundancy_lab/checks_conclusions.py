@@ -96,15 +96,15 @@ def fair_null(function: Function, rng: Random) -> None:
     values = array(function, (5,), right, counts, target)
     if values.min() < 0 or values.max() > 1:
         raise Wrong("accuracies lie between 0 and 1, and some of yours do not.")
-    smooth = (right + 0.5) / (counts + 1)
+    known = (2 * right + 1) / (2 * counts + 2)
 
     def logits(share: np.ndarray) -> np.ndarray:
         share = np.clip(share, 1e-9, 1 - 1e-9)
         return np.log(share / (1 - share))
 
-    shifts = logits(smooth) - logits(values)
+    shifts = logits(known) - logits(values)
     weighted = float((values * counts).sum() / counts.sum())
-    for before in (smooth, right / counts):
+    for before in (known, right / counts):
         if np.ptp(values / before) < 1e-6:
             raise Wrong(
                 "every class keeps the same share of its accuracy: subtract one number from the "

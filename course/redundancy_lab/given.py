@@ -1,10 +1,13 @@
-"""What exercises may use and need not write: a penalty, and the t distribution."""
+"""What exercises may use and need not write: a penalty, a probe, and the t distribution."""
 
 from __future__ import annotations
 
 from functools import cache
 
 import numpy as np
+
+from .data import Data
+from .examples import ridge_by_images
 
 PENALTY = 0.01
 """Of the probes of the course, as a share of the mean size of the neurons; leave-one-out
@@ -19,6 +22,24 @@ def strength(X_train: np.ndarray, penalty: float = PENALTY) -> float:
     """
     centred = X_train - X_train.mean(0)
     return float(penalty * (centred**2).sum() / centred.shape[1])
+
+
+def guesses(data: Data, kept: np.ndarray) -> np.ndarray:
+    """What a ridge probe on some neurons guesses for the test images.
+
+    Parameters
+    ----------
+    data : Data
+    kept : ndarray of int (k,)
+        The neurons that it may use.
+
+    Returns
+    -------
+    ndarray of int (images,)
+        Classes.
+    """
+    parts = data.X_train[:, kept], data.y_train, data.X_test[:, kept]
+    return ridge_by_images(*parts, strength(data.X_train))
 
 
 @cache
