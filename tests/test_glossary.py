@@ -9,6 +9,7 @@ import diffused_redundancy as dr
 import numpy as np
 import pytest
 from conftest import ROOT
+from diffused_redundancy.course.glossary import glossary_page
 from diffused_redundancy.measures.spectrum import spectrum
 from diffused_redundancy.uncertainty.comparison import holm, permutation_p, smallest_permutation_p
 from scipy.stats import entropy
@@ -122,3 +123,16 @@ def test_gini_is_half_the_mean_difference_over_the_mean():
     values = np.array([1.0, 0.8, 0.6])
     difference = abs(values[:, None] - values).mean()
     assert dr.fairness.gini(values) == pytest.approx(difference / (2 * values.mean()))
+
+
+def test_students_get_it_as_a_page_that_needs_nothing_else():
+    shown = glossary_page(ROOT)
+    for term in TERMS:
+        assert f"<strong>{term.replace(chr(92), '')}" in shown or "$" in term, term
+    assert "<math" in shown and "$" not in re.sub(
+        r"<(style|script|annotation).*?</", "", shown, flags=re.S
+    )
+    targets = re.findall(r'(?:href|src)="([^"]*)"', shown)
+    paper = "https://arxiv.org/"  # named at the foot of every page
+    assert targets and all(target.startswith(("#", "data:", paper)) for target in targets)
+    assert "linked behind" not in shown and ".ipynb" not in shown

@@ -23,14 +23,22 @@ SOURCES = sorted((ROOT / "course").glob("0*.py"))
 
 @pytest.fixture(scope="module")
 def exercises():
-    """Number, name, level and notebook of each exercise, as the sources have them."""
+    """Number, name, level, notebook and minutes of each exercise, as the sources have them."""
     found = []
     for path in SOURCES:
         for cell in jupytext.read(path).cells:
             if "level" in cell.metadata:
                 (number,) = re.findall(r"^### Exercise (\d+):", cell.source, re.M)
                 about = cell.metadata
-                found.append((int(number), about["exercise"], int(about["level"]), path.stem))
+                found.append(
+                    (
+                        int(number),
+                        about["exercise"],
+                        int(about["level"]),
+                        path.stem,
+                        int(about["minutes"]),
+                    )
+                )
     return found
 
 
@@ -63,18 +71,19 @@ def test_the_solved_notebooks_print_the_expected_numbers(printed):
 
 
 def test_all_checks_are_right_in_the_solved_notebooks(printed, exercises):
-    for _, name, _, notebook in exercises:
+    for _, name, _, notebook, _ in exercises:
         assert f"{name}: right." in printed[notebook]
 
 
 def test_exercises_stand_where_the_notes_say(exercises):
     numbers = [number for number, *_ in exercises]
     assert numbers == [*range(1, len(numbers) + 1)]
-    rows = re.findall(r"^\| `(\d\d_\w+)` \|.*\| (\d+) to (\d+) \|$", PAGE, re.M)
+    rows = re.findall(r"^\| `(\d\d_\w+)` \|.*\| (\d+) \| (\d+) to (\d+) \|$", PAGE, re.M)
     assert len(rows) == 3
-    for notebook, first, last in rows:
-        here = [number for number, _, _, stem in exercises if stem == notebook]
-        assert [here[0], here[-1]] == [int(first), int(last)]
+    for notebook, minutes, first, last in rows:
+        here = [(number, took) for number, _, _, stem, took in exercises if stem == notebook]
+        assert [here[0][0], here[-1][0]] == [int(first), int(last)]
+        assert sum(took for _, took in here) == int(minutes)
     weeks = re.findall(r"exercises (\d+) to (\d+)(?:\b.*)\|", PAGE)
     assert [int(number) for pair in weeks for number in pair] == [1, 8, 9, 15, 16, numbers[-1]]
 
@@ -90,12 +99,17 @@ def test_exercises_of_the_lab_are_what_their_numbers_say(exercises):
 
 def test_the_open_exercises_are_those_of_level_three(exercises):
     named = re.search(r"open exercises \(([\d, ]+)\)", PAGE)[1]
-    assert [int(n) for n in named.split(",")] == [n for n, _, level, _ in exercises if level == 3]
+    assert [int(n) for n in named.split(",")] == [n for n, _, level, *_ in exercises if level == 3]
 
 
-def test_the_lab_takes_ninety_minutes():
-    minutes = [int(found) for found in re.findall(r"^\| (\d+) \|", PAGE, re.M)]
+def test_the_lab_takes_ninety_minutes_and_has_time_for_its_exercises(exercises):
+    rows = re.findall(r"^\| (\d+) \| (.*?) \|", PAGE, re.M)
+    minutes = [int(minute) for minute, _ in rows]
     assert minutes[0] == 0 and minutes[-1] == 90 and minutes == sorted(set(minutes))
+    expected = {number: took for number, *_, took in exercises}
+    for (_, what), start, end in zip(rows, minutes, minutes[1:], strict=False):
+        for number in re.findall(r"\*\*Exercise (\d+)", what):
+            assert end - start >= expected[int(number)]
 
 
 def projects():

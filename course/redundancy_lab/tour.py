@@ -45,9 +45,11 @@ def show(figure: Figure, alt: str) -> None:
     """
     shell = _shell()
     if shell is not None:
-        from IPython.display import display
+        from IPython.core.pylabtools import print_figure
+        from IPython.display import Image, display
 
-        display(figure, metadata={"image/png": {"alt": alt}})
+        drawn = Image(print_figure(figure))  # whatever matplotlib draws with
+        display(drawn, metadata={"image/png": {"alt": alt}})
     plt.close(figure)
 
 

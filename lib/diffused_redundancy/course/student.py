@@ -10,6 +10,7 @@ import yaml
 from ..pipeline.notebook_format import nbformat
 from ..store import write_text
 from .editions import copy_package, edition, finished, write_notebook
+from .glossary import glossary_page
 from .source import Source
 
 README = """Diffused redundancy: notebooks for students
@@ -28,7 +29,7 @@ Keep the folder redundancy_lab beside the notebooks. Begin with:
 
 In an exercise, write the function in place of the line that raises
 NotImplementedError, run the cell, and run the check below it. The check says what
-is wrong. Hints are folded: click on them.
+is wrong. Hints are folded: click on them. glossary.html explains the terms.
 
 On Google Colab, open a notebook and run its first cell: it says what it needs.
 """
@@ -79,6 +80,7 @@ def write_student(sources: list[Source], folder: Path, package: Path, root: Path
     _write_zip(folder / package.name, folder / f"{package.name}.zip")
     width = max(len(source.name) for source in sources)
     listed = "\n".join(f"    {source.name:{width}}  {source.title}" for source in sources)
+    write_text(folder / "glossary.html", glossary_page(root))
     write_text(folder / "README.txt", README.format(notebooks=listed))
     wanted = (root / "course" / "requirements.txt").read_text("utf-8")
     write_text(folder / "requirements.txt", wanted)
