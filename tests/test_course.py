@@ -206,7 +206,7 @@ def test_the_index_tells_a_lecturer_what_is_where(built):
     text = (built / "index.html").read_text("utf-8")
     plain = " ".join(re.sub(r"<[^>]+>", " ", text).split())
     assert "2 exercises in 1 notebook, 15 minutes and 5 points together" in plain
-    assert "Centre the columns 1 5 2 Take the mean of each neuron away." in plain
+    assert "1. Centre the columns 1 5 2 Take the mean of each neuron away." in plain
     for link in re.findall(r'href="([^"#:]+)"', text):
         assert (built / link).is_file(), link
 

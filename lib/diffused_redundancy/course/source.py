@@ -28,11 +28,12 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 class Exercise:
     """An exercise, as its text and its cells say.
 
-    ``function`` is the name of what is to be written, ``solutions`` the cells that write it, with
+    ``number`` is that of its heading, which may have none, ``function`` is the name of what is to be written, ``solutions`` the cells that write it, with
     their regions.
     """
 
     name: str
+    number: str
     title: str
     goal: str
     level: int
@@ -184,7 +185,7 @@ def _exercise(name: str, cells: list[nbformat.NotebookNode], where: str) -> Exer
         raise InputError(f'{where}: its check cell must be lab.check("{name}", FUNCTION) alone')
     if function not in {made for cell in writes for made in _functions(cell.source)}:
         raise InputError(f"{where}: its check is of {function}, which it does not write")
-    heading = re.search(r"^#+ (?:Exercise [\w.]+: )?(.+)$", text, flags=re.MULTILINE)
+    heading = re.search(r"^#+ (?:Exercise ([\w.]+): )?(.+)$", text, flags=re.MULTILINE)
     goal = re.search(r"^\*+Goal[:.]\*+:? *(.+?)(?:\n\s*\n|\Z)", text, flags=re.MULTILINE | re.S)
     if not heading or not goal:
         raise InputError(f"{where}: its text needs a heading and a line that begins with *Goal:*")
@@ -193,7 +194,8 @@ def _exercise(name: str, cells: list[nbformat.NotebookNode], where: str) -> Exer
     check_whole(about["level"], f"{where}: level", min(LEVELS), max(LEVELS))
     return Exercise(
         name,
-        heading[1].strip(),
+        heading[1] or "",
+        heading[2].strip(),
         _sentence(goal[1]),
         about["level"],
         about["minutes"],
