@@ -292,7 +292,7 @@ def kept_figure(lines: Sequence[Line], ylabel: str, mark: float) -> Figure:
     """What parts of a layer keep of the whole, as shares, against their share of the layer: one
     line a case, of which ``sizes`` are shares. ``mark`` is a share of the layer to point out.
     """
-    figure, (axes,) = _multiples(1, height=3.6)
+    figure, (axes,) = _plots(1, 1, (5.2, 4.0))  # a phone shows it whole
     axes.axhline(1, color="0.35", lw=1)
     axes.axvline(mark, color="0.35", lw=1, ls=(0, (1, 3)))
     for line in lines:
