@@ -49,3 +49,10 @@ def test_the_strip():
     text = verdict_strip([verdict(part="few"), verdict("not", part="more")])
     assert text.count("<summary>") == 1 and "30 &lt; 40 of few" in text
     assert text.count('href="#verdict-1"') == 2 and text.index("few: holds") < text.index("30 &lt;")
+
+
+def test_two_verdicts_are_told_apart_in_words_and_not_by_files():
+    one, other = verdict(part=""), verdict("not", part="our question")
+    assert claim_row(5, [one, other])["note"] == "as the paper asks: holds; our question: not"
+    both = claim_row(5, [verdict(part=""), verdict(part="")])
+    assert both["note"] == "2 parts: 2 yes" and both["verdict"] == "holds"

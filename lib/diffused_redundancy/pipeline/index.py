@@ -201,6 +201,7 @@ def write_index(out: Path) -> Path:
         headline=headline,
         answer=markdown(lead_first(headline.answer)) if headline else "",
         real=real,
+        real_answer=markdown(lead_first(real.answer)) if real else "",
         beside=beside + (real.beside if real else []),
     )
     if headline:

@@ -288,13 +288,15 @@ def curves_figure(
 
 
 @style()
-def kept_figure(lines: Sequence[Line], ylabel: str, mark: float) -> Figure:
+def kept_figure(lines: Sequence[Line], ylabel: str, mark: float, enough: float) -> Figure:
     """What parts of a layer keep of the whole, as shares, against their share of the layer: one
-    line a case, of which ``sizes`` are shares. ``mark`` is a share of the layer to point out.
+    line a case, of which ``sizes`` are shares. Dotted lines mark a share of the layer, and what is
+    ``enough`` of the whole.
     """
     figure, (axes,) = _plots(1, 1, (5.2, 4.0))  # a phone shows it whole
     axes.axhline(1, color="0.35", lw=1)
     axes.axvline(mark, color="0.35", lw=1, ls=(0, (1, 3)))
+    axes.axhline(enough, color="0.35", lw=1, ls=(0, (1, 3)))
     for line in lines:
         _draw(axes, line)
     axes.set_xlim(0, 1.01)

@@ -25,6 +25,10 @@ ALL_OF_A_KIND = {
 SHORT = {"holds": "yes", "part": "in part", "not": "no", "undecided": "open"}
 
 
+THE_CLAIM = "as the paper asks"
+"""What a verdict is on that has no part of its own, beside one that has."""
+
+
 def verdict_strip(verdicts: Sequence[dict[str, Any]]) -> str:
     """The strip as HTML; empty without verdicts.
 
@@ -54,8 +58,8 @@ def claim_row(claim: int, verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         word = ALL_OF_A_KIND[kind] if len(kinds) == 1 else "mixed"
         counts = [f"{kinds[one]} {short}" for one, short in SHORT.items() if kinds[one]]
         note = f"{len(parts)} parts: {', '.join(counts)}"
-        if len(parts) == 2:
-            note = "; ".join(f"{one['part'] or one['notebook']}: {one['verdict']}" for one in parts)
+        if len(parts) == 2 and any(one["part"] for one in parts):
+            note = "; ".join(f"{one['part'] or THE_CLAIM}: {one['verdict']}" for one in parts)
     return {
         "claim": claim,
         "text": CLAIMS[claim].text,
