@@ -214,7 +214,7 @@ if lab.ready(cka, random_part):
 #
 # Put rows and columns of $G$ into the given order. Then find two running sums over $k$: of the rows
 # of $G$ (above the line), and of its leading squares (below). The check compares with the slow way,
-# and looks at the clock.
+# and tells you if yours is slow, too.
 #
 # <details><summary>Hint</summary>
 #
@@ -256,7 +256,7 @@ lab.check("cka_curve", cka_curve)
 # %% [markdown] audience="instructor"
 # **Common mistakes.** Counting the new row only once (the column is as long): right at $k = 1$ and
 # wrong from $k = 2$. Ordering the rows of $G$ and not its columns. A loop over $k$ around `cka` is
-# right on small data and fails by the clock: that is meant. It is a good moment to count operations
+# right, and the check adds a note that it is slow. It is a good moment to count operations
 # ($d^2$ against $d^3$, and more if $X$ is multiplied anew each time).
 
 # %% slide="slide"

@@ -210,7 +210,7 @@ def ridge_curve(X_train, y_train, X_test, y_test, order, strength):
 lab.check("ridge_curve", ridge_curve)
 
 # %% [markdown] audience="instructor"
-# **Common mistakes.** Calling `ridge` in a loop is right and slow, and the check says so. The upper
+# **Common mistakes.** Calling `ridge` in a loop is right and slow, and a note of the check says so. The upper
 # factor in place of the lower one gives the right *last* value only. SciPy has
 # `solve_triangular`; NumPy has not, and its general solver costs little here.
 

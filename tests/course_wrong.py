@@ -102,17 +102,6 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         (
             "def cka_curve(X, order):\n"
             "    X = X - X.mean(0)\n"
-            "    found = []\n"
-            "    for k in range(1, X.shape[1] + 1):\n"
-            "        A = X[:, order[:k]]\n"
-            "        below = np.linalg.norm(A.T @ A) * np.linalg.norm(X.T @ X)\n"
-            "        found.append(np.linalg.norm(A.T @ X) ** 2 / below)\n"
-            "    return np.array(found)",
-            "times as long as one size",
-        ),
-        (
-            "def cka_curve(X, order):\n"
-            "    X = X - X.mean(0)\n"
             "    P = (X.T @ X) ** 2\n"
             "    squares = np.cumsum(2 * np.tril(P, -1).sum(1) + P.diagonal())\n"
             "    return np.cumsum(P.sum(1)) / np.sqrt(squares * P.sum())",
@@ -464,19 +453,6 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         (
             "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
             "    mean, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
-            "    found = []\n"
-            "    for k in range(1, len(order) + 1):\n"
-            "        X = (X_train - mean)[:, order[:k]]\n"
-            "        A = X.T @ X + strength * np.eye(k)\n"
-            "        W = np.linalg.solve(A, X.T @ (Y - Y.mean(0)))\n"
-            "        scores = (X_test - mean)[:, order[:k]] @ W + Y.mean(0)\n"
-            "        found.append(np.mean(scores.argmax(1) == y_test))\n"
-            "    return np.array(found)",
-            "times as long as one size",
-        ),
-        (
-            "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
-            "    mean, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
             "    X, Z = (X_train - mean)[:, order], (X_test - mean)[:, order]\n"
             "    A = X.T @ X + strength * np.eye(len(order))\n"
             "    W = np.linalg.solve(A, X.T @ (Y - Y.mean(0)))\n"
@@ -815,3 +791,29 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ),
     ],
 }
+
+SLOW: dict[str, str] = {
+    "cka_curve": (
+        "def cka_curve(X, order):\n"
+        "    X = X - X.mean(0)\n"
+        "    found = []\n"
+        "    for k in range(1, X.shape[1] + 1):\n"
+        "        A = X[:, order[:k]]\n"
+        "        below = np.linalg.norm(A.T @ A) * np.linalg.norm(X.T @ X)\n"
+        "        found.append(np.linalg.norm(A.T @ X) ** 2 / below)\n"
+        "    return np.array(found)"
+    ),
+    "ridge_curve": (
+        "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
+        "    mean, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
+        "    found = []\n"
+        "    for k in range(1, len(order) + 1):\n"
+        "        X = (X_train - mean)[:, order[:k]]\n"
+        "        A = X.T @ X + strength * np.eye(k)\n"
+        "        W = np.linalg.solve(A, X.T @ (Y - Y.mean(0)))\n"
+        "        scores = (X_test - mean)[:, order[:k]] @ W + Y.mean(0)\n"
+        "        found.append(np.mean(scores.argmax(1) == y_test))\n"
+        "    return np.array(found)"
+    ),
+}
+"""Right solutions that begin anew at every size: a check says so, and takes no points."""

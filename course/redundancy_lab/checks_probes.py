@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .asking import Wrong, agree, array, number, numbers
-from .examples import Check, Function, Random, fast, part_of, ridge_by_images, task
+from .data import load
+from .examples import Check, Function, Note, Random, part_of, ridge_by_images, slowness, task
 from .given import strength
 
 
@@ -131,9 +132,15 @@ def ridge_curve(function: Function, rng: Random) -> None:
         right = slow(order, k, added)
         if abs(values[k - 1] - right) > 1.5 / len(z):
             raise Wrong(f"on the digits you have {values[k - 1]:.3f} at k = {k}, not {right:.3f}.")
-    given = X, y, Z, z, order
-    fast(
-        lambda: function(*(one.copy() for one in given), added),
+
+
+def slow_ridge_curve(function: Function) -> str:
+    """A note on a curve that begins anew at every size."""
+    digits = load("digits")
+    X, Z = digits.X_train[:, :300], digits.X_test[:, :300]
+    given = X, digits.y_train, Z, digits.y_test, np.arange(300)
+    return slowness(
+        lambda: function(*(one.copy() for one in given), 1.0),
         lambda: Z @ np.linalg.inv(X.T @ X + np.eye(300)),
     )
 
@@ -226,3 +233,5 @@ CHECKS: dict[str, Check] = {
     "selection": selection,
     "gain_kept": gain_kept,
 }
+
+NOTES: dict[str, Note] = {"ridge_curve": slow_ridge_curve}
