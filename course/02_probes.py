@@ -303,21 +303,24 @@ def selection(X_train, y_train):
 lab.check("selection", selection)
 
 # %% slide="slide"
-if lab.ready(ridge_curve, selection):
-    own = selection(digits.X_train, digits.y_train)
-    parts = digits.X_train, digits.y_train, digits.X_test, digits.y_test
-    chosen = ridge_curve(*parts, own, added)
-    random = np.array([ridge_curve(*parts, order, added) for order in lab.orders(20)])
-    k = np.arange(1, 513)
+def accuracies(task, order, sizes):
+    """Accuracy of a probe on the first neurons of an order, for some sizes: one probe for each."""
+    return np.array([np.mean(lab.guesses(task, order[:k]) == task.y_test) for k in sizes])
+
+
+if lab.ready(selection):
+    sizes = np.array([2, 5, 10, 25, 51, 102, 205, 512])
+    chosen = accuracies(digits, selection(digits.X_train, digits.y_train), sizes)
+    random = np.array([accuracies(digits, order, sizes) for order in lab.orders(20)])
     figure, ax = plt.subplots(figsize=(8, 3.6))
-    ax.fill_between(k, random.min(0), random.max(0), color=tour.GREY, alpha=0.4)
-    ax.plot(k, random.mean(0), color="black", label="20 random orders: mean, least and most")
-    ax.plot(k, chosen, color=tour.ORANGE, label="your selection")
+    ax.fill_between(sizes, random.min(0), random.max(0), color=tour.GREY, alpha=0.4)
+    ax.plot(sizes, random.mean(0), "s-", color="black", label="20 random orders: mean and range")
+    ax.plot(sizes, chosen, "o-", color=tour.ORANGE, label="your selection")
     ax.set(xlabel="neurons kept", ylabel="accuracy on test images", xscale="log", xlim=(2, 512))
     ax.legend(loc="lower right")
     figure.tight_layout()
-    gains = {size: 100 * (chosen[size - 1] - random.mean(0)[size - 1]) for size in (10, 25, 102)}
-    told = [f"{gain:+.1f} points with {size} neurons" for size, gain in gains.items()]
+    gains = dict(zip(sizes.tolist(), 100 * (chosen - random.mean(0)), strict=True))
+    told = [f"{gains[size]:+.1f} points with {size} neurons" for size in (10, 25, 102)]
     tour.show(figure, f"Your selection less the mean of random orders: {', '.join(told)}.")
     print("Your selection less the mean of random orders:", *told, sep="\n  ")
 
@@ -373,20 +376,14 @@ def gain_kept(own, other, random):
 lab.check("gain_kept", gain_kept)
 
 # %%
-if lab.ready(ridge_curve, selection, gain_kept):
-    few = np.array([10, 15, 25]) - 1
+if lab.ready(selection, gain_kept):
+    few = (10, 15, 25)
     chosen_on = {name: lab.load(name) for name in ("digits", "georgian")}
     orders = {name: selection(one.X_train, one.y_train) for name, one in chosen_on.items()}
     for name, other in (("digits", "georgian"), ("georgian", "digits")):
         one = chosen_on[name]
-        parts = one.X_train, one.y_train, one.X_test, one.y_test
-        accuracy = {
-            source: ridge_curve(*parts, order, lab.strength(one.X_train))[few]
-            for source, order in orders.items()
-        }
-        random = np.array(
-            [ridge_curve(*parts, order, lab.strength(one.X_train))[few] for order in lab.orders(20)]
-        )
+        accuracy = {source: accuracies(one, order, few) for source, order in orders.items()}
+        random = np.array([accuracies(one, order, few) for order in lab.orders(20)])
         own_gain, other_gain, share = gain_kept(accuracy[name], accuracy[other], random)
         print(
             f"{name}: chosen on itself {100 * own_gain:+.1f} points, chosen on {other} "
