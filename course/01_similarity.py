@@ -542,7 +542,9 @@ if lab.ready(cka_curve, spectrum, closed_form):
 #
 # <details><summary>Hint</summary>
 #
-# A neuron that never changes has a standard deviation of 0. Divide it by 1 instead (`np.where`).
+# A neuron that never changes has a standard deviation of 0, or, by rounding, of about $10^{-16}$
+# (the mean of 600 times 0.1 is not exactly 0.1). Divide by 1 instead (`np.where`), wherever it is
+# below $10^{-12}$.
 #
 # </details>
 
@@ -563,7 +565,7 @@ def standardise(X):
     ### BEGIN SOLUTION
     centred = X - X.mean(axis=0)
     deviation = centred.std(axis=0)
-    return centred / np.where(deviation > 0, deviation, 1)
+    return centred / np.where(deviation > 1e-12, deviation, 1)
     ### END SOLUTION
 
 

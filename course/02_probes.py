@@ -147,7 +147,8 @@ lab.check("share_kept", share_kept)
 # %% [markdown] slide="slide"
 # ## 2. All 512 probes from one factorisation
 #
-# Put neurons into their order, and let $H = L L^\top$ be the Cholesky factorisation of $H = X^\top
+# Centre both, train and test, by the means of the *train* images. Put neurons into their order,
+# and let $H = L L^\top$ be the Cholesky factorisation of $H = X^\top
 # X + \lambda I$. Its leading $k \times k$ block factorises the problem of the *first* $k$ neurons,
 # because $L$ is lower triangular. Solve two systems once,
 #
@@ -210,9 +211,9 @@ def ridge_curve(X_train, y_train, X_test, y_test, order, strength):
 lab.check("ridge_curve", ridge_curve)
 
 # %% [markdown] audience="instructor"
-# **Common mistakes.** Calling `ridge` in a loop is right and slow, and a note of the check says so. The upper
-# factor in place of the lower one gives the right *last* value only. SciPy has
-# `solve_triangular`; NumPy has not, and its general solver costs little here.
+# **Common mistakes.** Calling `ridge` in a loop is right and slow, and a note of the check says
+# so. One full solution $W$, of which rows are left out, gives the right *last* value only. SciPy
+# has `solve_triangular`; NumPy has not, and its general solver costs little here.
 
 # %% slide="slide"
 if lab.ready(ridge_curve, share_kept):
@@ -261,8 +262,8 @@ if lab.ready(ridge_curve, share_kept):
 #
 # <details><summary>Hint</summary>
 #
-# A neuron that hardly varies tells a probe little. A neuron that repeats one you have already adds
-# little, either: take away from all neurons what the chosen ones explain, and look at what is left.
+# A neuron that repeats one you have already adds little. How would you see what a neuron adds to
+# those that are chosen?
 #
 # </details>
 
@@ -301,6 +302,7 @@ def selection(X_train, y_train):
 
 # %% exercise="selection" part="check"
 lab.check("selection", selection)
+
 
 # %% slide="slide"
 def accuracies(task, order, sizes):

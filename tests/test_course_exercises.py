@@ -203,6 +203,16 @@ def test_inputs_must_stay_as_they_are(name: str) -> None:
             lab.check(name, spoils)
 
 
+def test_a_global_seed_is_found_each_time() -> None:
+    (source,) = [one for one, says in WRONG["random_part"] if says == "global generator"]
+    function = made(source, "random_part")
+    for _ in range(3):
+        with pytest.raises(lab.Wrong, match="global generator"):
+            lab.check("random_part", function)
+    lab.check("random_part", solution("random_part"))
+    lab.check("random_part", solution("random_part"), hidden=True)
+
+
 def test_a_mistake_of_python_is_told() -> None:
     def cka(X, Y):
         return X.dot(Y)
@@ -347,6 +357,22 @@ def test_power_and_plan() -> None:
         bar = stats.t.ppf(0.975, df)
         exact = stats.nct.sf(bar, df, shift) + stats.nct.cdf(-bar, df, shift) if effect else 0.05
         assert known == pytest.approx(exact, abs=0.001)
+    mistakes = [  # of a t test with n networks in each group: its bar, and by what t is too large
+        lambda n, bar: 0.95,
+        lambda n, bar: 0.025,
+        lambda n, bar: 2 * stats.t.sf(1.96, 2 * n - 2),
+        lambda n, bar: 2 * stats.t.sf(bar * math.sqrt((n - 1) / n), 2 * n - 2),
+        lambda n, bar: 2 * stats.t.sf(bar / math.sqrt(2), 2 * n - 2),
+        lambda n, bar: 2 * stats.t.sf(bar * math.sqrt(n), 2 * n - 2),
+        lambda n, bar: 2 * stats.t.sf(stats.t.ppf(0.975, 2 * n), 2 * n - 2),
+        lambda n, bar: 2 * stats.t.sf(stats.t.ppf(0.975, 2 * n - 1), 2 * n - 2),
+        lambda n, bar: 2 * stats.t.sf(stats.t.ppf(0.975, n - 1), 2 * n - 2),
+        lambda n, bar: 2 * stats.norm.sf(bar),
+        lambda n, bar: 0,
+    ]
+    for rate, known in zip(mistakes, checks_conclusions._FALSE_FINDINGS.values(), strict=True):
+        exact = [rate(n, stats.t.ppf(0.975, 2 * n - 2)) for n in (2, 5)]
+        assert known == pytest.approx(exact, abs=0.0006)
     for (effect, comparisons), known in checks_conclusions._SEEDS.items():
         assert known == seeds_needed(effect, 1.0, level=0.05 / comparisons)
         assert abs(solution("plan")(effect, 1.0, comparisons) - known) <= 1

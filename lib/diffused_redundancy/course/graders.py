@@ -52,9 +52,7 @@ def for_nbgrader(source: Source) -> nbformat.NotebookNode:
     made = with_grades(source, edition(source, "grader"))
     checks = [cell for cell in made.cells if cell.metadata.get("nbgrader", {}).get("grade")]
     for cell, exercise in zip(checks, source.exercises.values(), strict=True):
-        cell.source += (
-            f"\n### BEGIN HIDDEN TESTS\n{_hidden(exercise)}\n### END HIDDEN TESTS"
-        )
+        cell.source += f"\n### BEGIN HIDDEN TESTS\n{_hidden(exercise)}\n### END HIDDEN TESTS"
     return made
 
 
