@@ -74,7 +74,7 @@ tour.show(
 # number is called a *neuron*, and all of an image's numbers its *features*.
 
 # %% slide="fragment"
-IMAGE = 4  # change me: 0 to 99
+IMAGE = 4  # change me: 0 to 39
 KEPT = 102  # change me: how many of the 512 are kept
 
 kept = lab.orders()[0][:KEPT]  # the first of a random order of all 512
@@ -90,7 +90,7 @@ tour.show(
 # One bar per neuron. A few are large.
 
 # %% slide="fragment"
-IMAGE = 4  # change me: 0 to 99
+IMAGE = 4  # change me: 0 to 39
 OTHER = 8  # change me: a second image
 
 figure, axes = plt.subplots(
@@ -159,14 +159,16 @@ print(f"{full:.1%} of {len(data.y_test)} test images are right, with all 512 neu
 # What does the probe say of one picture? Its answer is the class of the largest score.
 
 # %% slide="fragment"
-IMAGE = 4  # change me: 0 to 99
+IMAGE = 4  # change me: 0 to 39
 
 scores = probe(everything)
 answers = scores.argmax(1)
-figure, (left, right) = plt.subplots(1, 2, figsize=(8, 2.4), width_ratios=(1, 3))
+long = max(map(len, data.classes)) > 3  # names of classes
+figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.8 if long else 2.4), width_ratios=(1, 3))
 left.imshow(images[IMAGE], cmap="gray")
 left.axis("off")
 right.bar(data.classes, scores[IMAGE], color=tour.BLUE)
+right.tick_params("x", rotation=90 if long else 0)
 right.axhline(0, color="black", linewidth=0.8)
 right.set(xlabel="class", ylabel="score")
 figure.tight_layout()
@@ -269,12 +271,15 @@ def draw(neurons, order):
         f"{neurons} random neurons": gram(data.X_train[:, kept]),
         f"{neurons} columns of noise": gram(noise),
     }
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.9))
+    figure, axes = plt.subplots(1, 3, figsize=(11, 4.2))
     for ax, (title, K) in zip(axes, matrices.items(), strict=True):
         most = np.quantile(abs(K), 0.98)
         ax.imshow(K[::5, ::5], cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
         ax.set_title(f"{title}\nCKA with all: {cka(whole, K):.2f}", fontsize=11)
         ax.set(xticks=[], yticks=[], xlabel="every fifth image, sorted by class")
+    labels = data.y_train[by_class][::5]
+    middles = [np.flatnonzero(labels == c).mean() for c in range(len(data.classes))]
+    axes[0].set_yticks(middles, data.classes, fontsize=10 if len(middles) < 12 else 6)
     figure.tight_layout()
     tour.show(
         figure,

@@ -408,6 +408,10 @@ def test_a_notebook_runs(source: str, blank: bool, capsys: pytest.CaptureFixture
     for name in names:
         assert f"{name}: {'still blank' if blank else 'right.'}" in told
     assert ("waits until" in told) == blank
+    for low, null in re.findall(r" 10 neurons: measured .* \(([\d.]+) to .* null ([\d.]+)", told):
+        assert float(low) > float(null)  # "the interval leaves the null out"
+    for needed in re.findall(r"undecided +(\d+) needed", told):
+        assert int(needed) in (4, 7)  # "with five networks", one line that says 4
 
 
 def test_what_the_texts_say() -> None:
