@@ -22,6 +22,10 @@
 # are yours: change them, and run the cell again. *Predict* questions have no grade. Write down your
 # guess first; that is the whole point of them.
 
+# %% [markdown] slide="notes"
+# Ask before you show anything: of 512 numbers that describe a picture, how many can go? Collect
+# guesses on the board, and leave them there.
+
 # %% [markdown] audience="instructor"
 # Ten minutes to read and run, fifteen with the *predict* questions. No cell
 # takes longer than a few seconds. Collect guesses for "how many of 512 are enough?" on the board
@@ -49,6 +53,10 @@ print(f"{len(data.X_train)} train images, {len(data.X_test)} test images, {data.
 # never saw. It was trained on other letters (Latin, Greek, Cyrillic), the *upstream* task. Digits
 # are a *downstream* task: the network is not trained on them at all.
 
+# %% [markdown] slide="notes"
+# The point is transfer: the network never saw digits. Ask what it might have learned from letters
+# that helps with digits.
+
 # %% slide="fragment"
 TASK = "digits"  # change me: "digits", "georgian" or "font_style"
 FIRST = 0  # change me: the number of the first image, 0 to 20
@@ -72,6 +80,9 @@ tour.show(
 # its last layer but one (the *penultimate* layer), drawn as coloured squares; some of them, chosen
 # at random; and a *linear probe*, a matrix that turns the numbers that are left into an answer. One
 # number is called a *neuron*, and all of an image's numbers its *features*.
+
+# %% [markdown] slide="notes"
+# Go through the drawing from left to right. Only the probe is trained, and it is small.
 
 # %% slide="fragment"
 IMAGE = 4  # change me: 0 to 39
@@ -130,6 +141,9 @@ print(
 #
 # This is *ridge regression*. It takes three lines. (Columns are centred first. Then no constant
 # term is needed.) The penalty was chosen on train images alone, by cross-validation.
+
+# %% [markdown] slide="notes"
+# Least squares with a penalty, nothing more. Those who know ridge regression can wait for part 5.
 
 # %% slide="slide"
 PENALTY = 3.0  # change me: try 0.001 and 10000
@@ -198,6 +212,9 @@ if len(wrong):
 # **Predict** before you run: how many of the 512 neurons, chosen at random, are enough to get
 # within five points of the accuracy of all? Write a number down.
 
+# %% [markdown] slide="notes"
+# Everybody writes a number down now. Run the cell only when all have one.
+
 # %% slide="fragment"
 GUESS = 256  # change me: your number
 ORDERS = 3  # change me: how many random orders, up to 20
@@ -235,6 +252,9 @@ print(f"{enough} of 512 are enough (the first such number of those tried). Your 
 # columns were centred. All of these together are a matrix of images by images, the *Gram matrix*
 # $K = X_c X_c^\top$. Here the images are sorted by class, so that pictures of one digit stand next
 # to each other. Squares on the diagonal show that the layer finds them alike.
+
+# %% [markdown] slide="notes"
+# Let them find the squares on the diagonal, and a class whose square is pale, before you name CKA.
 
 # %% [markdown] slide="slide"
 # Two layers, two such matrices. How alike are *they*? Read each as one long vector, and take the
@@ -315,6 +335,10 @@ print(f"CKA with the layer as it was: {cka(whole, gram(scaled)):.3f}")
 # useful it is (accuracy, as a share of that of all). The dashed line is at 90%. Where the mean over
 # random parts first reaches it, the paper says $k^*$, and calls $1 - k^* / 512$, the share that can
 # be thrown away, *diffused redundancy*.
+
+# %% [markdown] slide="notes"
+# Two questions, two curves. They need not reach the line at the same place: ask which comes first,
+# and why.
 
 # %% slide="fragment"
 DELTA = 0.9  # change me: which share is to be kept, up to 1

@@ -21,6 +21,9 @@
 # You will write the measure that the paper uses (CKA), first for one part, then for parts of every
 # size at once. Then you will find out which single number of a layer decides the answer.
 
+# %% [markdown] slide="notes"
+# Similar in which sense? Let two or three students propose a measure before you show one.
+
 # %% [markdown]
 # **How it works.** Write the function of an exercise in the place of `raise NotImplementedError`,
 # run its cell, then run the check below it. A check says what is wrong, not how to write it. You
@@ -48,6 +51,10 @@ print(f"{digits.title}, seen by {digits.network}: features of shape {digits.X_tr
 # column $j$ is neuron $j$. Two layers are alike if they find the *same images* alike. So it must
 # not matter in what order neurons stand, what is added to a neuron for all images, or in what unit
 # the layer is measured.
+
+# %% [markdown] slide="notes"
+# Ask what must not matter: the order of neurons, a constant, a unit. Each answer rules out some
+# measures.
 
 # %% [markdown] exercise="centre" level=1 minutes=3 points=1
 # ### Exercise 1: Centre the neurons
@@ -140,6 +147,9 @@ lab.check("random_part", random_part)
 # where $\lVert A \rVert_F^2$ is the sum of all squared entries. It is 1 if both layers find images
 # alike in the same way, and near 0 if they have nothing in common.
 
+# %% [markdown] slide="notes"
+# It is a cosine between two similarity matrices. Exercise 3 follows, alone.
+
 # %% [markdown] exercise="cka" level=1 minutes=12 points=2
 # ### Exercise 3: CKA from the Gram matrix
 #
@@ -206,6 +216,9 @@ if lab.ready(cka, random_part):
 # \frac{\lVert G_{S,:} \rVert_F^2}{\lVert G_{S,S} \rVert_F \; \lVert G \rVert_F}$$
 #
 # When $k$ grows by one, a few entries are added to each sum. Nothing is computed twice.
+
+# %% [markdown] slide="notes"
+# Ask for the cost of the loop first. Then draw the square that grows by a row and a column.
 
 # %% [markdown] exercise="cka_curve" level=2 minutes=20 points=3
 # ### Exercise 4: CKA at every k, by running sums
@@ -290,6 +303,9 @@ if lab.ready(cka_curve):
 # $$\mathrm{DR}(\delta) = 1 - k^* / d.$$
 #
 # The full layer's CKA with itself is 1. For accuracy, later, it is whatever the probe reaches.
+
+# %% [markdown] slide="notes"
+# Say it in words: the share that can be dropped at random. What would an interval of it be over?
 
 # %% [markdown] exercise="redundancy" level=2 minutes=10 points=2
 # ### Exercise 5: k* and DR
@@ -414,6 +430,9 @@ if lab.ready(cka_curve, redundancy, redundancy_interval):
 #
 # $$r = \frac{\mathrm{PR}}{d} \, (1 + \mathrm{CV}^2)$$
 
+# %% [markdown] slide="notes"
+# The equation has two factors. Which of them would you expect to differ between networks?
+
 # %% [markdown] exercise="spectrum" level=2 minutes=12 points=2
 # ### Exercise 7: Dimensions and scale
 #
@@ -534,6 +553,9 @@ if lab.ready(cka_curve, spectrum, closed_form):
 # MRL (*Matryoshka representation learning*) trains the *first* 8, 16, 32, ... neurons to be enough
 # by themselves. The paper finds such a layer much less redundant at random. Is it, or does it only
 # look so?
+
+# %% [markdown] slide="notes"
+# A prediction first: will the difference survive when all neurons have one scale?
 
 # %% [markdown] exercise="standardise" level=2 minutes=8 points=2
 # ### Exercise 9: Put all neurons on one scale

@@ -20,6 +20,9 @@
 # You will write a probe, then get all 512 nested probes from one factorisation. Then it is your
 # turn: choose neurons better than at random, and see whether your choice helps on another task.
 
+# %% [markdown] slide="notes"
+# Similar to the whole is not yet useful for a task. Ask for an example where the two come apart.
+
 # %% [markdown] audience="instructor"
 # **For the instructor.** Exercises 11 and 12 are first steps, 13 is the core, 14 and 15 are open
 # and make a good small contest: whose ten neurons are best? Each exercise can be done without the
@@ -45,6 +48,9 @@ print(f"{digits.title}: {len(digits.X_train)} train and {len(digits.X_test)} tes
 #
 # and the scores of a test image $x$ are $(x - \bar x)\,W + \bar y$, with the means of the *train*
 # images. The largest score is the guess. Nothing here needs an iteration: that will pay.
+
+# %% [markdown] slide="notes"
+# The most common mistake is in the last line: test images are centred by means of the train images.
 
 # %% [markdown] exercise="ridge" level=1 minutes=15 points=2
 # ### Exercise 11: A ridge probe
@@ -161,6 +167,9 @@ lab.check("share_kept", share_kept)
 #
 # and from $k$ to $k + 1$ one term is added.
 
+# %% [markdown] slide="notes"
+# Draw a lower triangular matrix. Why does its upper left block not see the neurons that come later?
+
 # %% [markdown] exercise="ridge_curve" level=2 minutes=25 points=4
 # ### Exercise 13: Accuracy at every k
 #
@@ -251,6 +260,10 @@ if lab.ready(ridge_curve, share_kept):
 #
 # Random neurons need no data to choose. Does it pay to look? You may use the train images and their
 # labels, and nothing else.
+
+# %% [markdown] slide="notes"
+# Here the contest begins: whose ten neurons are best? Labels of test images are out of reach, and
+# that is the point.
 
 # %% [markdown] exercise="selection" level=3 minutes=25 points=4
 # ### Exercise 14: A new selection

@@ -20,6 +20,9 @@
 # Here you write the tools that keep a conclusion no stronger than its data: a *null*, what chance
 # and arithmetic alone would give; an interval; and the *power* of a comparison.
 
+# %% [markdown] slide="notes"
+# So far there were numbers. Ask what would have to be true for one of them to be a finding.
+
 # %% [markdown] audience="instructor"
 # **For the instructor.** Two parts, which can be given alone: fairness (exercises 16 to 19) and
 # comparisons of networks (20 to 23). In the second, let students commit to a verdict on each line
@@ -42,6 +45,10 @@ print(f"{georgian.title}: {len(georgian.classes)} classes, {len(georgian.y_test)
 #
 # The paper: "dropping neurons has unintended consequences", some classes lose more than others. To
 # test that, one needs accuracy by class, a measure of inequality, and something to compare it with.
+
+# %% [markdown] slide="notes"
+# Ask how unequal classes would look if dropping neurons treated all alike. Nobody says zero for
+# long.
 
 # %% [markdown] exercise="accuracy_by_class" level=1 minutes=5 points=1
 # ### Exercise 16: Accuracy by class
@@ -129,6 +136,10 @@ lab.check("gini", gini)
 #   and those in the middle lose much. That is arithmetic, and unfair to nobody.
 #
 # A fair null has both in it.
+
+# %% [markdown] slide="notes"
+# Two reasons, chance and ceilings. Let students find the second with two classes, one at 99% and
+# one at 60%.
 
 # %% [markdown] exercise="expected_gini" level=2 minutes=10 points=2
 # ### Exercise 18: What chance gives
@@ -290,6 +301,9 @@ if lab.ready(accuracy_by_class, gini, expected_gini, fair_null):
 # the next network.
 #
 # `lab.networks(loss, measure, task)` has DR(0.9) of five networks of each loss.
+
+# %% [markdown] slide="notes"
+# What is the unit? Networks, not orders of neurons. Ask how many there are: five.
 
 # %%
 for loss in ("standard", "mrl", "dropout", "decov"):

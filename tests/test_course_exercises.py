@@ -414,6 +414,21 @@ def test_a_notebook_runs(source: str, blank: bool, capsys: pytest.CaptureFixture
         assert int(needed) in (4, 7)  # "with five networks", one line that says 4
 
 
+def test_the_contest_needs_its_own_exercise_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a lab that leaves out the curve of exercise 13."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    text = (ROOT / "course" / "02_probes.py").read_text(encoding="utf-8")
+    cells = re.split(r"^(?=# %%)", text, flags=re.M)
+    kept = ('exercise="selection"', 'exercise="gain_kept"')
+    text = "".join(cell if any(one in cell for one in kept) else blanked(cell) for cell in cells)
+    exec(compile(text, "02_probes", "exec"), {"__name__": "notebook"})
+    told = capsys.readouterr().out
+    assert "ridge_curve: still blank" in told
+    assert "points with 10 neurons" in told and "of the gain is kept" in told
+
+
 def test_what_the_texts_say() -> None:
     # "Sorting by variance gains more than half as much" as pivoted QR.
     for name in ("digits", "georgian"):

@@ -30,7 +30,8 @@ Keep the folder redundancy_lab beside the notebooks. Begin with:
 
 In an exercise, write the function in place of the line that raises
 NotImplementedError, run the cell, and run the check below it. The check says what
-is wrong. Hints are folded: click on them. glossary.html explains the terms.
+is wrong. Leave the cells of the checks as they are: graders look for them. Hints are
+folded: click on them. glossary.html explains the terms.
 
 To see whether all is well, run the first two cells of code of {first}. The
 first is for Google Colab and prints nothing; the second says how many images and
