@@ -22,6 +22,10 @@
 # are yours: change them, and run the cell again. *Predict* questions have no grade. Write down your
 # guess first; that is the whole point of them.
 
+# %% [markdown] slide="notes"
+# Ask before you show anything: of 512 numbers that describe a picture, how many can go? Collect
+# guesses on the board, and leave them there.
+
 # %% [markdown] audience="instructor"
 # Ten minutes to read and run, fifteen with the *predict* questions. No cell
 # takes longer than a few seconds. Collect guesses for "how many of 512 are enough?" on the board
@@ -49,6 +53,10 @@ print(f"{len(data.X_train)} train images, {len(data.X_test)} test images, {data.
 # never saw. It was trained on other letters (Latin, Greek, Cyrillic), the *upstream* task. Digits
 # are a *downstream* task: the network is not trained on them at all.
 
+# %% [markdown] slide="notes"
+# The point is transfer: the network never saw digits. Ask what it might have learned from letters
+# that helps with digits.
+
 # %% slide="fragment"
 TASK = "digits"  # change me: "digits", "georgian" or "font_style"
 FIRST = 0  # change me: the number of the first image, 0 to 20
@@ -73,8 +81,11 @@ tour.show(
 # at random; and a *linear probe*, a matrix that turns the numbers that are left into an answer. One
 # number is called a *neuron*, and all of an image's numbers its *features*.
 
+# %% [markdown] slide="notes"
+# Go through the drawing from left to right. Only the probe is trained, and it is small.
+
 # %% slide="fragment"
-IMAGE = 4  # change me: 0 to 99
+IMAGE = 4  # change me: 0 to 39
 KEPT = 102  # change me: how many of the 512 are kept
 
 kept = lab.orders()[0][:KEPT]  # the first of a random order of all 512
@@ -90,7 +101,7 @@ tour.show(
 # One bar per neuron. A few are large.
 
 # %% slide="fragment"
-IMAGE = 4  # change me: 0 to 99
+IMAGE = 4  # change me: 0 to 39
 OTHER = 8  # change me: a second image
 
 figure, axes = plt.subplots(
@@ -131,6 +142,9 @@ print(
 # This is *ridge regression*. It takes three lines. (Columns are centred first. Then no constant
 # term is needed.) The penalty was chosen on train images alone, by cross-validation.
 
+# %% [markdown] slide="notes"
+# Least squares with a penalty, nothing more. Those who know ridge regression can wait for part 5.
+
 # %% slide="slide"
 PENALTY = 3.0  # change me: try 0.001 and 10000
 
@@ -159,14 +173,16 @@ print(f"{full:.1%} of {len(data.y_test)} test images are right, with all 512 neu
 # What does the probe say of one picture? Its answer is the class of the largest score.
 
 # %% slide="fragment"
-IMAGE = 4  # change me: 0 to 99
+IMAGE = 4  # change me: 0 to 39
 
 scores = probe(everything)
 answers = scores.argmax(1)
-figure, (left, right) = plt.subplots(1, 2, figsize=(8, 2.4), width_ratios=(1, 3))
+long = max(map(len, data.classes)) > 3  # names of classes
+figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.8 if long else 2.4), width_ratios=(1, 3))
 left.imshow(images[IMAGE], cmap="gray")
 left.axis("off")
 right.bar(data.classes, scores[IMAGE], color=tour.BLUE)
+right.tick_params("x", rotation=90 if long else 0)
 right.axhline(0, color="black", linewidth=0.8)
 right.set(xlabel="class", ylabel="score")
 figure.tight_layout()
@@ -195,6 +211,9 @@ if len(wrong):
 #
 # **Predict** before you run: how many of the 512 neurons, chosen at random, are enough to get
 # within five points of the accuracy of all? Write a number down.
+
+# %% [markdown] slide="notes"
+# Everybody writes a number down now. Run the cell only when all have one.
 
 # %% slide="fragment"
 GUESS = 256  # change me: your number
@@ -234,6 +253,9 @@ print(f"{enough} of 512 are enough (the first such number of those tried). Your 
 # $K = X_c X_c^\top$. Here the images are sorted by class, so that pictures of one digit stand next
 # to each other. Squares on the diagonal show that the layer finds them alike.
 
+# %% [markdown] slide="notes"
+# Let them find the squares on the diagonal, and a class whose square is pale, before you name CKA.
+
 # %% [markdown] slide="slide"
 # Two layers, two such matrices. How alike are *they*? Read each as one long vector, and take the
 # cosine of the angle between the two. This is *centred kernel alignment*,
@@ -269,12 +291,15 @@ def draw(neurons, order):
         f"{neurons} random neurons": gram(data.X_train[:, kept]),
         f"{neurons} columns of noise": gram(noise),
     }
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.9))
+    figure, axes = plt.subplots(1, 3, figsize=(11, 4.2))
     for ax, (title, K) in zip(axes, matrices.items(), strict=True):
         most = np.quantile(abs(K), 0.98)
         ax.imshow(K[::5, ::5], cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
         ax.set_title(f"{title}\nCKA with all: {cka(whole, K):.2f}", fontsize=11)
         ax.set(xticks=[], yticks=[], xlabel="every fifth image, sorted by class")
+    labels = data.y_train[by_class][::5]
+    middles = [np.flatnonzero(labels == c).mean() for c in range(len(data.classes))]
+    axes[0].set_yticks(middles, data.classes, fontsize=10 if len(middles) < 12 else 6)
     figure.tight_layout()
     tour.show(
         figure,
@@ -310,6 +335,10 @@ print(f"CKA with the layer as it was: {cka(whole, gram(scaled)):.3f}")
 # useful it is (accuracy, as a share of that of all). The dashed line is at 90%. Where the mean over
 # random parts first reaches it, the paper says $k^*$, and calls $1 - k^* / 512$, the share that can
 # be thrown away, *diffused redundancy*.
+
+# %% [markdown] slide="notes"
+# Two questions, two curves. They need not reach the line at the same place: ask which comes first,
+# and why.
 
 # %% slide="fragment"
 DELTA = 0.9  # change me: which share is to be kept, up to 1

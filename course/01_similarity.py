@@ -21,6 +21,9 @@
 # You will write the measure that the paper uses (CKA), first for one part, then for parts of every
 # size at once. Then you will find out which single number of a layer decides the answer.
 
+# %% [markdown] slide="notes"
+# Similar in which sense? Let two or three students propose a measure before you show one.
+
 # %% [markdown]
 # **How it works.** Write the function of an exercise in the place of `raise NotImplementedError`,
 # run its cell, then run the check below it. A check says what is wrong, not how to write it. You
@@ -48,6 +51,10 @@ print(f"{digits.title}, seen by {digits.network}: features of shape {digits.X_tr
 # column $j$ is neuron $j$. Two layers are alike if they find the *same images* alike. So it must
 # not matter in what order neurons stand, what is added to a neuron for all images, or in what unit
 # the layer is measured.
+
+# %% [markdown] slide="notes"
+# Ask what must not matter: the order of neurons, a constant, a unit. Each answer rules out some
+# measures.
 
 # %% [markdown] exercise="centre" level=1 minutes=3 points=1
 # ### Exercise 1: Centre the neurons
@@ -140,6 +147,9 @@ lab.check("random_part", random_part)
 # where $\lVert A \rVert_F^2$ is the sum of all squared entries. It is 1 if both layers find images
 # alike in the same way, and near 0 if they have nothing in common.
 
+# %% [markdown] slide="notes"
+# It is a cosine between two similarity matrices. Exercise 3 follows, alone.
+
 # %% [markdown] exercise="cka" level=1 minutes=12 points=2
 # ### Exercise 3: CKA from the Gram matrix
 #
@@ -207,6 +217,9 @@ if lab.ready(cka, random_part):
 #
 # When $k$ grows by one, a few entries are added to each sum. Nothing is computed twice.
 
+# %% [markdown] slide="notes"
+# Ask for the cost of the loop first. Then draw the square that grows by a row and a column.
+
 # %% [markdown] exercise="cka_curve" level=2 minutes=20 points=3
 # ### Exercise 4: CKA at every k, by running sums
 #
@@ -214,7 +227,7 @@ if lab.ready(cka, random_part):
 #
 # Put rows and columns of $G$ into the given order. Then find two running sums over $k$: of the rows
 # of $G$ (above the line), and of its leading squares (below). The check compares with the slow way,
-# and looks at the clock.
+# and tells you if yours is slow, too.
 #
 # <details><summary>Hint</summary>
 #
@@ -256,7 +269,7 @@ lab.check("cka_curve", cka_curve)
 # %% [markdown] audience="instructor"
 # **Common mistakes.** Counting the new row only once (the column is as long): right at $k = 1$ and
 # wrong from $k = 2$. Ordering the rows of $G$ and not its columns. A loop over $k$ around `cka` is
-# right on small data and fails by the clock: that is meant. It is a good moment to count operations
+# right, and the check adds a note that it is slow. It is a good moment to count operations
 # ($d^2$ against $d^3$, and more if $X$ is multiplied anew each time).
 
 # %% slide="slide"
@@ -290,6 +303,9 @@ if lab.ready(cka_curve):
 # $$\mathrm{DR}(\delta) = 1 - k^* / d.$$
 #
 # The full layer's CKA with itself is 1. For accuracy, later, it is whatever the probe reaches.
+
+# %% [markdown] slide="notes"
+# Say it in words: the share that can be dropped at random. What would an interval of it be over?
 
 # %% [markdown] exercise="redundancy" level=2 minutes=10 points=2
 # ### Exercise 5: k* and DR
@@ -414,6 +430,9 @@ if lab.ready(cka_curve, redundancy, redundancy_interval):
 #
 # $$r = \frac{\mathrm{PR}}{d} \, (1 + \mathrm{CV}^2)$$
 
+# %% [markdown] slide="notes"
+# The equation has two factors. Which of them would you expect to differ between networks?
+
 # %% [markdown] exercise="spectrum" level=2 minutes=12 points=2
 # ### Exercise 7: Dimensions and scale
 #
@@ -535,6 +554,9 @@ if lab.ready(cka_curve, spectrum, closed_form):
 # by themselves. The paper finds such a layer much less redundant at random. Is it, or does it only
 # look so?
 
+# %% [markdown] slide="notes"
+# A prediction first: will the difference survive when all neurons have one scale?
+
 # %% [markdown] exercise="standardise" level=2 minutes=8 points=2
 # ### Exercise 9: Put all neurons on one scale
 #
@@ -542,7 +564,9 @@ if lab.ready(cka_curve, spectrum, closed_form):
 #
 # <details><summary>Hint</summary>
 #
-# A neuron that never changes has a standard deviation of 0. Divide it by 1 instead (`np.where`).
+# A neuron that never changes has a standard deviation of 0, or, by rounding, of about $10^{-16}$
+# (the mean of 600 times 0.1 is not exactly 0.1). Divide by 1 instead (`np.where`), wherever it is
+# below $10^{-12}$.
 #
 # </details>
 
@@ -563,7 +587,7 @@ def standardise(X):
     ### BEGIN SOLUTION
     centred = X - X.mean(axis=0)
     deviation = centred.std(axis=0)
-    return centred / np.where(deviation > 0, deviation, 1)
+    return centred / np.where(deviation > 1e-12, deviation, 1)
     ### END SOLUTION
 
 

@@ -20,6 +20,9 @@
 # You will write a probe, then get all 512 nested probes from one factorisation. Then it is your
 # turn: choose neurons better than at random, and see whether your choice helps on another task.
 
+# %% [markdown] slide="notes"
+# Similar to the whole is not yet useful for a task. Ask for an example where the two come apart.
+
 # %% [markdown] audience="instructor"
 # **For the instructor.** Exercises 11 and 12 are first steps, 13 is the core, 14 and 15 are open
 # and make a good small contest: whose ten neurons are best? Each exercise can be done without the
@@ -45,6 +48,9 @@ print(f"{digits.title}: {len(digits.X_train)} train and {len(digits.X_test)} tes
 #
 # and the scores of a test image $x$ are $(x - \bar x)\,W + \bar y$, with the means of the *train*
 # images. The largest score is the guess. Nothing here needs an iteration: that will pay.
+
+# %% [markdown] slide="notes"
+# The most common mistake is in the last line: test images are centred by means of the train images.
 
 # %% [markdown] exercise="ridge" level=1 minutes=15 points=2
 # ### Exercise 11: A ridge probe
@@ -147,7 +153,8 @@ lab.check("share_kept", share_kept)
 # %% [markdown] slide="slide"
 # ## 2. All 512 probes from one factorisation
 #
-# Put neurons into their order, and let $H = L L^\top$ be the Cholesky factorisation of $H = X^\top
+# Centre both, train and test, by the means of the *train* images. Put neurons into their order,
+# and let $H = L L^\top$ be the Cholesky factorisation of $H = X^\top
 # X + \lambda I$. Its leading $k \times k$ block factorises the problem of the *first* $k$ neurons,
 # because $L$ is lower triangular. Solve two systems once,
 #
@@ -159,6 +166,9 @@ lab.check("share_kept", share_kept)
 # $$\text{scores}_k = \bar y + \sum_{i \le k} V_i^\top Z_i,$$
 #
 # and from $k$ to $k + 1$ one term is added.
+
+# %% [markdown] slide="notes"
+# Draw a lower triangular matrix. Why does its upper left block not see the neurons that come later?
 
 # %% [markdown] exercise="ridge_curve" level=2 minutes=25 points=4
 # ### Exercise 13: Accuracy at every k
@@ -210,9 +220,9 @@ def ridge_curve(X_train, y_train, X_test, y_test, order, strength):
 lab.check("ridge_curve", ridge_curve)
 
 # %% [markdown] audience="instructor"
-# **Common mistakes.** Calling `ridge` in a loop is right and slow, and the check says so. The upper
-# factor in place of the lower one gives the right *last* value only. SciPy has
-# `solve_triangular`; NumPy has not, and its general solver costs little here.
+# **Common mistakes.** Calling `ridge` in a loop is right and slow, and a note of the check says
+# so. One full solution $W$, of which rows are left out, gives the right *last* value only. SciPy
+# has `solve_triangular`; NumPy has not, and its general solver costs little here.
 
 # %% slide="slide"
 if lab.ready(ridge_curve, share_kept):
@@ -251,6 +261,10 @@ if lab.ready(ridge_curve, share_kept):
 # Random neurons need no data to choose. Does it pay to look? You may use the train images and their
 # labels, and nothing else.
 
+# %% [markdown] slide="notes"
+# Here the contest begins: whose ten neurons are best? Labels of test images are out of reach, and
+# that is the point.
+
 # %% [markdown] exercise="selection" level=3 minutes=25 points=4
 # ### Exercise 14: A new selection
 #
@@ -261,8 +275,8 @@ if lab.ready(ridge_curve, share_kept):
 #
 # <details><summary>Hint</summary>
 #
-# A neuron that hardly varies tells a probe little. A neuron that repeats one you have already adds
-# little, either: take away from all neurons what the chosen ones explain, and look at what is left.
+# A neuron that repeats one you have already adds little. How would you see what a neuron adds to
+# those that are chosen?
 #
 # </details>
 
@@ -302,22 +316,26 @@ def selection(X_train, y_train):
 # %% exercise="selection" part="check"
 lab.check("selection", selection)
 
+
 # %% slide="slide"
-if lab.ready(ridge_curve, selection):
-    own = selection(digits.X_train, digits.y_train)
-    parts = digits.X_train, digits.y_train, digits.X_test, digits.y_test
-    chosen = ridge_curve(*parts, own, added)
-    random = np.array([ridge_curve(*parts, order, added) for order in lab.orders(20)])
-    k = np.arange(1, 513)
+def accuracies(task, order, sizes):
+    """Accuracy of a probe on the first neurons of an order, for some sizes: one probe for each."""
+    return np.array([np.mean(lab.guesses(task, order[:k]) == task.y_test) for k in sizes])
+
+
+if lab.ready(selection):
+    sizes = np.array([2, 5, 10, 25, 51, 102, 205, 512])
+    chosen = accuracies(digits, selection(digits.X_train, digits.y_train), sizes)
+    random = np.array([accuracies(digits, order, sizes) for order in lab.orders(20)])
     figure, ax = plt.subplots(figsize=(8, 3.6))
-    ax.fill_between(k, random.min(0), random.max(0), color=tour.GREY, alpha=0.4)
-    ax.plot(k, random.mean(0), color="black", label="20 random orders: mean, least and most")
-    ax.plot(k, chosen, color=tour.ORANGE, label="your selection")
+    ax.fill_between(sizes, random.min(0), random.max(0), color=tour.GREY, alpha=0.4)
+    ax.plot(sizes, random.mean(0), "s-", color="black", label="20 random orders: mean and range")
+    ax.plot(sizes, chosen, "o-", color=tour.ORANGE, label="your selection")
     ax.set(xlabel="neurons kept", ylabel="accuracy on test images", xscale="log", xlim=(2, 512))
     ax.legend(loc="lower right")
     figure.tight_layout()
-    gains = {size: 100 * (chosen[size - 1] - random.mean(0)[size - 1]) for size in (10, 25, 102)}
-    told = [f"{gain:+.1f} points with {size} neurons" for size, gain in gains.items()]
+    gains = dict(zip(sizes.tolist(), 100 * (chosen - random.mean(0)), strict=True))
+    told = [f"{gains[size]:+.1f} points with {size} neurons" for size in (10, 25, 102)]
     tour.show(figure, f"Your selection less the mean of random orders: {', '.join(told)}.")
     print("Your selection less the mean of random orders:", *told, sep="\n  ")
 
@@ -373,20 +391,14 @@ def gain_kept(own, other, random):
 lab.check("gain_kept", gain_kept)
 
 # %%
-if lab.ready(ridge_curve, selection, gain_kept):
-    few = np.array([10, 15, 25]) - 1
+if lab.ready(selection, gain_kept):
+    few = (10, 15, 25)
     chosen_on = {name: lab.load(name) for name in ("digits", "georgian")}
     orders = {name: selection(one.X_train, one.y_train) for name, one in chosen_on.items()}
     for name, other in (("digits", "georgian"), ("georgian", "digits")):
         one = chosen_on[name]
-        parts = one.X_train, one.y_train, one.X_test, one.y_test
-        accuracy = {
-            source: ridge_curve(*parts, order, lab.strength(one.X_train))[few]
-            for source, order in orders.items()
-        }
-        random = np.array(
-            [ridge_curve(*parts, order, lab.strength(one.X_train))[few] for order in lab.orders(20)]
-        )
+        accuracy = {source: accuracies(one, order, few) for source, order in orders.items()}
+        random = np.array([accuracies(one, order, few) for order in lab.orders(20)])
         own_gain, other_gain, share = gain_kept(accuracy[name], accuracy[other], random)
         print(
             f"{name}: chosen on itself {100 * own_gain:+.1f} points, chosen on {other} "

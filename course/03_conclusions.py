@@ -20,6 +20,9 @@
 # Here you write the tools that keep a conclusion no stronger than its data: a *null*, what chance
 # and arithmetic alone would give; an interval; and the *power* of a comparison.
 
+# %% [markdown] slide="notes"
+# So far there were numbers. Ask what would have to be true for one of them to be a finding.
+
 # %% [markdown] audience="instructor"
 # **For the instructor.** Two parts, which can be given alone: fairness (exercises 16 to 19) and
 # comparisons of networks (20 to 23). In the second, let students commit to a verdict on each line
@@ -42,6 +45,10 @@ print(f"{georgian.title}: {len(georgian.classes)} classes, {len(georgian.y_test)
 #
 # The paper: "dropping neurons has unintended consequences", some classes lose more than others. To
 # test that, one needs accuracy by class, a measure of inequality, and something to compare it with.
+
+# %% [markdown] slide="notes"
+# Ask how unequal classes would look if dropping neurons treated all alike. Nobody says zero for
+# long.
 
 # %% [markdown] exercise="accuracy_by_class" level=1 minutes=5 points=1
 # ### Exercise 16: Accuracy by class
@@ -129,6 +136,10 @@ lab.check("gini", gini)
 #   and those in the middle lose much. That is arithmetic, and unfair to nobody.
 #
 # A fair null has both in it.
+
+# %% [markdown] slide="notes"
+# Two reasons, chance and ceilings. Let students find the second with two classes, one at 99% and
+# one at 60%.
 
 # %% [markdown] exercise="expected_gini" level=2 minutes=10 points=2
 # ### Exercise 18: What chance gives
@@ -243,12 +254,15 @@ if lab.ready(accuracy_by_class, gini, expected_gini, fair_null):
     for k in sizes:
         some = [lab.guesses(georgian, order[:k]) for order in lab.orders(10)]
         mean = np.mean([np.mean(guesses == y) for guesses in some])
-        measured.append(np.mean([gini(accuracy_by_class(guesses, y, classes)) for guesses in some]))
+        measured.append([gini(accuracy_by_class(guesses, y, classes)) for guesses in some])
         null = fair_null(np.rint(full * counts).astype(int), counts, mean)
         fair.append(expected_gini(null, counts))
         proportional.append(expected_gini(full * mean / np.mean(full), counts))
+    half = lab.student(9) * np.std(measured, axis=1, ddof=1) / np.sqrt(10)
+    measured = np.mean(measured, axis=1)
     figure, ax = plt.subplots(figsize=(8, 3.6))
-    ax.plot(sizes, measured, "o-", color=tour.ORANGE, label="measured, mean of 10 orders")
+    ax.fill_between(sizes, measured - half, measured + half, color=tour.ORANGE, alpha=0.2)
+    ax.plot(sizes, measured, "o-", color=tour.ORANGE, label="measured, 10 orders, 95%")
     ax.plot(
         sizes, fair, "s--", color=tour.BLUE, label="fair null: one shift of all logits, and chance"
     )
@@ -258,19 +272,22 @@ if lab.ready(accuracy_by_class, gini, expected_gini, fair_null):
     ax.legend()
     figure.tight_layout()
     told = [
-        f"with {k:3d} neurons: measured {m:.3f}, fair null {f:.3f}, same share {p:.3f}"
-        for k, m, f, p in zip(sizes, measured, fair, proportional, strict=True)
+        f"with {k:3d} neurons: measured {m:.3f} ({m - h:.3f} to {m + h:.3f} over orders), "
+        f"fair null {f:.3f}, same share {p:.3f}"
+        for k, m, h, f, p in zip(sizes, measured, half, fair, proportional, strict=True)
     ]
     tour.show(figure, "Gini index of accuracy over classes. " + "; ".join(told) + ".")
     print("\n".join(told))
 
 # %% [markdown] audience="solution"
-# **To discuss.** Against "all lose the same share" the measured index looks alarming. The fair
-# null explains most of the rise: hard classes lose more *because* they are hard. That is still a
-# fact for those who rely on them, but it does not show that dropping neurons picks on anybody.
-# With few neurons something is left beyond the null. A random part of 10 neurons may be blind to
-# some classes, and another part to others; or the same classes may suffer each time. Which of the
-# two? Compare the orders, on images that they do not share.
+# **To discuss.** Against "all lose the same share" the measured index looks alarming. The fair null
+# explains most of the rise: hard classes lose more *because* they are hard. That is still a fact
+# for those who rely on them, but it does not show that dropping neurons picks on anybody. With 10
+# neurons something is left beyond the null, and clearly, if only random orders may vary: the
+# interval leaves the null out. It is an interval for this network and these images. Of other images
+# or networks this cell cannot say anything, as it has one of each. A random part of 10 neurons may
+# be blind to some classes, and another part to others; or the same classes may suffer each time.
+# Which of the two? Compare the orders, on images that they do not share.
 #
 # *What would you need to claim unfairness?* More test images per class: with 15, the index is far
 # above 0 by chance alone. An interval for the difference. And a null that you chose before you
@@ -284,6 +301,9 @@ if lab.ready(accuracy_by_class, gini, expected_gini, fair_null):
 # the next network.
 #
 # `lab.networks(loss, measure, task)` has DR(0.9) of five networks of each loss.
+
+# %% [markdown] slide="notes"
+# What is the unit? Networks, not orders of neurons. Ask how many there are: five.
 
 # %%
 for loss in ("standard", "mrl", "dropout", "decov"):
@@ -416,8 +436,8 @@ if lab.ready(read_verdict):
         low, high = lab.welch(one, other)
         word, needed = read_verdict(one, other, MARGIN)
         print(
-            f"{title:37s} {one.mean() - other.mean():+.3f} ({low:+.3f} to {high:+.3f})  {word:9s}  "
-            f"{needed} needed"
+            f"{title:37s} {one.mean() - other.mean():+.4f} ({low:+.4f} to {high:+.4f})  {word:9s}  "
+            f"{needed} needed to find {MARGIN}"
         )
 
 # %% [markdown] audience="solution"
@@ -429,6 +449,10 @@ if lab.ready(read_verdict):
 # not "no effect". *And the third line?* Once neurons are standardised, MRL layers come out higher,
 # not lower: clearly, and by very little. With a margin of 0.02 they would be `alike`. Choose the
 # margin before you look.
+#
+# *One line says `undecided` and "4 needed", with five networks. Is that a contradiction?* No. So
+# many find a difference as large as the margin four times out of five. To show that there is none,
+# the *whole* interval must lie within the margin, and that takes more networks.
 #
 # And with eight comparisons in a table, one in three such tables without any effect
 # would have a false "higher" or "lower" somewhere ($1 - 0.95^8 = 0.34$ if they were independent).
@@ -510,7 +534,8 @@ if lab.ready(power):
 # networks does it take in each group? And 4 at least, since fewer can prove nothing (exercise 20).
 #
 # The check allows one network more or less. So you may search with a simulation like that of
-# exercise 22, or use normal distributions and mend what they miss.
+# exercise 22, whose bar is then `lab.student(2 * seeds - 2, 1 - 0.05 / comparisons)`, or use normal
+# distributions and mend what they miss.
 #
 # <details><summary>Hint</summary>
 #

@@ -31,8 +31,12 @@ def submission(released: Path, answers: Answers, target: Path) -> Path:
     return target
 
 
-def by_nbgrader(course: Path, assignment: str, students: Mapping[str, Answers]) -> Scores:
-    """Release, autograde and give feedback in a course folder."""
+def by_nbgrader(
+    course: Path, assignment: str, students: Mapping[str, Answers], handed: Path | None = None
+) -> Scores:
+    """Release, autograde and give feedback in a course folder; students get the release, or the
+    notebook ``handed``.
+    """
     from nbgrader.api import Gradebook
     from nbgrader.apps import NbGrader, NbGraderAPI
 
@@ -48,7 +52,7 @@ def by_nbgrader(course: Path, assignment: str, students: Mapping[str, Answers]) 
             folder = course / "submitted" / student / assignment
             shutil.copytree(released, folder)
             name = f"{assignment}.ipynb"
-            submission(released / name, answers, folder / name)
+            submission(handed or released / name, answers, folder / name)
             done(api.autograde(assignment, student))
             done(api.generate_feedback(assignment, student))
             with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
@@ -65,8 +69,10 @@ def done(result: dict) -> None:
     assert result["success"], result.get("error") or result.get("log")
 
 
-def by_otter(folder: Path, students: Mapping[str, Answers]) -> Scores:
-    """Assign (which grades the solutions, and fails unless all are right), and grade offline."""
+def by_otter(folder: Path, students: Mapping[str, Answers], handed: Path | None = None) -> Scores:
+    """Assign (which grades the solutions, and fails unless all are right), and grade offline what
+    otter hands out, or the notebook ``handed``.
+    """
     from otter.api import grade_submission
     from otter.assign import main
 
@@ -77,7 +83,7 @@ def by_otter(folder: Path, students: Mapping[str, Answers]) -> Scores:
         (autograder,) = (folder / "dist" / "autograder").glob("*.zip")
         scores: Scores = {}
         for student, answers in students.items():
-            released = folder / "dist" / "student" / master.name
+            released = handed or folder / "dist" / "student" / master.name
             place = folder / "work" / student / master.name
             result = grade_submission(
                 str(submission(released, answers, place)), str(autograder), quiet=True

@@ -83,12 +83,19 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    Y = Y - Y.mean(1, keepdims=True)\n"
             "    G = np.linalg.norm(X.T @ X) * np.linalg.norm(Y.T @ Y)\n"
             "    return np.linalg.norm(Y.T @ X) ** 2 / G",
-            "another way to compute it",
+            "Perhaps you centred the rows",
         ),
         ("def cka(X, Y):\n    return 1.0", "another way to compute it"),
         ("def cka(X, Y):\n    return float('nan')", "NaN"),
         ("def cka(X, Y):\n    return X.T @ Y", "it must be one number"),
         ("def cka(X, Y):\n    return (X.T @ X * (Y.T @ Y)).sum()", "stopped with ValueError"),
+        (
+            "def cka(X, Y):\n"
+            "    X, Y = X - X.mean(0), Y - Y.mean(0)\n"
+            "    below = np.linalg.norm(X.T @ X) * np.linalg.norm(Y.T @ Y)\n"
+            "    return np.linalg.norm(Y.T @ X) / below",
+            "the norm above the line is squared",
+        ),
     ],
     "cka_curve": [
         (
@@ -98,17 +105,6 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    squares = np.cumsum(np.tril(P).sum(1))\n"
             "    return np.cumsum(P.sum(1)) / np.sqrt(squares * P.sum())",
             "k = 1 is right and k = 2 is not",
-        ),
-        (
-            "def cka_curve(X, order):\n"
-            "    X = X - X.mean(0)\n"
-            "    found = []\n"
-            "    for k in range(1, X.shape[1] + 1):\n"
-            "        A = X[:, order[:k]]\n"
-            "        below = np.linalg.norm(A.T @ A) * np.linalg.norm(X.T @ X)\n"
-            "        found.append(np.linalg.norm(A.T @ X) ** 2 / below)\n"
-            "    return np.array(found)",
-            "times as long as one size",
         ),
         (
             "def cka_curve(X, order):\n"
@@ -134,6 +130,31 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "slow way",
         ),
         ("def cka_curve(X, order):\n    return np.ones(len(order) + 1)", "it must be (12,)"),
+        (
+            "def cka_curve(X, order):\n"
+            "    X = X - X.mean(0)\n"
+            "    P = ((X.T @ X) ** 2)[order][order]\n"
+            "    squares = np.cumsum(2 * np.tril(P, -1).sum(1) + P.diagonal())\n"
+            "    return np.cumsum(P.sum(1)) / np.sqrt(squares * P.sum())",
+            "np.ix_(order, order)",
+        ),
+        (
+            "def cka_curve(X, order):\n"
+            "    X = X - X.mean(0)\n"
+            "    P = ((X.T @ X) ** 2)[:, order]\n"
+            "    squares = np.cumsum(2 * np.tril(P, -1).sum(1) + P.diagonal())\n"
+            "    return np.cumsum(P.sum(1)) / np.sqrt(squares * P.sum())",
+            "np.ix_(order, order)",
+        ),
+        (
+            "def cka_curve(X, order):\n"
+            "    X = X - X.mean(0)\n"
+            "    G = X.T @ X\n"
+            "    P = (G ** 2)[np.ix_(order, order)]\n"
+            "    squares = np.cumsum(2 * np.tril(P, -1).sum(1) + P.diagonal())\n"
+            "    return np.sqrt(np.cumsum(P.sum(1))) / np.sqrt(squares * P.sum())",
+            "the norm above the line is squared",
+        ),
     ],
     "redundancy": [
         (
@@ -179,6 +200,16 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "use delta, not 0.9",
         ),
         ("def redundancy(curves, full, delta=0.9):\n    return 0.5", "does not depend on them"),
+        (
+            "def redundancy(curves, full, delta=0.9):\n"
+            "    return 1 - (curves.mean(0) < delta * full - 1e-12).sum() / curves.shape[1]",
+            "do you count the values below the bar",
+        ),
+        (
+            "def redundancy(curves, full, delta=0.9):\n"
+            "    return (curves.mean(0) >= delta * full - 1e-12).mean()",
+            "do you count the values below the bar",
+        ),
     ],
     "redundancy_interval": [
         (
@@ -237,6 +268,27 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "def redundancy_interval(curves, full, delta=0.9, resamples=1000, seed=0):\n"
             "    return 0.5",
             "a tuple of 2 numbers",
+        ),
+        (
+            "def redundancy_interval(curves, full, delta=0.9, resamples=1000, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    n, d = curves.shape\n"
+            "    f = []\n"
+            "    for _ in range(resamples):\n"
+            "        m = curves[rng.integers(n - 1, size=n)].mean(0)\n"
+            "        f.append(1 - (np.argmax(m >= delta * full - 1e-12) + 1) / d)\n"
+            "    return tuple(np.quantile(f, [0.025, 0.975]))",
+            "does not see the last subset",
+        ),
+        (
+            "def redundancy_interval(curves, full, delta=0.9, resamples=1000, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    n, d = curves.shape\n"
+            "    e = 1 - ((curves >= delta * full - 1e-12).argmax(1) + 1) / d\n"
+            "    m = 1 - ((curves.mean(0) >= delta * full - 1e-12).argmax() + 1) / d\n"
+            "    h = 1.96 * e.std(ddof=1) / n**0.5\n"
+            "    return m - h, m + h",
+            "the same for every seed",
         ),
     ],
     "spectrum": [
@@ -312,13 +364,25 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "def closed_form(r, d):\n"
             "    k = np.arange(1, d + 1)\n"
             "    return (k / d) / (r + (1 - r) * (k - 1) / (d - 1))",
-            "with one neuron the formula gives",
+            "a square root is missing above and below",
         ),
         (
             "def closed_form(r, d):\n"
             "    k = np.arange(1, d + 1)\n"
             "    return np.sqrt(k / d) / (np.sqrt(r) + (1 - np.sqrt(r)) * (k - 1) / (d - 1))",
             "copies of one",
+        ),
+        (
+            "def closed_form(r, d):\n"
+            "    k = np.arange(1, d + 1)\n"
+            "    return np.sqrt(k / d) / (r + (1 - r) * (k - 1) / (d - 1))",
+            "missing below the line",
+        ),
+        (
+            "def closed_form(r, d):\n"
+            "    k = np.arange(1, d + 1)\n"
+            "    return k / d / np.sqrt(r + (1 - r) * (k - 1) / (d - 1))",
+            "missing above the line",
         ),
     ],
     "standardise": [
@@ -342,6 +406,12 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "divide by n, not by n - 1",
         ),
         ("def standardise(X):\n    X -= X.mean(0)\n    return X / X.std(0)", "in place"),
+        (
+            "def standardise(X):\n"
+            "    s = X.std(0)\n"
+            "    return (X - X.mean(0)) / np.where(s == 0, 1, s)",
+            "ask whether it is below 1e-12",
+        ),
     ],
     "explain": [
         (
@@ -408,6 +478,11 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    return 1 - curve[max(1, int(fraction * len(curve))) - 1] / curve[-1]",
             "not the one that is kept",
         ),
+        (
+            "def share_kept(curve, fraction):\n"
+            "    return curve[max(1, int(fraction * len(curve))) - 1] / max(curve)",
+            "you divide by the largest value",
+        ),
     ],
     "ridge": [
         (
@@ -459,21 +534,28 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    return np.full(len(X_test), np.bincount(y_train).argmax())",
             "differ from those of the same probe",
         ),
+        (
+            "def ridge(X_train, y_train, X_test, strength):\n"
+            "    Y = np.eye(10)[y_train]\n"
+            "    m = X_train.mean(0)\n"
+            "    X = X_train - m\n"
+            "    A = X.T @ X + strength * np.eye(X.shape[1])\n"
+            "    W = np.linalg.solve(A, X.T @ (Y - Y.mean(0)))\n"
+            "    return ((X_test - m) @ W + Y.mean(0)).argmax(1)",
+            "with 12 classes instead of 3",
+        ),
+        (
+            "def ridge(X_train, y_train, X_test, strength):\n"
+            "    Y = np.eye(y_train.max() + 1)[y_train]\n"
+            "    m = X_train.mean(0)\n"
+            "    X = X_train - m\n"
+            "    A = X.T @ X + strength * np.eye(X.shape[1])\n"
+            "    W = np.linalg.solve(A, X.T @ (Y - Y.mean(0)))\n"
+            "    return (X_test @ W + Y.mean(0)).argmax(1)",
+            "not the test images: subtract",
+        ),
     ],
     "ridge_curve": [
-        (
-            "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
-            "    mean, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
-            "    found = []\n"
-            "    for k in range(1, len(order) + 1):\n"
-            "        X = (X_train - mean)[:, order[:k]]\n"
-            "        A = X.T @ X + strength * np.eye(k)\n"
-            "        W = np.linalg.solve(A, X.T @ (Y - Y.mean(0)))\n"
-            "        scores = (X_test - mean)[:, order[:k]] @ W + Y.mean(0)\n"
-            "        found.append(np.mean(scores.argmax(1) == y_test))\n"
-            "    return np.array(found)",
-            "times as long as one size",
-        ),
         (
             "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
             "    mean, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
@@ -482,7 +564,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    W = np.linalg.solve(A, X.T @ (Y - Y.mean(0)))\n"
             "    scores = Y.mean(0) + np.cumsum(Z.T[:, :, None] * W[:, None], axis=0)\n"
             "    return (scores.argmax(2) == y_test).mean(1)",
-            "the last value is right and earlier ones are not",
+            "neurons that come later in the order",
         ),
         (
             "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
@@ -504,6 +586,90 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
             "    return np.linspace(10, 99, len(order))",
             "shares between 0 and 1",
+        ),
+        (
+            "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
+            "    mean, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
+            "    X, Z = (X_train - mean)[:, order], (X_test - mean)[:, order]\n"
+            "    L = np.linalg.cholesky(X.T @ X + strength * np.eye(len(order)))\n"
+            "    b = 0\n"
+            "    A = np.linalg.solve(L, X.T @ (Y))\n"
+            "    V = np.linalg.solve(L, Z.T)\n"
+            "    scores = b + np.cumsum(V[:, :, None] * A[:, None], axis=0)\n"
+            "    return (scores.argmax(2) == y_test).mean(1)",
+            "the mean of the one-hot labels is missing",
+        ),
+        (
+            "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
+            "    mean, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
+            "    X, Z = (X_train - mean)[:, order], X_test[:, order]\n"
+            "    L = np.linalg.cholesky(X.T @ X + strength * np.eye(len(order)))\n"
+            "    b = Y.mean(0)\n"
+            "    A = np.linalg.solve(L, X.T @ (Y - Y.mean(0)))\n"
+            "    V = np.linalg.solve(L, Z.T)\n"
+            "    scores = b + np.cumsum(V[:, :, None] * A[:, None], axis=0)\n"
+            "    return (scores.argmax(2) == y_test).mean(1)",
+            "when 4 is added to every feature",
+        ),
+        (
+            "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
+            "    mean, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
+            "    X, Z = (X_train - mean)[:, order], (X_test - X_test.mean(0))[:, order]\n"
+            "    L = np.linalg.cholesky(X.T @ X + strength * np.eye(len(order)))\n"
+            "    b = Y.mean(0)\n"
+            "    A = np.linalg.solve(L, X.T @ (Y - Y.mean(0)))\n"
+            "    V = np.linalg.solve(L, Z.T)\n"
+            "    scores = b + np.cumsum(V[:, :, None] * A[:, None], axis=0)\n"
+            "    return (scores.argmax(2) == y_test).mean(1)",
+            "you centre test images by their own means",
+        ),
+        (
+            "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
+            "    mean, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
+            "    X, Z = (X_train - mean)[:, order], (X_test - mean)\n"
+            "    L = np.linalg.cholesky(X.T @ X + strength * np.eye(len(order)))\n"
+            "    b = Y.mean(0)\n"
+            "    A = np.linalg.solve(L, X.T @ (Y - Y.mean(0)))\n"
+            "    V = np.linalg.solve(L, Z.T)\n"
+            "    scores = b + np.cumsum(V[:, :, None] * A[:, None], axis=0)\n"
+            "    return (scores.argmax(2) == y_test).mean(1)",
+            "the test images have their neurons as they stand",
+        ),
+        (
+            "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
+            "    mean, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
+            "    X, Z = (X_train - mean), (X_test - mean)[:, order]\n"
+            "    L = np.linalg.cholesky(X.T @ X + strength * np.eye(len(order)))\n"
+            "    b = Y.mean(0)\n"
+            "    A = np.linalg.solve(L, X.T @ (Y - Y.mean(0)))\n"
+            "    V = np.linalg.solve(L, Z.T)\n"
+            "    scores = b + np.cumsum(V[:, :, None] * A[:, None], axis=0)\n"
+            "    return (scores.argmax(2) == y_test).mean(1)",
+            "the train images have their neurons as they stand",
+        ),
+        (
+            "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
+            "    mean, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
+            "    X, Z = X_train[:, order], (X_test - mean)[:, order]\n"
+            "    L = np.linalg.cholesky(X.T @ X + strength * np.eye(len(order)))\n"
+            "    b = Y.mean(0)\n"
+            "    A = np.linalg.solve(L, X.T @ (Y - Y.mean(0)))\n"
+            "    V = np.linalg.solve(L, Z.T)\n"
+            "    scores = b + np.cumsum(V[:, :, None] * A[:, None], axis=0)\n"
+            "    return (scores.argmax(2) == y_test).mean(1)",
+            "when 4 is added to every feature",
+        ),
+        (
+            "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
+            "    mean, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
+            "    X, Z = (X_train - mean)[:, order], (X_test - mean)[:, order]\n"
+            "    L = np.linalg.cholesky(X.T @ X + strength * np.eye(len(order)))\n"
+            "    b = Y.mean(0)\n"
+            "    A = np.linalg.solve(L.T, X.T @ (Y - Y.mean(0)))\n"
+            "    V = np.linalg.solve(L.T, Z.T)\n"
+            "    scores = b + np.cumsum(V[:, :, None] * A[:, None], axis=0)\n"
+            "    return (scores.argmax(2) == y_test).mean(1)",
+            "lower triangular factor L",
         ),
     ],
     "selection": [
@@ -528,7 +694,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "def selection(X_train, y_train):\n"
             "    middle = np.median(X_train.mean(0))\n"
             "    return abs(X_train.mean(0) - middle).argsort()",
-            "at least 2 are asked for",
+            "it must be better by 2",
         ),
     ],
     "gain_kept": [
@@ -572,6 +738,11 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "def accuracy_by_class(guesses, y, classes):\n"
             "    return np.bincount(y[guesses == y], minlength=classes)",
             "you count right guesses",
+        ),
+        (
+            "def accuracy_by_class(guesses, y, classes):\n"
+            "    return np.bincount(y[guesses == y]) / np.bincount(y)",
+            "needs minlength=classes",
         ),
     ],
     "gini": [
@@ -624,6 +795,46 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "def expected_gini(rates, counts, draws=200, seed=0):\n"
             "    return np.abs(rates[:, None] - rates).mean() / 2 / rates.mean()",
             "still differ by chance",
+        ),
+        (
+            "def expected_gini(rates, counts, draws=200, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    found = []\n"
+            "    for _ in range(draws):\n"
+            "        v = rng.binomial(counts, rates)\n"
+            "        found.append(np.abs(v[:, None] - v).mean() / 2 / v.mean())\n"
+            "    return np.mean(found)",
+            "divide right guesses by `counts`",
+        ),
+        (
+            "def expected_gini(rates, counts, draws=200, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    found = []\n"
+            "    for _ in range(draws):\n"
+            "        v = rng.binomial(counts, rates) / counts\n"
+            "        found.append(np.abs(v[:, None] - v).mean() / 2 / v.mean())\n"
+            "    return np.median(found)",
+            "the median over draws",
+        ),
+        (
+            "def expected_gini(rates, counts, draws=200, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    found = []\n"
+            "    for _ in range(200):\n"
+            "        v = rng.binomial(counts, rates) / counts\n"
+            "        found.append(np.abs(v[:, None] - v).mean() / 2 / v.mean())\n"
+            "    return np.mean(found)",
+            "simulate `draws` times",
+        ),
+        (
+            "def expected_gini(rates, counts, draws=200, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    found = []\n"
+            "    for _ in range(1000):\n"
+            "        v = rng.binomial(counts, rates) / counts\n"
+            "        found.append(np.abs(v[:, None] - v).mean() / 2 / v.mean())\n"
+            "    return np.mean(found)",
+            "simulate `draws` times",
         ),
     ],
     "fair_null": [
@@ -732,6 +943,30 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ),
         ("def read_verdict(one, other, margin):\n    return 'supported', 4", "none of the words"),
         ("def read_verdict(one, other, margin):\n    return 'no power'", "must return two things"),
+        (
+            "def read_verdict(one, other, margin):\n"
+            "    low, high = lab.welch(one, other)\n"
+            "    s = np.sqrt((one.var(ddof=1) + other.var(ddof=1)) / 2)\n"
+            "    seeds = max(4, round(2 * (2.8 * s / margin) ** 2))\n"
+            "    if 2 / math.comb(2 * len(one), len(one)) > 0.05:\n"
+            "        return 'no power', seeds\n"
+            "    if -margin <= low and high <= margin:\n"
+            "        return 'alike', seeds\n"
+            "    return ('higher' if low > 0 else 'lower' if high < 0 else 'undecided'), seeds",
+            "round up",
+        ),
+        (
+            "def read_verdict(one, other, margin):\n"
+            "    low, high = lab.welch(one, other)\n"
+            "    s = np.sqrt((one.var(ddof=1) + other.var(ddof=1)) / 2)\n"
+            "    seeds = max(4, math.ceil(2 * (1.96 * s / margin) ** 2))\n"
+            "    if 2 / math.comb(2 * len(one), len(one)) > 0.05:\n"
+            "        return 'no power', seeds\n"
+            "    if -margin <= low and high <= margin:\n"
+            "        return 'alike', seeds\n"
+            "    return ('higher' if low > 0 else 'lower' if high < 0 else 'undecided'), seeds",
+            "2.8 = 1.96 + 0.84",
+        ),
     ],
     "power": [
         (
@@ -775,6 +1010,86 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "that of two means",
         ),
         ("def power(effect, sd, seeds, draws=2000, seed=0):\n    return 80", "between 0 and 1"),
+        (
+            "def power(effect, sd, seeds, draws=2000, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    one = rng.normal(effect, sd, (draws, seeds))\n"
+            "    other = rng.normal(0, sd, (draws, seeds))\n"
+            "    s = np.sqrt((one.var(1, ddof=1) + other.var(1, ddof=1)) / 2)\n"
+            "    t = (one.mean(1) - other.mean(1)) / (s * np.sqrt(2 / seeds))\n"
+            "    return np.mean(abs(t) > lab.student(2 * seeds))",
+            "those of both groups",
+        ),
+        (
+            "def power(effect, sd, seeds, draws=2000, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    one = rng.normal(effect, sd, (draws, seeds))\n"
+            "    other = rng.normal(0, sd, (draws, seeds))\n"
+            "    s = np.sqrt((one.var(1, ddof=1) + other.var(1, ddof=1)) / 2)\n"
+            "    t = (one.mean(1) - other.mean(1)) / (s * np.sqrt(2 / seeds))\n"
+            "    return np.mean(abs(t) > lab.student(2 * seeds - 1))",
+            "each group's mean costs one",
+        ),
+        (
+            "def power(effect, sd, seeds, draws=2000, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    one = rng.normal(effect, sd, (draws, seeds))\n"
+            "    other = rng.normal(0, sd, (draws, seeds))\n"
+            "    s = np.sqrt((one.var(1, ddof=1) + other.var(1, ddof=1)) / 2)\n"
+            "    t = (one.mean(1) - other.mean(1)) / (s * np.sqrt(2 / seeds))\n"
+            "    return np.mean(abs(t) > lab.student(seeds - 1))",
+            "those of one group",
+        ),
+        (
+            "def power(effect, sd, seeds, draws=2000, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    one = rng.normal(effect, sd, (draws, seeds))\n"
+            "    other = rng.normal(0, sd, (draws, seeds))\n"
+            "    s = sd\n"
+            "    t = (one.mean(1) - other.mean(1)) / (s * np.sqrt(2 / seeds))\n"
+            "    return np.mean(abs(t) > lab.student(2 * seeds - 2))",
+            "the true sd",
+        ),
+        (
+            "def power(effect, sd, seeds, draws=2000, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    one = rng.normal(effect, sd, (draws, seeds))\n"
+            "    other = rng.normal(0, sd, (draws, seeds))\n"
+            "    s = np.sqrt((one.var(1, ddof=1) + other.var(1, ddof=1)) / 2)\n"
+            "    t = (one.mean(1) - other.mean(1)) / (s * np.sqrt(1 / seeds))\n"
+            "    return np.mean(abs(t) > lab.student(2 * seeds - 2))",
+            "A factor sqrt(2) is missing",
+        ),
+        (
+            "def power(effect, sd, seeds, draws=2000, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    one = rng.normal(effect, sd, (draws, seeds))\n"
+            "    other = rng.normal(0, sd, (draws, seeds))\n"
+            "    s = np.sqrt((one.var(1, ddof=1) + other.var(1, ddof=1)) / 2)\n"
+            "    t = (one.mean(1) - other.mean(1)) / (s * np.sqrt(2))\n"
+            "    return np.mean(abs(t) > lab.student(2 * seeds - 2))",
+            "divide by n",
+        ),
+        (
+            "def power(effect, sd, seeds, draws=2000, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    one = rng.normal(effect, sd, (draws, seeds))\n"
+            "    other = rng.normal(0, sd, (draws, seeds))\n"
+            "    s = np.sqrt((one.var(1) + other.var(1)) / 2)\n"
+            "    t = (one.mean(1) - other.mean(1)) / (s * np.sqrt(2 / seeds))\n"
+            "    return np.mean(abs(t) > lab.student(2 * seeds - 2))",
+            "Variances want ddof=1",
+        ),
+        (
+            "def power(effect, sd, seeds, draws=2000, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    one = np.random.default_rng(seed).normal(effect, sd, (draws, seeds))\n"
+            "    other = np.random.default_rng(seed).normal(0, sd, (draws, seeds))\n"
+            "    s = np.sqrt((one.var(1, ddof=1) + other.var(1, ddof=1)) / 2)\n"
+            "    t = (one.mean(1) - other.mean(1)) / (s * np.sqrt(2 / seeds))\n"
+            "    return np.mean(abs(t) > lab.student(2 * seeds - 2))",
+            "not from two of the same seed",
+        ),
     ],
     "plan": [
         (
@@ -815,3 +1130,29 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ),
     ],
 }
+
+SLOW: dict[str, str] = {
+    "cka_curve": (
+        "def cka_curve(X, order):\n"
+        "    X = X - X.mean(0)\n"
+        "    found = []\n"
+        "    for k in range(1, X.shape[1] + 1):\n"
+        "        A = X[:, order[:k]]\n"
+        "        below = np.linalg.norm(A.T @ A) * np.linalg.norm(X.T @ X)\n"
+        "        found.append(np.linalg.norm(A.T @ X) ** 2 / below)\n"
+        "    return np.array(found)"
+    ),
+    "ridge_curve": (
+        "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
+        "    mean, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
+        "    found = []\n"
+        "    for k in range(1, len(order) + 1):\n"
+        "        X = (X_train - mean)[:, order[:k]]\n"
+        "        A = X.T @ X + strength * np.eye(k)\n"
+        "        W = np.linalg.solve(A, X.T @ (Y - Y.mean(0)))\n"
+        "        scores = (X_test - mean)[:, order[:k]] @ W + Y.mean(0)\n"
+        "        found.append(np.mean(scores.argmax(1) == y_test))\n"
+        "    return np.array(found)"
+    ),
+}
+"""Right solutions that begin anew at every size: a check says so, and takes no points."""

@@ -76,7 +76,8 @@ def test_student_notebooks_hold_nothing_of_the_builder(built, name):
     assert made.metadata.kernelspec.name == "python3"
     assert len({cell.id for cell in made.cells}) == len(made.cells)
     for cell in made.cells:
-        assert cell.metadata == {}
+        assert {*cell.metadata} <= {"nbgrader"}
+        assert "hidden" not in cell.source.lower()
         assert cell.get("outputs", []) == [] and cell.get("execution_count") is None
 
 
@@ -374,10 +375,25 @@ def test_the_course_is_built_by_one_command(real):
             assert (real / path).is_file(), path
         assert leaks(source, real / "student") == []
         assert leaks(source, real / "slides", notes=False) == []
+        deck = (real / "slides" / f"{source.name}.html").read_text("utf-8")
+        assert deck.count('<aside class="notes">') >= 4, source.name  # S shows them
         for part in ("nbgrader/source", "otter"):
             assert (real / part / source.name).is_dir() == bool(source.exercises)
     links = re.findall(r'href="([^"#:]+)"', (real / "index.html").read_text("utf-8"))
     assert links and all((real / link).is_file() for link in links)
+
+
+@pytest.mark.slow
+def test_the_first_two_cells_show_that_all_is_well(real):
+    """As README.txt and the notes on teaching ask students to."""
+    student = real / "student"
+    assert "first two cells of code of 00_tour" in (student / "README.txt").read_text("utf-8")
+    cells = notebook(student / "00_tour.ipynb").cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(code[:2])], cwd=student, capture_output=True, text=True
+    )
+    assert "600 train images, 500 test images, 512 neurons" in done.stdout, done.stderr
 
 
 @pytest.mark.slow

@@ -216,6 +216,7 @@ def test_without_python_the_page_says_so_and_still_shows(bare, tmp_path):
     assert "This page was made without Python" in done.stdout and "npm pack pyodide" in done.stdout
     assert '<a href="explorer.html">' in done.stdout
     assert (bare.parent / "explorer.html").read_text(encoding="utf-8") == "<p>explorer</p>"
+    assert "Python runs in this page" not in done.stdout
     assert "25 of 128 neurons" in done.stdout and done.stdout.count('class="cka"') == 1
 
 
@@ -245,6 +246,7 @@ def answer(tab, place, body):
 @pytest.mark.slow
 @needs_chromium
 def test_the_lab_in_a_browser(lab, layers, tmp_path):
+    assert "Python runs in this page" in lab[0].read_text(encoding="utf-8")
     with opened(lab[1], tmp_path) as tab:
         tab.value("document.getElementById('run-all').click()")
         tab.wait(f"{STATUS}.startsWith('All cells done')")

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from course_wrong import WRONG
+from course_wrong import SLOW, WRONG
 from diffused_redundancy.measures import fairness, shifts
 from diffused_redundancy.measures.chosen_selections import pivoted_qr
 from diffused_redundancy.measures.cka import closed_form, diagonal_share
@@ -36,7 +36,7 @@ from scipy import stats
 sys.path.insert(0, str(ROOT / "course"))
 
 import redundancy_lab as lab
-from redundancy_lab import checks_conclusions
+from redundancy_lab import checks_conclusions, examples
 
 SOURCES = ("01_similarity", "02_probes", "03_conclusions")
 REGION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.S | re.M)
@@ -104,7 +104,7 @@ def test_the_solution_is_right(name: str, capsys: pytest.CaptureFixture[str]) ->
     start = time.thread_time()
     lab.check(name, function)
     assert time.thread_time() - start < 5
-    assert capsys.readouterr().out == f"{name}: right.\n" and lab.ready(function)
+    assert capsys.readouterr().out.startswith(f"{name}: right.\n") and lab.ready(function)
     lab.check(name, function, hidden=True)
 
 
@@ -135,6 +135,49 @@ def test_what_is_wrong_is_said(name: str, source: str, message: str) -> None:
     assert not lab.ready(function)
 
 
+class Clock:
+    """A clock by which the n-th call of a timed function takes ``seconds[n]``."""
+
+    def __init__(self, *seconds: float) -> None:
+        self.now, self.seconds, self.asked = 0.0, [1.0] * 20 + list(seconds), 0
+
+    def __call__(self) -> float:
+        started, self.asked = self.asked % 2 == 0, self.asked + 1
+        if not started:
+            self.now += self.seconds[self.asked // 2 - 1]
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("seconds", "noted"), [([15], 0), ([21, 30, 25], 1), ([900, 3, 1], 1), ([0.9, 0.9, 0.9], 0)]
+)
+def test_a_slow_call_is_noted(
+    monkeypatch: pytest.MonkeyPatch, seconds: list[float], noted: bool
+) -> None:
+    monkeypatch.setattr(examples.time, "perf_counter", Clock(*seconds))
+    assert bool(examples.slowness(lambda: None, lambda: None)) == noted
+
+
+@pytest.mark.parametrize("name", SLOW)
+@pytest.mark.parametrize("times", [1.0, 1e6], ids=["quiet", "busy"])
+def test_time_decides_nothing(
+    name: str, times: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slow solution is right, and so is a fast one on a machine that is busy at that moment."""
+    function = solution(name) if times > 1 else made(SLOW[name], name)
+    seconds = examples._seconds
+    calls = iter(range(100))
+    monkeypatch.setattr(
+        examples, "_seconds", lambda call: seconds(call) * (times if next(calls) > 19 else 1)
+    )
+    lab.check(name, function)
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == f"{name}: right." and lab.ready(function)
+    assert len(told) == 2 and "as long as one size alone" in told[1]
+    lab.check(name, function, hidden=True)
+    assert capsys.readouterr().out == f"{name}: right.\n"  # graders ask for no time
+
+
 @pytest.mark.parametrize("name", written())
 @pytest.mark.parametrize("returned", [None, float("nan"), 0.0, 1.0, "right", np.ones(3), (1, 2, 3)])
 def test_nothing_constant_is_right(name: str, returned: object) -> None:
@@ -158,6 +201,16 @@ def test_inputs_must_stay_as_they_are(name: str) -> None:
     else:
         with pytest.raises(lab.Wrong, match="in place"):
             lab.check(name, spoils)
+
+
+def test_a_global_seed_is_found_each_time() -> None:
+    (source,) = [one for one, says in WRONG["random_part"] if says == "global generator"]
+    function = made(source, "random_part")
+    for _ in range(3):
+        with pytest.raises(lab.Wrong, match="global generator"):
+            lab.check("random_part", function)
+    lab.check("random_part", solution("random_part"))
+    lab.check("random_part", solution("random_part"), hidden=True)
 
 
 def test_a_mistake_of_python_is_told() -> None:
@@ -304,6 +357,22 @@ def test_power_and_plan() -> None:
         bar = stats.t.ppf(0.975, df)
         exact = stats.nct.sf(bar, df, shift) + stats.nct.cdf(-bar, df, shift) if effect else 0.05
         assert known == pytest.approx(exact, abs=0.001)
+    mistakes = [  # of a t test with n networks in each group: its bar, and by what t is too large
+        lambda n, bar: 0.95,
+        lambda n, bar: 0.025,
+        lambda n, bar: 2 * stats.t.sf(1.96, 2 * n - 2),
+        lambda n, bar: 2 * stats.t.sf(bar * math.sqrt((n - 1) / n), 2 * n - 2),
+        lambda n, bar: 2 * stats.t.sf(bar / math.sqrt(2), 2 * n - 2),
+        lambda n, bar: 2 * stats.t.sf(bar * math.sqrt(n), 2 * n - 2),
+        lambda n, bar: 2 * stats.t.sf(stats.t.ppf(0.975, 2 * n), 2 * n - 2),
+        lambda n, bar: 2 * stats.t.sf(stats.t.ppf(0.975, 2 * n - 1), 2 * n - 2),
+        lambda n, bar: 2 * stats.t.sf(stats.t.ppf(0.975, n - 1), 2 * n - 2),
+        lambda n, bar: 2 * stats.norm.sf(bar),
+        lambda n, bar: 0,
+    ]
+    for rate, known in zip(mistakes, checks_conclusions._FALSE_FINDINGS.values(), strict=True):
+        exact = [rate(n, stats.t.ppf(0.975, 2 * n - 2)) for n in (2, 5)]
+        assert known == pytest.approx(exact, abs=0.0006)
     for (effect, comparisons), known in checks_conclusions._SEEDS.items():
         assert known == seeds_needed(effect, 1.0, level=0.05 / comparisons)
         assert abs(solution("plan")(effect, 1.0, comparisons) - known) <= 1
@@ -339,6 +408,25 @@ def test_a_notebook_runs(source: str, blank: bool, capsys: pytest.CaptureFixture
     for name in names:
         assert f"{name}: {'still blank' if blank else 'right.'}" in told
     assert ("waits until" in told) == blank
+    for low, null in re.findall(r" 10 neurons: measured .* \(([\d.]+) to .* null ([\d.]+)", told):
+        assert float(low) > float(null)  # "the interval leaves the null out"
+    for needed in re.findall(r"undecided +(\d+) needed", told):
+        assert int(needed) in (4, 7)  # "with five networks", one line that says 4
+
+
+def test_the_contest_needs_its_own_exercise_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a lab that leaves out the curve of exercise 13."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    text = (ROOT / "course" / "02_probes.py").read_text(encoding="utf-8")
+    cells = re.split(r"^(?=# %%)", text, flags=re.M)
+    kept = ('exercise="selection"', 'exercise="gain_kept"')
+    text = "".join(cell if any(one in cell for one in kept) else blanked(cell) for cell in cells)
+    exec(compile(text, "02_probes", "exec"), {"__name__": "notebook"})
+    told = capsys.readouterr().out
+    assert "ridge_curve: still blank" in told
+    assert "points with 10 neurons" in told and "of the gain is kept" in told
 
 
 def test_what_the_texts_say() -> None:

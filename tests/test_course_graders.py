@@ -15,6 +15,7 @@ from course_leaks import leaks
 from course_wrong import WRONG
 from diffused_redundancy.course.graders import write_nbgrader, write_otter
 from diffused_redundancy.course.source import read_sources
+from diffused_redundancy.course.student import write_student
 
 pytestmark = pytest.mark.slow
 
@@ -71,6 +72,12 @@ def points(source, choose):
     }
 
 
+def students_notebook(source, folder):
+    """What students get who get neither grader's files."""
+    write_student([source], folder / "student", COURSE / "redundancy_lab", ROOT)
+    return folder / "student" / f"{source.name}.ipynb"
+
+
 def mixed(start):
     """Right, wrong and blank in turn."""
     return lambda number: ("right", "wrong", "")[(number + start) % 3]
@@ -81,7 +88,8 @@ def test_nbgrader_grades_the_course(tmp_path, name):
     pytest.importorskip("nbgrader")
     source = GRADED[name]
     write_nbgrader([source], tmp_path, COURSE / "redundancy_lab")
-    scores = by_nbgrader(tmp_path, name, {"mixed": answers(source, mixed(0))})
+    handed = students_notebook(source, tmp_path)
+    scores = by_nbgrader(tmp_path, name, {"mixed": answers(source, mixed(0))}, handed)
     assert scores == {"mixed": points(source, mixed(0))}
     assert leaks(source, tmp_path / "release") == []
     feedback = (tmp_path / "feedback" / "mixed" / name / f"{name}.html").read_text("utf-8")
@@ -96,6 +104,7 @@ def test_otter_grades_the_course(tmp_path, name):
     pytest.importorskip("otter")
     source = GRADED[name]
     write_otter([source], tmp_path, COURSE / "redundancy_lab")
-    scores = by_otter(tmp_path / name, {"mixed": answers(source, mixed(1))})
+    handed = students_notebook(source, tmp_path)
+    scores = by_otter(tmp_path / name, {"mixed": answers(source, mixed(1))}, handed)
     assert scores == {"mixed": points(source, mixed(1))}
     assert leaks(source, tmp_path / name / "dist" / "student") == []

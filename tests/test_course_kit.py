@@ -129,6 +129,11 @@ def test_a_kit_for_windows(built, told, tmp_path):
     assert resolve[resolve.index("--python-platform") + 1] == "x86_64-pc-windows-msvc"
     assert download[download.index("--platform") + 1] == "win_amd64"
     assert "cp313" in download and "--no-deps" in download
+    readme = (tmp_path / "README.txt").read_text(encoding="utf-8")
+    assert "its cells do not run" in readme and "runs Python" not in readme
+    (built / "browser" / "pyodide-files.js").write_text("", encoding="utf-8")
+    kit.write_kit(tmp_path, "win_amd64", built=built, python="3.13")
+    assert "It runs Python" in (tmp_path / "README.txt").read_text(encoding="utf-8")
     install = (tmp_path / "install.cmd").read_bytes()
     assert b"py -3.13 -m venv" in install and install.count(b"\r\n") == install.count(b"\n")
     labels = {line[1:] for line in install.split(b"\r\n") if line.startswith(b":")}

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from itertools import combinations, product
 from types import SimpleNamespace
 
 import diffused_redundancy as dr
@@ -115,7 +116,8 @@ def test_what_the_last_cell_says_follows_from_the_curves(digits):
 
 @pytest.mark.parametrize("name", ["digits_mrl", "georgian", "font_style"])
 def test_it_runs_on_all_data(toured, name):
-    other = toured(DATA=name, TASK=name.removesuffix("_mrl"))
+    other = toured(DATA=name, TASK=name.removesuffix("_mrl"), IMAGE=39, FIRST=20)
+    assert len(other.images) >= 40
     assert other.chance < 0.12 and other.full > 1.5 * other.chance
     assert all(len(alt) > 30 for alt in other.alts)
 
@@ -129,7 +131,7 @@ def test_the_mrl_network_is_as_useful_and_less_similar(digits, toured):
 
 
 LIMITS = [
-    {"FIRST": 20, "IMAGE": 99, "OTHER": 0, "KEPT": 1, "PENALTY": 1e4, "GUESS": 1, "ORDERS": 1}
+    {"FIRST": 20, "IMAGE": 39, "OTHER": 0, "KEPT": 1, "PENALTY": 1e4, "GUESS": 1, "ORDERS": 1}
     | {"SCALE": "linear"}
     | {"NEURONS": 1, "ORDER": 1, "SCALED": range(512), "FACTOR": 100, "DELTA": 1},
     {"TASK": "font_style", "KEPT": 512, "PENALTY": 1e-3, "GUESS": 512, "ORDERS": 5}
@@ -141,6 +143,54 @@ LIMITS = [
 @pytest.mark.parametrize("changes", LIMITS, ids=["least", "most"])
 def test_every_line_that_may_be_changed_can_be(toured, changes):
     assert toured(**changes).alts
+
+
+@pytest.mark.parametrize("name", ["digits", "font_style"])
+def test_texts_of_a_figure_do_not_lie_on_each_other(toured, name, monkeypatch):
+    """Titles of pictures and the names of classes."""
+    from redundancy_lab import tour
+
+    figures = []
+    monkeypatch.setattr(tour, "show", lambda figure, alt: figures.append(figure))
+    data = tour_data(name)
+    titles = [f"{one} read {one}" for one in data.classes] * 3
+    tour.show(tour.pictures(data.images[:24], titles[:24], 8), "")
+    source = SOURCE.read_text(encoding="utf-8").replace('DATA = "digits"', f'DATA = "{name}"')
+    exec(compile(source, "00_tour", "exec"), {})
+    for figure in (figures[0], figures[4]):
+        FigureCanvasAgg(figure).draw()
+        boxes = [ax.title.get_window_extent() for ax in figure.axes if ax.get_title()]
+        boxes += [
+            one.get_window_extent()
+            for ax in figure.axes
+            for one in ax.get_xticklabels()
+            if one.get_text() and ax.axison
+        ]
+        images = [ax.get_window_extent() for ax in figure.axes if ax.images]
+        assert len(boxes) > 9 and all(box.y1 <= figure.bbox.y1 for box in boxes)
+        for one, other in combinations(boxes, 2):
+            assert one.shrunk(0.9, 0.9).overlaps(other.shrunk(0.9, 0.9)) == 0
+        for box, image in product(boxes, images):
+            assert not box.shrunk(0.9, 0.9).overlaps(image)
+    plt.close("all")
+
+
+def tour_data(name):
+    import redundancy_lab as lab
+
+    return lab.load(name)
+
+
+def test_the_classes_of_squares_can_be_read_off(digits):
+    figures = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digits.tour, "show", lambda figure, alt: figures.append(figure))
+        digits.draw(51, 1)
+    left = figures[0].axes[0]
+    assert [one.get_text() for one in left.get_yticklabels()] == list(digits.data.classes)
+    labels = np.sort(digits.data.y_train)[::5]
+    assert [labels[round(place)] for place in left.get_yticks()] == list(range(10))
+    plt.close("all")
 
 
 def test_these_are_all_lines_that_may_be_changed():

@@ -17,6 +17,12 @@ CHECKS: dict[str, Callable[[Callable[..., Any], np.random.Generator], None]] = {
 }
 """Each takes the student's function and a source of random data, and raises Wrong."""
 
+NOTES: dict[str, Callable[[Callable[..., Any]], str]] = {
+    **checks_similarity.NOTES,
+    **checks_probes.NOTES,
+}
+"""What a student is told of a function that is right; empty if there is nothing to say."""
+
 _RIGHT: dict[str, Callable[..., Any]] = {}
 """The functions that were right, by the name of their exercise."""
 
@@ -64,6 +70,9 @@ def check(name: str, function: Callable[..., Any], *, hidden: bool = False) -> N
         raise Wrong(f"{name}: {wrong}") from wrong.__cause__
     _RIGHT[name] = function
     print(f"{name}: right.")
+    note = "" if hidden or name not in NOTES else NOTES[name](function)
+    if note:
+        print(f"{name}: a note, which costs no points: {note}")
 
 
 def ready(*functions: Callable[..., Any]) -> bool:

@@ -7,16 +7,48 @@ from itertools import combinations
 
 import numpy as np
 
-from .asking import Wrong, agree, answer, array, as_number, number
+from .asking import Blank, Wrong, agree, answer, array, as_number, number
 from .examples import Check, Function, Random
 
 WORDS = ("no power", "alike", "higher", "lower", "undecided")
 """What a comparison may come to."""
 
-_POWERS = {(0.0, 5): 0.05, (1.0, 5): 0.286, (2.0, 5): 0.791, (1.0, 17): 0.807, (0.5, 17): 0.293}
+_POWERS = {
+    (0.0, 5): 0.05,
+    (0.0, 2): 0.05,
+    (1.0, 5): 0.286,
+    (2.0, 5): 0.791,
+    (1.0, 17): 0.807,
+    (0.5, 17): 0.293,
+}
 """Power of the two-sided t test at 5%, by the effect (in standard deviations) and the seeds per
 group.
 """
+
+_FALSE_FINDINGS = {
+    "You count the experiments that find nothing: count those that do.": (0.95, 0.95),
+    "You look at one sign only: test both signs (np.abs).": (0.025, 0.025),
+    "With few seeds 1.96 is too small: use lab.student(2 * seeds - 2).": (0.189, 0.0857),
+    "Variances want ddof=1.": (0.0933, 0.0731),
+    "A factor sqrt(2) is missing in the standard error of a difference: s sqrt(2/n).": (
+        0.0933,
+        0.1416,
+    ),
+    "The 2 and the n in the standard error s sqrt(2/n) are needed: divide by n.": (0.026, 0.0009),
+    "The degrees of freedom are those of both groups: 2 * seeds - 2.": (0.1093, 0.0563),
+    "The degrees of freedom are 2 * seeds - 2: each group's mean costs one.": (0.0864, 0.0530),
+    "Your degrees of freedom are those of one group: 2 * seeds - 2 are those of both.": (
+        0.0061,
+        0.0240,
+    ),
+    "You use the true sd: an experimenter only has the one that the networks show, s.": (
+        0.0,
+        0.0211,
+    ),
+    "Both groups have the same values, or nothing is ever found: draw both from one generator, "
+    "not from two of the same seed.": (0.0, 0.0),
+}
+"""What each mistake makes of a test at 5%, with two networks in each group and with five."""
 
 _SEEDS = {(1.0, 1): 17, (0.5, 1): 64, (2.0, 1): 6, (1.0, 10): 29, (3.0, 10): 6}
 """Seeds per group for a power of 80%, by the effect in standard deviations and the comparisons."""
@@ -46,6 +78,18 @@ def accuracy_by_class(function: Function, rng: Random) -> None:
         raise Wrong("these are errors: return accuracies.")
     if not agree(values, right / table.sum(1)):
         raise Wrong(f"accuracy of class 0 is {right[0] / table[0].sum():.3f}, not {values[0]:.3f}.")
+    y = np.array([0, 0, 1, 1, 2, 2])
+    try:
+        values = array(function, (3,), np.array([0, 1, 1, 1, 0, 1]), y, 3)
+    except Blank:
+        raise
+    except Wrong as wrong:
+        raise Wrong(
+            "your function fails where no image of the last class is guessed right, or none is "
+            "guessed to be of it: np.bincount needs minlength=classes, each time."
+        ) from wrong.__cause__
+    if not agree(values, [0.5, 1, 0]):
+        raise Wrong("where no image of a class is guessed right, its accuracy is 0.")
 
 
 def gini(function: Function, rng: Random) -> None:
@@ -163,12 +207,28 @@ def expected_gini(function: Function, rng: Random) -> None:
     sure = np.array([0.0, 1.0, 1.0, 1.0])
     if not agree(number(function, sure, np.full(4, 30), 20, seed), 0.25):
         raise Wrong("where nothing is left to chance (rates 0, 1, 1, 1) the index is 0.25.")
+    many = number(function, rates, np.array([500] * 10 + [1500] * 10), 20, seed)
+    if many > 0.1:
+        raise Wrong(
+            f"for classes that are equally hard, half of them with 500 images and half with 1500, "
+            f"your index is {many:.2f}: it is of accuracies, so divide right guesses by `counts`."
+        )
     uneven = number(function, rates, np.array([2] * 10 + [2000] * 10), 400, seed)
     if uneven < 1.1 * value:
         raise Wrong("classes have different numbers of images: use the count of each.")
     hard = number(function, np.linspace(0.1, 0.9, 9), np.full(9, 100_000), 20, seed)
     if abs(hard - 0.1 * 80 / 54 / 0.5) > 0.003:
         raise Wrong("classes have different rates: use the rate of each.")
+    single = [number(function, rates, few, 1, seed + one) for one in range(12)]
+    if np.std(single) < 0.004:
+        raise Wrong("with draws=1 your index hardly varies: simulate `draws` times.")
+    # Half the difference of two normal values has a mean that is 1.18 times its median.
+    two = number(function, np.full(2, 0.5), np.full(2, 2000), 2000, seed)
+    ratio = two / (math.sqrt(0.25 / 2000 / math.pi) / 2 / 0.5)
+    if abs(ratio - 0.845) < 0.06:
+        raise Wrong("that looks like the median over draws: take their mean.")
+    if abs(ratio - 1) > 0.08:
+        raise Wrong(f"for two classes your index is {ratio:.2f} times what theory says.")
 
 
 def smallest_p(function: Function, rng: Random) -> None:
@@ -254,12 +314,17 @@ def read_verdict(function: Function, rng: Random) -> None:
         )
     if word(0.025, 0.008, 6) != "higher":
         raise Wrong("an interval that leaves out 0 and reaches beyond the margin is 'higher'.")
-    for sd, expected in ((0.01, 4), (0.02, 16), (0.04, 63), (0.001, 4)):
+    for sd, expected in ((0.2, 1568), (0.01, 4), (0.02, 16), (0.04, 63), (0.001, 4)):
         groups = _group(0.8, sd, 5, rng), _group(0.81, sd, 5, rng)
         _, seeds = _verdict(function, *groups, margin)
+        if abs(seeds / expected - (1.96 / 2.8) ** 2) < 0.004:
+            raise Wrong(
+                "with 1.96 in the place of 2.8 a difference as large as the margin is found every "
+                "second time only: use 2.8 = 1.96 + 0.84."
+            )
         if seeds < 4 and expected == 4:
             raise Wrong("below four seeds in each group no permutation test decides: 4 at least.")
-        if abs(2 * seeds - expected) <= 1 and expected > 4:
+        if abs(2 * seeds - expected) <= 2 and expected > 4:
             raise Wrong("you need twice as many: both means are uncertain, not only one.")
         if abs(seeds - expected) > 0.05 * expected:
             raise Wrong(
@@ -267,10 +332,26 @@ def read_verdict(function: Function, rng: Random) -> None:
                 f"it takes {expected} seeds in each, and you say {seeds}: they grow with the "
                 "square of 2.8 sd / margin. (Standard deviations with ddof=1.)"
             )
+    groups = _group(0.8, 0.016208, 5, rng), _group(0.81, 0.016208, 5, rng)
+    _, seeds = _verdict(function, *groups, margin)
+    if seeds != 11:
+        raise Wrong(f"where 10.3 networks are needed it takes 11, not {seeds}: round up.")
     groups = _group(0.8, 0.01, 5, rng), _group(0.81, 0.03, 5, rng)
     _, seeds = _verdict(function, *groups, margin)
     if seeds != 20:
         raise Wrong("pool the two groups: the mean of their variances, then the square root.")
+
+
+def _suspected(found: list[float], draws: int) -> str:
+    """What false findings with two and with five networks in each group hint at."""
+    distances = {}
+    for told, rates in _FALSE_FINDINGS.items():
+        errors = [math.sqrt(rate * (1 - rate) / draws) + 1e-3 for rate in rates]
+        distances[told] = max(abs(f - r) / e for f, r, e in zip(found, rates, errors, strict=True))
+    told = min(distances, key=lambda one: distances[one])
+    if distances[told] > 4.5:
+        return "Look at the standard error, the degrees of freedom and the absolute value."
+    return told
 
 
 def power(function: Function, rng: Random) -> None:
@@ -284,15 +365,12 @@ def power(function: Function, rng: Random) -> None:
         error = 4.5 * math.sqrt(expected * (1 - expected) / draws)
         if abs(value - expected) < error:
             continue
-        if effect == 0 and value > 0.9:
-            raise Wrong("you count the experiments that find nothing: count those that do.")
-        if effect == 0 and value < expected / 1.5 and abs(value - 0.025) < 0.01:
-            raise Wrong("without an effect 5% of tests must find one: test both signs.")
-        if effect == 0 and value > expected:
+        if effect == 0:
+            found = [number(function, 0.0, unit, few, draws, seed) for few in (2, 5)]
             raise Wrong(
-                f"without an effect your test finds one in {value:.1%} of experiments, not in 5%: "
-                "with few seeds 1.96 is too small (lab.student(2 * seeds - 2)), and variances want "
-                "ddof=1."
+                f"without an effect your test finds one in {found[0]:.1%} of experiments with two "
+                f"networks in each group, and in {found[1]:.1%} with five; it must be 5%. "
+                f"{_suspected(found, draws)}"
             )
         raise Wrong(
             f"for an effect of {effect:g} standard deviations and {seeds} seeds in each group the "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .asking import Wrong, agree, array, number, numbers
-from .examples import Check, Function, Random, fast, part_of, ridge_by_images, task
+from .asking import Blank, Wrong, agree, array, number, numbers
+from .data import load
+from .examples import Check, Function, Note, Random, part_of, ridge_by_images, slowness, task
 from .given import strength
 
 
@@ -26,6 +27,9 @@ def share_kept(function: Function, rng: Random) -> None:
             f"a fifth of 50 neurons keeps {curve[9] / curve[-1]:.4f} here, and you return "
             f"{value:.4f}."
         )
+    early = np.append(curve, curve[-1] / 2)  # more neurons may be worse
+    if agree(number(function, early, 0.2), curve[9] / curve[-1]):
+        raise Wrong("you divide by the largest value: divide by that of all neurons, the last.")
     if not agree(number(function, curve, 1.0), 1):
         raise Wrong("all of the neurons keep all of the accuracy: 1.")
     if not agree(number(function, curve[:9], 0.3), curve[1] / curve[8]):
@@ -61,11 +65,27 @@ def ridge(function: Function, rng: Random) -> None:
             "add the mean of the one-hot labels to the scores, and the penalty to the diagonal."
         )
     expected = ridge_by_images(X, y, Z, added)
+    if np.array_equal(guesses, ridge_by_images(X, y, Z + X.mean(0), added)) and not (
+        np.array_equal(guesses, expected)
+    ):
+        raise Wrong(
+            "you centre the train images and not the test images: subtract the means of the train "
+            "images from both."
+        )
     for factor, told in ((len(X), "divide nothing by n"), (1 / len(X), "do not divide it by n")):
         if np.array_equal(guesses, ridge_by_images(X, y, Z, added * factor)) and not (
             np.array_equal(guesses, expected)
         ):
             raise Wrong(f"your penalty has another unit: add `strength` as it is, and {told}.")
+    try:
+        array(function, (len(Z),), X, np.arange(len(X)) % 12, Z, added)
+    except Blank:
+        raise
+    except Wrong as wrong:
+        raise Wrong(
+            f"with 12 classes instead of 3: {wrong} The number of classes is the largest label and "
+            "one more."
+        ) from wrong.__cause__
     wide = rng.standard_normal((30, 60))
     few_labels = np.arange(30) % 3
     for weak in (1e-3, 1e3, 30.0):
@@ -91,9 +111,22 @@ def ridge_curve(function: Function, rng: Random) -> None:
     if values.max() > 1 or values.min() < 0:
         raise Wrong("accuracies are shares between 0 and 1.")
 
-    def slow(some: np.ndarray, k: int, penalty: float) -> float:
-        kept = some[:k]
-        return float((ridge_by_images(X[:, kept], y, Z[:, kept], penalty) == z).mean())
+    def slow(
+        some: np.ndarray,
+        k: int,
+        penalty: float,
+        centred: np.ndarray | None = None,
+        of_test: np.ndarray | None = None,
+        constant: bool = True,
+    ) -> float:
+        """As a check of other ways: test images that are centred otherwise, or whose neurons stand
+        in another order; no constant term.
+        """
+        kept, means = some[:k], X.mean(0)
+        seen = Z - means if centred is None else centred
+        seen = seen[:, kept if of_test is None else of_test[:k]] + means[kept]
+        guesses = ridge_by_images(X[:, kept], y, seen, penalty, constant=constant)
+        return float((guesses == z).mean())
 
     expected = np.array([slow(order, k, added) for k in range(1, d + 1)])
     near = 1.5 / len(z)  # a tie may be decided by rounding
@@ -104,10 +137,40 @@ def ridge_curve(function: Function, rng: Random) -> None:
             raise Wrong("your curve begins at k = 0: its first value is that of one neuron.")
         if agree(1 - values, expected, near):
             raise Wrong("these are errors: accuracy is the share of right guesses.")
-        if abs(values[-1] - expected[-1]) <= near:
+        if not agree(array(function, (d,), X + 4, y, Z + 4, z, order, added), values, near):
             raise Wrong(
-                "the last value is right and earlier ones are not: with the first k neurons, only "
-                "the first k rows of both solved systems count. Is the factor lower triangular?"
+                "your curve changes when 4 is added to every feature, train and test: subtract the "
+                "means of the train images from both."
+            )
+        sizes, stand = range(1, d + 1), np.arange(d)
+        for told, mistaken in (
+            (
+                "you centre test images by their own means: use those of the train images.",
+                [slow(order, k, added, Z - Z.mean(0)) for k in sizes],
+            ),
+            (
+                "the mean of the one-hot labels is missing: add it to the scores, for every k.",
+                [slow(order, k, added, constant=False) for k in sizes],
+            ),
+            (
+                "the test images have their neurons as they stand: put them into the order, too.",
+                [slow(order, k, added, of_test=stand) for k in sizes],
+            ),
+            (
+                "the train images have their neurons as they stand: put them into the order, too.",
+                [slow(stand, k, added, of_test=order) for k in sizes],
+            ),
+        ):
+            if agree(values, mistaken, near):
+                raise Wrong(told)
+        later, other = X.copy(), Z.copy()
+        later[:, order[5:]] = rng.permutation(later[:, order[5:]])
+        other[:, order[5:]] = rng.permutation(other[:, order[5:]])
+        if not agree(array(function, (d,), later, y, other, z, order, added)[:5], values[:5], near):
+            raise Wrong(
+                "your first five values change when neurons that come later in the order are "
+                "changed: row i of both solved systems must depend on the first i neurons only. "
+                "Do you solve with the lower triangular factor L, as np.linalg.cholesky gives it?"
             )
         if (np.diff(values) == 0).all():
             raise Wrong("your curve is the same at every k.")
@@ -131,9 +194,15 @@ def ridge_curve(function: Function, rng: Random) -> None:
         right = slow(order, k, added)
         if abs(values[k - 1] - right) > 1.5 / len(z):
             raise Wrong(f"on the digits you have {values[k - 1]:.3f} at k = {k}, not {right:.3f}.")
-    given = X, y, Z, z, order
-    fast(
-        lambda: function(*(one.copy() for one in given), added),
+
+
+def slow_ridge_curve(function: Function) -> str:
+    """A note on a curve that begins anew at every size."""
+    digits = load("digits")
+    X, Z = digits.X_train[:, :300], digits.X_test[:, :300]
+    given = X, digits.y_train, Z, digits.y_test, np.arange(300)
+    return slowness(
+        lambda: function(*(one.copy() for one in given), 1.0),
         lambda: Z @ np.linalg.inv(X.T @ X + np.eye(300)),
     )
 
@@ -177,9 +246,10 @@ def selection(function: Function, rng: Random) -> None:
             )
         if gain < 0.02:
             raise Wrong(
-                f"on {name}, with {_FEW[0]} to {_FEW[-1]} neurons, yours is better than random "
-                f"ones by {100 * gain:.1f} points of accuracy: at least 2 are asked for. Neurons "
-                "that do much, and not what those before them do already, are worth trying."
+                f"on {name}, with {_FEW[0]} to {_FEW[-1]} neurons, yours is "
+                f"{'better' if gain > 0 else 'worse'} than random ones by {100 * abs(gain):.1f} "
+                "points of accuracy: it must be better by 2. A neuron that does what those "
+                "before it do already adds little."
             )
 
 
@@ -226,3 +296,5 @@ CHECKS: dict[str, Check] = {
     "selection": selection,
     "gain_kept": gain_kept,
 }
+
+NOTES: dict[str, Note] = {"ridge_curve": slow_ridge_curve}

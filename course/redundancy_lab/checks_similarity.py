@@ -8,7 +8,7 @@ import numpy as np
 
 from .asking import Wrong, agree, array, number, numbers
 from .data import load
-from .examples import Check, Function, Random, cka_by_images, fast, made_up, similarities
+from .examples import Check, Function, Note, Random, cka_by_images, made_up, similarities, slowness
 
 
 def centre(function: Function, rng: Random) -> None:
@@ -31,11 +31,17 @@ def centre(function: Function, rng: Random) -> None:
 def random_part(function: Function, rng: Random) -> None:
     """The first k neurons of a random order."""
     seed, d, k = int(rng.integers(1000)), 50, 12
-    state = np.random.get_state()[1].copy()  # noqa: NPY002
-    part = array(function, (k,), d, k, seed)
+    before = np.random.get_state()  # noqa: NPY002
+    np.random.random()  # noqa: NPY002  # so that the same seed again is no excuse
+    keys, place = np.random.get_state()[1:3]  # noqa: NPY002
+    try:
+        part = array(function, (k,), d, k, seed)
+        after = np.random.get_state()  # noqa: NPY002
+    finally:
+        np.random.set_state(before)  # noqa: NPY002
     if part.dtype.kind not in "iu":
         raise Wrong(f"random_part returns {part.dtype}: numbers of neurons are whole numbers.")
-    if not np.array_equal(state, np.random.get_state()[1]):  # noqa: NPY002
+    if place != after[2] or not np.array_equal(keys, after[1]):
         raise Wrong(
             "you use NumPy's global generator, which all code shares: make one of your own, "
             "rng = np.random.default_rng(seed)."
@@ -66,6 +72,11 @@ def cka(function: Function, rng: Random) -> None:
     """CKA of two layers."""
     X, Y = made_up(rng), made_up(rng, d=7)
     value = number(function, X, Y)
+    if agree(3 * number(function, X, 3 * Y), value) and value:
+        raise Wrong(
+            "your CKA is divided by 3 when Y is multiplied by 3: the norm above the line "
+            "is squared."
+        )
     for layer, other in (("Y", (X, 3 * Y)), ("X", (3 * X, Y))):
         if not agree(number(function, *other), value):
             raise Wrong(f"your CKA changes when {layer} is scaled: did you divide by both norms?")
@@ -80,6 +91,12 @@ def cka(function: Function, rng: Random) -> None:
         raise Wrong("you return the square root of CKA: the numerator is a squared norm.")
     if agree(value, expected**2):
         raise Wrong("you return the square of CKA: the norms below the line are not squared.")
+    constants = rng.uniform(-3, 3, 12)
+    if not agree(number(function, X + constants, Y), value):
+        raise Wrong(
+            "your CKA changes when each neuron of X gets a constant of its own: subtract from each "
+            "neuron (a column) its mean over the images. Perhaps you centred the rows."
+        )
     own = number(function, X, X)
     if not agree(own, 1):
         raise Wrong(f"the CKA of a layer with itself must be 1, and yours is {own:.4g}.")
@@ -103,10 +120,24 @@ def cka_curve(function: Function, rng: Random) -> None:
         raise Wrong("your curve begins at k = 0: its first value is that of one neuron.")
     if not agree(array(function, (12,), X + 5, order), values):
         raise Wrong("your curve changes when 5 is added to every feature: centre each neuron.")
+    if agree(9 * array(function, (12,), 3 * X, order), values):
+        raise Wrong(
+            "your curve is divided by 9 when X is multiplied by 3: the norm above the line is "
+            "squared."
+        )
     if not agree(array(function, (12,), 3 * X, order), values):
         raise Wrong("your curve changes when X is scaled: did you divide by both norms?")
     if agree(values**2, expected):
         raise Wrong("you return the square root of CKA: the numerator is a squared norm.")
+    as_they_stand = [cka_by_images(X[:, :k], X) for k in range(1, 13)]
+    if not agree(values, expected) and agree(
+        array(function, (12,), X, np.arange(12)), as_they_stand
+    ):
+        raise Wrong(
+            "your curve is right for the order 0, 1, 2, ... and wrong for others: put rows and "
+            "columns of G into the order, G[np.ix_(order, order)]. (G[order][order] takes rows "
+            "twice.)"
+        )
     if agree(values[0], expected[0]) and not agree(values[1], expected[1]):
         raise Wrong(
             "k = 1 is right and k = 2 is not: with each new neuron, the square G[S, S] grows by a "
@@ -125,7 +156,12 @@ def cka_curve(function: Function, rng: Random) -> None:
         slow = cka_by_images(digits[:, order[:k]], digits)
         if not agree(values[k - 1], slow):
             raise Wrong(f"on the digits you have {values[k - 1]:.4f} at k = {k}, not {slow:.4f}.")
-    fast(lambda: function(digits.copy(), order.copy()), lambda: (digits.T @ digits) ** 2)
+
+
+def slow_cka_curve(function: Function) -> str:
+    """A note on a curve that begins anew at every size."""
+    digits, order = load("digits").X_train[:, :200], np.arange(200)
+    return slowness(lambda: function(digits.copy(), order.copy()), lambda: (digits.T @ digits) ** 2)
 
 
 def _crossing(
@@ -136,7 +172,7 @@ def _crossing(
     """
     mean = np.full(d, bar + 0.05)
     mean[: needed - 1] = np.linspace(0.2, bar - 0.05, needed - 1)
-    mean[needed + 2] = bar - 0.02
+    mean[[needed + 2, needed + 3]] = bar - 0.02
     mean[-1] = 1
     apart = np.linspace(1, 0, d) * rng.uniform(0.1, 0.2)
     return np.stack([mean + apart, mean - apart, mean]), mean[None]
@@ -159,7 +195,12 @@ def redundancy(function: Function, rng: Random) -> None:
         raise Wrong("you return the share that is needed: DR is the share that can be dropped.")
     if agree(alone, needed):
         raise Wrong("you return k*: DR is the share of the neurons that can be dropped, 1 - k*/d.")
-    if agree(alone, 1 - (needed + 4) / d) or agree(alone, 1 - (needed + 3) / d):
+    if agree(alone, 1 - (needed + 1) / d) or agree(alone, 1 - (needed + 2) / d):
+        raise Wrong(
+            "do you count the values below the bar, or above it? A curve may dip later: k* is "
+            "where it first gets there."
+        )
+    if agree(alone, 1 - (needed + 5) / d) or agree(alone, 1 - (needed + 4) / d):
         raise Wrong(
             "your k* is where the curve stays above the bar: it is where it first gets there."
         )
@@ -214,6 +255,15 @@ def redundancy_interval(function: Function, rng: Random) -> None:
             "where all subsets have the same curve, your interval is not a point: resample the "
             "subsets (rows), not the sizes (columns)."
         )
+    for place in (0, -1):
+        odd = np.repeat(curves[:1], 3, 0)
+        odd[place] = np.maximum(curves[0] - 0.3, 0)
+        ends = numbers(function, 2, odd, 1.0, 0.5, 200, 1)
+        if ends[1] - ends[0] < 2 / d:
+            raise Wrong(
+                f"your interval does not see the {'last' if place else 'first'} subset: draw from "
+                "all rows (rng.integers(n) leaves out n itself)."
+            )
     few = [numbers(function, 2, curves, 1.0, 0.5, 9, 3) for _ in range(5)]
     if any(ends != few[0] for ends in few):
         raise Wrong("two calls with the same seed give different ends: use the seed.")
@@ -222,6 +272,12 @@ def redundancy_interval(function: Function, rng: Random) -> None:
         raise Wrong(
             "your interval is that of single subsets: draw as many rows as there are, with "
             "replacement, take the DR of their mean, and see how that spreads."
+        )
+    if len({tuple(numbers(function, 2, curves, 1.0, 0.5, 9, one)) for one in range(5)}) == 1:
+        raise Wrong(
+            "your interval is the same for every seed, so that nothing is drawn: a formula trusts "
+            "the normal distribution, and the bootstrap need not. Draw rows, by a generator of "
+            "`seed`."
         )
     ratio = half / standard
     if abs(ratio - 1.645) < 0.12:
@@ -287,6 +343,13 @@ def closed_form(function: Function, rng: Random) -> None:
         raise Wrong("your curve does not depend on r.")
     if not agree(values[-1], 1):
         raise Wrong(f"with all d neurons CKA is 1, and your curve ends at {values[-1]:.4f}.")
+    for first, place in (
+        (np.sqrt(1 / d) / r, "below the line"),
+        (1 / d / np.sqrt(r), "above the line"),
+        (1 / d / r, "above and below the line"),
+    ):
+        if agree(values[0], first):
+            raise Wrong(f"a square root is missing {place}.")
     if not agree(values[0], np.sqrt(1 / (d * r))):
         raise Wrong(
             f"with one neuron the formula gives sqrt(1 / (d r)) = {np.sqrt(1 / (d * r)):.4f}, and "
@@ -335,6 +398,14 @@ def standardise(function: Function, rng: Random) -> None:
             "a neuron that never changes has standard deviation 0: it must become 0, not NaN or "
             "infinity."
         )
+    X = np.resize(X, (600, 12))
+    X[:, :6] = 0.1, 0.2, 0.3, 0.7, 1.1, 2.3
+    if not agree(array(function, X.shape, X)[:, :6], 0):
+        raise Wrong(
+            "a neuron that is 0.1 for every image has, by rounding, a standard deviation of about "
+            "1e-16, not 0, and yours does not become 0: ask whether it is below 1e-12, not whether "
+            "it is 0."
+        )
 
 
 def explain(function: Function, rng: Random) -> None:
@@ -382,3 +453,5 @@ CHECKS: dict[str, Check] = {
     "standardise": standardise,
     "explain": explain,
 }
+
+NOTES: dict[str, Note] = {"cka_curve": slow_cka_curve}

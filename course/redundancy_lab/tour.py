@@ -83,12 +83,14 @@ def play(draw: Callable[..., None], **ranges: tuple[int, int, int]) -> None:
 def pictures(images: np.ndarray, titles: list[str], columns: int = 10) -> Figure:
     """Images in rows, each with a title above it."""
     rows = -(-len(images) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(1.1 * columns, 1.4 * rows), squeeze=False)
+    titles = [textwrap.fill(title, 12) for title in titles]
+    high = 1.2 + 0.17 * max(title.count("\n") + 1 for title in titles)
+    figure, axes = plt.subplots(rows, columns, figsize=(1.1 * columns, high * rows), squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
     for ax, image, title in zip(axes.flat, images, titles, strict=False):
         ax.imshow(image, cmap="gray")
-        ax.set_title(textwrap.fill(title, 12), fontsize=11 if len(title) < 10 else 8)
+        ax.set_title(title, fontsize=11 if len(title) < 10 else 8)
     figure.tight_layout(pad=0.3)
     return figure
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ..measures.curves import Curve
 
 TITLE = "Throw neurons away: a lab in the browser"
+PACKED = "pyodide-files.js"
+"""Python, beside the page."""
 
 PYODIDE = (
     *("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm"),
@@ -75,7 +77,9 @@ def write_lab(folder: Path, *, pyodide: Path | None = None, explorer: Path | Non
     packed = _packed(pyodide) if pyodide else ""
     folder = make_folder(folder)
     if packed:
-        write_text(folder / "pyodide-files.js", packed)
+        write_text(folder / PACKED, packed)
+    else:
+        (folder / PACKED).unlink(missing_ok=True)  # of an earlier page
     if explorer:
         write_text(folder / "explorer.html", explorer.read_text(encoding="utf-8"))
     write_text(folder / "index.html", _page(len(packed), explorer is not None))

@@ -49,17 +49,26 @@ def graded(sources: list[Source]) -> list[Source]:
 
 def for_nbgrader(source: Source) -> nbformat.NotebookNode:
     """The source as nbgrader takes it, with solutions and hidden tests in their marks."""
-    whole = edition(source, "grader")
-    made = finished(whole)
-    for cell, described in zip(made.cells, whole.cells, strict=True):
+    made = with_grades(source, edition(source, "grader"))
+    checks = [cell for cell in made.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    for cell, exercise in zip(checks, source.exercises.values(), strict=True):
+        cell.source += f"\n### BEGIN HIDDEN TESTS\n{_hidden(exercise)}\n### END HIDDEN TESTS"
+    return made
+
+
+def with_grades(source: Source, notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """An edition of a source, finished, whose cells say to graders which exercise they are.
+
+    So work in the students' notebooks can be graded as that in what the graders hand out.
+    """
+    made = finished(notebook)
+    made.metadata["otter"] = {"assignment_name": source.name}
+    for cell, described in zip(made.cells, notebook.cells, strict=True):
         part = described.metadata.get("part")
         if part is None:
             continue
         exercise = source.exercises[described.metadata["exercise"]]
         test = part == "check"
-        if test:
-            hidden = _hidden(exercise)
-            cell.source += f"\n### BEGIN HIDDEN TESTS\n{hidden}\n### END HIDDEN TESTS"
         about = {
             "schema_version": 3,
             "cell_type": "code",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import InputError, unknown
 from ..store import make_folder, paths
+from .browser import PACKED
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ README = """Diffused redundancy: the course on a stick
 For: {title}, with Python {python} (python.org). No network is needed.
 
 With nothing installed
-    Open browser/index.html. It runs Python in the browser, with exercises.
+    Open browser/index.html. {page}
 
 Notebooks
     1. {install}
@@ -84,6 +85,13 @@ By hand, in this folder, in an environment of Python {python}
 
 Texts: CC BY 4.0. Code: MIT.
 """
+
+
+PAGE = {
+    True: "It runs Python in the browser, with exercises.",
+    False: "It shows stored numbers: its cells do not run, as it was made without Python.",
+}
+"""What the page of the browser lab does, by whether Python is beside it."""
 
 
 def write_kit(folder: Path, platform: str, *, built: Path, python: str = "3.12") -> Path:
@@ -125,7 +133,9 @@ def write_kit(folder: Path, platform: str, *, built: Path, python: str = "3.12")
             shutil.rmtree(folder / part, ignore_errors=True)
             shutil.copytree(built / part, folder / part)
     windows = platform.startswith("win")
+    runs = (built / "browser" / PACKED).is_file()
     readme = README.format(
+        page=PAGE[runs],
         title=PLATFORMS[platform].title,
         python=python,
         wheels=len(list(wheels.iterdir())),

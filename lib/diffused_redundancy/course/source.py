@@ -28,7 +28,7 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 class Exercise:
     """An exercise, as its text and its cells say.
 
-    ``number`` is that of its heading, which may have none; ``function`` is the name of what is to
+    ``number`` is that of its heading, which may have none, ``function`` is the name of what is to
     be written, ``solutions`` the cells that write it, with their regions.
     """
 

@@ -9,8 +9,9 @@ import yaml
 
 from ..pipeline.notebook_format import nbformat
 from ..store import write_text
-from .editions import copy_package, edition, finished, write_notebook
+from .editions import copy_package, edition, write_notebook
 from .glossary import glossary_page
+from .graders import with_grades
 from .source import Source
 
 README = """Diffused redundancy: notebooks for students
@@ -29,7 +30,12 @@ Keep the folder redundancy_lab beside the notebooks. Begin with:
 
 In an exercise, write the function in place of the line that raises
 NotImplementedError, run the cell, and run the check below it. The check says what
-is wrong. Hints are folded: click on them. glossary.html explains the terms.
+is wrong. Leave the cells of the checks as they are: graders look for them. Hints are
+folded: click on them. glossary.html explains the terms.
+
+To see whether all is well, run the first two cells of code of {first}. The
+first is for Google Colab and prints nothing; the second says how many images and
+neurons there are.
 
 On Google Colab, open a notebook and run its first cell: it says what it needs.
 """
@@ -73,7 +79,7 @@ def write_student(sources: list[Source], folder: Path, package: Path, root: Path
     """
     first = nbformat.v4.new_code_cell(colab_cell(package.name, address(root)), id="colab")
     for source in sources:
-        notebook = finished(edition(source, "student"))
+        notebook = with_grades(source, edition(source, "student"))
         notebook.cells = [notebook.cells[0], first, *notebook.cells[1:]]
         write_notebook(notebook, folder / f"{source.name}.ipynb")
     copy_package(package, folder / package.name)
@@ -81,7 +87,7 @@ def write_student(sources: list[Source], folder: Path, package: Path, root: Path
     width = max(len(source.name) for source in sources)
     listed = "\n".join(f"    {source.name:{width}}  {source.title}" for source in sources)
     write_text(folder / "glossary.html", glossary_page(root))
-    write_text(folder / "README.txt", README.format(notebooks=listed))
+    write_text(folder / "README.txt", README.format(notebooks=listed, first=sources[0].name))
     wanted = (root / "course" / "requirements.txt").read_text("utf-8")
     write_text(folder / "requirements.txt", wanted)
 
