@@ -455,8 +455,8 @@ session.figure(
         grouping.task_panel(measurements, "accuracy", delta), f"DR({delta:g}) of accuracy"
     ),
     "tasks",
-    alt="Diffused redundancy of accuracy by task: one row per task, one point per network with "
-    "its interval, on one axis.",
+    alt="Diffused redundancy of accuracy by task: one row per task, one point per network, on one "
+    "axis.",
     hero=True,
 )
 

@@ -65,7 +65,7 @@ session.need("SELECTIONS", "random")
 #   top principal components, and Fisher's discriminant directions, which maximise the scatter
 #   between classes relative to $G + \lambda I$. The latter use the **labels** of the train images,
 #   and there are $C - 1$ of them for $C$ classes. All together they span what a ridge probe of the
-#   same penalty uses of the whole layer, so that they keep its accuracy by construction; only fewer
+#   same penalty uses of the whole layer, so that they keep nearly all of its accuracy; only fewer
 #   of them say something new.
 #
 # Accuracy is that of ridge probes on **test images**. CKA is measured on test images as well: on

@@ -47,7 +47,9 @@ def test_useful():
     }
     told = judge([Outcome("a", True), Outcome("b", True), Outcome("c", False)], "")
     text = answers.useful([told], curves)
-    assert text.startswith("Yes for a and b; no for c. A random fifth of the neurons (2 of 10) ")
+    assert text.startswith(
+        "Yes for a and b; no for c. With logistic probes, a random fifth of the neurons (2 of 10) "
+    )
     assert "keeps 97.0% (97.0% to 97.0%) of the whole layer's accuracy on b, the least of" in text
     assert text.endswith("and 60.0% (60.0% to 60.0%) on c.")
     none = answers.useful([judge([Outcome("c", None)], "")], curves)
@@ -159,7 +161,7 @@ def test_choosing(few, many, lead):
         for size, (gain, low, high) in {0.2: many, 0.05: few}.items()
     ]
     text = explained.choosing(pd.DataFrame(rows))
-    assert text.startswith(f"{lead} Over 5 networks") and "with 5% of the layer" in text
+    assert text.startswith(f"{lead} Averaged over 5 networks") and "with 5% of the layer" in text
     assert text.endswith("with 20%.")
     unknown = pd.DataFrame(rows).assign(low=np.nan, high=np.nan)
     assert explained.choosing(unknown).startswith("This run cannot say")
@@ -176,9 +178,13 @@ def test_few_images():
         ("b", "ridge probes", "DR"): change(0.4, "lower"),
     }
     text = explained.few_images(changes)
-    assert text.startswith("Clearly so in 1 of 2 cases (tasks and probes). From a quarter")
+    assert text.startswith("Clearly so in 1 of 2 cases (tasks, with ridge and logistic probes).")
     assert text.endswith("on b, with logistic probes: by +3.0 points (+2.0 to +4.0).")
     changes["b", explained.CHOSEN, "share"] = change(-0.03, "lower")
     text = explained.few_images(changes)
-    assert text.startswith("Not clearly in any of 2 cases (tasks and probes); the contrary in 1.")
+    assert text.startswith("Not clearly in any of 2 cases (tasks, with ridge")
+    assert "logistic probes); the contrary in 1." in text
+    changes["b", explained.FIXED, "share"] = change(0.002, "not clear")
+    text = explained.few_images(changes)
+    assert text.endswith("(-4.0 to -2.0); at one penalty for both by +0.2 points (-0.8 to +1.2).")
     assert explained.few_images({}).startswith("This run cannot say")

@@ -344,7 +344,8 @@ def test_what_to_take_away_follows_from_the_numbers(alike, apart):
         chosen, _ = lost_classes.lost_most(measurements, hits, measurements.nets[0], 0.9)
         told.append(fairness.take_away(cells, agreements, chosen))
         one = chosen[0]
-        assert f"{one.task} {100 * one.loss:.0f} ({100 * one.low:.0f} to" in told[-1]
+        lost = f"{one.task}, {one.most} classes: {100 * one.loss:.0f} ({100 * one.low:.0f} to"
+        assert lost in told[-1]
         assert f"clearly more on {int(one.low > one.mean)} of 1 tasks" in told[-1]
         margins = fairness.above(cells, "margin shift").sum()
         assert f"in {margins} of 2 if the margins" in told[-1]

@@ -150,7 +150,7 @@ def counts(**given: list) -> pd.DataFrame:
 
 def test_what_is_said_of_counts_follows_from_them():
     said = single_neurons.describe_counts(counts())
-    assert "in 2 networks, 0 to 9 neurons clearly help a task and 0 to 3 clearly harm it" in said
+    assert "in 2 networks, 0 to 9 neurons clearly help a task and 0 to 3 clearly harm" in said
     assert "over all 120 pairs of a neuron and a task at once, 2 clearly harm (B)" in said
     assert "Harm above 0.20% (B) to 1.00% (A) of the loss is excluded; on A that is more" in said
     first, second = single_neurons.shown_counts(counts()).to_dict("records")
@@ -190,13 +190,13 @@ def test_ranked_panels_are_sorted(found):
 def test_what_is_said_follows_from_the_numbers(found):
     helpful, harmful = int(found.loss.above.sum()), int(found.loss.below.sum())
     said = single_neurons.describe_neurons({"A": found})
-    assert f"{helpful} of 30 neurons clearly help the loss" in said
-    assert f"; {harmful} clearly harm it." if harmful else "; none clearly harms it." in said
+    assert f"{helpful} of 30 neurons clearly help (without" in said
+    assert (f"; {harmful} clearly harm." if harmful else "; none clearly harms.") in said
     clear = int((found.accuracy.above | found.accuracy.below).sum())
     assert f"In accuracy {clear or 'none'} {'are' if clear > 1 else 'is'} clear" in said
     turned = replace(found, loss=effects_of(-np.random.default_rng(0).normal(1, 1, (50, 30))))
     said = single_neurons.describe_neurons({"A": found, "B": turned})
-    assert f"0 (B) to {helpful} (A) of 30 neurons" in said and "to 30 (B) clearly harm it" in said
+    assert f"0 (B) to {helpful} (A) of 30 neurons" in said and "to 30 (B) clearly harm" in said
     most = replace(found, most_accuracy=(0.5, 0.4, 0.6))
     said = single_neurons.describe_neurons({"A": found, "B": most})
     assert "the largest estimate is +50.00 (+40.00 to +60.00) points (B)" in said

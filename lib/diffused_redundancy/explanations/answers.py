@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..uncertainty.growth import Change
 from .chosen_orders import told
-from .data_size import CHOSEN, PENALTY, Key
+from .data_size import CHOSEN, FIXED, PENALTY, Key
 
 
 def made_of(errors: pd.DataFrame) -> str:
@@ -49,8 +49,11 @@ def choosing(means: pd.DataFrame) -> str:
     lead = "Yes" if few["low"] > 0 else "No" if few["high"] < 0 else "That is open"
     if few["low"] > max(0, many["high"]):
         lead += ", above all where few are kept"
-    text = f"{lead}. Over {few['networks']} networks, chosen neurons gain {gain(few)} of the layer"
-    return f"{text}, less random ones{f', and {gain(many)}' if len(rows) > 1 else ''}."
+    more = f", and by {gain(many)}" if len(rows) > 1 else ""
+    return (
+        f"{lead}. Averaged over {few['networks']} networks, tasks and ways of choosing, chosen "
+        f"neurons beat random ones by {gain(few)} of the layer{more}."
+    )
 
 
 def few_images(changes: Mapping[Key, Change]) -> str:
@@ -67,14 +70,20 @@ def few_images(changes: Mapping[Key, Change]) -> str:
     up, down = (sum(one.outcome == word for one in shares.values()) for word in ("higher", "lower"))
     (case, probe), most = max(shares.items(), key=lambda pair: abs(pair[1].size))
     lead = (
-        f"Clearly so in {up} of {len(shares)} cases (tasks and probes)"
+        f"Clearly so in {up} of {len(shares)} cases (tasks, with ridge and logistic probes)"
         if up
-        else f"Not clearly in any of {len(shares)} cases (tasks and probes)"
+        else f"Not clearly in any of {len(shares)} cases (tasks, with ridge and logistic probes)"
     )
     if down:
         lead += f"; the contrary in {down}"
+    fixed = changes.get((case, FIXED, "share")) if probe == CHOSEN else None
+    held = f"; at one penalty for both by {_points(fixed)}" if fixed is not None else ""
     return (
         f"{lead}. From a quarter of the train images to all of them, the share of the accuracy "
-        f"that a random fifth keeps moves most on {case}, with {probe}: by "
-        f"{100 * most.size:+.1f} points ({100 * most.low:+.1f} to {100 * most.high:+.1f})."
+        f"that a random fifth keeps changes most on {case}, with {probe}: by {_points(most)}{held}."
     )
+
+
+def _points(change: Change) -> str:
+    low, high = 100 * change.low, 100 * change.high
+    return f"{100 * change.size:+.1f} points ({low:+.1f} to {high:+.1f})"

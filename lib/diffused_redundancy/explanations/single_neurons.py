@@ -70,12 +70,12 @@ def describe_neurons(found: Found) -> str:
     most = max(found, key=lambda case: found[case].most_accuracy[0])
     help_ = {case: int(one.loss.above.sum()) for case, one in found.items()}
     harm = {case: int(one.loss.below.sum()) for case, one in found.items()}
-    harmful = f"{_ends(harm)} clearly harm it" if any(harm.values()) else "none clearly harms it"
+    harmful = f"{_ends(harm)} clearly harm" if any(harm.values()) else "none clearly harms"
     rises = [(one.accuracy.mean < 0).mean() for one in every]
     chance = [one.accuracy_by_chance.raised for one in every]
     return (
-        f"**What to see:** {_ends(help_)} of {every[0].d} neurons clearly help the loss; "
-        f"{harmful}. "
+        f"**What to see:** {_ends(help_)} of {every[0].d} neurons clearly help (without one of "
+        f"them the loss is higher); {harmful}. "
         f"In accuracy {clear or 'none'} {'are' if clear > 1 else 'is'} clear: of the best neuron, "
         f"the largest estimate is {_points(found[most].most_accuracy)} points ({most}). By "
         f"the estimates alone, accuracy rises without {_span(rises, '.0%')} of them; chance alone "

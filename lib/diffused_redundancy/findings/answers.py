@@ -85,9 +85,11 @@ def useful(told: Sequence[Verdict], curves: Mapping[str, Curve], unit: str = "ta
         for passed in (True, False)
     ]
     (first, where), *rest = [part for part in parts if part]
+    probe = next(iter(curves.values())).measure.partition("_")[0]
+    more = "".join(f", and {share}{on}" for share, on in rest)
     return (
-        f"{yes_or_no(outcomes, unit)}. A random fifth of the neurons{of} keeps {first} of the "
-        f"whole layer's accuracy{where}{''.join(f', and {share}{on}' for share, on in rest)}."
+        f"{yes_or_no(outcomes, unit)}. With {probe} probes, a random fifth of the neurons{of} "
+        f"keeps {first} of the whole layer's accuracy{where}{more}."
     )
 
 

@@ -522,15 +522,15 @@ def take_away(
     points = []
     if chosen:
         lost = [
-            f"{one.task} {100 * one.loss:.0f} ({100 * one.low:.0f} to {100 * one.high:.0f}) "
-            f"against {100 * one.mean:.0f}"
+            f"{one.task}, {one.most} classes: {100 * one.loss:.0f} ({100 * one.low:.0f} to "
+            f"{100 * one.high:.0f}) against {100 * one.mean:.0f}"
             for one in chosen
         ]
         more = sum(one.low > one.mean for one in chosen)
         points.append(
-            f"{'A mean hides who pays' if more else 'Who pays is not clear here'}: points that the "
-            f"{chosen[0].most} classes that lose most lose, on images that were not used to choose "
-            f"them, against the mean over classes: {'; '.join(lost)}. It is clearly more "
+            f"{'A mean hides who pays' if more else 'Who pays is not clear here'}: points lost by "
+            f"the classes that lose most, on images that were not used to choose them, against the "
+            f"mean over all classes: {'; '.join(lost)}. It is clearly more "
             f"on {more} of {len(chosen)} tasks."
         )
     if _tested(found):

@@ -430,8 +430,8 @@ def describe_widths(
         return f"DR({delta:g}) of accuracy cannot be stated at both widths on any task."
     return (
         f"**What to see:** from {labels[0]} to {labels[-1]} neurons, DR({delta:g}) of accuracy "
-        f"goes {'; '.join(sentences)}. Means over {len(by_width.groups[labels[0]])} and "
-        f"{len(by_width.groups[labels[-1]])} networks: what is clear, the trend below says."
+        f"goes {'; '.join(sentences)}. These are means over {len(by_width.groups[labels[0]])} and "
+        f"{len(by_width.groups[labels[-1]])} networks; whether the trend is clear is tested below."
     )
 
 
