@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import warnings
 from collections.abc import Mapping
 from contextlib import chdir
 from pathlib import Path
+from unittest import mock
 
 import nbformat
 
@@ -40,7 +43,9 @@ def by_nbgrader(
     from nbgrader.api import Gradebook
     from nbgrader.apps import NbGrader, NbGraderAPI
 
-    with warnings.catch_warnings(), chdir(course):
+    tools = str(Path(sys.executable).parent)  # nbgrader starts alembic by its name
+    path = os.pathsep.join([tools, os.environ.get("PATH", "")])
+    with warnings.catch_warnings(), chdir(course), mock.patch.dict(os.environ, PATH=path):
         warnings.simplefilter("ignore")
         app = NbGrader()
         app.load_config_file()

@@ -72,3 +72,13 @@ def test_plots_of_different_lines_have_a_legend():
     panels = [Panel(f"{i}", 512, [rising(9, f"line {i}", i)]) for i in range(2)]
     figure = figures.curves_figure(panels, "CKA")
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["line 0", "line 1"]
+
+
+@pytest.mark.parametrize("sizes", [[1], [1, 4, 9], K])
+def test_lines_at_one_height_and_of_one_point_are_drawn(sizes):
+    sizes = np.array(sizes)
+    flat = Line("random", sizes, np.full((1, len(sizes)), 0.5), name="flat")
+    figure = figures.curves_figure([Panel("a", 512, [flat], full=0.9)], "accuracy")
+    assert pixels(figure).size
+    known = [text.get_text() for part in (*figure.legends, *figure.axes) for text in part.texts]
+    assert {"flat", "full layer"} <= set(known)

@@ -80,9 +80,13 @@ def _pixels(line: Line2D, axes: Axes) -> np.ndarray:
 
 
 def _data(line: Line2D, axes: Axes) -> np.ndarray:
-    """The points of a line, (n, 2), in the units of the axes; a line of reference goes across."""
+    """The points of a line, (n, 2), in the units of the axes; one at a single height goes across,
+    as lines of reference do.
+    """
     x, y = (np.asarray(values, float) for values in line.get_data())
-    return np.column_stack([axes.get_xlim() if _straight(line) else x, y])
+    if _straight(line):
+        x, y = np.asarray(axes.get_xlim()), np.repeat(y[:1], 2)
+    return np.column_stack([x, y])
 
 
 def _along(pixels: np.ndarray) -> np.ndarray:
