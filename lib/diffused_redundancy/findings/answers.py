@@ -9,15 +9,13 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from ..experiment.subsamples import FIFTH
 from ..measures.curves import Curve, size_of
 from ..measures.redundancy import Redundancy
 from .claims import NOT_ASKED, Outcome, Verdict
 from .depth import Depths, trends_of_first_net
 from .lost_classes import Chosen
 from .phrases import listed, spoken, yes_or_no
-
-FIFTH = 0.2
-"""The part of a layer that claim 1 is about."""
 
 
 def similar(told: Verdict, curves: Mapping[str, Curve], share: float, unit: str = "tasks") -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.probed_layer import ProbedLayer
+from ..experiment.subsamples import FIFTH
 from ..measures.curves import Curve, size_of
 from ..measures.gains import gap_at
 from ..measures.guessing import LEVEL
@@ -44,9 +45,8 @@ def probe_curves(
     }
 
 
-FIFTH, ENOUGH = 0.2, 0.95
-"""The share of the layer that claim 1 is about, and the share of the accuracy that it is to keep.
-"""
+ENOUGH = 0.95
+"""The share of the accuracy that a fifth is to keep, in claim 1."""
 
 
 def kept_lines(logistic: Curves) -> list[Line]:

@@ -122,8 +122,8 @@ def views_of(figure: Figure) -> list[View]:
         x0, y0, x1, y1 = (scale * edge for edge in pixels.extents)
         return Bbox.from_extents(x0, top - y1, x1, top - y0)
 
-    row_label = getattr(figure, "_supxlabel", None)
-    views = [_panel(part, panels, row_label, box) for part in panels]
+    shared_label = getattr(figure, "_supxlabel", None)
+    views = [_panel(part, panels, shared_label, box) for part in panels]
     for legend in figure.legends:
         before = legend.handlelength + legend.handletextpad  # in sizes of the font
         for text in legend.get_texts():
@@ -142,7 +142,7 @@ def views_of(figure: Figure) -> list[View]:
     return views
 
 
-def _panel(part: Axes, panels: Sequence[Axes], row_label: Text | None, box: Any) -> View:
+def _panel(part: Axes, panels: Sequence[Axes], shared_label: Text | None, box: Any) -> View:
     """The view of one panel."""
     whole, inner = box(part.get_tightbbox()), box(part.get_window_extent())
     left, below = [], []
@@ -168,7 +168,7 @@ def _panel(part: Axes, panels: Sequence[Axes], row_label: Text | None, box: Any)
             whole = Bbox.from_extents(whole.x0, whole.y0, whole.x1, inner.y1)
     elif not part.get_xlabel():
         labels = [other.xaxis.label for other in (*row, *column) if other.get_xlabel()]
-        labels += [row_label] if row_label is not None else []
+        labels += [shared_label] if shared_label is not None else []
         if labels:
             strip = box(labels[0].get_window_extent())
             below.append((strip.x0, strip.y0 - PAD, strip.width, strip.y1))
