@@ -38,7 +38,7 @@ IMAGES: int = 0  # Images of each part of a task, at most, classes balanced; 0: 
 PROTOCOL: str = "clean"  # Views of train images: clean (one), or augmented:N (N random ones)
 LAYER: str = "penultimate"  # Layer to measure: penultimate, or the name of a submodule
 SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of the draws, each of train images and of neurons
-FRACTIONS: list[float] = [0.1, 0.2, 0.3, 0.5, 0.8]  # Sizes of the logistic probes
+FRACTIONS: list[float] = [0.1, 0.2, 0.3, 0.5, 0.8]  # Sizes of the logistic probes; none: every size
 DELTAS: list[float] = [0.9]  # Shares of the full accuracy to keep; the first is used
 TARGET: int = 45000  # Train images to extrapolate to
 DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
@@ -62,8 +62,8 @@ session = dr.begin("09_data", globals())
 #   cross-validation chooses for that number of images;
 # - **logistic probes**, the paper's, at `FRACTIONS` of the layer and on all of it, with the penalty
 #   that cross-validation chooses for that number of images, from half decades. They take longer:
-#   four draws, on all images, a half, a quarter and an eighth of them, and DR of these sizes of the
-#   subset only, so in coarse steps;
+#   four draws, on all images, a half, a quarter and an eighth of them. Their DR is one of these
+#   sizes of the subset, so it moves in steps (the preset `wide` has every size);
 # - **logistic probes of one penalty**: the one chosen on all train images, also for a quarter. So
 #   the effect of images is separated from that of another penalty.
 #
@@ -82,8 +82,8 @@ samples = all_sampled(layers, SEEDS, FRACTIONS)
 # ## What a random fifth keeps, by train images
 #
 # The first row is the share of the full layer's accuracy that a random fifth keeps, the second DR
-# (of ridge probes at every number of neurons, of logistic ones at `FRACTIONS`). Where guessing the largest class has more
-# than a fifth of the full layer's accuracy, both are taken *above chance*:
+# (of ridge probes at every number of neurons, of logistic ones at `FRACTIONS`). Where guessing the
+# largest class has more than a fifth of the full layer's accuracy, both are taken *above chance*:
 # (fifth − chance) / (full − chance). A plain share would come to 1 where all probes guess, so that
 # few images would make any layer look redundant. Where the full layer's accuracy above chance is
 # not known to within a quarter of itself, nothing is shown.

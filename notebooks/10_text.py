@@ -37,7 +37,7 @@ TEXTS: list[str] = ["module", "library", "kind"]  # Tasks: what is asked of the 
 SELECTIONS: list[str] = ["random", "pca", "gaussian_projection", "pca_least"]  # Ways of choosing, random among them
 SEEDS: list[int] = [1, 2, 3, 4, 5]  # Seeds of logistic probes and of random projections
 ORDERS: int = 100  # Random orders of neurons of CKA and of the ridge probe, SEEDS among them
-FRACTIONS: list[float] = [0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.8, 0.9, 1.0]  # Sizes of the logistic probes
+FRACTIONS: list[float] = [0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.8, 0.9, 1.0]  # Sizes of the logistic probes; none: every size
 DELTAS: list[float] = [0.8, 0.9, 0.95]  # Shares of the full layer's value to be kept
 DEVICE: str = "auto"  # Where to compute: auto, cpu, cuda or mps
 

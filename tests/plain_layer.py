@@ -38,7 +38,7 @@ def size_of(fraction: float, d: int) -> int:
 
 
 def sizes_of(fractions: Iterable[float], d: int) -> list[int]:
-    return sorted({size_of(fraction, d) for fraction in fractions})
+    return sorted({size_of(fraction, d) for fraction in fractions}) or list(range(1, d + 1))
 
 
 def orders(seeds: Sequence[int], count: int) -> list[int]:

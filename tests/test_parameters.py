@@ -101,6 +101,7 @@ def test_bad_values(name, value, words):
 
 def test_values_are_converted():
     assert parameters.checked("SEEDS", (1, 2.0)) == [1, 2]
+    assert parameters.checked("FRACTIONS", []) == []  # every size
     assert parameters.checked("FRACTIONS", [1]) == [1.0] and isinstance(
         parameters.checked("FRACTIONS", [1])[0], float
     )

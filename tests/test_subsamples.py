@@ -102,7 +102,7 @@ def test_ridge_probes_are_scikit_learns(features):
 
 def test_logistic_probes_are_scikit_learns(features):
     layer = ProbedLayer(lambda: features, device="cpu")
-    found = sampled(layer, "logistic", [1], steps=0.5, penalty=0.03)
+    found = sampled(layer, "logistic", [1], fractions=[0.2], steps=0.5, penalty=0.03)
     assert [one.images for one in found] == [100, 400]
     chosen = stratified_order(np.asarray(features.y_train), 1)[:100]
     X, y = features.X_train[chosen], features.y_train[chosen]
@@ -118,12 +118,12 @@ def test_logistic_probes_are_scikit_learns(features):
 
 def test_penalties_are_of_half_decades_and_grow_from_the_larger_subsample(features):
     layer = ProbedLayer(lambda: features, device="cpu")
-    small, whole = sampled(layer, "logistic", [1, 2], steps=0.5)
+    small, whole = sampled(layer, "logistic", [1, 2], fractions=[0.2], steps=0.5)
     halves = [float(f"{10 ** (step / 2):.3g}") for step in range(-24, 13)]
     assert small.penalty in halves and whole.penalty in halves
     ratio = whole.penalty / layer.logistic_penalty.penalty
     assert ratio == pytest.approx(1) or ratio == pytest.approx(10**0.5, rel=0.01)
-    alone = sampled(layer, "logistic", [1], steps=0.5)[0]  # the first draw chooses for all
+    alone = sampled(layer, "logistic", [1], fractions=[0.2], steps=0.5)[0]  # the first draw chooses for all
     assert alone.penalty == small.penalty
     assert np.array_equal(alone.curve.values[0], small.curve.values[0])
 
@@ -164,6 +164,20 @@ def test_each_subsample_is_cached_once(features, tmp_path):
     assert cache.misses > 10 and cached.misses == 0
     for one, other in zip(first, again, strict=True):
         assert np.array_equal(one.curve.values, other.curve.values)
+
+
+def test_without_fractions_logistic_probes_have_every_size(features):
+    layer = ProbedLayer(lambda: features, device="cpu")
+    small, whole = sampled(layer, "logistic", [1, 2], steps=0.5, most=2, penalty=0.03)
+    for one in (small, whole):
+        assert one.curve.sizes.tolist() == list(range(1, 41))
+    some = sampled(layer, "logistic", [1, 2], fractions=[0.1, 0.5], steps=0.5, penalty=0.03)
+    for k in (4, 8, 20):
+        for every, few in zip((small, whole), some, strict=True):
+            assert np.allclose(every.curve.at(k), few.curve.at(k), atol=1e-9)
+    ks = whole.curve.sizes
+    first = ks[(whole.curve.values.mean(0) >= 0.9 * whole.curve.full).argmax()]
+    assert data_curves([small, whole], 0.9)["DR"].values[-1] == pytest.approx(1 - first / 40)
 
 
 def test_all_kinds_of_probes(features):
@@ -288,7 +302,7 @@ def test_logistic_probes_have_redundancy_at_the_sizes_asked_for(features):
     fractions = [0.05, 0.1, 0.3, 0.5, 1.0]
     small, whole = sampled(layer, "logistic", [1, 2], fractions=fractions, steps=0.5)
     assert list(whole.curve.sizes) == [2, 4, 8, 12, 20, 40]
-    (fifth,) = sampled(layer, "logistic", [1, 2], steps=0.5, most=1)
+    (fifth,) = sampled(layer, "logistic", [1, 2], fractions=[0.2], steps=0.5, most=1)
     assert np.array_equal(fifth.curve.values[:, 0], whole.curve.at(8))
     found = data_curves([small, whole], 0.9)
     expected = layer.logistic("random", [1, 2], whole.curve.sizes.tolist(), penalty=whole.penalty)

@@ -35,17 +35,20 @@ class Parameter:
     kind : type
         Of the value, or of each entry of a list.
     many : bool
-        Whether it is a list: not empty, without repeats.
+        Whether it is a list, without repeats.
     check : callable
         Raises InputError unless a value (an entry) is allowed.
     allowed : str
         The rule in words.
+    empty : str
+        What an empty list means; "": it is not allowed.
     """
 
     kind: type
     many: bool
     check: Callable[[Any], object]
     allowed: str
+    empty: str = ""
 
 
 def _one_of(kind: str, names: Any, schemes: Any = ()) -> Callable[[str], None]:
@@ -116,7 +119,11 @@ PARAMETERS: dict[str, Parameter] = {
     "SEEDS": Parameter(int, True, _between(0, 2**31), "whole numbers from 0"),
     "ORDERS": Parameter(int, False, _between(2, 10_000), "a whole number from 2 to 10000"),
     "FRACTIONS": Parameter(
-        float, True, _between(0, 1, open_low=True), "fractions of the layer, above 0 to 1"
+        float,
+        True,
+        _between(0, 1, open_low=True),
+        "fractions of the layer, above 0 to 1",
+        empty="every size",
     ),
     "DELTAS": Parameter(
         float, True, _between(0, 1, open_low=True), "shares of the full layer's value, above 0 to 1"
@@ -151,7 +158,7 @@ def checked(name: str, value: Any) -> Any:
             f"{name} is {value!r}: it must be a list, such as [{_EXAMPLES[rule.kind]}] "
             f"({rule.allowed})"
         )
-    if not value:
+    if not value and not rule.empty:
         raise InputError(f"{name} is empty: it must hold at least one entry ({rule.allowed})")
     entries = [_entry(name, rule, entry) for entry in value]
     repeated = next((entry for i, entry in enumerate(entries) if entry in entries[:i]), None)

@@ -761,11 +761,15 @@ class ProbedLayer:
         penalty: float | None = None,
     ) -> Curve:
         """A probe's accuracy: the ``ridge`` probe's at every size, the ``logistic`` one's at
-        fractions of the layer.
+        fractions of the layer (none given: at every size).
         """
         if kind == "logistic":
-            return self.logistic(selection, seeds, sizes_of(fractions, self.d), penalty=penalty)
+            return self.logistic(selection, seeds, self.sizes(fractions), penalty=penalty)
         return self.ridge(selection, seeds, penalty=penalty)
+
+    def sizes(self, fractions: Sequence[float]) -> list[int]:
+        """The sizes that fractions of the layer have; every one if there are none."""
+        return sizes_of(fractions, self.d) if fractions else list(range(1, self.d + 1))
 
 
 def _origin(chosen_on: ProbedLayer | None) -> dict[str, Any]:

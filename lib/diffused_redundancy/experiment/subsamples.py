@@ -13,7 +13,6 @@ import numpy as np
 from ..errors import InputError, check_whole, unknown
 from ..measures.curves import Curve, size_of
 from ..measures.redundancy import smallest_sufficient
-from ..measures.selections import sizes_of
 from ..uncertainty.bootstrap import RESAMPLES, percentile_interval, resampled
 from ..uncertainty.growth import Growth, growth
 from .probed_layer import ProbedLayer
@@ -145,11 +144,11 @@ def sampled(
         Its features are let go in the end; what is measured stays in its cache.
     probe : str
         ``ridge``, at every number of neurons, or ``logistic``, at a fifth of them and at
-        ``fractions``; both on the whole layer.
+        ``fractions``; both on the whole layer as well.
     seeds : sequence of int
         Of the draws.
     fractions : sequence of float
-        Of the layer, in (0, 1].
+        Of the layer, in (0, 1]; none: every number of neurons.
     steps : float
         Numbers of train images in a doubling; see :func:`subsample_sizes`.
     most : int, optional
@@ -193,7 +192,7 @@ def sampled(
             if probe == "ridge":
                 curves.append(some.ridge("random", own, penalty=chosen))
             else:
-                subsets = sizes_of([FIFTH, *fractions], layer.d)
+                subsets = layer.sizes([FIFTH, *fractions] if fractions else [])
                 curves.append(some.logistic("random", own, subsets, penalty=chosen))
             if some is not layer:
                 some.release()
@@ -217,7 +216,8 @@ def all_sampled(
     seeds : sequence of int
         Of the draws.
     fractions : sequence of float
-        Of the layer, that logistic probes are fitted to beside a fifth and all of it.
+        Of the layer, that logistic probes are fitted to beside a fifth and all of it; none: every
+        number of neurons.
     """
     found = {}
     for case, layer in layers.items():

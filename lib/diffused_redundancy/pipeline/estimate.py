@@ -279,7 +279,8 @@ def _logistic_seconds(
     """The logistic probes of one selection with one seed."""
     if not _probes_logistic(values):
         return 0.0
-    steps = LOGISTIC_STEPS * sum(max(1, fraction * d) for fraction in values["FRACTIONS"])
+    sizes = [max(1, fraction * d) for fraction in values["FRACTIONS"]] or range(1, d + 1)
+    steps = LOGISTIC_STEPS * sum(sizes)
     return 4.0 * steps * n * classes / (speed * LOGISTIC)
 
 
