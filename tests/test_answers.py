@@ -91,10 +91,11 @@ def test_nested():
     holds, fails = Verdict("holds", "", "holds"), Verdict("does not hold", "", "not")
     open_, absent = Verdict("undecided", ""), Verdict(NOT_ASKED, "", NOT_ASKED)
     text = answers.nested({"CKA": holds, "x": holds}, {"accuracy": open_, "CKA": fails})
-    assert "Still diffusely redundant: yes by CKA and x." in text
+    assert "Still diffusely redundant: yes by CKA and by x." in text
     assert text.endswith("Less so than layers of other losses: open by accuracy; no by CKA.")
-    some = Verdict("holds on 1 of 3 tasks", "", "part")
-    assert "by CKA that holds on 1 of 3 tasks." in answers.nested({"CKA": some}, {})
+    some = judge([Outcome("a", False), Outcome("b", None), Outcome("c", None)], "")
+    text = answers.nested({"accuracy": some, "CKA": holds}, {})
+    assert text.endswith("yes by CKA; by accuracy, no on 1 and open on 2 of 3 tasks.")
     assert answers.nested({"CKA": absent}, {}).startswith("This run cannot say")
 
 
@@ -140,9 +141,12 @@ def test_made_of():
         }
     )
     text = explained.made_of(errors)
-    assert text.endswith("its largest error is -0.020 (-0.030 to -0.010) for one on b.")
+    assert text.endswith(
+        "its largest error is -0.020 (95% interval -0.030 to -0.010) for one on b."
+    )
     errors.loc[2, "layer"] = "as it is"
-    assert explained.made_of(errors).endswith(", and +0.500 (+0.400 to +0.600) for two on a.")
+    text = explained.made_of(errors)
+    assert text.endswith("; over all networks it is +0.500 (+0.400 to +0.600) for two on a.")
 
 
 @pytest.mark.parametrize(
@@ -161,8 +165,10 @@ def test_choosing(few, many, lead):
         for size, (gain, low, high) in {0.2: many, 0.05: few}.items()
     ]
     text = explained.choosing(pd.DataFrame(rows))
-    assert text.startswith(f"{lead} Averaged over 5 networks") and "with 5% of the layer" in text
-    assert text.endswith("with 20%.")
+    gain, low, high = (100 * one for one in few)
+    assert text.startswith(f"{lead} Neurons that were chosen, less random ones, in accuracy: ")
+    size = f"{gain:+.1f} points (95% interval {low:+.1f} to {high:+.1f}) with 5% of the layer, and"
+    assert size in text and " with 20%. These are means over 5 networks" in text
     unknown = pd.DataFrame(rows).assign(low=np.nan, high=np.nan)
     assert explained.choosing(unknown).startswith("This run cannot say")
 
@@ -179,12 +185,14 @@ def test_few_images():
     }
     text = explained.few_images(changes)
     assert text.startswith("Clearly so in 1 of 2 cases (tasks, with ridge and logistic probes).")
-    assert text.endswith("on b, with logistic probes: by +3.0 points (+2.0 to +4.0).")
+    assert text.endswith("on b, with logistic probes: by +3.0 points (95% interval +2.0 to +4.0).")
     changes["b", explained.CHOSEN, "share"] = change(-0.03, "lower")
     text = explained.few_images(changes)
     assert text.startswith("Not clearly in any of 2 cases (tasks, with ridge")
     assert "logistic probes); the contrary in 1." in text
     changes["b", explained.FIXED, "share"] = change(0.002, "not clear")
     text = explained.few_images(changes)
-    assert text.endswith("(-4.0 to -2.0); at one penalty for both by +0.2 points (-0.8 to +1.2).")
+    assert text.endswith(
+        "-4.0 to -2.0). With one penalty for both it changes by +0.2 points (-0.8 to +1.2)."
+    )
     assert explained.few_images({}).startswith("This run cannot say")

@@ -150,18 +150,20 @@ def nested(left: Mapping[str, Verdict], less: Mapping[str, Verdict]) -> str:
 
 
 def _by_word(verdicts: Mapping[str, Verdict]) -> str:
-    """Yes and no by measure: ``yes by CKA; by accuracy, that holds on 1 of 3 tasks``."""
-    by_word: dict[str, list[str]] = {}
-    for measure, one in verdicts.items():
-        if one.kind != NOT_ASKED:
-            by_word.setdefault(one.word, []).append(measure)
+    """Yes and no by measure: ``yes by CKA; by accuracy, no on 1 and open on 2 of 3 tasks``."""
     short = {"holds": "yes", "does not hold": "no", "undecided": "open", "no power": "open"}
-    return "; ".join(
-        f"{short[word]} by {listed(measures)}"
-        if word in short
-        else f"by {listed(measures)} that {word}"
-        for word, measures in sorted(by_word.items(), key=lambda pair: pair[0] not in short)
-    )
+    by_word: dict[str, list[str]] = {}
+    mixed = []
+    for measure, one in verdicts.items():
+        if one.word in short:
+            by_word.setdefault(short[one.word], []).append(f"by {measure}")
+        elif one.kind != NOT_ASKED:
+            answers = [each.passed for each in one.outcomes]
+            counts = {"yes": answers.count(True), "no": answers.count(False)}
+            counts["open"] = answers.count(None)
+            told = listed([f"{word} on {count}" for word, count in counts.items() if count])
+            mixed.append(f"by {measure}, {told} of {len(answers)} {one.unit}")
+    return "; ".join([*(f"{word} {listed(by)}" for word, by in by_word.items()), *mixed])
 
 
 def who_pays(chosen: Sequence[Chosen], delta: float) -> str:
