@@ -127,8 +127,8 @@ def describe_gains(table: pd.DataFrame) -> str:
         paragraphs.append(
             f"**What to see, {_name(measure)}:** {(clear > 0).sum()} of {len(rows)} choices are "
             f"clearly better than random neurons, {(clear < 0).sum()} clearly worse. "
-            f"{beyond} of them {'beats' if beyond == 1 else 'beat'} the best of {orders:,} random orders; by chance "
-            f"{len(rows) / (orders + 1):.2g} would. {extremes}."
+            f"{beyond} of them {'beats' if beyond == 1 else 'beat'} the best of {orders:,} random "
+            f"orders; by chance {len(rows) / (orders + 1):.2g} would. {extremes}."
         )
     if not paragraphs:
         return "No way of choosing neurons that looks at the train images was asked for."

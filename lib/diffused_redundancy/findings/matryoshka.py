@@ -424,8 +424,8 @@ def neurons_needed(measurements: Measurements, measure: str, delta: float) -> pd
 
 
 def describe_similarity(measurements: Measurements, measure: str, delta: float) -> str:
-    """Sentences on the table of :func:`neurons_needed`: what the first nested loss needs on the task
-    where it needs most random neurons, and what the first plain loss needs there.
+    """Sentences on the table of :func:`neurons_needed`: what it takes of the first nested loss on
+    the task where it takes most random neurons, and what of the first plain loss there.
     """
     rows = _needed(measurements, measure, delta)
     random = [(one, needed) for one, needed in rows if one.selection == "random"]

@@ -262,6 +262,6 @@ def describe_correlations(found: Mapping[str, Correlations], title: str) -> str:
     return (
         f"On *{title}* the correlation of two neurons has an average size of {listed(parts)}. It "
         f"is larger than one half, up to sign, for {listed(strong)} of the pairs. Red and blue "
-        "blocks are groups of neurons that repeat one another, up to sign; a pale picture with a red diagonal "
-        "is a layer whose neurons hardly do."
+        "blocks are groups of neurons that repeat one another, up to sign; a pale picture with a "
+        "red diagonal is a layer whose neurons hardly do."
     )
