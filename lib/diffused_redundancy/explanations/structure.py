@@ -206,9 +206,10 @@ def describe_scale(structures: Sequence[Structure], table: pd.DataFrame, delta: 
     return (
         f"**What to see:** {net} differs most from {first}: {how}. With standardized neurons the "
         f"largest difference is {_of(most, 'DR_standardized', '+.3f', most['task'])}.\n\n"
-        f"The scale of its neurons multiplies r by {_range(rows['scale'], '.2f')}, compared with "
-        f"{first}. Its PR/d is {_range(rows['PR'], '.2f')} times as large as the layers are, and "
-        f"{_range(rows['PR_standardized'], '.2f')} times with standardized neurons."
+        f"Compared with {first}, the scale of its neurons multiplies r by "
+        f"{_range(rows['scale'], '.2f')}. As the layers are, its PR/d is "
+        f"{_range(rows['PR'], '.2f')} times that of {first}; with standardized neurons it is "
+        f"{_range(rows['PR_standardized'], '.2f')} times that."
     )
 
 
