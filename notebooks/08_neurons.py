@@ -14,11 +14,14 @@
 # %% [markdown]
 # # Are some neurons better than others?
 #
-# Diffused redundancy is about neurons that nobody chose. So how much is lost by not
-# choosing? This notebook looks at the train images and takes neurons by their size, by what they
-# add to one another, or by the labels; it uses what was chosen on one task on another; it asks how
-# lucky a random choice can be; and it removes every single neuron in turn. The paper makes no claim
-# about this. (Its code asks about neurons of largest and smallest norm.)
+# *Diffused redundancy* (DR) is the share of the neurons that can be dropped **at random** while the
+# rest keeps most of what the whole layer has. It is about neurons that nobody chose. So how much is
+# lost by not choosing?
+#
+# This notebook looks at the train images and takes neurons by their size, by what they add to one
+# another, or by the labels. It uses what was chosen on one task on another. It asks how lucky a
+# random choice can be. And it removes every single neuron in turn. The paper makes no claim about
+# this. (Its code asks about neurons of largest and smallest norm.)
 #
 # **Cost** of the default run on one CPU core: a minute after the features, half of which is for the
 # random orders that `02_probes` needs as well.
@@ -110,16 +113,17 @@ session.figure(
     figures.curves_figure(chosen_orders.gain_panels(cka, accuracy), compact=True),
     "gains",
     alt="CKA on held-out images and test accuracy of each way of choosing neurons or directions, "
-    "less the mean of random orders, against the number kept: a row of plots for each task, with "
-    "bands over random orders.",
+    "less the mean of random orders, against the number kept: a row of plots for each task. The "
+    "grey band reaches from the worst random order to the best, at each size by itself.",
     hero=True,
 )
 
 # %% [markdown]
-# What is said next is of neurons, with 5%, 10% and 20% of the layer, without those of smallest norm.
-# *Clearly*: at 5% after Holm's correction for all gains of a measure, those of directions and of
-# smallest norm among them. Intervals are of 95%, over random orders and test images; the neurons, the
-# probe and the train images are held as they are.
+# The next sentences are about neurons (not directions), with 5%, 10% and 20% of the layer, without
+# those of smallest norm. A *choice* is a way of choosing, a task and a size. *Clearly*: at 5% after
+# Holm's correction for all gains of a measure, those of directions and of smallest norm among them.
+# Intervals are of 95%, over random orders and test images; the neurons, the probe and the train
+# images are held as they are.
 
 # %% papermill_description=gains
 own = measured.own_gains(cka) + measured.own_gains(accuracy)
@@ -141,8 +145,8 @@ session.table(pd.concat([measured.outside_table(cka), outside]), "outside", show
 session.table(chosen_orders.shown_outside(outside), "outside-shown")
 
 # %% [markdown]
-# Discriminant directions against the whole layer: points of accuracy, with 95% intervals over test
-# images, and how many directions there were.
+# What do discriminant directions keep? The table has their accuracy less the whole layer's, in points,
+# with 95% intervals over test images, and the number of directions: all there are, or half of them.
 
 # %%
 discriminants = chosen_orders.discriminants_table(accuracy)
@@ -192,7 +196,8 @@ session.table(chosen_orders.shown_networks(over_networks, "ridge_accuracy"), "ac
 # size the best of a thousand orders by CKA on the train images is measured on the test images. The
 # best by accuracy on one half of the test images is measured on the other half, and the other way
 # round: of a thousand orders on the first task, of `ORDERS` on others, where a thousand would take
-# ten seconds more (at every size, some minutes). Intervals are over images, one at a time.
+# ten seconds more (at every size, some minutes). Intervals are over images, one at a time; a gain is
+# *clear* where its interval is above 0.
 
 # %% papermill_description=luck
 luck = []
@@ -252,8 +257,8 @@ if len(kept):
     session.table(transfer.shown_kept(kept, "ridge_accuracy"), "transfer-shown")
 
 # %% [markdown]
-# One case in full: accuracy (%) on the first task, of the first network, with a twentieth of its
-# neurons, by the task that they were chosen on. These are single subsets.
+# Here is one case in full: accuracy (%) on the first task, of the first network, with a twentieth of
+# its neurons, by the task that they were chosen on. Each number is that of a single subset.
 
 # %%
 values = transfer.shown_values(transferred, first, first_task, 0.05)
