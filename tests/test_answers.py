@@ -57,12 +57,36 @@ def test_useful():
     assert answers.useful([Verdict("undecided", "")], {}).startswith("This run cannot say")
 
 
+def test_carried_over():
+    curves = {
+        name: curve("ridge_accuracy", share) for name, share in zip("ab", (1, 0.6), strict=True)
+    }
+    told = judge([Outcome("a", True), Outcome("b", False)], "")
+    text = answers.carried_over(told, curves, 0.9, 0.05)
+    assert text.startswith("In part. With ridge probes, 50% to 80% of the neurons can be dropped")
+    assert " at random, by task, while 90% of the whole layer's accuracy is kept." in text
+    assert "keeps 95% of it on 1 of 2 tasks: it keeps 60.0% (60.0% to 60.0%) on b, the" in text
+    held = judge([Outcome("a", True)], "")
+    text = answers.carried_over(held, curves, 0.9, 0.05)
+    assert text.startswith(
+        "Yes. With ridge probes, 80% of the neurons can be dropped at random while"
+    )
+    none = answers.carried_over(judge([Outcome("b", False)], ""), curves, 0.99, 0.05)
+    assert none.startswith("In part. ") and "on none of 1 tasks" in none
+    assert answers.carried_over(Verdict("undecided", ""), {}, 0.9, 0.05).startswith(
+        "This run cannot"
+    )
+
+
 def test_similar():
     curves = {"a": curve("cka", 0.95, 1.0), "b": curve("cka", 0.5, 1.0)}
     told = judge([Outcome("a", True), Outcome("b", False)], "")
     text = answers.similar(told, curves, 0.9)
     assert text.startswith("Yes for a; no for b, if similar means that every random part")
-    assert "takes 2 of 10 neurons (2 to 2) on a, and 5 of 10 neurons (5 to 5) on b" in text
+    assert (
+        "takes 2 of 10 neurons (95% interval 2 to 2) on a, and 5 of 10 neurons (5 to 5) on b"
+        in text
+    )
     assert answers.similar(Verdict("undecided", ""), {}, 0.9).startswith("This run cannot say")
 
 
@@ -166,7 +190,7 @@ def test_choosing(few, many, lead):
     ]
     text = explained.choosing(pd.DataFrame(rows))
     gain, low, high = (100 * one for one in few)
-    assert text.startswith(f"{lead} Neurons that were chosen, less random ones, in accuracy: ")
+    assert text.startswith(f"{lead} The accuracy of chosen neurons, less that of random ones, is ")
     size = f"{gain:+.1f} points (95% interval {low:+.1f} to {high:+.1f}) with 5% of the layer, and"
     assert size in text and " with 20%. These are means over 5 networks" in text
     unknown = pd.DataFrame(rows).assign(low=np.nan, high=np.nan)

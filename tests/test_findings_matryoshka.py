@@ -124,8 +124,9 @@ def test_prefixes_against_random_neurons(nesting):
     needed = matryoshka.neurons_needed(nesting, "cka", 0.9).set_index("neurons")["T"]
     assert needed["MRL, nested prefix"] == "10" and "standard, first k" not in needed
     text = matryoshka.describe_similarity(nesting, "cka", 0.9)
-    assert f"it takes {needed['MRL, random']} random neurons of MRL on T. There it takes 10" in text
-    assert text.endswith(f"and {needed['standard, random']} random ones of standard.")
+    random = needed["MRL, random"]
+    assert f"it takes {random} random neurons of MRL layers on T. There it takes 10 neu" in text
+    assert text.endswith(f"and {needed['standard, random']} random ones of standard layers.")
 
 
 def test_the_gain_of_a_prefix_is_compared_at_the_level_of_networks():

@@ -246,7 +246,7 @@ def test_the_uneven_layer_is_the_one_that_differs_by_scale(measured):
     )
     factors = [measured[2 + i].spectrum.factors(measured[i].spectrum) for i in (0, 1)]
     scales, spaces = (sorted(one[j][0] for one in factors) for j in (2, 1))
-    assert f"multiplies r by {scales[0]:.2f} to {scales[1]:.2f}. As the layers are" in said
+    assert f"multiplies r by {scales[0]:.2f} to {scales[1]:.2f}, by task. As the la" in said
     assert f"its PR/d is {spaces[0]:.2f} to {spaces[1]:.2f} times that of even; with" in said
     evened = [
         measured[2 + i].standardized.participation / measured[i].standardized.participation

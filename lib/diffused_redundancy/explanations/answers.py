@@ -56,7 +56,7 @@ def choosing(means: pd.DataFrame) -> str:
         lead += ", above all where few are kept"
     more = f", and {gain(many)}" if len(rows) > 1 else ""
     return (
-        f"{lead}. Neurons that were chosen, less random ones, in accuracy: "
+        f"{lead}. The accuracy of chosen neurons, less that of random ones, is "
         f"{gain(few, _INTERVAL)} of the layer{more}. These are means over {few['networks']} "
         "networks, the tasks, and the ways of choosing."
     )

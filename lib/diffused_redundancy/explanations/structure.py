@@ -194,7 +194,7 @@ def describe_scale(structures: Sequence[Structure], table: pd.DataFrame, delta: 
         )
     rows = _farthest(table)
     net, first = rows[["net", "than"]].iloc[0]
-    least = rows.loc[rows["DR"].abs().idxmin()]
+    least, by_task = rows.loc[rows["DR"].abs().idxmin()], ", by task" * (len(rows) > 1)
     _, low, high = _ends(least, "DR")
     if _one_sign(rows["DR"]) and low * high > 0:
         how = f"its DR({delta:g}) of CKA is {_apart(*_ends(least, 'DR'))} on {least['task']}"
@@ -207,7 +207,7 @@ def describe_scale(structures: Sequence[Structure], table: pd.DataFrame, delta: 
         f"**What to see:** {net} differs most from {first}: {how}. With standardized neurons the "
         f"largest difference is {_of(most, 'DR_standardized', '+.3f', most['task'])}.\n\n"
         f"Compared with {first}, the scale of its neurons multiplies r by "
-        f"{_range(rows['scale'], '.2f')}. As the layers are, its PR/d is "
+        f"{_range(rows['scale'], '.2f')}{by_task}. As the layers are, its PR/d is "
         f"{_range(rows['PR'], '.2f')} times that of {first}; with standardized neurons it is "
         f"{_range(rows['PR_standardized'], '.2f')} times that."
     )

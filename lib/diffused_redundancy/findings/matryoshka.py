@@ -432,19 +432,19 @@ def describe_similarity(measurements: Measurements, measure: str, delta: float) 
     first = next((pair for pair in random if is_nested(pair[0].nets[0])), random[0])
     task = max(first[1], key=lambda title: first[1][title][0])
     others = [
-        f"{_rounded(*needed[task])} of its nested prefix"
+        f"{_rounded(*needed[task])} neurons of their nested prefix"
         for one, needed in rows
         if one.nested_prefix and one.loss == first[0].loss
     ]
     plain = next((pair for pair in random if pair[0].plain and pair[0] is not first[0]), None)
     if plain is not None:
-        others.append(f"{_rounded(*plain[1][task])} random ones of {plain[0].loss}")
+        others.append(f"{_rounded(*plain[1][task])} random ones of {plain[0].loss} layers")
     text = (
-        f"**What to see:** for {COMPARED[measure]} of {delta:g} with the whole layer it takes "
-        f"{_rounded(*first[1][task])} random neurons of {first[0].loss} on {task}"
+        f"**What to see:** to reach {delta:g} in {COMPARED[measure]} with the whole layer, it "
+        f"takes {_rounded(*first[1][task])} random neurons of {first[0].loss} layers on {task}"
     )
     if len(measurements.tasks) > 1:
-        text += ", where that takes most"
+        text += ", more than on other tasks"
     if others:
         text += f". There it takes {listed(others)}"
     return f"{text}."
