@@ -120,8 +120,8 @@ def carried_over(told: Verdict, curves: Mapping[str, Curve], share: float, loss:
     return (
         f"{lead}. With {probe} probes, {' to '.join(ends)} of the neurons can be dropped at random"
         f"{', by task,' * (len(ends) > 1)} while {share:.0%} of the whole layer's accuracy is "
-        f"kept. A random fifth surely keeps {1 - loss:.0%} of it on {held or 'none'} of {len(found)} "
-        f"{told.unit}: it keeps {kept}{where}."
+        f"kept. A random fifth surely keeps {1 - loss:.0%} of it on {held or 'none'} of "
+        f"{len(found)} {told.unit}: it keeps {kept}{where}."
     )
 
 
