@@ -105,7 +105,8 @@ session.figure(
 #
 # Similar is not yet as useful. With labels, the accuracy of a linear probe on the first $k$ columns
 # of each random order is measured as well, again at every $k$. There is no test part here, so a
-# fifth of the images is held out.
+# fifth of the images is held out. (In both figures of this page bands reach from the smallest to the
+# largest value over seeds.)
 
 # %% papermill_description=probe
 labelled = dr.measure(X, labels, seeds=SEEDS, device=DEVICE)

@@ -129,8 +129,8 @@ session.figure(
 session.say(similarity.describe_cka(curves))
 
 # %% [markdown]
-# Of random neurons there are `ORDERS` draws. Principal components are not drawn, and have no band.
-# The dotted line is at 0.9.
+# Bands reach from the smallest to the largest value over draws. Of random neurons there are `ORDERS`
+# draws. Principal components are not drawn, and have no band. The dotted line is at 0.9.
 
 # %% [markdown]
 # ## Does one number predict the curve?
@@ -155,6 +155,8 @@ session.table(errors, "closed-form")
 session.say(similarity.describe_closed_form(errors))
 
 # %% [markdown]
+# The band around a line is twice the standard error of the mean over draws.
+#
 # The prediction replaces the mean of a ratio by a ratio of means. That is exact only if subsets do
 # not differ from one another. It errs where they differ much: where neurons are few, and repeat one
 # another. The figure says by how much.
@@ -181,7 +183,8 @@ if random:
 # CKA weighs neurons by their variance. Where a few neurons have most of it, a subset without them
 # looks unlike the layer, and one with them looks like it, whatever the others do. So here is the
 # same with *standardized* neurons: each divided by its standard deviation first. The paper does not
-# standardize; `07_structure` says how much of CKA's redundancy is a matter of scale.
+# standardize; `07_structure` says how much of CKA's redundancy is a matter of scale. Bands are those of
+# the first figure.
 #
 # DR(0.9), *diffused redundancy*, is the share of the neurons that can be dropped while a random rest
 # keeps a CKA of 0.9 on average. *Clearly*: the 95% interval of the difference, over the same subsets

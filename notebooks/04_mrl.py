@@ -109,10 +109,12 @@ session.say(matryoshka.describe_approach(approach))
 
 # %% [markdown]
 # The zero line is the mean accuracy of random neurons of the first kind of network that is not
-# nested (the table `curves` has the accuracies themselves). The nested prefix of a network is one
-# set of neurons, so its band is over networks (seeds of pre-training) only. Gaps in the table are at
-# the size where prefix and random neurons differ most; *low* and *high* are the ends of a 95%
-# interval over networks, where there are several.
+# nested (the table `curves` has the accuracies themselves). Bands reach from the smallest to the
+# largest value over networks (seeds of pre-training) and selections. The nested prefix of a network
+# is one set of neurons, so its band is over networks only.
+#
+# Gaps in the table are at the size where prefix and random neurons differ most; *low* and *high* are
+# the ends of a 95% interval over networks, where there are several.
 
 # %%
 from diffused_redundancy.report import display
@@ -140,9 +142,9 @@ session.say(matryoshka.describe_prefix_gain(measurements, sizes[0]))
 #
 # CKA weighs neurons by their variance, and nesting makes the first features large (see below). So
 # it is shown twice: of the neurons as they are, which is what the paper measures, and of
-# *standardized* neurons, each divided by its standard deviation first. The tables say how many
-# neurons it takes for the first of `DELTAS`: means over networks, in brackets 95% intervals where
-# there are several networks.
+# *standardized* neurons, each divided by its standard deviation first. Bands are as above. The tables
+# say how many neurons it takes for the first of `DELTAS`: means over networks, in brackets 95%
+# intervals where there are several networks.
 
 # %%
 for measure in ("cka", "standardized_cka"):
@@ -163,7 +165,8 @@ for measure in ("cka", "standardized_cka"):
 #
 # As in `03_pretraining`, which says more about it, the unit is a pre-trained network. Its value is the
 # DR of its mean curve over the selections. Test images and the seeds of the selections are the same
-# for all.
+# for all. Bars in the figures are 95% intervals over subsets and images; the shaded band is where
+# those of the first loss reach.
 #
 # A difference is *clear* if two p values are at most 0.05: Welch's, with Holm's correction for all
 # comparisons of one measure, and that of the exact permutation test. A loss with too few networks
@@ -236,7 +239,7 @@ session.table(matryoshka.leading_variance(variances, 8), "leading-variance")
 # **Above chance.** On hard tasks a few features do not reach far above chance, and an accuracy that is
 # mostly chance is easily kept. So what is compared is DR *above chance*, the lower row, and a case
 # counts only if the accuracy is at least twice chance. Features that are no better than guessing have
-# no point in the figure, as most at $m = 8$ on a hard task.
+# no point in the figure, as most at $m = 8$ on a hard task. Bars in the figure are 95% intervals.
 #
 # A difference is *clear* if its 95% interval, over subsets and test images, leaves out 0, and if its
 # p, corrected for all of these comparisons (Holm), is at most 0.05. Comparisons of one task share

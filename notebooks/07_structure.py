@@ -158,8 +158,8 @@ session.say(structure.describe_scale(structures, apart, delta))
 # difference in DR, and by the factors of $r$. All networks are in the CSV `scale`.
 #
 # All intervals on this page are at 95%, one at a time unless it says otherwise. Those of DR and CKA
-# are over random subsets and images, those of factors over images. They are of these networks:
-# another pre-training seed is not in them.
+# are over random subsets and images, those of factors over images. Bars in the figures are such
+# intervals. They are of these networks: another pre-training seed is not in them.
 
 # %%
 session.say(display.markdown_table(structure.shown_scale(apart, delta)))

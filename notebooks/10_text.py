@@ -86,7 +86,8 @@ session.table(similarity.layers_table(layers), "layers")
 # ## How similar is a random part?
 #
 # The figure has CKA of the first $k$ neurons of a random order with all of them, on the train texts,
-# as in `01_cka`. The dashed line is the closed form, the dotted one is at 0.9.
+# as in `01_cka`. The dashed line is the closed form, the dotted one is at 0.9. Bands reach from the
+# smallest to the largest value over draws.
 
 # %% papermill_description=cka
 from diffused_redundancy.findings import tables
