@@ -83,6 +83,9 @@ session = dr.begin("01_cka", globals())
 
 # %% [markdown]
 # ## Data
+#
+# For each task: the train and test images ($n$), the neurons ($d$), the classes, the neurons that are
+# the same for all images, and $r$ of the prediction above.
 
 # %% papermill_description=features
 from diffused_redundancy.findings import similarity
@@ -167,7 +170,7 @@ session.say(similarity.describe_closed_form(errors))
 # CKA as the paper uses it is slightly too high when images are few: chance alone makes features
 # agree. Debiased CKA puts the unbiased estimator of HSIC (Song and others, 2012) in place of the
 # biased one. Where the two curves lie on each other, this bias is small. (How much CKA varies from
-# one set of images to another is a different question; the table of precision below answers it.)
+# one set of images to another is a different question; *How sure are these?* below answers it.)
 
 # %% papermill_description=debiased
 random = tables.of_selection(curves)

@@ -163,9 +163,9 @@ session.say(chosen_orders.describe_penalties(at_penalties))
 # %% [markdown]
 # ## Does it pay on other networks?
 #
-# These gains are those of *one* subset each. The interval says how sure the subset is to be better on
-# other test images of this kind, not that the same rule would find an equally good one on another network. So
-# the rule is tried on every network of `NETS`, each with its own neurons, chosen for it. The unit is
+# These gains are those of *one* subset each. The interval says how sure this subset is to be better on
+# other test images of this kind. It does not say that the same rule would find an equally good one on
+# another network. So the rule is tried on every network of `NETS`, each with its own neurons, chosen for it. The unit is
 # the network now; the images are the same for all. In the first table gains are averaged over tasks
 # and over ways of choosing neurons (without those of smallest norm), so that small ones show.
 
@@ -192,11 +192,11 @@ session.table(chosen_orders.shown_networks(over_networks, "ridge_accuracy"), "ac
 # %% [markdown]
 # ## How lucky can one be?
 #
-# Somebody who tries many random orders and keeps the best one has looked at the data, too. For each
-# size the best of a thousand orders by CKA on the train images is measured on the test images. The
-# best by accuracy on one half of the test images is measured on the other half, and the other way
-# round: of a thousand orders on the first task, of `ORDERS` on others, where a thousand would take
-# ten seconds more (at every size, some minutes). Intervals are over images, one at a time; a gain is
+# Somebody who tries many random orders and keeps the best one has looked at the data, too. So the best
+# of many is measured on other images, at each size. By CKA it is the best of a thousand orders on the
+# train images, measured on the test images. By accuracy it is the best on one half of the test
+# images, measured on the other half, and the other way round: of a thousand orders on the first task,
+# and to save time of `ORDERS` on others. Intervals are over images, one at a time; a gain is
 # *clear* where its interval is above 0.
 
 # %% papermill_description=luck
@@ -332,13 +332,16 @@ session.table(single_neurons.shown_counts(counts), "counts-shown")
 #
 # Takeshita and others (EMNLP 2025) remove the dimensions of text embeddings one at a time, find
 # many without which a task gets better, and see in them a reason why random removal costs little.
-# The test of that is to remove them *all at once* and look at images that were not used to choose
-# them: all neurons that seem to harm on one half of the test images, judged on the other half, and the other way
-# round; the probe is refitted without them. A neuron *seems* to harm if its mean over one half is
-# below 0. The column *same ranking: other test images* above says how well half of the test images can
-# choose. Against the whole layer the loss says whether removing helps; against as many neurons at
-# random, whether those that seem to harm are needed less than others. A case counts where its 95%
-# interval leaves out 0: over test images, one at a time.
+# The test of that is to remove them *all at once*, to fit the probe again without them, and to look at
+# images that were not used to choose them. Here all neurons that seem to harm on one half of the test
+# images are judged on the other half, and the other way round. A neuron *seems* to harm if its mean
+# effect over one half is below 0. The column *same ranking: other test images* above says how well
+# half of the test images can choose.
+#
+# The loss without these neurons is compared with two others. That of the whole layer says whether
+# removing helps. That without as many random neurons says whether those that seem to harm are needed
+# less than others. A case counts where its 95% interval, over test images, leaves out 0; intervals
+# are one at a time.
 
 # %%
 session.table(removed.removal_table(neurons), "removals", show=False)

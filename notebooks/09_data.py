@@ -154,9 +154,9 @@ session.say(data_size.describe_redundancy(changes))
 # Each is fitted again to every bootstrap resample of the curve, which gives the interval of what it
 # predicts. Such an interval holds the truth if the law does. (Simulated with the first law true,
 # it holds the value at 45,000 images from 3,000 in 95 to 98% of the cases.) No interval can say
-# whether a law does hold. So each curve is predicted at all train images from those of up to a quarter
-# and up to a half of them, and the prediction is compared with what was measured, on the same draws
-# and test images. This takes at least four sizes of the train set. Logistic probes have four, and a
+# whether a law does hold. So the value with all train images is predicted twice: from the curve up to
+# a quarter of them, and up to a half. The prediction is compared with what was measured, on the same
+# draws and test images. This takes at least four sizes of the train set. Logistic probes have four, and a
 # part of four is too few for the first law: it is checked on ridge probes alone.
 #
 # A wide interval holds nearly anything, so its median width stands next to the counts. A law is
