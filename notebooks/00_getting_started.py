@@ -51,7 +51,7 @@ rng = np.random.default_rng(0)
 labels = rng.integers(5, size=1500)
 causes = rng.standard_normal((1500, 20)) + 2 * np.eye(20)[labels]
 X = causes @ rng.standard_normal((20, 256)) + 3 * rng.standard_normal((1500, 256))
-session.say(f"X has {X.shape[0]:,} rows (images) and {X.shape[1]} columns (neurons).")
+session.say(f"X is a matrix of {X.shape[0]:,} rows (images) and {X.shape[1]} columns (neurons).")
 
 # %% [markdown]
 # ## Without labels: similarity
