@@ -134,7 +134,7 @@ sizes = [8, 16, 32, 64, 128, 256]
 gains = matryoshka.prefix_gain(measurements, sizes)
 session.table(gains, "prefix-gain", show=False)
 session.say(display.markdown_table(matryoshka.in_points(gains)))
-session.say(display.markdown_table(matryoshka.prefix_gain_at(measurements, sizes[0])))
+session.table(matryoshka.prefix_gain_at(measurements, sizes[0]), "prefix-gain-shown")
 session.say(matryoshka.describe_prefix_gain(measurements, sizes[0]))
 
 # %% [markdown]
@@ -157,7 +157,7 @@ for measure in ("cka", "standardized_cka"):
         "networks and selections.",
     )
     needed = matryoshka.neurons_needed(measurements, measure, delta)
-    session.say(display.markdown_table(needed))
+    session.table(needed, f"needed-{measure.replace('_', '-')}")
     session.say(matryoshka.describe_similarity(measurements, measure, delta))
 
 # %% [markdown]

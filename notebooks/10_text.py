@@ -131,7 +131,7 @@ dimensions = similarity.dimensions_table(
 session.table(dimensions, "dimensions")
 session.say(
     similarity.describe_dimensions(
-        dimensions, ["texts", *layers], ["pictures of letters and digits", *of_images]
+        dimensions, ["texts", *layers], ["pictures of letters and digits", *of_images], delta
     )
 )
 

@@ -63,9 +63,13 @@ def test_carried_over():
     }
     told = judge([Outcome("a", True), Outcome("b", False)], "")
     text = answers.carried_over(told, curves, 0.9, 0.05)
-    assert text.startswith("In part. With ridge probes, 50% to 80% of the neurons can be dropped")
-    assert " at random, by task, while 90% of the whole layer's accuracy is kept." in text
-    assert "keeps 95% of it on 1 of 2 tasks: it keeps 60.0% (60.0% to 60.0%) on b, the" in text
+    assert text.startswith(
+        "In part. With ridge probes, 50% to 80% of the neurons, by task, can be "
+    )
+    assert " be dropped at random while 90% of the whole layer's accuracy is kept." in text
+    assert (
+        "keeps 95% of it on 1 of 2 tasks: it keeps 60.0% (95% interval 60.0% to 60.0%) on b" in text
+    )
     held = judge([Outcome("a", True)], "")
     text = answers.carried_over(held, curves, 0.9, 0.05)
     assert text.startswith(

@@ -116,11 +116,11 @@ def carried_over(told: Verdict, curves: Mapping[str, Curve], share: float, loss:
     values = [one.value for one in found]
     ends = list(dict.fromkeys(f"{end:.0%}" for end in (min(values), max(values))))
     probe = next(iter(curves.values())).measure.partition("_")[0]
-    kept, where = part
+    kept, where = part[0].replace("(", "(95% interval "), part[1]
     return (
-        f"{lead}. With {probe} probes, {' to '.join(ends)} of the neurons can be dropped at random"
-        f"{', by task,' * (len(ends) > 1)} while {share:.0%} of the whole layer's accuracy is "
-        f"kept. A random fifth surely keeps {1 - loss:.0%} of it on {held or 'none'} of "
+        f"{lead}. With {probe} probes, {' to '.join(ends)} of the neurons"
+        f"{', by task,' * (len(ends) > 1)} can be dropped at random while {share:.0%} of the whole "
+        f"layer's accuracy is kept. A random fifth surely keeps {1 - loss:.0%} of it on {held or 'none'} of "
         f"{len(found)} {told.unit}: it keeps {kept}{where}."
     )
 
