@@ -125,7 +125,7 @@ def test_what_is_said_of_dimensions_is_of_each_kind():
         | {"r": [0.238, 0.249, 0.033], "k*": [193, 197, 53]}
     )
     assert similarity.describe_dimensions(table, ["texts", "a", "b"], ["others", "c"], 0.9) == (
-        "**What to see:** texts fill 88 to 92 of 384 dimensions (r is 0.238 to 0.249): a CKA of 0.9 "
-        "takes 193 to 197 neurons. Others fill 8 of 512 dimensions (r is 0.033): a CKA of 0.9 takes "
-        "53 neurons."
+        "**What to see:** texts fill 88 to 92 of 384 dimensions (r is 0.238 to 0.249): a CKA of "
+        "0.9 takes 193 to 197 neurons. Others fill 8 of 512 dimensions (r is 0.033): a CKA of 0.9 "
+        "takes 53 neurons."
     )

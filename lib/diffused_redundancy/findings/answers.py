@@ -120,8 +120,8 @@ def carried_over(told: Verdict, curves: Mapping[str, Curve], share: float, loss:
     return (
         f"{lead}. With {probe} probes, {' to '.join(ends)} of the neurons"
         f"{', by task,' * (len(ends) > 1)} can be dropped at random while {share:.0%} of the whole "
-        f"layer's accuracy is kept. A random fifth surely keeps {1 - loss:.0%} of it on {held or 'none'} of "
-        f"{len(found)} {told.unit}: it keeps {kept}{where}."
+        f"layer's accuracy is kept. A random fifth surely keeps {1 - loss:.0%} of it on "
+        f"{held or 'none'} of {len(found)} {told.unit}: it keeps {kept}{where}."
     )
 
 
