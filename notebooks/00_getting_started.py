@@ -51,7 +51,7 @@ rng = np.random.default_rng(0)
 labels = rng.integers(5, size=1500)
 causes = rng.standard_normal((1500, 20)) + 2 * np.eye(20)[labels]
 X = causes @ rng.standard_normal((20, 256)) + 3 * rng.standard_normal((1500, 256))
-session.say(f"X is {X.shape[0]} by {X.shape[1]}.")
+session.say(f"X is a matrix of {X.shape[0]:,} rows (images) and {X.shape[1]} columns (neurons).")
 
 # %% [markdown]
 # ## Without labels: similarity
@@ -60,7 +60,8 @@ session.say(f"X is {X.shape[0]} by {X.shape[1]}.")
 # kernel alignment* (CKA): 1 if images that are alike in one are alike in the other, near 0 if the
 # two have nothing to do with each other. It does so at **every** size $k = 1, 2, \dots, d$, for
 # each seed: of the columns as they are, and *standardized*, each divided by its standard deviation,
-# so that none counts for more than another. What it returns, printed, is one sentence.
+# so that none counts for more than another. What it returns, printed, is one sentence. It calls
+# columns *neurons*, and the whole matrix the *layer*.
 
 # %% papermill_description=cka
 result = dr.measure(X, seeds=SEEDS, device=DEVICE)
@@ -69,7 +70,8 @@ session.say(f"{result}")
 # %% [markdown]
 # *Diffused redundancy* is the share of columns that can be dropped, $\mathrm{DR}(\delta) = 1 -
 # k^*/d$, with $k^*$ the smallest $k$ at which the mean over seeds reaches $\delta$ times the value
-# of the whole. It comes with a bootstrap interval over seeds and images.
+# of the whole. So DR(0.9) of 0.6 says that 60% of the columns can be dropped while 90% of the value
+# is kept. It comes with a bootstrap interval over seeds and images.
 
 # %%
 session.say(f"`{result.redundancy(0.9)}`")
@@ -88,21 +90,23 @@ session.figure(
     result.plot(),
     "cka",
     alt="CKA between random columns and the whole matrix against the number of columns kept, with "
-    "the curve that the closed form predicts from one number.",
+    "the curve that the closed form predicts from one number (dashed). Bands reach from the smallest "
+    "to the largest value over seeds.",
     hero=True,
 )
 
 # %% [markdown]
-# The dashed line is a prediction from one number, the share of the squared Gram matrix that lies on
-# its diagonal; notebook `01_cka` derives and tests it. Bands reach from the smallest to the largest
-# value over seeds.
+# The dashed line is a prediction from one number. Take the Gram matrix $X^\top X$ of the centred
+# columns: the number is the share of its squared entries that lies on its diagonal. Notebook
+# `01_cka` derives and tests the prediction.
 
 # %% [markdown]
 # ## With labels: usefulness
 #
 # Similar is not yet as useful. With labels, the accuracy of a linear probe on the first $k$ columns
 # of each random order is measured as well, again at every $k$. There is no test part here, so a
-# fifth of the images is held out.
+# fifth of the images is held out. (In both figures of this page bands reach from the smallest to the
+# largest value over seeds.)
 
 # %% papermill_description=probe
 labelled = dr.measure(X, labels, seeds=SEEDS, device=DEVICE)
@@ -118,7 +122,8 @@ session.figure(
     labelled.plot(),
     "accuracy",
     alt="Test accuracy of a ridge probe on random columns against the number of columns kept, "
-    "with the accuracy of the whole matrix as a line.",
+    "with the accuracy of the whole matrix as a line. Bands reach from the smallest to the largest "
+    "value over seeds.",
 )
 
 # %%
@@ -150,6 +155,10 @@ session.result(
 # - `04_mrl`: redundancy that was trained for, by the Matryoshka loss.
 # - `05_fairness`: which classes pay for dropped neurons?
 # - `06_layers`: what of the layers before the last?
+# - `07_structure`: what is the similarity of a random part made of?
+# - `08_neurons`: are some neurons better than others?
+# - `09_data`: does a layer look less redundant where train images are few?
+# - `10_text`: is a sentence encoder diffusely redundant, too?
 #
 # ## Exercises
 #

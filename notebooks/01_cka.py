@@ -83,6 +83,9 @@ session = dr.begin("01_cka", globals())
 
 # %% [markdown]
 # ## Data
+#
+# For each task: the train and test images ($n$), the neurons ($d$), the classes, the neurons that are
+# the same for all images, and $r$ of the prediction above.
 
 # %% papermill_description=features
 from diffused_redundancy.findings import similarity
@@ -123,15 +126,14 @@ session.figure(
     "curves",
     alt="CKA between a subset and the whole layer against the number of neurons or directions "
     "kept, one plot per task, for each way of choosing them, with the closed form laid over the "
-    "curve of random neurons.",
+    "curve of random neurons. Bands reach from the smallest to the largest value over draws.",
     hero=True,
 )
 session.say(similarity.describe_cka(curves))
 
 # %% [markdown]
-# Bands reach from the smallest to the largest value over the draws of a selection (of random
-# neurons, `ORDERS` of them); deterministic selections (principal components) have none. The dotted
-# line is at 0.9.
+# Bands reach from the smallest to the largest value over draws. Of random neurons there are `ORDERS`
+# draws. Principal components are not drawn, and have no band. The dotted line is at 0.9.
 
 # %% [markdown]
 # ## Does one number predict the curve?
@@ -146,8 +148,8 @@ session.figure(
         similarity.closed_form_bands(beside), "closed form less measured mean", limit=0.02
     ),
     "closed-form",
-    alt="The closed form's error, against the number of neurons kept, one line per task, with "
-    "a band of twice the standard error over seeds.",
+    alt="The closed form's error, against the number of neurons kept, one line per task. The band "
+    "around a line is twice the standard error of the mean over draws.",
 )
 
 # %%
@@ -156,10 +158,11 @@ session.table(errors, "closed-form")
 session.say(similarity.describe_closed_form(errors))
 
 # %% [markdown]
-# The band around a line is twice the standard error of that mean. The prediction replaces the mean
-# of a ratio by a ratio of means, which is exact only if subsets hardly differ from one another;
-# where they differ much (few neurons, and neurons that repeat one another) it errs, and the
-# figure says by how much.
+# The band around a line is twice the standard error of the mean over draws.
+#
+# The prediction replaces the mean of a ratio by a ratio of means. That is exact only if subsets do
+# not differ from one another. It errs where they differ much: where neurons are few, and repeat one
+# another. The figure says by how much.
 
 # %% [markdown]
 # ## A check: the debiased estimator
@@ -167,7 +170,7 @@ session.say(similarity.describe_closed_form(errors))
 # CKA as the paper uses it is slightly too high when images are few: chance alone makes features
 # agree. Debiased CKA puts the unbiased estimator of HSIC (Song and others, 2012) in place of the
 # biased one. Where the two curves lie on each other, this bias is small. (How much CKA varies from
-# one set of images to another is a different question; the table of precision below answers it.)
+# one set of images to another is a different question; *How sure are these?* below answers it.)
 
 # %% papermill_description=debiased
 random = tables.of_selection(curves)
@@ -183,9 +186,12 @@ if random:
 # CKA weighs neurons by their variance. Where a few neurons have most of it, a subset without them
 # looks unlike the layer, and one with them looks like it, whatever the others do. So here is the
 # same with *standardized* neurons: each divided by its standard deviation first. The paper does not
-# standardize; `07_structure` says how much of CKA's redundancy is a matter of scale. *Clearly*: the 95%
-# interval of the difference, over the same subsets and images, leaves out 0; it is not corrected for
-# the number of tasks.
+# standardize; `07_structure` says how much of CKA's redundancy is a matter of scale. Bands are those of
+# the first figure.
+#
+# DR(0.9), *diffused redundancy*, is the share of the neurons that can be dropped while a random rest
+# keeps a CKA of 0.9 on average. *Clearly*: the 95% interval of the difference, over the same subsets
+# and images, leaves out 0; it is not corrected for the number of tasks.
 
 # %% papermill_description=standardized
 standardized = tables.of_selection(
@@ -198,7 +204,8 @@ if random:
         figures.curves_figure(similarity.scale_panels(random, standardized, 0.9)),
         "standardized",
         alt="CKA between random neurons and the whole layer against their number, one plot per "
-        "task: of neurons as they are, and standardized.",
+        "task: of neurons as they are, and standardized. Bands reach from the smallest to the "
+        "largest value over draws.",
     )
     scales = similarity.scale_table(random, standardized, 0.9)
     session.table(scales, "scales")
@@ -232,12 +239,14 @@ if random:
 # %% [markdown]
 # ## How sure are these?
 #
-# The standard deviation (SD) of DR at the share 0.9 (the first of `DELTAS` if that is not among
-# them) over random subsets, for as many as were drawn and for the paper's five, and over images. To
-# see whether 95% intervals hold the truth as often as they say, the subsets and images at hand are
-# taken for a whole population, whose DR is known; 200 experiments are drawn from it, each with an
-# interval of its own. The last column is the number of subsets that an interval of DR of ±0.01
-# takes.
+# The table has the standard deviation (SD) of DR(0.9), or of the first of `DELTAS` if 0.9 is not
+# among them: over random subsets, for as many as were drawn and for the paper's five, and over
+# images.
+#
+# *Coverage* says whether 95% intervals hold the truth as often as they should. For that the subsets
+# and images at hand are taken for a whole population, whose DR is known. From it 200 experiments are
+# drawn, each with an interval of its own. The last column is the number of subsets that make an
+# interval of DR as narrow as ±0.01.
 
 # %% papermill_description=precision
 from diffused_redundancy.findings import precision

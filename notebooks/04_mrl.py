@@ -22,6 +22,9 @@
 # authors' code asks whether random neurons of an MRL layer catch up with its own prefixes as their
 # number grows.
 #
+# *Diffused redundancy*, DR(0.9), is the share of the neurons that can be dropped while a random rest
+# keeps 90% of what the whole layer has: of its accuracy, or of CKA, the similarity with the whole.
+#
 # **Cost** of the default run on two CPU cores: a minute while another notebook runs, after the
 # features.
 
@@ -99,7 +102,7 @@ session.figure(
     alt="Test accuracy, in points above that of random neurons of the first network that is not "
     "nested, against the number of neurons kept, one plot per task: the nested prefix and random "
     "neurons of MRL layers, random neurons of adversarial layers, and networks trained for one "
-    "size each.",
+    "size each. Bands reach from the smallest to the largest value over networks and selections.",
 )
 approach = matryoshka.approach(measurements)
 session.say(matryoshka.describe_approach(approach))
@@ -108,7 +111,10 @@ session.say(matryoshka.describe_approach(approach))
 # The zero line is the mean accuracy of random neurons of the first kind of network that is not
 # nested (the table `curves` has the accuracies themselves). Bands reach from the smallest to the
 # largest value over networks (seeds of pre-training) and selections. The nested prefix of a network
-# is one set of neurons, so its band shows networks only.
+# is one set of neurons, so its band is over networks only.
+#
+# Gaps in the table are at the size where prefix and random neurons differ most; *low* and *high* are
+# the ends of a 95% interval over networks, where there are several.
 
 # %%
 from diffused_redundancy.report import display
@@ -119,14 +125,16 @@ session.say(display.markdown_table(matryoshka.in_points(approach)))
 # %% [markdown]
 # ## Does nesting make the prefix better?
 #
-# Accuracy on the nested prefix, less that on the first $k$ neurons of the networks of the first
-# other loss. In the latter, the order of the neurons means nothing. In points.
+# Accuracy on the nested prefix, less accuracy on the first $k$ neurons of networks of another loss
+# (the first of `NETS` that is not nested), in points. In these networks the order of the neurons
+# means nothing.
 
 # %%
 sizes = [8, 16, 32, 64, 128, 256]
 gains = matryoshka.prefix_gain(measurements, sizes)
 session.table(gains, "prefix-gain", show=False)
 session.say(display.markdown_table(matryoshka.in_points(gains)))
+session.table(matryoshka.prefix_gain_at(measurements, sizes[0]), "prefix-gain-shown")
 session.say(matryoshka.describe_prefix_gain(measurements, sizes[0]))
 
 # %% [markdown]
@@ -134,7 +142,9 @@ session.say(matryoshka.describe_prefix_gain(measurements, sizes[0]))
 #
 # CKA weighs neurons by their variance, and nesting makes the first features large (see below). So
 # it is shown twice: of the neurons as they are, which is what the paper measures, and of
-# *standardized* neurons, each divided by its standard deviation first.
+# *standardized* neurons, each divided by its standard deviation first. Bands are as above. The tables
+# say how many neurons it takes for the first of `DELTAS`: means over networks, in brackets 95%
+# intervals where there are several networks.
 
 # %%
 for measure in ("cka", "standardized_cka"):
@@ -143,20 +153,26 @@ for measure in ("cka", "standardized_cka"):
         measure.replace("_", "-"),
         alt=f"{COMPARED[measure]} with the whole layer against the number of neurons kept, one "
         "plot per task: the nested prefix and random neurons of MRL layers, and random neurons of "
-        "standard and adversarial layers.",
+        "standard and adversarial layers. Bands reach from the smallest to the largest value over "
+        "networks and selections.",
     )
+    needed = matryoshka.neurons_needed(measurements, measure, delta)
+    session.table(needed, f"needed-{measure.replace('_', '-')}")
     session.say(matryoshka.describe_similarity(measurements, measure, delta))
 
 # %% [markdown]
 # ## Diffused redundancy by loss
 #
-# As in `03_pretraining`, which says more about it, the unit is a pre-trained network: its value is the
-# DR of its mean curve over the selections, and test images and the seeds of the selections are the
-# same for all. A difference is clear if Welch's p, with Holm's correction for all comparisons of
-# one measure, and the exact permutation test's p are at most 0.05. A loss with too few networks for
-# any p to be that small has *no power* and counts in no verdict; nor does a difference of
-# accuracy's DR that is no larger than what the choice of the penalty moves *it*. A difference whose
-# interval lies within 0.02 does not matter, whether it is clear or not.
+# As in `03_pretraining`, which says more about it, the unit is a pre-trained network. Its value is the
+# DR of its mean curve over the selections. Test images and the seeds of the selections are the same
+# for all. Bars in the figures are 95% intervals over subsets and images; the shaded band is where
+# those of the first loss reach.
+#
+# A difference is *clear* if two p values are at most 0.05: Welch's, with Holm's correction for all
+# comparisons of one measure, and that of the exact permutation test. A loss with too few networks
+# for that has *no power*, and counts in no verdict. Nor does a difference in DR of accuracy that is
+# no larger than what the choice of the penalty moves it by. A difference whose interval lies within
+# 0.02 does not matter, whether it is clear or not.
 
 # %%
 from diffused_redundancy.experiment import penalty_bands
@@ -169,15 +185,17 @@ for measure, name in COMPARED.items():
         figures.groups_figure(panels, f"DR({delta:g}) of {name}", reference=by_loss.reference),
         f"redundancy-{measure}",
         alt=f"Diffused redundancy of {name} of random neurons, by loss, one plot per task, one "
-        "point per network.",
+        "point per network with its 95% interval over subsets and images. The shaded band is where "
+        "the intervals of the first loss reach.",
         hero=measure == "cka",
     )
     session.say(pretraining.describe_groups(measurements, by_loss, measure, delta))
 session.say(comparisons.describe_power(measurements, by_loss, delta))
 
 # %% [markdown]
-# p values are corrected for the comparisons of this table, and penalties are common to the networks
-# of this page: another page that compares two of the same groups may have slightly other numbers.
+# In each cell: what is said of the difference, the difference, and its 95% interval over networks. p
+# values are corrected for the comparisons of this table, and penalties are common to the networks of
+# this page: another page that compares two of the same groups may have slightly other numbers.
 
 # %%
 bands = (
@@ -193,8 +211,8 @@ if differences:
     )
 
 # %% [markdown]
-# How large are the first features? Their share of the layer's variance, on train images of the
-# first task:
+# How large are the first features? The table has their share of the layer's variance, on train images
+# of the first task; beside it, what it would be if all neurons had the same variance.
 
 # %%
 from diffused_redundancy.experiment.measurements import neuron_variances
@@ -209,20 +227,23 @@ session.table(matryoshka.leading_variance(variances, 8), "leading-variance")
 #
 # An FF network was trained to use its first $m$ features alone. Take these for the whole layer: can
 # some of *them* be dropped at random? The authors' code measures random subsets of 1, 2, 4 and 6 of 8
-# such features, and so on; here every size of every $m$. They are compared with as many first features of
-# one nested and one plain network, with one penalty for a task and an $m$. In the plain network
-# these are $m$ of many, which were not trained to work by themselves.
+# such features, and so on; here every size of every $m$ is measured. They are compared with as many
+# first features of one nested and one plain network, with one penalty for a task and an $m$. In the
+# plain network these are $m$ of many, which were not trained to work by themselves.
 #
-# DR cannot be below 0, and it moves in steps of $1/m$: above 0 says little. So it is compared with
-# that of *independent features*: as many that reach the same accuracy together, each as useful as
-# any other, in normally distributed classes that are equally far apart. (It is for accuracy what
-# $1 - \delta^2$ is for CKA, a yardstick, not a model of these layers.) A few features do not reach
-# far above chance on hard tasks, and what is left of an accuracy that is mostly chance is easily kept:
-# what is compared is DR *above chance*, the lower row, and a case counts only if the accuracy is at
-# least twice chance. A difference is *clear* if its 95% interval, over subsets and test images, leaves
-# out 0 and its p, corrected for all of these comparisons (Holm), is at most 0.05. Comparisons of one
-# task share images and subsets. Features that are no better than guessing have no point in the
-# figure, as most at $m = 8$ on a hard task.
+# **A yardstick.** DR cannot be below 0, and it moves in steps of $1/m$: that it is above 0 says
+# little. So it is compared with that of *independent features*: as many that reach the same accuracy
+# together, each as useful as any other, in normally distributed classes that are equally far apart.
+# (It is for accuracy what $1 - \delta^2$ is for CKA. It is no model of these layers.)
+#
+# **Above chance.** On hard tasks a few features do not reach far above chance, and an accuracy that is
+# mostly chance is easily kept. So what is compared is DR *above chance*, the lower row, and a case
+# counts only if the accuracy is at least twice chance. Features that are no better than guessing have
+# no point in the figure, as most at $m = 8$ on a hard task. Bars in the figure are 95% intervals.
+#
+# A difference is *clear* if its 95% interval, over subsets and test images, leaves out 0, and if its
+# p, corrected for all of these comparisons (Holm), is at most 0.05. Comparisons of one task share
+# images and subsets.
 
 # %% papermill_description=fixed-features
 from diffused_redundancy.experiment.measurements import measured_first_features
@@ -255,7 +276,8 @@ if within:
         "fixed-features",
         alt="Diffused redundancy of accuracy within the first m features against m, one column per "
         "task: of networks trained on m features only, of the nested prefix of an MRL layer, and "
-        "of the first m features of a standard one. The lower row is above chance.",
+        "of the first m features of a standard one. The lower row is above chance. Bars are 95% "
+        "intervals over subsets and test images.",
     )
 session.say(fixed_features.describe_within(within, delta))
 

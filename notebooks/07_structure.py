@@ -22,6 +22,13 @@
 # The paper does not ask this. Everything here follows from the Gram matrix of the neurons, exactly
 # and at every size, so that it costs seconds.
 #
+# *Diffused redundancy*, DR(0.9) of CKA, is the share of the neurons that can be dropped while a random
+# rest keeps a CKA of 0.9 with the whole layer, on average.
+#
+# The networks of the default run are named after what they were trained for: `standard_s1` with the
+# standard loss (seed 1), `mrl_s1` and `mrl_e_s1` for nested features (notebook `04_mrl`),
+# `extended_s1` on letters of more kinds, `decov_1e-2_s1` with a penalty on correlated neurons.
+#
 # **Cost** of the default run: forty seconds of one CPU core, after the features.
 
 # %% [markdown]
@@ -94,14 +101,15 @@ session.figure(
     ),
     "scale",
     alt="Diffused redundancy of CKA of random neurons, one row per network and one plot per task: "
-    "of neurons as they are, and of standardized neurons.",
+    "of neurons as they are, and of standardized neurons (each divided by its standard deviation). "
+    "Bars are 95% intervals over random subsets and images.",
     hero=True,
 )
 
 # %% [markdown]
-# What the neurons of a layer look like to one another: the correlation of each two, over the train
-# images of the first task. Neurons are sorted by clustering, so that those that go together are
-# neighbours; a part of them is drawn, evenly spaced.
+# How far do the neurons of a layer repeat one another? The next figure has the correlation of each
+# two, over the train images of the first task. Neurons are sorted by clustering, so that those that
+# go together are neighbours. A part of them is drawn, evenly spaced.
 
 # %% papermill_description=correlations
 from diffused_redundancy.experiment.correlations import correlations
@@ -146,17 +154,19 @@ session.table(apart, "scale", show=False)
 session.say(structure.describe_scale(structures, apart, delta))
 
 # %% [markdown]
-# The network that differs most from the first one, less the first (DR) or over the first (factors).
+# The table compares the network that differs most from the first one with that first one: by the
+# difference in DR, and by the factors of $r$. All networks are in the CSV `scale`.
+#
 # All intervals on this page are at 95%, one at a time unless it says otherwise. Those of DR and CKA
-# are over random subsets and images, those of factors over images. They are of these networks:
-# another pre-training seed is not in them. All values of all networks are in the CSV `scale`.
+# are over random subsets and images, those of factors over images. Bars in the figures are such
+# intervals. They are of these networks: another pre-training seed is not in them.
 
 # %%
 session.say(display.markdown_table(structure.shown_scale(apart, delta)))
 
 # %% [markdown]
-# Every layer, as it is → with standardized neurons, whose CV² is 0. The CSV `spectra` has the
-# intervals.
+# Every layer: first as it is, then (→) with standardized neurons, whose CV² is 0. The CSV `spectra`
+# has the intervals.
 
 # %%
 spectra = structure.spectrum_table(structures, delta)
@@ -179,8 +189,8 @@ session.say(display.markdown_table(structure.shown_spectrum(spectra)))
 # - **variances alone**: neurons of the same variances and the same $r$, but all pairs with one and
 #   the same squared correlation.
 #
-# A negative error: the closed form is too low. An average over sizes weighs each doubling alike.
-# Intervals are over random subsets.
+# Where an error is negative, the closed form is too low. An average over sizes weighs each doubling
+# alike. Intervals are over random subsets.
 
 # %%
 causes = structure.closed_form_table(structures)
@@ -195,7 +205,7 @@ session.figure(
     "closed-form",
     alt="The error of the closed form averaged over sizes, one row per network and one plot per "
     "task: of the layer as it is, of neurons that differ in their variances alone, and of neurons "
-    "that differ in their correlations alone.",
+    "that differ in their correlations alone. Bars are 95% intervals over random subsets.",
 )
 session.say(structure.describe_closed_form(causes))
 
@@ -283,7 +293,7 @@ session.figure(
     "parts",
     alt="CKA (above) and the share of common nearest neighbours (below) of a random part with the "
     "whole layer and of two disjoint random parts, against their size, one column per task, for "
-    "the first two networks.",
+    "the first two networks. Bars are 95% intervals.",
 )
 tenths = structure.disjoint_table(structures)
 session.table(tenths, "disjoint", show=False)
@@ -319,7 +329,8 @@ session.figure(
     ),
     "basis",
     alt="Diffused redundancy of CKA of random neurons and of random orthonormal directions, two rows "
-    "per network, as the layer is and with standardized neurons, and one plot per task.",
+    "per network, as the layer is and with standardized neurons, and one plot per task. Bars are "
+    "95% intervals over draws and images.",
 )
 
 # %%

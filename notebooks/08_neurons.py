@@ -14,11 +14,14 @@
 # %% [markdown]
 # # Are some neurons better than others?
 #
-# Diffused redundancy is about neurons that nobody chose. So how much is lost by not
-# choosing? This notebook looks at the train images and takes neurons by their size, by what they
-# add to one another, or by the labels; it uses what was chosen on one task on another; it asks how
-# lucky a random choice can be; and it removes every single neuron in turn. The paper makes no claim
-# about this. (Its code asks about neurons of largest and smallest norm.)
+# *Diffused redundancy* (DR) is the share of the neurons that can be dropped **at random** while the
+# rest keeps most of what the whole layer has. It is about neurons that nobody chose. So how much is
+# lost by not choosing?
+#
+# This notebook looks at the train images and takes neurons by their size, by what they add to one
+# another, or by the labels. It uses what was chosen on one task on another. It asks how lucky a
+# random choice can be. And it removes every single neuron in turn. The paper makes no claim about
+# this. (Its code asks about neurons of largest and smallest norm.)
 #
 # **Cost** of the default run on one CPU core: a minute after the features, half of which is for the
 # random orders that `02_probes` needs as well.
@@ -110,16 +113,17 @@ session.figure(
     figures.curves_figure(chosen_orders.gain_panels(cka, accuracy), compact=True),
     "gains",
     alt="CKA on held-out images and test accuracy of each way of choosing neurons or directions, "
-    "less the mean of random orders, against the number kept: a row of plots for each task, with "
-    "bands over random orders.",
+    "less the mean of random orders, against the number kept: a row of plots for each task. The "
+    "grey band reaches from the worst random order to the best, at each size by itself.",
     hero=True,
 )
 
 # %% [markdown]
-# What is said next is of neurons, with 5%, 10% and 20% of the layer, without those of smallest norm.
-# *Clearly*: at 5% after Holm's correction for all gains of a measure, those of directions and of
-# smallest norm among them. Intervals are of 95%, over random orders and test images; the neurons, the
-# probe and the train images are held as they are.
+# The next sentences are about neurons (not directions), with 5%, 10% and 20% of the layer, without
+# those of smallest norm. A *choice* is a way of choosing, a task and a size. *Clearly*: at 5% after
+# Holm's correction for all gains of a measure, those of directions and of smallest norm among them.
+# Intervals are of 95%, over random orders and test images; the neurons, the probe and the train
+# images are held as they are.
 
 # %% papermill_description=gains
 own = measured.own_gains(cka) + measured.own_gains(accuracy)
@@ -141,8 +145,8 @@ session.table(pd.concat([measured.outside_table(cka), outside]), "outside", show
 session.table(chosen_orders.shown_outside(outside), "outside-shown")
 
 # %% [markdown]
-# Discriminant directions against the whole layer: points of accuracy, with 95% intervals over test
-# images, and how many directions there were.
+# What do discriminant directions keep? The table has their accuracy less the whole layer's, in points,
+# with 95% intervals over test images, and the number of directions: all there are, or half of them.
 
 # %%
 discriminants = chosen_orders.discriminants_table(accuracy)
@@ -159,9 +163,9 @@ session.say(chosen_orders.describe_penalties(at_penalties))
 # %% [markdown]
 # ## Does it pay on other networks?
 #
-# These gains are those of *one* subset each. The interval says how sure the subset is to be better on
-# other test images of this kind, not that the same rule would find an equally good one on another network. So
-# the rule is tried on every network of `NETS`, each with its own neurons, chosen for it. The unit is
+# These gains are those of *one* subset each. The interval says how sure this subset is to be better on
+# other test images of this kind. It does not say that the same rule would find an equally good one on
+# another network. So the rule is tried on every network of `NETS`, each with its own neurons, chosen for it. The unit is
 # the network now; the images are the same for all. In the first table gains are averaged over tasks
 # and over ways of choosing neurons (without those of smallest norm), so that small ones show.
 
@@ -188,11 +192,12 @@ session.table(chosen_orders.shown_networks(over_networks, "ridge_accuracy"), "ac
 # %% [markdown]
 # ## How lucky can one be?
 #
-# Somebody who tries many random orders and keeps the best one has looked at the data, too. For each
-# size the best of a thousand orders by CKA on the train images is measured on the test images. The
-# best by accuracy on one half of the test images is measured on the other half, and the other way
-# round: of a thousand orders on the first task, of `ORDERS` on others, where a thousand would take
-# ten seconds more (at every size, some minutes). Intervals are over images, one at a time.
+# Somebody who tries many random orders and keeps the best one has looked at the data, too. So the best
+# of many is measured on other images, at each size. By CKA it is the best of a thousand orders on the
+# train images, measured on the test images. By accuracy it is the best on one half of the test
+# images, measured on the other half, and the other way round: of a thousand orders on the first task,
+# and to save time of `ORDERS` on others. Intervals are over images, one at a time; a gain is
+# *clear* where its interval is above 0.
 
 # %% papermill_description=luck
 luck = []
@@ -252,8 +257,8 @@ if len(kept):
     session.table(transfer.shown_kept(kept, "ridge_accuracy"), "transfer-shown")
 
 # %% [markdown]
-# One case in full: accuracy (%) on the first task, of the first network, with a twentieth of its
-# neurons, by the task that they were chosen on. These are single subsets.
+# Here is one case in full: accuracy (%) on the first task, of the first network, with a twentieth of
+# its neurons, by the task that they were chosen on. Each number is that of a single subset.
 
 # %%
 values = transfer.shown_values(transferred, first, first_task, 0.05)
@@ -327,13 +332,16 @@ session.table(single_neurons.shown_counts(counts), "counts-shown")
 #
 # Takeshita and others (EMNLP 2025) remove the dimensions of text embeddings one at a time, find
 # many without which a task gets better, and see in them a reason why random removal costs little.
-# The test of that is to remove them *all at once* and look at images that were not used to choose
-# them: all neurons that seem to harm on one half of the test images, judged on the other half, and the other way
-# round; the probe is refitted without them. A neuron *seems* to harm if its mean over one half is
-# below 0. The column *same ranking: other test images* above says how well half of the test images can
-# choose. Against the whole layer the loss says whether removing helps; against as many neurons at
-# random, whether those that seem to harm are needed less than others. A case counts where its 95%
-# interval leaves out 0: over test images, one at a time.
+# The test of that is to remove them *all at once*, to fit the probe again without them, and to look at
+# images that were not used to choose them. Here all neurons that seem to harm on one half of the test
+# images are judged on the other half, and the other way round. A neuron *seems* to harm if its mean
+# effect over one half is below 0. The column *same ranking: other test images* above says how well
+# half of the test images can choose.
+#
+# The loss without these neurons is compared with two others. That of the whole layer says whether
+# removing helps. That without as many random neurons says whether those that seem to harm are needed
+# less than others. A case counts where its 95% interval, over test images, leaves out 0; intervals
+# are one at a time.
 
 # %%
 session.table(removed.removal_table(neurons), "removals", show=False)

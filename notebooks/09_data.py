@@ -19,8 +19,11 @@
 # images, and real networks were tried with 3,000. Do fewer images make a layer look less redundant?
 # A probe on all neurons has more to learn than one on a fifth of them, so few images might hurt it
 # more; or a fifth might lack what many images would make up for. This notebook measures what a
-# random fifth keeps, and diffused redundancy, with growing numbers of train images, extrapolates
+# random fifth keeps, and diffused redundancy, with growing numbers of train images. It extrapolates
 # both, and checks the extrapolation where the truth is known.
+#
+# *Diffused redundancy*, DR(0.9), is the share of the neurons that can be dropped while a random rest
+# keeps 90% of the full layer's accuracy.
 #
 # **Cost** of the default run on two CPU cores: a minute on one of them, after the features and
 # `02_probes`, whose penalties it starts from (20 seconds more without).
@@ -111,18 +114,20 @@ if curves:
         "by-images",
         alt="The share of the full layer's accuracy that a random fifth of the neurons keeps, and "
         "diffused redundancy, against the number of train images, one column per task, one line "
-        "per kind of probe.",
+        "per kind of probe. Bars are 95% intervals.",
         hero=True,
     )
 
 # %% [markdown]
 # ## From a quarter of the images to all
 #
-# The table has the change of the share, in points, with its 95% interval; a star marks the clear
-# ones. Intervals cover what bars do, and hold all tasks of a row together (Bonferroni). *More* with
-# all images means: with few images the layer looks *less* redundant. The second table is no change
-# with images: it has what the chosen penalty does to the share of logistic probes, less that of one
-# penalty, both with a quarter of the images, on the same draws.
+# The first table has the change of the share, in points, with its 95% interval; a star marks the clear
+# ones. Intervals cover what bars do, and hold for all tasks of a row at once (Bonferroni). *More* with
+# all images means: with few images the layer looks *less* redundant.
+#
+# The second table is not about more images. It has what the choice of the penalty does to the share
+# of logistic probes: the share with the penalty chosen for a quarter of the images, less the share
+# with the penalty of all, both with a quarter of the images and on the same draws.
 
 # %%
 changes = data_size.effects(samples, delta)
@@ -149,9 +154,9 @@ session.say(data_size.describe_redundancy(changes))
 # Each is fitted again to every bootstrap resample of the curve, which gives the interval of what it
 # predicts. Such an interval holds the truth if the law does. (Simulated with the first law true,
 # it holds the value at 45,000 images from 3,000 in 95 to 98% of the cases.) No interval can say
-# whether a law does hold. So each curve is predicted at all train images from those of up to a quarter
-# and up to a half of them, and the prediction is compared with what was measured, on the same draws
-# and test images. This takes at least four sizes of the train set. Logistic probes have four, and a
+# whether a law does hold. So the value with all train images is predicted twice: from the curve up to
+# a quarter of them, and up to a half. The prediction is compared with what was measured, on the same
+# draws and test images. This takes at least four sizes of the train set. Logistic probes have four, and a
 # part of four is too few for the first law: it is checked on ridge probes alone.
 #
 # A wide interval holds nearly anything, so its median width stands next to the counts. A law is
@@ -171,7 +176,8 @@ session.say(data_size.describe_checks(checks))
 # The figure has the share that a random fifth keeps with all train images (its interval as a band),
 # and what each law predicts at `TARGET`, with its interval. Laws that missed a check of the same
 # curve are left out, except for the first: the others are special cases of it, or nearly so. Ranges
-# are over the intervals of the laws that are left. Scales differ between plots.
+# are over the intervals of the laws that are left; the last table of this page has all of them. Scales
+# differ between plots.
 
 # %% papermill_description=forecasts
 forecasts = data_size.forecasts(curves, TARGET)
@@ -186,7 +192,8 @@ if forecasts:
         ),
         "forecasts",
         alt="The share of the full layer's accuracy that a random fifth keeps: measured with all "
-        "train images, and predicted by each law for many more, one plot per task.",
+        "train images, and predicted by each law for many more, one plot per task. Bars, and the "
+        "band of what was measured, are 95% intervals.",
     )
 session.table(data_size.forecasts_table(forecasts), "forecasts", show=False)
 session.say(data_size.describe_forecasts(forecasts))

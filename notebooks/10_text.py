@@ -21,6 +21,10 @@
 # dimensions (called *neurons* on this page, as on the others) keep: of the similarity of texts, and
 # of what a linear probe can tell about them?
 #
+# *Diffused redundancy*, DR(0.9), is the share of the neurons that can be dropped while a random rest
+# keeps 90% of what all of them have: of the accuracy of a probe, or of CKA, the similarity with all
+# of them.
+#
 # This notebook needs the extra `text`, which brings the encoder: 100 MB. In a checkout:
 # `.venv/bin/python -m uv pip install -e '.[text]'`, then `./run_all.sh --preset text`.
 #
@@ -81,8 +85,9 @@ session.table(similarity.layers_table(layers), "layers")
 # %% [markdown]
 # ## How similar is a random part?
 #
-# CKA of the first $k$ neurons of a random order with all of them, on the train texts, as in
-# `01_cka`; the dotted line is its closed form.
+# The figure has CKA of the first $k$ neurons of a random order with all of them, on the train texts,
+# as in `01_cka`. The dashed line is the closed form, the dotted one is at 0.9. Bands reach from the
+# smallest to the largest value over draws.
 
 # %% papermill_description=cka
 from diffused_redundancy.findings import tables
@@ -95,7 +100,7 @@ session.figure(
     figures.curves_figure(tables.curve_panels(cka, threshold=0.9, predicted=predicted)),
     "cka",
     alt="CKA with the whole embedding against the number of dimensions kept, one plot per task, for "
-    "each way of choosing them.",
+    "each way of choosing them. Bands reach from the smallest to the largest value over draws.",
 )
 session.say(similarity.describe_cka(cka))
 
@@ -126,16 +131,17 @@ dimensions = similarity.dimensions_table(
 session.table(dimensions, "dimensions")
 session.say(
     similarity.describe_dimensions(
-        dimensions, ["texts", *layers], ["pictures of letters and digits", *of_images]
+        dimensions, ["texts", *layers], ["pictures of letters and digits", *of_images], delta
     )
 )
 
 # %% [markdown]
 # ## How useful is it?
 #
-# Logistic probes at fractions of the embedding, with the penalty that cross-validation on the train
-# texts chooses for the whole; and ridge probes at every size, for their finer DR. Both are described
-# in `02_probes`.
+# Two kinds of linear probes are trained on the neurons that are kept; `02_probes` describes both.
+# Logistic probes are trained at fractions of the embedding, with the penalty that cross-validation on
+# the train texts chooses for the whole. Ridge probes are trained at every size, so that their DR has
+# finer steps.
 
 # %% papermill_description=logistic
 from diffused_redundancy.findings import probing
@@ -149,7 +155,8 @@ session.figure(
     figures.curves_figure(tables.curve_panels(logistic, threshold=0.9)),
     "logistic",
     alt="Test accuracy of logistic probes at fractions of the embedding, one plot per task, for "
-    "each way of choosing dimensions, with that of the whole and 90% of it.",
+    "each way of choosing dimensions, with that of the whole and 90% of it. Bands reach from the "
+    "smallest to the largest value over draws.",
     hero=True,
 )
 session.say(probing.describe_probes(logistic))
@@ -181,16 +188,16 @@ session.say(probing.describe_redundancy(by_logistic))
 # %% [markdown]
 # ## What the numbers say
 #
-# The claims are about networks of images. What texts show is an analogue of them. Claim 2 is judged
-# with ridge probes, which are at every size; on `module` their accuracy is below that of logistic
-# ones, and with these fewer neurons suffice.
+# The paper's claims are about networks of images. What texts show is an analogue of them. Claim 2 is
+# judged with ridge probes, which are trained at every size. On `module` their accuracy is below that
+# of logistic probes, with which fewer neurons suffice.
 
 # %%
 from diffused_redundancy.findings import answers, verdicts
 
 ridge_elsewhere, fifth_elsewhere = probing.at_penalties_as_good(layers, SEEDS)
 fifth = verdicts.a_fifth_within(tables.of_selection(logistic), 0.05, elsewhere=fifth_elsewhere)
-session.answer(answers.useful([fifth], tables.of_selection(logistic)))
+session.answer(answers.carried_over(fifth, tables.of_selection(logistic), delta, 0.05))
 session.verdict(1, fifth, part="texts", analogue=True)
 
 # %%

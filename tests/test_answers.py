@@ -57,12 +57,40 @@ def test_useful():
     assert answers.useful([Verdict("undecided", "")], {}).startswith("This run cannot say")
 
 
+def test_carried_over():
+    curves = {
+        name: curve("ridge_accuracy", share) for name, share in zip("ab", (1, 0.6), strict=True)
+    }
+    told = judge([Outcome("a", True), Outcome("b", False)], "")
+    text = answers.carried_over(told, curves, 0.9, 0.05)
+    assert text.startswith(
+        "In part. With ridge probes, 50% to 80% of the neurons, by task, can be "
+    )
+    assert " be dropped at random while 90% of the whole layer's accuracy is kept." in text
+    assert (
+        "keeps 95% of it on 1 of 2 tasks: it keeps 60.0% (95% interval 60.0% to 60.0%) on b" in text
+    )
+    held = judge([Outcome("a", True)], "")
+    text = answers.carried_over(held, curves, 0.9, 0.05)
+    assert text.startswith(
+        "Yes. With ridge probes, 80% of the neurons can be dropped at random while"
+    )
+    none = answers.carried_over(judge([Outcome("b", False)], ""), curves, 0.99, 0.05)
+    assert none.startswith("In part. ") and "on none of 1 tasks" in none
+    assert answers.carried_over(Verdict("undecided", ""), {}, 0.9, 0.05).startswith(
+        "This run cannot"
+    )
+
+
 def test_similar():
     curves = {"a": curve("cka", 0.95, 1.0), "b": curve("cka", 0.5, 1.0)}
     told = judge([Outcome("a", True), Outcome("b", False)], "")
     text = answers.similar(told, curves, 0.9)
     assert text.startswith("Yes for a; no for b, if similar means that every random part")
-    assert "takes 2 of 10 neurons (2 to 2) on a, and 5 of 10 neurons (5 to 5) on b" in text
+    assert (
+        "takes 2 of 10 neurons (95% interval 2 to 2) on a, and 5 of 10 neurons (5 to 5) on b"
+        in text
+    )
     assert answers.similar(Verdict("undecided", ""), {}, 0.9).startswith("This run cannot say")
 
 
@@ -91,10 +119,11 @@ def test_nested():
     holds, fails = Verdict("holds", "", "holds"), Verdict("does not hold", "", "not")
     open_, absent = Verdict("undecided", ""), Verdict(NOT_ASKED, "", NOT_ASKED)
     text = answers.nested({"CKA": holds, "x": holds}, {"accuracy": open_, "CKA": fails})
-    assert "Still diffusely redundant: yes by CKA and x." in text
+    assert "Still diffusely redundant: yes by CKA and by x." in text
     assert text.endswith("Less so than layers of other losses: open by accuracy; no by CKA.")
-    some = Verdict("holds on 1 of 3 tasks", "", "part")
-    assert "by CKA that holds on 1 of 3 tasks." in answers.nested({"CKA": some}, {})
+    some = judge([Outcome("a", False), Outcome("b", None), Outcome("c", None)], "")
+    text = answers.nested({"accuracy": some, "CKA": holds}, {})
+    assert text.endswith("yes by CKA; by accuracy, no on 1 and open on 2 of 3 tasks.")
     assert answers.nested({"CKA": absent}, {}).startswith("This run cannot say")
 
 
@@ -140,9 +169,12 @@ def test_made_of():
         }
     )
     text = explained.made_of(errors)
-    assert text.endswith("its largest error is -0.020 (-0.030 to -0.010) for one on b.")
+    assert text.endswith(
+        "its largest error is -0.020 (95% interval -0.030 to -0.010) for one on b."
+    )
     errors.loc[2, "layer"] = "as it is"
-    assert explained.made_of(errors).endswith(", and +0.500 (+0.400 to +0.600) for two on a.")
+    text = explained.made_of(errors)
+    assert text.endswith("; over all networks it is +0.500 (+0.400 to +0.600) for two on a.")
 
 
 @pytest.mark.parametrize(
@@ -161,8 +193,10 @@ def test_choosing(few, many, lead):
         for size, (gain, low, high) in {0.2: many, 0.05: few}.items()
     ]
     text = explained.choosing(pd.DataFrame(rows))
-    assert text.startswith(f"{lead} Averaged over 5 networks") and "with 5% of the layer" in text
-    assert text.endswith("with 20%.")
+    gain, low, high = (100 * one for one in few)
+    assert text.startswith(f"{lead} The accuracy of chosen neurons, less that of random ones, is ")
+    size = f"{gain:+.1f} points (95% interval {low:+.1f} to {high:+.1f}) with 5% of the layer, and"
+    assert size in text and " with 20%. These are means over 5 networks" in text
     unknown = pd.DataFrame(rows).assign(low=np.nan, high=np.nan)
     assert explained.choosing(unknown).startswith("This run cannot say")
 
@@ -179,12 +213,14 @@ def test_few_images():
     }
     text = explained.few_images(changes)
     assert text.startswith("Clearly so in 1 of 2 cases (tasks, with ridge and logistic probes).")
-    assert text.endswith("on b, with logistic probes: by +3.0 points (+2.0 to +4.0).")
+    assert text.endswith("on b, with logistic probes: by +3.0 points (95% interval +2.0 to +4.0).")
     changes["b", explained.CHOSEN, "share"] = change(-0.03, "lower")
     text = explained.few_images(changes)
     assert text.startswith("Not clearly in any of 2 cases (tasks, with ridge")
     assert "logistic probes); the contrary in 1." in text
     changes["b", explained.FIXED, "share"] = change(0.002, "not clear")
     text = explained.few_images(changes)
-    assert text.endswith("(-4.0 to -2.0); at one penalty for both by +0.2 points (-0.8 to +1.2).")
+    assert text.endswith(
+        "-4.0 to -2.0). With one penalty for both it changes by +0.2 points (-0.8 to +1.2)."
+    )
     assert explained.few_images({}).startswith("This run cannot say")

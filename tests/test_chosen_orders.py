@@ -123,7 +123,7 @@ def test_what_is_said_of_gains_follows_from_them():
     table = measured.gains_table([gain_of(0.05), lost, least])
     said = chosen_orders.describe_gains(table)
     assert "accuracy:** 1 of 2 choices are clearly better than random neurons, 1 clearly" in said
-    assert "1 beat the best of 10 random orders; chance would give 0.18" in said
+    assert "1 of them beats the best of 10 random orders; by chance 0.18 would." in said
     assert "gain is +5.0 points (+4.0 to +6.0), of largest variance on A with 6 neurons" in said
     assert "loss is -3.0 points (-4.0 to -2.0), of greedy CKA on B with 6 neurons." in said
     unsure = measured.gains_table([gain_of(0.05, p=0.2), gain_of(-0.03, p=0.03, beaten=0)])
@@ -219,8 +219,8 @@ def test_what_is_said_of_luck_follows_from_it():
     table = measured.luck_table([luck, replace(luck, task="B", left=0.0, left_low=-0.01)])
     gains = measured.gains_table([gain_of(0.05), gain_of(-0.03, task="B")])
     said = chosen_orders.describe_luck(table, gains)
-    assert "the best of 100 random orders gains accuracy in 1 of 2 cases, by intervals" in said
-    assert "A choice by rule gains more than it in 1 of 2 for accuracy" in said
+    assert "best of 100 random orders clearly gains accuracy in 1 of 2 cases (tasks and" in said
+    assert "Neurons chosen by rule gain more than that in 1 of 2 cases for accuracy;" in said
     shown = chosen_orders.shown_luck(table, "ridge_accuracy")
     assert shown["value, worst to best"].tolist() == ["40.0% to 60.0%"] * 2
     assert shown["on other images, points"][0] == "+2.0 (+1.0 to +3.0)"
@@ -228,8 +228,8 @@ def test_what_is_said_of_luck_follows_from_it():
         [replace(luck, measure="cka"), replace(luck, orders=1000), replace(luck, task="B")]
     )
     said = chosen_orders.describe_luck(more, gains)
-    assert "the best of 100 random orders gains CKA in 1 of 1 cases" in said
-    assert " The best of 100 (1,000 on A) random orders gains accuracy in 2 of 2" in said
+    assert "the best of 100 random orders clearly gains CKA in 1 of 1 cases" in said
+    assert " The best of 100 (1,000 on A) random orders clearly gains accuracy in 2 of 2" in said
     assert chosen_orders.shown_luck(more, "cka")["value, worst to best"][0] == "0.400 to 0.600"
     assert "by rule" not in chosen_orders.describe_luck(more, gains[:0])
 

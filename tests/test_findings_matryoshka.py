@@ -95,20 +95,38 @@ def test_prefixes_against_random_neurons(nesting):
     assert row["largest gap, points"] == pytest.approx(100 * gap.max()) and row["net"] == "MRL"
     assert row["within 1 point from k"] == str(within) and row["d"] == D
     text = matryoshka.describe_approach(matryoshka.approach(nesting))
-    assert f"within a point from k = {within} on" in text
+    assert (
+        f"differ most, is {100 * gap.max():+.1f} points (MRL on T, at k = {row['at k']})." in text
+    )
+    assert text.endswith(f"The two are within a point from k = {within} (MRL on T) on.")
+    several = pd.concat([matryoshka.approach(nesting)] * 3, ignore_index=True)
+    several["largest gap, points"] = [2.0, -3.0, 1.0]
+    several["within 1 point from k"] = ["90", "never", "7"]
+    several.loc[1, ["largest gap, low", "largest gap, high"]] = -4.0, -2.0
+    text = matryoshka.describe_approach(several)
+    assert "is -3.0 points (95% interval -4.0 to -2.0; MRL on T, at k = " in text
+    assert ") to +2.0 points (MRL on T, at" in text
+    assert "a point from k = 7 (MRL on T) to k = 90 (MRL on T) on. They are never" in text
     gains = matryoshka.prefix_gain(nesting, [8, 16, 300])
     assert list(gains.columns) == ["task", "prefix of", "k = 8", "k = 16"]
     assert gains["k = 8"].iloc[0] == pytest.approx(100 * 0.8 * 0.9 * (8 / 10 - 8 / 40))
-    text = matryoshka.describe_prefix_gain(nesting, 8)
-    assert (
-        f"on T {gains['k = 8'].iloc[0]:+.1f} (MRL, no power (at least 4 seeds are needed))" in text
-    )
+    at_8 = matryoshka.prefix_gain_at(nesting, 8).iloc[0]
+    assert at_8["gain at k = 8, points"] == f"{gains['k = 8'].iloc[0]:+.1f}"
+    assert at_8["judged"] == "no power (at least 4 seeds are needed)" and at_8["prefix of"] == "MRL"
+    assert at_8["95% interval"] == "–"
+    assert matryoshka.describe_prefix_gain(nesting, 8).endswith("the nested prefix is open in 1.")
     assert "nothing to compare" in matryoshka.describe_prefix_gain(nesting, 300)
+    assert list(matryoshka.prefix_gain_at(nesting, 300).columns) == ["note"]
     assert matryoshka.in_points(gains)["k = 8"].iloc[0] == f"{gains['k = 8'].iloc[0]:+.1f}"
     table = matryoshka.prefix_table(nesting.nets).set_index("k")
     assert table.loc[8, "MRL"] == 0.5
     assert (table.loc[8, matryoshka.FIXED], table.loc[100, matryoshka.FIXED]) == (0.6, 0.8)
-    assert "10 (MRL, nested prefix)" in matryoshka.describe_similarity(nesting, "cka", 0.9)
+    needed = matryoshka.neurons_needed(nesting, "cka", 0.9).set_index("neurons")["T"]
+    assert needed["MRL, nested prefix"] == "10" and "standard, first k" not in needed
+    text = matryoshka.describe_similarity(nesting, "cka", 0.9)
+    random = needed["MRL, random"]
+    assert f"it takes {random} random neurons of MRL layers on T. There it takes 10 neu" in text
+    assert text.endswith(f"and {needed['standard, random']} random ones of standard layers.")
 
 
 def test_the_gain_of_a_prefix_is_compared_at_the_level_of_networks():
@@ -119,13 +137,18 @@ def test_the_gain_of_a_prefix_is_compared_at_the_level_of_networks():
             measurement(n, task(), 60, first=(first if i < 5 else plain) + i % 5)
             for i, n in enumerate(nets)
         ]
-        return matryoshka.describe_prefix_gain(Measurements(made), 8)
+        some = Measurements(made)
+        (row,) = matryoshka.prefix_gain_at(some, 8).to_dict("records")
+        return f"{' '.join(row.values())}. {matryoshka.describe_prefix_gain(some, 8)}"
 
     ours, theirs = (100 * 0.8 * 0.9 * 8 / (at + np.arange(5)) for at in (10, 40))
     gap = ours.mean() - theirs.mean()
-    assert f"on T {gap:+.1f} (MRL, +2" in said(10, 40) and "higher)" in said(10, 40)
-    assert f"on T {-gap:+.1f} (MRL, -4" in said(40, 10) and "lower)" in said(40, 10)
-    assert "on T +0.0 (MRL, -0.8 to +0.8, no difference larger than 1)" in said(40, 40)
+    assert f"T MRL {gap:+.1f} +2" in said(10, 40) and " higher. " in said(10, 40)
+    assert said(10, 40).endswith("the nested prefix is clearly better in 1 (MRL on T).")
+    assert f"T MRL {-gap:+.1f} -4" in said(40, 10) and " lower. " in said(40, 10)
+    assert said(40, 10).endswith("the nested prefix is clearly worse in 1 (MRL on T).")
+    assert "T MRL +0.0 -0.8 to +0.8 no difference larger than 1. " in said(40, 40)
+    assert said(40, 40).endswith("is no more than a point different in 1 (MRL on T).")
 
 
 def test_prefixes_at_some_sizes_only():

@@ -91,7 +91,8 @@ def test_what_tells_nothing_is_not_clear():
     found = predictors.told(measurements, 0.9)
     assert "): not settled. " in prediction.describe_similarity(found, 0.9)
     said = prediction.describe_gains(found)
-    assert "none of 3 predictors clearly beats the mean" in said and "the best, " in said
+    assert "none of 3 predictors clearly beats the mean" in said and " The best is " in said
+    assert ". With single networks left out instead of groups, it saves " in said
 
 
 def geometry(i: int, k: int) -> dict[str, float]:
@@ -113,8 +114,12 @@ def test_a_good_predictor_is_found_among_others():
     assert best.predictor in ("participation", "participation/d") and best.gain.clear
     assert best.correlation.value == pytest.approx(1) and best.gain.units == 12
     said = prediction.describe_gains(found)
-    assert "among all 12 groups, 2 of 11 predictors clearly beat the mean of the others" in said
-    assert f"the best, {PREDICTORS[best.predictor].words}, saves {best.gain.value:.0%} (" in said
+    assert (
+        "among all 12 groups, 2 of 11 predictors clearly beat the mean of the other groups" in said
+    )
+    assert (
+        f"The best is {PREDICTORS[best.predictor].words}: it saves {best.gain.value:.0%} (" in said
+    )
     table = prediction.told_table(found)
     assert len(table) == 3 * len(PREDICTORS)
     row = table[(table["predictor"] == "participation ratio PR") & (table["task"] == "ONE")].iloc[0]
@@ -202,7 +207,7 @@ def test_a_shared_width_alone_makes_nothing_clear():
     assert not one.correlation.clear and not one.gain.clear
     said = prediction.describe_similarity(told, 0.9)
     assert f"the {one.correlation.expected:.2f} of chance" in said and "not clearly" in said
-    assert " of the squared error, and chance " in prediction.describe_gains(told)
+    assert " of the squared error; by chance it would save " in prediction.describe_gains(told)
 
 
 def test_kinds_are_left_out_together():
@@ -237,7 +242,8 @@ def test_the_accuracy_of_the_whole_layer_is_told_apart_from_predictors():
 
     said = prediction.describe_gains(of(lambda i: 0.9 - 0.02 * i))
     assert "none of 3 predictors clearly beats" in said  # all others are equal
-    assert "has there a rank correlation of 1.00 (1.00 to 1.00) with DR of accuracy: clear." in said
+    assert "Among all 12 groups its rank correlation with DR of accuracy is 1.00 (1" in said
+    assert said.endswith(" (1.00 to 1.00): clear.")
     shuffled = np.random.default_rng(0).permutation(12)
     assert said != (other := prediction.describe_gains(of(lambda i: 0.9 - 0.02 * shuffled[i])))
     assert other.endswith("not settled.")

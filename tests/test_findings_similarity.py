@@ -117,3 +117,15 @@ def test_the_sentence_on_scale_has_signs():
     assert text.endswith("of one network on one task: another seed of the pre-training may differ.")
     alone = similarity.describe_scale(table[:1].assign(low=np.nan, high=np.nan))
     assert "is +0.020 (a). It is clearly higher in 0 of 1" in alone
+
+
+def test_what_is_said_of_dimensions_is_of_each_kind():
+    table = pd.DataFrame(
+        {"case": ["a", "b", "c"], "d": [384, 384, 512], "PR": [87.7, 92.0, 8.0]}
+        | {"r": [0.238, 0.249, 0.033], "k*": [193, 197, 53]}
+    )
+    assert similarity.describe_dimensions(table, ["texts", "a", "b"], ["others", "c"], 0.9) == (
+        "**What to see:** texts fill 88 to 92 of 384 dimensions (r is 0.238 to 0.249): a CKA of "
+        "0.9 takes 193 to 197 neurons. Others fill 8 of 512 dimensions (r is 0.033): a CKA of 0.9 "
+        "takes 53 neurons."
+    )

@@ -106,7 +106,9 @@ def test_samples_of_a_task_have_their_names():
     assert [one.caption for one in shown] == ["a", "b", "b", "b"]
     assert places(shown) == [1, 0, 2, 3]
     said = chosen.describe_samples({"T": task})
-    assert "T: 8 images of 2 classes, the first test image 7 by 5 pixels" in said
+    assert "T has 8 images of 2 classes. The first test image has 7 by 5 pixels." in said
+    said = chosen.describe_samples({"T": task, "U": task})
+    assert said.endswith("The first test image of each has 7 by 5 pixels.")
 
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 2])

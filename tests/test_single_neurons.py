@@ -190,21 +190,26 @@ def test_ranked_panels_are_sorted(found):
 def test_what_is_said_follows_from_the_numbers(found):
     helpful, harmful = int(found.loss.above.sum()), int(found.loss.below.sum())
     said = single_neurons.describe_neurons({"A": found})
-    assert f"{helpful} of 30 neurons clearly help (without" in said
+    assert f"by the loss, {helpful} of 30 neurons clearly help (it is" in said
     assert (f"; {harmful} clearly harm." if harmful else "; none clearly harms.") in said
     clear = int((found.accuracy.above | found.accuracy.below).sum())
-    assert f"In accuracy {clear or 'none'} {'are' if clear > 1 else 'is'} clear" in said
+    assert f"By accuracy, {clear or 'none'} {'are' if clear > 1 else 'is'} clear" in said
+    raised, chance = (found.accuracy.mean < 0).mean(), found.accuracy_by_chance.raised
+    assert f"For {raised:.0%} of the neurons, accuracy on these test images happens" in said
+    assert said.endswith(f"would make it so for {chance:.0%}.") and "at most" not in said
     turned = replace(found, loss=effects_of(-np.random.default_rng(0).normal(1, 1, (50, 30))))
     said = single_neurons.describe_neurons({"A": found, "B": turned})
     assert f"0 (B) to {helpful} (A) of 30 neurons" in said and "to 30 (B) clearly harm" in said
     most = replace(found, most_accuracy=(0.5, 0.4, 0.6))
     said = single_neurons.describe_neurons({"A": found, "B": most})
-    assert "the largest estimate is +50.00 (+40.00 to +60.00) points (B)" in said
+    assert "the best neuron adds is +50.00 (+40.00 to +60.00) points at most (B)" in said
     (shown,) = single_neurons.shown_summary({"A": found}).to_dict("records")
     assert shown["clearly help"] == helpful
     assert shown["CKA falls by, at most"].startswith(f"{found.cka.mean.max():.5f} (")
     checks = single_neurons.describe_clear({"A": replace(found, wrong_signs=0.04)})
-    assert f"falls without {found.cka.above.sum()} of" in checks and "at most 4.0%" in checks
+    assert (
+        f"without any one of {found.cka.above.sum()} neurons" in checks and "at most 4.0%" in checks
+    )
 
 
 def removal(

@@ -242,12 +242,12 @@ def test_the_uneven_layer_is_the_one_that_differs_by_scale(measured):
     gap, low, high = gaps[least]
     assert gap < 0 and said.startswith(
         "**What to see:** uneven differs most from even: its DR(0.9) of CKA is lower by "
-        f"{-gap:.3f} ({-high:.3f} to {-low:.3f}; {'TU'[least]}) or more."
+        f"{-gap:.3f} ({-high:.3f} to {-low:.3f}) on {'TU'[least]}, and by more on other tasks."
     )
     factors = [measured[2 + i].spectrum.factors(measured[i].spectrum) for i in (0, 1)]
     scales, spaces = (sorted(one[j][0] for one in factors) for j in (2, 1))
-    assert f"Its scale multiplies r by {scales[0]:.2f} to {scales[1]:.2f}." in said
-    assert f"Its PR/d is {spaces[0]:.2f} to {spaces[1]:.2f} times that of even as" in said
+    assert f"multiplies r by {scales[0]:.2f} to {scales[1]:.2f}, by task. As the la" in said
+    assert f"its PR/d is {spaces[0]:.2f} to {spaces[1]:.2f} times that of even; with" in said
     evened = [
         measured[2 + i].standardized.participation / measured[i].standardized.participation
         for i in (0, 1)
@@ -296,7 +296,7 @@ def test_the_closed_form_is_said_to_err_where_it_does(measured):
     first = table.assign(largest_error=np.where(table["net"] == "even", -0.5, 0.0))
     assert "largest error" not in structure.describe_closed_form(first)
     means = table.assign(mean_error=np.where(table["layer"] == "variances alone", -0.7, 0.1))
-    assert "average error would be 0.700 at most. In" in structure.describe_closed_form(means)
+    assert "average error would be 0.700 at most. If" in structure.describe_closed_form(means)
 
 
 def test_corrections_are_said_to_overshoot_where_they_do(measured):
@@ -306,7 +306,10 @@ def test_corrections_are_said_to_overshoot_where_they_do(measured):
     assert table["disjoint_corrected"][3] == measured[3].pair_at(CORRECTED, 0.1)[1][0]
     said = structure.describe_corrected(table)
     one = measured[0].pair_at(CORRECTED, 0.1)[0]
-    assert f"from {table['whole'][0]:.3f} to {one[0]:.3f} ({one[1]:.3f} to {one[2]:.3f})." in said
+    assert (
+        f"has a CKA of {table['whole'][0]:.3f} with the whole; corrected, it is {one[0]:.3f} "
+        f"({one[1]:.3f} to {one[2]:.3f})." in said
+    )
     made = table.assign(
         whole_corrected_low=[0.9, 1.01, 1.02, 0.9],
         whole_corrected_high=[0.99, 1.1, 1.2, 1.1],
@@ -314,8 +317,8 @@ def test_corrections_are_said_to_overshoot_where_they_do(measured):
         disjoint_corrected_low=[1.2, 1.05, 1.1, 1.001],
     )
     said = structure.describe_corrected(made)
-    assert "with the whole is clearly above 1 in 2 of 4 cases and clearly below in 1;" in said
-    assert "published correction, it is clearly above 1 in 4 of 4 cases and" in said
+    assert "the whole is clearly above 1 in 2 of 4 cases (networks and tasks), and clearly" in said
+    assert "published correction, is clearly above 1 in 4 of 4 cases (networks and" in said
     assert "the largest is 1.300 (1.200 to" in said and "; even, T)" in said
     nothing = structure.corrected_table(measured[4:])
     assert "too few neurons" in structure.describe_corrected(nothing)
@@ -340,8 +343,8 @@ def test_parts_are_said_beside_their_yardsticks(measured):
         disjoint_less_seeds_low=[-0.2, 0.1] * 4, disjoint_less_seeds_high=[-0.1, 0.2] * 4
     )
     counted = structure.describe_disjoint(made)
-    assert "less alike than two seeds as wholes in 1 of 2 cases, clearly more in 1." in counted
-    assert counted.endswith("By neighbours, they are so in 1 of 2 cases, clearly more in 1.")
+    assert "than the whole layers of two seeds in 1 of 2 cases, clearly more in 1." in counted
+    assert counted.endswith("By neighbours, they are in 1 of 2 cases, clearly more in 1.")
     far = made[made["measure"] == OVERLAP]
     assert "By neighbours, two tenths of one network are clearly less" in (
         structure.describe_disjoint(far)

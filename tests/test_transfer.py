@@ -97,7 +97,7 @@ def test_what_is_said_follows_from_it():
     share = f"{whole['kept']:.0%} ({whole['kept_low']:.0%} to {whole['kept_high']:.0%})"
     assert f"with 10% of the neurons, a choice made on another task keeps {share} of its" in said
     assert f"; in accuracy it is {share}." in said
-    assert "from 26% (A) to 100% (B)" in said
+    assert "by the task that neurons are used on 26% (A) to 100% (B). The table" in said
     shown = transfer.shown_kept(kept, "ridge_accuracy")
     assert shown["neurons"].tolist()[1:] == [
         "largest variance",

@@ -18,19 +18,24 @@ def made_of(errors: pd.DataFrame) -> str:
     whole = errors[errors["layer"] == "as it is"]
     first = whole[whole["net"] == whole["net"].iloc[0]]
 
-    def at_most(rows: pd.DataFrame) -> str:
+    def at_most(rows: pd.DataFrame, says: str = "") -> str:
         row = rows.loc[rows["mean_error"].abs().idxmax()]
-        ends = f" ({row['low']:+.3f} to {row['high']:+.3f})" if row["low"] == row["low"] else ""
+        low, high = row["low"], row["high"]
+        ends = f" ({says}{low:+.3f} to {high:+.3f})" if low == low else ""
         return f"{row['mean_error']:+.3f}{ends} for {row['net']} on {row['task']}"
 
     text = (
         "Of dimensions and scale: how many dimensions the layer fills, and how unequal its "
-        "neurons' variances are. A closed form of these two predicts CKA at every size; averaged "
-        f"over sizes, its largest error is {at_most(first)}"
+        "neurons' variances are. A formula of these two approximates CKA at every size. Averaged "
+        f"over sizes, its largest error is {at_most(first, _INTERVAL)}"
     )
     if at_most(whole) != at_most(first):
-        text += f", and {at_most(whole)}"
+        text += f"; over all networks it is {at_most(whole)}"
     return f"{text}."
+
+
+_INTERVAL = "95% interval "
+"""What the first brackets of an answer say that they are."""
 
 
 def choosing(means: pd.DataFrame) -> str:
@@ -42,17 +47,18 @@ def choosing(means: pd.DataFrame) -> str:
         return "This run cannot say: it takes two networks, and a way of choosing neurons."
     few, many = rows.iloc[0], rows.iloc[-1]
 
-    def gain(row: pd.Series) -> str:
+    def gain(row: pd.Series, says: str = "") -> str:
         size = told("ridge_accuracy", row["gain"], row["low"], row["high"])
-        return f"{size} with {row['fraction']:.0%}"
+        return f"{size.replace('(', f'({says}')} with {row['fraction']:.0%}"
 
     lead = "Yes" if few["low"] > 0 else "No" if few["high"] < 0 else "That is open"
     if few["low"] > max(0, many["high"]):
         lead += ", above all where few are kept"
-    more = f", and by {gain(many)}" if len(rows) > 1 else ""
+    more = f", and {gain(many)}" if len(rows) > 1 else ""
     return (
-        f"{lead}. Averaged over {few['networks']} networks, tasks and ways of choosing, chosen "
-        f"neurons beat random ones by {gain(few)} of the layer{more}."
+        f"{lead}. The accuracy of chosen neurons, less that of random ones, is "
+        f"{gain(few, _INTERVAL)} of the layer{more}. These are means over {few['networks']} "
+        "networks, the tasks, and the ways of choosing."
     )
 
 
@@ -77,13 +83,16 @@ def few_images(changes: Mapping[Key, Change]) -> str:
     if down:
         lead += f"; the contrary in {down}"
     fixed = changes.get((case, FIXED, "share")) if probe == CHOSEN else None
-    held = f"; at one penalty for both by {_points(fixed)}" if fixed is not None else ""
+    held = (
+        f" With one penalty for both it changes by {_points(fixed)}." if fixed is not None else ""
+    )
     return (
         f"{lead}. From a quarter of the train images to all of them, the share of the accuracy "
-        f"that a random fifth keeps changes most on {case}, with {probe}: by {_points(most)}{held}."
+        f"that a random fifth keeps changes most on {case}, with {probe}: by "
+        f"{_points(most, _INTERVAL)}.{held}"
     )
 
 
-def _points(change: Change) -> str:
+def _points(change: Change, says: str = "") -> str:
     low, high = 100 * change.low, 100 * change.high
-    return f"{100 * change.size:+.1f} points ({low:+.1f} to {high:+.1f})"
+    return f"{100 * change.size:+.1f} points ({says}{low:+.1f} to {high:+.1f})"

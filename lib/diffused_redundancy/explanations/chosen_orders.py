@@ -127,8 +127,8 @@ def describe_gains(table: pd.DataFrame) -> str:
         paragraphs.append(
             f"**What to see, {_name(measure)}:** {(clear > 0).sum()} of {len(rows)} choices are "
             f"clearly better than random neurons, {(clear < 0).sum()} clearly worse. "
-            f"{beyond} beat the best of {orders:,} random orders; chance would give "
-            f"{len(rows) / (orders + 1):.2g}. {extremes}."
+            f"{beyond} of them {'beats' if beyond == 1 else 'beat'} the best of {orders:,} random "
+            f"orders; by chance {len(rows) / (orders + 1):.2g} would. {extremes}."
         )
     if not paragraphs:
         return "No way of choosing neurons that looks at the train images was asked for."
@@ -230,20 +230,21 @@ def describe_luck(table: pd.DataFrame, gains: pd.DataFrame) -> str:
         )
         larger = int((beside["gain"] > beside["left"]).sum())
         if len(beside):
-            counts.append(f"{larger} of {len(beside)} for {_name(measure)}")
+            counts.append(f"{larger} of {len(beside)} cases for {_name(measure)}")
         above = int((rows["left_low"] > 0).sum())
         sentences.append(
-            f"the best of {_orders(rows)} random orders gains {_name(measure)} in {above} of "
-            f"{len(rows)} cases"
+            f"the best of {_orders(rows)} random orders clearly gains {_name(measure)} in {above} "
+            f"of {len(rows)} cases"
         )
     compared = (
-        f" A choice by rule gains more than it in {' and in '.join(counts)}, by the estimates."
+        f" Neurons chosen by rule gain more than that in {' and in '.join(counts)}; these counts "
+        "compare estimates, whatever their intervals."
         if counts
         else ""
     )
     first, *others = sentences
     return (
-        f"**What to see:** on images that were not used to find it, {first}, by intervals above 0."
+        f"**What to see:** on images that were not used to find it, {first} (tasks and sizes)."
         + "".join(f" {one[:1].upper()}{one[1:]}." for one in others)
         + compared
     )

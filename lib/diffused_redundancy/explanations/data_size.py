@@ -465,24 +465,26 @@ def _forecast_shares(forecasts: Mapping[Key, Forecast]) -> dict[str, Forecast]:
 
 
 def describe_forecasts(forecasts: Mapping[Key, Forecast]) -> str:
-    """Sentences: what a random fifth may keep with many more train images, and where one law alone
-    says so.
+    """Sentences: what a random fifth may keep with many more train images, where the range over
+    laws is narrowest and where it is widest, and where there is one law alone.
     """
     shares = list(_forecast_shares(forecasts).items())
     if not shares:
         return f"Nothing is extrapolated from fewer than {FEWEST} numbers of train images."
-    lowest, highest = (
-        min(shares, key=lambda one: one[1].low),
-        max(shares, key=lambda one: one[1].high),
-    )
+    ranged = [one for one in shares if len(one[1].left) > 1] or shares
+    ranged.sort(key=lambda one: one[1].high - one[1].low)
+    ends = [f"{one.low:.1%} to {one.high:.1%} on {case}" for case, one in ranged]
+    told = f"may keep {ends[0]}"
+    if len(ends) > 1:
+        told += f", where the range is narrowest, and {ends[-1]}, where it is widest"
     factors = [one.target / one.curve.pool for _, one in shares]
     alone = [f"the {LAWS[one.left[0].law]} on {case}" for case, one in shares if len(one.left) == 1]
     only = f" Only one law is left: {first_listed(alone)}." if alone else ""
-    ends = f"{lowest[1].low:.1%} on {lowest[0]} up to {highest[1].high:.1%} on {highest[0]}"
     return (
-        f"**What to see:** with {shares[0][1].target:,} train images a random fifth may keep from "
-        f"{ends}. That is {_times(factors)} the images at hand; checks reached {max(CUTS)} times. "
-        f"The ranges hold only if the laws do.{only}"
+        f"**What to see:** with {shares[0][1].target:,} train images a random fifth {told}. "
+        "Ranges are over the intervals of the laws that are left, and hold only if the laws do. "
+        f"The number of images is {_times(factors)} that at hand; the checks above went no farther "
+        f"than {max(CUTS)} times.{only}"
     )
 
 

@@ -270,7 +270,10 @@ def _of_networks(one: Told) -> str:
     value, low, high = one.network_gain
     if value != value:
         return ""
-    return f" ({value:.0%}, {low:.0%} to {high:.0%}, with single networks left out)"
+    return (
+        f" With single networks left out instead of groups, it saves {value:.0%} ({low:.0%} to "
+        f"{high:.0%})."
+    )
 
 
 def describe_gains(found: Sequence[Told]) -> str:
@@ -296,21 +299,22 @@ def describe_gains(found: Sequence[Told]) -> str:
         best = max(clear or tried, key=lambda one: one.gain.value)
         by_chance = ""
         if best.gain.expected > 0:
-            by_chance = f", and chance {best.gain.expected:.0%}"
+            by_chance = f"; by chance it would save {best.gain.expected:.0%}"
         sentences.append(
             f"{'Among' if sentences else 'among'} {_count(best.gain.units, equal_width)}, "
             f"{len(clear) or 'none'} of {len(tried)} predictors clearly "
-            f"{'beat' if len(clear) > 1 else 'beats'} the mean of the others: the best, "
-            f"{PREDICTORS[best.predictor].words}, saves {_with_interval(best.gain, '.0%')} of the "
-            f"squared error{by_chance}{_of_networks(best)}"
+            f"{'beat' if len(clear) > 1 else 'beats'} the mean of the other groups. The best is "
+            f"{PREDICTORS[best.predictor].words}: it saves {_with_interval(best.gain, '.0%')} of "
+            f"the squared error{by_chance}.{_of_networks(best)}"
         )
         for one in some:
             if one.predictor == REFERENCE and one.correlation.value == one.correlation.value:
+                among = _count(one.correlation.units, equal_width)
                 reference = (
-                    f" The {PREDICTORS[REFERENCE].words}, which takes labels and a probe, "
-                    f"has there a rank correlation of {_with_interval(one.correlation, '.2f')} "
-                    f"with DR of accuracy: {_judged(one.correlation)}."
+                    f"The {PREDICTORS[REFERENCE].words} takes labels and a probe. Among {among} "
+                    f"its rank correlation with DR of accuracy is "
+                    f"{_with_interval(one.correlation, '.2f')}: {_judged(one.correlation)}."
                 )
     if not sentences:
         return "There are too few groups of networks to predict one from the others."
-    return f"**What to see:** {'. '.join(sentences)}.{reference}"
+    return "**What to see:** " + "\n\n".join([*sentences, *([reference] if reference else [])])

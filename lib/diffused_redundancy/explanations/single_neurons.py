@@ -73,13 +73,15 @@ def describe_neurons(found: Found) -> str:
     harmful = f"{_ends(harm)} clearly harm" if any(harm.values()) else "none clearly harms"
     rises = [(one.accuracy.mean < 0).mean() for one in every]
     chance = [one.accuracy_by_chance.raised for one in every]
+    at_most, by_task = (" at most", ", by task") if len(every) > 1 else ("", "")
     return (
-        f"**What to see:** {_ends(help_)} of {every[0].d} neurons clearly help (without one of "
-        f"them the loss is higher); {harmful}. "
-        f"In accuracy {clear or 'none'} {'are' if clear > 1 else 'is'} clear: of the best neuron, "
-        f"the largest estimate is {_points(found[most].most_accuracy)} points ({most}). By "
-        f"the estimates alone, accuracy rises without {_span(rises, '.0%')} of them; chance alone "
-        f"would give {_span(chance, '.0%')}."
+        f"**What to see:** by the loss, {_ends(help_)} of {every[0].d} neurons clearly help (it is "
+        f"higher without one of them); {harmful}. By accuracy, {clear or 'none'} "
+        f"{'are' if clear > 1 else 'is'} clear; what the best neuron adds is "
+        f"{_points(found[most].most_accuracy)} points{at_most} ({most}).\n\n"
+        f"For {_span(rises, '.0%')} of the neurons{by_task}, accuracy on these test images happens "
+        "to be higher without the neuron than with it. If no neuron had any effect, chance alone "
+        f"would make it so for {_span(chance, '.0%')}."
     )
 
 
@@ -102,7 +104,7 @@ def describe_clear(found: Found) -> str:
     falls = _span([int(one.cka.above.sum()) for one in found.values()], "d")
     most = max(one.wrong_signs for one in found.values())
     return (
-        f"CKA clearly falls without {falls} of the neurons. In experiments drawn from the test "
+        f"CKA clearly falls without any one of {falls} neurons. In experiments drawn from the test "
         f"images at hand, at most {most:.1%} of the neurons that are clear by their loss have the "
         "wrong sign (it should be below 5%)."
     )

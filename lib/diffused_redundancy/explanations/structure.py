@@ -194,20 +194,22 @@ def describe_scale(structures: Sequence[Structure], table: pd.DataFrame, delta: 
         )
     rows = _farthest(table)
     net, first = rows[["net", "than"]].iloc[0]
-    least, more = rows.loc[rows["DR"].abs().idxmin()], " or more" if len(rows) > 1 else ""
+    least, by_task = rows.loc[rows["DR"].abs().idxmin()], ", by task" * (len(rows) > 1)
     _, low, high = _ends(least, "DR")
     if _one_sign(rows["DR"]) and low * high > 0:
-        gap = _apart(*_ends(least, "DR"), least["task"]) + more
-        how = f"its DR({delta:g}) of CKA is {gap}"
+        how = f"its DR({delta:g}) of CKA is {_apart(*_ends(least, 'DR'))} on {least['task']}"
+        if len(rows) > 1:
+            how += ", and by more on other tasks"
     else:
         how = f"the difference in DR({delta:g}) of CKA is {_range(rows['DR'], '+.3f')}, by task"
     most = rows.loc[rows["DR_standardized"].abs().idxmax()]
     return (
         f"**What to see:** {net} differs most from {first}: {how}. With standardized neurons the "
         f"largest difference is {_of(most, 'DR_standardized', '+.3f', most['task'])}.\n\n"
-        f"Its scale multiplies r by {_range(rows['scale'], '.2f')}. Its PR/d is "
-        f"{_range(rows['PR'], '.2f')} times that of {first} as the layers are, "
-        f"{_range(rows['PR_standardized'], '.2f')} times with standardized neurons."
+        f"Compared with {first}, the scale of its neurons multiplies r by "
+        f"{_range(rows['scale'], '.2f')}{by_task}. As the layers are, its PR/d is "
+        f"{_range(rows['PR'], '.2f')} times that of {first}; with standardized neurons it is "
+        f"{_range(rows['PR_standardized'], '.2f')} times that."
     )
 
 
@@ -248,8 +250,8 @@ def describe_closed_form(table: pd.DataFrame) -> str:
         f"**What to see:** the closed form errs most for {worst['net']} on {worst['task']}: by "
         f"{at_worst}, and by {_shown(mean, low, high, '+.3f')} on average over sizes.{beside}\n\n"
         "If neurons differed in their variances alone, the average error would be "
-        f"{alone['variances alone']:.3f} at most. In their correlations alone, it would be "
-        f"{alone['correlations alone']:.3f} at most."
+        f"{alone['variances alone']:.3f} at most. If they differed in their correlations alone, it "
+        f"would be {alone['correlations alone']:.3f} at most."
     )
 
 
@@ -355,19 +357,19 @@ def describe_corrected(table: pd.DataFrame) -> str:
         return _TOO_FEW
     one, count = table.iloc[0], len(table)
     told = [
-        f"**What to see:** for a tenth of {one['net']} on {one['task']}, the correction takes CKA "
-        f"with the whole from {one['whole']:.3f} to {_of(one, 'whole_corrected')}."
+        f"**What to see:** a tenth of {one['net']} on {one['task']} has a CKA of "
+        f"{one['whole']:.3f} with the whole; corrected, it is {_of(one, 'whole_corrected')}."
     ]
     for name, what in (
         ("whole_corrected", "Corrected CKA with the whole"),
-        ("disjoint_corrected", "Of two disjoint tenths, by the published correction, it"),
+        ("disjoint_corrected", "CKA of two disjoint tenths, by the published correction,"),
     ):
         most = table.loc[table[name].idxmax()]
         about = f"{most['net']}, {most['task']}"
         above, below = (table[f"{name}_low"] > 1).sum(), (table[f"{name}_high"] < 1).sum()
         told.append(
-            f"{what} is clearly above 1 in {above} of {count} cases and clearly below in {below}; "
-            f"the largest is {_of(most, name, about=about)}."
+            f"{what} is clearly above 1 in {above} of {count} cases (networks and tasks), and "
+            f"clearly below in {below}; the largest is {_of(most, name, about=about)}."
         )
     return " ".join(told)
 
@@ -440,10 +442,10 @@ def _beside_seeds(table: pd.DataFrame) -> list[str]:
         more = int((rows["disjoint_less_seeds_low"] > 0).sum())
         what = f"{less} of {len(rows)} cases, clearly more in {more}."
         told.append(
-            f"By neighbours, they are so in {what}"
+            f"By neighbours, they are in {what}"
             if told
             else f"By {'CKA' if kind == CKA else 'neighbours'}, two tenths of one network are "
-            f"clearly less alike than two seeds as wholes in {what}"
+            f"clearly less alike than the whole layers of two seeds in {what}"
         )
     return [" ".join(told)] if told else []
 

@@ -118,7 +118,7 @@ def describe_transfer(kept: pd.DataFrame, fraction: float) -> str:
     first, *others = told
     of_accuracy = kept[(kept["measure"] == "ridge_accuracy") & kept["kept"].notna()]
     ranges = [
-        f"{by} from {_range(of_accuracy[of_accuracy['part'] == part])}"
+        f"{by} {_range(of_accuracy[of_accuracy['part'] == part])}"
         for part, by in (
             ("selection", "by way of choosing"),
             ("used_on", "by the task that neurons are used on"),
@@ -128,7 +128,11 @@ def describe_transfer(kept: pd.DataFrame, fraction: float) -> str:
     return (
         f"**What to see:** with {fraction:.0%} of the neurons, a choice made on another task keeps "
         f"{first}{''.join(f'; {one}' for one in others)}."
-        + (f" The estimates for accuracy run {', '.join(ranges)}." if ranges else "")
+        + (
+            f" The estimates for accuracy are {'; '.join(ranges)}. The table has their intervals."
+            if ranges
+            else ""
+        )
     )
 
 

@@ -47,16 +47,16 @@ def similar(told: Verdict, curves: Mapping[str, Curve], share: float, unit: str 
         choose(reached, key=lambda case: (reached[case].k or 0) / reached[case].d)
         for choose in (min, max)
     )
-    text += f" On average it takes {_needed(reached[few])} on {spoken(few)}"
+    text += f" On average it takes {_needed(reached[few], '95% interval ')} on {spoken(few)}"
     if few != many:
         text += f", and {_needed(reached[many])} on {spoken(many)}, where it takes most"
     return f"{text}."
 
 
-def _needed(one: Redundancy) -> str:
-    """The neurons needed, of all of them, with their interval."""
+def _needed(one: Redundancy, says: str = "") -> str:
+    """The neurons needed, of all of them, with their interval, and what the brackets say it is."""
     ends = [round(one.d * (1 - end)) for end in (one.high, one.low)] if one.has_interval else []
-    interval = f" ({ends[0]} to {ends[1]})" if ends else ""
+    interval = f" ({says}{ends[0]} to {ends[1]})" if ends else ""
     return f"{one.k} of {one.d} neurons{interval}"
 
 
@@ -88,6 +88,40 @@ def useful(told: Sequence[Verdict], curves: Mapping[str, Curve], unit: str = "ta
     return (
         f"{yes_or_no(outcomes, unit)}. With {probe} probes, a random fifth of the neurons{of} "
         f"keeps {first} of the whole layer's accuracy{where}{more}."
+    )
+
+
+def carried_over(told: Verdict, curves: Mapping[str, Curve], share: float, loss: float) -> str:
+    """Whether what the paper says of networks of images holds elsewhere: how many neurons can be
+    dropped while a share of the accuracy is kept, and what a random fifth keeps at least.
+
+    Parameters
+    ----------
+    told : Verdict
+        On claim 1.
+    curves : mapping from a case to Curve
+        Accuracy of random neurons.
+    share : float
+        Of the accuracy.
+    loss : float
+        What the verdict allows a fifth to lose.
+    """
+    part = _least(told.outcomes, curves)
+    if part is None:
+        return "This run cannot say: in no case was a fifth of the layer measured."
+    found = [curves[one.case].redundancy(share) for one in told.outcomes]
+    held = sum(bool(one.passed) for one in told.outcomes)
+    some = all(one.low > 0 for one in found)
+    lead = "Yes" if held == len(found) else "In part" if some else "That is open"
+    values = [one.value for one in found]
+    ends = list(dict.fromkeys(f"{end:.0%}" for end in (min(values), max(values))))
+    probe = next(iter(curves.values())).measure.partition("_")[0]
+    kept, where = part[0].replace("(", "(95% interval "), part[1]
+    return (
+        f"{lead}. With {probe} probes, {' to '.join(ends)} of the neurons"
+        f"{', by task,' * (len(ends) > 1)} can be dropped at random while {share:.0%} of the whole "
+        f"layer's accuracy is kept. A random fifth surely keeps {1 - loss:.0%} of it on "
+        f"{held or 'none'} of {len(found)} {told.unit}: it keeps {kept}{where}."
     )
 
 
@@ -150,18 +184,20 @@ def nested(left: Mapping[str, Verdict], less: Mapping[str, Verdict]) -> str:
 
 
 def _by_word(verdicts: Mapping[str, Verdict]) -> str:
-    """Yes and no by measure: ``yes by CKA; by accuracy, that holds on 1 of 3 tasks``."""
-    by_word: dict[str, list[str]] = {}
-    for measure, one in verdicts.items():
-        if one.kind != NOT_ASKED:
-            by_word.setdefault(one.word, []).append(measure)
+    """Yes and no by measure: ``yes by CKA; by accuracy, no on 1 and open on 2 of 3 tasks``."""
     short = {"holds": "yes", "does not hold": "no", "undecided": "open", "no power": "open"}
-    return "; ".join(
-        f"{short[word]} by {listed(measures)}"
-        if word in short
-        else f"by {listed(measures)} that {word}"
-        for word, measures in sorted(by_word.items(), key=lambda pair: pair[0] not in short)
-    )
+    by_word: dict[str, list[str]] = {}
+    mixed = []
+    for measure, one in verdicts.items():
+        if one.word in short:
+            by_word.setdefault(short[one.word], []).append(f"by {measure}")
+        elif one.kind != NOT_ASKED:
+            answers = [each.passed for each in one.outcomes]
+            counts = {"yes": answers.count(True), "no": answers.count(False)}
+            counts["open"] = answers.count(None)
+            told = listed([f"{word} on {count}" for word, count in counts.items() if count])
+            mixed.append(f"by {measure}, {told} of {len(answers)} {one.unit}")
+    return "; ".join([*(f"{word} {listed(by)}" for word, by in by_word.items()), *mixed])
 
 
 def who_pays(chosen: Sequence[Chosen], delta: float) -> str:

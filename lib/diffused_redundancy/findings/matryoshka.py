@@ -332,20 +332,50 @@ def prefix_differences(measurements: Measurements, k: int) -> dict[tuple[str, st
     return dict(zip(found, corrected(list(found.values())), strict=True))
 
 
+def prefix_gain_at(measurements: Measurements, k: int) -> pd.DataFrame:
+    """For reading: what nested training does for the first k features, with its 95% interval over
+    pre-training seeds, one row per task and nested loss.
+    """
+    rows = [
+        {
+            "task": task,
+            "prefix of": loss,
+            f"gain at k = {k}, points": f"{one.difference:+.1f}",
+            "95% interval": f"{one.low:+.1f} to {one.high:+.1f}" if one.low < one.high else "–",
+            "judged": one.words,
+        }
+        for (task, loss), one in prefix_differences(measurements, k).items()
+        if one.stated
+    ]
+    return pd.DataFrame(rows or {"note": ["there is nothing to compare"]})
+
+
+_JUDGED = {
+    "higher": "clearly better",
+    "lower": "clearly worse",
+    "alike": "no more than a point different",
+}
+"""What is said of a prefix by the outcome of a comparison."""
+
+
 def describe_prefix_gain(measurements: Measurements, k: int) -> str:
-    """One sentence on what nested training does for the first k features."""
+    """One sentence: where nested training makes the first k features better, and where worse."""
     found = {case: one for case, one in prefix_differences(measurements, k).items() if one.stated}
     if not found:
         return "There is nothing to compare."
-    parts = [
-        f"on {task} {one.difference:+.1f} ({loss}"
-        + (f", {one.low:+.1f} to {one.high:+.1f}" if one.low < one.high else "")
-        + f", {one.words})"
-        for (task, loss), one in found.items()
+    by_outcome: dict[str, list[str]] = {word: [] for word in _JUDGED}
+    for (task, loss), one in found.items():
+        by_outcome.get(one.outcome, []).append(f"{loss} on {task}")
+    told = [
+        f"{_JUDGED[outcome]} in {len(cases)} ({listed(cases)})"
+        for outcome, cases in by_outcome.items()
+        if cases
     ]
+    open_ = len(found) - sum(map(len, by_outcome.values()))
+    told += [f"open in {open_}"] if open_ else []
     return (
-        f"**What to see:** at k = {k} the nested prefix gains, in points with a 95% interval over "
-        f"pre-training seeds: {'; '.join(parts)}."
+        f"**What to see:** at k = {k}, of {len(found)} cases (tasks and nested losses), the nested "
+        f"prefix is {'; '.join(told)}."
     )
 
 
@@ -357,31 +387,71 @@ def in_points(table: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def describe_similarity(measurements: Measurements, measure: str, delta: float) -> str:
-    """One sentence: how many neurons each selection needs for ``cka`` or ``standardized_cka`` of
-    delta, the mean over networks with its 95% interval, where there are several.
+Needed = dict[str, tuple[float, float, float]]
+"""How many neurons it takes: the mean over networks with its 95% interval, by task."""
+
+
+def _needed(
+    measurements: Measurements, measure: str, delta: float
+) -> list[tuple[PooledSelection, Needed]]:
+    """How many neurons of each selection it takes for ``cka`` or ``standardized_cka`` of delta; not
+    of the arbitrary prefix, which is as good as random neurons.
     """
-    sentences = []
-    for task in measurements.tasks:
-        needed = []
-        for one in pooled_selections(measurements.nets):
-            if one.selection == "random" or one.nested_prefix:
+    rows = []
+    for one in pooled_selections(measurements.nets):
+        if one.selection == "random" or one.nested_prefix:
+            needed: Needed = {}
+            for task in measurements.tasks:
                 found = [
                     measurements.of(net, task).curve(measure, one.selection).redundancy(delta)
                     for net in one.nets
                 ]
-                ends = mean_with_interval(np.array([(1 - each.value) * each.d for each in found]))
-                needed.append(f"{_rounded(*ends)} ({one.label})")
-        sentences.append(f"on {task.title} {listed(needed)}")
-    return (
-        f"**What to see:** the neurons it takes for {COMPARED[measure]} of {delta:g} with the "
-        "whole layer, means over networks with 95% intervals where there are several: "
-        f"{'; '.join(sentences)}."
+                of_each = np.array([(1 - each.value) * each.d for each in found])
+                needed[task.title] = mean_with_interval(of_each)
+            rows.append((one, needed))
+    return rows
+
+
+def neurons_needed(measurements: Measurements, measure: str, delta: float) -> pd.DataFrame:
+    """For reading: the neurons it takes for ``cka`` or ``standardized_cka`` of delta, one row per
+    selection and one column per task; the mean over networks with its 95% interval, where there are
+    several.
+    """
+    return pd.DataFrame(
+        {"neurons": one.label, **{task: _rounded(*ends) for task, ends in needed.items()}}
+        for one, needed in _needed(measurements, measure, delta)
     )
 
 
+def describe_similarity(measurements: Measurements, measure: str, delta: float) -> str:
+    """Sentences on the table of :func:`neurons_needed`: what it takes of the first nested loss on
+    the task where it takes most random neurons, and what of the first plain loss there.
+    """
+    rows = _needed(measurements, measure, delta)
+    random = [(one, needed) for one, needed in rows if one.selection == "random"]
+    first = next((pair for pair in random if is_nested(pair[0].nets[0])), random[0])
+    task = max(first[1], key=lambda title: first[1][title][0])
+    others = [
+        f"{_rounded(*needed[task])} neurons of their nested prefix"
+        for one, needed in rows
+        if one.nested_prefix and one.loss == first[0].loss
+    ]
+    plain = next((pair for pair in random if pair[0].plain and pair[0] is not first[0]), None)
+    if plain is not None:
+        others.append(f"{_rounded(*plain[1][task])} random ones of {plain[0].loss} layers")
+    text = (
+        f"**What to see:** to reach {delta:g} in {COMPARED[measure]} with the whole layer, it "
+        f"takes {_rounded(*first[1][task])} random neurons of {first[0].loss} layers on {task}"
+    )
+    if len(measurements.tasks) > 1:
+        text += ", more than on other tasks"
+    if others:
+        text += f". There it takes {listed(others)}"
+    return f"{text}."
+
+
 def _rounded(mean: float, low: float, high: float) -> str:
-    return f"{mean:.0f}" if low != low else f"{mean:.0f} [{low:.0f} to {high:.0f}]"
+    return f"{mean:.0f}" if low != low else f"{mean:.0f} ({low:.0f} to {high:.0f})"
 
 
 def approach(measurements: Measurements, margin: float = 0.01) -> pd.DataFrame:
@@ -426,29 +496,39 @@ def approach(measurements: Measurements, margin: float = 0.01) -> pd.DataFrame:
 
 
 def describe_approach(table: pd.DataFrame) -> str:
-    """One sentence on how random neurons of a nested layer approach its prefix."""
+    """Sentences on how random neurons of a nested layer approach its prefix: the least and the
+    largest of the largest gaps, and from which sizes on they are near.
+    """
     if "task" not in table:
         return "No nested network was measured."
     column = next(name for name in table.columns if name.startswith("within"))
-    sentences = [
-        f"on {row['task']} ({row['net']}) {row['largest gap, points']:+.1f} points"
-        + (
-            ""
-            if np.isnan(row["largest gap, low"])
-            else f" ({row['largest gap, low']:+.1f} to {row['largest gap, high']:+.1f})"
-        )
-        + f" at k = {row['at k']}, "
-        + (
-            f"within a point from k = {row[column]} on"
-            if row[column] != "never"
-            else "never within a point for good"
-        )
-        for _, row in table.iterrows()
+    gaps = table.sort_values("largest gap, points", kind="stable")
+    ends = [_gap(row) for _, row in gaps.iloc[[0, -1]].iterrows()][: len(gaps)]
+    near = table[table[column] != "never"].assign(size=lambda rows: rows[column].astype(int))
+    near = near.sort_values("size", kind="stable")
+    sizes = [
+        f"k = {row['size']} ({_layer(row)})"
+        for _, row in near.iloc[[0, -1][: len(near)]].iterrows()
     ]
-    return (
+    text = (
         "**What to see:** accuracy on the nested prefix less that on random neurons of the same "
-        f"layer, where they differ most: {'; '.join(sentences)}."
+        f"layer, at the size where they differ most, is {' to '.join(ends)}."
     )
+    if sizes:
+        text += f" The two are within a point from {' to '.join(sizes)} on."
+    far = [_layer(row) for _, row in table[table[column] == "never"].iterrows()]
+    return f"{text} They are never so for good for {listed(far)}." if far else text
+
+
+def _layer(row: pd.Series) -> str:
+    return f"{row['net']} on {row['task']}"
+
+
+def _gap(row: pd.Series) -> str:
+    """The largest gap, with its interval where there is one, and where it is."""
+    low, high = row["largest gap, low"], row["largest gap, high"]
+    ends = "" if np.isnan(low) else f"95% interval {low:+.1f} to {high:+.1f}; "
+    return f"{row['largest gap, points']:+.1f} points ({ends}{_layer(row)}, at k = {row['at k']})"
 
 
 def nested_differences(
@@ -497,7 +577,7 @@ def still_redundant(measurements: Measurements, measure: str, delta: float) -> V
         "intervals over pre-training seeds, where independent neurons of equal variance would have "
         f"{floor:.2f}: "
         f"{'; '.join(sentences)}. A task counts if the interval of every nested loss that has one "
-        "lies above.",
+        f"lies above {floor:.2f}.",
     )
 
 

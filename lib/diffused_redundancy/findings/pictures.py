@@ -75,16 +75,20 @@ def samples(task: Task) -> list[Picture]:
 
 def describe_samples(tasks: Mapping[str, Task]) -> str:
     """How many images and classes each task has, and how large its images are."""
-    parts = []
+    counts, sizes = [], {}
     for title, task in tasks.items():
-        test = task.splits["test"]
-        height, width = test.images.batch(0, 1)[0].shape[:2]
+        height, width = task.splits["test"].images.batch(0, 1)[0].shape[:2]
         images = sum(len(split) for split in task.splits.values())
-        parts.append(
-            f"{title}: {images:,} images of {len(task.classes)} classes, the first test image "
-            f"{width} by {height} pixels"
-        )
-    return f"Test images of each task, with the names of their classes. {'; '.join(parts)}."
+        counts.append(f"{title} has {images:,} images of {len(task.classes)} classes")
+        sizes[title] = f"{width} by {height} pixels"
+    if len(set(sizes.values())) == 1:
+        large = next(iter(sizes.values()))
+    else:
+        large = listed([f"{size} ({title})" for title, size in sizes.items()])
+    return (
+        f"Test images of each task, with the names of their classes. {listed(counts)}. The first "
+        f"test image{' of each' * (len(tasks) > 1)} has {large}."
+    )
 
 
 def describe_one_image(one: OneImage, classes: Sequence[str], title: str) -> str:
@@ -256,8 +260,8 @@ def describe_correlations(found: Mapping[str, Correlations], title: str) -> str:
     parts = [f"{one.mean_size:.2f} ({name})" for name, one in found.items()]
     strong = [f"{100 * one.strong:.1f}%" for one in found.values()]
     return (
-        f"On *{title}* the correlation of two neurons is on average {listed(parts)} in absolute "
-        f"value; above one half it is for {listed(strong)} of the pairs. Red and blue blocks are "
-        "groups of neurons that repeat one another, up to sign; a pale picture with a red diagonal "
-        "is a layer whose neurons hardly do."
+        f"On *{title}* the correlation of two neurons has an average size of {listed(parts)}. It "
+        f"is larger than one half, up to sign, for {listed(strong)} of the pairs. Red and blue "
+        "blocks are groups of neurons that repeat one another, up to sign; a pale picture with a "
+        "red diagonal is a layer whose neurons hardly do."
     )

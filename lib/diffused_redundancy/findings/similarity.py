@@ -267,9 +267,11 @@ def dimensions_table(
     return pd.DataFrame(rows)
 
 
-def describe_dimensions(table: pd.DataFrame, ours: Sequence[str], theirs: Sequence[str]) -> str:
-    """A sentence on two kinds of layers, ``ours`` and ``theirs``, in that table: names of a kind,
-    each with its cases.
+def describe_dimensions(
+    table: pd.DataFrame, ours: Sequence[str], theirs: Sequence[str], delta: float
+) -> str:
+    """Two sentences on two kinds of layers, ``ours`` and ``theirs``, in that table: names of a
+    kind, each with its cases.
     """
     (name, *cases), (other, *others) = ours, theirs
     first, second = (table[table["case"].isin(some)] for some in (cases, others))
@@ -280,11 +282,11 @@ def describe_dimensions(table: pd.DataFrame, ours: Sequence[str], theirs: Sequen
 
     def of(some: pd.DataFrame) -> str:
         return (
-            f"{span(some, 'PR', '.0f')} dimensions of {span(some, 'd', '.0f')} (r of "
-            f"{span(some, 'r', '.3f')}), and it takes {span(some, 'k*', '.0f')} neurons"
+            f"{span(some, 'PR', '.0f')} of {span(some, 'd', '.0f')} dimensions (r is "
+            f"{span(some, 'r', '.3f')}): a CKA of {delta:g} takes {span(some, 'k*', '.0f')} neurons"
         )
 
     return (
-        f"**What to see:** {name} fill {of(first)} to keep that share of CKA; {other} fill "
+        f"**What to see:** {name} fill {of(first)}. {other[:1].upper()}{other[1:]} fill "
         f"{of(second)}."
     )
