@@ -258,7 +258,7 @@ def _seeds(selection: str, values: dict[str, Any]) -> Sequence[int]:
     return values["SEEDS"] if SELECTIONS[selection].seeded else [0]
 
 
-def _probes_logistic(values: dict[str, Any]) -> bool:
+def probes_logistic(values: dict[str, Any]) -> bool:
     return "FRACTIONS" in values and values.get("PROBE", "logistic") == "logistic"
 
 
@@ -277,7 +277,7 @@ def _logistic_seconds(
     values: dict[str, Any], n: int, _m: int, d: int, classes: int, speed: float
 ) -> float:
     """The logistic probes of one selection with one seed."""
-    if not _probes_logistic(values):
+    if not probes_logistic(values):
         return 0.0
     sizes = [max(1, fraction * d) for fraction in values["FRACTIONS"]] or range(1, d + 1)
     steps = LOGISTIC_STEPS * sum(sizes)
@@ -294,7 +294,7 @@ def _extraction_pass(
     views = protocol(values.get("PROTOCOL", "clean")).views
     rows, widest = views * n + m, max(widths)
     memory = 4.0 * rows * widest + 8.0 * 6 * widest**2
-    if _probes_logistic(values):  # centred and scaled features, and those of some subsets
+    if probes_logistic(values):  # centred and scaled features, and those of some subsets
         memory += 4.0 * views * n * widest + GATHERED_AT_ONCE
     seconds = rows * shapes[-1].flops / (speed * FORWARD[device])
     disk = 4.0 * rows * sum(widths)
