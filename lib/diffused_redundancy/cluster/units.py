@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,7 +161,9 @@ def _penalties(jobs: Sequence[Job]) -> list[Unit]:
                     known += [probe for probe in probes if probe not in known]
     settings = list(dict.fromkeys(how for *_, how in needs))
     return [
-        Unit("penalties", net, task, own, f"settings-{settings.index(how) + 1}" * (len(settings) > 1))
+        Unit(
+            "penalties", net, task, own, f"settings-{settings.index(how) + 1}" * (len(settings) > 1)
+        )
         for (net, task, how), own in needs.items()
     ]
 
@@ -187,6 +190,44 @@ def _measure(jobs: Sequence[Job]) -> list[Unit]:
 def _tagged(script: Path) -> bool:
     heads = re.findall(r"^# %%(.*)$", script.read_text(encoding="utf-8"), re.MULTILINE)
     return any(MEASURES in head for head in heads)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What units take, as estimated by :mod:`~..pipeline.estimate`.
+
+    Attributes
+    ----------
+    seconds : mapping from the name of a unit to float
+        Of this machine.
+    memory : float
+        Bytes of one process, at most.
+    """
+
+    seconds: Mapping[str, float]
+    memory: float
+
+
+def cost(every: Sequence[Unit], jobs: Sequence[Job]) -> Cost:
+    """What the units of some jobs take."""
+    from ..pipeline.estimate import PROCESS, estimate, penalty_seconds
+
+    estimated = estimate(jobs)
+    passes = {(one.net, one.task): one for one in estimated.passes}
+    measuring: Counter[tuple[str, str, str]] = Counter()
+    for work in estimated.work:
+        measuring[work.notebook, work.net, work.task] += work.seconds
+    extracting = Counter((one.net, one.task) for one in every if one.step == "extract")
+    seconds = {}
+    for unit in every:
+        pair = (unit.net, unit.task)
+        if unit.step == "extract":
+            seconds[unit.name] = passes[pair].seconds / extracting[pair]
+        elif unit.step == "penalties":
+            seconds[unit.name] = penalty_seconds(passes[pair], estimated.speed)
+        else:
+            seconds[unit.name] = measuring[unit.part, unit.net, unit.task]
+    return Cost(seconds, estimated.memory + PROCESS)
 
 
 def of_step(every: Sequence[Unit], step: str) -> list[Unit]:

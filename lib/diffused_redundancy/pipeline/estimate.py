@@ -92,7 +92,8 @@ class ExtractionPass:
 
     Attributes
     ----------
-    images, layers : int
+    images, layers, width : int
+        Images, layers, and neurons of the widest.
     seconds : float
     disk, memory : float
         Bytes in the cache, and of the largest arrays at work.
@@ -102,6 +103,7 @@ class ExtractionPass:
     task: str
     images: int
     layers: int
+    width: int
     seconds: float
     disk: float
     memory: float
@@ -298,7 +300,13 @@ def _extraction_pass(
         memory += 4.0 * views * n * widest + GATHERED_AT_ONCE
     seconds = rows * shapes[-1].flops / (speed * FORWARD[device])
     disk = 4.0 * rows * sum(widths)
-    return ExtractionPass(net, name, rows, len(widths), seconds, disk, memory), widths
+    return ExtractionPass(net, name, rows, len(widths), widest, seconds, disk, memory), widths
+
+
+def penalty_seconds(one: ExtractionPass, speed: float) -> float:
+    """Leave-one-out cross-validation of the layers of a pass: Gram matrices, their eigenvectors."""
+    operations = 2.0 * one.images * one.width**2 + 9.0 * one.width**3
+    return one.layers * operations / (speed * SOLVERS)
 
 
 def estimate(jobs: Sequence[Job]) -> Estimate:
