@@ -140,8 +140,8 @@ def _parallel(
 ) -> str:
     lines = [
         "#!/bin/bash",
-        "# A run for GNU parallel: JOBS at a time, 2 unless said otherwise; options of parallel may",
-        "# follow, such as --sshloginfile HOSTS.",
+        "# A run for GNU parallel: JOBS at a time, 2 unless said otherwise.",
+        "# Options of parallel may follow, such as --sshloginfile HOSTS.",
         "# After a failure start it again: what is done is left alone.",
         "set -euo pipefail",
         f"run={shlex.quote(command)}",

@@ -59,8 +59,8 @@ def run_units(every: Sequence[Unit], executor: Any) -> list[str]:
     executor
         With ``submit(function, argument)``, which gives something with ``done()`` and ``result()``:
         one of ``concurrent.futures``, of Dask (``Client.get_executor()``), loky, Parsl, or
-        submitit. Its workers need this library, the cache's folder (``$DIFFUSED_REDUNDANCY_CACHE``),
-        and the files of networks and images.
+        submitit. Its workers need this library, the folder of the cache
+        (``$DIFFUSED_REDUNDANCY_CACHE``), and the files of networks and images.
 
     Returns
     -------

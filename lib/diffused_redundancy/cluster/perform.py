@@ -1,4 +1,4 @@
-"""One unit of work, done: what every process, task of a job array, and worker of an executor runs."""
+"""One unit of work, done: what each process, task of a job array, and worker of Dask runs."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,10 +160,9 @@ def _penalties(jobs: Sequence[Job]) -> list[Unit]:
                     known = own["layers"].setdefault(layer, [])
                     known += [probe for probe in probes if probe not in known]
     settings = list(dict.fromkeys(how for *_, how in needs))
+    names = [f"settings-{place + 1}" if len(settings) > 1 else "" for place in range(len(settings))]
     return [
-        Unit(
-            "penalties", net, task, own, f"settings-{settings.index(how) + 1}" * (len(settings) > 1)
-        )
+        Unit("penalties", net, task, own, names[settings.index(how)])
         for (net, task, how), own in needs.items()
     ]
 
@@ -214,7 +213,7 @@ def cost(every: Sequence[Unit], jobs: Sequence[Job]) -> Cost:
 
     estimated = estimate(jobs)
     passes = {(one.net, one.task): one for one in estimated.passes}
-    measuring: Counter[tuple[str, str, str]] = Counter()
+    measuring: dict[tuple[str, str, str], float] = defaultdict(float)
     for work in estimated.work:
         measuring[work.notebook, work.net, work.task] += work.seconds
     extracting = Counter((one.net, one.task) for one in every if one.step == "extract")

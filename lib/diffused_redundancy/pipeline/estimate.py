@@ -261,6 +261,7 @@ def _seeds(selection: str, values: dict[str, Any]) -> Sequence[int]:
 
 
 def probes_logistic(values: dict[str, Any]) -> bool:
+    """Whether a notebook with these parameters fits logistic probes at several sizes."""
     return "FRACTIONS" in values and values.get("PROBE", "logistic") == "logistic"
 
 
