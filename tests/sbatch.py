@@ -1,6 +1,6 @@
-"""A stand-in for Slurm's ``sbatch``, of which it takes what emitted scripts use: a job runs at once,
-the tasks of an array one after the other, with Slurm's variables; a job whose dependency failed is
-not run. What happened is written to ``$SBATCH_LOG``, a line a task.
+"""A stand-in for Slurm's ``sbatch`` that takes what emitted scripts use: a job runs at once, the
+tasks of an array one after the other, with Slurm's variables; a job whose dependency failed is not
+run. What happened is written to ``$SBATCH_LOG``, a line a task.
 
     sbatch --parsable --job-name NAME [--array 1-N] [--dependency afterok:ID] --wrap COMMAND
 """
