@@ -87,7 +87,7 @@ session = dr.begin("01_cka", globals())
 # For each task: the train and test images ($n$), the neurons ($d$), the classes, the neurons that are
 # the same for all images, and $r$ of the prediction above.
 
-# %% papermill_description=features
+# %% papermill_description=features tags=["measures"]
 from diffused_redundancy.findings import similarity
 
 layers = {session.title(net, task): layer for net, task, layer in session.layers()}
@@ -109,7 +109,7 @@ session.say(chosen.describe_samples(tasks))
 # %% [markdown]
 # ## CKA at every subset size
 
-# %% papermill_description=cka
+# %% papermill_description=cka tags=["measures"]
 from diffused_redundancy.findings import tables
 
 curves = similarity.cka_curves(layers, SELECTIONS, SEEDS, count=ORDERS)
@@ -172,7 +172,7 @@ session.say(similarity.describe_closed_form(errors))
 # biased one. Where the two curves lie on each other, this bias is small. (How much CKA varies from
 # one set of images to another is a different question; *How sure are these?* below answers it.)
 
-# %% papermill_description=debiased
+# %% papermill_description=debiased tags=["measures"]
 random = tables.of_selection(curves)
 if random:
     debiased = similarity.cka_curves(layers, ["random"], SEEDS, debiased=True)
@@ -193,10 +193,12 @@ if random:
 # keeps a CKA of 0.9 on average. *Clearly*: the 95% interval of the difference, over the same subsets
 # and images, leaves out 0; it is not corrected for the number of tasks.
 
-# %% papermill_description=standardized
+# %% papermill_description=standardized tags=["measures"]
 standardized = tables.of_selection(
     similarity.cka_curves(layers, ["random"], SEEDS, count=ORDERS, standardize=True)
 )
+
+# %%
 if random:
     by_case = {case: {"random": curve} for case, curve in standardized.items()}
     session.table(tables.mean_table(by_case), "standardized-means", show=False)

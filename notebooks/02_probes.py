@@ -80,10 +80,10 @@ session.need("SELECTIONS", "random")
 # %% [markdown]
 # ## Data
 
-# %% papermill_description=features
+# %% papermill_description=features tags=["measures"]
 layers = {session.title(net, task): layer for net, task, layer in session.layers()}
 
-# %% papermill_description=penalties
+# %% papermill_description=penalties tags=["measures"]
 from diffused_redundancy.findings import penalties
 
 session.table(penalties.penalty_table(layers), "penalties")
@@ -114,7 +114,7 @@ session.say(chosen.describe_one_image(one, task.classes, task.title))
 # %% [markdown]
 # ## Ridge probes at every size
 
-# %% papermill_description=ridge
+# %% papermill_description=ridge tags=["measures"]
 from diffused_redundancy.findings import probing, tables
 
 ridge = probing.probe_curves(layers, "ridge", SELECTIONS, SEEDS, count=ORDERS)
@@ -139,7 +139,7 @@ session.say(probing.describe_probes(ridge))
 # %% [markdown]
 # ## Logistic probes at fractions of the layer
 
-# %% papermill_description=logistic
+# %% papermill_description=logistic tags=["measures"]
 logistic = probing.probe_curves(layers, "logistic", SELECTIONS, SEEDS, FRACTIONS)
 session.table(tables.curve_table(logistic, SEEDS), "logistic", show=False)
 session.say(probing.describe_convergence(logistic))
@@ -187,7 +187,7 @@ session.say(probing.describe_agreement(agreement))
 # in percent, with penalties ten times weaker and ten times stronger than the chosen ones, for
 # subset and full layer alike.
 
-# %% papermill_description=other-penalties
+# %% papermill_description=other-penalties tags=["measures"]
 effects = penalties.penalty_effects(layers, ridge, logistic)
 session.table(effects, "penalty-effects")
 session.say(penalties.describe_penalty_effects(effects))
@@ -202,7 +202,7 @@ session.say(penalties.describe_penalty_effects(effects))
 # likely than the rest. Two values of DR on a task that differ by less than the band's width
 # cannot be distinguished, however narrow their intervals are.
 
-# %% papermill_description=penalty-bands
+# %% papermill_description=penalty-bands tags=["measures"]
 from diffused_redundancy.experiment import penalty_bands
 
 bands = penalty_bands.penalty_bands(layers, 0.9 if 0.9 in DELTAS else DELTAS[0], SEEDS)

@@ -82,11 +82,12 @@ session.table(grouping.nets_table(session.nets), "nets")
 # between networks that is gone once neurons are standardized is one of scale, not of how many
 # dimensions neurons share.
 
-# %% papermill_description=measures
+# %% papermill_description=measures tags=["measures"]
 from diffused_redundancy.experiment.measurements import COMPARED, measured_all
 
 measurements = measured_all(
     session.layers(),
+    peers=session.peers(),
     probe=PROBE,
     selections=SELECTIONS,
     seeds=SEEDS,

@@ -81,11 +81,16 @@ session.table(matryoshka.prefix_table(session.nets), "upstream-prefixes")
 # %% [markdown]
 # ## Downstream: linear probes on prefixes and on random neurons
 
-# %% papermill_description=measures
+# %% papermill_description=measures tags=["measures"]
 from diffused_redundancy.experiment.measurements import COMPARED, measured_all
 
 measurements = measured_all(
-    session.layers(), probe=PROBE, selections=SELECTIONS, seeds=SEEDS, fractions=FRACTIONS
+    session.layers(),
+    peers=session.peers(),
+    probe=PROBE,
+    selections=SELECTIONS,
+    seeds=SEEDS,
+    fractions=FRACTIONS,
 )
 
 # %%

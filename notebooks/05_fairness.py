@@ -83,13 +83,19 @@ session.need("SELECTIONS", "random")
 # Ridge probes, as in `02_probes`: one factorisation gives the predictions of the probes on the
 # first $1, 2, \dots, d$ neurons.
 
-# %% papermill_description=measures
+# %% papermill_description=measures tags=["measures"]
 from diffused_redundancy.experiment.measurements import measured_all, measured_hits
 
 others = [name for name in SELECTIONS if name != "random"]
-hits = measured_hits(session.layers(), ["random"], SEEDS, of_first=others)
+peers = session.peers()
+hits = measured_hits(session.layers(), ["random"], SEEDS, of_first=others, peers=peers)
 measurements = measured_all(
-    session.layers(), probe="ridge", selections=SELECTIONS, seeds=SEEDS, fractions=[1.0]
+    session.layers(),
+    peers=peers,
+    probe="ridge",
+    selections=SELECTIONS,
+    seeds=SEEDS,
+    fractions=[1.0],
 )
 
 # %%

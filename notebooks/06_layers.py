@@ -54,7 +54,7 @@ session.need("SELECTIONS", "random")
 # %% [markdown]
 # ## Measuring every stage
 
-# %% papermill_description=measures
+# %% papermill_description=measures tags=["measures"]
 from diffused_redundancy.experiment.stages import measured_depths
 
 depths = measured_depths(

@@ -83,7 +83,7 @@ session.need("SELECTIONS", "gaussian_projection")
 # a layer with a few large neurons counts mainly the dimensions of these. The table gives both: PR of
 # the layers as they are, and with standardized neurons.
 
-# %% papermill_description=measures
+# %% papermill_description=measures tags=["measures"]
 from diffused_redundancy.experiment.structure import measured_structures
 
 structures = measured_structures(session.layers(), SEEDS, ORDERS)

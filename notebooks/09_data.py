@@ -74,7 +74,7 @@ session = dr.begin("09_data", globals())
 # other draws hardly ever choose another. (Penalties of `02_probes` are from whole decades: with all
 # train images its logistic probes may have others.)
 
-# %% papermill_description=subsamples
+# %% papermill_description=subsamples tags=["measures"]
 from diffused_redundancy.experiment.subsamples import all_sampled
 from diffused_redundancy.explanations import data_size
 

@@ -29,6 +29,7 @@ DIRECTION = (
     "session",
     "api",
     "pipeline",
+    "cluster",
     "course",
     "commands",
 )

@@ -123,7 +123,9 @@ def test_penalties_are_of_half_decades_and_grow_from_the_larger_subsample(featur
     assert small.penalty in halves and whole.penalty in halves
     ratio = whole.penalty / layer.logistic_penalty.penalty
     assert ratio == pytest.approx(1) or ratio == pytest.approx(10**0.5, rel=0.01)
-    alone = sampled(layer, "logistic", [1], fractions=[0.2], steps=0.5)[0]  # the first draw chooses for all
+    alone = sampled(layer, "logistic", [1], fractions=[0.2], steps=0.5)[
+        0
+    ]  # the first draw chooses for all
     assert alone.penalty == small.penalty
     assert np.array_equal(alone.curve.values[0], small.curve.values[0])
 

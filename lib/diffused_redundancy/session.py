@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import base64
 import difflib
+import functools
 import json
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from matplotlib.figure import Figure
 
 from . import parameters
 from .errors import InputError, unknown
-from .experiment.measurements import AllHits, Measurements
+from .experiment.measurements import AllHits, Measurements, NetTaskLayer
 from .experiment.probed_layer import ProbedLayer
 from .findings.claims import CLAIMS, NOT_ASKED, Verdict
 from .measures.features import Features
@@ -75,7 +78,7 @@ class Session:
     def __init__(self, notebook: str, values: Mapping[str, Any], items: str = "images") -> None:
         self.notebook, self.items = notebook, items
         self.parameters = dict(values)
-        self.folder = make_folder(paths.report())
+        self.folder = self._make_folder()
         self.nets: list[Net] = [net(name) for name in expanded(values.get("NETS", []))]
         self.tasks: list[Task] = [
             named_task(name, images=values.get("IMAGES", 0)) for name in values.get("TASKS", [])
@@ -95,6 +98,9 @@ class Session:
         self._written: set[Path] = set()
         self._unshown: list[str] = []
 
+    def _make_folder(self) -> Path:
+        return make_folder(paths.report())
+
     def need(self, name: str, entry: str) -> None:
         """Say at once when a list parameter lacks an entry this notebook cannot do without."""
         if entry not in self.parameters[name]:
@@ -108,24 +114,20 @@ class Session:
             for task in self.tasks:
                 yield network, task, self.layer(network, task)
 
+    def peers(self) -> list[NetTaskLayer]:
+        """Every network with every task of the run, of which all networks of a task have one
+        penalty: those of :meth:`layers`, also where a part of the run measures but some of these.
+        """
+        return list(self.layers())
+
     def layer(self, network: Net, task: Task, name: str | None = None) -> ProbedLayer:
         """A layer of one network on one task, by default that of the parameter LAYER; features are
         extracted when first needed.
         """
         name = name or self.parameters.get("LAYER", PENULTIMATE)
-        how = {
-            "device": self.parameters["DEVICE"],
-            "protocol_name": self.protocol.name,
-            "compute": self.parameters["COMPUTE"],
-        }
-
-        def load() -> Features:
-            names = parameters.layers(self.parameters)
-            also = [layer for one in names for layer in network.layers(one)]
-            return features(network, task, layer=name, also=also, cache=self.cache, **how)
-
-        key = {**key_of(network, task, **how), "layer": name}
-        layer = ProbedLayer(load, key=key, cache=self.cache, device=how["device"])
+        names = parameters.layers(self.parameters)
+        also = [layer for one in names for layer in network.layers(one)]
+        layer = layer_of(network, task, name, self.parameters, self.cache, also=also)
         return self._layers.setdefault((network.name, task.name, name), layer)
 
     def title(self, network: Net, task: Task) -> str:
@@ -372,6 +374,80 @@ class Session:
         self.say("\n".join(f"- {sentence}" for sentence in sentences))
 
 
+def layer_of(
+    network: Net,
+    task: Task,
+    name: str,
+    values: Mapping[str, Any],
+    cache: Cache,
+    *,
+    also: Sequence[str] = (),
+) -> ProbedLayer:
+    """A layer of one network on one task, with some values of a notebook's parameters; its features
+    are extracted when first needed, those of the layers ``also`` together with them.
+    """
+    how = {
+        "device": values["DEVICE"],
+        "protocol_name": protocol(values.get("PROTOCOL", "clean")).name,
+        "compute": values["COMPUTE"],
+    }
+
+    def load() -> Features:
+        return features(network, task, layer=name, also=also, cache=cache, **how)
+
+    key = {**key_of(network, task, **how), "layer": name}
+    return ProbedLayer(load, key=key, cache=cache, device=how["device"])
+
+
+_measured: ContextVar[Mapping[str, Any] | None] = ContextVar("measured", default=None)
+"""The parameters of the run of which a part is measured, if that is what is done."""
+
+
+@contextmanager
+def measuring(values: Mapping[str, Any]) -> Iterator[None]:
+    """Within, :func:`begin` gives sessions that measure, for the cache, a part of a run with these
+    parameters, and show and keep nothing.
+    """
+    token = _measured.set(values)
+    try:
+        yield
+    finally:
+        _measured.reset(token)
+
+
+class _Part(Session):
+    """A part of a run: some of its networks and tasks, measured without a word."""
+
+    def _make_folder(self) -> Path:
+        return paths.report()
+
+    def need(self, name: str, entry: str) -> None:
+        """Other parts have what this one lacks."""
+
+    def peers(self) -> list[NetTaskLayer]:
+        values = _measured.get() or self.parameters
+        nets = [*self.nets, *(_peer(name) for name in expanded(values["NETS"]))]
+        by_name = {network.name: network for network in nets[::-1]}
+        return [
+            (by_name[name], task, self.layer(by_name[name], task))
+            for name in expanded(values["NETS"])
+            for task in self.tasks
+        ]
+
+    def figure(self, figure: Figure, name: str, alt: str, *, hero: bool = False) -> None:
+        """Nothing."""
+
+    def table(self, table: pd.DataFrame, name: str, *, show: bool = True) -> None:
+        """Nothing."""
+
+    def _show(self, text: str, metadata: dict[str, Any]) -> None:
+        """Nothing."""
+
+
+_peer = functools.lru_cache(maxsize=10_000)(net)
+"""A network that a part of a run names but does not measure."""
+
+
 def _too_little(seeds: int, test_images: Iterable[tuple[str, int]]) -> str:
     """Why so many seeds, and test images by task, cannot carry a verdict; empty if they can."""
     if seeds < FEWEST_SEEDS:
@@ -423,7 +499,8 @@ def begin(notebook: str, namespace: Mapping[str, Any], *, items: str = "images")
             not interactive or difflib.get_close_matches(name, known, cutoff=0.7)
         ):
             raise unknown(f"parameter of {notebook}", name, known)
-    return Session(
+    kind = Session if _measured.get() is None else _Part
+    return kind(
         notebook,
         parameters.checked_all(notebook, {name: given[name] for name in known if name in given}),
         items,

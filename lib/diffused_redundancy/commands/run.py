@@ -87,6 +87,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out networks and data sets that are missing and cannot be downloaded",
     )
+    cluster = parser.add_argument_group("beyond one machine (docs/scale.md)")
+    cluster.add_argument(
+        "--plan", action="store_true", help="list the run's units of work, with what they take"
+    )
+    cluster.add_argument(
+        "--step", metavar="STEP", help="do the units of one step: extract, penalties or measure"
+    )
+    cluster.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="with --step: every N-th of its units, from the I-th; slurm: from a job array",
+    )
+    cluster.add_argument("--unit", metavar="NAME", help="do one unit that --plan lists")
+    cluster.add_argument(
+        "--emit",
+        metavar="FORM",
+        help="print the run for sbatch, snakemake or parallel (--jobs: shards of each step)",
+    )
+    cluster.add_argument(
+        "--executor", metavar="NAME", help="dask: do the units on processes of this machine first"
+    )
+    cluster.add_argument(
+        "--scheduler", metavar="ADDRESS", help="the same on a running Dask, such as tcp://host:8786"
+    )
     parser.add_argument(
         "--list",
         action="store_true",
@@ -101,6 +125,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"--jobs is {options.jobs}: it must be at least 1 (nearest: 1)")
+    _check_cluster(options)
     from ..presets import KEPT
 
     if options.save and (options.preset not in KEPT or options.overrides):
@@ -121,11 +146,23 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _dry_run(jobs, out)
     plan.check_layers(jobs)
+    if options.plan or options.emit:
+        return _tell(options, jobs, out)
     jobs, unavailable = requirements.fetch_missing(
         jobs, datasets=options.fetch, skip=options.skip_missing
     )
     for name, why in unavailable.items():
         runner.say(f"Left out: {name}: {why}")
+    if options.step or options.unit:
+        return _do_units(options, jobs)
+    if options.executor or options.scheduler:
+        from ..cluster.dask import run_on_dask
+        from ..cluster.units import units
+
+        every = units(jobs)
+        errors = run_on_dask(every, scheduler=options.scheduler, workers=options.jobs)
+        for error in errors:
+            runner.say(error)
     workers = min(options.jobs or runner.default_workers(len(jobs)), len(jobs))
     outcomes = runner.run(jobs, out=out, workers=workers, force=options.force)
     if options.save:
@@ -136,6 +173,94 @@ def run(options: argparse.Namespace) -> int:
                 runner.say(f"Kept {save_pair(job.notebook, job.folder, folder)}")
     runner.say(f"Reports: {out / 'index.html'}")
     return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _check_cluster(options: argparse.Namespace) -> None:
+    """Raise InputError where options of a cluster do not go together."""
+    from ..errors import unknown
+
+    if options.shard and not options.step:
+        raise InputError("--shard is a part of a step: say which, such as --step extract")
+    chosen = [
+        f"--{name}"
+        for name in ("plan", "step", "unit", "emit", "executor", "scheduler")
+        if getattr(options, name)
+    ]
+    if len(chosen) > 1 and set(chosen) != {"--executor", "--scheduler"}:
+        raise InputError(f"{' and '.join(chosen)} do not go together: use one of them")
+    if options.executor not in (None, "dask"):
+        raise unknown("executor", options.executor, ["dask"])
+    if chosen and options.force:
+        raise InputError(
+            f"--force does not go with {chosen[0]}: each process would compute again what others "
+            "just did; give DIFFUSED_REDUNDANCY_CACHE another folder instead"
+        )
+
+
+def _tell(options: argparse.Namespace, jobs: Sequence[Job], out: Path) -> int:
+    """Print the units, or the run as text for a cluster."""
+    from ..cluster import emit, units
+
+    every = units.units(jobs)
+    cost = units.cost(every, jobs)
+    if options.emit:
+        words = _words(options, out)
+        print(emit.emitted(options.emit, words, every, cost, out, options.jobs), end="")
+        return 0
+    for unit in every:
+        seconds = cost.seconds[unit.name]
+        print(f"{unit.name}: {'done' if unit.done else f'about {seconds:.1f} s'}")
+    left = [unit for unit in every if not unit.done]
+    print(
+        f"{len(every)} units, {len(left)} of them to do: about "
+        f"{sum(cost.seconds[unit.name] for unit in left) / 3600:.2f} hours of this machine, "
+        f"{cost.memory / 1e9:.1f} GB each; then the report. One of them: --unit NAME"
+    )
+    return 0
+
+
+def _words(options: argparse.Namespace, out: Path) -> list[str]:
+    """The words of this run."""
+    import os
+    import sys
+
+    from ..store import paths
+
+    words = [
+        *("env", f"{paths.CACHE_VARIABLE}={paths.cache()}"),
+        *(f"{name}={os.environ[name]}" for name in (paths.ASSETS_VARIABLE,) if name in os.environ),
+        *(sys.executable, "-m", "diffused_redundancy", "run", "--preset", options.preset),
+        *("--out", str(out)),
+    ]
+    for notebook in options.only:
+        words += ["--only", notebook]
+    for name, value in options.overrides:
+        words += ["-p", name, value]
+    if options.assets:
+        words += ["--assets", str(options.assets.expanduser().resolve())]
+    return words + ["--skip-missing"] * options.skip_missing
+
+
+def _do_units(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
+    """Do one unit, or those of a shard of a step."""
+    import os
+
+    from ..cluster import executors, units
+    from ..pipeline.runner import say
+
+    every = units.units(jobs)
+    if options.unit:
+        some = [units.named(every, options.unit)]
+    else:
+        i, n = units.shard(options.shard or "1/1", os.environ)
+        some = units.of_shard(units.of_step(every, options.step), i, n)
+        say(f"{options.step}, shard {i} of {n}: {len(some)} units")
+    workers = min(options.jobs or 1, max(1, len(some)))
+    executor = executors.processes(workers) if workers > 1 else executors.Alone()
+    errors = executors.run_units(some, executor)
+    for error in errors:
+        say(error)
+    return 1 if errors else 0
 
 
 def _list() -> list[str]:

@@ -199,7 +199,12 @@ def _penalties(layers: Sequence[NetTaskLayer], probe: str, which: str) -> dict[s
 
 
 def measured_all(
-    layers: Iterable[NetTaskLayer], *, probe: str, penalties: str = "common", **how: Any
+    layers: Iterable[NetTaskLayer],
+    *,
+    probe: str,
+    penalties: str = "common",
+    peers: Iterable[NetTaskLayer] | None = None,
+    **how: Any,
 ) -> Measurements:
     """Every layer measured.
 
@@ -208,6 +213,8 @@ def measured_all(
     layers : iterable of (Net, Task, ProbedLayer)
     probe : str
         ``ridge`` or ``logistic``.
+    peers : iterable of (Net, Task, ProbedLayer)
+        All that have a penalty in common, where ``layers`` are some of them.
     penalties : str
         ``common``: all networks of a task have the penalty of :func:`common_choices`, so that no
         difference between them is one of penalties. It is a network's own where it is the only
@@ -226,7 +233,7 @@ def measured_all(
     fractions=[1.0])``
     """
     layers = list(layers)
-    at = _penalties(layers, probe, penalties)
+    at = _penalties(layers if peers is None else list(peers), probe, penalties)
     return Measurements(
         [
             measured(net, task, layer, probe=probe, penalty=at.get(task.name), **how)
@@ -298,6 +305,7 @@ def measured_hits(
     *,
     of_first: Sequence[str] = (),
     penalties: str = "common",
+    peers: Iterable[NetTaskLayer] | None = None,
 ) -> AllHits:
     """Which test images ridge probes guess right, at every size.
 
@@ -310,15 +318,16 @@ def measured_hits(
     seeds : sequence of int
         Of the selections.
     of_first : sequence of str
-        Further selections, of the first network only.
-    penalties : str
+        Further selections, of the first network (of the peers, if these are given) only.
+    penalties, peers
         As for :func:`measured_all`.
     """
     layers = list(layers)
-    at = _penalties(layers, "ridge", penalties)
+    peers = layers if peers is None else list(peers)
+    at = _penalties(peers, "ridge", penalties)
     hits = {}
     for net, task, layer in layers:
-        first = net.name == layers[0][0].name
+        first = net.name == peers[0][0].name
         for selection in [*selections, *(of_first if first else ())]:
             hits[net.name, task.name, selection] = layer.ridge_hits(
                 selection, seeds, penalty=at.get(task.name)

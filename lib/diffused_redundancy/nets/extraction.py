@@ -51,6 +51,25 @@ IN_MEMORY = 2 << 30
 LARGEST_BATCH = 2048
 """Images at a time tried on a GPU, at most."""
 
+BLOCK = 1 << 14
+"""Images of a block, which larger parts of a task are extracted by. A block that is done is kept
+until all are, so that an interrupted pass goes on from there, and several processes or machines can
+share one pass. A multiple of every usual batch: whether there are blocks makes no difference to
+what is computed.
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Images ``start`` to ``stop`` of a part of a task, in one view of them (None: the clean
+    one).
+    """
+
+    part: str
+    view: int | None
+    start: int
+    stop: int
+
 
 def forward(
     module: nn.Module, batch: Tensor, layers: Sequence[str] = (PENULTIMATE,)
@@ -148,19 +167,19 @@ def _pooled(module: nn.Module, name: str, output: Any, images: int) -> Tensor:
     return output.mean(1) if output.ndim == 3 else output.clone()
 
 
-def _images(split: Split, start: int, workers: int) -> Iterator[np.ndarray]:
-    """The images from an index on, one at a time; files are decoded by worker processes, each at
-    most a few images ahead.
+def _images(split: Split, rows: range, workers: int) -> Iterator[np.ndarray]:
+    """Some images, one at a time; files are decoded by worker processes, each at most a few images
+    ahead.
     """
     if isinstance(split.images, ArrayImages) or workers == 0:
-        for i in range(start, len(split)):
+        for i in rows:
             yield split.images.batch(i, i + 1)[0]
         return
     from torch.utils.data import DataLoader, Subset
 
     decoded: Any = _Decoded(split)
     for image in DataLoader(
-        Subset(decoded, range(start, len(split))),
+        Subset(decoded, rows),
         batch_size=None,
         num_workers=workers,
         collate_fn=_unchanged,
@@ -288,8 +307,10 @@ def extract(
     compute: str = "float32",
     view: int | None = None,
     title: str = "",
+    start: int = 0,
+    stop: int | None = None,
 ) -> dict[str, np.ndarray]:
-    """Features of every image of a split, float32 (n, d), by layer.
+    """Features of the images of a split, float32 (n, d), by layer.
 
     Parameters
     ----------
@@ -307,6 +328,8 @@ def extract(
         The number of a random view, in place of the clean one.
     title : str
         Of the progress bar.
+    start, stop : int
+        The first image, and the one after the last; by default all images.
 
     Returns
     -------
@@ -322,25 +345,26 @@ def extract(
     if compute not in COMPUTE:
         raise unknown("way to compute features", compute, COMPUTE)
     chip = resolve_device(device)
+    rows = range(len(split))[start:stop]
     runner = _Runner(network, layers, chip, compute, batch)
     runner.tune()
     out: dict[str, np.ndarray] = {}
     waiting: tuple[int, dict[str, Tensor]] | None = None
 
-    def store(start: int, features: dict[str, Tensor]) -> None:
+    def store(first: int, features: dict[str, Tensor]) -> None:
         for layer, X in features.items():
             if layer not in out:
-                out[layer] = _empty(len(split), X.shape[1])
-            out[layer][start : start + len(X)] = X.cpu().numpy()
+                out[layer] = _empty(len(rows), X.shape[1])
+            out[layer][first - start : first - start + len(X)] = X.cpu().numpy()
 
-    for start, features in progress(
-        _features(runner, split, workers_for(split, chip), view),
-        total=-(-len(split) // runner.batch),
+    for first, features in progress(
+        _features(runner, split, workers_for(split, chip), view, rows),
+        total=-(-len(rows) // runner.batch),
         title=title or f"features of {network.title}",
     ):
         if waiting is not None:
             store(*waiting)  # the device works on this batch while the one before is fetched
-        waiting = (start, features)
+        waiting = (first, features)
     if waiting is not None:
         store(*waiting)
     for layer, X in out.items():
@@ -353,16 +377,17 @@ def extract(
 
 
 def _features(
-    runner: _Runner, split: Split, workers: int, view: int | None
+    runner: _Runner, split: Split, workers: int, view: int | None, rows: range
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """The features of a split's images, batch by batch, each with the index of its first image.
+    """The features of some of a split's images, batch by batch, each with the index of its first
+    image.
 
     Images are made small as they come, before the next ones are decoded. Where memory runs out, the
     batch is decoded again, in smaller ones.
     """
-    how, start = runner.network.preprocessing, 0
-    images = _images(split, start, workers)
-    while start < len(split):
+    how, start = runner.network.preprocessing, rows.start
+    images = _images(split, rows, workers)
+    while start < rows.stop:
         some = islice(images, runner.batch)
         try:
             if view is None:
@@ -372,7 +397,7 @@ def _features(
             features = runner(batch)
         except torch.OutOfMemoryError:
             runner.halve()
-            images = _images(split, start, workers)
+            images = _images(split, range(start, rows.stop), workers)
             continue
         yield start, features
         start += len(batch)
@@ -466,40 +491,116 @@ def features(
     common = key_of(network, task, device=device, protocol_name=protocol_name, compute=compute)
     arrays = cache.peek({**common, "layer": layer})
     if arrays is None:
-        keys = {name: {**common, "layer": name} for name in dict.fromkeys([layer, *also])}
-        how = {"device": device, "compute": compute}
+        layers = list(dict.fromkeys([layer, *also]))
+        one_pass = _Pass(network, task, views, cache, common, device, compute)
         arrays = cache.get_or_compute_all(
-            keys, lambda missing: _both_parts(network, task, views, missing, **how), lock=common
+            {name: {**common, "layer": name} for name in layers}, one_pass.all, lock=common
         )[layer]
+        one_pass.forget_blocks(layers)
     return Features(**arrays, classes=task.classes, views=views.views)
 
 
-def _both_parts(
-    network: Net, task: Task, views: Protocol, layers: list[str], *, device: str, compute: str
-) -> dict[str, dict[str, np.ndarray]]:
-    """Features and labels of a task, by layer; of train images one view after the other."""
-    arrays: dict[str, dict[str, np.ndarray]] = {layer: {} for layer in layers}
+def blocks_of(task: Task, protocol_name: str = "clean") -> list[Block]:
+    """The blocks of a task's images, in the order of the features' rows; one alone of a part that
+    has at most :data:`BLOCK` images.
+    """
+    views = protocol(protocol_name)
+    found = []
     for part, split in task.splits.items():
         augmented_part = part == "train" and views.name != "clean"
-        numbers: list[int | None] = list(range(views.views)) if augmented_part else [None]
-        for turn, view in enumerate(numbers):
-            which = part if view is None else f"{part}, view {view + 1}"
-            features = extract(
-                network,
-                split,
-                layers=layers,
-                device=device,
-                compute=compute,
-                view=view,
-                title=f"{network.title} on {task.title}, {which}, batches",
-            )
-            for layer, X in features.items():
-                if turn == 0:
-                    whole = X if len(numbers) == 1 else _empty(len(numbers) * len(X), X.shape[1])
-                    arrays[layer] |= {
-                        f"X_{part}": whole,
-                        f"y_{part}": np.tile(split.labels, len(numbers)),
-                    }
-                if len(numbers) > 1:
-                    arrays[layer][f"X_{part}"][turn * len(X) : (turn + 1) * len(X)] = X
-    return arrays
+        for view in range(views.views) if augmented_part else [None]:
+            for start in range(0, len(split), BLOCK):
+                found.append(Block(part, view, start, min(start + BLOCK, len(split))))
+    return found
+
+
+def extract_block(
+    network: Net,
+    task: Task,
+    block: Block,
+    layers: Sequence[str],
+    *,
+    device: str = "auto",
+    protocol_name: str = "clean",
+    compute: str = "float32",
+    cache: Cache | None = None,
+) -> None:
+    """Put the features of one block of a task's images into the cache, where :func:`features` finds
+    them; nothing is done where all features are there.
+    """
+    cache = cache or Cache()
+    common = key_of(network, task, device=device, protocol_name=protocol_name, compute=compute)
+    if not all(cache.path({**common, "layer": layer}).exists() for layer in layers):
+        views = protocol(protocol_name)
+        _Pass(network, task, views, cache, common, device, compute).block(block, layers)
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One network over the images of a task; blocks are kept until it is done, where there are
+    several of a part.
+    """
+
+    network: Net
+    task: Task
+    views: Protocol
+    cache: Cache
+    common: dict[str, Any]
+    device: str
+    compute: str
+
+    def _key(self, block: Block, layer: str) -> dict[str, Any]:
+        return {**self.common, "layer": layer, "block": asdict(block)}
+
+    def _extract(self, block: Block, layers: Sequence[str]) -> dict[str, np.ndarray]:
+        split = self.task.splits[block.part]
+        which = block.part if block.view is None else f"{block.part}, view {block.view + 1}"
+        if block.stop - block.start < len(split):
+            which += f", from image {block.start}"
+        return extract(
+            self.network,
+            split,
+            layers=layers,
+            device=self.device,
+            compute=self.compute,
+            view=block.view,
+            title=f"{self.network.title} on {self.task.title}, {which}, batches",
+            start=block.start,
+            stop=block.stop,
+        )
+
+    def block(self, block: Block, layers: Sequence[str]) -> dict[str, np.ndarray]:
+        """The features of a block, from the cache or computed and kept there."""
+
+        def compute(missing: list[str]) -> dict[str, dict[str, np.ndarray]]:
+            return {name: {"X": X} for name, X in self._extract(block, missing).items()}
+
+        keys = {layer: self._key(block, layer) for layer in layers}
+        lock = {**self.common, "block": asdict(block)}
+        found = self.cache.get_or_compute_all(keys, compute, lock=lock)
+        return {layer: arrays["X"] for layer, arrays in found.items()}
+
+    def all(self, layers: list[str]) -> dict[str, dict[str, np.ndarray]]:
+        """Features and labels of the task, by layer; of train images one view after the other."""
+        arrays: dict[str, dict[str, np.ndarray]] = {layer: {} for layer in layers}
+        for part, split in self.task.splits.items():
+            blocks = [one for one in blocks_of(self.task, self.views.name) if one.part == part]
+            rows = sum(one.stop - one.start for one in blocks)
+            at = 0
+            for block in blocks:
+                found = (self._extract if len(blocks) == 1 else self.block)(block, layers)
+                for layer, X in found.items():
+                    if at == 0:
+                        whole = X if len(blocks) == 1 else _empty(rows, X.shape[1])
+                        labels = np.tile(split.labels, rows // len(split))
+                        arrays[layer] |= {f"X_{part}": whole, f"y_{part}": labels}
+                    if len(blocks) > 1:
+                        arrays[layer][f"X_{part}"][at : at + len(X)] = X
+                at += block.stop - block.start
+        return arrays
+
+    def forget_blocks(self, layers: Sequence[str]) -> None:
+        """Remove the blocks of layers whose features are there whole."""
+        for block in blocks_of(self.task, self.views.name):
+            for layer in layers:
+                self.cache.discard(self._key(block, layer))

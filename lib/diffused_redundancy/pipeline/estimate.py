@@ -92,7 +92,8 @@ class ExtractionPass:
 
     Attributes
     ----------
-    images, layers : int
+    images, layers, width : int
+        Images, layers, and neurons of the widest.
     seconds : float
     disk, memory : float
         Bytes in the cache, and of the largest arrays at work.
@@ -102,6 +103,7 @@ class ExtractionPass:
     task: str
     images: int
     layers: int
+    width: int
     seconds: float
     disk: float
     memory: float
@@ -258,7 +260,8 @@ def _seeds(selection: str, values: dict[str, Any]) -> Sequence[int]:
     return values["SEEDS"] if SELECTIONS[selection].seeded else [0]
 
 
-def _probes_logistic(values: dict[str, Any]) -> bool:
+def probes_logistic(values: dict[str, Any]) -> bool:
+    """Whether a notebook with these parameters fits logistic probes at several sizes."""
     return "FRACTIONS" in values and values.get("PROBE", "logistic") == "logistic"
 
 
@@ -277,7 +280,7 @@ def _logistic_seconds(
     values: dict[str, Any], n: int, _m: int, d: int, classes: int, speed: float
 ) -> float:
     """The logistic probes of one selection with one seed."""
-    if not _probes_logistic(values):
+    if not probes_logistic(values):
         return 0.0
     sizes = [max(1, fraction * d) for fraction in values["FRACTIONS"]] or range(1, d + 1)
     steps = LOGISTIC_STEPS * sum(sizes)
@@ -294,11 +297,17 @@ def _extraction_pass(
     views = protocol(values.get("PROTOCOL", "clean")).views
     rows, widest = views * n + m, max(widths)
     memory = 4.0 * rows * widest + 8.0 * 6 * widest**2
-    if _probes_logistic(values):  # centred and scaled features, and those of some subsets
+    if probes_logistic(values):  # centred and scaled features, and those of some subsets
         memory += 4.0 * views * n * widest + GATHERED_AT_ONCE
     seconds = rows * shapes[-1].flops / (speed * FORWARD[device])
     disk = 4.0 * rows * sum(widths)
-    return ExtractionPass(net, name, rows, len(widths), seconds, disk, memory), widths
+    return ExtractionPass(net, name, rows, len(widths), widest, seconds, disk, memory), widths
+
+
+def penalty_seconds(one: ExtractionPass, speed: float) -> float:
+    """Leave-one-out cross-validation of the layers of a pass: Gram matrices, their eigenvectors."""
+    operations = 2.0 * one.images * one.width**2 + 9.0 * one.width**3
+    return one.layers * operations / (speed * SOLVERS)
 
 
 def estimate(jobs: Sequence[Job]) -> Estimate:

@@ -186,6 +186,10 @@ class Cache:
                     self.put(keys[name], arrays)
             return results
 
+    def discard(self, key: Mapping[str, Any]) -> None:
+        """Remove the entry of a key, if there is one."""
+        self.path(key).unlink(missing_ok=True)
+
     def peek(self, key: Mapping[str, Any]) -> Arrays | None:
         """The arrays of a key if they are there; nothing is computed or waited for."""
         arrays = self._fresh(key)

@@ -1,0 +1,135 @@
+"""One unit of work, done: what each process, task of a job array, and worker of Dask runs."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from .. import parameters
+from ..errors import InputError
+from ..nets.networks import Net
+from ..pipeline.execute import one_line
+from ..tasks import Task
+from .units import Unit, from_json
+
+
+@functools.lru_cache(maxsize=1)
+def _task(name: str, images: int) -> Task:
+    """A task, whose images serve one unit after the other."""
+    from ..tasks import task
+
+    return task(name, images=images)
+
+
+@functools.lru_cache(maxsize=1)
+def _net(name: str) -> Net:
+    from ..nets import net
+
+    return net(name)
+
+
+def perform(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Do a unit, unless it was done.
+
+    Parameters
+    ----------
+    about : mapping
+        What :meth:`.Unit.as_json` gives: plain values, which pass through any scheduler. Features
+        never do: they go by the cache, a folder that all workers share.
+
+    Returns
+    -------
+    dict
+        ``unit``, its name; ``seconds``; ``host``; ``done_before``, whether there was nothing to do;
+        ``error``, one line, empty if all went well.
+    """
+    unit = from_json(about)
+    if unit.done:
+        return _took(unit, 0.0, done_before=True)
+    started = time.perf_counter()
+    try:
+        _DO[unit.step](unit)
+    except Exception as error:  # whatever it is, others go on, and the run says so
+        lines = one_line(type(error).__name__, str(error))
+        message = str(error) if isinstance(error, InputError) else lines
+        return _took(unit, time.perf_counter() - started, error=message)
+    took = _took(unit, time.perf_counter() - started)
+    unit.note({name: took[name] for name in ("seconds", "host")})
+    return took
+
+
+def _took(
+    unit: Unit, seconds: float, *, done_before: bool = False, error: str = ""
+) -> dict[str, Any]:
+    return {
+        "unit": unit.name,
+        "seconds": round(seconds, 3),
+        "host": f"{platform.node()}, process {os.getpid()}",
+        "done_before": done_before,
+        "error": error,
+    }
+
+
+def _extract(unit: Unit) -> None:
+    from ..nets.extraction import blocks_of, extract_block, features
+
+    needs, task, net = unit.needs, _task(unit.task, unit.needs["images"]), _net(unit.net)
+    layers = [layer for name in needs["layers"] for layer in net.layers(name)]
+    how = {
+        "device": needs["device"],
+        "protocol_name": needs["protocol"],
+        "compute": needs["compute"],
+    }
+    if unit.part:
+        block = blocks_of(task, needs["protocol"])[needs["block"]]
+        extract_block(net, task, block, layers, **how)
+        return
+    for layer in layers:  # the first that is missing brings all that are
+        features(net, task, layer=layer, also=layers, **how)
+
+
+def _penalties(unit: Unit) -> None:
+    from ..session import layer_of
+    from ..store import Cache
+
+    needs = unit.needs
+    task, net = _task(unit.task, needs.get("IMAGES", 0)), _net(unit.net)
+    for name, probes in needs["layers"].items():
+        every = net.layers(name)
+        for layer in every:
+            one = layer_of(net, task, layer, needs, Cache(), also=every)
+            for probe in probes:
+                one.penalty(probe)
+            one.release()
+
+
+def _measure(unit: Unit) -> None:
+    """Run the cells of a notebook that measure, for one network on one task."""
+    import jupytext
+
+    from ..session import measuring
+
+    values = unit.needs["values"]
+    cells = [
+        cell
+        for cell in jupytext.read(parameters.source(unit.part)).cells
+        if cell.cell_type == "code"
+    ]
+    narrowed = {**values, "NETS": [unit.net], "TASKS": [unit.task]}
+    namespace: dict[str, Any] = {"__name__": "__main__", **narrowed}
+    place = next(i for i, cell in enumerate(cells) if "parameters" in _tags(cell))
+    beginning = cells[place + 1]
+    with measuring(values):
+        for cell in [beginning, *(cell for cell in cells if "measures" in _tags(cell))]:
+            exec(compile(cell.source, unit.part, "exec"), namespace)
+
+
+def _tags(cell: Any) -> list[str]:
+    return list(cell.metadata.get("tags", []))
+
+
+_DO = {"extract": _extract, "penalties": _penalties, "measure": _measure}

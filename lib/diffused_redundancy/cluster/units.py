@@ -1,0 +1,295 @@
+"""The units of work of a run: small, independent within a step, each found by its name.
+
+A unit fills the cache, from which the notebooks then read. Its outputs are addressed by content and
+written whole or not at all: done twice, or at two places at once, it does no harm. What is done is
+noted beside the cache's entries, so that a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import parameters
+from ..errors import InputError, unknown
+from ..nets.names import expanded
+from ..pipeline import prefetch
+from ..pipeline.plan import Job
+from ..pipeline.staleness import code_and_packages, images_stamp, weights_stamp
+from ..store import paths, sha256_of, write_json
+
+STEPS = {
+    "extract": "features of a network on a task (of a block of its images, where there are many)",
+    "penalties": "what cross-validation says of the penalties of probes",
+    "measure": "the measures of one notebook, of a network on a task",
+}
+"""Steps of a run in order, and what a unit of each computes. A unit needs those of the steps before
+it; what it lacks it computes itself.
+"""
+
+MEASURES = '"measures"'
+"""The tag of the cells of a notebook that a unit of the last step runs."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One unit of work.
+
+    Attributes
+    ----------
+    step : str
+        One of :data:`STEPS`.
+    net, task : str
+    needs : mapping
+        All else that determines it, as JSON has it.
+    part : str
+        The notebook, or which block of the images.
+    """
+
+    step: str
+    net: str
+    task: str
+    needs: Mapping[str, Any]
+    part: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name, which no other unit of a run has."""
+        return "/".join(filter(None, (self.step, self.part, self.net, self.task)))
+
+    def as_json(self) -> dict[str, Any]:
+        """What :func:`from_json` makes it from."""
+        return {
+            "step": self.step,
+            "net": self.net,
+            "task": self.task,
+            "needs": dict(self.needs),
+            "part": self.part,
+        }
+
+    @property
+    def mark(self) -> Path:
+        """The file in the cache that says that it was done, with this code and these inputs."""
+        inputs = {
+            **code_and_packages(),
+            **self.as_json(),
+            "weights": weights_stamp(self.net),
+            "images": images_stamp(self.task),
+        }
+        digest = sha256_of(json.dumps(inputs, sort_keys=True))[:32]
+        return paths.cache() / "units" / f"{digest}.json"
+
+    @property
+    def done(self) -> bool:
+        """Whether it was done."""
+        return self.mark.exists()
+
+    def note(self, took: Mapping[str, Any]) -> None:
+        """Note that it is done, and what it took."""
+        write_json(self.mark, {"unit": self.name, **took})
+
+
+def from_json(about: Mapping[str, Any]) -> Unit:
+    """The unit that :meth:`Unit.as_json` tells of."""
+    return Unit(**about)
+
+
+def units(jobs: Sequence[Job]) -> list[Unit]:
+    """The units of some jobs, step by step.
+
+    Notebooks without cells that are tagged for it have none of the last step: what they measure
+    they measure themselves.
+    """
+    return [*_extract(jobs), *_penalties(jobs), *_measure(jobs)]
+
+
+def _extract(jobs: Sequence[Job]) -> list[Unit]:
+    found = []
+    for one in prefetch.units(jobs):
+        needs = {
+            "images": one.images,
+            "protocol": one.protocol,
+            "device": one.device,
+            "compute": one.compute,
+            "layers": list(one.layers),
+        }
+        count = _blocks(one)
+        found += [
+            Unit(
+                "extract",
+                one.net,
+                one.task,
+                {**needs, "block": place},
+                f"{place + 1}-of-{count}" if count > 1 else "",
+            )
+            for place in range(count)
+        ]
+    return found
+
+
+def _blocks(unit: prefetch.Unit) -> int:
+    """How many units the pass over a task's images is: one, unless a part has several blocks."""
+    from ..nets.extraction import BLOCK
+    from ..nets.protocols import protocol
+    from ..pipeline.estimate import images_of
+
+    train, test, _ = images_of(unit.task, unit.images)
+    blocks = protocol(unit.protocol).views * -(-train // BLOCK) + -(-test // BLOCK)
+    return blocks if blocks > 2 else 1
+
+
+def _penalties(jobs: Sequence[Job]) -> list[Unit]:
+    from ..pipeline.estimate import CKA_ALONE, probes_logistic
+
+    needs: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for job in jobs:
+        values = job.parameters
+        if job.notebook in CKA_ALONE or "NETS" not in values:
+            continue
+        probes = ["ridge", *(["logistic"] if probes_logistic(values) else [])]
+        how = {name: values[name] for name in _HOW if name in values}
+        for task in values["TASKS"]:
+            for net in expanded(values["NETS"]):
+                own = needs.setdefault((net, task, json.dumps(how)), {**how, "layers": {}})
+                for layer in parameters.layers(values):
+                    known = own["layers"].setdefault(layer, [])
+                    known += [probe for probe in probes if probe not in known]
+    settings = list(dict.fromkeys(how for *_, how in needs))
+    names = [f"settings-{place + 1}" if len(settings) > 1 else "" for place in range(len(settings))]
+    return [
+        Unit("penalties", net, task, own, names[settings.index(how)])
+        for (net, task, how), own in needs.items()
+    ]
+
+
+_HOW = ("IMAGES", "PROTOCOL", "DEVICE", "COMPUTE")
+
+
+def _measure(jobs: Sequence[Job]) -> list[Unit]:
+    found = []
+    for job in jobs:
+        values = job.parameters
+        script = parameters.source(job.notebook)
+        if "NETS" not in values or not _tagged(script):
+            continue
+        needs = {"values": values, "notebook": sha256_of(script)}
+        found += [
+            Unit("measure", net, task, needs, job.notebook)
+            for task in values["TASKS"]
+            for net in expanded(values["NETS"])
+        ]
+    return found
+
+
+def _tagged(script: Path) -> bool:
+    heads = re.findall(r"^# %%(.*)$", script.read_text(encoding="utf-8"), re.MULTILINE)
+    return any(MEASURES in head for head in heads)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What units take, as estimated by :mod:`~..pipeline.estimate`.
+
+    Attributes
+    ----------
+    seconds : mapping from the name of a unit to float
+        Of this machine.
+    memory : float
+        Bytes of one process, at most.
+    """
+
+    seconds: Mapping[str, float]
+    memory: float
+
+
+def cost(every: Sequence[Unit], jobs: Sequence[Job]) -> Cost:
+    """What the units of some jobs take."""
+    from ..pipeline.estimate import PROCESS, estimate, penalty_seconds
+
+    estimated = estimate(jobs)
+    passes = {(one.net, one.task): one for one in estimated.passes}
+    measuring: dict[tuple[str, str, str], float] = defaultdict(float)
+    for work in estimated.work:
+        measuring[work.notebook, work.net, work.task] += work.seconds
+    extracting = Counter((one.net, one.task) for one in every if one.step == "extract")
+    seconds = {}
+    for unit in every:
+        pair = (unit.net, unit.task)
+        if unit.step == "extract":
+            seconds[unit.name] = passes[pair].seconds / extracting[pair]
+        elif unit.step == "penalties":
+            seconds[unit.name] = penalty_seconds(passes[pair], estimated.speed)
+        else:
+            seconds[unit.name] = measuring[unit.part, unit.net, unit.task]
+    return Cost(seconds, estimated.memory + PROCESS)
+
+
+def of_step(every: Sequence[Unit], step: str) -> list[Unit]:
+    """The units of a step; InputError names the nearest one."""
+    if step not in STEPS:
+        raise unknown("step", step, STEPS)
+    return [unit for unit in every if unit.step == step]
+
+
+def named(every: Sequence[Unit], name: str) -> Unit:
+    """The unit of a name; InputError names the nearest one."""
+    by_name = {unit.name: unit for unit in every}
+    if name not in by_name:
+        raise unknown("unit of this run", name, by_name)
+    return by_name[name]
+
+
+def shard(text: str, environment: Mapping[str, str]) -> tuple[int, int]:
+    """Which of how many shards ``I/N`` is, from 1; ``slurm`` reads it from a task of a job array.
+
+    Raises
+    ------
+    InputError
+        If it is neither, N is below 1, or I is not from 1 to N.
+
+    Examples
+    --------
+    >>> shard("3/8", {})
+    (3, 8)
+    >>> shard("slurm", {"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_MIN": "2",
+    ...                 "SLURM_ARRAY_TASK_COUNT": "4"})
+    (4, 4)
+    """
+    if text == "slurm":
+        return _of_array(environment)
+    found = re.fullmatch(r"(-?\d+)/(-?\d+)", text.strip())
+    if not found:
+        raise InputError(f"--shard is {text!r}: write I/N, such as 1/8, or slurm")
+    return _checked_shard(int(found[1]), int(found[2]), f"--shard {text}")
+
+
+def _of_array(environment: Mapping[str, str]) -> tuple[int, int]:
+    names = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
+    missing = [name for name in names if not environment.get(name, "").isdigit()]
+    if missing:
+        raise InputError(
+            f"--shard slurm reads {', '.join(missing)}, which a task of a job array has: start it "
+            "by sbatch --array, or write I/N"
+        )
+    place, first, count = (int(environment[name]) for name in names)
+    return _checked_shard(place - first + 1, count, "the job array (of step 1)")
+
+
+def _checked_shard(i: int, n: int, what: str) -> tuple[int, int]:
+    if n < 1:
+        raise InputError(f"{what}: there must be at least one shard (nearest: 1/1)")
+    if not 1 <= i <= n:
+        raise InputError(f"{what}: shards are numbered 1 to {n} (nearest: {min(max(i, 1), n)}/{n})")
+    return i, n
+
+
+def of_shard(every: Sequence[Unit], i: int, n: int) -> list[Unit]:
+    """The units of a shard: every n-th of them, so that shards are alike in size. There may be more
+    shards than units; the last ones have none.
+    """
+    return list(every[i - 1 :: n])
