@@ -62,11 +62,9 @@ def test_verdicts_on_one_loss_look_at_its_groups_and_one_measure_only(losses):
     both = verdict("adversarial")
     assert both.word == "holds on 1 of 2 tasks"
     assert both.because.startswith("Adversarial against standard training, DR(0.9) of accuracy")
-    assert "higher on ONE (adversarial L2 0.5 higher: +0.200, +0.1" in both.because
-    assert (
-        "lower on TWO (adversarial L2 0.5 lower: -0.200" in both.because
-        and "CKA" not in both.because
-    )
+    assert "\n- ONE, higher: adversarial L2 0.5 higher: +0.200 (+0.1" in both.because
+    assert "\n- TWO, lower: adversarial L2 0.5 lower: -0.200" in both.because
+    assert "CKA" not in both.because
     on_one = [one for one in differences if one.task == "ONE"]
     assert verdict("adversarial", some=on_one).word == "holds"
     assert verdict("adversarial", "lower", on_one).word == "does not hold"
@@ -75,7 +73,7 @@ def test_verdicts_on_one_loss_look_at_its_groups_and_one_measure_only(losses):
     noted = pretraining.verdict_on_loss(
         differences, by_loss, "adversarial", "higher", "cka", 0.9, pretraining.GOVERN
     )
-    assert noted.because.endswith(pretraining.GOVERN) and "largely govern" in noted.because
+    assert f" {pretraining.GOVERN}\n\n- " in noted.because and "largely govern" in noted.because
     missing = verdict("DeCov")
     assert missing.word == "not asked"
     assert missing.because.startswith("DeCov against standard training") and "no such" in (
@@ -106,7 +104,7 @@ def test_widths_get_a_trend_over_all_of_them():
     assert level.words == "undecided"
     verdict = pretraining.verdict_on_width(trends, "accuracy", 0.9)
     assert verdict.word == "holds on 1 of 2 tasks"
-    assert "on ONE it rises (100% of the pairs rise, corrected p = 0.00132)" in verdict.because
+    assert "- ONE: rises (100% of the pairs rise, corrected p = 0.00132)." in verdict.because
     table = comparisons.trends_table(trends, "doubling")
     assert list(table["networks"]) == ["1 + 1 + 5 + 1 + 1"] * 6
     assert table["slope per doubling"].iloc[0] == pytest.approx(up.slope)
@@ -141,7 +139,7 @@ def test_a_trend_has_to_be_there_at_every_penalty():
             assert found[measure][title].p == one.p  # what is stated is at the penalty in force
     verdict = pretraining.verdict_on_width(found, "accuracy", 0.9)
     assert verdict.word == "holds on 1 of 2 tasks"
-    assert "on ONE it has a trend, but not at each penalty" in verdict.because
+    assert "- ONE: has a trend, but not at each penalty" in verdict.because
     table = comparisons.trends_table(found, "doubling")
     assert list(table["trend"]) == ["not resolvable", *["rises"] * 5]
 

@@ -140,7 +140,7 @@ class Session:
     @property
     def unit(self) -> str:
         """What the cases of a verdict are, where each network on each task is one."""
-        return "tasks" if len(self.nets) == 1 else "networks on tasks"
+        return "tasks" if len(self.nets) == 1 else "cases"
 
     def task_titles(self) -> dict[str, Task]:
         """The tasks by their titles, of which no two are alike."""

@@ -86,12 +86,12 @@ class Difference:
         one = self.comparison
         if not one.stated:
             return one.words
-        interval = f", {one.low:+.3f} to {one.high:+.3f}" if one.low < one.high else ""
+        interval = f" ({one.low:+.3f} to {one.high:+.3f})" if one.low < one.high else ""
         words = one.words
         if self.outcome == "not resolvable":
             moved = f"the penalty moves it by {self.band:.3f}"
             if one.outcome == "alike":
-                moved += f", which decides whether it exceeds {one.margin:g}"
+                moved += f", enough to exceed {one.margin:g} or not"
             words = f"not resolvable ({moved if self.band == self.band else 'DR not stated'})"
         return f"{words}: {one.difference:+.3f}{interval}"
 
@@ -271,15 +271,18 @@ def outcome_of_all(outcomes: Sequence[str], expected: str) -> str:
     return expected if set(outcomes) == {expected} else "undecided"
 
 
-def judged(outcomes: Mapping[str, str], expected: str, because: str) -> Verdict:
+def judged(
+    outcomes: Mapping[str, str], expected: str, because: str, rows: Sequence[str] = ()
+) -> Verdict:
     """The verdict from the outcome of each task: what a claim expects is ``higher`` or ``lower``,
-    and no difference speaks against it.
+    and no difference speaks against it; ``rows`` as for :func:`judge`.
     """
     passed = {expected: True, OPPOSITE[expected]: False, "mixed": False, "alike": False}
     powerless = {"no power", "unknown"} if "no power" in outcomes.values() else set()
     return judge(
         [Outcome(task, passed.get(one), one not in powerless) for task, one in outcomes.items()],
         because,
+        rows=rows,
     )
 
 
@@ -328,15 +331,15 @@ def verdict_on(
     outcomes = {task: come_to(some) for task, some in by_task.items()}
     if measure == "accuracy":
         note += _above_chance(differences, outcomes, come_to)
-    told = "; ".join(
-        f"{TASK_WORDS[outcomes[task]]} on {task} ({_counted(some)})"
-        for task, some in by_task.items()
-    )
     return judged(
         outcomes,
         expected,
-        f"{title}, means over pre-trained networks: {told}. Expected: {expected}; {rule_words}."
-        f"{note and ' ' + note.strip()}",
+        f"{title}: differences of means over pre-trained networks, with 95% intervals. Expected: "
+        f"{expected}. {rule_words[:1].upper()}{rule_words[1:]}.{note and ' ' + note.strip()}",
+        [
+            f"{task}, {TASK_WORDS[outcomes[task]]}: {_counted(some)}"
+            for task, some in by_task.items()
+        ],
     )
 
 
@@ -396,7 +399,7 @@ def _counted(differences: Sequence[Difference]) -> str:
         parts.append(f"{len(weak)} of {len(differences)} comparisons without power, {seeds}")
     if unknown:
         parts.append(f"{len(unknown)} of {len(differences)} comparisons not stated")
-    return listed(parts)
+    return "; ".join(parts)
 
 
 def _range(numbers: Sequence[int]) -> str:
@@ -469,7 +472,7 @@ TREND_WORDS = {
 
 
 def trend_in_words(one: Trend) -> str:
-    """What "it" does, for a sentence: a trend with its p."""
+    """What DR does over groups, for a sentence: a trend with its p."""
     if one.outcome == "unknown":
         return one.words
     if one.outcome == "no power":
@@ -483,6 +486,10 @@ def verdict_on_trends(trends: Mapping[str, Trend], expected: str, title: str) ->
     """Whether DR has the expected trend, ``higher`` for rising, task by task."""
     if all(one.outcome == "unknown" for one in trends.values()):
         return Verdict(NOT_ASKED, f"{title}: there are no such networks among NETS.", NOT_ASKED)
-    told = "; ".join(f"on {task} it {trend_in_words(one)}" for task, one in trends.items())
-    because = f"{title}: {told}. p by the exact Jonckheere-Terpstra test, Holm's for the tasks."
-    return judged({task: one.outcome for task, one in trends.items()}, expected, because)
+    return judged(
+        {task: one.outcome for task, one in trends.items()},
+        expected,
+        f"{title}. p values are of the exact Jonckheere-Terpstra test, corrected for the tasks "
+        "(Holm).",
+        [f"{task}: {trend_in_words(one)}" for task, one in trends.items()],
+    )

@@ -40,7 +40,7 @@ Bands = Mapping[str, GroupBands]
 """Bands of the groups on each task, by its name."""
 
 GOVERN = (
-    'The claim says more, that loss and data set "largely govern" redundancy: no test here covers '
+    'The claim also says that loss and data set "largely govern" redundancy. No test here covers '
     "that."
 )
 """What the verdicts on claim 4 leave out."""

@@ -49,7 +49,7 @@ def claim_row(claim: int, verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What the verdicts on all parts of a claim come to, in a line: their own word if there is one,
     that of all if they are of one kind, and else *mixed*; with a note of what they are.
     """
-    parts = [{**one, "icon": ICONS[one["kind"]]} for one in verdicts]
+    parts = [{**one, "icon": ICONS[one["kind"]], **_in_lines(one["because"])} for one in verdicts]
     kinds = Counter(one["kind"] for one in parts)
     kind = next(iter(kinds)) if len(kinds) == 1 else "part"
     if len(parts) == 1:
@@ -72,6 +72,12 @@ def claim_row(claim: int, verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "note": note,
         "parts": parts,
     }
+
+
+def _in_lines(because: str) -> dict[str, Any]:
+    """The sentences of a verdict, and the lines of its list, if it has one."""
+    sentences, *lines = because.split("\n- ")
+    return {"because": sentences.strip(), "lines": lines}
 
 
 def _tally(verdict: dict[str, Any]) -> str:
