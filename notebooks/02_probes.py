@@ -352,7 +352,13 @@ session.verdict(2, kept, part="accuracy")
 # %%
 by_net, delta = probing.curves_by_net(ridge, cases), by_ridge.delta
 widths = penalties.widest(bands, cases)
-session.verdict(3, verdicts.tasks_differ(by_net, delta, by_ridge.measure, bands=widths))
+ignored = [task.title for _, task in cases.values() if task.name in CONTROLS]
+session.verdict(
+    3,
+    verdicts.tasks_differ(
+        by_net, delta, by_ridge.measure, bands=widths, controls=[*dict.fromkeys(ignored)]
+    ),
+)
 
 # %%
 if {"pca", "pca_least"} <= set(SELECTIONS):

@@ -5,6 +5,7 @@ Words follow from the numbers: each function says yes, no, or that it is open.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -12,10 +13,12 @@ import pandas as pd
 from ..experiment.subsamples import FIFTH
 from ..measures.curves import Curve, size_of
 from ..measures.redundancy import Redundancy
+from ..uncertainty.trend import Trend
 from .claims import NOT_ASKED, Outcome, Verdict
+from .comparisons import OPPOSITE, Difference
 from .depth import Depths, trends_of_first_net
 from .lost_classes import Chosen
-from .phrases import listed, spoken, yes_or_no
+from .phrases import first_listed, listed, spoken, yes_or_no
 
 
 def similar(told: Verdict, curves: Mapping[str, Curve], share: float, unit: str = "tasks") -> str:
@@ -102,37 +105,99 @@ def _least(outcomes: Sequence[Outcome], curves: Mapping[str, Curve]) -> tuple[st
     return f"{share:.1%}{ends}", f" on {spoken(case)}{', the least of these' * (len(kept) > 1)}"
 
 
-def governed(shares: pd.DataFrame, delta: float) -> str:
-    """Whether networks or tasks explain more of the variance of DR, of accuracy and of CKA, from
-    the table of :func:`.variance_shares`.
+ASKED = {"accuracy": "accuracy", "cka": "CKA"}
+"""The measures that answers tell of, and their names."""
+
+
+def governed(
+    widths: Mapping[str, Mapping[str, Trend]],
+    losses: Sequence[Difference],
+    shares: pd.DataFrame,
+    delta: float,
+) -> str:
+    """On how many tasks DR clearly depends on the width and on the loss, and whether networks of
+    one width or tasks explain more of its variance.
+
+    Parameters
+    ----------
+    widths : mapping from a measure to trends by task
+        See :func:`.width_trends`.
+    losses : sequence of Difference
+        Every loss against the reference.
+    shares : DataFrame
+        See :func:`.variance_shares`.
+    delta : float
     """
-    rows = shares[shares["DR of"].isin(["accuracy", "CKA"])] if "task" in shares else shares[:0]
-    rows = rows[rows["tasks"] == "all"] if len(rows) else rows
-    if rows.empty:
-        return "This run cannot say: it takes two networks of one kind, and two tasks."
-    parts, more = [], set()
-    for row in rows.to_dict("records"):
-        without = (
-            f" ({row['least']:.1%} to {row['most']:.1%} with any one left out)"
-            if row["least"] == row["least"]
-            else ""
-        )
+    sentences = [_of_width(widths), _of_loss(losses), _of_variance(shares)]
+    if not any(sentences):
+        return "This run cannot say: it takes two networks of one kind, or two tasks."
+    words = (
+        f"(DR({delta:g}) is the share of the neurons that can be dropped while a random rest keeps "
+        f"{delta:.0%} of the value.)"
+    )
+    return " ".join([*filter(None, sentences), words])
+
+
+def _of_width(widths: Mapping[str, Mapping[str, Trend]]) -> str:
+    """On how many tasks wider layers are clearly more redundant; empty without two widths."""
+    parts = []
+    for measure, name in ASKED.items():
+        found = [one.outcome for one in widths.get(measure, {}).values() if one.pairs]
+        if not found:
+            continue
+        if "no power" in found:
+            return "Whether the width matters cannot be tested with so few networks."
+        less = found.count("lower")
         parts.append(
-            f"for {row['DR of']} the tasks explain {row['task']:.1%} and the networks "
-            f"{row['network']:.1%}{without}"
+            f"by {name} on {found.count('higher')} of {len(found)} tasks"
+            + (f" (clearly less on {less})" if less else "")
         )
-        ends = [row[name] for name in ("network", "least", "most") if row[name] == row[name]]
-        more.add(
-            "task" if row["task"] > max(ends) else "network" if row["task"] < min(ends) else "open"
-        )
-    lead = {
-        ("task",): "The task more than the network.",
-        ("network",): "The network more than the task.",
-        ("network", "task"): "The network or the task: that depends on the measure.",
-    }.get(tuple(sorted(more)), "Whether the network or the task matters more is open.")
+    return f"Wider layers are clearly more redundant {listed(parts)}." if parts else ""
+
+
+def _of_loss(losses: Sequence[Difference]) -> str:
+    """Which losses clearly differ from the reference, and on how many tasks; empty without any."""
+    parts = []
+    for measure, name in ASKED.items():
+        these = [one for one in losses if one.measure == measure]
+        tasks = len({one.task for one in these})
+        clear = Counter((one.outcome, one.group) for one in these if one.outcome in OPPOSITE)
+        told = [
+            f"{word} with "
+            + first_listed([f"{group} ({clear[it]})" for it in clear if it[0] == word])
+            for word in OPPOSITE
+            if any(outcome == word for outcome, _ in clear)
+        ]
+        if these:
+            parts.append(f"by {name} {' and '.join(told) or 'not clearly other with any loss'}")
+    if not parts:
+        return ""
     return (
-        f"{lead} Of the variance of DR({delta:g}) among {rows['networks'].iloc[0]} networks of one "
-        f"width that differ in loss and seed, {'; '.join(parts)}."
+        f"Compared with {losses[0].against} training, redundancy is {'; '.join(parts)} (in "
+        f"brackets: on how many of {tasks} tasks)."
+    )
+
+
+def _of_variance(shares: pd.DataFrame) -> str:
+    """Whether the task or the network explains more of the variance of DR, by measure; empty where
+    it cannot be shared out.
+    """
+    rows = shares[shares["DR of"].isin(ASKED.values())] if "task" in shares else shares[:0]
+    rows = rows[rows["tasks"] == "all"] if len(rows) else rows
+    parts = []
+    for row in rows.to_dict("records"):
+        ends = [row[name] for name in ("network", "least", "most") if row[name] == row[name]]
+        more = row["task"] > max(ends), row["task"] < min(ends)
+        word = "more" if more[0] else "less" if more[1] else "not clearly more or less"
+        parts.append(
+            f"{word} by {row['DR of']} ({row['task']:.1%} of the variance against "
+            f"{row['network']:.1%}, which is {row['network, by chance']:.1%} by chance)"
+        )
+    if not parts:
+        return ""
+    return (
+        f"Among the {rows['networks'].iloc[0]} networks of one width, which differ in loss and "
+        f"seed, the task explains {listed(parts)} than the network."
     )
 
 
