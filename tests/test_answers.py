@@ -67,24 +67,57 @@ def test_similar():
 
 
 @pytest.mark.parametrize(
-    "accuracy, cka, lead",
+    "accuracy, cka, words",
     [
-        ((0.1, 0.8), (0.2, 0.7), "The task more than the network."),
-        ((0.8, 0.1), (0.7, 0.2), "The network more than the task."),
-        ((0.1, 0.8), (0.7, 0.2), "The network or the task: that depends on the measure."),
-        ((0.1, 0.8), (0.4, 0.41), "Whether the network or the task matters more is open."),
+        ((0.1, 0.8), (0.2, 0.7), ("more by accuracy", "more by CKA")),
+        ((0.1, 0.8), (0.7, 0.2), ("more by accuracy", "less by CKA")),
+        ((0.1, 0.8), (0.4, 0.41), ("more by accuracy", "not clearly more or less by CKA")),
     ],
 )
-def test_governed(accuracy, cka, lead):
+def test_what_governs_redundancy_among_networks_of_one_width(accuracy, cka, words):
     rows = [
         {"DR of": name, "tasks": "all", "networks": 4, "network": network, "task": task}
-        | {"least": network - 0.05, "most": network + 0.05}
+        | {"least": network - 0.05, "most": network + 0.05, "network, by chance": 0.3}
         for name, (network, task) in {"accuracy": accuracy, "CKA": cka}.items()
     ]
-    text = answers.governed(pd.DataFrame(rows), 0.9)
-    assert text.startswith(lead) and "among 4 networks" in text
-    assert f"for CKA the tasks explain {cka[1]:.1%} and the networks {cka[0]:.1%}" in text
-    assert answers.governed(pd.DataFrame({"note": ["few"]}), 0.9).startswith("This run cannot say")
+    text = answers.governed({}, [], pd.DataFrame(rows), 0.9)
+    assert text.startswith("Among the 4 networks of one width")
+    shares = f"({cka[1]:.1%} of the variance against {cka[0]:.1%}, which is 30.0% by chance)"
+    assert f"the task explains {words[0]} (80.0% of" in text and f" and {words[1]} {shares}" in text
+    assert text.endswith("DR(0.9) is the share of the neurons that can be dropped while a random "
+        "rest keeps 90% of the value.)")
+    assert answers.governed({}, [], pd.DataFrame({"note": ["few"]}), 0.9).startswith("This run can")
+
+
+def test_what_governs_redundancy_among_widths_and_losses():
+    def trends(*outcomes):
+        return {str(i): SimpleNamespace(outcome=one, pairs=1) for i, one in enumerate(outcomes)}
+
+    def difference(group, outcome, task="a", measure="accuracy"):
+        how = {"group": group, "against": "standard", "task": task, "measure": measure}
+        return SimpleNamespace(outcome=outcome, **how)
+
+    none = pd.DataFrame({"note": ["few"]})
+    losses = [
+        difference("x", "lower"),
+        difference("x", "lower", "b"),
+        difference("y", "higher"),
+        difference("y", "alike", "b"),
+        difference("x", "undecided", measure="cka"),
+        difference("y", "higher", measure="standardized_cka"),
+    ]
+    widths = {"accuracy": trends("higher", "undecided"), "cka": trends("lower", "higher")}
+    text = answers.governed(widths, losses, none, 0.9)
+    assert text.startswith(
+        "Wider layers are clearly more redundant by accuracy on 1 of 2 tasks and by CKA on 1 of 2 "
+        "tasks (clearly less on 1). Compared with standard training, redundancy is by accuracy "
+        "higher with y (1) and lower with x (2); by CKA not clearly other with any loss (in"
+    )
+    assert "on how many of 2 tasks)" in text
+    few = answers.governed({"accuracy": trends("no power")}, [], none, 0.9)
+    assert few.startswith("Whether the width matters cannot be tested")
+    unknown = {"accuracy": {"a": SimpleNamespace(outcome="unknown", pairs=0)}}
+    assert answers.governed(unknown, [], none, 0.9).startswith("This run cannot say")
 
 
 def test_nested():
@@ -112,20 +145,26 @@ def test_who_pays():
 
 
 def test_in_depth(monkeypatch):
-    whole = SimpleNamespace(net=SimpleNamespace(title="net"))
-    depths = [[SimpleNamespace(whole=whole, equal=[SimpleNamespace(d=64)])]]
-    found = [
-        {"own": "grows, from 0.1 to 0.9", "equal": "falls, from 0.9 to 0.1"},
-        {"own": "goes from 0.5 to 0.6 (intervals overlap)", "equal": "goes from 0.1 to 0.2"},
-    ]
-    monkeypatch.setattr(answers, "trends_of_first_net", lambda depths, delta: found)
-    text = answers.in_depth(depths, 0.9)
-    assert "DR(0.9) of CKA clearly grows on 1 of 2 tasks (net)." in text
-    assert text.endswith("With 64 random neurons of each layer, it clearly falls on 1 of 2 tasks.")
-    found[0] = found[1]
-    assert "does not clearly grow or fall on any of 2 tasks" in answers.in_depth(depths, 0.9)
-    found.clear()
-    assert answers.in_depth(depths, 0.9).startswith("This run cannot say")
+    def said(own, equal, cases=3):
+        counts = {"own": own, "equal": equal}
+        monkeypatch.setattr(
+            answers, "counted", lambda depths, delta, kind, word: (*counts[kind][word], cases)
+        )
+        return answers.in_depth([[SimpleNamespace(equal=[SimpleNamespace(d=64)])]], 0.9)
+
+    monkeypatch.setattr(answers, "ticks", lambda depths: [(0, "a"), (1, "b"), (2, "c")])
+    none = {"grows": (1, [0, 0]), "falls": (0, [0, 1])}
+    up, down = {"grows": (3, [2, 1]), "falls": (0, [0, 0])}, {"grows": (0, [0, 0]), "falls": (2, [2, 0])}
+    text = said(up, down)
+    assert text.startswith("It grows with depth in most cases; at equal width it falls. From the")
+    assert "grows in 3 (step by step in 2 from a to b and 1 from b to c) and falls in 0 of 3" in text
+    assert "With 64 random neurons of each layer it grows in 0 and falls in 2 (step by step" in text
+    text = said(none, none)
+    assert text.startswith("In most cases it does not clearly grow or fall with depth; at equal")
+    assert "width it does neither. " in text and "grows in 1 and falls in 0 (step by step" in text
+    assert "step by step" not in said({"grows": (1, [1]), "falls": (0, [0])}, none).split("With")[0]
+    empty = {"grows": (0, []), "falls": (0, [])}
+    assert said(empty, empty, 0).startswith("This run cannot say")
 
 
 def test_made_of():

@@ -16,7 +16,7 @@ from ..measures.redundancy import Redundancy
 from ..uncertainty.trend import Trend
 from .claims import NOT_ASKED, Outcome, Verdict
 from .comparisons import OPPOSITE, Difference
-from .depth import Depths, trends_of_first_net
+from .depth import FALLS, GROWS, Depths, counted, ticks
 from .lost_classes import Chosen
 from .phrases import first_listed, listed, spoken, yes_or_no
 
@@ -157,17 +157,15 @@ def _of_width(widths: Mapping[str, Mapping[str, Trend]]) -> str:
 
 def _of_loss(losses: Sequence[Difference]) -> str:
     """Which losses clearly differ from the reference, and on how many tasks; empty without any."""
-    parts = []
+    parts, tasks = [], len({one.task for one in losses})
     for measure, name in ASKED.items():
         these = [one for one in losses if one.measure == measure]
-        tasks = len({one.task for one in these})
         clear = Counter((one.outcome, one.group) for one in these if one.outcome in OPPOSITE)
-        told = [
-            f"{word} with "
-            + first_listed([f"{group} ({clear[it]})" for it in clear if it[0] == word])
+        groups = {
+            word: [f"{group} ({n})" for (outcome, group), n in clear.items() if outcome == word]
             for word in OPPOSITE
-            if any(outcome == word for outcome, _ in clear)
-        ]
+        }
+        told = [f"{word} with {first_listed(some)}" for word, some in groups.items() if some]
         if these:
             parts.append(f"by {name} {' and '.join(told) or 'not clearly other with any loss'}")
     if not parts:
@@ -253,26 +251,43 @@ def who_pays(chosen: Sequence[Chosen], delta: float) -> str:
 
 
 def in_depth(depths: Depths, delta: float) -> str:
-    """On how many tasks DR of CKA grows, and falls, from the first layer to the last: as they are,
-    and at equal width, for the first network.
+    """In how many cases DR of CKA grows, and falls, from the first layer to the last, and from one
+    to the next: as layers are, and at equal width.
     """
-    trends = trends_of_first_net(depths, delta)
-    if not trends:
+    found = {
+        kind: {word: counted(depths, delta, kind, word) for word in (GROWS, FALLS)}
+        for kind in ("own", "equal")
+    }
+    cases = found["own"][GROWS][2]
+    if not cases:
         return "This run cannot say: it has one layer."
+    own, equal = (
+        next((word for word, (whole, *_) in of_kind.items() if 2 * whole > cases), "")
+        for of_kind in found.values()
+    )
+    lead = (
+        f"It {own} with depth in most cases"
+        if own
+        else "In most cases it does not clearly grow or fall with depth"
+    )
     width = depths[0][0].equal[0].d
-    own, equal = ([by_kind[kind] for by_kind in trends] for kind in ("own", "equal"))
     return (
-        f"From the first layer to the last, DR({delta:g}) of CKA {_directions(own)} "
-        f"({depths[0][0].whole.net.title}). With {width} random neurons of each layer, it "
-        f"{_directions(equal)}."
+        f"{lead}; at equal width it {equal or 'does neither'}. From the first layer to the last, "
+        f"DR({delta:g}) of CKA {_changes(found['own'], depths)} of {cases} cases, each a network on "
+        f"a task. With {width} random neurons of each layer it {_changes(found['equal'], depths)}. "
+        f"(DR({delta:g}) is the share of the neurons that can be dropped while a random rest has a "
+        f"CKA of {delta:g} with the whole.)"
     )
 
 
-def _directions(trends: Sequence[str]) -> str:
-    """On how many tasks something grows and falls, from words such as :func:`.depth.trend` says."""
-    counts = {word: sum(one.startswith(word) for one in trends) for word in ("grows", "falls")}
-    told = [f"clearly {word} on {count}" for word, count in counts.items() if count]
-    tasks = "one task" if len(trends) == 1 else f"{len(trends)} tasks"
-    if not told:
-        return f"does not clearly grow or fall on any of {tasks}"
-    return f"{' and '.join(told)} of {tasks}"
+def _changes(counts: Mapping[str, tuple[int, list[int], int]], depths: Depths) -> str:
+    """In how many cases something grows and falls, and between which layers."""
+    places = [name for _, name in ticks(depths)]
+    parts = []
+    for word, (whole, steps, _) in counts.items():
+        where = [
+            f"{count} from {places[i]} to {places[i + 1]}" for i, count in enumerate(steps) if count
+        ]
+        beside = f" (step by step in {listed(where)})" if where and len(steps) > 1 else ""
+        parts.append(f"{word} in {whole}{beside}")
+    return " and ".join(parts)
