@@ -198,8 +198,8 @@ def test_many_networks_on_one_task_are_one_task():
     verdict = comparisons.verdict_on(compared(groups), "higher", "Adversarial", "cka", 0.9)
     assert verdict.word == "holds" and "DR(0.9) of CKA" in verdict.because
     assert "adversarial 2 no difference larger than 0.02" not in verdict.because  # not that sure
-    assert "; adversarial 2 undecided (" in verdict.because
-    assert "\n- T0, higher: adversarial 1 higher: +0.200 (+0.1" in verdict.because
+    assert "; adversarial 2 +0.000 (" in verdict.because and "), undecided (" in verdict.because
+    assert "\n- T0, higher: adversarial 1 +0.200 (+0.1" in verdict.because
     turned = {"standard": LOWER, "adversarial 1": STANDARD}
     assert comparisons.verdict_on(compared(turned), "higher", "x", "cka", 0.9).word == (
         "does not hold"
@@ -214,8 +214,7 @@ def test_what_as_many_seeds_can_find_is_said():
     by_loss = grouped(measurements.nets, "loss")
     text = comparisons.describe_power(measurements, by_loss, 0.9)
     sd = np.std(STANDARD, ddof=1) / 100
-    assert f"DR(0.9) of accuracy: {sd:.3f} on T0, found from" in text
-    assert f"found from {difference_found(5, sd):.3f} on" in text
+    assert f"- accuracy: {sd:.3f} on T0 (found from {difference_found(5, sd):.3f} on)." in text
     assert "5 networks against 5" in text
     two = measured({"standard": [40, 42], "MRL": LOWER})
     text = comparisons.describe_power(two, grouped(two.nets, "loss"), 0.9)

@@ -62,8 +62,8 @@ def test_verdicts_on_one_loss_look_at_its_groups_and_one_measure_only(losses):
     both = verdict("adversarial")
     assert both.word == "holds on 1 of 2 tasks"
     assert both.because.startswith("Adversarial against standard training, DR(0.9) of accuracy")
-    assert "\n- ONE, higher: adversarial L2 0.5 higher: +0.200 (+0.1" in both.because
-    assert "\n- TWO, lower: adversarial L2 0.5 lower: -0.200" in both.because
+    assert "\n- ONE, higher: adversarial L2 0.5 +0.200 (+0.1" in both.because
+    assert "\n- TWO, lower: adversarial L2 0.5 -0.200" in both.because
     assert "CKA" not in both.because
     on_one = [one for one in differences if one.task == "ONE"]
     assert verdict("adversarial", some=on_one).word == "holds"
@@ -248,7 +248,7 @@ def test_sentences_on_groups_state_the_yardstick(losses):
         "- ONE: from 0.60 (standard; 0.58 to 0.62) to 0.80 (adversarial L2 0.5; 0.78 to 0.82); SD "
         "between seeds 0.016.\n- TWO: from 0.60 (adversarial L2 0.5; 0.58 to 0.62) to" in text
     )
-    assert "Groups of one network are left out (1)." in text  # the one with dropout
+    assert "Groups of one network are left out: dropout 0.5." in text
     without = pretraining.describe_groups(losses, grouped(losses.nets[:10], "loss"), "cka", 0.9)
     assert "left out" not in without and "range over networks" in without
     levels = pretraining.describe_levels(losses, by_loss)

@@ -98,7 +98,7 @@ def test_claim_3_is_judged_by_intervals_of_differences():
     near = {"a": reaching(50, jitter=20), "b": reaching(46, jitter=20)}
     verdict = verdicts.tasks_differ({"net": apart}, 0.9, "accuracy")
     assert verdict.word == "holds" and "from 0.500 on a to 0.800 on b, +0.300 (" in verdict.because
-    assert "over subsets and images; they are of 95.0%." in verdict.because
+    assert "The 95.0% intervals of the difference are over subsets and images.\n" in verdict.because
     assert verdicts.tasks_differ({"net": near}, 0.9, "accuracy").word == "undecided"
     assert verdicts.tasks_differ({"net": {"a": apart["a"]}}, 0.9, "accuracy").word == "undecided"
     alone = {"a": reaching(50, seeds=1), "b": reaching(20, seeds=1)}
@@ -118,14 +118,16 @@ def test_claim_3_tells_some_networks_and_counts_all():
     verdict = verdicts.tasks_differ({"1": apart, "2": near, "3": apart}, 0.9, "CKA")
     assert verdict.word == "holds on 2 of 3 networks" and "Undecided: 2." in verdict.because
     assert "1: from 0.500 on a" in verdict.because and "3: from" not in verdict.because
-    assert "3 networks, of which the first 2 are told, 2 have two tasks that" in verdict.because
+    assert "2 of 3 networks have two tasks that differ; the first 2 are told." in verdict.because
 
 
 def test_claim_3_says_what_rests_on_a_control():
     tasks = {"a": reaching(80), "b": reaching(50), "c": reaching(20)}
     verdict = verdicts.tasks_differ({"net": tasks}, 0.9, "accuracy", controls=["a", "z"])
-    assert "they are of 98.3%, which allow for all 3 pairs of tasks together" in verdict.because
-    assert "one with a, which these networks were trained to ignore, in 1 of 1" in verdict.because
+    assert "The 98.3% intervals of the" in verdict.because
+    assert "subsets and images, and allow for all 3 pairs of tasks together." in verdict.because
+    assert "One of the two tasks is a, which these networks were trained to" in verdict.because
+    assert "ignore, in 1 of 1 networks." in verdict.because
     assert "Without it, 1 of 1 have two tasks that differ." in verdict.because
     assert "net: from 0.200 on a to 0.800 on c, +0.600 (" in verdict.because
     assert "Without a from 0.500 on b to 0.800 on c, +0.300 (" in verdict.because

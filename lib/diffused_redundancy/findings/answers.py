@@ -132,8 +132,8 @@ def governed(
     if not any(sentences):
         return "This run cannot say: it takes two networks of one kind, or two tasks."
     words = (
-        f"(DR({delta:g}) is the share of the neurons that can be dropped while a random rest keeps "
-        f"{delta:.0%} of the value.)"
+        f"(Redundancy here is DR({delta:g}): the share of the neurons that can be dropped while a "
+        f"random rest keeps {delta:.0%} of the value.)"
     )
     return " ".join([*filter(None, sentences), words])
 
@@ -162,18 +162,18 @@ def _of_loss(losses: Sequence[Difference]) -> str:
         these = [one for one in losses if one.measure == measure]
         clear = Counter((one.outcome, one.group) for one in these if one.outcome in OPPOSITE)
         groups = {
-            word: [f"{group} ({n})" for (outcome, group), n in clear.items() if outcome == word]
+            word: [
+                f"{group} ({n} of {tasks} tasks)"
+                for (outcome, group), n in clear.items()
+                if outcome == word
+            ]
             for word in OPPOSITE
         }
         told = [f"{word} with {first_listed(some)}" for word, some in groups.items() if some]
         if these:
-            parts.append(f"by {name} {' and '.join(told) or 'not clearly other with any loss'}")
-    if not parts:
-        return ""
-    return (
-        f"Compared with {losses[0].against} training, redundancy is {'; '.join(parts)} (in "
-        f"brackets: on how many of {tasks} tasks)."
-    )
+            found = f"it is clearly {' and '.join(told)}" if told else "no loss clearly differs"
+            parts.append(f"by {name} {found}")
+    return f"Compared with {losses[0].against} training, {'; '.join(parts)}." if parts else ""
 
 
 def _of_variance(shares: pd.DataFrame) -> str:
@@ -188,14 +188,15 @@ def _of_variance(shares: pd.DataFrame) -> str:
         more = row["task"] > max(ends), row["task"] < min(ends)
         word = "more" if more[0] else "less" if more[1] else "not clearly more or less"
         parts.append(
-            f"{word} by {row['DR of']} ({row['task']:.1%} of the variance against "
-            f"{row['network']:.1%}, which is {row['network, by chance']:.1%} by chance)"
+            f"{word} than the network by {row['DR of']} (it explains {row['task']:.1%} of the "
+            f"variance, the network {row['network']:.1%}, by chance "
+            f"{row['network, by chance']:.1%})"
         )
     if not parts:
         return ""
     return (
         f"Among the {rows['networks'].iloc[0]} networks of one width, which differ in loss and "
-        f"seed, the task explains {listed(parts)} than the network."
+        f"seed, the task counts {listed(parts)}."
     )
 
 

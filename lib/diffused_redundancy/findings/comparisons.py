@@ -30,7 +30,7 @@ from ..uncertainty.comparison import (
 from ..uncertainty.trend import Trend, corrected_trends, trend
 from .claims import NOT_ASKED, Outcome, Verdict, judge
 from .grouping import Grouping, points
-from .phrases import listed
+from .phrases import lines, listed
 
 MARGIN = 0.02
 """The largest difference of DR that does not matter: 2% of the layer."""
@@ -81,19 +81,27 @@ class Difference:
         return one.outcome
 
     @property
-    def words(self) -> str:
-        """The outcome, the difference of the means and its interval."""
+    def outcome_words(self) -> str:
+        """The outcome for a sentence or a table."""
         one = self.comparison
-        if not one.stated:
+        if self.outcome != "not resolvable":
             return one.words
+        moved = f"the penalty moves it by {self.band:.3f}"
+        if one.outcome == "alike":
+            moved += f", which decides whether it exceeds {one.margin:g}"
+        return f"not resolvable ({moved if self.band == self.band else 'DR not stated'})"
+
+    @property
+    def size(self) -> str:
+        """The difference of the means and its interval; empty where it cannot be stated."""
+        one = self.comparison
         interval = f" ({one.low:+.3f} to {one.high:+.3f})" if one.low < one.high else ""
-        words = one.words
-        if self.outcome == "not resolvable":
-            moved = f"the penalty moves it by {self.band:.3f}"
-            if one.outcome == "alike":
-                moved += f", enough to exceed {one.margin:g} or not"
-            words = f"not resolvable ({moved if self.band == self.band else 'DR not stated'})"
-        return f"{words}: {one.difference:+.3f}{interval}"
+        return f"{one.difference:+.3f}{interval}" if one.stated else ""
+
+    @property
+    def words(self) -> str:
+        """The outcome and the size."""
+        return ": ".join(filter(None, [self.outcome_words, self.size]))
 
 
 def redundancies(
@@ -206,7 +214,7 @@ def describe_power(measurements: Measurements, grouping: Grouping, delta: float)
     """How far networks of one group are apart, and what differences as many as the reference has
     can find.
     """
-    n, sentences = len(grouping.groups[grouping.reference]), []
+    n, rows = len(grouping.groups[grouping.reference]), []
     for measure, name in COMPARED.items():
         parts = []
         for task in measurements.tasks:
@@ -217,26 +225,24 @@ def describe_power(measurements: Measurements, grouping: Grouping, delta: float)
             sd = within_groups(values)
             if sd == sd:
                 found = difference_found(n, sd)
-                beyond = f", found from {found:.3f} on" if found == found else ""
+                beyond = f" (found from {found:.3f} on)" if found == found else ""
                 parts.append(f"{sd:.3f} on {task.title}{beyond}")
         if parts:
-            sentences.append(f"DR({delta:g}) of {name}: {listed(parts)}")
-    if not sentences:
+            rows.append(f"{name}: {listed(parts)}")
+    if not rows:
         return (
             "NETS holds no two networks that differ in their seed only, so nothing is known here "
             "of what the seed of the pre-training does."
         )
-    text = (
-        "The SD between networks that differ in the seed of their pre-training only. "
-        f"{'. '.join(sentences)}."
-    )
+    lead = f"The SD of DR({delta:g}) between networks that differ in the seed of their pre-training only"
+    text = lines(lead, rows) + "\n\n"
     if difference_found(n, 1.0) == difference_found(n, 1.0):
         return (
-            f"{text} *Found from* is the true difference that {n} networks against {n} find with "
+            f"{text}*Found from* is the true difference that {n} networks against {n} find with "
             "a power of 80% if it is the only comparison; a table of many asks for more."
         )
     return (
-        f"{text} No difference can be found between two groups of {n}: an exact test takes at "
+        f"{text}No difference can be found between two groups of {n}: an exact test takes at "
         f"least {least_seeds()} against {least_seeds()} to reach {LEVEL:.0%}."
     )
 
@@ -337,8 +343,9 @@ def verdict_on(
         f"{title}: differences of means over pre-trained networks, with 95% intervals. Expected: "
         f"{expected}. {rule_words[:1].upper()}{rule_words[1:]}.{note and ' ' + note.strip()}",
         [
-            f"{task}, {TASK_WORDS[outcomes[task]]}: {_counted(some)}"
+            f"{task}, {word}: {_counted(some, word)}"
             for task, some in by_task.items()
+            for word in [TASK_WORDS[outcomes[task]]]
         ],
     )
 
@@ -379,13 +386,16 @@ TASK_WORDS = {
 """What an outcome of a task is called in a sentence."""
 
 
-def _counted(differences: Sequence[Difference]) -> str:
-    """Every comparison with power in words, and the others as numbers."""
+def _counted(differences: Sequence[Difference], known: str) -> str:
+    """Every comparison with power, with its outcome unless that is ``known``, and how many have
+    none.
+    """
     weak = [one for one in differences if one.outcome == "no power"]
     unknown = [one for one in differences if one.outcome == "unknown"]
     several = len({one.against for one in differences}) > 1
     parts = [
-        f"{one.group}{f' against {one.against}' if several else ''} {one.words}"
+        f"{one.group}{f' against {one.against}' if several else ''} {one.size}"
+        f"{f', {one.outcome_words}' if one.outcome_words != known else ''}"
         for one in differences
         if one.outcome not in ("no power", "unknown")
     ]

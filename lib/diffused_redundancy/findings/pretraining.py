@@ -30,7 +30,7 @@ from .comparisons import (
 )
 from .figure_data import Point, Series, point
 from .grouping import Grouping, points
-from .phrases import lines
+from .phrases import first_listed, lines
 
 Row = list[tuple[str, list[Series]]]
 """A row of :func:`figures.series_figure`: plots of a title and lines."""
@@ -176,14 +176,17 @@ def describe_groups(
             f"Too few networks reach {delta:.0%} of the full layer's {COMPARED[measure]} to "
             "compare."
         )
-    lead = f"**What to see:** mean DR({delta:g}) of {COMPARED[measure]} by {trait}"
+    lead = (
+        f"**What to see:** the lowest and the highest mean DR({delta:g}) of {COMPARED[measure]} by "
+        f"{trait}"
+    )
+    end = ["The table of differences says which means differ clearly."] if spreads else []
     if told == several:
-        left = len(grouping.groups) - len(several)
-        lead += ", in brackets the range over networks that differ in their seed only"
-        lead += f". Groups of one network are left out ({left})" if left else ""
-    lead += ". Where it is lowest and highest"
-    end = "\n\nThe table of differences says which means differ clearly." if spreads else ""
-    return lines(lead, rows) + end
+        lead += " (in brackets: the range over networks that differ in their seed only)"
+        single = [label for label in grouping.groups if label not in several]
+        if single:
+            end.insert(0, f"Groups of one network are left out: {first_listed(single)}.")
+    return "\n\n".join([lines(lead, rows), " ".join(end)]).strip()
 
 
 def _mean_and_range(values: np.ndarray, label: str) -> str:

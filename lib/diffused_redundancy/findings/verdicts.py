@@ -234,26 +234,23 @@ def tasks_differ(
         return Verdict(
             "undecided", "It takes two tasks, with intervals over several seeds, to compare."
         )
-    allowed = (
-        f", which allow for all {pairs} pairs of tasks together" if pairs > 1 else ""
-    )
+    allowed = f", and allow for all {pairs} pairs of tasks together" if pairs > 1 else ""
     because = (
-        f"DR({delta:g}) of {measure} on the two tasks where it differs most. Intervals are of the "
-        f"difference, over subsets and images; they are of {1 - level / pairs:.1%}{allowed}."
+        f"DR({delta:g}) of {measure} on the two tasks where it differs most. The "
+        f"{1 - level / pairs:.1%} intervals of the difference are over subsets and images{allowed}."
     )
     if len(rows) > most_told:
         because += (
-            f" Of all {len(rows)} networks, of which the first {most_told} are told, "
-            f"{sum(bool(one.passed) for one in outcomes)} have two tasks that differ. (They share "
-            "their images, so these are not independent.)"
+            f" {sum(bool(one.passed) for one in outcomes)} of {len(rows)} networks have two tasks "
+            f"that differ; the first {most_told} are told. (They share their images, so these are "
+            "not independent.)"
         )
     if any(beside for beside, _ in without):
         known = _known(controls, {task for one in curves.values() for task in one})
         because += (
-            f" The largest difference is one with {known}, which these networks were trained to "
-            f"ignore, in {sum(beside for beside, _ in without)} of {len(without)} networks. "
-            f"Without it, {sum(left for _, left in without)} of {len(without)} have two tasks that "
-            "differ."
+            f" One of the two tasks is {known}, which these networks were trained to ignore, in "
+            f"{sum(beside for beside, _ in without)} of {len(without)} networks. Without it, "
+            f"{sum(left for _, left in without)} of {len(without)} have two tasks that differ."
         )
     return judge(outcomes, because, "networks", rows[:most_told])
 
