@@ -24,6 +24,9 @@
 # guessing the largest class of the test images is right for a tenth of the digits and a twelfth of
 # the font styles of the default tasks: compare accuracies with that.
 #
+# **DR(δ)**, diffused redundancy, is the share of the neurons that can be dropped while a random rest
+# keeps the share δ of the whole layer's accuracy.
+#
 # **Cost** of the default run on two CPU cores: three minutes while another notebook runs, after the
 # features, nearly all of it for logistic probes.
 

@@ -23,6 +23,10 @@
 # ourselves (claim 8). And what is left of the accuracy when neurons go depends on the task: the best
 # of these networks and sizes differ from task to task (claim 3).
 #
+# **DR(δ)**, diffused redundancy, is the share of a layer's neurons that can be dropped while a random
+# rest keeps the share δ of the whole layer's value: of the accuracy of a probe, or of CKA, the
+# similarity with the whole layer.
+#
 # **Cost** of the default run on two CPU cores: four minutes while another notebook runs, after the
 # features.
 

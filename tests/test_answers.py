@@ -87,8 +87,10 @@ def test_what_governs_redundancy_among_networks_of_one_width(accuracy, cka, word
         f" and {words[1]} than the network by CKA (it explains {cka[1]:.1%} of the variance, the "
         f"network {cka[0]:.1%}, by chance 30.0%)." in text
     )
-    assert text.endswith("(Redundancy here is DR(0.9): the share of the neurons that can be dropped "
-        "while a random rest keeps 90% of the value.)")
+    assert text.endswith(
+        "(Redundancy here is DR(0.9): the share of the neurons that can be dropped while a random "
+        "rest keeps 90% of the value.)"
+    )
     assert answers.governed({}, [], pd.DataFrame({"note": ["few"]}), 0.9).startswith("This run can")
 
 
@@ -157,10 +159,11 @@ def test_in_depth(monkeypatch):
 
     monkeypatch.setattr(answers, "ticks", lambda depths: [(0, "a"), (1, "b"), (2, "c")])
     none = {"grows": (1, [0, 0]), "falls": (0, [0, 1])}
-    up, down = {"grows": (3, [2, 1]), "falls": (0, [0, 0])}, {"grows": (0, [0, 0]), "falls": (2, [2, 0])}
+    up = {"grows": (3, [2, 1]), "falls": (0, [0, 0])}
+    down = {"grows": (0, [0, 0]), "falls": (2, [2, 0])}
     text = said(up, down)
     assert text.startswith("It grows with depth in most cases; at equal width it falls. From the")
-    assert "grows in 3 (step by step in 2 from a to b and 1 from b to c) and falls in 0 of 3" in text
+    assert "grows in 3 (step by step in 2 from a to b and 1 from b to c) and falls in 0 of" in text
     assert "With 64 random neurons of each layer it grows in 0 and falls in 2 (step by step" in text
     text = said(none, none)
     assert text.startswith("In most cases it does not clearly grow or fall with depth; at equal")

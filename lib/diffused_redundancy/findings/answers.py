@@ -274,8 +274,9 @@ def in_depth(depths: Depths, delta: float) -> str:
     width = depths[0][0].equal[0].d
     return (
         f"{lead}; at equal width it {equal or 'does neither'}. From the first layer to the last, "
-        f"DR({delta:g}) of CKA {_changes(found['own'], depths)} of {cases} cases, each a network on "
-        f"a task. With {width} random neurons of each layer it {_changes(found['equal'], depths)}. "
+        f"DR({delta:g}) of CKA {_changes(found['own'], depths)} of {cases} cases, each a network "
+        f"on a task. With {width} random neurons of each layer it "
+        f"{_changes(found['equal'], depths)}. "
         f"(DR({delta:g}) is the share of the neurons that can be dropped while a random rest has a "
         f"CKA of {delta:g} with the whole.)"
     )

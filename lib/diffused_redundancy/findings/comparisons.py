@@ -234,8 +234,8 @@ def describe_power(measurements: Measurements, grouping: Grouping, delta: float)
             "NETS holds no two networks that differ in their seed only, so nothing is known here "
             "of what the seed of the pre-training does."
         )
-    lead = f"The SD of DR({delta:g}) between networks that differ in the seed of their pre-training only"
-    text = lines(lead, rows) + "\n\n"
+    seeds = "networks that differ in the seed of their pre-training only"
+    text = lines(f"The SD of DR({delta:g}) between {seeds}", rows) + "\n\n"
     if difference_found(n, 1.0) == difference_found(n, 1.0):
         return (
             f"{text}*Found from* is the true difference that {n} networks against {n} find with "

@@ -164,8 +164,8 @@ def direction(first: Point, last: Point) -> str:
 
 
 def kinds_of_redundancy(stages: Sequence[Stage], delta: float) -> dict[str, list[Point]]:
-    """DR of CKA of each stage: as it is (``own``), at ``equal`` width, and ``standardized`` at equal
-    width.
+    """DR of CKA of each stage: as it is (``own``), at ``equal`` width, and at equal width
+    ``standardized``.
     """
     return {
         "own": [point(stage.whole.redundancy("cka", delta)) for stage in stages],

@@ -171,7 +171,8 @@ def describe_cells(found: Sequence[Cell], delta: float) -> str:
         return _ONE_SEED
     rows = []
     for null in NULLS:
-        row = f"if all classes have the {ALIKE[null]}: in {above(found, null).sum()} of {len(found)} cells"
+        count = f"{above(found, null).sum()} of {len(found)} cells"
+        row = f"if all classes have the {ALIKE[null]}: in {count}"
         values = explained(found, null)
         if null in FAIR and not np.isnan(values).all():
             row += (
@@ -470,7 +471,10 @@ def classes_differ(found: Sequence[Cell], agreements: Sequence[Agreement], delta
         if one.across_seeds == one.across_seeds
     ]
     if same:
-        because += " Whether the same classes lose with other neurons, on other images:"
+        because += (
+            " The list says whether the same classes lose with other neurons, measured on other "
+            "images (1: always in the same order)."
+        )
     return judge(_by_task(found, even, np.zeros_like(even)), because, rows=same)
 
 

@@ -464,7 +464,7 @@ def describe_agreements(agreements: Sequence[Agreement]) -> str:
             f"on a task of {FEWEST_CLASSES} classes or more."
         )
     return lines(
-        "**What to see:** mean rank correlations of the classes' losses, on different images unless "
-        "others are named (1: the same order of classes every time)",
+        "**What to see:** mean rank correlations of the classes' losses, on different images "
+        "unless others are named (1: the same order of classes every time)",
         sentences,
     )

@@ -17,7 +17,7 @@ from ..measures.curves import Curve
 from ..tasks import Task
 from .figure_data import Trade
 from .grouping import Grouping
-from .phrases import listed
+from .phrases import lines, listed
 
 
 def pareto_front(gains: Any, values: Any) -> np.ndarray:
@@ -236,8 +236,8 @@ def describe_excess(measurements: Measurements) -> str:
 
 
 def describe_fronts(fronts: Sequence[Front]) -> str:
-    """What the fronts cost: the accuracy that is left when half and nine tenths of a layer go, by
-    task.
+    """What the fronts cost, a line a task: the accuracy that is left when half and nine tenths of a
+    layer go.
     """
     sentences = []
     for one in fronts:
@@ -248,4 +248,4 @@ def describe_fronts(fronts: Sequence[Front]) -> str:
             left[share] = float(one.accuracy[beyond].max()) if beyond.any() else float("nan")
         ends = f"{left[0.5]:.1%} with half dropped, {left[0.9]:.1%} with nine tenths dropped"
         sentences.append(f"{one.task.title}: {best:.1%} with any number of neurons, {ends}")
-    return f"**What to see:** the best of these networks and sizes. {'; '.join(sentences)}."
+    return lines("**What to see:** accuracy of the best of these networks and sizes", sentences)

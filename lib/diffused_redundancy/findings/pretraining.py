@@ -150,7 +150,9 @@ def describe_groups(
     """
     trait = TRAIT_WORDS.get(grouping.trait, grouping.trait)
     if len(grouping.groups) < 2:
-        return f"NETS holds no two networks that differ in {trait} only: there is nothing to compare."
+        return (
+            f"NETS holds no two networks that differ in {trait} only: there is nothing to compare."
+        )
     several = {label for label, nets in grouping.groups.items() if len(nets) > 1}
     told = several if len(several) > 1 else set(grouping.groups)
     rows, spreads = [], 0
@@ -196,8 +198,8 @@ def _mean_and_range(values: np.ndarray, label: str) -> str:
 
 
 def describe_levels(measurements: Measurements, grouping: Grouping) -> str:
-    """A sentence with a line a task: how far the whole layers' accuracies are apart, as DR says what
-    share of its *own* accuracy a network keeps.
+    """A sentence with a line a task: how far the whole layers' accuracies are apart, as DR says
+    what share of its *own* accuracy a network keeps.
     """
     levels = []
     for task in measurements.tasks:
@@ -315,12 +317,9 @@ def strengths_table(
                 label: _mean_redundancy(measurements, by_loss.groups[label], [task], measure, delta)
                 for label in (labels[0], labels[-1])
             }
-            trend = trend_in_words(by_task[task.title])
-            rows.append(
-                {f"DR({delta:g}) of": name, "task": task.title}
-                | {label: "–" if value != value else f"{value:.2f}" for label, value in ends.items()}
-                | {"over all strengths it": trend}
-            )
+            told = {label: f"{one:.2f}" if one == one else "–" for label, one in ends.items()}
+            trend = {"over all strengths it": trend_in_words(by_task[task.title])}
+            rows.append({f"DR({delta:g}) of": name, "task": task.title, **told, **trend})
     return pd.DataFrame(rows)
 
 

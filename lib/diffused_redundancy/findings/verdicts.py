@@ -212,7 +212,8 @@ def tasks_differ(
         if len(drawn) < 2:
             continue
         ranked = sorted(drawn, key=values.__getitem__)
-        told, differing = {}, set()
+        told: dict[tuple[str, str], str] = {}
+        differing = set()
         for less, more in itertools.combinations(ranked, 2):
             low, high = percentile_interval(drawn[more] - drawn[less], 1 - level / pairs)
             gap = values[more] - values[less]
@@ -246,9 +247,9 @@ def tasks_differ(
             "not independent.)"
         )
     if any(beside for beside, _ in without):
-        known = _known(controls, {task for one in curves.values() for task in one})
+        ignored = _known(controls, {task for one in curves.values() for task in one})
         because += (
-            f" One of the two tasks is {known}, which these networks were trained to ignore, in "
+            f" One of the two tasks is {ignored}, which these networks were trained to ignore, in "
             f"{sum(beside for beside, _ in without)} of {len(without)} networks. Without it, "
             f"{sum(left for _, left in without)} of {len(without)} have two tasks that differ."
         )

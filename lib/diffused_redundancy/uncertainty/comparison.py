@@ -141,7 +141,8 @@ class Comparison:
         if outcome == "alike":
             if not self.clear:
                 return f"no difference larger than {self.margin:g}"
-            return f"{'higher' if self.difference > 0 else 'lower'}, but by less than {self.margin:g}"
+            sign = "higher" if self.difference > 0 else "lower"
+            return f"{sign}, but by less than {self.margin:g}"
         if outcome == "unknown":
             return "cannot be stated"
         if outcome not in ("no power", "undecided"):
