@@ -218,7 +218,7 @@ session.figure(
     ),
     "penalty-bands",
     alt="Diffused redundancy of ridge accuracy for each task, once with its interval over subsets and test images "
-    "selections and once with its band over the penalties that cross-validation cannot tell apart.",
+    "and once with its band over the penalties that cross-validation cannot tell apart.",
 )
 session.say(penalties.describe_bands(bands, ridge))
 

@@ -52,6 +52,8 @@ def test_useful():
     )
     assert "keeps 97.0% (97.0% to 97.0%) of the whole layer's accuracy on b, the least of" in text
     assert text.endswith("and 60.0% (60.0% to 60.0%) on c.")
+    named = answers.useful([judge([Outcome("c, net", None)], "")], {"c, net": curves["c"]})
+    assert named.startswith("Open for net on c.") and "accuracy with net on c." in named
     none = answers.useful([judge([Outcome("c", None)], "")], curves)
     assert none.startswith("Open for c.") and "60.0%" in none and "least" not in none
     assert answers.useful([Verdict("undecided", "")], {}).startswith("This run cannot say")
@@ -163,12 +165,15 @@ def test_in_depth(monkeypatch):
     down = {"grows": (0, [0, 0]), "falls": (2, [2, 0])}
     text = said(up, down)
     assert text.startswith("It grows with depth in most cases; at equal width it falls. From the")
-    assert "grows in 3 (step by step in 2 from a to b and 1 from b to c) and falls in 0 of" in text
-    assert "With 64 random neurons of each layer it grows in 0 and falls in 2 (step by step" in text
+    assert (
+        "DR(0.9) of CKA clearly grows in 3 of 3 cases (from a to b alone in 2, from b to c alone "
+        "in 1) and falls in 0 of 3 cases (cases: each network on each task). With 64 random "
+        "neurons of each layer it clearly grows in 0 of 3 cases and falls in 2 of 3 cases (from a "
+    ) in text
     text = said(none, none)
     assert text.startswith("In most cases it does not clearly grow or fall with depth; at equal")
-    assert "width it does neither. " in text and "grows in 1 and falls in 0 (step by step" in text
-    assert "step by step" not in said({"grows": (1, [1]), "falls": (0, [0])}, none).split("With")[0]
+    assert "width it does neither. " in text and "falls in 0 of 3 cases (from b to c" in text
+    assert "alone" not in said({"grows": (1, [1]), "falls": (0, [0])}, none).split("With")[0]
     empty = {"grows": (0, []), "falls": (0, [])}
     assert said(empty, empty, 0).startswith("This run cannot say")
 

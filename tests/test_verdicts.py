@@ -71,7 +71,7 @@ def test_claim_1_is_told_as_a_share_and_in_points():
     verdict = verdicts.a_fifth_within({"a": fifth([0.36, 0.37, 0.38], full=0.4)}, 0.05)
     assert "a: 92.5% (" in verdict.because and "3.0 (0.3 to 5.7) points less" in verdict.because
     assert verdict.word == "undecided"  # 5% of 0.4 are two points
-    assert "In points, the whole interval is at most 5 in 0 of 1." in verdict.because
+    assert "is at most 5 by its whole interval on 0 of 1 tasks." in verdict.because
     assert "at or above 95%" in verdict.because
 
 
@@ -126,14 +126,16 @@ def test_claim_3_says_what_rests_on_a_control():
     verdict = verdicts.tasks_differ({"net": tasks}, 0.9, "accuracy", controls=["a", "z"])
     assert "The 98.3% intervals of the" in verdict.because
     assert "subsets and images, and allow for all 3 pairs of tasks together." in verdict.because
-    assert "One of the two tasks is a, which these networks were trained to" in verdict.because
-    assert "ignore, in 1 of 1 networks." in verdict.because
-    assert "Without it, 1 of 1 have two tasks that differ." in verdict.because
+    ignored = "One of the two is a, which these networks were trained to ignore"
+    assert f"{ignored}. Without it, two tasks still differ." in verdict.because
     assert "net: from 0.200 on a to 0.800 on c, +0.600 (" in verdict.because
     assert "Without a from 0.500 on b to 0.800 on c, +0.300 (" in verdict.because
     alike = {**tasks, "b": reaching(21, jitter=5), "c": reaching(20, jitter=5)}
     verdict = verdicts.tasks_differ({"net": alike}, 0.9, "accuracy", controls=["a"])
-    assert verdict.word == "holds" and "Without it, 0 of 1 have" in verdict.because
+    assert verdict.word == "holds" and "Without it, no two tasks differ" in verdict.because
+    both = {"1": tasks, "2": alike}
+    both = verdicts.tasks_differ(both, 0.9, "accuracy", controls=["a"]).because
+    assert f"{ignored}, in 2 of 2 networks. Without it, 1 of 2 still have two" in both
     between = verdicts.tasks_differ({"net": tasks}, 0.9, "accuracy", controls=["b"])
     assert "trained to ignore" not in between.because
     two = {task: tasks[task] for task in "ab"}

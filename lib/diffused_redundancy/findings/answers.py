@@ -102,7 +102,9 @@ def _least(outcomes: Sequence[Outcome], curves: Mapping[str, Curve]) -> tuple[st
     case = min(kept, key=lambda one: kept[one][0])
     share, low, high = kept[case]
     ends = f" ({low:.1%} to {high:.1%})" if low == low else ""
-    return f"{share:.1%}{ends}", f" on {spoken(case)}{', the least of these' * (len(kept) > 1)}"
+    where = "with" if ", " in case else "on"  # the name of a network, or of a task alone
+    least = ", the least of these" if len(kept) > 1 else ""
+    return f"{share:.1%}{ends}", f" {where} {spoken(case)}{least}"
 
 
 ASKED = {"accuracy": "accuracy", "cka": "CKA"}
@@ -274,11 +276,10 @@ def in_depth(depths: Depths, delta: float) -> str:
     width = depths[0][0].equal[0].d
     return (
         f"{lead}; at equal width it {equal or 'does neither'}. From the first layer to the last, "
-        f"DR({delta:g}) of CKA {_changes(found['own'], depths)} of {cases} cases, each a network "
-        f"on a task. With {width} random neurons of each layer it "
-        f"{_changes(found['equal'], depths)}. "
-        f"(DR({delta:g}) is the share of the neurons that can be dropped while a random rest has a "
-        f"CKA of {delta:g} with the whole.)"
+        f"DR({delta:g}) of CKA clearly {_changes(found['own'], depths)} (cases: each network on "
+        f"each task). With {width} random neurons of each layer it clearly "
+        f"{_changes(found['equal'], depths)}. DR({delta:g}) is the share of the neurons that can "
+        f"be dropped while a random rest has a CKA of {delta:g} with the whole."
     )
 
 
@@ -286,10 +287,12 @@ def _changes(counts: Mapping[str, tuple[int, list[int], int]], depths: Depths) -
     """In how many cases something grows and falls, and between which layers."""
     places = [name for _, name in ticks(depths)]
     parts = []
-    for word, (whole, steps, _) in counts.items():
+    for word, (whole, steps, cases) in counts.items():
         where = [
-            f"{count} from {places[i]} to {places[i + 1]}" for i, count in enumerate(steps) if count
+            f"from {places[i]} to {places[i + 1]} alone in {count}"
+            for i, count in enumerate(steps)
+            if count
         ]
-        beside = f" (step by step in {listed(where)})" if where and len(steps) > 1 else ""
-        parts.append(f"{word} in {whole}{beside}")
+        beside = f" ({', '.join(where)})" if where and len(steps) > 1 else ""
+        parts.append(f"{word} in {whole} of {cases} cases{beside}")
     return " and ".join(parts)

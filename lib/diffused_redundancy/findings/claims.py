@@ -75,6 +75,9 @@ CLAIMS: dict[int, Claim] = {
 }
 """The claims tested so far, by their number in the documentation."""
 
+SOURCES = {"P": "said in the paper", "S": "said in a summary of the paper", "C": "our question"}
+"""Where a claim comes from, in words."""
+
 CONTROLS = ("font_style",)
 """Tasks that the networks of the miniature zoo were trained to ignore: nobody claims that a random
 part of a layer serves them.

@@ -11,7 +11,7 @@ import pandas as pd
 from ..experiment.measurements import COMPARED
 from ..experiment.stages import Stage
 from ..measures.redundancy import Redundancy
-from ..nets.names import labels
+from ..nets.names import labels, short_labels
 from ..uncertainty.bootstrap import interval_of_mean
 from .figure_data import Point, Series, point
 from .phrases import lines
@@ -178,7 +178,7 @@ def changes_table(depths: Depths, delta: float) -> pd.DataFrame:
     """For reading: how DR of CKA differs from the first layer to the last, by network and task."""
     rows = []
     nets = [*dict.fromkeys(stages[0].whole.net.name for stages in depths)]
-    names = dict(zip(nets, labels(nets), strict=True))
+    names = dict(zip(nets, short_labels(nets), strict=True))
     for stages in depths:
         words = {
             "own": "as the layers are",

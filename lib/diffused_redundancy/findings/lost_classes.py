@@ -324,7 +324,7 @@ def describe_lost(chosen: Sequence[Chosen]) -> str:
         return (
             "There are too few classes, or images of a class, to choose on one half of the images."
         )
-    return lines("**What to see:** losses on images that were not used to choose", sentences)
+    return lines("**What to see:** losses on images that were not used to choose them", sentences)
 
 
 @dataclass(frozen=True)

@@ -148,12 +148,12 @@ def describe_precision(table: pd.DataFrame) -> str:
     narrow, wide = table.loc[widths.idxmin()], table.loc[widths.idxmax()]
     ends = f"±{widths.min():.3f} on {narrow['case']}"
     if len(table) > 1:
-        ends += f" to ±{widths.max():.3f} on {wide['case']}"
+        ends += f", and to ±{widths.max():.3f} on {wide['case']}"
     images = table[table["sd_images"] > table["sd_subsets"]]
     return (
-        f"**What to see:** DR is sure to {ends} (half of its 95% interval). Other images move it "
-        f"more than other subsets do, with {int(table['seeds'].iloc[0])} of these, in "
-        f"{len(images)} of {len(table)} cases. In 200 experiments drawn from the data at hand, "
+        f"**What to see:** DR is known to {ends} (half of its 95% interval). With "
+        f"{int(table['seeds'].iloc[0])} subsets, other images move it more than other subsets do "
+        f"in {len(images)} of {len(table)} cases. In 200 experiments drawn from the data at hand, "
         f"such intervals held the DR of that data in {held.min():.0%} to {held.max():.0%} of the "
         f"experiments, those of {PAPER_SEEDS} subsets in {few.min():.0%} to {few.max():.0%} (±3%)."
     )

@@ -104,8 +104,8 @@ def describe_probes(curves: Curves) -> str:
         return text
     return (
         f"{text}\n\nThe full layer is not clearly better than guessing the largest class of the "
-        f"test images (one-sided binomial test at {LEVEL:.0%}) on {listed(guessed)}: what is kept of "
-        "that means nothing, and verdicts leave it out."
+        f"test images (one-sided binomial test at {LEVEL:.0%}) on {listed(guessed)}: what is kept "
+        "of that means nothing, and verdicts leave it out."
     )
 
 

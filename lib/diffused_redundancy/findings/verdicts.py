@@ -76,8 +76,8 @@ def every_subset_keeps(
         outcomes,
         f"From how many neurons on each of the {seeds} subsets tried keeps {share:.0%} of the full "
         f"layer's {what}, with 95% intervals over images. A case counts where that is at most half "
-        f"the layer (our criterion). As all {seeds} do, at least {0.05 ** (1 / seeds):.0%} of all "
-        "subsets do, with 95% confidence.",
+        f"the layer (our criterion). As each of {seeds} does, at least "
+        f"{0.05 ** (1 / seeds):.0%} of all subsets do, with 95% confidence.",
         unit,
         rows,
     )
@@ -159,7 +159,8 @@ def a_fifth_within(
         f"Accuracy of {next(iter(curves.values())).name.split()[0]} probes on a random fifth, as a "
         "share of the full layer's and in points less, with 95% intervals over subsets and test "
         f"images. A case counts where the interval of the share lies at or above {1 - loss:.0%}. "
-        f"In points, the whole interval is at most {100 * loss:g} in {in_points} of {count}.",
+        f"In points, the loss is at most {100 * loss:g} by its whole interval on {in_points} of "
+        f"{count} {unit}.",
         unit,
         rows,
     )
@@ -248,11 +249,15 @@ def tasks_differ(
         )
     if any(beside for beside, _ in without):
         ignored = _known(controls, {task for one in curves.values() for task in one})
-        because += (
-            f" One of the two tasks is {ignored}, which these networks were trained to ignore, in "
-            f"{sum(beside for beside, _ in without)} of {len(without)} networks. Without it, "
-            f"{sum(left for _, left in without)} of {len(without)} have two tasks that differ."
-        )
+        few, left = (sum(column) for column in zip(*without, strict=True))
+        because += f" One of the two is {ignored}, which these networks were trained to ignore"
+        if len(without) == 1:
+            because += f". Without it, {'two tasks still' if left else 'no two tasks'} differ."
+        else:
+            because += (
+                f", in {few} of {len(without)} networks. Without it, {left} of {len(without)} "
+                "still have two tasks that differ."
+            )
     return judge(outcomes, because, "networks", rows[:most_told])
 
 

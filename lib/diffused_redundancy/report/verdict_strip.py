@@ -6,13 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ..findings.claims import CLAIMS
+from ..findings.claims import CLAIMS, SOURCES
 from .html import rendered
 
 ICONS = {"holds": "✓", "part": "◐", "not": "✗", "undecided": "?"}
 """A sign for each kind of verdict, beside its words."""
-
-SOURCES = {"P": "said in the paper", "S": "said in a summary of the paper", "C": "our question"}
 
 ALL_OF_A_KIND = {
     "holds": "holds",
