@@ -117,9 +117,9 @@ def test_what_governs_redundancy_among_widths_and_losses():
     text = answers.governed(widths, losses, none, 0.9)
     assert text.startswith(
         "Wider layers are clearly more redundant by accuracy on 1 of 2 tasks and by CKA on 1 of 2 "
-        "tasks (clearly less on 1). Compared with standard training, by accuracy it is clearly "
-        "higher with y (1 of 2 tasks) and lower with x (2 of 2 tasks); by CKA no loss clearly "
-        "differs. (Redundancy"
+        "tasks (clearly less on 1). Compared with standard training, by accuracy redundancy is "
+        "clearly higher with y (1 of 2 tasks) and lower with x (2 of 2 tasks); by CKA no loss "
+        "clearly differs. (Redundancy"
     )
     few = answers.governed({"accuracy": trends("no power")}, [], none, 0.9)
     assert few.startswith("Whether the width matters cannot be tested")

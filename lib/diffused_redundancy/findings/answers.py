@@ -173,8 +173,8 @@ def _of_loss(losses: Sequence[Difference]) -> str:
         }
         told = [f"{word} with {first_listed(some)}" for word, some in groups.items() if some]
         if these:
-            found = f"it is clearly {' and '.join(told)}" if told else "no loss clearly differs"
-            parts.append(f"by {name} {found}")
+            clearly = f"redundancy is clearly {' and '.join(told)}"
+            parts.append(f"by {name} {clearly if told else 'no loss clearly differs'}")
     return f"Compared with {losses[0].against} training, {'; '.join(parts)}." if parts else ""
 
 
