@@ -117,8 +117,8 @@ def governed(
     shares: pd.DataFrame,
     delta: float,
 ) -> str:
-    """On how many tasks DR clearly depends on the width and on the loss, and whether networks of
-    one width or tasks explain more of its variance.
+    """On how many tasks DR clearly depends on the width and on the loss, and how much of its
+    variance networks of one width explain.
 
     Parameters
     ----------
@@ -130,19 +130,15 @@ def governed(
         See :func:`.variance_shares`.
     delta : float
     """
-    sentences = [_of_width(widths), _of_loss(losses), _of_variance(shares)]
-    if not any(sentences):
-        return "This run cannot say: it takes two networks of one kind, or two tasks."
-    words = (
-        f"(Redundancy here is DR({delta:g}): the share of the neurons that can be dropped while a "
-        f"random rest keeps {delta:.0%} of the value.)"
+    sentences = [_of_width(widths), _of_loss(losses), _of_variance(shares, delta)]
+    return " ".join(filter(None, sentences)) or (
+        "This run cannot say: it takes two networks of one kind, or two tasks."
     )
-    return " ".join([*filter(None, sentences), words])
 
 
 def _of_width(widths: Mapping[str, Mapping[str, Trend]]) -> str:
     """On how many tasks wider layers are clearly more redundant; empty without two widths."""
-    parts = []
+    parts: dict[str, list[str]] = {}
     for measure, name in ASKED.items():
         found = [one.outcome for one in widths.get(measure, {}).values() if one.pairs]
         if not found:
@@ -150,11 +146,10 @@ def _of_width(widths: Mapping[str, Mapping[str, Trend]]) -> str:
         if "no power" in found:
             return "Whether the width matters cannot be tested with so few networks."
         less = found.count("lower")
-        parts.append(
-            f"by {name} on {found.count('higher')} of {len(found)} tasks"
-            + (f" (clearly less on {less})" if less else "")
-        )
-    return f"Wider layers are clearly more redundant {listed(parts)}." if parts else ""
+        words = f"on {found.count('higher')} of {len(found)} tasks"
+        parts.setdefault(words + (f" (clearly less on {less})" if less else ""), []).append(name)
+    told = [f"{words} by {listed(names)}" for words, names in parts.items()]
+    return f"Wider layers are clearly more redundant {listed(told)}." if told else ""
 
 
 def _of_loss(losses: Sequence[Difference]) -> str:
@@ -163,42 +158,35 @@ def _of_loss(losses: Sequence[Difference]) -> str:
     for measure, name in ASKED.items():
         these = [one for one in losses if one.measure == measure]
         clear = Counter((one.outcome, one.group) for one in these if one.outcome in OPPOSITE)
-        groups = {
-            word: [
-                f"{group} ({n} of {tasks} tasks)"
-                for (outcome, group), n in clear.items()
-                if outcome == word
-            ]
-            for word in OPPOSITE
-        }
-        told = [f"{word} with {first_listed(some)}" for word, some in groups.items() if some]
+        groups: dict[tuple[str, int], list[str]] = {}
+        for (outcome, group), count in clear.items():
+            groups.setdefault((outcome, count), []).append(group)
+        told = [
+            f"{outcome} with {first_listed(some)} (on {count} of {tasks})"
+            for (outcome, count), some in sorted(groups.items())
+        ]
         if these:
             clearly = f"redundancy is clearly {' and '.join(told)}"
             parts.append(f"by {name} {clearly if told else 'no loss clearly differs'}")
     return f"Compared with {losses[0].against} training, {'; '.join(parts)}." if parts else ""
 
 
-def _of_variance(shares: pd.DataFrame) -> str:
-    """Whether the task or the network explains more of the variance of DR, by measure; empty where
-    it cannot be shared out.
+def _of_variance(shares: pd.DataFrame, delta: float) -> str:
+    """How much of the variance of DR the network explains, and the task, by measure; empty where it
+    cannot be shared out.
     """
     rows = shares[shares["DR of"].isin(ASKED.values())] if "task" in shares else shares[:0]
     rows = rows[rows["tasks"] == "all"] if len(rows) else rows
-    parts = []
-    for row in rows.to_dict("records"):
-        ends = [row[name] for name in ("network", "least", "most") if row[name] == row[name]]
-        more = row["task"] > max(ends), row["task"] < min(ends)
-        word = "more" if more[0] else "less" if more[1] else "not clearly more or less"
-        parts.append(
-            f"{word} than the network by {row['DR of']} (it explains {row['task']:.1%} of the "
-            f"variance, the network {row['network']:.1%}, by chance "
-            f"{row['network, by chance']:.1%})"
-        )
+    parts = [
+        f"{row['network']:.1%} by {row['DR of']} ({row['network, by chance']:.1%} by chance; the "
+        f"task explains {row['task']:.1%})"
+        for row in rows.to_dict("records")
+    ]
     if not parts:
         return ""
     return (
         f"Among the {rows['networks'].iloc[0]} networks of one width, which differ in loss and "
-        f"seed, the task counts {listed(parts)}."
+        f"seed, the network explains of the variance of DR({delta:g}) {listed(parts)}."
     )
 
 
