@@ -156,15 +156,18 @@ def test_in_depth(monkeypatch):
     up = {"grows": (3, [2, 1]), "falls": (0, [0, 0])}
     down = {"grows": (0, [0, 0]), "falls": (2, [2, 0])}
     text = said(up, down)
-    assert text.startswith("It grows with depth in most cases; at equal width it falls. From the")
+    assert text.startswith("Redundancy grows with depth in most cases; at equal width it falls. ")
     assert (
-        "DR(0.9) of CKA clearly grows in 3 of 3 cases (from a to b alone in 2, from b to c alone "
-        "in 1) and falls in 0 of 3 cases (cases: each network on each task). With 64 random "
-        "neurons of each layer it clearly grows in 0 of 3 cases and falls in 2 of 3 cases (from a "
+        "DR(0.9) of CKA clearly grows in 3 (from a to b alone in 2, from b to c alone in 1) and "
+        "falls in 0, of 3 cases (each network on each task). With 64 random neurons of each layer "
+        "it clearly grows in 0 and falls in 2 (from a to b alone in 2). DR(0.9) is"
     ) in text
     text = said(none, none)
-    assert text.startswith("In most cases it does not clearly grow or fall with depth; at equal")
-    assert "width it does neither. " in text and "falls in 0 of 3 cases (from b to c" in text
+    assert text.startswith("In most cases redundancy does not clearly grow or fall with depth; at ")
+    assert (
+        "equal width it does neither. " in text
+        and "falls in 0 (from b to c alone in 1), of 3" in text
+    )
     assert "alone" not in said({"grows": (1, [1]), "falls": (0, [0])}, none).split("With")[0]
     empty = {"grows": (0, []), "falls": (0, [])}
     assert said(empty, empty, 0).startswith("This run cannot say")

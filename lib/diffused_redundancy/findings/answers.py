@@ -257,15 +257,15 @@ def in_depth(depths: Depths, delta: float) -> str:
         for of_kind in found.values()
     )
     lead = (
-        f"It {own} with depth in most cases"
+        f"Redundancy {own} with depth in most cases"
         if own
-        else "In most cases it does not clearly grow or fall with depth"
+        else "In most cases redundancy does not clearly grow or fall with depth"
     )
     width = depths[0][0].equal[0].d
     return (
         f"{lead}; at equal width it {equal or 'does neither'}. From the first layer to the last, "
-        f"DR({delta:g}) of CKA clearly {_changes(found['own'], depths)} (cases: each network on "
-        f"each task). With {width} random neurons of each layer it clearly "
+        f"DR({delta:g}) of CKA clearly {_changes(found['own'], depths)}, of {cases} cases (each "
+        f"network on each task). With {width} random neurons of each layer it clearly "
         f"{_changes(found['equal'], depths)}. DR({delta:g}) is the share of the neurons that can "
         f"be dropped while a random rest has a CKA of {delta:g} with the whole."
     )
@@ -275,12 +275,12 @@ def _changes(counts: Mapping[str, tuple[int, list[int], int]], depths: Depths) -
     """In how many cases something grows and falls, and between which layers."""
     places = [name for _, name in ticks(depths)]
     parts = []
-    for word, (whole, steps, cases) in counts.items():
+    for word, (whole, steps, _) in counts.items():
         where = [
             f"from {places[i]} to {places[i + 1]} alone in {count}"
             for i, count in enumerate(steps)
             if count
         ]
         beside = f" ({', '.join(where)})" if where and len(steps) > 1 else ""
-        parts.append(f"{word} in {whole} of {cases} cases{beside}")
+        parts.append(f"{word} in {whole}{beside}")
     return " and ".join(parts)
