@@ -23,6 +23,10 @@
 # ourselves (claim 8). And what is left of the accuracy when neurons go depends on the task: the best
 # of these networks and sizes differ from task to task (claim 3).
 #
+# **DR(δ)**, diffused redundancy, is the share of a layer's neurons that can be dropped while a random
+# rest keeps the share δ of the whole layer's value: of the accuracy of a probe, or of CKA, the
+# similarity with the whole layer.
+#
 # **Cost** of the default run on two CPU cores: four minutes while another notebook runs, after the
 # features.
 
@@ -124,7 +128,8 @@ session.table(grouping.shown_redundancy(measurements.all, delta), "redundancy-sh
 # True differences of 2, 3 and 4 SDs are found in 21%, 65% and 93%. Other outcomes are:
 #
 # - *no difference larger than 0.02*: the interval lies within 2% of the layer on both sides. A
-#   difference may be clear and still that small: then it does not matter, whatever its sign;
+#   difference that is clear and still that small is *higher*, or *lower*, *but by less than 0.02*:
+#   it does not matter;
 # - *no power*: so few networks that no values could be clear. One network against five is such a
 #   case: it is shown, and counts in no verdict;
 # - *not resolvable*: a difference of accuracy's DR that is clear, but no larger than what the choice
@@ -267,6 +272,7 @@ for strength in pretraining.strength_figures(measurements, by_loss, delta):
         strength.name,
         alt=strength.alt,
     )
+    session.table(strength.table, f"{strength.name}-trends")
     session.say(strength.sentence)
 
 # %% [markdown]
@@ -400,13 +406,12 @@ session.say(pretraining.describe_widths(measurements, by_width, delta, by_family
 
 # %% [markdown]
 # There is one network of most widths, so no two widths can be distinguished. But if width did not
-# matter, any order of the networks would be equally likely: five widths with one network each can
-# be ordered in 120 ways, and a DR that rises from each to the next has p = 2/120 = 0.017. The test
+# matter, every way to assign the networks to the widths would be equally likely. The test
 # (Jonckheere and Terpstra's) counts the pairs of networks of different width in which the wider one
-# has more DR, ties by half, and compares with all ways to assign the networks to the widths. A
-# trend is clear if p, corrected for the number of tasks (Holm), is at most 0.05. For accuracy it is
-# *not resolvable* if it is not so at every penalty: it is tested again with the networks at the
-# weakest and at the strongest penalty that cross-validation cannot tell apart for all of them.
+# has more DR, ties by half, and compares with all these ways. A trend is clear if p, corrected for
+# the number of tasks (Holm), is at most 0.05. For accuracy it is *not resolvable* if it is not so
+# at every penalty: it is tested again with the networks at the weakest and at the strongest penalty
+# that cross-validation cannot tell apart for all of them.
 
 # %% papermill_description=width-bands
 width_bands = (
@@ -423,6 +428,7 @@ session.table(
 session.table(
     comparisons.trends_table(wider, "doubling"), "trends-width", show=len(by_width.groups) > 1
 )
+session.say(pretraining.describe_orders(wider))
 
 # %% [markdown]
 # ## Beside the paper
@@ -588,10 +594,14 @@ session.say(prediction.describe_gains(told))
 
 # %%
 from diffused_redundancy.findings import answers, verdicts
+from diffused_redundancy.findings.claims import CONTROLS
 
-session.answer(answers.governed(variance, delta))
+session.answer(answers.governed(wider, losses, variance, delta))
 by_net = grouping.curves_by_net(measurements, "accuracy")
-session.verdict(3, verdicts.tasks_differ(by_net, delta, f"{PROBE} accuracy"))
+controls = [task.title for task in session.tasks if task.name in CONTROLS]
+session.verdict(
+    3, verdicts.tasks_differ(by_net, delta, f"{PROBE} accuracy", controls=controls)
+)
 for measure, name in COMPARED.items():
     session.verdict(
         4,

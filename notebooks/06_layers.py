@@ -20,6 +20,10 @@
 # share to spare, so depth and width are separated: each stage is measured as it is, and once more
 # with as many random neurons as the narrowest stage has, drawn ten times.
 #
+# **DR(δ)**, diffused redundancy, is the share of a layer's neurons that can be dropped while a random
+# rest keeps the share δ of the whole layer's value: of the accuracy of a probe, or of CKA, the
+# similarity with the whole layer.
+#
 # **Cost** of the default run on two CPU cores: less than a minute while another notebook runs, after
 # the features: those of all stages come from the same pass over the images as those of the last
 # layer.
@@ -95,6 +99,7 @@ session.figure(
     "narrowest stage has, in the third with these neurons standardized.",
     hero=True,
 )
+session.table(depth.changes_table(depths, delta), "changes")
 session.say(depth.describe_similarity(depths, delta))
 
 # %% [markdown]

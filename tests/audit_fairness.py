@@ -53,7 +53,8 @@ def audit_fairness(run: Run, audit: Audit) -> None:
 def _audit_agreement_told(run: Run, audit: Audit, title: str, place: int, mine: float) -> None:
     """The rank correlations that the verdict on claim 10 tells."""
     for because in verdicts_of(run, "05_fairness", 10)[:1]:
-        said = re.search(re.escape(title) + r" (\S+) \(beyond a shift of margins (\S+)\)", because)
+        words = r": rank correlation (\S+); (\S+) beyond a shift of margins"
+        said = re.search(re.escape(title) + words, because)
         if said:
             shown = float(said[place + 1])
             how = {"digits": 9, "slack": 0.00501, "where": title}
@@ -90,7 +91,7 @@ def _audit_counts(run: Run, audit: Audit) -> None:
         )
         for because in verdicts_of(run, "05_fairness", 10)[:1]:
             one = table[(table["index"] == "Gini") & (table["null"] == plain.NULLS[0])]
-            said = re.search(r"in (\d+) of (\d+) networks", because)
+            said = re.search(r"in (\d+) of (\d+) cells", because)
             if said:
                 mine = [(plain.holm(one["p"].to_numpy()) < 0.05).sum(), len(one)]
                 shown = [float(number) for number in said.groups()]

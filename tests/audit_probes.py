@@ -449,7 +449,7 @@ def audit_verdicts(run: Run, audit: Audit, layer: PlainLayer, case: str, chosen:
     whole, open_ = _logistic(run, layer, chosen["logistic"], "random", [1], [d])
     rng = np.random.default_rng(13)
     for because in verdicts_of(run, "02_probes", 1):
-        if not (said := stated(because, f"{case}: ")):
+        if not (said := stated(because, f"\n- {case}: ")):
             continue
         right, ties = right_of("random", [fifth])
         right, top = right[:, 0], whole[0, 0]
@@ -486,7 +486,7 @@ def audit_verdicts(run: Run, audit: Audit, layer: PlainLayer, case: str, chosen:
         least = ends[:, 0].min() >= said[1] - allowed
         audit.words(name, "verdict 5, where it begins lowest", bool(least), True, where)
     for because in verdicts_of(run, "02_probes", 6):
-        if not (said := stated(because, f"{case}: ")):
+        if not (said := stated(because, f"\n- {case}: ")):
             continue
         few = "Sizes up to" in because
         some = [k for k in sizes if (k <= tenth) == few and k <= size_of(0.5, d)]
@@ -524,7 +524,7 @@ def check_difference_of_tasks(run: Run, audit: Audit, spreads: dict[str, Spread]
     rng = np.random.default_rng(17)
     for because in verdicts_of(run, "02_probes", 3):
         found = re.search(
-            r"DR\(([\d.]+)\).*: from \S+ on (.+) to \S+ on (.+), (\S+) \((\S+) to (\S+)\)\.",
+            r"DR\(([\d.]+)\)[^:]*: from \S+ on (.+?) to \S+ on (.+?), (\S+) \((\S+) to (\S+)\)",
             because,
         )
         if found is None or not {found[2], found[3]} <= set(spreads):

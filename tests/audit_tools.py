@@ -479,7 +479,7 @@ def mean_interval(
 def stated(because: str, start: str) -> list[float]:
     """The numbers after some words of a verdict, up to the next case."""
     text = because.partition(start)[2]
-    end = re.search(r"; |\. ", text)
+    end = re.search(r"; |\. |\.?\n", text)
     return [float(one) for one in re.findall(r"[+-]?\d+(?:\.\d+)?", text[: end and end.start()])]
 
 
@@ -518,7 +518,7 @@ def check_every_subset(
 ) -> None:
     """Claim 2: the size from which each order keeps a share."""
     for because in verdicts_of(run, notebook, 2, part):
-        said = stated(because, f"{case}: from k = ")
+        said = stated(because, f"\n- {case}: from ")
         if not said:
             continue
         k = int(said[0])
@@ -529,6 +529,5 @@ def check_every_subset(
         mine = later[below[-1] + 1] if len(below) else later[0]
         name, where = f"{notebook}.json", f"claim 2, {case}"
         audit.numbers(name, "verdict 2", said[:2], [mine, d], where=where)
-        audit.numbers(
-            name, "verdict 2", said[2], 100 * mine / d, digits=9, slack=0.501, where=where
-        )
+        share = {"digits": 9, "slack": 0.501, "where": where}
+        audit.numbers(name, "verdict 2", said[-1], 100 * mine / d, **share)

@@ -52,6 +52,8 @@ def test_useful():
     )
     assert "keeps 97.0% (97.0% to 97.0%) of the whole layer's accuracy on b, the least of" in text
     assert text.endswith("and 60.0% (60.0% to 60.0%) on c.")
+    named = answers.useful([judge([Outcome("c, net", None)], "")], {"c, net": curves["c"]})
+    assert named.startswith("Open for net on c.") and "accuracy with net on c." in named
     none = answers.useful([judge([Outcome("c", None)], "")], curves)
     assert none.startswith("Open for c.") and "60.0%" in none and "least" not in none
     assert answers.useful([Verdict("undecided", "")], {}).startswith("This run cannot say")
@@ -94,25 +96,55 @@ def test_similar():
     assert answers.similar(Verdict("undecided", ""), {}, 0.9).startswith("This run cannot say")
 
 
-@pytest.mark.parametrize(
-    "accuracy, cka, lead",
-    [
-        ((0.1, 0.8), (0.2, 0.7), "The task more than the network."),
-        ((0.8, 0.1), (0.7, 0.2), "The network more than the task."),
-        ((0.1, 0.8), (0.7, 0.2), "The network or the task: that depends on the measure."),
-        ((0.1, 0.8), (0.4, 0.41), "Whether the network or the task matters more is open."),
-    ],
-)
-def test_governed(accuracy, cka, lead):
+def test_what_governs_redundancy_among_networks_of_one_width():
     rows = [
-        {"DR of": name, "tasks": "all", "networks": 4, "network": network, "task": task}
-        | {"least": network - 0.05, "most": network + 0.05}
-        for name, (network, task) in {"accuracy": accuracy, "CKA": cka}.items()
+        {"DR of": name, "tasks": tasks, "networks": 4, "network": network, "task": task}
+        | {"network, by chance": chance}
+        for name, tasks, network, task, chance in (
+            ("accuracy", "all", 0.1, 0.8, 0.07),
+            ("accuracy", "without a", 0.9, 0.05, 0.4),
+            ("CKA", "all", 0.7, 0.2, 0.3),
+            ("CKA of standardized neurons", "all", 0.6, 0.3, 0.2),
+        )
     ]
-    text = answers.governed(pd.DataFrame(rows), 0.9)
-    assert text.startswith(lead) and "among 4 networks" in text
-    assert f"for CKA the tasks explain {cka[1]:.1%} and the networks {cka[0]:.1%}" in text
-    assert answers.governed(pd.DataFrame({"note": ["few"]}), 0.9).startswith("This run cannot say")
+    assert answers.governed({}, [], pd.DataFrame(rows), 0.9) == (
+        "Among the 4 networks of one width, which differ in loss and seed, the network explains of "
+        "the variance of DR(0.9) 10.0% by accuracy (7.0% by chance; the task explains 80.0%) and "
+        "70.0% by CKA (30.0% by chance; the task explains 20.0%)."
+    )
+    assert answers.governed({}, [], pd.DataFrame({"note": ["few"]}), 0.9).startswith("This run can")
+
+
+def test_what_governs_redundancy_among_widths_and_losses():
+    def trends(*outcomes):
+        return {str(i): SimpleNamespace(outcome=one, pairs=1) for i, one in enumerate(outcomes)}
+
+    def difference(group, outcome, task="a", measure="accuracy"):
+        how = {"group": group, "against": "standard", "task": task, "measure": measure}
+        return SimpleNamespace(outcome=outcome, **how)
+
+    none = pd.DataFrame({"note": ["few"]})
+    losses = [
+        difference("x", "lower"),
+        difference("x", "lower", "b"),
+        difference("y", "higher"),
+        difference("y", "alike", "b"),
+        difference("x", "undecided", measure="cka"),
+        difference("y", "higher", measure="standardized_cka"),
+    ]
+    widths = {"accuracy": trends("higher", "undecided"), "cka": trends("lower", "higher")}
+    assert answers.governed(widths, losses, none, 0.9) == (
+        "Wider layers are clearly more redundant on 1 of 2 tasks by accuracy and on 1 of 2 tasks "
+        "(clearly less on 1) by CKA. Compared with standard training, by accuracy redundancy is "
+        "clearly higher with y (on 1 of 2) and lower with x (on 2 of 2); by CKA no loss clearly "
+        "differs."
+    )
+    both = answers.governed(dict.fromkeys(("accuracy", "cka"), trends("higher")), [], none, 0.9)
+    assert both == "Wider layers are clearly more redundant on 1 of 1 tasks by accuracy and CKA."
+    few = answers.governed({"accuracy": trends("no power")}, [], none, 0.9)
+    assert few.startswith("Whether the width matters cannot be tested")
+    unknown = {"accuracy": {"a": SimpleNamespace(outcome="unknown", pairs=0)}}
+    assert answers.governed(unknown, [], none, 0.9).startswith("This run cannot say")
 
 
 def test_nested():
@@ -141,20 +173,33 @@ def test_who_pays():
 
 
 def test_in_depth(monkeypatch):
-    whole = SimpleNamespace(net=SimpleNamespace(title="net"))
-    depths = [[SimpleNamespace(whole=whole, equal=[SimpleNamespace(d=64)])]]
-    found = [
-        {"own": "grows, from 0.1 to 0.9", "equal": "falls, from 0.9 to 0.1"},
-        {"own": "goes from 0.5 to 0.6 (intervals overlap)", "equal": "goes from 0.1 to 0.2"},
-    ]
-    monkeypatch.setattr(answers, "trends_of_first_net", lambda depths, delta: found)
-    text = answers.in_depth(depths, 0.9)
-    assert "DR(0.9) of CKA clearly grows on 1 of 2 tasks (net)." in text
-    assert text.endswith("With 64 random neurons of each layer, it clearly falls on 1 of 2 tasks.")
-    found[0] = found[1]
-    assert "does not clearly grow or fall on any of 2 tasks" in answers.in_depth(depths, 0.9)
-    found.clear()
-    assert answers.in_depth(depths, 0.9).startswith("This run cannot say")
+    def said(own, equal, cases=3):
+        counts = {"own": own, "equal": equal}
+        monkeypatch.setattr(
+            answers, "counted", lambda depths, delta, kind, word: (*counts[kind][word], cases)
+        )
+        return answers.in_depth([[SimpleNamespace(equal=[SimpleNamespace(d=64)])]], 0.9)
+
+    monkeypatch.setattr(answers, "ticks", lambda depths: [(0, "a"), (1, "b"), (2, "c")])
+    none = {"grows": (1, [0, 0]), "falls": (0, [0, 1])}
+    up = {"grows": (3, [2, 1]), "falls": (0, [0, 0])}
+    down = {"grows": (0, [0, 0]), "falls": (2, [2, 0])}
+    text = said(up, down)
+    assert text.startswith("Redundancy grows with depth in most cases; at equal width it falls. ")
+    assert (
+        "DR(0.9) of CKA clearly grows in 3 (from a to b alone in 2, from b to c alone in 1) and "
+        "falls in 0, of 3 cases (each network on each task). With 64 random neurons of each layer "
+        "it clearly grows in 0 and falls in 2 (from a to b alone in 2). DR(0.9) is"
+    ) in text
+    text = said(none, none)
+    assert text.startswith("In most cases redundancy does not clearly grow or fall with depth; at ")
+    assert (
+        "equal width it does neither. " in text
+        and "falls in 0 (from b to c alone in 1), of 3" in text
+    )
+    assert "alone" not in said({"grows": (1, [1]), "falls": (0, [0])}, none).split("With")[0]
+    empty = {"grows": (0, []), "falls": (0, [])}
+    assert said(empty, empty, 0).startswith("This run cannot say")
 
 
 def test_made_of():

@@ -146,7 +146,8 @@ def test_what_lies_within_the_margin_is_alike_clear_or_not(sign):
     small = compare(five + sign * 0.0041, five, margin=0.02)
     assert small.clear and max(abs(small.low), abs(small.high)) < 0.0047
     assert small.outcome == "alike" == compare(five, five, margin=0.02).outcome
-    assert small.words == "no difference larger than 0.02 (clear, but smaller than 0.02)"
+    word = "higher" if sign > 0 else "lower"
+    assert small.words == f"{word}, but by less than 0.02"
     assert compare(five + sign * 0.0041, five, margin=0.0042).outcome != "alike"  # it reaches over
     assert compare(five + sign * 0.0041, five).outcome == ("higher" if sign > 0 else "lower")
     assert compare([0.5, 0.5002], [0.5, 0.5001], margin=0.02).outcome == "no power"

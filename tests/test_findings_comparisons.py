@@ -68,7 +68,7 @@ def test_differences_are_those_of_plain_values():
     assert numbers["outcome"][0] == "higher" and numbers["networks"][0] == 5
     table = comparisons.differences_table(found)
     assert list(table["networks"]) == ["5 against 5"] * 6
-    assert table["T0"][0].startswith("higher: +0.200, +0.1") and "T1" in table
+    assert table["T0"][0].startswith("higher: +0.200 (+0.1") and "T1" in table
 
 
 def test_a_difference_is_held_against_how_far_it_moves_and_not_its_groups():
@@ -117,7 +117,7 @@ def test_a_network_whose_dr_is_withheld_is_left_out():
     verdict = comparisons.verdict_on([nothing], "higher", "x", "accuracy", 0.9)
     assert (
         verdict.word == "undecided"
-        and "not stated on T0 (1 of 1 comparisons not stated)" in verdict.because
+        and "\n- T0, not stated: 1 of 1 comparisons not stated." in verdict.because
     )
 
 
@@ -198,13 +198,15 @@ def test_many_networks_on_one_task_are_one_task():
     verdict = comparisons.verdict_on(compared(groups), "higher", "Adversarial", "cka", 0.9)
     assert verdict.word == "holds" and "DR(0.9) of CKA" in verdict.because
     assert "adversarial 2 no difference larger than 0.02" not in verdict.because  # not that sure
-    assert "adversarial 2 undecided" in verdict.because and "higher on T0 (" in verdict.because
+    assert "; adversarial 2 +0.000 (" in verdict.because and "), undecided (" in verdict.because
+    assert "\n- T0, higher: adversarial 1 +0.200 (+0.1" in verdict.because
     turned = {"standard": LOWER, "adversarial 1": STANDARD}
     assert comparisons.verdict_on(compared(turned), "higher", "x", "cka", 0.9).word == (
         "does not hold"
     )
     noted = comparisons.verdict_on(compared(turned), "higher", "x", "cka", 0.9, note="And more.")
-    assert noted.because.endswith("none is clearly the opposite. And more.")
+    assert "A task counts if some" in noted.because
+    assert "none is clearly the opposite. And more.\n\n- T0, lower: " in noted.because
 
 
 def test_what_as_many_seeds_can_find_is_said():
@@ -212,8 +214,7 @@ def test_what_as_many_seeds_can_find_is_said():
     by_loss = grouped(measurements.nets, "loss")
     text = comparisons.describe_power(measurements, by_loss, 0.9)
     sd = np.std(STANDARD, ddof=1) / 100
-    assert f"DR(0.9) of accuracy: {sd:.3f} on T0, found from" in text
-    assert f"found from {difference_found(5, sd):.3f} on" in text
+    assert f"- accuracy: {sd:.3f} on T0 (found from {difference_found(5, sd):.3f} on)." in text
     assert "5 networks against 5" in text
     two = measured({"standard": [40, 42], "MRL": LOWER})
     text = comparisons.describe_power(two, grouped(two.nets, "loss"), 0.9)

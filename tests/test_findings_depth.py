@@ -25,14 +25,29 @@ def stages() -> list[Stage]:
 
 
 def test_depth_says_what_changes(stages):
-    text = depth.describe_similarity([stages], 0.9)
-    assert (
-        "on T it grows, from 0.40 to 0.80 as the layers are, goes from 0.50 to 0.50 (intervals "
-        "overlap) at 100 neurons each, and goes from 0.50 to 0.50 (intervals overlap) if these are "
-        "standardized" in text
-    )
-    assert "from 60 [59 to 62] of 100 to 20 [19 to 22] of 100" in depth.describe_use([stages], 0.9)
+    text = depth.describe_similarity([stages, stages[::-1]], 0.9)
+    assert "in 2 cases (each a network on a task" in text
+    assert "- as the layers are, it grows in 1 and falls in 1." in text
+    assert "- with 100 neurons of each, it grows in 0 and falls in 0." in text
+    row = depth.changes_table([stages], 0.9).iloc[0].to_dict()
+    assert row == {
+        "task": "T",
+        "net": "a",
+        "as the layers are": "grows: 0.40 to 0.80",
+        "100 neurons of each": "not clear: 0.50 to 0.50",
+        "the same, standardized": "not clear: 0.50 to 0.50",
+    }
+    used = depth.describe_use([stages], 0.9)
+    assert "- T: the whole" in used and "from 60 of 100 (59 to 62) to 20 of 100 (19 to 22)." in used
     assert "only one layer" in depth.describe_similarity([stages[:1]], 0.9)
+
+
+def test_changes_are_counted_step_by_step(stages):
+    assert depth.counted([stages], 0.9, "own", depth.GROWS) == (1, [1, 1], 1)
+    assert depth.counted([stages, stages[:2]], 0.9, "own", depth.GROWS) == (2, [2, 1], 2)
+    assert depth.counted([stages[::-1]], 0.9, "own", depth.FALLS) == (1, [1, 1], 1)
+    assert depth.counted([stages], 0.9, "equal", depth.GROWS) == (0, [0, 0], 1)
+    assert depth.counted([stages[:1]], 0.9, "own", depth.GROWS) == (0, [], 0)
 
 
 def test_equal_width_is_averaged_over_draws(stages):
@@ -45,11 +60,13 @@ def test_equal_width_is_averaged_over_draws(stages):
     assert depth.equal_redundancy(single, "cka", 0.9) == Point(own.value, own.low, own.high)
 
 
-def test_trends_follow_from_intervals():
-    assert depth.trend([Point(0.5, 0.4, 0.6), Point(0.2, 0.1, 0.3)]) == "falls, from 0.50 to 0.20"
-    assert depth.trend([Point(0.2, 0.1, 0.3), Point(0.5, 0.4, 0.6)]) == "grows, from 0.20 to 0.50"
-    assert depth.trend([Point(0.5), Point(0.2)]) == "goes from 0.50 to 0.20"
-    assert depth.trend([Point(0.5), Point(float("nan"))]) == "is not reached everywhere"
+def test_directions_follow_from_intervals():
+    half, fifth = Point(0.5, 0.4, 0.6), Point(0.2, 0.1, 0.3)
+    assert depth.direction(half, fifth) == depth.FALLS
+    assert depth.direction(fifth, half) == depth.GROWS
+    assert depth.direction(half, Point(0.3, 0.1, 0.5)) == depth.OPEN
+    assert depth.direction(Point(0.5), Point(0.2)) == depth.OPEN
+    assert depth.direction(Point(0.5), Point(float("nan"))) == depth.UNKNOWN
 
 
 def test_tables_and_rows_hold_every_layer(stages):

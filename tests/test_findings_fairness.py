@@ -93,16 +93,16 @@ def verdict_of(measurements, hits):
 
 def test_hard_classes_alone_make_the_claim_but_go_not_beyond_a_shift(alike):
     (literal, beyond), cells, _ = verdict_of(*alike)
-    assert literal.word == "holds" and "in 2 of 2 networks on tasks" in literal.because
+    assert literal.word == "holds" and "share of theirs in 2 of 2 cells (" in literal.because
     assert beyond.word in ("does not hold", "undecided")
     assert fairness.above(cells, "proportional").all() and not fairness.above(cells).any()
-    assert "stricter of two common shifts gives in 0 of 2 networks" in beyond.because
+    assert "It is clearly above it in 0 of 2 cells" in beyond.because
 
 
 def test_a_class_that_loses_for_real_makes_the_claim(apart):
     verdicts, cells, _ = verdict_of(*apart)
     assert fairness.above(cells).all() and [one.word for one in verdicts] == ["holds", "holds"]
-    assert "stricter of two common shifts gives in 2 of 2 networks" in verdicts[1].because
+    assert "It is clearly above it in 2 of 2 cells" in verdicts[1].because
 
 
 def _with_p(found, p: float, excess: float = 0.05, half: float = 0.02):
@@ -130,10 +130,10 @@ def test_the_verdict_follows_from_the_cells(alike, changed, word):
     verdict = fairness.beyond_a_shift(cells, 0.9)
     assert verdict.word == word
     times = sum(p < 0.025 for p, _ in changed)
-    assert f"gives in {times} of 2 networks" in verdict.because
-    assert f"in {times} of 2 cells if all keep the same share" in fairness.describe_cells(
-        cells, 0.9
-    )
+    assert f"clearly above it in {times} of 2 cells" in verdict.because
+    assert f"\n- Beyond the same shift of logits: in {times} of 2 cells." in verdict.because
+    told = fairness.describe_cells(cells, 0.9)
+    assert f"- if all classes have the same share of accuracy: in {times} of 2 cells." in told
     assert f"in {times} of 2 cells if the logits" in fairness.take_away(cells, [], [])
 
 
@@ -171,7 +171,8 @@ def test_the_share_that_is_explained(alike):
             (one.expected - plain.expected) / (one.observed - plain.expected)
         )
     assert found.min() > 0.7 and found.max() < 1.3
-    assert "one shift of margins explains" in fairness.describe_cells(cells, 0.9)
+    told = fairness.describe_cells(cells, 0.9)
+    assert "have the same shift of margins: in 0 of 2 cells; this explains " in told
 
 
 def test_losses_by_class_are_plain_means(apart):
@@ -263,7 +264,8 @@ def test_agreement_that_difficulty_explains(alike):
     ((title, names, matrix),) = lost_classes.agreement_panels([one])
     assert (title, names) == ("T", ["a", "b"]) and matrix is one.matrix
     words = lost_classes.describe_agreements([one])
-    assert f"{one.across_seeds:.2f}" in words and f"{one.left:.2f} (chance: below" in words
+    assert f"- T: between seeds {one.across_seeds:.2f} (chance: below" in words
+    assert f"margins: {one.left:.2f} (chance: below" in words
 
 
 def test_agreement_beyond_difficulty():
@@ -346,7 +348,7 @@ def test_what_to_take_away_follows_from_the_numbers(alike, apart):
         one = chosen[0]
         lost = f"{one.task}, {one.most} classes: {100 * one.loss:.0f} ({100 * one.low:.0f} to"
         assert lost in told[-1]
-        assert f"clearly more on {int(one.low > one.mean)} of 1 tasks" in told[-1]
+        assert f"than the mean on {int(one.low > one.mean)} of 1 tasks" in told[-1]
         margins = fairness.above(cells, "margin shift").sum()
         assert f"in {margins} of 2 if the margins" in told[-1]
         assert f"from {agreements[0].across_seeds:.2f} to {agreements[0].left:.2f}" in told[-1]

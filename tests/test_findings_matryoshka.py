@@ -277,7 +277,7 @@ def test_nested_layers_have_less_only_if_each_is_below_each_of_the_others():
     assert nested_against([30], mrl=middle, mrl_e=low).word == "undecided"  # no power, of one
     assert nested_against([30], mrl=[60], mrl_e=[61]).word == "no power"
     because = nested_against(high, mrl=middle, mrl_e=low).because
-    assert "MRL against adversarial L2 0.5 lower: -0.200, -0.2" in because
+    assert "MRL against adversarial L2 0.5 -0.200 (-0.2" in because
     assert (
         'The claim says "much less": whether it is less is judged, and how much is not' in because
     )

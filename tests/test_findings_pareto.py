@@ -101,9 +101,8 @@ def test_the_front_of_one_width_and_who_leads_it(losses):
     narrow = pareto.all_fronts(measurements, width=D)
     assert set(fronts[0].nets) == {"w.wide"} and set(narrow[0].nets) == {"b1"}
     assert pareto.describe_leaders(measurements, fronts, narrow, D) == (
-        "The network with most points on a front is w on ONE (100% of its points). As shares "
-        "favour wide layers, take those of 100 neurons alone: then it is b1 on ONE (100% of its "
-        "points)."
+        "The network with most points on a front; as shares favour wide layers, also among the "
+        "layers of 100 neurons alone:\n\n- ONE: w (100% of the points); b1 (100% of the points)."
     )
 
 

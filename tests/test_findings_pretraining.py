@@ -62,11 +62,9 @@ def test_verdicts_on_one_loss_look_at_its_groups_and_one_measure_only(losses):
     both = verdict("adversarial")
     assert both.word == "holds on 1 of 2 tasks"
     assert both.because.startswith("Adversarial against standard training, DR(0.9) of accuracy")
-    assert "higher on ONE (adversarial L2 0.5 higher: +0.200, +0.1" in both.because
-    assert (
-        "lower on TWO (adversarial L2 0.5 lower: -0.200" in both.because
-        and "CKA" not in both.because
-    )
+    assert "\n- ONE, higher: adversarial L2 0.5 +0.200 (+0.1" in both.because
+    assert "\n- TWO, lower: adversarial L2 0.5 -0.200" in both.because
+    assert "CKA" not in both.because
     on_one = [one for one in differences if one.task == "ONE"]
     assert verdict("adversarial", some=on_one).word == "holds"
     assert verdict("adversarial", "lower", on_one).word == "does not hold"
@@ -75,7 +73,7 @@ def test_verdicts_on_one_loss_look_at_its_groups_and_one_measure_only(losses):
     noted = pretraining.verdict_on_loss(
         differences, by_loss, "adversarial", "higher", "cka", 0.9, pretraining.GOVERN
     )
-    assert noted.because.endswith(pretraining.GOVERN) and "largely govern" in noted.because
+    assert f" {pretraining.GOVERN}\n\n- " in noted.because and "largely govern" in noted.because
     missing = verdict("DeCov")
     assert missing.word == "not asked"
     assert missing.because.startswith("DeCov against standard training") and "no such" in (
@@ -106,10 +104,15 @@ def test_widths_get_a_trend_over_all_of_them():
     assert level.words == "undecided"
     verdict = pretraining.verdict_on_width(trends, "accuracy", 0.9)
     assert verdict.word == "holds on 1 of 2 tasks"
-    assert "on ONE it rises (100% of the pairs rise, corrected p = 0.00132)" in verdict.because
+    assert "- ONE: rises (100% of the pairs rise, corrected p = 0.00132)." in verdict.because
     table = comparisons.trends_table(trends, "doubling")
     assert list(table["networks"]) == ["1 + 1 + 5 + 1 + 1"] * 6
     assert table["slope per doubling"].iloc[0] == pytest.approx(up.slope)
+    assert (
+        "1 + 1 + 5 + 1 + 1 networks can be assigned to 5 widths in 3,024 ways"
+        in pretraining.describe_orders(trends)
+    )
+    assert "has p = 0.00066 before the correction" in pretraining.describe_orders(trends)
     falling = {50: [5], 100: [30], 200: [80] * 5, 400: [240], 800: [600]}
     fallen = pretraining.width_trends(widths(falling, falling), by_width, 0.9)
     assert pretraining.verdict_on_width(fallen, "cka", 0.9).word == "does not hold"
@@ -141,7 +144,7 @@ def test_a_trend_has_to_be_there_at_every_penalty():
             assert found[measure][title].p == one.p  # what is stated is at the penalty in force
     verdict = pretraining.verdict_on_width(found, "accuracy", 0.9)
     assert verdict.word == "holds on 1 of 2 tasks"
-    assert "on ONE it has a trend, but not at each penalty" in verdict.because
+    assert "- ONE: has a trend, but not at each penalty" in verdict.because
     table = comparisons.trends_table(found, "doubling")
     assert list(table["trend"]) == ["not resolvable", *["rises"] * 5]
 
@@ -156,6 +159,7 @@ def test_few_networks_of_one_width_each_have_no_power():
     alone = grouped(measurements.nets[:1], "width")
     trends = pretraining.width_trends(measurements, alone, 0.9)
     assert pretraining.verdict_on_width(trends, "accuracy", 0.9).word == "not asked"
+    assert pretraining.describe_orders(trends) == ""
 
 
 def plain_shares(values: np.ndarray) -> list[float]:
@@ -198,13 +202,12 @@ def test_the_variance_is_shared_out():
     assert (table["least"][0], table["most"][0]) == pytest.approx((min(left_out), max(left_out)))
     text = pretraining.describe_variance(table, D, 0.9)
     assert (
-        f"over all tasks the network explains {shares[0, 0]:.1%} "
-        f"({(1 - shares[0, 1]) / 3:.1%} in the mean if no network had an effect, "
-        f"{min(left_out):.1%} to {max(left_out):.1%} if any one network is left out)"
+        f"- accuracy: over all tasks the task explains {shares[0, 1]:.1%} and the network "
+        f"{shares[0, 0]:.1%} (by chance {(1 - shares[0, 1]) / 3:.1%}); "
+        f"without HARD the task explains {shares[1, 1]:.1%} and the network {shares[1, 0]:.1%} ("
     ) in text
-    assert "it is not an interval" in text
-    assert f"without HARD the network explains {shares[1, 0]:.1%}" in text
-    assert f"DR(0.9) of CKA: over all tasks the network explains {shares[2, 0]:.1%}" in text
+    assert "are no interval" in text
+    assert f"- CKA: over all tasks the task explains {shares[2, 1]:.1%} and" in text
     assert shares[0, 0] < 0.1 < 0.9 < shares[2, 0]
 
 
@@ -235,15 +238,24 @@ def test_variance_of_too_little_is_said():
     table = pretraining.variance_shares(never, nets, 0.9)
     assert list(table["networks"]) == [2, 2, 2] and set(table["tasks"]) == {"all"}
     assert np.isnan(table["least"]).all()
+    assert "no interval" not in pretraining.describe_variance(table, D, 0.9)
 
 
 def test_sentences_on_groups_state_the_yardstick(losses):
     by_loss = grouped(losses.nets, "loss")
     text = pretraining.describe_groups(losses, by_loss, "accuracy", 0.9)
-    assert "on ONE from 0.58 (dropout 0.5) to 0.80 (adversarial L2 0.5)" in text
-    assert "which differ in their seed only, have an SD of 0.016 on ONE and 0.016 on TWO" in text
+    assert (
+        "- ONE: from 0.60 (standard; 0.58 to 0.62) to 0.80 (adversarial L2 0.5; 0.78 to 0.82); SD "
+        "between seeds 0.016.\n- TWO: from 0.60 (adversarial L2 0.5; 0.58 to 0.62) to" in text
+    )
+    assert "Groups of one network are left out: dropout 0.5." in text
+    without = pretraining.describe_groups(losses, grouped(losses.nets[:10], "loss"), "cka", 0.9)
+    assert "left out" not in without and "range over networks" in without
     levels = pretraining.describe_levels(losses, by_loss)
-    assert "on ONE from 80.0% (standard) to 80.0%" in levels and "by chance" not in levels
+    assert "- ONE: from 80.0% (standard) to 80.0%" in levels and "guessing" not in levels
+    single = grouped([losses.nets[place] for place in (0, 5, 10)], "loss")
+    text = pretraining.describe_groups(losses, single, "accuracy", 0.9)
+    assert "- ONE: from 0.58 (dropout 0.5) to 0.82 (adversarial L2 0.5)." in text
     alone = grouped(losses.nets[:2], "loss")
     assert "nothing to compare" in pretraining.describe_groups(losses, alone, "accuracy", 0.9)
 
@@ -258,8 +270,18 @@ def test_losses_in_strengths_have_a_figure_each():
     assert figure.ticks == [(0.0, "standard"), (1.0, "0.2"), (2.0, "0.5"), (3.0, "0.8")]
     assert figure.ylabels == [f"DR(0.9) of {name}" for name in COMPARED.values()]
     assert len(figure.rows) == 3
-    assert "from standard training to dropout 0.8" in figure.sentence
-    assert "from 0.59 to 0.54 on T, where it has no clear trend" in figure.sentence
+    first = figure.table.iloc[0].to_dict()
+    assert first.pop("over all strengths it").startswith("has no clear trend (")
+    assert first == {
+        "DR(0.9) of": "accuracy",
+        "task": "T",
+        "standard": "0.59",
+        "dropout 0.8": "0.54",
+    }
+    assert "clearly rises in 0 and clearly falls in 0 of 3 rows" in figure.sentence
+    assert "falls in 2 of 3" in pretraining.describe_strengths(
+        figure.table.assign(**{"over all strengths it": ["falls (", "rises (", "falls ("]})
+    )
     assert "the verdict counts the comparisons with the reference" in figure.sentence
     ((title, (series,)),) = figure.rows[1]
     assert title == "T" and series.look == 1 and not series.joined
@@ -274,8 +296,9 @@ def test_width_counts_the_neurons_needed():
         [measurement(nets[0], task(), 50), measurement(nets[1], task(), 60)]
     )
     text = pretraining.describe_widths(measurements, grouped(nets, "width"), 0.9)
-    assert "from 100 to 400 neurons" in text and "from 0.50 to 0.85" in text
-    assert "neurons needed for 72.0% go from 50 to 60" in text
+    assert "from 100 to 400 neurons (one network of each width)" in text
+    assert "- T: from 0.50 to 0.85, while the neurons needed for" in text
+    assert "an accuracy of 72.0% go from 50 to 60." in text
     by_family = grouped(nets, "family", free=["width"])
     ((title, (series,)),) = pretraining.width_series(
         measurements,
@@ -322,7 +345,7 @@ def test_families_are_compared_at_equal_width():
     )
     by_family = grouped(nets, "family", free=["width"])
     text = pretraining.describe_families(measurements, by_family, 0.9)
-    assert "at 50 neurons resnet 0.60 / 0.40 / 0.70 (1 network) and vit x" in text
+    assert "- 50 neurons: resnet 0.60 / 0.40 / 0.70 (1 network); vit x" in text
     assert "100" not in text
     alone = grouped(nets[:2], "family", free=["width"])
     assert "No two families" in pretraining.describe_families(measurements, alone, 0.9)

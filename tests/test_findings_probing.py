@@ -41,7 +41,7 @@ def test_sizes_that_lack_a_fifth_or_exist_not():
 
 def test_sentences_state_the_numbers():
     curves = {"a": {"random": LOGISTIC}}
-    assert "is 30.0% against 75.0% on a." in probing.describe_probes(curves)
+    assert "- a: 30.0% against 75.0%." in probing.describe_probes(curves)
     assert probing.results_of({"a": {"random": RIDGE}}, curves) == pytest.approx(
         {"share at 20%, a": 0.4, "full layer, ridge, a": 0.95, "full layer, logistic, a": 0.75}
     )
@@ -106,7 +106,7 @@ def test_redundancy_by_network_and_task():
 def test_sentences_on_redundancy():
     table = tables.redundancy_table({"a": {"random": RIDGE}}, [0.8, 0.9])
     assert (
-        "while 90% of ridge accuracy is kept, with 95% intervals: 10% on a."
+        "while 90% of ridge accuracy is kept, with 95% intervals:\n\n- a: 10%."
         in probing.describe_redundancy(table)
     )
     low = tables.redundancy_table({"a": {"random": made_curve([0.1, 0.2])}}, [0.8])

@@ -151,7 +151,11 @@ def test_a_table_and_a_sentence_on_precision():
     shown = precision.shown_precision(table)
     assert shown.iloc[1]["seeds for ±0.01"] == "images alone vary more"
     text = precision.describe_precision(table)
-    assert "on a (other subsets)" in text and "on b (other images)" in text
+    half = (table["high"] - table["low"]) / 2
+    assert f"known to ±{half[0]:.3f} on a, and to ±{half[1]:.3f} on b (half of" in text
+    assert "With 40 subsets, other images move it more than other subsets do in 1 of 2" in text
+    alone = precision.describe_precision(table[:1])
+    assert f"±{half[0]:.3f} on a (half" in alone and "in 0 of 1 cases" in alone
     guessing = made_curve([[0.1, 0.1], [0.1, 0.1]], full=0.1, guessing=0.1, images=50)
     empty = precision.precision_table({"a": guessing}, 0.9)
     assert empty.empty and "It takes" in precision.describe_precision(empty)

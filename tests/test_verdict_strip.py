@@ -51,6 +51,13 @@ def test_the_strip():
     assert text.count('href="#verdict-1"') == 2 and text.index("few: holds") < text.index("30 &lt;")
 
 
+def test_a_verdict_has_a_line_a_case():
+    told = {**verdict(), "because": "Two cases.\n\n- a: 1 < 2.\n- b: 3."}
+    text = verdict_strip([told])
+    assert "Two cases.<ul><li>a: 1 &lt; 2.</li><li>b: 3.</li></ul>" in text
+    assert "<ul></ul>" not in verdict_strip([verdict()])
+
+
 def test_two_verdicts_are_told_apart_in_words_and_not_by_files():
     one, other = verdict(part=""), verdict("not", part="our question")
     assert claim_row(5, [one, other])["note"] == "as the paper asks: holds; our question: not"

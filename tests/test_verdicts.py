@@ -25,7 +25,7 @@ def test_claim_2(curves, word):
     assert verdict.word == word and "3 subsets" in verdict.because
     assert "of the full layer's ridge accuracy, with" in verdict.because
     if "b" in curves:
-        assert "from k = 81 of 100 (81%)" in verdict.because
+        assert "\n- b: from 81 of 100 neurons on, 81% of the layer." in verdict.because
 
 
 def test_claim_2_is_judged_by_the_worst_subset_and_by_every_size_above():
@@ -37,7 +37,10 @@ def test_claim_2_is_judged_by_the_worst_subset_and_by_every_size_above():
 def test_claim_2_is_judged_against_the_full_layer_and_at_the_sizes_measured():
     values = np.tile([0.2, 0.5, 0.5], (3, 1))
     curve = made_curve(values, sizes=[1, 40, 100], d=100, full=0.5)
-    assert "from k = 40 of 100 (40%)" in verdicts.every_subset_keeps({"a": curve}, 0.9).because
+    verdict = verdicts.every_subset_keeps({"a": curve}, 0.9)
+    assert "a: from 40 of 100 neurons on, 40% of the layer." in verdict.because
+    never = made_curve(values[:, :2], sizes=[1, 40], d=100, full=0.7)
+    assert "a: at no size measured." in verdicts.every_subset_keeps({"a": never}, 0.9).because
 
 
 def fifth(values, **given):
@@ -68,7 +71,8 @@ def test_claim_1_is_told_as_a_share_and_in_points():
     verdict = verdicts.a_fifth_within({"a": fifth([0.36, 0.37, 0.38], full=0.4)}, 0.05)
     assert "a: 92.5% (" in verdict.because and "3.0 (0.3 to 5.7) points less" in verdict.because
     assert verdict.word == "undecided"  # 5% of 0.4 are two points
-    assert "by points, 0 of 1 surely lose at most 5" in verdict.because
+    assert "is at most 5 by its whole interval on 0 of 1 tasks." in verdict.because
+    assert "at or above 95%" in verdict.because
 
 
 def test_claim_1_allows_for_other_test_images():
@@ -94,9 +98,7 @@ def test_claim_3_is_judged_by_intervals_of_differences():
     near = {"a": reaching(50, jitter=20), "b": reaching(46, jitter=20)}
     verdict = verdicts.tasks_differ({"net": apart}, 0.9, "accuracy")
     assert verdict.word == "holds" and "from 0.500 on a to 0.800 on b, +0.300 (" in verdict.because
-    assert "95.0% intervals of the difference over subsets and images, for all 1 pair of tasks" in (
-        verdict.because
-    )
+    assert "The 95.0% intervals of the difference are over subsets and images.\n" in verdict.because
     assert verdicts.tasks_differ({"net": near}, 0.9, "accuracy").word == "undecided"
     assert verdicts.tasks_differ({"net": {"a": apart["a"]}}, 0.9, "accuracy").word == "undecided"
     alone = {"a": reaching(50, seeds=1), "b": reaching(20, seeds=1)}
@@ -116,7 +118,28 @@ def test_claim_3_tells_some_networks_and_counts_all():
     verdict = verdicts.tasks_differ({"1": apart, "2": near, "3": apart}, 0.9, "CKA")
     assert verdict.word == "holds on 2 of 3 networks" and "Undecided: 2." in verdict.because
     assert "1: from 0.500 on a" in verdict.because and "3: from" not in verdict.because
-    assert "Of all 3 networks, 2 have two tasks that differ" in verdict.because
+    assert "2 of 3 networks have two tasks that differ; the first 2 are told." in verdict.because
+
+
+def test_claim_3_says_what_rests_on_a_control():
+    tasks = {"a": reaching(80), "b": reaching(50), "c": reaching(20)}
+    verdict = verdicts.tasks_differ({"net": tasks}, 0.9, "accuracy", controls=["a", "z"])
+    assert "The 98.3% intervals of the" in verdict.because
+    assert "subsets and images, and allow for all 3 pairs of tasks together." in verdict.because
+    ignored = "One of the two is a, which these networks were trained to ignore"
+    assert f"{ignored}. Without it, two tasks still differ." in verdict.because
+    assert "net: from 0.200 on a to 0.800 on c, +0.600 (" in verdict.because
+    assert "Without a from 0.500 on b to 0.800 on c, +0.300 (" in verdict.because
+    alike = {**tasks, "b": reaching(21, jitter=5), "c": reaching(20, jitter=5)}
+    verdict = verdicts.tasks_differ({"net": alike}, 0.9, "accuracy", controls=["a"])
+    assert verdict.word == "holds" and "Without it, no two tasks differ" in verdict.because
+    both = {"1": tasks, "2": alike}
+    both = verdicts.tasks_differ(both, 0.9, "accuracy", controls=["a"]).because
+    assert f"{ignored}, in 2 of 2 networks. Without it, 1 of 2 still have two" in both
+    between = verdicts.tasks_differ({"net": tasks}, 0.9, "accuracy", controls=["b"])
+    assert "trained to ignore" not in between.because
+    two = {task: tasks[task] for task in "ab"}
+    assert "Without" not in verdicts.tasks_differ({"n": two}, 0.9, "x", controls=["a"]).because
 
 
 def test_claim_3_allows_for_all_pairs_and_for_unequal_spread():
@@ -133,7 +156,7 @@ def test_claim_3_allows_for_all_pairs_and_for_unequal_spread():
 
 def test_a_control_is_told_but_not_counted():
     verdict = verdicts.every_subset_keeps({"a": RISING, "b": LATE}, 0.9, controls=["b"])
-    assert verdict.word == "holds" and "trained to ignore it: b: no" in verdict.because
+    assert verdict.word == "holds" and "trained to ignore it: b (no)." in verdict.because
     alone = verdicts.every_subset_keeps({"b": LATE}, 0.9, controls=["b"])
     assert alone.word == "does not hold"
 
@@ -145,15 +168,14 @@ def test_claim_2_has_an_interval_over_images():
     open_ = made_curve(values, by_images=images, full_by_images=np.ones(60))
     assert verdicts.every_subset_keeps({"a": sure}, 0.9).word == "holds"
     verdict = verdicts.every_subset_keeps({"a": open_}, 0.9)
-    assert verdict.word == "undecided" and "from k = 50 of 100 (50%, 4" in verdict.because
+    assert verdict.word == "undecided" and "a: from 50 of 100 neurons on (4" in verdict.because
     assert "at least 37% of all" in verdict.because  # of three subsets
 
 
 def test_cases_that_hang_on_the_penalty_are_open():
     verdict = verdicts.every_subset_keeps({"a": RISING}, 0.9, elsewhere={"a": [LATE]})
-    assert (
-        verdict.word == "undecided" and "from 81 to 81 at equally good penalties" in verdict.because
-    )
+    assert verdict.word == "undecided"
+    assert "of the layer; from 81 to 81 on at equally good penalties." in verdict.because
     kept = fifth([0.98, 0.99, 0.97])
     moved = verdicts.a_fifth_within({"a": kept}, 0.05, elsewhere={"a": [0.9]})
     assert moved.word == "undecided" and "90.0% to 90.0% at equally good penalties" in moved.because
@@ -223,8 +245,11 @@ def test_claim_6_is_judged_by_ranges_of_size():
 )
 def test_one_rule_for_all_verdicts(passed, power, word, kind):
     outcomes = [Outcome(f"t{i}", one, power) for i, one in enumerate(passed)]
-    verdict = judge(outcomes, "Because.")
+    verdict = judge(outcomes, "Because.", rows=["t0: 1", "t1: 2"])
     assert (verdict.word, verdict.kind) == (word, kind)
+    assert verdict.because.startswith("Because.")
+    assert verdict.because.endswith("\n\n- t0: 1.\n- t1: 2.")
+    assert ("Undecided: " in verdict.because) == (None in passed and {*passed} != {None})
 
 
 def test_cases_of_several_networks_are_not_called_tasks():

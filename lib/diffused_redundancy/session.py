@@ -24,7 +24,7 @@ from . import parameters
 from .errors import InputError, unknown
 from .experiment.measurements import AllHits, Measurements, NetTaskLayer
 from .experiment.probed_layer import ProbedLayer
-from .findings.claims import CLAIMS, NOT_ASKED, Verdict
+from .findings.claims import CLAIMS, NOT_ASKED, SOURCES, Verdict
 from .measures.features import Features
 from .nets import PENULTIMATE, Net, features, net
 from .nets.extraction import key_of
@@ -46,8 +46,6 @@ from .zoo import ZOO
 
 # No widgets here: they would not survive in a report.
 warnings.filterwarnings("ignore", message="IProgress not found")
-
-SOURCES = {"P": "the paper", "S": "a summary of the paper", "C": "our question"}
 
 UNANSWERED = "This run cannot say"
 """How an answer begins where a run lacks what it takes."""
@@ -142,7 +140,7 @@ class Session:
     @property
     def unit(self) -> str:
         """What the cases of a verdict are, where each network on each task is one."""
-        return "tasks" if len(self.nets) == 1 else "networks on tasks"
+        return "tasks" if len(self.nets) == 1 else "cases"
 
     def task_titles(self) -> dict[str, Task]:
         """The tasks by their titles, of which no two are alike."""
@@ -297,10 +295,11 @@ class Session:
             }
         )
         source = SOURCES[CLAIMS[claim].source]
+        if analogue:
+            source += ", asked here of other networks and tasks"
         what = f"An analogue of claim {claim}" if analogue else f"Claim {claim}"
         self._show(
-            f"**{what}{f', {part}' if part else ''}** ({source}"
-            f"{', of other networks and tasks' if analogue else ''}). {CLAIMS[claim].text}\n\n"
+            f"**{what}{f', {part}' if part else ''}** ({source}). {CLAIMS[claim].text}\n\n"
             f"**{verdict.word.capitalize()}.** {verdict.because}",
             {MARK: {"role": "verdict", "verdict": self._verdicts[-1]}},
         )

@@ -5,6 +5,7 @@ Words follow from the numbers: each function says yes, no, or that it is open.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -12,10 +13,12 @@ import pandas as pd
 from ..experiment.subsamples import FIFTH
 from ..measures.curves import Curve, size_of
 from ..measures.redundancy import Redundancy
+from ..uncertainty.trend import Trend
 from .claims import NOT_ASKED, Outcome, Verdict
-from .depth import Depths, trends_of_first_net
+from .comparisons import OPPOSITE, Difference
+from .depth import FALLS, GROWS, Depths, counted, ticks
 from .lost_classes import Chosen
-from .phrases import listed, spoken, yes_or_no
+from .phrases import first_listed, listed, spoken, yes_or_no
 
 
 def similar(told: Verdict, curves: Mapping[str, Curve], share: float, unit: str = "tasks") -> str:
@@ -133,40 +136,91 @@ def _least(outcomes: Sequence[Outcome], curves: Mapping[str, Curve]) -> tuple[st
     case = min(kept, key=lambda one: kept[one][0])
     share, low, high = kept[case]
     ends = f" ({low:.1%} to {high:.1%})" if low == low else ""
-    return f"{share:.1%}{ends}", f" on {spoken(case)}{', the least of these' * (len(kept) > 1)}"
+    where = "with" if ", " in case else "on"  # the name of a network, or of a task alone
+    least = ", the least of these" if len(kept) > 1 else ""
+    return f"{share:.1%}{ends}", f" {where} {spoken(case)}{least}"
 
 
-def governed(shares: pd.DataFrame, delta: float) -> str:
-    """Whether networks or tasks explain more of the variance of DR, of accuracy and of CKA, from
-    the table of :func:`.variance_shares`.
+ASKED = {"accuracy": "accuracy", "cka": "CKA"}
+"""The measures that answers tell of, and their names."""
+
+
+def governed(
+    widths: Mapping[str, Mapping[str, Trend]],
+    losses: Sequence[Difference],
+    shares: pd.DataFrame,
+    delta: float,
+) -> str:
+    """On how many tasks DR clearly depends on the width and on the loss, and how much of its
+    variance networks of one width explain.
+
+    Parameters
+    ----------
+    widths : mapping from a measure to trends by task
+        See :func:`.width_trends`.
+    losses : sequence of Difference
+        Every loss against the reference.
+    shares : DataFrame
+        See :func:`.variance_shares`.
+    delta : float
     """
-    rows = shares[shares["DR of"].isin(["accuracy", "CKA"])] if "task" in shares else shares[:0]
+    sentences = [_of_width(widths), _of_loss(losses), _of_variance(shares, delta)]
+    return " ".join(filter(None, sentences)) or (
+        "This run cannot say: it takes two networks of one kind, or two tasks."
+    )
+
+
+def _of_width(widths: Mapping[str, Mapping[str, Trend]]) -> str:
+    """On how many tasks wider layers are clearly more redundant; empty without two widths."""
+    parts: dict[str, list[str]] = {}
+    for measure, name in ASKED.items():
+        found = [one.outcome for one in widths.get(measure, {}).values() if one.pairs]
+        if not found:
+            continue
+        if "no power" in found:
+            return "Whether the width matters cannot be tested with so few networks."
+        less = found.count("lower")
+        words = f"on {found.count('higher')} of {len(found)} tasks"
+        parts.setdefault(words + (f" (clearly less on {less})" if less else ""), []).append(name)
+    told = [f"{words} by {listed(names)}" for words, names in parts.items()]
+    return f"Wider layers are clearly more redundant {listed(told)}." if told else ""
+
+
+def _of_loss(losses: Sequence[Difference]) -> str:
+    """Which losses clearly differ from the reference, and on how many tasks; empty without any."""
+    parts, tasks = [], len({one.task for one in losses})
+    for measure, name in ASKED.items():
+        these = [one for one in losses if one.measure == measure]
+        clear = Counter((one.outcome, one.group) for one in these if one.outcome in OPPOSITE)
+        groups: dict[tuple[str, int], list[str]] = {}
+        for (outcome, group), count in clear.items():
+            groups.setdefault((outcome, count), []).append(group)
+        told = [
+            f"{outcome} with {first_listed(some)} (on {count} of {tasks})"
+            for (outcome, count), some in sorted(groups.items())
+        ]
+        if these:
+            clearly = f"redundancy is clearly {' and '.join(told)}"
+            parts.append(f"by {name} {clearly if told else 'no loss clearly differs'}")
+    return f"Compared with {losses[0].against} training, {'; '.join(parts)}." if parts else ""
+
+
+def _of_variance(shares: pd.DataFrame, delta: float) -> str:
+    """How much of the variance of DR the network explains, and the task, by measure; empty where it
+    cannot be shared out.
+    """
+    rows = shares[shares["DR of"].isin(ASKED.values())] if "task" in shares else shares[:0]
     rows = rows[rows["tasks"] == "all"] if len(rows) else rows
-    if rows.empty:
-        return "This run cannot say: it takes two networks of one kind, and two tasks."
-    parts, more = [], set()
-    for row in rows.to_dict("records"):
-        without = (
-            f" ({row['least']:.1%} to {row['most']:.1%} with any one left out)"
-            if row["least"] == row["least"]
-            else ""
-        )
-        parts.append(
-            f"for {row['DR of']} the tasks explain {row['task']:.1%} and the networks "
-            f"{row['network']:.1%}{without}"
-        )
-        ends = [row[name] for name in ("network", "least", "most") if row[name] == row[name]]
-        more.add(
-            "task" if row["task"] > max(ends) else "network" if row["task"] < min(ends) else "open"
-        )
-    lead = {
-        ("task",): "The task more than the network.",
-        ("network",): "The network more than the task.",
-        ("network", "task"): "The network or the task: that depends on the measure.",
-    }.get(tuple(sorted(more)), "Whether the network or the task matters more is open.")
+    parts = [
+        f"{row['network']:.1%} by {row['DR of']} ({row['network, by chance']:.1%} by chance; the "
+        f"task explains {row['task']:.1%})"
+        for row in rows.to_dict("records")
+    ]
+    if not parts:
+        return ""
     return (
-        f"{lead} Of the variance of DR({delta:g}) among {rows['networks'].iloc[0]} networks of one "
-        f"width that differ in loss and seed, {'; '.join(parts)}."
+        f"Among the {rows['networks'].iloc[0]} networks of one width, which differ in loss and "
+        f"seed, the network explains of the variance of DR({delta:g}) {listed(parts)}."
     )
 
 
@@ -224,26 +278,45 @@ def who_pays(chosen: Sequence[Chosen], delta: float) -> str:
 
 
 def in_depth(depths: Depths, delta: float) -> str:
-    """On how many tasks DR of CKA grows, and falls, from the first layer to the last: as they are,
-    and at equal width, for the first network.
+    """In how many cases DR of CKA grows, and falls, from the first layer to the last, and from one
+    to the next: as layers are, and at equal width.
     """
-    trends = trends_of_first_net(depths, delta)
-    if not trends:
+    found = {
+        kind: {word: counted(depths, delta, kind, word) for word in (GROWS, FALLS)}
+        for kind in ("own", "equal")
+    }
+    cases = found["own"][GROWS][2]
+    if not cases:
         return "This run cannot say: it has one layer."
+    own, equal = (
+        next((word for word, (whole, *_) in of_kind.items() if 2 * whole > cases), "")
+        for of_kind in found.values()
+    )
+    lead = (
+        f"Redundancy {own} with depth in most cases"
+        if own
+        else "In most cases redundancy does not clearly grow or fall with depth"
+    )
     width = depths[0][0].equal[0].d
-    own, equal = ([by_kind[kind] for by_kind in trends] for kind in ("own", "equal"))
     return (
-        f"From the first layer to the last, DR({delta:g}) of CKA {_directions(own)} "
-        f"({depths[0][0].whole.net.title}). With {width} random neurons of each layer, it "
-        f"{_directions(equal)}."
+        f"{lead}; at equal width it {equal or 'does neither'}. From the first layer to the last, "
+        f"DR({delta:g}) of CKA clearly {_changes(found['own'], depths)}, of {cases} cases (each "
+        f"network on each task). With {width} random neurons of each layer it clearly "
+        f"{_changes(found['equal'], depths)}. DR({delta:g}) is the share of the neurons that can "
+        f"be dropped while a random rest has a CKA of {delta:g} with the whole."
     )
 
 
-def _directions(trends: Sequence[str]) -> str:
-    """On how many tasks something grows and falls, from words such as :func:`.depth.trend` says."""
-    counts = {word: sum(one.startswith(word) for one in trends) for word in ("grows", "falls")}
-    told = [f"clearly {word} on {count}" for word, count in counts.items() if count]
-    tasks = "one task" if len(trends) == 1 else f"{len(trends)} tasks"
-    if not told:
-        return f"does not clearly grow or fall on any of {tasks}"
-    return f"{' and '.join(told)} of {tasks}"
+def _changes(counts: Mapping[str, tuple[int, list[int], int]], depths: Depths) -> str:
+    """In how many cases something grows and falls, and between which layers."""
+    places = [name for _, name in ticks(depths)]
+    parts = []
+    for word, (whole, steps, _) in counts.items():
+        where = [
+            f"from {places[i]} to {places[i + 1]} alone in {count}"
+            for i, count in enumerate(steps)
+            if count
+        ]
+        beside = f" ({', '.join(where)})" if where and len(steps) > 1 else ""
+        parts.append(f"{word} in {whole}{beside}")
+    return " and ".join(parts)

@@ -75,6 +75,9 @@ CLAIMS: dict[int, Claim] = {
 }
 """The claims tested so far, by their number in the documentation."""
 
+SOURCES = {"P": "said in the paper", "S": "said in a summary of the paper", "C": "our question"}
+"""Where a claim comes from, in words."""
+
 CONTROLS = ("font_style",)
 """Tasks that the networks of the miniature zoo were trained to ignore: nobody claims that a random
 part of a layer serves them.
@@ -101,9 +104,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A verdict in a few words, the numbers it follows from, its kind, of :data:`KINDS` or
-    :data:`NOT_ASKED`, and the outcomes of its cases where it was judged by them, with what one of
-    them is called, in the plural.
+    """A verdict in a few words, the numbers it follows from (in Markdown: sentences, and a list of
+    cases), its kind, of :data:`KINDS` or :data:`NOT_ASKED`, and the outcomes of its cases where it
+    was judged by them, with what one of them is called, in the plural.
     """
 
     word: str
@@ -127,7 +130,9 @@ class Verdict:
         return "; ".join([*told, *([f"not on {', '.join(beside)}"] if beside else [])])
 
 
-def judge(outcomes: Sequence[Outcome], because: str, unit: str = "tasks") -> Verdict:
+def judge(
+    outcomes: Sequence[Outcome], because: str, unit: str = "tasks", rows: Sequence[str] = ()
+) -> Verdict:
     """The one rule: a claim holds where every case says so, does not hold where every case says the
     contrary, and otherwise holds on so many cases of so many.
 
@@ -136,9 +141,11 @@ def judge(outcomes: Sequence[Outcome], because: str, unit: str = "tasks") -> Ver
     outcomes : sequence of Outcome
         One for each case.
     because : str
-        The numbers, in sentences.
+        What was measured and what counts, in sentences.
     unit : str
         What the cases are.
+    rows : sequence of str
+        The numbers, without full stops: a line a case.
 
     Examples
     --------
@@ -151,10 +158,15 @@ def judge(outcomes: Sequence[Outcome], because: str, unit: str = "tasks") -> Ver
     beside = [one for one in outcomes if not one.counted]
     if beside and len(beside) < len(outcomes):
         words = {True: "yes", False: "no", None: "undecided"}
-        told_beside = ", ".join(f"{one.case}: {words[one.passed]}" for one in beside)
+        told_beside = ", ".join(f"{one.case} ({words[one.passed]})" for one in beside)
         because += f" Not counted, as these networks were trained to ignore it: {told_beside}."
         outcomes = [one for one in outcomes if one.counted]
     told = [one.passed for one in outcomes]
+    undecided = [one.case for one in outcomes if one.passed is None]
+    if undecided and len(undecided) < len(told):
+        because += f" Undecided: {', '.join(undecided)}."
+    if rows:
+        because = "\n- ".join([f"{because}\n", *(f"{row}." for row in rows)])
     if not any(one is not None for one in told):
         powerless = bool(outcomes) and not any(one.power for one in outcomes)
         return Verdict("no power" if powerless else "undecided", because, outcomes=cases, unit=unit)
@@ -163,9 +175,6 @@ def judge(outcomes: Sequence[Outcome], because: str, unit: str = "tasks") -> Ver
     if all(one is False for one in told):
         return Verdict("does not hold", because, "not", cases, unit)
     held, failed = told.count(True), told.count(False)
-    if held + failed < len(told):
-        open_ = [one.case for one in outcomes if one.passed is None]
-        because += f" Undecided: {', '.join(open_)}."
     if not held:
         return Verdict(
             f"does not hold on {failed} of {len(told)} {unit}", because, "not", cases, unit

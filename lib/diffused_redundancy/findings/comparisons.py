@@ -30,7 +30,7 @@ from ..uncertainty.comparison import (
 from ..uncertainty.trend import Trend, corrected_trends, trend
 from .claims import NOT_ASKED, Outcome, Verdict, judge
 from .grouping import Grouping, points
-from .phrases import listed
+from .phrases import lines, listed
 
 MARGIN = 0.02
 """The largest difference of DR that does not matter: 2% of the layer."""
@@ -81,19 +81,27 @@ class Difference:
         return one.outcome
 
     @property
-    def words(self) -> str:
-        """The outcome, the difference of the means and its interval."""
+    def outcome_words(self) -> str:
+        """The outcome for a sentence or a table."""
         one = self.comparison
-        if not one.stated:
+        if self.outcome != "not resolvable":
             return one.words
-        interval = f", {one.low:+.3f} to {one.high:+.3f}" if one.low < one.high else ""
-        words = one.words
-        if self.outcome == "not resolvable":
-            moved = f"the penalty moves it by {self.band:.3f}"
-            if one.outcome == "alike":
-                moved += f", which decides whether it exceeds {one.margin:g}"
-            words = f"not resolvable ({moved if self.band == self.band else 'DR not stated'})"
-        return f"{words}: {one.difference:+.3f}{interval}"
+        moved = f"the penalty moves it by {self.band:.3f}"
+        if one.outcome == "alike":
+            moved += f", which decides whether it exceeds {one.margin:g}"
+        return f"not resolvable ({moved if self.band == self.band else 'DR not stated'})"
+
+    @property
+    def size(self) -> str:
+        """The difference of the means and its interval; empty where it cannot be stated."""
+        one = self.comparison
+        interval = f" ({one.low:+.3f} to {one.high:+.3f})" if one.low < one.high else ""
+        return f"{one.difference:+.3f}{interval}" if one.stated else ""
+
+    @property
+    def words(self) -> str:
+        """The outcome and the size."""
+        return ": ".join(filter(None, [self.outcome_words, self.size]))
 
 
 def redundancies(
@@ -206,7 +214,7 @@ def describe_power(measurements: Measurements, grouping: Grouping, delta: float)
     """How far networks of one group are apart, and what differences as many as the reference has
     can find.
     """
-    n, sentences = len(grouping.groups[grouping.reference]), []
+    n, rows = len(grouping.groups[grouping.reference]), []
     for measure, name in COMPARED.items():
         parts = []
         for task in measurements.tasks:
@@ -217,26 +225,24 @@ def describe_power(measurements: Measurements, grouping: Grouping, delta: float)
             sd = within_groups(values)
             if sd == sd:
                 found = difference_found(n, sd)
-                beyond = f", found from {found:.3f} on" if found == found else ""
+                beyond = f" (found from {found:.3f} on)" if found == found else ""
                 parts.append(f"{sd:.3f} on {task.title}{beyond}")
         if parts:
-            sentences.append(f"DR({delta:g}) of {name}: {listed(parts)}")
-    if not sentences:
+            rows.append(f"{name}: {listed(parts)}")
+    if not rows:
         return (
             "NETS holds no two networks that differ in their seed only, so nothing is known here "
             "of what the seed of the pre-training does."
         )
-    text = (
-        "The SD between networks that differ in the seed of their pre-training only. "
-        f"{'. '.join(sentences)}."
-    )
+    seeds = "networks that differ in the seed of their pre-training only"
+    text = lines(f"The SD of DR({delta:g}) between {seeds}", rows) + "\n\n"
     if difference_found(n, 1.0) == difference_found(n, 1.0):
         return (
-            f"{text} *Found from* is the true difference that {n} networks against {n} find with "
+            f"{text}*Found from* is the true difference that {n} networks against {n} find with "
             "a power of 80% if it is the only comparison; a table of many asks for more."
         )
     return (
-        f"{text} No difference can be found between two groups of {n}: an exact test takes at "
+        f"{text}No difference can be found between two groups of {n}: an exact test takes at "
         f"least {least_seeds()} against {least_seeds()} to reach {LEVEL:.0%}."
     )
 
@@ -271,15 +277,18 @@ def outcome_of_all(outcomes: Sequence[str], expected: str) -> str:
     return expected if set(outcomes) == {expected} else "undecided"
 
 
-def judged(outcomes: Mapping[str, str], expected: str, because: str) -> Verdict:
+def judged(
+    outcomes: Mapping[str, str], expected: str, because: str, rows: Sequence[str] = ()
+) -> Verdict:
     """The verdict from the outcome of each task: what a claim expects is ``higher`` or ``lower``,
-    and no difference speaks against it.
+    and no difference speaks against it; ``rows`` as for :func:`judge`.
     """
     passed = {expected: True, OPPOSITE[expected]: False, "mixed": False, "alike": False}
     powerless = {"no power", "unknown"} if "no power" in outcomes.values() else set()
     return judge(
         [Outcome(task, passed.get(one), one not in powerless) for task, one in outcomes.items()],
         because,
+        rows=rows,
     )
 
 
@@ -328,15 +337,16 @@ def verdict_on(
     outcomes = {task: come_to(some) for task, some in by_task.items()}
     if measure == "accuracy":
         note += _above_chance(differences, outcomes, come_to)
-    told = "; ".join(
-        f"{TASK_WORDS[outcomes[task]]} on {task} ({_counted(some)})"
-        for task, some in by_task.items()
-    )
     return judged(
         outcomes,
         expected,
-        f"{title}, means over pre-trained networks: {told}. Expected: {expected}; {rule_words}."
-        f"{note and ' ' + note.strip()}",
+        f"{title}: differences of means over pre-trained networks, with 95% intervals. Expected: "
+        f"{expected}. {rule_words[:1].upper()}{rule_words[1:]}.{note and ' ' + note.strip()}",
+        [
+            f"{task}, {word}: {_counted(some, word)}"
+            for task, some in by_task.items()
+            for word in [TASK_WORDS[outcomes[task]]]
+        ],
     )
 
 
@@ -376,13 +386,16 @@ TASK_WORDS = {
 """What an outcome of a task is called in a sentence."""
 
 
-def _counted(differences: Sequence[Difference]) -> str:
-    """Every comparison with power in words, and the others as numbers."""
+def _counted(differences: Sequence[Difference], known: str) -> str:
+    """Every comparison with power, with its outcome unless that is ``known``, and how many have
+    none.
+    """
     weak = [one for one in differences if one.outcome == "no power"]
     unknown = [one for one in differences if one.outcome == "unknown"]
     several = len({one.against for one in differences}) > 1
     parts = [
-        f"{one.group}{f' against {one.against}' if several else ''} {one.words}"
+        f"{one.group}{f' against {one.against}' if several else ''} {one.size}"
+        f"{f', {one.outcome_words}' if one.outcome_words != known else ''}"
         for one in differences
         if one.outcome not in ("no power", "unknown")
     ]
@@ -396,7 +409,7 @@ def _counted(differences: Sequence[Difference]) -> str:
         parts.append(f"{len(weak)} of {len(differences)} comparisons without power, {seeds}")
     if unknown:
         parts.append(f"{len(unknown)} of {len(differences)} comparisons not stated")
-    return listed(parts)
+    return "; ".join(parts)
 
 
 def _range(numbers: Sequence[int]) -> str:
@@ -469,7 +482,7 @@ TREND_WORDS = {
 
 
 def trend_in_words(one: Trend) -> str:
-    """What "it" does, for a sentence: a trend with its p."""
+    """What DR does over groups, for a sentence: a trend with its p."""
     if one.outcome == "unknown":
         return one.words
     if one.outcome == "no power":
@@ -483,6 +496,10 @@ def verdict_on_trends(trends: Mapping[str, Trend], expected: str, title: str) ->
     """Whether DR has the expected trend, ``higher`` for rising, task by task."""
     if all(one.outcome == "unknown" for one in trends.values()):
         return Verdict(NOT_ASKED, f"{title}: there are no such networks among NETS.", NOT_ASKED)
-    told = "; ".join(f"on {task} it {trend_in_words(one)}" for task, one in trends.items())
-    because = f"{title}: {told}. p by the exact Jonckheere-Terpstra test, Holm's for the tasks."
-    return judged({task: one.outcome for task, one in trends.items()}, expected, because)
+    return judged(
+        {task: one.outcome for task, one in trends.items()},
+        expected,
+        f"{title}. p values are of the exact Jonckheere-Terpstra test, corrected for the tasks "
+        "(Holm).",
+        [f"{task}: {trend_in_words(one)}" for task, one in trends.items()],
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,10 +11,10 @@ import pandas as pd
 from ..experiment.measurements import COMPARED
 from ..experiment.stages import Stage
 from ..measures.redundancy import Redundancy
-from ..nets.names import labels
+from ..nets.names import labels, short_labels
 from ..uncertainty.bootstrap import interval_of_mean
 from .figure_data import Point, Series, point
-from .phrases import listed
+from .phrases import lines
 from .pretraining import Row, neurons_needed
 from .tables import redundancy_columns
 
@@ -131,12 +132,12 @@ def use_rows(depths: Depths, delta: float) -> list[Row]:
 
 
 def _needed(redundancy: Redundancy) -> str:
-    """k*, with its interval."""
+    """k* of all neurons, with its interval."""
     if redundancy.k is None:
-        return "an unknown number"
+        return f"an unknown number of {redundancy.d}"
     ends = neurons_needed(redundancy)
-    interval = f" [{ends.low:.0f} to {ends.high:.0f}]" if redundancy.has_interval else ""
-    return f"{redundancy.k}{interval}"
+    interval = f" ({ends.low:.0f} to {ends.high:.0f})" if redundancy.has_interval else ""
+    return f"{redundancy.k} of {redundancy.d}{interval}"
 
 
 def ticks(depths: Depths) -> list[tuple[float, str]]:
@@ -149,75 +150,97 @@ def ticks(depths: Depths) -> list[tuple[float, str]]:
     ]
 
 
-def trend(points: Sequence[Point]) -> str:
-    """In words, how DR at the last layer differs from that at the first: by intervals, where there
-    are any.
-    """
-    first, last = points[0], points[-1]
+GROWS, FALLS, OPEN, UNKNOWN = "grows", "falls", "not clear", "not reached everywhere"
+"""How DR at one layer differs from that at an earlier one: by intervals that do not overlap."""
+
+
+def direction(first: Point, last: Point) -> str:
+    """How DR at one layer differs from that at an earlier one."""
     if np.isnan([first.value, last.value]).any():
-        return "is not reached everywhere"
-    ends = f"from {first.value:.2f} to {last.value:.2f}"
-    if np.isnan([first.low, last.low]).any():
-        return f"goes {ends}"
+        return UNKNOWN
     if last.low > first.high:
-        return f"grows, {ends}"
-    if last.high < first.low:
-        return f"falls, {ends}"
-    return f"goes {ends} (intervals overlap)"
+        return GROWS
+    return FALLS if last.high < first.low else OPEN
 
 
-def trends_of_first_net(depths: Depths, delta: float) -> list[dict[str, str]]:
-    """How DR of CKA differs from the first layer to the last of the first network, by task: of the
-    layers as they are (``own``), at ``equal`` width, and ``standardized`` at equal width.
+def kinds_of_redundancy(stages: Sequence[Stage], delta: float) -> dict[str, list[Point]]:
+    """DR of CKA of each stage: as it is (``own``), at ``equal`` width, and at equal width
+    ``standardized``.
     """
-    found = []
-    for stages in _of_first_net(depths):
-        if len(stages) < 2:
-            continue
-        equal, standardized = (
-            trend([equal_redundancy(stage, measure, delta) for stage in stages])
-            for measure in ("cka", "standardized_cka")
-        )
-        found.append(
-            {
-                "task": stages[0].whole.task.title,
-                "width": str(stages[0].equal[0].d),
-                "own": trend([point(stage.whole.redundancy("cka", delta)) for stage in stages]),
-                "equal": equal,
-                "standardized": standardized,
-            }
-        )
-    return found
+    return {
+        "own": [point(stage.whole.redundancy("cka", delta)) for stage in stages],
+        "equal": [equal_redundancy(stage, "cka", delta) for stage in stages],
+        "standardized": [equal_redundancy(stage, "standardized_cka", delta) for stage in stages],
+    }
+
+
+def changes_table(depths: Depths, delta: float) -> pd.DataFrame:
+    """For reading: how DR of CKA differs from the first layer to the last, by network and task."""
+    rows = []
+    nets = [*dict.fromkeys(stages[0].whole.net.name for stages in depths)]
+    names = dict(zip(nets, short_labels(nets), strict=True))
+    for stages in depths:
+        words = {
+            "own": "as the layers are",
+            "equal": f"{stages[0].equal[0].d} neurons of each",
+            "standardized": "the same, standardized",
+        }
+        found = kinds_of_redundancy(stages, delta)
+        row = {"task": stages[0].whole.task.title, "net": names[stages[0].whole.net.name]}
+        for kind, points in found.items():
+            word = direction(points[0], points[-1])
+            ends = f": {points[0].value:.2f} to {points[-1].value:.2f}" if word != UNKNOWN else ""
+            row[words[kind]] = word + ends
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def counted(depths: Depths, delta: float, kind: str, word: str) -> tuple[int, list[int], int]:
+    """In how many cases, each a network on a task, DR of CKA of a kind grows or falls: from the
+    first layer to the last, and from each layer to the next; and how many cases have several
+    layers.
+    """
+    every = [kinds_of_redundancy(stages, delta)[kind] for stages in depths if len(stages) > 1]
+    steps = [0] * max((len(points) - 1 for points in every), default=0)
+    for points in every:
+        for place, pair in enumerate(itertools.pairwise(points)):
+            steps[place] += direction(*pair) == word
+    return sum(direction(one[0], one[-1]) == word for one in every), steps, len(every)
 
 
 def describe_similarity(depths: Depths, delta: float) -> str:
-    """One sentence: whether DR of CKA grows from the first layer to the last, as they are, at
-    equal width, and with standardized neurons, for the first network.
+    """In how many cases DR of CKA grows, and falls, from the first layer to the last: as they are,
+    at equal width, and with standardized neurons.
     """
-    sentences = [
-        f"on {found['task']} it {found['own']} as the layers are, {found['equal']} at "
-        f"{found['width']} neurons each, and {found['standardized']} if these are standardized"
-        for found in trends_of_first_net(depths, delta)
-    ]
-    if not sentences:
-        return "There is only one layer: nothing to compare in depth."
-    return (
-        f"**What to see:** DR({delta:g}) of CKA from the first layer to the last "
-        f"({depths[0][0].whole.net.title}): {'; '.join(sentences)}."
+    parts = []
+    for kind, words in (
+        ("own", "as the layers are"),
+        ("equal", f"with {depths[0][0].equal[0].d} neurons of each"),
+        ("standardized", "if these are standardized"),
+    ):
+        (up, _, cases), (down, *_) = (counted(depths, delta, kind, one) for one in (GROWS, FALLS))
+        if not cases:
+            return "There is only one layer: nothing to compare in depth."
+        parts.append(f"{words}, it grows in {up} and falls in {down}")
+    return lines(
+        f"**What to see:** DR({delta:g}) of CKA from the first layer to the last, in {cases} cases "
+        "(each a network on a task; a change counts where intervals do not overlap)",
+        parts,
     )
 
 
 def describe_use(depths: Depths, delta: float) -> str:
-    """One sentence: accuracy and neurons needed at the first and the last layer, for the
-    first network.
+    """A sentence with a line a task: accuracy and neurons needed at the first and the last layer,
+    for the first network.
     """
-    sentences = []
+    rows = []
     for stages in _of_first_net(depths):
         first, last = stages[0].whole, stages[-1].whole
-        needed = [_needed(one.redundancy("accuracy", delta)) for one in (first, last)]
-        sentences.append(
-            f"on {first.task.title} the whole layer's accuracy goes from {first.full:.1%} to "
-            f"{last.full:.1%}, and the neurons needed from {needed[0]} of {first.d} to "
-            f"{needed[1]} of {last.d}"
+        needed = [one.redundancy("accuracy", delta) for one in (first, last)]
+        rows.append(
+            f"{first.task.title}: the whole layer's accuracy goes from {first.full:.1%} to "
+            f"{last.full:.1%}, and the neurons needed from {_needed(needed[0])} to "
+            f"{_needed(needed[1])}"
         )
-    return f"**What to see:** {listed(sentences)}."
+    network = depths[0][0].whole.net.title
+    return lines(f"**What to see:** from the first layer to the last ({network})", rows)

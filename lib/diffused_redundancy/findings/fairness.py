@@ -17,7 +17,7 @@ from ..nets.networks import Net
 from .claims import Outcome, Verdict, judge
 from .figure_data import Line, Panel
 from .lost_classes import Agreement, Chosen, hits_of, sufficient_size, where_sufficient
-from .phrases import listed
+from .phrases import lines
 
 ALIKE = {
     "proportional": "same share of accuracy",
@@ -162,33 +162,28 @@ def explained(found: Sequence[Cell], null: str) -> np.ndarray:
 
 
 def describe_cells(found: Sequence[Cell], delta: float) -> str:
-    """One sentence on how far accuracy is more uneven than if all classes lost alike."""
+    """A sentence with a line a null: how far accuracy is more uneven than if all classes lost
+    alike.
+    """
     if not found:
         return f"No size measured keeps {delta:.0%} of the full layer's accuracy."
     if not _tested(found):
         return _ONE_SEED
-    counts = [
-        f"{above(found, null).sum()} of {len(found)} cells if all have the {ALIKE[null]}"
-        for null in NULLS
-    ]
-    counts[0] = counts[0].replace("all have the same share of accuracy", "all keep the same share")
-    shares = []
-    for null in FAIR:
+    rows = []
+    for null in NULLS:
+        count = f"{above(found, null).sum()} of {len(found)} cells"
+        row = f"if all classes have the {ALIKE[null]}: in {count}"
         values = explained(found, null)
-        if not np.isnan(values).all():
-            shares.append(
-                f"one {ALIKE[null].removeprefix('same ')} explains "
-                f"{_range(np.nanmin(values), np.nanmax(values))}"
+        if null in FAIR and not np.isnan(values).all():
+            row += (
+                f"; this explains {_range(np.nanmin(values), np.nanmax(values))} of what the index "
+                f"has beyond the {ALIKE['proportional']}"
             )
-    rest = (
-        f" Of what the index has beyond all classes keeping the same share, {listed(shares)}."
-        if shares
-        else ""
-    )
-    return (
+        rows.append(row)
+    return lines(
         f"**What to see:** where {delta:.0%} of the mean accuracy is kept, the Gini index is above "
-        f"what is to be expected in {listed(counts)} (one-sided, Holm-corrected, {LEVEL:.0%})."
-        f"{rest}"
+        f"what is to be expected (one-sided, Holm-corrected, {LEVEL:.0%})",
+        rows,
     )
 
 
@@ -312,7 +307,7 @@ def shown_spread(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe_spread(table: pd.DataFrame) -> str:
-    """One sentence on the spread where the mean has hardly fallen."""
+    """A sentence with a line a task: the spread where the mean has hardly fallen."""
     sentences = []
     for (task, net), rows in table.groupby(["task", "net"], sort=False):
         by = rows.set_index("neurons")
@@ -322,21 +317,24 @@ def describe_spread(table: pd.DataFrame) -> str:
         low, high = (f"{value:.3f}" for value in sorted(early[ALIKE[null]] for null in FAIR))
         shift = low if low == high else f"{low} to {high}"
         sentences.append(
-            f"on {task} (k = {early['k']}) the Gini index is {early['Gini']:.3f}, where "
+            f"{task} (k = {early['k']}): the Gini index is {early['Gini']:.3f}, where "
             f"{early[ALIKE['proportional']]:.3f} is expected if all classes keep the same "
             f"share and {shift} under a common shift; the worst class goes "
             f"from {full['worst class']:.0%} to {early['worst class']:.0%}"
         )
     if not sentences:
         return "The mean is within a point of the full layer's at no size measured."
-    return (
-        "**What to see:** where the mean over classes has lost at most one point: "
-        f"{'; '.join(sentences)} ({table['net'].iloc[0]})."
+    return lines(
+        "**What to see:** where the mean over classes has lost at most one point "
+        f"({table['net'].iloc[0]})",
+        sentences,
     )
 
 
 def describe_worst(measurements: Measurements, hits: AllHits, net: Net, delta: float) -> str:
-    """One sentence on the worst classes where the mean keeps a share of its value."""
+    """A sentence with a line a task: the worst classes where the mean keeps a share of its
+    value.
+    """
     sentences = []
     for measurement, found, k in where_sufficient(measurements, hits, net, delta):
         full, left = found.full_by_class, found.by_class[:, k - 1]
@@ -350,14 +348,15 @@ def describe_worst(measurements: Measurements, hits: AllHits, net: Net, delta: f
         )
         many = f"the worst tenth of the classes from {tenth}, " if len(full) >= 20 else ""
         sentences.append(
-            f"on {measurement.task.title} (k = {k}) the mean goes from {mean}, {many}the worst "
+            f"{measurement.task.title} (k = {k}): the mean goes from {mean}, {many}the worst "
             f"class from {one}"
         )
     if not sentences:
         return f"No size measured keeps {delta:.0%} of the full layer's accuracy."
-    return (
-        f"**What to see:** with just enough neurons for {delta:.0%} of the full layer's accuracy, "
-        f"{'; '.join(sentences)} ({measurements.label(net)})."
+    return lines(
+        f"**What to see:** with just enough neurons for {delta:.0%} of the full layer's accuracy "
+        f"({measurements.label(net)})",
+        sentences,
     )
 
 
@@ -433,24 +432,26 @@ def choices(
 
 
 def describe_choices(table: pd.DataFrame) -> str:
-    """One sentence on what a rule that looks at the worst classes costs and gives."""
+    """A sentence with a line a task: what a rule that looks at the worst classes costs and
+    gives.
+    """
     sentences = []
     for task, rows in table.groupby("task", sort=False):
         by = rows.set_index("rule")
         plain, careful = by.loc[RULES["images"]], by.loc[RULES["tenth"]]
         sentences.append(
-            f"on {task} the worst tenth keeps {careful['worst tenth kept on test']} instead of "
+            f"{task}: the worst tenth keeps {careful['worst tenth kept on test']} instead of "
             f"{plain['worst tenth kept on test']}, for {careful['k']} neurons instead of "
             f"{plain['k']}"
         )
-    return f"**What to see:** choosing k by the worst tenth of classes, {'; '.join(sentences)}."
+    return lines("**What to see:** choosing k by the worst tenth of classes", sentences)
 
 
 def classes_differ(found: Sequence[Cell], agreements: Sequence[Agreement], delta: float) -> Verdict:
     """Claim 10: whether some classes lose more of their accuracy than others.
 
     A task counts if accuracy is more uneven than if all classes had kept the same share of theirs,
-    for every network: the Gini index, one-sided, Holm-corrected over all cells (networks on tasks).
+    for every network: the Gini index, one-sided, Holm-corrected over all cells.
     """
     if not _tested(found):
         return Verdict(
@@ -458,22 +459,23 @@ def classes_differ(found: Sequence[Cell], agreements: Sequence[Agreement], delta
         )
     even = above(found, "proportional")
     because = (
-        f"Where {delta:.0%} of the mean accuracy is kept, accuracy is more uneven (Gini index) "
-        f"than if all classes had kept the same share of theirs in {even.sum()} of {len(found)} "
-        "networks on tasks (one-sided, Holm-corrected). That hard classes lose more than easy ones "
-        "is enough for that."
+        f"Each network on each task is a cell, looked at where {delta:.0%} of the mean accuracy is "
+        "kept. Accuracy is clearly more uneven (Gini index) than if all classes had kept the same "
+        f"share of theirs in {even.sum()} of {len(found)} cells (one-sided, Holm-corrected). That "
+        "hard classes lose more than easy ones is enough for that."
     )
     same = [
-        f"{one.task.title} {one.across_seeds:.2f} (beyond a shift of margins {one.left:.2f})"
+        f"{one.task.title}: rank correlation {one.across_seeds:.2f}; {one.left:.2f} beyond a shift "
+        "of margins"
         for one in agreements
         if one.across_seeds == one.across_seeds
     ]
     if same:
         because += (
-            " Rank correlation of the classes' losses between seeds, on different images: "
-            f"{', '.join(same)}."
+            " The list says whether the same classes lose with other neurons, measured on other "
+            "images (1: always in the same order)."
         )
-    return judge(_by_task(found, even, np.zeros_like(even)), because)
+    return judge(_by_task(found, even, np.zeros_like(even)), because, rows=same)
 
 
 def beyond_a_shift(found: Sequence[Cell], delta: float) -> Verdict:
@@ -490,18 +492,21 @@ def beyond_a_shift(found: Sequence[Cell], delta: float) -> Verdict:
         )
     higher = above(found)
     none = np.array([cell.excess.high < NEGLIGIBLE * cell.excess.expected for cell in found])
-    beyond = [f"{ALIKE[null]}: {above(found, null).sum()} of {len(found)}" for null in FAIR]
+    beyond = [
+        f"Beyond the {ALIKE[null]}: in {above(found, null).sum()} of {len(found)} cells"
+        for null in FAIR
+    ]
     excess = [cell.excess.excess / max(cell.excess.expected, 1e-12) for cell in found]
     because = (
-        "Hard classes lose more than easy ones when all scores fall alike: is there more than "
-        f"that? Where {delta:.0%} of the mean accuracy is kept, the Gini index is above what "
-        f"the stricter of two common shifts gives in {higher.sum()} of {len(found)} networks on "
-        "tasks "
-        f"({'; '.join(beyond)}; one-sided, Holm-corrected), and surely less than "
-        f"{NEGLIGIBLE:.0%} above it in {(none & ~higher).sum()}; the excess is "
+        "Hard classes lose more than easy ones when all scores fall alike. Is there more than "
+        f"that? Each network on each task is a cell, looked at where {delta:.0%} of the mean "
+        "accuracy is kept. There are two ways to fall alike, and the stricter counts: the one that "
+        f"the Gini index is less clearly above. It is clearly above it in {higher.sum()} of "
+        f"{len(found)} cells (one-sided, Holm-corrected). In {(none & ~higher).sum()} the whole "
+        f"interval is less than {NEGLIGIBLE:.0%} above it. The excess is "
         f"{_range(min(excess), max(excess), '+')} of what is expected."
     )
-    return judge(_by_task(found, higher, none & ~higher), because)
+    return judge(_by_task(found, higher, none & ~higher), because, rows=beyond)
 
 
 def _by_task(found: Sequence[Cell], above: np.ndarray, below: np.ndarray) -> list[Outcome]:
@@ -528,10 +533,10 @@ def take_away(
         ]
         more = sum(one.low > one.mean for one in chosen)
         points.append(
-            f"{'A mean hides who pays' if more else 'Who pays is not clear here'}: points lost by "
-            f"the classes that lose most, on images that were not used to choose them, against the "
-            f"mean over all classes: {'; '.join(lost)}. It is clearly more "
-            f"on {more} of {len(chosen)} tasks."
+            f"{'A mean hides who pays' if more else 'Who pays is not clear here'}: the classes "
+            f"that lose most lose clearly more than the mean on {more} of {len(chosen)} tasks. In "
+            "points, on images that were not used to choose them, against the mean over all "
+            f"classes: {'; '.join(lost)}."
         )
     if _tested(found):
         even = above(found, "proportional").sum()

@@ -24,7 +24,7 @@ from ..measures.shifts import (
 from ..nets.networks import Net
 from ..tasks import Task
 from .figure_data import Point, Series
-from .phrases import first_listed
+from .phrases import first_listed, lines
 
 FEWEST_CLASSES = 8
 """Of a task in which classes are ranked, or some of them picked: of five, the five that lose most
@@ -158,7 +158,9 @@ def loss_panels(table: pd.DataFrame) -> list[tuple[str, list[Series]]]:
 def describe_losses(
     table: pd.DataFrame, correlated: Mapping[str, tuple[Association, float]]
 ) -> str:
-    """One sentence on losses by margin, and on the classes that lose more than it predicts."""
+    """A sentence with a line a task: losses by margin, and the classes that lose more than it
+    predicts.
+    """
     sentences = []
     for task, (one, across) in correlated.items():
         rows = table[table["task"] == task]
@@ -173,8 +175,7 @@ def describe_losses(
             "" if across != across else f"; {across:.2f} if they are measured on different images"
         )
         sentences.append(
-            f"on {task} the rank correlation of the classes' losses with their margins is "
-            f"{one.value:.2f}{interval}{halves}, and {len(more)} of {len(rows)} classes lose "
+            f"{task}: {one.value:.2f}{interval}{halves}. {len(more)} of {len(rows)} classes lose "
             f"more than a common shift of margins predicts{found}"
         )
     if not sentences:
@@ -182,7 +183,9 @@ def describe_losses(
             f"No size measured keeps the share of accuracy that is asked for on a task of "
             f"{FEWEST_CLASSES} classes or more."
         )
-    return f"**What to see:** {'. '.join(sentences)}.".replace(". on ", ". On ")
+    return lines(
+        "**What to see:** the rank correlation of the classes' losses with their margins", sentences
+    )
 
 
 @dataclass(frozen=True)
@@ -307,22 +310,21 @@ def shown_lost(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe_lost(chosen: Sequence[Chosen]) -> str:
-    """One sentence on what the classes that lose most lose on other images."""
+    """A sentence with a line a task: what the classes that lose most lose on other images."""
     sentences = []
     for one in chosen:
         interval = "" if one.low != one.low else f" ({100 * one.low:.0f} to {100 * one.high:.0f})"
         sentences.append(
-            f"on {one.task} (k = {one.k}) the {one.most} classes that lose most lose "
-            f"{100 * one.loss:.0f} points{interval} on images that were not used to choose them "
-            f"({100 * one.same_images:.0f} on those that were), where a common shift of margins "
-            f"predicts {100 * one.predicted:.0f} and the mean over classes is "
-            f"{100 * one.mean:.0f}"
+            f"{one.task} (k = {one.k}): the {one.most} classes that lose most lose "
+            f"{100 * one.loss:.0f} points{interval}, where a common shift of margins predicts "
+            f"{100 * one.predicted:.0f} and the mean over classes is {100 * one.mean:.0f}. On the "
+            f"images that chose them it is {100 * one.same_images:.0f}"
         )
     if not sentences:
         return (
             "There are too few classes, or images of a class, to choose on one half of the images."
         )
-    return f"**What to see:** {'; '.join(sentences)}."
+    return lines("**What to see:** losses on images that were not used to choose them", sentences)
 
 
 @dataclass(frozen=True)
@@ -444,27 +446,25 @@ def agreement_panels(
 
 
 def describe_agreements(agreements: Sequence[Agreement]) -> str:
-    """One sentence on whether the same classes suffer across seeds and networks."""
+    """A sentence with a line a task: whether the same classes suffer across seeds and networks."""
     sentences = []
     for one in agreements:
         if one.across_seeds != one.across_seeds:
             continue
         off = one.matrix[np.triu_indices(len(one.names), 1)]
-        across = (
-            f", between the rows of the matrix {np.nanmean(off):.2f} on average" if off.size else ""
-        )
+        across = f". Between the rows of the matrix: {np.nanmean(off):.2f}" if off.size else ""
         sentences.append(
-            f"{one.task.title}: between seeds {one.across_seeds:.2f} on different images "
-            f"(chance: below {one.chance:.2f}; on the same images {one.shared:.2f}), and "
-            f"{one.left:.2f} (chance: below {one.chance_left:.2f}) for what is lost beyond a "
-            f"common shift of margins{across}"
+            f"{one.task.title}: between seeds {one.across_seeds:.2f} (chance: below "
+            f"{one.chance:.2f}), on the same images {one.shared:.2f}. Beyond a common shift of "
+            f"margins: {one.left:.2f} (chance: below {one.chance_left:.2f}){across}"
         )
     if not sentences:
         return (
             "No size measured keeps the share of accuracy that is asked for, with several seeds, "
             f"on a task of {FEWEST_CLASSES} classes or more."
         )
-    return (
-        f"**What to see:** rank correlation of the classes' losses. {'; '.join(sentences)}. 1 "
-        "means the same order of classes every time."
+    return lines(
+        "**What to see:** mean rank correlations of the classes' losses, on different images "
+        "unless others are named (1: the same order of classes every time)",
+        sentences,
     )

@@ -17,7 +17,7 @@ from ..measures.curves import Curve
 from ..tasks import Task
 from .figure_data import Trade
 from .grouping import Grouping
-from .phrases import listed
+from .phrases import lines, listed
 
 
 def pareto_front(gains: Any, values: Any) -> np.ndarray:
@@ -167,26 +167,23 @@ def fronts_table(fronts: Sequence[Front]) -> pd.DataFrame:
 def describe_leaders(
     measurements: Measurements, fronts: Sequence[Front], narrow: Sequence[Front], width: int
 ) -> str:
-    """Two sentences: whose points the fronts are made of, over all networks and, where there are
-    several, over those of one ``width`` (``narrow``).
+    """A sentence with a line a task: whose points the fronts are made of, over all networks and,
+    where there are several, over those of one ``width`` (``narrow``).
     """
 
-    def leaders(some: Sequence[Front]) -> str:
-        return listed(
-            [
-                f"{measurements.labels[one.leader]} on {one.task.title} "
-                f"({one.nets.count(one.leader) / len(one.nets):.0%} of its points)"
-                for one in some
-            ]
-        )
+    def leader(one: Front) -> str:
+        share = one.nets.count(one.leader) / len(one.nets)
+        return f"{measurements.labels[one.leader]} ({share:.0%} of the points)"
 
-    first = f"The network with most points on a front is {leaders(fronts)}."
-    if sum(net.d == width for net in measurements.nets) < 2:
-        return first
-    return (
-        f"{first} As shares favour wide layers, take those of {width} neurons alone: then it is "
-        f"{leaders(narrow)}."
-    )
+    several = sum(net.d == width for net in measurements.nets) > 1
+    lead = "The network with most points on a front"
+    if several:
+        lead += f"; as shares favour wide layers, also among the layers of {width} neurons alone"
+    rows = [
+        f"{wide.task.title}: {leader(wide)}" + (f"; {leader(alone)}" if several else "")
+        for wide, alone in zip(fronts, narrow, strict=True)
+    ]
+    return lines(lead, rows)
 
 
 def _parts(curve: Curve) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -236,8 +233,8 @@ def describe_excess(measurements: Measurements) -> str:
 
 
 def describe_fronts(fronts: Sequence[Front]) -> str:
-    """What the fronts cost: the accuracy that is left when half and nine tenths of a layer go, by
-    task.
+    """What the fronts cost, a line a task: the accuracy that is left when half and nine tenths of a
+    layer go.
     """
     sentences = []
     for one in fronts:
@@ -248,4 +245,4 @@ def describe_fronts(fronts: Sequence[Front]) -> str:
             left[share] = float(one.accuracy[beyond].max()) if beyond.any() else float("nan")
         ends = f"{left[0.5]:.1%} with half dropped, {left[0.9]:.1%} with nine tenths dropped"
         sentences.append(f"{one.task.title}: {best:.1%} with any number of neurons, {ends}")
-    return f"**What to see:** the best of these networks and sizes. {'; '.join(sentences)}."
+    return lines("**What to see:** accuracy of the best of these networks and sizes", sentences)

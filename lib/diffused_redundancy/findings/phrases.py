@@ -19,6 +19,16 @@ def first_listed(parts: Sequence[str], most: int = 4) -> str:
     return ", ".join(parts[:most]) + f" and {len(parts) - most} more"
 
 
+def lines(lead: str, parts: Sequence[str]) -> str:
+    """A sentence, and the parts that it introduces as a list in Markdown; neither has its last full
+    stop.
+
+    >>> lines("Accuracy by task", ["digits: 99%", "letters: 95%"])
+    'Accuracy by task:\\n\\n- digits: 99%.\\n- letters: 95%.'
+    """
+    return "\n".join([f"{lead}:\n", *(f"- {part}." for part in parts)])
+
+
 def spoken(case: str) -> str:
     """A case, which figures name by task and network, as it stands in a sentence.
 

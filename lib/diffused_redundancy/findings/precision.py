@@ -19,7 +19,7 @@ from ..measures.curves import Curve
 from ..measures.redundancy import smallest_sufficient
 from ..nets.networks import Net
 from .figure_data import Point, Series
-from .phrases import listed
+from .phrases import lines, listed
 
 PAPER_SEEDS = 5
 """Random subsets of each size in the paper."""
@@ -140,20 +140,22 @@ def shown_precision(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe_precision(table: pd.DataFrame) -> str:
-    """One sentence on where DR varies most, and on what its intervals hold."""
+    """How sure DR is: how wide its intervals are, what makes them so, and how often they hold."""
     if table.empty:
         return "It takes several seeds, and values by images, to say how sure DR is."
     held, few = table["coverage"], table["coverage_paper_seeds"]
-    sources = [
-        f"{max(row['sd_subsets'], row['sd_images']):.4f} on {row['case']} (other "
-        f"{'images' if row['sd_images'] > row['sd_subsets'] else 'subsets'})"
-        for _, row in table.iterrows()
-    ]
+    widths = (table["high"] - table["low"]) / 2
+    narrow, wide = table.loc[widths.idxmin()], table.loc[widths.idxmax()]
+    ends = f"±{widths.min():.3f} on {narrow['case']}"
+    if len(table) > 1:
+        ends += f", and to ±{widths.max():.3f} on {wide['case']}"
+    images = table[table["sd_images"] > table["sd_subsets"]]
     return (
-        f"**What to see:** what moves DR most, of the {int(table['seeds'].iloc[0])} subsets and "
-        f"the images, and its SD: {listed(sources)}. In 200 experiments drawn from the data at "
-        f"hand the 95% intervals held the DR of these in {held.min():.0%} to {held.max():.0%} of "
-        f"the cases, those of {PAPER_SEEDS} subsets in {few.min():.0%} to {few.max():.0%} (±3%)."
+        f"**What to see:** DR is known to {ends} (half of its 95% interval). With "
+        f"{int(table['seeds'].iloc[0])} subsets, other images move it more than other subsets do "
+        f"in {len(images)} of {len(table)} cases. In 200 experiments drawn from the data at hand, "
+        f"such intervals held the DR of that data in {held.min():.0%} to {held.max():.0%} of the "
+        f"experiments, those of {PAPER_SEEDS} subsets in {few.min():.0%} to {few.max():.0%} (±3%)."
     )
 
 
@@ -252,7 +254,7 @@ def component_series(table: pd.DataFrame) -> tuple[list[str], list[Series]]:
 
 
 def describe_components(table: pd.DataFrame, delta: float) -> str:
-    """One sentence: the largest source of variance of DR, by measure and task."""
+    """A sentence with a line a measure: the largest source of variance of DR, by task."""
     if table.empty:
         return "It takes full layers clearly better than guessing."
     sentences = []
@@ -261,17 +263,18 @@ def describe_components(table: pd.DataFrame, delta: float) -> str:
         for task, rows in of_measure.groupby("task", sort=False):
             most = rows.loc[rows["sd"].idxmax()]
             ends = (
-                f", {most['low']:.4f} to {most['high']:.4f}" if most["low"] == most["low"] else ""
+                f" ({most['low']:.4f} to {most['high']:.4f})" if most["low"] == most["low"] else ""
             )
-            parts.append(f"the {most['source']} on {task} ({most['sd']:.4f}{ends})")
-        sentences.append(f"of {measure}, {listed(parts)}")
+            parts.append(f"{most['sd']:.4f}{ends} from the {most['source']} on {task}")
+        sentences.append(f"{measure}: {listed(parts)}")
     seeds, nets = int(table["seeds"].iloc[0]), int(table["networks"].iloc[0])
-    return (
+    lead = (
         f"**What to see:** the largest of these standard deviations of DR({delta:g}) (subsets: of "
-        f"the mean over {seeds}) is, {'; '.join(sentences)}. "
-        + (
-            f"That of pre-training rests on {nets} networks, with a 95% interval."
-            if nets > 1
-            else "One network cannot show what the seed of the pre-training does."
-        )
+        f"the mean over {seeds}), by measure"
     )
+    end = (
+        f"That of pre-training rests on {nets} networks, with a 95% interval in brackets."
+        if nets > 1
+        else "One network cannot show what the seed of the pre-training does."
+    )
+    return f"{lines(lead, sentences)}\n\n{end}"

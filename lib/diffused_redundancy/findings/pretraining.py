@@ -30,7 +30,7 @@ from .comparisons import (
 )
 from .figure_data import Point, Series, point
 from .grouping import Grouping, points
-from .phrases import listed
+from .phrases import first_listed, lines
 
 Row = list[tuple[str, list[Series]]]
 """A row of :func:`figures.series_figure`: plots of a title and lines."""
@@ -40,7 +40,7 @@ Bands = Mapping[str, GroupBands]
 """Bands of the groups on each task, by its name."""
 
 GOVERN = (
-    'The claim says more, that loss and data set "largely govern" redundancy: no test here covers '
+    'The claim also says that loss and data set "largely govern" redundancy. No test here covers '
     "that."
 )
 """What the verdicts on claim 4 leave out."""
@@ -137,58 +137,69 @@ def _mean_redundancy(
     return float(np.mean(values))
 
 
+TRAIT_WORDS = {"upstream": "upstream set"}
+"""What networks differ in, in a sentence, where its name is not enough."""
+
+
 def describe_groups(
     measurements: Measurements, grouping: Grouping, measure: str, delta: float
 ) -> str:
-    """One sentence on a figure of groups: where the mean DR is highest and lowest, and the SD
-    between seeds of one group.
+    """A sentence on a figure of groups, with a line a task: where the mean DR is lowest and
+    highest, with the range over the networks of the group, and the SD between seeds of one group.
+    Groups of one network, which may be so by chance, are left out where two have more.
     """
+    trait = TRAIT_WORDS.get(grouping.trait, grouping.trait)
     if len(grouping.groups) < 2:
         return (
-            f"NETS holds no two networks that differ in {grouping.trait} only: there is nothing "
-            "to compare."
+            f"NETS holds no two networks that differ in {trait} only: there is nothing to compare."
         )
-    ranges, spreads = [], []
+    several = {label for label, nets in grouping.groups.items() if len(nets) > 1}
+    told = several if len(several) > 1 else set(grouping.groups)
+    rows, spreads = [], 0
     for task in measurements.tasks:
-        means = {
-            label: _mean_redundancy(measurements, nets, [task], measure, delta)
+        values = {
+            label: redundancies(measurements, nets, task, measure, delta)
             for label, nets in grouping.groups.items()
         }
+        means = {label: float(some.mean()) for label, some in values.items() if label in told}
         means = {label: value for label, value in means.items() if value == value}
         if len(means) < 2:
             continue
         top, bottom = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
-        ranges.append(
-            f"on {task.title} from {means[bottom]:.2f} ({bottom}) to {means[top]:.2f} ({top})"
+        sd = within_groups(list(values.values()))
+        spreads += sd == sd
+        rows.append(
+            f"{task.title}: from {_mean_and_range(values[bottom], bottom)} to "
+            f"{_mean_and_range(values[top], top)}"
+            + (f"; SD between seeds {sd:.3f}" if sd == sd else "")
         )
-        sd = within_groups(
-            [
-                redundancies(measurements, nets, task, measure, delta)
-                for nets in grouping.groups.values()
-            ]
-        )
-        if sd == sd:
-            spreads.append(f"{sd:.3f} on {task.title}")
-    if not ranges:
+    if not rows:
         return (
             f"Too few networks reach {delta:.0%} of the full layer's {COMPARED[measure]} to "
             "compare."
         )
-    text = (
-        f"**What to see:** DR({delta:g}) of {COMPARED[measure]} by {grouping.trait} goes "
-        f"{listed(ranges)}."
+    lead = (
+        f"**What to see:** the lowest and the highest mean DR({delta:g}) of {COMPARED[measure]} by "
+        f"{trait}"
     )
-    if not spreads:
-        return text
-    return (
-        f"{text} Networks of one group, which differ in their seed only, have an SD of "
-        f"{listed(spreads)}. The table of differences says which means differ clearly."
-    )
+    end = ["The table of differences says which means differ clearly."] if spreads else []
+    if told == several:
+        lead += " (in brackets: the range over networks that differ in their seed only)"
+        single = [label for label in grouping.groups if label not in several]
+        if single:
+            end.insert(0, f"Groups of one network are left out: {first_listed(single)}.")
+    return "\n\n".join([lines(lead, rows), " ".join(end)]).strip()
+
+
+def _mean_and_range(values: np.ndarray, label: str) -> str:
+    """The mean of a group and its name, with the range over its networks if it has several."""
+    ends = f"; {values.min():.2f} to {values.max():.2f}" if len(values) > 1 else ""
+    return f"{values.mean():.2f} ({label}{ends})"
 
 
 def describe_levels(measurements: Measurements, grouping: Grouping) -> str:
-    """One sentence: how far the whole layers' accuracies are apart, as DR says what share of its
-    *own* accuracy a network keeps.
+    """A sentence with a line a task: how far the whole layers' accuracies are apart, as DR says
+    what share of its *own* accuracy a network keeps.
     """
     levels = []
     for task in measurements.tasks:
@@ -198,11 +209,11 @@ def describe_levels(measurements: Measurements, grouping: Grouping) -> str:
         }
         low, high = min(full, key=full.__getitem__), max(full, key=full.__getitem__)
         levels.append(
-            f"on {task.title} from {full[low]:.1%} ({low}) to {full[high]:.1%} ({high})"
+            f"{task.title}: from {full[low]:.1%} ({low}) to {full[high]:.1%} ({high})"
             f"{_by_chance(measurements, grouping.nets[0], task)}"
         )
     return (
-        f"Each network is compared with its own accuracy, and these differ: {'; '.join(levels)}. "
+        f"{lines('Each network is compared with its own accuracy, and these differ', levels)}\n\n"
         "Near chance a few neurons keep most of an accuracy that is mostly chance: the table of "
         "redundancy has DR above chance beside it."
     )
@@ -211,7 +222,7 @@ def describe_levels(measurements: Measurements, grouping: Grouping) -> str:
 def _by_chance(measurements: Measurements, net: Net, task: Task) -> str:
     """The share of the largest class of the test images, where it is known."""
     guessing = measurements.of(net, task).curve("accuracy").guessing
-    return "" if guessing is None else f", with {guessing:.1%} by chance"
+    return "" if guessing is None else f"; guessing gives {guessing:.1%}"
 
 
 STRENGTHS = {"dropout": "dropout rate", "DeCov": "weight of the DeCov penalty"}
@@ -231,6 +242,7 @@ class StrengthFigure:
     ylabels: list[str]
     ticks: list[tuple[float, str]]
     alt: str
+    table: pd.DataFrame
     sentence: str
 
 
@@ -243,6 +255,7 @@ def strength_figures(
         labels = _by_strength(by_loss, loss)
         if not labels:
             continue
+        table = strengths_table(measurements, by_loss, loss, delta)
         places = enumerate([by_loss.reference, *(label.split()[-1] for label in labels)])
         figures.append(
             StrengthFigure(
@@ -256,7 +269,8 @@ def strength_figures(
                 [(float(place), label) for place, label in places],
                 f"Diffused redundancy of accuracy and of CKA against the {words}, one column per "
                 "task, with the reference networks at the left.",
-                describe_strengths(measurements, by_loss, loss, delta),
+                table,
+                describe_strengths(table),
             )
         )
     return figures
@@ -287,34 +301,37 @@ def strength_series(
     return row
 
 
-def describe_strengths(
+def strengths_table(
     measurements: Measurements, by_loss: Grouping, loss: str, delta: float
-) -> str:
-    """One sentence on a loss that comes in strengths: DR without it and at its strongest, and the
-    trend over all strengths, by task.
+) -> pd.DataFrame:
+    """For reading, a loss that comes in strengths: mean DR without it and at its strongest, and the
+    trend over all strengths, by measure and task.
     """
     labels = [by_loss.reference, *_by_strength(by_loss, loss)]
-    reference, strongest = labels[0], labels[-1]
-    sentences = []
+    rows = []
     for measure, name in COMPARED.items():
         groups = [by_loss.groups[label] for label in labels]
         by_task = trends(measurements, groups, range(len(labels)), measure, delta)
-        moves = []
         for task in measurements.tasks:
-            before, after = (
-                _mean_redundancy(measurements, by_loss.groups[label], [task], measure, delta)
-                for label in (reference, strongest)
-            )
-            moves.append(
-                f"from {before:.2f} to {after:.2f} on {task.title}, where it "
-                f"{trend_in_words(by_task[task.title])}"
-            )
-        sentences.append(f"DR({delta:g}) of {name} goes {'; '.join(moves)}")
+            ends = {
+                label: _mean_redundancy(measurements, by_loss.groups[label], [task], measure, delta)
+                for label in (labels[0], labels[-1])
+            }
+            told = {label: f"{one:.2f}" if one == one else "–" for label, one in ends.items()}
+            trend = {"over all strengths it": trend_in_words(by_task[task.title])}
+            rows.append({f"DR({delta:g}) of": name, "task": task.title, **told, **trend})
+    return pd.DataFrame(rows)
+
+
+def describe_strengths(table: pd.DataFrame) -> str:
+    """One sentence on the table of strengths: how many trends are clear."""
+    *_, strongest, words = table.columns
+    counts = {word: int(table[words].str.startswith(word).sum()) for word in ("rises", "falls")}
     return (
-        f"**What to see:** from {reference} training to {strongest}, and over all strengths. "
-        f"{'. '.join(sentences)}. The trend is shown for information: its p values are corrected "
-        "for the tasks only, and the verdict counts the comparisons with the reference, in the "
-        "table above."
+        f"**What to see:** up to {strongest}, DR clearly rises in {counts['rises']} and clearly "
+        f"falls in {counts['falls']} of {len(table)} rows. These trends are for information: their "
+        "p values are corrected for the tasks only, and the verdict counts the comparisons with "
+        "the reference, in the table above."
     )
 
 
@@ -402,8 +419,8 @@ def describe_widths(
     delta: float,
     families: Grouping | None = None,
 ) -> str:
-    """One sentence on width: DR, and the neurons needed for one and the same accuracy, at the
-    narrowest and the widest layer.
+    """A sentence on width, with a line a task: DR, and the neurons needed for one and the same
+    accuracy, at the narrowest and the widest layer.
 
     ``families`` are the networks that the accuracy is common to, by default those of ``by_width``.
     """
@@ -423,20 +440,37 @@ def describe_widths(
         if np.isnan([before, after]).any():
             continue  # not reached, or no better than guessing
         sentences.append(
-            f"on {task.title} from {before:.2f} to {after:.2f}, while the neurons needed for "
-            f"{accuracy:.1%} go from {fewer:.0f} to {more:.0f}"
+            f"{task.title}: from {before:.2f} to {after:.2f}, while the neurons needed for an "
+            f"accuracy of {accuracy:.1%} go from {fewer:.0f} to {more:.0f}"
         )
     if not sentences:
         return f"DR({delta:g}) of accuracy cannot be stated at both widths on any task."
+    few, many = (len(by_width.groups[labels[place]]) for place in (0, -1))
+    over = (
+        "one network of each width" if few == many == 1 else f"means over {few} and {many} networks"
+    )
+    lead = f"**What to see:** DR({delta:g}) of accuracy from {labels[0]} to {labels[-1]} neurons"
+    return f"{lines(f'{lead} ({over})', sentences)}\n\nWhether the trend is clear is tested below."
+
+
+def describe_orders(trends: Mapping[str, Mapping[str, Trend]]) -> str:
+    """One sentence: in how many ways the networks can be assigned to the widths, and the smallest p
+    that this allows; empty where there are no two widths.
+    """
+    known = [one for by_task in trends.values() for one in by_task.values() if one.pairs]
+    if not known:
+        return ""
+    most = max(known, key=lambda one: sum(one.networks))
+    ways = math.factorial(sum(most.networks)) // math.prod(map(math.factorial, most.networks))
     return (
-        f"**What to see:** from {labels[0]} to {labels[-1]} neurons, DR({delta:g}) of accuracy "
-        f"goes {'; '.join(sentences)}. These are means over {len(by_width.groups[labels[0]])} and "
-        f"{len(by_width.groups[labels[-1]])} networks; whether the trend is clear is tested below."
+        f"Here {' + '.join(map(str, most.networks))} networks can be assigned to "
+        f"{len(most.networks)} widths in {ways:,} ways. A DR that rises from each width to the "
+        f"next, or falls, has p = {most.smallest_p:.2g} before the correction: no p can be smaller."
     )
 
 
 def describe_families(measurements: Measurements, by_family: Grouping, delta: float) -> str:
-    """One sentence: DR of every measure by family, at each width that several families have,
+    """A sentence with a line a width that several families have: DR of every measure by family,
     averaged over networks and tasks.
     """
     by_width: dict[int, dict[str, list[Net]]] = {}
@@ -455,15 +489,15 @@ def describe_families(measurements: Measurements, by_family: Grouping, delta: fl
             ]
             count = f"{len(nets)} network{'s' * (len(nets) > 1)}"
             parts.append(f"{family.replace('_', ' ')} {' / '.join(means)} ({count})")
-        sentences.append(f"at {width} neurons {listed(parts)}")
+        sentences.append(f"{width} neurons: {'; '.join(parts)}")
     if not sentences:
         return (
             "No two families among NETS have layers of one width, so they cannot be compared here."
         )
+    lead = f"In this run, DR({delta:g}) of {' / of '.join(COMPARED.values())}, averaged over tasks"
     return (
-        f"In this run, DR({delta:g}) of {listed(list(COMPARED.values()))}, averaged over tasks: "
-        f"{'; '.join(sentences)}. Families with one network say nothing about what another seed "
-        "would give."
+        f"{lines(lead, sentences)}\n\nFamilies with one network say nothing about what another "
+        "seed would give."
     )
 
 
@@ -543,27 +577,27 @@ def two_way_shares(values: np.ndarray) -> tuple[float, float, float]:
 
 
 def describe_variance(table: pd.DataFrame, d: int, delta: float) -> str:
-    """One sentence: how much of DR is up to the network, and how much to the task."""
+    """A sentence with a line a measure: how much of DR is up to the network, and how much to the
+    task.
+    """
     if "task" not in table:
         return f"{table['note'].iloc[0].capitalize()}."
     sentences = []
     for measure, rows in table.groupby("DR of", sort=False):
-        parts = []
-        for _, row in rows.iterrows():
-            without_one = (
-                f", {row['least']:.1%} to {row['most']:.1%} if any one network is left out"
-                if row["least"] == row["least"]
-                else ""
-            )
-            parts.append(
-                f"{'over all tasks' if row['tasks'] == 'all' else row['tasks']} the network "
-                f"explains {row['network']:.1%} ({row['network, by chance']:.1%} in the mean if no "
-                f"network had an effect{without_one}) and the task {row['task']:.1%}"
-            )
-        sentences.append(f"DR({delta:g}) of {measure}: {'; '.join(parts)}")
+        parts = [
+            f"{'over all tasks' if row['tasks'] == 'all' else row['tasks']} the task explains "
+            f"{row['task']:.1%} and the network {row['network']:.1%} (by chance "
+            f"{row['network, by chance']:.1%})"
+            for _, row in rows.iterrows()
+        ]
+        sentences.append(f"{measure}: {'; '.join(parts)}")
+    lead = (
+        f"**What to see:** the variance of DR({delta:g}) among {table['networks'].max()} networks "
+        f"of {d} neurons that differ in their loss and seed only, by measure"
+    )
+    if table["least"].isna().all():
+        return lines(lead, sentences)
     return (
-        f"**What to see:** the variance of DR among {table['networks'].max()} networks of {d} "
-        f"neurons that differ in their loss and seed only. {'. '.join(sentences)}. What is left "
-        "when one network is left out shows whether a single one makes the share; it is not "
-        "an interval."
+        f"{lines(lead, sentences)}\n\n*Least* and *most* are the share of the network if any one "
+        "network is left out. They show whether a single one makes the share, and are no interval."
     )

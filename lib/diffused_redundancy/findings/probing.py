@@ -19,7 +19,7 @@ from ..nets.networks import Net
 from ..tasks import Task
 from ..uncertainty.interval import WithInterval
 from .figure_data import Line
-from .phrases import listed
+from .phrases import lines, listed
 from .tables import Curves, RedundancyTable, mean_in_words, of_selection
 
 CLAIMED = "resnet50.a1_in1k"
@@ -82,18 +82,18 @@ def describe_convergence(logistic: Curves) -> str:
 
 
 def describe_probes(curves: Curves) -> str:
-    """One sentence on what the figure of a probe shows."""
+    """A sentence with a line a case: what the figure of a probe shows."""
     sentences = [
-        f"{mean_in_words(curve, 0.2)} against {curve.full:.1%} on {case}"
+        f"{case}: {mean_in_words(curve, 0.2)} against {curve.full:.1%}"
         for case, curve in of_selection(curves).items()
         if curve.column(size_of(0.2, curve.d)) is not None
     ]
     if not sentences:
         return "A fifth of the neurons is not among the sizes measured."
-    text = (
-        "**What to see:** with a fifth of the neurons, chosen at random, the probe's mean accuracy "
-        "(95% intervals over subsets and images), against the full layer's, is "
-        f"{listed(sentences)}."
+    text = lines(
+        "**What to see:** the probe's mean accuracy with a fifth of the neurons, chosen at random "
+        "(95% intervals over subsets and images), against the full layer's",
+        sentences,
     )
     guessed = [
         f"{case} ({curve.full:.1%} against {curve.guessing:.1%})"
@@ -103,9 +103,9 @@ def describe_probes(curves: Curves) -> str:
     if not guessed:
         return text
     return (
-        f"{text} The full layer is not clearly better than guessing the largest class of the test "
-        f"images (one-sided binomial test at {LEVEL:.0%}) on {listed(guessed)}: what is kept of "
-        "that means nothing, and verdicts leave it out."
+        f"{text}\n\nThe full layer is not clearly better than guessing the largest class of the "
+        f"test images (one-sided binomial test at {LEVEL:.0%}) on {listed(guessed)}: what is kept "
+        "of that means nothing, and verdicts leave it out."
     )
 
 
@@ -201,9 +201,9 @@ def describe_agreement(table: pd.DataFrame) -> str:
 
 
 def describe_redundancy(table: RedundancyTable) -> str:
-    """One sentence on DR of random neurons."""
+    """A sentence with a line a case: DR of random neurons."""
     sentences = [
-        f"{redundancy.value:.0%} on {case}"
+        f"{case}: {redundancy.value:.0%}"
         + (f" ({redundancy.low:.0%} to {redundancy.high:.0%})" if redundancy.has_interval else "")
         for case, redundancy in table.of("random", table.delta).items()
         if redundancy.k is not None and case not in table.guessed
@@ -215,9 +215,10 @@ def describe_redundancy(table: RedundancyTable) -> str:
         )
     if not sentences:
         return f"No size measured keeps {table.delta:.0%} of the full layer's {table.measure}."
-    return (
+    return lines(
         f"**What to see:** the share of neurons that can be dropped while {table.delta:.0%} of "
-        f"{table.measure} is kept, with 95% intervals: {listed(sentences)}."
+        f"{table.measure} is kept, with 95% intervals",
+        sentences,
     )
 
 

@@ -12,6 +12,7 @@ from ..measures.gains import gap_at
 from ..measures.selections import SELECTIONS
 from ..uncertainty.bootstrap import percentile_interval, resampled
 from .claims import Outcome, Verdict, judge
+from .phrases import listed
 from .tables import Curves
 
 FEW = 0.1
@@ -54,27 +55,31 @@ def every_subset_keeps(
     random = {case: curve for case, curve in random.items() if curve.above_guessing}
     if not random:
         return Verdict("undecided", "No full layer is clearly better than guessing.")
-    outcomes, sentences = [], []
+    outcomes, rows = [], []
     for case, curve in random.items():
         k, low, high = _from_which_all_keep(curve, share)
         half = curve.d / 2
         passed = True if high <= half else False if low > half else None
         others = [_from_which_all_keep(one, share)[0] for one in (elsewhere or {}).get(case, ())]
-        ends = f", {low} to {high}" if low < high else ""
+        row = f"{case}: at no size measured"
+        if k <= curve.d:
+            ends = f" ({low} to {high})" if low < high else ""
+            row = f"{case}: from {k} of {curve.d} neurons on{ends}, {k / curve.d:.0%} of the layer"
         if any((other <= half) != (k <= half) for other in others):
             passed = None
-            ends += f"; from {min(others)} to {max(others)} at equally good penalties"
+            row += f"; from {min(others)} to {max(others)} on at equally good penalties"
         outcomes.append(Outcome(case, passed, counted=case not in controls))
-        sentences.append(f"{case}: from k = {k} of {curve.d} ({k / curve.d:.0%}{ends})")
+        rows.append(row)
     what = what or next(iter(random.values())).name
     seeds = min(len(curve.seeds) for curve in random.values())
     return judge(
         outcomes,
-        f"Sizes from which each of the {seeds} subsets tried (so, with 95% confidence, at least "
-        f"{0.05 ** (1 / seeds):.0%} of all) keeps {share:.0%} of the full layer's {what}, with 95% "
-        f"intervals over images: {'; '.join(sentences)}. A case counts where that is at most half "
-        "the layer (our criterion).",
+        f"From how many neurons on each of the {seeds} subsets tried keeps {share:.0%} of the full "
+        f"layer's {what}, with 95% intervals over images. A case counts where that is at most half "
+        f"the layer (our criterion). As each of {seeds} does, at least "
+        f"{0.05 ** (1 / seeds):.0%} of all subsets do, with 95% confidence.",
         unit,
+        rows,
     )
 
 
@@ -125,7 +130,7 @@ def a_fifth_within(
     unit : str
         What the cases are; see :func:`.judge`.
     """
-    outcomes, sentences, in_points = [], [], 0
+    outcomes, rows, in_points = [], [], 0
     for case, curve in curves.items():
         k = size_of(0.2, curve.d)
         if curve.column(k) is None or not curve.above_guessing or not curve.full > 0:
@@ -145,19 +150,19 @@ def a_fifth_within(
         in_points += int(counted and most <= loss)
         ends = f"{low:.1%} to {high:.1%}" if low == low else "one seed, no interval"
         lost = f" ({100 * fewest:.1f} to {100 * most:.1f})" if most == most else ""
-        sentences.append(
-            f"{case}: {share:.1%} ({ends}{beside}), {100 * points:.1f}{lost} points less"
-        )
+        rows.append(f"{case}: {share:.1%} ({ends}{beside}), {100 * points:.1f}{lost} points less")
     if not outcomes:
         return Verdict("undecided", "A fifth of the neurons is not among the sizes measured.")
     count = sum(one.counted for one in outcomes)
     return judge(
         outcomes,
-        f"Accuracy of {next(iter(curves.values())).name.split()[0]} probes on a random fifth as a "
-        f"share of the full layer's, with 95% intervals over subsets and test images: "
-        f"{'; '.join(sentences)}. A case counts by its share; by points, {in_points} of "
-        f"{count} surely lose at most {100 * loss:g}.",
+        f"Accuracy of {next(iter(curves.values())).name.split()[0]} probes on a random fifth, as a "
+        "share of the full layer's and in points less, with 95% intervals over subsets and test "
+        f"images. A case counts where the interval of the share lies at or above {1 - loss:.0%}. "
+        f"In points, the loss is at most {100 * loss:g} by its whole interval on {in_points} of "
+        f"{count} {unit}.",
         unit,
+        rows,
     )
 
 
@@ -167,6 +172,7 @@ def tasks_differ(
     measure: str,
     *,
     bands: Mapping[str, float] | None = None,
+    controls: Collection[str] = (),
     level: float = 0.05,
     most_told: int = 2,
 ) -> Verdict:
@@ -183,12 +189,15 @@ def tasks_differ(
     bands : mapping from a task to float, optional
         How far DR moves over penalties that cannot be told apart: a difference must be larger than
         that of both tasks together.
+    controls : collection of str
+        Tasks without which it is told whether some two still differ.
     level : float
         Of all pairs of tasks together.
     most_told : int
         How many networks are told in full.
     """
-    outcomes, sentences, pairs = [], [], 0
+    outcomes, rows, pairs = [], [], 0
+    without: list[tuple[bool, bool]] = []
     for network, by_task in curves.items():
         known = {task: one for task, one in by_task.items() if one.above_guessing}
         values = {task: one.redundancy(delta, resamples=1).value for task, one in known.items()}
@@ -203,36 +212,58 @@ def tasks_differ(
         drawn = {task: some for task, some in draws.items() if some is not None}
         if len(drawn) < 2:
             continue
-        passed, told = None, ""
         ranked = sorted(drawn, key=values.__getitem__)
+        told: dict[tuple[str, str], str] = {}
+        differing = set()
         for less, more in itertools.combinations(ranked, 2):
             low, high = percentile_interval(drawn[more] - drawn[less], 1 - level / pairs)
             gap = values[more] - values[less]
             if low > 0 and gap > (bands or {}).get(less, 0) + (bands or {}).get(more, 0):
-                passed = True
-            if (less, more) == (ranked[0], ranked[-1]):
-                told = (
-                    f"{network}: from {values[less]:.3f} on {less} to {values[more]:.3f} on "
-                    f"{more}, {gap:+.3f} ({low:+.3f} to {high:+.3f})"
-                )
-        outcomes.append(Outcome(network, passed))
-        sentences.append(told)
-    if not sentences:
+                differing.add((less, more))
+            told[less, more] = (
+                f"from {values[less]:.3f} on {less} to {values[more]:.3f} on {more}, {gap:+.3f} "
+                f"({low:+.3f} to {high:+.3f})"
+            )
+        outcomes.append(Outcome(network, True if differing else None))
+        row = f"{network}: {told[ranked[0], ranked[-1]]}"
+        others = [task for task in ranked if task not in controls]
+        if 2 <= len(others) < len(ranked):
+            beside = {ranked[0], ranked[-1]} - set(others)
+            without.append((bool(beside), any({*pair} <= {*others} for pair in differing)))
+            row += f". Without {_known(controls, ranked)} {told[others[0], others[-1]]}"
+        rows.append(row)
+    if not rows:
         return Verdict(
             "undecided", "It takes two tasks, with intervals over several seeds, to compare."
         )
+    allowed = f", and allow for all {pairs} pairs of tasks together" if pairs > 1 else ""
     because = (
-        f"DR({delta:g}) of {measure} where it differs most, with {1 - level / pairs:.1%} intervals "
-        f"of the difference over subsets and images, for all {pairs} "
-        f"pair{'s' if pairs > 1 else ''} of tasks: {'; '.join(sentences[:most_told])}."
+        f"DR({delta:g}) of {measure} on the two tasks where it differs most. The "
+        f"{1 - level / pairs:.1%} intervals of the difference are over subsets and images{allowed}."
     )
-    if len(sentences) > most_told:
-        differing = sum(bool(one.passed) for one in outcomes)
+    if len(rows) > most_told:
         because += (
-            f" Of all {len(sentences)} networks, {differing} have two tasks that differ. (They "
-            "share their images, so these are not independent.)"
+            f" {sum(bool(one.passed) for one in outcomes)} of {len(rows)} networks have two tasks "
+            f"that differ; the first {most_told} are told. (They share their images, so these are "
+            "not independent.)"
         )
-    return judge(outcomes, because, "networks")
+    if any(beside for beside, _ in without):
+        ignored = _known(controls, {task for one in curves.values() for task in one})
+        few, left = (sum(column) for column in zip(*without, strict=True))
+        because += f" One of the two is {ignored}, which these networks were trained to ignore"
+        if len(without) == 1:
+            because += f". Without it, {'two tasks still' if left else 'no two tasks'} differ."
+        else:
+            because += (
+                f", in {few} of {len(without)} networks. Without it, {left} of {len(without)} "
+                "still have two tasks that differ."
+            )
+    return judge(outcomes, because, "networks", rows[:most_told])
+
+
+def _known(controls: Collection[str], tasks: Collection[str]) -> str:
+    """Those controls that are among the tasks, in words."""
+    return listed([one for one in controls if one in tasks])
 
 
 def components_first(curves: Curves, *, unit: str = "tasks") -> Verdict:
@@ -249,7 +280,7 @@ def components_first(curves: Curves, *, unit: str = "tasks") -> Verdict:
     unit : str
         What the cases are; see :func:`.judge`.
     """
-    outcomes, sentences = [], []
+    outcomes, rows = [], []
     for case, kinds in curves.items():
         random, top, bottom = _at_common_sizes(
             *(kinds[name] for name in ("random", "pca", "pca_least"))
@@ -268,7 +299,7 @@ def components_first(curves: Curves, *, unit: str = "tasks") -> Verdict:
             )
             least = min(few, key=lambda i: gaps[i][1])
             gap, low, high = (100 * one for one in gaps[least])
-            sentences.append(
+            rows.append(
                 f"{case}, {_short(above)} less {_short(below)}: least {gap:+.1f} points "
                 f"({low:+.1f} to {high:+.1f}) at k = {random.sizes[least]}"
             )
@@ -278,12 +309,12 @@ def components_first(curves: Curves, *, unit: str = "tasks") -> Verdict:
         return Verdict("undecided", "No size between 1% and 10% of the layer was measured.")
     return judge(
         outcomes,
-        "Accuracy of probes at 1% to 10% of the layer, with 95% intervals over subsets and test "
-        f"images, at the size where the interval begins lowest. {'; '.join(sentences)}. A case "
-        "counts for the claim where both differences are clearly above 0 at every size measured "
-        "there, and against it where one is clearly below at some size (corrected for their "
-        "number).",
+        "Differences of the accuracy of probes at 1% to 10% of the layer, with 95% intervals over "
+        "subsets and test images. Each is told at the size where its interval begins lowest. A "
+        "case counts for the claim where both are clearly above 0 at every size measured there. It "
+        "counts against where one is clearly below 0 at some size (corrected for their number).",
         unit,
+        rows,
     )
 
 
@@ -311,7 +342,7 @@ def as_good_as_projections(
     unit : str
         What the cases are; see :func:`.judge`.
     """
-    outcomes, sentences = [], []
+    outcomes, rows = [], []
     for case, kinds in curves.items():
         random, projected = _at_common_sizes(kinds["random"], kinds[projection])
         tenth, half = size_of(FEW, random.d), size_of(0.5, random.d)
@@ -322,17 +353,18 @@ def as_good_as_projections(
         passed = True if low >= -margin else False if high < -margin else None
         outcomes.append(Outcome(case, passed))
         ends = f"{100 * low:+.1f} to {100 * high:+.1f}" if low == low else "one seed, no interval"
-        sentences.append(f"{case}: {100 * gap:+.1f} ({ends})")
+        rows.append(f"{case}: {100 * gap:+.1f} ({ends})")
     sizes = "up to a tenth of the layer" if few else "above a tenth, up to half of the layer"
     if not outcomes:
         return Verdict("undecided", f"No size {sizes} was measured.")
     return judge(
         outcomes,
-        f"Sizes {sizes}: random neurons less {SELECTIONS[projection].label}, in points of accuracy "
-        f"averaged over the sizes measured, with 95% intervals over draws and test images: "
-        f"{'; '.join(sentences)}. A case counts where the interval lies above -{100 * margin:g} "
-        "(our margin).",
+        f"Sizes {sizes}: random neurons less {SELECTIONS[projection].label}, in points of "
+        "accuracy. These are means over the sizes measured, with 95% intervals over draws and test "
+        f"images. A case counts where the interval lies above -{100 * margin:g} (our margin), and "
+        "against where it lies below.",
         unit,
+        rows,
     )
 
 

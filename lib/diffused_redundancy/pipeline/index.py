@@ -133,7 +133,7 @@ def _encoded(path: Path, width: int, colours: int) -> str:
 @dataclass(frozen=True)
 class KeptReal:
     """What is kept executed of real networks: the PNG of the hero figure in base64, what it shows,
-    the sentence on logistic probes, the answer, and values beside the paper's.
+    what is said of logistic probes, as HTML, the answer, and values beside the paper's.
     """
 
     png: str
@@ -166,7 +166,8 @@ def kept_real() -> KeptReal | None:
         elif text.startswith("| value | paper |"):
             rows = [line.strip("| ").split(" | ") for line in text.splitlines()[2:]]
             beside += [[*row[:3], row[4]] for row in rows]
-    return KeptReal(png, alt, said[:1].upper() + said[1:], answer, beside) if png else None
+    said = markdown(said[:1].upper() + said[1:]) if said else ""
+    return KeptReal(png, alt, said, answer, beside) if png else None
 
 
 def beside_paper(folder: Path) -> list[list[str]]:

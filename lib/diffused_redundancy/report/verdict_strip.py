@@ -6,13 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ..findings.claims import CLAIMS
+from ..findings.claims import CLAIMS, SOURCES
 from .html import rendered
 
 ICONS = {"holds": "✓", "part": "◐", "not": "✗", "undecided": "?"}
 """A sign for each kind of verdict, beside its words."""
-
-SOURCES = {"P": "said in the paper", "S": "said in a summary of the paper", "C": "our question"}
 
 ALL_OF_A_KIND = {
     "holds": "holds",
@@ -49,7 +47,7 @@ def claim_row(claim: int, verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What the verdicts on all parts of a claim come to, in a line: their own word if there is one,
     that of all if they are of one kind, and else *mixed*; with a note of what they are.
     """
-    parts = [{**one, "icon": ICONS[one["kind"]]} for one in verdicts]
+    parts = [{**one, "icon": ICONS[one["kind"]], **_in_lines(one["because"])} for one in verdicts]
     kinds = Counter(one["kind"] for one in parts)
     kind = next(iter(kinds)) if len(kinds) == 1 else "part"
     if len(parts) == 1:
@@ -72,6 +70,12 @@ def claim_row(claim: int, verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "note": note,
         "parts": parts,
     }
+
+
+def _in_lines(because: str) -> dict[str, Any]:
+    """The sentences of a verdict, and the lines of its list, if it has one."""
+    sentences, *lines = because.split("\n- ")
+    return {"because": sentences.strip(), "lines": lines}
 
 
 def _tally(verdict: dict[str, Any]) -> str:

@@ -139,8 +139,10 @@ class Comparison:
         """
         outcome = self.outcome
         if outcome == "alike":
-            clear = f" (clear, but smaller than {self.margin:g})" if self.clear else ""
-            return f"no difference larger than {self.margin:g}{clear}"
+            if not self.clear:
+                return f"no difference larger than {self.margin:g}"
+            sign = "higher" if self.difference > 0 else "lower"
+            return f"{sign}, but by less than {self.margin:g}"
         if outcome == "unknown":
             return "cannot be stated"
         if outcome not in ("no power", "undecided"):
