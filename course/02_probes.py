@@ -271,7 +271,10 @@ if lab.ready(ridge_curve, share_kept):
 # *Goal:* invent an order of the neurons that beats random ones where few are kept.
 #
 # The check asks for two points of accuracy more than random orders, in the mean over 10, 15 and 25
-# neurons, on digits and on Georgian letters. There are many ways. How far do you get?
+# neurons, on digits and on Georgian letters. Sorting by variance does that, in one line, and is
+# not enough: in a layer where each neuron stands twice, it takes both. So the check also doubles
+# the neurons, and at most 10 of your first 25 may then be copies of others among them. There are
+# many ways. How far do you get?
 #
 # <details><summary>Hint</summary>
 #
@@ -342,8 +345,8 @@ if lab.ready(selection):
 # %% [markdown] audience="solution"
 # **To discuss.** The solution is *pivoted QR*: each time the neuron that those before explain
 # least. It does not look at labels. Sorting by variance is one line, and gains more than half as
-# much. The gain shrinks as more neurons are kept: a large random part has a bit of
-# everything already.
+# much; what it lacks is to see that two neurons do the same. The gain shrinks as more neurons are
+# kept: a large random part has a bit of everything already.
 
 # %% [markdown] exercise="gain_kept" level=3 minutes=12 points=2
 # ### Exercise 15: Does it transfer?

@@ -162,6 +162,11 @@ def fair_null(function: Function, rng: Random) -> None:
             "a class without a mistake has an infinite logit: use (right + 0.5) / (counts + 1) as "
             "its accuracy."
         )
+    if not 1e-3 < weighted < 1 - 1e-3:
+        raise Wrong(
+            f"the mean over images is to be {target:.4f}, and yours is {weighted:.4f}: does your "
+            "search turn the wrong way? Where the mean is too high, the shift must grow."
+        )
     if np.ptp(shifts) > 1e-3:
         raise Wrong(
             f"your classes lose between {shifts.min():.2f} and {shifts.max():.2f} of their logit, "
@@ -202,6 +207,11 @@ def expected_gini(function: Function, rng: Random) -> None:
         )
     # For normal values: (C - 1) / C sd / (sqrt(pi) mean).
     normal = 19 / 20 * math.sqrt(0.8 * 0.2 / 15 / math.pi) / 0.8
+    if abs(value / normal - 1) > 0.12 and agree(value, number(function, rates, few, 1, seed)):
+        raise Wrong(
+            "400 draws give you what one draw gives: make the generator once, before the loop, and "
+            "take the mean of all draws."
+        )
     if abs(value / normal - 1) > 0.12:
         raise Wrong(f"your index is {value:.4f} where theory says about {normal:.4f}.")
     sure = np.array([0.0, 1.0, 1.0, 1.0])
@@ -390,11 +400,29 @@ def plan(function: Function, rng: Random) -> None:
         if seeds != int(seeds):
             raise Wrong("a number of seeds is a whole number: round up.")
         got[effect, comparisons] = seeds
+    for told, mistaken in (  # about 64 are right
+        (
+            "your test is one-sided: a difference may have either sign, so take the quantile at "
+            "1 - alpha / 2.",
+            50.5,
+        ),
+        ("you count both groups: return the networks of one.", 128),
+        ("that finds the effect one time in five: both quantiles are added.", 10.5),
+    ):
+        if abs(got[0.5, 1] - mistaken) <= 0.02 * mistaken + 0.5:
+            raise Wrong(told)
+    if got[1.0, 10] > 8 * got[1.0, 1]:
+        raise Wrong("comparisons divide the level, 0.05; they do not multiply the networks.")
     if got[0.5, 1] < 3 * got[1.0, 1]:
         raise Wrong("half the effect needs about four times the seeds.")
     if got[1.0, 10] == got[1.0, 1]:
         raise Wrong("with ten comparisons each is tested at 0.05 / 10, which needs more seeds.")
     if abs(2 * got[0.5, 1] - 64) <= 3:
+        if number(function, 0.5 * unit, unit, 10) > 1.9 * got[0.5, 1]:  # it is 1.7 times as many
+            raise Wrong(
+                "that finds the effect every second time: a power of 80% needs the quantile at "
+                "0.8, too."
+            )
         raise Wrong("you need twice as many: both means are uncertain, not only one.")
     if number(function, 20 * unit, unit, 1) < 4:
         raise Wrong("below four seeds in each group no permutation test decides: 4 at least.")
