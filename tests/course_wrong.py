@@ -116,7 +116,8 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ),
         (
             "def cka(X, Y):\n"
-            "    X, Y, norm = (X - X.mean(0)) / X.std(0), (Y - Y.mean(0)) / Y.std(0), np.linalg.norm\n"
+            "    X, Y, norm = (X - X.mean(0)) / X.std(0), (Y - Y.mean(0)) / Y.std(0), "
+            "np.linalg.norm\n"
             "    return norm(Y.T @ X) ** 2 / (norm(X.T @ X) * norm(Y.T @ Y))",
             "gave all neurons the same scale",
         ),
@@ -765,8 +766,10 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ),
         (
             "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
-            "    X, means, Y = X_train[:, order], X_train[:, order].mean(0), np.eye(y_train.max() + 1)[y_train]\n"
-            "    L = np.linalg.cholesky((X - means).T @ (X - means) + strength * np.eye(len(order)))\n"
+            "    X, means, Y = X_train[:, order], X_train[:, order].mean(0), "
+            "np.eye(y_train.max() + 1)[y_train]\n"
+            "    L = np.linalg.cholesky((X - means).T @ (X - means) + strength * "
+            "np.eye(len(order)))\n"
             "    Z = np.linalg.solve(L, (X - means).T @ (Y - Y.mean(0)))\n"
             "    V = np.linalg.solve(L, (X_test - means).T)\n"
             "    terms = V[:, :, None] * Z[:, None]\n"
@@ -776,8 +779,10 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ),
         (
             "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
-            "    X, means, Y = X_train[:, order], X_train[:, order].mean(0), np.eye(y_train.max() + 1)[y_train]\n"
-            "    L = np.linalg.cholesky((X - means).T @ (X - means) + strength * np.eye(len(order)))\n"
+            "    X, means, Y = X_train[:, order], X_train[:, order].mean(0), "
+            "np.eye(y_train.max() + 1)[y_train]\n"
+            "    L = np.linalg.cholesky((X - means).T @ (X - means) + strength * "
+            "np.eye(len(order)))\n"
             "    Z = np.linalg.solve(L, (X - means).T @ (Y - Y.mean(0)))\n"
             "    V = np.linalg.solve(L, (X_test[:, order] - means).T)\n"
             "    terms = V[:, :, None] * Z[:, None]\n"
@@ -816,13 +821,15 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ),
         (
             "def selection(X_train, y_train):\n"
-            "    means = np.array([X_train[y_train == one].mean(0) for one in np.unique(y_train)])\n"
+            "    means = np.array([X_train[y_train == one].mean(0) for one in "
+            "np.unique(y_train)])\n"
             "    return means.var(0).argsort()[::-1]",
             "a copy adds nothing",
         ),
         (
             "def selection(X_train, y_train):\n"
-            "    means = np.array([X_train[y_train == one].mean(0) for one in np.unique(y_train)])\n"
+            "    means = np.array([X_train[y_train == one].mean(0) for one in "
+            "np.unique(y_train)])\n"
             "    return (means.var(0) / (X_train.var(0) + 1e-9)).argsort()[::-1]",
             "need not be good together",
         ),
@@ -1052,7 +1059,8 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    for _ in range(60):\n"
             "        shift = (low + high) / 2\n"
             "        shifted = 1 / (1 + (1 - p) / p * np.exp(shift))\n"
-            "        low, high = (low, shift) if np.average(shifted, weights=counts) > mean else (shift, high)\n"
+            "        low, high = (low, shift) if np.average(shifted, weights=counts) > mean "
+            "else (shift, high)\n"
             "    return shifted",
             "does your search turn the wrong way",
         ),
@@ -1331,7 +1339,8 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "def plan(effect, sd, comparisons=1):\n"
             "    quantile = statistics.NormalDist().inv_cdf\n"
             "    z = quantile(1 - 0.025)\n"
-            "    needed = comparisons * 2 * (z + quantile(0.8)) ** 2 * (sd / effect) ** 2 + z**2 / 4\n"
+            "    needed = comparisons * 2 * (z + quantile(0.8)) ** 2 * (sd / effect) ** 2 + "
+            "z**2 / 4\n"
             "    return max(4, math.ceil(needed))",
             "they do not multiply the networks",
         ),
