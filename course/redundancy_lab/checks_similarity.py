@@ -146,23 +146,23 @@ def cka_curve(function: Function, rng: Random) -> None:
             "columns of G into the order, G[np.ix_(order, order)]. (G[order][order] takes rows "
             "twice.)"
         )
-    centred = (X - X.mean(0))[:, order]
-    G = centred.T @ centred
-    P, sizes = G**2, range(1, 13)
+    ordered = np.cov(X[:, order], rowvar=False)  # the Gram matrix, but for a factor
+    squares, twice, sizes = ordered**2, ordered @ ordered, range(1, 13)
     with np.errstate(invalid="ignore"):
         mistakes = {
             "the corner where the new row and column meet is counted twice below the line.": [
-                P[:k].sum() / np.sqrt((P[:k, :k].sum() + np.trace(P[:k, :k])) * P.sum())
+                squares[:k].sum()
+                / np.sqrt((squares[:k, :k].sum() + np.trace(squares[:k, :k])) * squares.sum())
                 for k in sizes
             ],
             "you sum entries of G: square each of them first.": [
-                G[:k].sum() / np.sqrt(G[:k, :k].sum() * G.sum()) for k in sizes
+                ordered[:k].sum() / np.sqrt(ordered[:k, :k].sum() * ordered.sum()) for k in sizes
             ],
             "above the line stand whole rows of G, not only its leading square.": [
-                np.sqrt(P[:k, :k].sum() / P.sum()) for k in sizes
+                np.sqrt(squares[:k, :k].sum() / squares.sum()) for k in sizes
             ],
             "you sum entries of G @ G: square those of G, one by one.": [
-                (G @ G)[:k].sum() / np.sqrt((G @ G)[:k, :k].sum() * (G @ G).sum()) for k in sizes
+                twice[:k].sum() / np.sqrt(twice[:k, :k].sum() * twice.sum()) for k in sizes
             ],
         }
     for told, mistaken in mistakes.items():
