@@ -277,7 +277,8 @@ if lab.ready(ridge_curve, share_kept):
 # neurons, on digits and on Georgian letters. Sorting by variance does that, in one line, and is
 # not enough: in a layer where each neuron stands twice, it takes both. So the check also doubles
 # the neurons, and at most 10 of your first 25 may then be copies of others among them. There are
-# many ways. How far do you get?
+# many ways. How far do you get? (Only the first 25 count here; the others may follow as they come.
+# The check calls your function five times, so let it take seconds.)
 #
 # <details><summary>Hint</summary>
 #

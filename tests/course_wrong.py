@@ -1287,14 +1287,14 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    bar = z(1 - 0.025 / comparisons)\n"
             "    n = 2 * (bar + z(0.8)) ** 2 * (sd / effect) ** 2 + bar**2 / 4\n"
             "    return math.ceil(n)",
-            "below four seeds",
+            "below four networks",
         ),
         (
             "def plan(effect, sd, comparisons=1):\n"
             "    z = statistics.NormalDist().inv_cdf\n"
             "    bar = z(1 - 0.025 / comparisons)\n"
             "    return max(4, math.ceil(2 * (bar + z(0.8)) ** 2 * sd / effect + bar**2 / 4))",
-            "four times the seeds",
+            "four times the networks",
         ),
         (
             "def plan(effect, sd, comparisons=1):\n"
