@@ -48,6 +48,9 @@ print(f"{digits.title}: {len(digits.X_train)} train and {len(digits.X_test)} tes
 #
 # and the scores of a test image $x$ are $(x - \bar x)\,W + \bar y$, with the means of the *train*
 # images. The largest score is the guess. Nothing here needs an iteration: that will pay.
+#
+# In code $\lambda$ is called `strength`. `lab.strength(X)` gives the one used here, a hundredth of
+# the mean of the diagonal of $X^\top X$. Cross-validation on train images chose it.
 
 # %% [markdown] slide="notes"
 # The most common mistake is in the last line: test images are centred by means of the train images.
@@ -271,7 +274,11 @@ if lab.ready(ridge_curve, share_kept):
 # *Goal:* invent an order of the neurons that beats random ones where few are kept.
 #
 # The check asks for two points of accuracy more than random orders, in the mean over 10, 15 and 25
-# neurons, on digits and on Georgian letters. There are many ways. How far do you get?
+# neurons, on digits and on Georgian letters. Sorting by variance does that, in one line, and is
+# not enough: in a layer where each neuron stands twice, it takes both. So the check also doubles
+# the neurons, and at most 10 of your first 25 may then be copies of others among them. There are
+# many ways. How far do you get? (Only the first 25 count here; the others may follow as they come.
+# The check calls your function five times, so let it take seconds.)
 #
 # <details><summary>Hint</summary>
 #
@@ -342,8 +349,8 @@ if lab.ready(selection):
 # %% [markdown] audience="solution"
 # **To discuss.** The solution is *pivoted QR*: each time the neuron that those before explain
 # least. It does not look at labels. Sorting by variance is one line, and gains more than half as
-# much. The gain shrinks as more neurons are kept: a large random part has a bit of
-# everything already.
+# much; what it lacks is to see that two neurons do the same. The gain shrinks as more neurons are
+# kept: a large random part has a bit of everything already.
 
 # %% [markdown] exercise="gain_kept" level=3 minutes=12 points=2
 # ### Exercise 15: Does it transfer?

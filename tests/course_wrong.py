@@ -96,6 +96,31 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    return np.linalg.norm(Y.T @ X) / below",
             "the norm above the line is squared",
         ),
+        (
+            "def cka(X, Y):\n"
+            "    X, Y, norm = X - X.mean(0), Y - Y.mean(0), np.linalg.norm\n"
+            "    return norm(Y.T @ X) ** 2 / (norm(X.T @ X) ** 2 * norm(Y.T @ Y) ** 2)",
+            "the norms below the line are not squared",
+        ),
+        (
+            "def cka(X, Y):\n"
+            "    X, Y, norm = X - X.mean(0), Y - Y.mean(0), np.linalg.norm\n"
+            "    return norm(Y.T @ X) ** 2 / (norm(X) ** 2 * norm(Y) ** 2)",
+            "not of X and of Y",
+        ),
+        (
+            "def cka(X, Y):\n"
+            "    X, Y, norm = X - X.mean(0), Y - Y.mean(0), np.linalg.norm\n"
+            "    return norm(Y.T @ X) / (norm(X) * norm(Y))",
+            "not of X and of Y",
+        ),
+        (
+            "def cka(X, Y):\n"
+            "    X, Y, norm = (X - X.mean(0)) / X.std(0), (Y - Y.mean(0)) / Y.std(0), "
+            "np.linalg.norm\n"
+            "    return norm(Y.T @ X) ** 2 / (norm(X.T @ X) * norm(Y.T @ Y))",
+            "gave all neurons the same scale",
+        ),
     ],
     "cka_curve": [
         (
@@ -155,6 +180,42 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    return np.sqrt(np.cumsum(P.sum(1))) / np.sqrt(squares * P.sum())",
             "the norm above the line is squared",
         ),
+        (
+            "def cka_curve(X, order):\n"
+            "    X = (X - X.mean(0))[:, order]\n"
+            "    G = X.T @ X\n"
+            "    P = G**2\n"
+            "    below = np.cumsum(2 * np.tril(P).sum(1))\n"
+            "    return np.cumsum(P.sum(1)) / np.sqrt(below * P.sum())",
+            "counted twice below the line",
+        ),
+        (
+            "def cka_curve(X, order):\n"
+            "    X = (X - X.mean(0))[:, order]\n"
+            "    G = X.T @ X\n"
+            "    P = G\n"
+            "    below = np.cumsum(2 * np.tril(P, -1).sum(1) + P.diagonal())\n"
+            "    return np.cumsum(P.sum(1)) / np.sqrt(below * P.sum())",
+            "square each of them first",
+        ),
+        (
+            "def cka_curve(X, order):\n"
+            "    X = (X - X.mean(0))[:, order]\n"
+            "    G = X.T @ X\n"
+            "    P = G @ G\n"
+            "    below = np.cumsum(2 * np.tril(P, -1).sum(1) + P.diagonal())\n"
+            "    return np.cumsum(P.sum(1)) / np.sqrt(below * P.sum())",
+            "square those of G, one by one",
+        ),
+        (
+            "def cka_curve(X, order):\n"
+            "    X = (X - X.mean(0))[:, order]\n"
+            "    G = X.T @ X\n"
+            "    P = G**2\n"
+            "    below = np.cumsum(2 * np.tril(P, -1).sum(1) + P.diagonal())\n"
+            "    return below / np.sqrt(below * P.sum())",
+            "not only its leading square",
+        ),
     ],
     "redundancy": [
         (
@@ -209,6 +270,18 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "def redundancy(curves, full, delta=0.9):\n"
             "    return (curves.mean(0) >= delta * full - 1e-12).mean()",
             "do you count the values below the bar",
+        ),
+        (
+            "def redundancy(curves, full, delta=0.9):\n"
+            "    mean = curves.mean(0)\n"
+            "    return 1 - (np.argmax(mean >= delta * full - 1e-12) + 1) / len(curves)",
+            "divide by the number of subsets",
+        ),
+        (
+            "def redundancy(curves, full, delta=0.9):\n"
+            "    mean = curves.mean(1)\n"
+            "    return 1 - (np.argmax(mean >= delta * full - 1e-12) + 1) / curves.shape[1]",
+            "has a value for each k",
         ),
     ],
     "redundancy_interval": [
@@ -289,6 +362,15 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    h = 1.96 * e.std(ddof=1) / n**0.5\n"
             "    return m - h, m + h",
             "the same for every seed",
+        ),
+        (
+            "def redundancy_interval(curves, full, delta=0.9, resamples=1000, seed=0):\n"
+            "    rng, (n, d), found = np.random.default_rng(seed), curves.shape, []\n"
+            "    for _ in range(resamples):\n"
+            "        mean = curves[rng.integers(n, size=n)].mean(0)\n"
+            "        found.append(1 - (np.argmax(mean >= delta * full - 1e-12) + 1) / d)\n"
+            "    return np.percentile(found, [0.025, 0.975])",
+            "np.percentile takes percents",
         ),
     ],
     "spectrum": [
@@ -412,6 +494,12 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    return (X - X.mean(0)) / np.where(s == 0, 1, s)",
             "ask whether it is below 1e-12",
         ),
+        (
+            "def standardise(X):\n"
+            "    spread = X.std(0)\n"
+            "    return (X - X.mean(0))[:, spread > 1e-12] / spread[spread > 1e-12]",
+            "is to stay, as a column of 0",
+        ),
     ],
     "explain": [
         (
@@ -482,6 +570,11 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "def share_kept(curve, fraction):\n"
             "    return curve[max(1, int(fraction * len(curve))) - 1] / max(curve)",
             "you divide by the largest value",
+        ),
+        (
+            "def share_kept(curve, fraction):\n"
+            "    return 100 * curve[max(int(fraction * len(curve)), 1) - 1] / curve[-1]",
+            "you return percent",
         ),
     ],
     "ridge": [
@@ -671,6 +764,32 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    return (scores.argmax(2) == y_test).mean(1)",
             "lower triangular factor L",
         ),
+        (
+            "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
+            "    X, means, Y = X_train[:, order], X_train[:, order].mean(0), "
+            "np.eye(y_train.max() + 1)[y_train]\n"
+            "    L = np.linalg.cholesky((X - means).T @ (X - means) + strength * "
+            "np.eye(len(order)))\n"
+            "    Z = np.linalg.solve(L, (X - means).T @ (Y - Y.mean(0)))\n"
+            "    V = np.linalg.solve(L, (X_test - means).T)\n"
+            "    terms = V[:, :, None] * Z[:, None]\n"
+            "    scores = Y.mean(0) + terms.cumsum(0)\n"
+            "    return (scores.argmax(2) == y_test).mean(1)",
+            "the means are in the order",
+        ),
+        (
+            "def ridge_curve(X_train, y_train, X_test, y_test, order, strength):\n"
+            "    X, means, Y = X_train[:, order], X_train[:, order].mean(0), "
+            "np.eye(y_train.max() + 1)[y_train]\n"
+            "    L = np.linalg.cholesky((X - means).T @ (X - means) + strength * "
+            "np.eye(len(order)))\n"
+            "    Z = np.linalg.solve(L, (X - means).T @ (Y - Y.mean(0)))\n"
+            "    V = np.linalg.solve(L, (X_test[:, order] - means).T)\n"
+            "    terms = V[:, :, None] * Z[:, None]\n"
+            "    scores = Y.mean(0) + terms\n"
+            "    return (scores.argmax(2) == y_test).mean(1)",
+            "is each term added to those before it",
+        ),
     ],
     "selection": [
         (
@@ -696,6 +815,24 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    return abs(X_train.mean(0) - middle).argsort()",
             "it must be better by 2",
         ),
+        (
+            "def selection(X_train, y_train):\n    return X_train.var(0).argsort()[::-1]",
+            "a copy adds nothing",
+        ),
+        (
+            "def selection(X_train, y_train):\n"
+            "    means = np.array([X_train[y_train == one].mean(0) for one in "
+            "np.unique(y_train)])\n"
+            "    return means.var(0).argsort()[::-1]",
+            "a copy adds nothing",
+        ),
+        (
+            "def selection(X_train, y_train):\n"
+            "    means = np.array([X_train[y_train == one].mean(0) for one in "
+            "np.unique(y_train)])\n"
+            "    return (means.var(0) / (X_train.var(0) + 1e-9)).argsort()[::-1]",
+            "need not be good together",
+        ),
     ],
     "gain_kept": [
         (
@@ -720,6 +857,24 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    own, other = own - random.mean(0), other - random.mean(0)\n"
             "    return own.mean(), other.mean(), own.mean() / max(other.mean(), 1e-9)",
             "upside down",
+        ),
+        (
+            "def gain_kept(own, other, random):\n"
+            "    own, other = own - random.mean(0), other - random.mean(0)\n"
+            "    return own.mean(), other.mean(), 1 - other.mean() / own.mean()",
+            "the one that is lost",
+        ),
+        (
+            "def gain_kept(own, other, random):\n"
+            "    share = other.mean() / own.mean()\n"
+            "    return (own - random.mean(0)).mean(), (other - random.mean(0)).mean(), share",
+            "your share is of accuracies",
+        ),
+        (
+            "def gain_kept(own, other, random):\n"
+            "    own, other = (own - random.mean(0)).mean(), (other - random.mean(0)).mean()\n"
+            "    return 100 * own, 100 * other, other / own",
+            "your gains are in percent",
         ),
     ],
     "accuracy_by_class": [
@@ -836,6 +991,15 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    return np.mean(found)",
             "simulate `draws` times",
         ),
+        (
+            "def expected_gini(rates, counts, draws=200, seed=0):\n"
+            "    found = []\n"
+            "    for _ in range(draws):\n"
+            "        values = np.random.default_rng(seed).binomial(counts, rates) / counts\n"
+            "        found.append(abs(values[:, None] - values).mean() / 2 / values.mean())\n"
+            "    return np.mean(found)",
+            "make the generator once, before the loop",
+        ),
     ],
     "fair_null": [
         (
@@ -888,6 +1052,17 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    means = (q * counts).sum(1) / counts.sum()\n"
             "    return q[abs(means - mean).argmin()]",
             "search the shift more closely",
+        ),
+        (
+            "def fair_null(right, counts, mean):\n"
+            "    p, low, high = (right + 0.5) / (counts + 1), -30, 30\n"
+            "    for _ in range(60):\n"
+            "        shift = (low + high) / 2\n"
+            "        shifted = 1 / (1 + (1 - p) / p * np.exp(shift))\n"
+            "        low, high = (low, shift) if np.average(shifted, weights=counts) > mean "
+            "else (shift, high)\n"
+            "    return shifted",
+            "does your search turn the wrong way",
         ),
     ],
     "smallest_p": [
@@ -1112,14 +1287,14 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    bar = z(1 - 0.025 / comparisons)\n"
             "    n = 2 * (bar + z(0.8)) ** 2 * (sd / effect) ** 2 + bar**2 / 4\n"
             "    return math.ceil(n)",
-            "below four seeds",
+            "below four networks",
         ),
         (
             "def plan(effect, sd, comparisons=1):\n"
             "    z = statistics.NormalDist().inv_cdf\n"
             "    bar = z(1 - 0.025 / comparisons)\n"
             "    return max(4, math.ceil(2 * (bar + z(0.8)) ** 2 * sd / effect + bar**2 / 4))",
-            "four times the seeds",
+            "four times the networks",
         ),
         (
             "def plan(effect, sd, comparisons=1):\n"
@@ -1127,6 +1302,47 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    bar = z(1 - 0.025 / comparisons)\n"
             "    return max(4.0, 2 * (bar + z(0.8)) ** 2 * (sd / effect) ** 2 + bar**2 / 4)",
             "round up",
+        ),
+        (
+            "def plan(effect, sd, comparisons=1):\n"
+            "    quantile = statistics.NormalDist().inv_cdf\n"
+            "    z = quantile(1 - 0.05 / comparisons)\n"
+            "    needed = 2 * (z + quantile(0.8)) ** 2 * (sd / effect) ** 2 + z**2 / 4\n"
+            "    return max(4, math.ceil(needed))",
+            "your test is one-sided",
+        ),
+        (
+            "def plan(effect, sd, comparisons=1):\n"
+            "    quantile = statistics.NormalDist().inv_cdf\n"
+            "    z = quantile(1 - 0.025 / comparisons)\n"
+            "    needed = 2 * (z + quantile(0.2)) ** 2 * (sd / effect) ** 2 + z**2 / 4\n"
+            "    return max(4, math.ceil(needed))",
+            "both quantiles are added",
+        ),
+        (
+            "def plan(effect, sd, comparisons=1):\n"
+            "    quantile = statistics.NormalDist().inv_cdf\n"
+            "    z = quantile(1 - 0.025 / comparisons)\n"
+            "    needed = 2 * (z + quantile(0.5)) ** 2 * (sd / effect) ** 2 + z**2 / 4\n"
+            "    return max(4, math.ceil(needed))",
+            "the quantile at 0.8, too",
+        ),
+        (
+            "def plan(effect, sd, comparisons=1):\n"
+            "    quantile = statistics.NormalDist().inv_cdf\n"
+            "    z = quantile(1 - 0.025 / comparisons)\n"
+            "    needed = 4 * (z + quantile(0.8)) ** 2 * (sd / effect) ** 2 + z**2 / 4\n"
+            "    return max(4, math.ceil(needed))",
+            "you count both groups",
+        ),
+        (
+            "def plan(effect, sd, comparisons=1):\n"
+            "    quantile = statistics.NormalDist().inv_cdf\n"
+            "    z = quantile(1 - 0.025)\n"
+            "    needed = comparisons * 2 * (z + quantile(0.8)) ** 2 * (sd / effect) ** 2 + "
+            "z**2 / 4\n"
+            "    return max(4, math.ceil(needed))",
+            "they do not multiply the networks",
         ),
     ],
 }

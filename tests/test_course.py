@@ -337,7 +337,8 @@ def test_colab_alone_fetches(tmp_path, monkeypatch):
     (tmp_path / "CITATION.cff").write_text("title: x\n")
     assert address(tmp_path) is None
     (tmp_path / "CITATION.cff").write_text("repository-code: https://example.org/x\n")
-    fetch, upload = colab_cell("lab_x", address(tmp_path)), colab_cell("lab_x", None)
+    fetch = colab_cell("lab_x", address(tmp_path), "course/lab_x")
+    upload = colab_cell("lab_x", None, "course/lab_x")
     assert '"https://example.org/x"' in fetch and "Choose lab_x.zip" in upload
     monkeypatch.chdir(tmp_path)
     for cell in (fetch, upload):

@@ -144,6 +144,10 @@ WRONG = {
         "return q(kept, n) / (q(kept, kept) * q(n, n))": "add up entries",
         "n = range(len(G))\nq = lambda a, b: sum(G[i][j]**2 for i in a for j in b)\n"
         "return q(kept, kept) / (q(kept, kept) * q(n, n))**.5": "columns are all neurons",
+        "n = range(len(G))\nq = lambda a, b: sum(G[i][j]**2 for i in a for j in b)**.5\n"
+        "return q(kept, n) / (q(kept, kept) * q(n, n))": "norm above the line is squared",
+        "n = range(len(G))\nq = lambda a, b: sum(G[i][j]**2 for i in a for j in b)\n"
+        "return q(kept, n) / q(kept, kept)**.5": "divide by both norms",
     },
     "k_star": {
         "return curve": "returns list",
@@ -158,6 +162,9 @@ WRONG = {
         "return sorted(range(len(G)), key=lambda i: G[i][i])": "at the end",
         "pass": "returns nothing",
         "return layer.orders[0]": "luck|worse",
+        # better than random ones, in the places where these neurons stand
+        "largest = sorted(range(len(G)), key=lambda i: -G[i][i])\n"
+        "return globals().setdefault('first', largest)": "when the neurons are shuffled",
     },
 }
 
@@ -196,6 +203,7 @@ def test_errors_name_the_line_of_the_cell(console):
     assert error("def f(:\n  pass").startswith("Line 1: def f(:\nSyntaxError")
     assert "no layer 'digits': there are ResNet, handwritten digits" in error("load('digits')")
     assert "SystemExit" in error("raise SystemExit(1)")
+    assert "Python's own library and no other" in error("import no_such_module")
 
 
 def test_a_folder_that_is_not_pyodides_is_refused(tmp_path):

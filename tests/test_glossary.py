@@ -56,7 +56,9 @@ def test_the_terms_of_the_field_are_there():
     task, Pre-training, Transfer, Linear probe, Ridge probe, Logistic probe, Penalty,
     Cross-validation, CKA, Gram matrix, Kernel, Centring, Participation ratio, Effective rank,
     Subset, Selection, Ordering, Interval, Bootstrap, Null, Permutation test, Power, Multiple
-    comparisons, Matryoshka, DeCov, Dropout, Adversarial training, Worst class, Chance"""
+    comparisons, Matryoshka, DeCov, Dropout, Adversarial training, Worst class, Chance, Above
+    chance, Logit, Width, Stage, Rank correlation, Standard error, Clear, Alike, Not
+    resolvable, Ceilings, Pivoted QR, Ablation"""
     assert {re.sub(r"\s+", " ", term.strip()) for term in asked.split(",")} <= {*TERMS}
     assert len({*TERMS}) == len(TERMS) > 45
 

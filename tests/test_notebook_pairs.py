@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from conftest import ROOT
 from diffused_redundancy import presets
+from diffused_redundancy.report.notebook_page import HOSTED
 from diffused_redundancy.store import sha256_of
 
 KEPT = [(name, notebook) for name in presets.KEPT for notebook in presets.preset(name).notebooks]
@@ -38,7 +39,8 @@ def test_pairs_agree_and_outputs_are_of_this_source(preset, notebook):
     for cell in pair.cells:
         if cell.cell_type != "code":
             continue
-        assert cell.execution_count is not None
+        # docs/make_badges.py adds cells for hosted services, which nothing else has to run
+        assert cell.execution_count is not None or HOSTED in cell.metadata.get("tags", [])
         for output in cell.outputs:
             assert output.output_type == "display_data", output
             assert set(output.data) <= {"image/png", "text/plain", "text/markdown"}

@@ -48,16 +48,18 @@ def _cka(answer, layer):
             "Above the line, rows are the kept neurons, but columns are all neurons; yours are the "
             "kept ones only."
         )
+    if isclose(given(simple, [0]), 2 / (2 * 5**0.5)):
+        raise Wrong("The norm above the line is squared: no root is taken of that sum.")
     G = _made_gram(8, seed=1)
-    whole = given(G, list(range(8)))
-    if not isclose(whole, 1, abs_tol=1e-9):
-        raise Wrong(f"With every neuron kept CKA is 1, and yours is {whole:.3f}.")
     larger = [[9 * value for value in row] for row in G]
     if not isclose(given(larger, [0, 3]), given(G, [0, 3])):
         raise Wrong(
             "Your CKA changes when all activations are three times as large: do you divide by both "
             "norms?"
         )
+    whole = given(G, list(range(8)))
+    if not isclose(whole, 1, abs_tol=1e-9):
+        raise Wrong(f"With every neuron kept CKA is 1, and yours is {whole:.3f}.")
     for seed in range(2, 5):
         G, order = _made_gram(8, seed), random.Random(seed).sample(range(8), 8)
         for k, expected in enumerate(cka_curve(G, order), start=1):
@@ -107,6 +109,14 @@ def _choose(answer, layer):
         raise Wrong(f"{said}. That is worse: are the best ones at the end?")
     if yours <= max(drawn):
         raise Wrong(f"{said}, at most {max(drawn):.3f}: that may be luck.")
+    mixed = random.Random(1).sample(range(d), d)
+    again = [mixed[i] for i in answer([[G[a][b] for b in mixed] for a in mixed])]
+    common = len({*order[:k]} & {*again[:k]})
+    if common < k - 2:
+        raise Wrong(
+            f"{said}. But when the neurons are shuffled you choose others ({common} of {k} are the "
+            "same): choose by what G says of a neuron, not by its place or by chance."
+        )
 
 
 CHECKS = {"cka": _cka, "k_star": _k_star, "choose": _choose}

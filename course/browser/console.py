@@ -112,4 +112,6 @@ def explained(caught, place, code):
     told = [
         f"Line {step.lineno}: {lines[step.lineno - 1].strip()}" for step in steps if step.lineno
     ]
+    if isinstance(caught, ModuleNotFoundError):
+        told.append("This page has Python's own library and no other: lists, sum and ** will do.")
     return "\n".join([*told, f"{kind}: {caught}"])

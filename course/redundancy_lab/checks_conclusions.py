@@ -28,7 +28,7 @@ group.
 _FALSE_FINDINGS = {
     "You count the experiments that find nothing: count those that do.": (0.95, 0.95),
     "You look at one sign only: test both signs (np.abs).": (0.025, 0.025),
-    "With few seeds 1.96 is too small: use lab.student(2 * seeds - 2).": (0.189, 0.0857),
+    "With few networks 1.96 is too small: use lab.student(2 * seeds - 2).": (0.189, 0.0857),
     "Variances want ddof=1.": (0.0933, 0.0731),
     "A factor sqrt(2) is missing in the standard error of a difference: s sqrt(2/n).": (
         0.0933,
@@ -162,6 +162,11 @@ def fair_null(function: Function, rng: Random) -> None:
             "a class without a mistake has an infinite logit: use (right + 0.5) / (counts + 1) as "
             "its accuracy."
         )
+    if not 1e-3 < weighted < 1 - 1e-3:
+        raise Wrong(
+            f"the mean over images is to be {target:.4f}, and yours is {weighted:.4f}: does your "
+            "search turn the wrong way? Where the mean is too high, the shift must grow."
+        )
     if np.ptp(shifts) > 1e-3:
         raise Wrong(
             f"your classes lose between {shifts.min():.2f} and {shifts.max():.2f} of their logit, "
@@ -202,6 +207,11 @@ def expected_gini(function: Function, rng: Random) -> None:
         )
     # For normal values: (C - 1) / C sd / (sqrt(pi) mean).
     normal = 19 / 20 * math.sqrt(0.8 * 0.2 / 15 / math.pi) / 0.8
+    if abs(value / normal - 1) > 0.12 and agree(value, number(function, rates, few, 1, seed)):
+        raise Wrong(
+            "400 draws give you what one draw gives: make the generator once, before the loop, and "
+            "take the mean of all draws."
+        )
     if abs(value / normal - 1) > 0.12:
         raise Wrong(f"your index is {value:.4f} where theory says about {normal:.4f}.")
     sure = np.array([0.0, 1.0, 1.0, 1.0])
@@ -267,13 +277,13 @@ def _group(mean: float, sd: float, size: int, rng: Random) -> np.ndarray:
 def _verdict(function: Function, *given: object) -> tuple[str, int]:
     returned = answer(function, *given)
     if not isinstance(returned, (tuple, list)) or len(returned) != 2:
-        raise Wrong("read_verdict must return two things: a word and a number of seeds.")
+        raise Wrong("read_verdict must return two things: a word and a number of networks.")
     word, seeds = returned
     if word not in WORDS:
         raise Wrong(f"{word!r} is none of the words {', '.join(WORDS)}.")
-    needed = as_number(seeds, "the number of seeds is")
+    needed = as_number(seeds, "the number of networks is")
     if needed != int(needed):
-        raise Wrong("a number of seeds is a whole number: round up.")
+        raise Wrong("a number of networks is a whole number: round up.")
     return word, int(needed)
 
 
@@ -323,13 +333,15 @@ def read_verdict(function: Function, rng: Random) -> None:
                 "second time only: use 2.8 = 1.96 + 0.84."
             )
         if seeds < 4 and expected == 4:
-            raise Wrong("below four seeds in each group no permutation test decides: 4 at least.")
+            raise Wrong(
+                "below four networks in each group no permutation test decides: 4 at least."
+            )
         if abs(2 * seeds - expected) <= 2 and expected > 4:
             raise Wrong("you need twice as many: both means are uncertain, not only one.")
         if abs(seeds - expected) > 0.05 * expected:
             raise Wrong(
                 f"for a standard deviation of {sd:g} within both groups and a margin of {margin:g} "
-                f"it takes {expected} seeds in each, and you say {seeds}: they grow with the "
+                f"it takes {expected} networks in each, and you say {seeds}: they grow with the "
                 "square of 2.8 sd / margin. (Standard deviations with ddof=1.)"
             )
     groups = _group(0.8, 0.016208, 5, rng), _group(0.81, 0.016208, 5, rng)
@@ -373,8 +385,8 @@ def power(function: Function, rng: Random) -> None:
                 f"{_suspected(found, draws)}"
             )
         raise Wrong(
-            f"for an effect of {effect:g} standard deviations and {seeds} seeds in each group the "
-            f"power is {expected:.2f}, and yours is {value:.2f}: the standard error of the "
+            f"for an effect of {effect:g} standard deviations and {seeds} networks in each group "
+            f"the power is {expected:.2f}, and yours is {value:.2f}: the standard error of the "
             "difference is that of two means."
         )
     if number(function, 1.0, 1.0, 5, 200, seed) != number(function, 1.0, 1.0, 5, 200, seed):
@@ -388,22 +400,41 @@ def plan(function: Function, rng: Random) -> None:
     for effect, comparisons in _SEEDS:
         seeds = number(function, effect * unit, unit, comparisons)
         if seeds != int(seeds):
-            raise Wrong("a number of seeds is a whole number: round up.")
+            raise Wrong("a number of networks is a whole number: round up.")
         got[effect, comparisons] = seeds
+    for told, mistaken in (  # about 64 are right
+        (
+            "your test is one-sided: a difference may have either sign, so take the quantile at "
+            "1 - alpha / 2.",
+            50.5,
+        ),
+        ("you count both groups: return the networks of one.", 128),
+        ("that finds the effect one time in five: both quantiles are added.", 10.5),
+    ):
+        if abs(got[0.5, 1] - mistaken) <= 0.02 * mistaken + 0.5:
+            raise Wrong(told)
+    if got[1.0, 10] > 8 * got[1.0, 1]:
+        raise Wrong("comparisons divide the level, 0.05; they do not multiply the networks.")
     if got[0.5, 1] < 3 * got[1.0, 1]:
-        raise Wrong("half the effect needs about four times the seeds.")
+        raise Wrong("half the effect needs about four times the networks.")
     if got[1.0, 10] == got[1.0, 1]:
-        raise Wrong("with ten comparisons each is tested at 0.05 / 10, which needs more seeds.")
+        raise Wrong("with ten comparisons each is tested at 0.05 / 10, which needs more networks.")
     if abs(2 * got[0.5, 1] - 64) <= 3:
+        if number(function, 0.5 * unit, unit, 10) > 1.9 * got[0.5, 1]:  # it is 1.7 times as many
+            raise Wrong(
+                "that finds the effect every second time: a power of 80% needs the quantile at "
+                "0.8, too."
+            )
         raise Wrong("you need twice as many: both means are uncertain, not only one.")
     if number(function, 20 * unit, unit, 1) < 4:
-        raise Wrong("below four seeds in each group no permutation test decides: 4 at least.")
+        raise Wrong("below four networks in each group no permutation test decides: 4 at least.")
     for (effect, comparisons), expected in _SEEDS.items():
         seeds = got[effect, comparisons]
         if abs(seeds - expected) > max(1, 0.04 * expected):
             raise Wrong(
                 f"an effect of {effect:g} standard deviations, as one of {comparisons} "
-                f"comparisons, takes about {expected} seeds in each group, and you say {seeds:g}."
+                f"comparisons, takes about {expected} networks in each group, and you say "
+                f"{seeds:g}."
             )
 
 

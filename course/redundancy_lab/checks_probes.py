@@ -22,6 +22,8 @@ def share_kept(function: Function, rng: Random) -> None:
         raise Wrong("you return the share that is lost, not the one that is kept.")
     if agree(value, curve[-1] - curve[9]):
         raise Wrong("you return the difference: the share is a ratio.")
+    if agree(value, 100 * curve[9] / curve[-1]):
+        raise Wrong("you return percent: a share lies between 0 and 1.")
     if not agree(value, curve[9] / curve[-1]):
         raise Wrong(
             f"a fifth of 50 neurons keeps {curve[9] / curve[-1]:.4f} here, and you return "
@@ -157,6 +159,10 @@ def ridge_curve(function: Function, rng: Random) -> None:
                 [slow(order, k, added, of_test=stand) for k in sizes],
             ),
             (
+                "the means are in the order and the test images are not: put them into it, too.",
+                [slow(order, k, added, Z - X.mean(0)[order], of_test=stand) for k in sizes],
+            ),
+            (
                 "the train images have their neurons as they stand: put them into the order, too.",
                 [slow(stand, k, added, of_test=order) for k in sizes],
             ),
@@ -170,7 +176,8 @@ def ridge_curve(function: Function, rng: Random) -> None:
             raise Wrong(
                 "your first five values change when neurons that come later in the order are "
                 "changed: row i of both solved systems must depend on the first i neurons only. "
-                "Do you solve with the lower triangular factor L, as np.linalg.cholesky gives it?"
+                "Do you solve with the lower triangular factor L, as np.linalg.cholesky gives it? "
+                "(The first k rows of W, trained on all neurons, are no probe on k of them.)"
             )
         if (np.diff(values) == 0).all():
             raise Wrong("your curve is the same at every k.")
@@ -178,6 +185,8 @@ def ridge_curve(function: Function, rng: Random) -> None:
         raise Wrong(
             f"at k = {wrong + 1} of {d} your accuracy is {values[wrong]:.3f}, and a probe trained "
             f"on these neurons alone has {expected[wrong]:.3f}."
+            + " k = 1 is right: is each term added to those before it?"
+            * agree(values[0], expected[0], near)
         )
     for name in ("X", "both"):
         shifted = (X + 4, y, Z + 4) if name == "both" else (2 * X, y, 2 * Z)
@@ -210,6 +219,9 @@ def slow_ridge_curve(function: Function) -> str:
 _FEW = (10, 15, 25)
 """Sizes at which a selection is to be better than random ones."""
 
+_COPIES = 10
+"""Of the first 25 neurons of a layer that has each twice; a score for each by itself takes 12."""
+
 
 def _accuracy(parts: tuple[np.ndarray, ...], order: np.ndarray) -> float:
     """Mean accuracy over a few small sizes."""
@@ -237,12 +249,19 @@ def selection(function: Function, rng: Random) -> None:
         if common < 20:
             raise Wrong(
                 f"when the neurons are shuffled, you choose others ({common} of your first 25 are "
-                "the same): choose by what a neuron does, not by its place or by chance."
+                "the same): choose by what a neuron does, not by its place or by chance. (Where "
+                "neurons tie, it is their place that decides.)"
             )
         if gain < -0.02:
+            turned = _accuracy(parts, order[::-1]) - np.mean(random)
             raise Wrong(
                 f"on {name}, with {_FEW[0]} to {_FEW[-1]} neurons, random ones are better by "
-                f"{-100 * gain:.0f} points of accuracy: is your order the wrong way round?"
+                f"{-100 * gain:.0f} points of accuracy: "
+                + (
+                    "is your order the wrong way round?"
+                    if turned > 0
+                    else "neurons that are good one by one need not be good together."
+                )
             )
         if gain < 0.02:
             raise Wrong(
@@ -251,12 +270,40 @@ def selection(function: Function, rng: Random) -> None:
                 "points of accuracy: it must be better by 2. A neuron that does what those "
                 "before it do already adds little."
             )
+    _no_copies(function, rng)
+
+
+def _no_copies(function: Function, rng: Random) -> None:
+    """Of a layer that has every neuron twice, hardly any is among the first in both copies."""
+    X, y = part_of("digits", rng, 450, 400)[:2]
+    some = rng.permutation(X.shape[1])[:150]
+    twins = rng.permutation(np.repeat(some, 2))
+    order = array(function, (300,), X[:, twins], y)
+    copies = _FEW[-1] - len(np.unique(twins[order[: _FEW[-1]]]))
+    if copies > _COPIES:
+        raise Wrong(
+            f"your order beats random ones. But in a layer where each neuron stands twice, "
+            f"{copies} of your first {_FEW[-1]} are copies of others among them, and a copy adds "
+            "nothing. A score for each neuron by itself, such as its variance, cannot see that: "
+            "look at what a neuron adds to those that are chosen."
+        )
 
 
 def gain_kept(function: Function, rng: Random) -> None:
     """The share of a selection's gain that is kept when it was made on another task."""
     random = rng.uniform(0.4, 0.5, (6, 3))
     mean = random.mean(0)
+    # Shares of 0%, 100% and 40%; of the mean gains, 0.12 / 0.35.
+    three, some = mean + np.array([0.2, 0.1, 0.05]), mean + np.array([0.0, 0.1, 0.02])
+    *_, share = numbers(function, 3, three, some, random)
+    if agree(share, 1.4 / 3):
+        raise Wrong(
+            "you averaged the shares over sizes: where there is hardly a gain, a share is "
+            "anything. Divide the mean gains."
+        )
+    if agree(share, 1 - 0.12 / 0.35):
+        raise Wrong("your share is the one that is lost, not the one that is kept.")
+    of_accuracies = agree(share, some.mean() / three.mean())
     gains = np.array([0.2, 0.1, 0.0])
     own, other = mean + gains, mean + 0.5 * gains
     own_gain, other_gain, share = numbers(function, 3, own, other, random)
@@ -268,19 +315,23 @@ def gain_kept(function: Function, rng: Random) -> None:
         raise Wrong("you compare with the best random order: compare with their mean.")
     if agree([own_gain, other_gain], [0.05, 0.1]):
         raise Wrong("your gains are swapped: first that of the selection made on the task itself.")
+    if agree([own_gain, other_gain], [10, 5]):
+        raise Wrong("your gains are in percent: leave them as shares, between 0 and 1.")
     if not agree([own_gain, other_gain], [0.1, 0.05]):
         raise Wrong(
             f"for gains of 20, 10 and 0 points, your mean gain is {100 * own_gain:.1f} points, "
             "not 10."
         )
+    if of_accuracies:
+        raise Wrong("your share is of accuracies: divide the gain by the gain.")
     if agree(share, 2):
         raise Wrong("your share is upside down: the gain on the other task stands above the line.")
     uneven = mean + np.array([0.0, 0.1, 0.02])
     *_, share_of_uneven = numbers(function, 3, own, uneven, random)
     if not agree(share_of_uneven, 0.4):
         raise Wrong(
-            "you averaged the shares over sizes: where there is hardly a gain, a share is "
-            "anything. Divide the mean gains."
+            f"gains of 0, 10 and 2 points are 40% of gains of 20, 10 and 0, and your share is "
+            f"{share_of_uneven:.3f}. Divide the mean gains."
         )
     if not agree(share, 0.5):
         raise Wrong(f"half of the gain is kept here, and your share is {share:.3f}.")

@@ -72,11 +72,13 @@ def cka(function: Function, rng: Random) -> None:
     """CKA of two layers."""
     X, Y = made_up(rng), made_up(rng, d=7)
     value = number(function, X, Y)
-    if agree(3 * number(function, X, 3 * Y), value) and value:
-        raise Wrong(
-            "your CKA is divided by 3 when Y is multiplied by 3: the norm above the line "
-            "is squared."
-        )
+    scaled = number(function, X, 3 * Y)
+    for times, told in (
+        (3, "the norm above the line is squared"),
+        (9, "the norms below the line are not squared"),
+    ):
+        if scaled and agree(value / scaled, times):
+            raise Wrong(f"your CKA is divided by {times} when Y is multiplied by 3: {told}.")
     for layer, other in (("Y", (X, 3 * Y)), ("X", (3 * X, Y))):
         if not agree(number(function, *other), value):
             raise Wrong(f"your CKA changes when {layer} is scaled: did you divide by both norms?")
@@ -91,6 +93,12 @@ def cka(function: Function, rng: Random) -> None:
         raise Wrong("you return the square root of CKA: the numerator is a squared norm.")
     if agree(value, expected**2):
         raise Wrong("you return the square of CKA: the norms below the line are not squared.")
+    K, L = similarities(X), similarities(Y)
+    of_layers = (K * L).sum() / np.trace(K) / np.trace(L)
+    if agree(value, of_layers) or agree(value, np.sqrt(of_layers)):
+        raise Wrong("the norms below the line are of X^T X and of Y^T Y, not of X and of Y.")
+    if agree(value, cka_by_images(X / X.std(0), Y / Y.std(0))):
+        raise Wrong("you gave all neurons the same scale, which changes CKA: only centre them.")
     constants = rng.uniform(-3, 3, 12)
     if not agree(number(function, X + constants, Y), value):
         raise Wrong(
@@ -138,6 +146,28 @@ def cka_curve(function: Function, rng: Random) -> None:
             "columns of G into the order, G[np.ix_(order, order)]. (G[order][order] takes rows "
             "twice.)"
         )
+    ordered = np.cov(X[:, order], rowvar=False)  # the Gram matrix, but for a factor
+    squares, twice, sizes = ordered**2, ordered @ ordered, range(1, 13)
+    with np.errstate(invalid="ignore"):
+        mistakes = {
+            "the corner where the new row and column meet is counted twice below the line.": [
+                squares[:k].sum()
+                / np.sqrt((squares[:k, :k].sum() + np.trace(squares[:k, :k])) * squares.sum())
+                for k in sizes
+            ],
+            "you sum entries of G: square each of them first.": [
+                ordered[:k].sum() / np.sqrt(ordered[:k, :k].sum() * ordered.sum()) for k in sizes
+            ],
+            "above the line stand whole rows of G, not only its leading square.": [
+                np.sqrt(squares[:k, :k].sum() / squares.sum()) for k in sizes
+            ],
+            "you sum entries of G @ G: square those of G, one by one.": [
+                twice[:k].sum() / np.sqrt(twice[:k, :k].sum() * twice.sum()) for k in sizes
+            ],
+        }
+    for told, mistaken in mistakes.items():
+        if agree(values, mistaken):
+            raise Wrong(told)
     if agree(values[0], expected[0]) and not agree(values[1], expected[1]):
         raise Wrong(
             "k = 1 is right and k = 2 is not: with each new neuron, the square G[S, S] grows by a "
@@ -185,7 +215,12 @@ def redundancy(function: Function, rng: Random) -> None:
     expected = 1 - needed / d
     value, alone = number(function, curves, 1.0, 0.9), number(function, single, 1.0, 0.9)
     if agree(alone, number(function, _crossing(rng, needed - 4)[1], 1.0, 0.9)):
-        raise Wrong("curves that rise earlier give you the same DR: it does not depend on them.")
+        raise Wrong(
+            "curves that rise earlier give you the same DR: it does not depend on them. (Their "
+            "mean over subsets has a value for each k.)"
+        )
+    if agree(alone, 1 - needed):
+        raise Wrong("you divide by the number of subsets: d is the number of sizes, a column each.")
     if agree(alone, expected + 1 / d):
         raise Wrong(
             f"you return 1/d more than is right: the first place that reaches the bar is number "
@@ -246,7 +281,12 @@ def redundancy_interval(function: Function, rng: Random) -> None:
     value, standard = 0.5 + shifts.mean() / d, shifts.std() / np.sqrt(count) / d
     if high - low < 0.2 * standard:
         raise Wrong("your resamples do not differ: draw rows with replacement.")
-    if not low <= value <= high and agree(1 - high, 0.5 - shifts.mean() / d, 0.02):
+    if high < value and high - low < 2 * standard:
+        raise Wrong(
+            "both ends lie below DR: np.quantile takes shares (0.025), np.percentile takes "
+            "percents (2.5)."
+        )
+    if not low <= value <= high and low <= 1 - value <= high:
         raise Wrong("these are ends for the share that is needed: DR is the share to be dropped.")
     same = np.repeat(curves[:1], count, 0)
     ends = numbers(function, 2, same, 1.0, 0.5, 200, 1)
@@ -393,7 +433,9 @@ def standardise(function: Function, rng: Random) -> None:
     X[:, 3] = 2.5
     with np.errstate(all="ignore"):
         dead = np.asarray(function(X.copy()), dtype=float)
-    if dead.shape != X.shape or not np.isfinite(dead).all() or not agree(dead[:, 3], 0):
+    if dead.shape != X.shape:
+        raise Wrong("a neuron that never changes is to stay, as a column of 0.")
+    if not np.isfinite(dead).all() or not agree(dead[:, 3], 0):
         raise Wrong(
             "a neuron that never changes has standard deviation 0: it must become 0, not NaN or "
             "infinity."

@@ -21,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Pyodide's files, for the browser lab; without them its page shows stored numbers",
     )
     parser.add_argument(
+        "--published",
+        metavar="ADDRESS",
+        help="a repository on GitHub that is to hold the folder student: its notebooks get badges",
+    )
+    parser.add_argument(
         "--kit",
         type=Path,
         metavar="STICK",
@@ -43,13 +48,15 @@ def run(options: argparse.Namespace) -> int:
     """Build the course and say where it begins."""
     from ..course import kit
     from ..course.build import build
+    from ..course.hosted import on_github
 
     if options.kit:
         if options.platform is None:
             raise InputError(f"--kit needs --platform: one of {', '.join(kit.PLATFORMS)}")
         kit.check_platform(options.platform, options.python)
+    published = on_github(options.published) if options.published else None
     started = time.perf_counter()
-    sources = build(options.out, pyodide=options.pyodide)
+    sources = build(options.out, pyodide=options.pyodide, published=published)
     exercises = sum(len(source.exercises) for source in sources)
     seconds = time.perf_counter() - started
     print(f"{len(sources)} notebooks with {exercises} exercises, built in {seconds:.0f} s")

@@ -28,7 +28,13 @@ PARTS = (
 TITLE = "The course: diffused redundancy in pre-trained layers"
 
 
-def build(folder: Path, course: Path | None = None, *, pyodide: Path | None = None) -> list[Source]:
+def build(
+    folder: Path,
+    course: Path | None = None,
+    *,
+    pyodide: Path | None = None,
+    published: str | None = None,
+) -> list[Source]:
     """Write all that lecturers and students get.
 
     Parameters
@@ -40,6 +46,8 @@ def build(folder: Path, course: Path | None = None, *, pyodide: Path | None = No
         The folder of the sources; the checkout's by default.
     pyodide : path, optional
         Pyodide's files, for the browser lab.
+    published : str, optional
+        ``OWNER/REPOSITORY`` on GitHub that is to hold the folder ``student``.
 
     Returns
     -------
@@ -65,7 +73,7 @@ def build(folder: Path, course: Path | None = None, *, pyodide: Path | None = No
     make_folder(folder)
     runs = executed(sources, package)
 
-    write_student(sources, folder / "student", package, repository())
+    write_student(sources, folder / "student", package, repository(), published)
     write_nbgrader(sources, folder / "nbgrader", package)
     write_otter(sources, folder / "otter", package)
     slides = []

@@ -12,6 +12,7 @@ from ..store import write_text
 from .editions import copy_package, edition, write_notebook
 from .glossary import glossary_page
 from .graders import with_grades
+from .hosted import notebook_badges
 from .source import Source
 
 README = """Diffused redundancy: notebooks for students
@@ -53,7 +54,7 @@ FETCH = """\
     import subprocess
 
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", "{address}", "fetched"], check=True)
-    shutil.copytree("fetched/course/{package}", "{package}")"""
+    shutil.copytree("fetched/{place}", "{package}")"""
 UPLOAD = """\
     from google.colab import files
 
@@ -64,7 +65,9 @@ UPLOAD = """\
         zipfile.ZipFile(name).extractall()"""
 
 
-def write_student(sources: list[Source], folder: Path, package: Path, root: Path) -> None:
+def write_student(
+    sources: list[Source], folder: Path, package: Path, root: Path, published: str | None = None
+) -> None:
     """Write the students' folder.
 
     Parameters
@@ -76,11 +79,21 @@ def write_student(sources: list[Source], folder: Path, package: Path, root: Path
         The students' package.
     root : path
         Of the repository, whose ``CITATION.cff`` may tell where it is published.
+    published : str, optional
+        ``OWNER/REPOSITORY`` on GitHub that is to hold this folder: notebooks get badges of it.
     """
-    first = nbformat.v4.new_code_cell(colab_cell(package.name, address(root)), id="colab")
+    if published:
+        place = package.name
+        colab = colab_cell(place, f"https://github.com/{published}", place)
+    else:
+        colab = colab_cell(package.name, address(root), f"course/{package.name}")
     for source in sources:
+        first = [nbformat.v4.new_code_cell(colab, id="colab")]
+        if published:
+            badges = notebook_badges(published, f"{source.name}.ipynb")
+            first.insert(0, nbformat.v4.new_markdown_cell(badges, id="badges"))
         notebook = with_grades(source, edition(source, "student"))
-        notebook.cells = [notebook.cells[0], first, *notebook.cells[1:]]
+        notebook.cells = [notebook.cells[0], *first, *notebook.cells[1:]]
         write_notebook(notebook, folder / f"{source.name}.ipynb")
     copy_package(package, folder / package.name)
     _write_zip(folder / package.name, folder / f"{package.name}.zip")
@@ -97,9 +110,11 @@ def address(root: Path) -> str | None:
     return yaml.safe_load((root / "CITATION.cff").read_text("utf-8")).get("repository-code")
 
 
-def colab_cell(package: str, address: str | None) -> str:
-    """A cell that gets the students' package on Colab: from the repository, or from the student."""
-    how = (FETCH if address else UPLOAD).format(package=package, address=address)
+def colab_cell(package: str, address: str | None, place: str) -> str:
+    """A cell that gets the students' package on Colab: from a place in a repository, or from the
+    student.
+    """
+    how = (FETCH if address else UPLOAD).format(package=package, address=address, place=place)
     return ONLY_ON_COLAB.format(package=package, how=how).rstrip()
 
 

@@ -21,6 +21,9 @@ from .verdict_strip import verdict_strip
 if TYPE_CHECKING:
     import nbformat
 
+HOSTED = "hosted"
+"""The tag of cells that are for hosted services alone, such as Colab; pages leave them out."""
+
 
 def notebook_page(
     notebook: nbformat.NotebookNode,
@@ -86,6 +89,7 @@ def arranged(notebook: nbformat.NotebookNode, source: str = "") -> nbformat.Note
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 
     notebook = copy.deepcopy(notebook)
+    notebook.cells = [one for one in notebook.cells if HOSTED not in one.metadata.get("tags", [])]
     _number(notebook, source)
     answers, heroes = _taken(notebook, "answer"), _taken(notebook, "hero")
     verdicts = [

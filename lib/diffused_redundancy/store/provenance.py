@@ -58,8 +58,13 @@ def source_address(path: str) -> str:
     revision = commit()
     if not revision.isalnum():
         return ""
-    address = forge_address(_git("remote", "get-url", "origin"))
+    address = forge_address(origin())
     return f"{address}/blob/{revision}/{path}" if address else ""
+
+
+def origin() -> str:
+    """Git's remote ``origin``, as it is written there; empty if there is none."""
+    return _git("remote", "get-url", "origin")
 
 
 def forge_address(remote: str) -> str:
