@@ -211,7 +211,7 @@ REFUSED = {
     "order": (lambda path: shards(path, names="p{}"), (), "by name p11.npy comes before p2.npy"),
     "empty": (empty, (), "is empty"),
     "pointer": (pointer, (), "run git lfs pull"),
-    "no shards": (folder, (), "holds no .npy file"),
+    "no shards": (folder, (), "holds no .npy, .safetensors, .parquet file"),
     "tokens": (lambda path: npz(path, X_train=X[:, None]), (), "pool 'mean' or 'max' reduces maps"),
     "uneven": (
         lambda path: parquet(path, [*X[:-1], X[0, :3]]),
