@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import make_layer
 from diffused_redundancy.__main__ import main
-from diffused_redundancy.commands import measure as command
+from diffused_redundancy.commands import arrays as command
 from diffused_redundancy.store.featurefile import contents, read_features
 
 X, Y = make_layer(n=90, d=12, classes=3, dtype="float32")

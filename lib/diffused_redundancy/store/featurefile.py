@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .places import LocalPlace, Place, RangeFile, place_of
+from .places import LocalPlace, Place, place_of
 from .rows import (
     Hdf5Rows,
     NpyRows,
@@ -28,6 +28,7 @@ from .rows import (
     ShardRows,
     objects_refused,
     open_hdf5,
+    parquet_file,
     safetensors_header,
 )
 
@@ -76,7 +77,7 @@ def _folder(place: Place) -> Openers:
     """The arrays of a folder: by the names of its files, or each in shards; or those of the folders
     in it.
     """
-    inside = [one for one in place.children() if not one.name.startswith(".")]
+    inside = [one for one in place.children if not one.name.startswith(".")]
     files = [one for one in inside if one.suffix in IN_RANGES and one.kind == "file"]
     suffixes = sorted({file.suffix for file in files})
     if len(suffixes) > 1:
@@ -204,9 +205,7 @@ def _torch(place: Place) -> Openers:
 
 
 def _parquet(place: Place) -> Openers:
-    from pyarrow import parquet
-
-    names = parquet.read_schema(RangeFile(place)).names
+    names = parquet_file(place).schema_arrow.names
     return {name: partial(ParquetRows, place, name) for name in names}
 
 

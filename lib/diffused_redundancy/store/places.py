@@ -88,9 +88,13 @@ class Place(ABC):
     def path(self) -> Path:
         """The path; InputError if it is a URL."""
 
-    @abstractmethod
+    @cached_property
     def children(self) -> list[Place]:
-        """What is in a folder, in the order of the names."""
+        """What is in a folder, in the order of the names; listed once."""
+        return self._listed()
+
+    @abstractmethod
+    def _listed(self) -> list[Place]: ...
 
     @abstractmethod
     def _fetch(self, start: int, stop: int) -> np.ndarray: ...
@@ -145,8 +149,7 @@ class LocalPlace(Place):
         """The path; InputError if it is a URL."""
         return self._path
 
-    def children(self) -> list[Place]:
-        """What is in a folder."""
+    def _listed(self) -> list[Place]:
         return [LocalPlace(path, self.meter) for path in sorted(self._path.iterdir())]
 
     def _fetch(self, start: int, stop: int) -> np.ndarray:
@@ -220,8 +223,7 @@ class RemotePlace(Place):
         """The path; InputError if it is a URL."""
         raise InputError(f"{self}: {self.suffix or 'such'} files are not read through a URL")
 
-    def children(self) -> list[Place]:
-        """What is in a folder."""
+    def _listed(self) -> list[Place]:
         system, path = self._opened
         with _explained(self.address):
             listed = sorted(system.ls(path, detail=True), key=lambda about: about["name"])
@@ -246,7 +248,7 @@ def files_in(place: Place) -> Iterator[Place]:
     if place.kind != "folder":
         yield place
         return
-    for one in place.children():
+    for one in place.children:
         if not one.name.startswith("."):
             yield from files_in(one)
 

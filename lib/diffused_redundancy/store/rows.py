@@ -6,9 +6,9 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -207,29 +207,24 @@ class ParquetRows(_StoredRows):
 
     def __init__(self, place: Place, name: str, like: ParquetRows | None = None) -> None:
         self.place, self.name = place, name
+        self._file = parquet_file(place)
         about = self._file.metadata
         groups = [about.row_group(i).num_rows for i in range(about.num_row_groups)]
         self._starts = np.cumsum([0, *groups])
         self._held: tuple[int, np.ndarray] = (-1, np.empty(0))
         if like is None:
-            sample = self._sample()
+            known = _KNOWN[place]
+            sample = known[name] if name in known else known.setdefault(name, self._sample())
             width, self.dtype = sample.shape[1:], sample.dtype
         else:  # of the same kind, which is seen when it is read
             width, self.dtype = like.shape[1:], like.dtype
         self.shape = (int(about.num_rows), *width)
 
-    @cached_property
-    def _file(self) -> Any:
-        from pyarrow import parquet
-
-        return parquet.ParquetFile(RangeFile(self.place))
-
     def _sample(self) -> np.ndarray:
         """The first row; a buffer makes pyarrow read the first pages, not the whole group."""
-        from pyarrow import parquet
-
-        buffered = parquet.ParquetFile(RangeFile(self.place), buffer_size=1 << 16)
-        first = next(buffered.iter_batches(1, columns=[self.name]), None)
+        buffered = parquet_file(self.place, buffer_size=1 << 16, pre_buffer=False)
+        groups = range(min(1, buffered.num_row_groups))
+        first = next(buffered.iter_batches(1, row_groups=groups, columns=[self.name]), None)
         return np.empty(0) if first is None else self._values(first.column(0), 0)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
@@ -278,6 +273,20 @@ class ParquetRows(_StoredRows):
             f"column {self.name!r} of {self.place} holds lists that differ in length (from row "
             f"{row} on): every image needs as many numbers"
         )
+
+
+_KNOWN: WeakKeyDictionary[Place, dict[str, Any]] = WeakKeyDictionary()
+"""Of Parquet files: the footer, 64 KiB or more, and the first row of columns."""
+
+
+def parquet_file(place: Place, **how: Any) -> Any:
+    """A Parquet file, whose footer is read once."""
+    from pyarrow import parquet
+
+    known = _KNOWN.setdefault(place, {})
+    opened = parquet.ParquetFile(RangeFile(place), metadata=known.get(""), **how)
+    known[""] = opened.metadata
+    return opened
 
 
 class Hdf5Rows(_StoredRows):
