@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import plain
 import pytest
-from conftest import make_layer
+from conftest import ROOT, make_layer
 from diffused_redundancy.__main__ import main
 from diffused_redundancy.commands import measure as measuring
 from diffused_redundancy.commands import merge as merging
@@ -346,6 +346,16 @@ def test_what_is_not_read_from_any_row_on_is_refused(tmp_path, capsys):
     assert "shards are read from .npy, .safetensors, .parquet" in capsys.readouterr().err
 
 
+def test_a_shard_that_is_there_is_not_made_again(tmp_path, capsys, given, monkeypatch):
+    out = sum_up(given, tmp_path / "out", 2)
+    monkeypatch.setattr(summed_shards, "sum_leaf", None)
+    reads = []
+    monkeypatch.setattr("diffused_redundancy.store.places.LocalPlace._fetch", reads.append)
+    assert not capsys.readouterr().out.count("it was there already")
+    sum_up(given, out, 2)
+    assert capsys.readouterr().out.count("it was there already") == 2 and not reads
+
+
 def test_a_missing_shard_is_named_with_the_command_that_makes_it(tmp_path, capsys, given):
     out = sum_up(given, tmp_path / "out here", 4)
     assert main(["merge", str(tmp_path / "none")]) == 2
@@ -490,3 +500,72 @@ def test_a_killed_process_leaves_nothing_that_counts(tmp_path, capsys, given, mo
     ours, theirs = (tensors.read(tmp_path / name)[0] for name in ("again", "before"))
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs) and again
     assert main(["merge", str(out), "--seeds", "1"]) == 0
+
+
+@pytest.mark.parametrize(
+    "url, said",
+    [
+        ("s3://bucket/x.npy", "pip install 'diffused-redundancy[cloud]'"),
+        ("nothing://bucket/x.npy", "nothing://bucket/x.npy cannot be read: Protocol not known"),
+        ("memory://not-there", "no file memory://not-there"),
+        ("s3://me:secret@bucket/x.npy", "give credentials as the file system takes them"),
+        ("memory://of-a-test/a.npz", "through a URL .npy, .safetensors, .parquet files are read"),
+    ],
+)
+def test_urls_that_cannot_be_read_are_one_line(tmp_path, capsys, monkeypatch, url, said):
+    import fsspec
+
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    fsspec.filesystem("memory").pipe("/of-a-test/a.npz", b"something")
+    assert main(["measure", url, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1 and "secret" not in error
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    if url.startswith("s3://b"):
+        assert main(["measure", url, "--out", str(tmp_path / "out")]) == 2
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "names, said",
+    [
+        (
+            ["a.npy", "b.safetensors"],
+            "holds .npy and .safetensors files: put each kind in a folder",
+        ),
+        (
+            ["p1.safetensors", "p10.safetensors", "p2.safetensors"],
+            "write numbers with leading zero",
+        ),
+        (["test-0.safetensors", "train-0.safetensors"], "put them in folders train and test"),
+        (["p0.safetensors", "wide.safetensors"], "shards differ in their rows only"),
+    ],
+)
+def test_folders_whose_order_or_parts_are_not_clear(tmp_path, capsys, names, said):
+    (tmp_path / "given").mkdir()
+    for name in names:
+        X = np.ones((5, 4 if name.startswith("wide") else 3))
+        if name.endswith(".npy"):
+            np.save(tmp_path / "given" / name, X)
+        else:
+            tensors.write(tmp_path / "given" / name, {"X_train": X}, {})
+    words = [str(tmp_path / "given"), "--out", str(tmp_path / "out")]
+    assert main(["measure", *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
+def test_the_array_of_the_documents(tmp_path, monkeypatch):
+    """The script for Slurm, with a number of the array and a folder put in."""
+    page = (ROOT / "docs" / "measure.md").read_text(encoding="utf-8")
+    (line,) = (line for line in page.splitlines() if "$SLURM_ARRAY_TASK_ID" in line)
+    (last,) = (line for line in page.splitlines() if "diffused-redundancy merge" in line)
+    assert "#SBATCH --array=1-8" in page
+    X, y, X_test, y_test = layer()
+    source = save_shards(tmp_path / "given", (X, y, X_test, y_test))
+    monkeypatch.chdir(tmp_path)
+    for number in range(1, 9):
+        words = shlex.split(line.replace("$SLURM_ARRAY_TASK_ID", str(number)))[1:]
+        words[words.index("measure") + 1] = str(source)
+        assert main(words) == 0
+    assert main(shlex.split(last.partition("diffused-redundancy ")[2].strip(" '\"`"))) == 0

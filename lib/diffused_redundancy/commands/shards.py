@@ -10,7 +10,7 @@ from typing import Any
 
 from ..devices import resolve_device
 from ..errors import InputError
-from ..experiment.summed_shards import Shard, key_of, write_shard
+from ..experiment.summed_shards import Shard, key_of, made_alike, write_shard
 from ..measures.pooling import pooled
 from ..measures.validation import check_features
 from ..store.cache import canonical
@@ -141,21 +141,26 @@ def summed_shard(shard: Shard, asked: Asked, out: Path, device: str) -> str:
         raise InputError(
             f"--out {out} is in the folder of the features, {place}: choose one beside it"
         )
-    X, y, _, _, notes = asked.read()
+    if not place.kind:
+        raise InputError(f"no file {place}")
     settings = asked.settings
-    made = write_shard(
-        shard,
-        out,
-        X,
-        y,
-        key_of(shard, settings, asked.fingerprint()),
-        {"asked": settings, "notes": notes},
-        device=str(resolve_device(device)),
-        bytes_read=lambda: place.meter.bytes,
-    )
+    key = key_of(shard, settings, asked.fingerprint())
+    ready = made = made_alike(shard, out, key)
+    if made is None:
+        X, y, _, _, notes = asked.read()
+        made = write_shard(
+            shard,
+            out,
+            X,
+            y,
+            key,
+            {"asked": settings, "notes": notes},
+            device=resolve_device(device).type,
+            bytes_read=lambda: place.meter.bytes,
+        )
     start, stop = made["rows"]
     rows = f"images {start} to {stop - 1} of {made['n']}" if stop > start else "no images"
-    said = "was there already" if made["ready"] else f"{made['seconds']:.1f} s"
+    said = "it was there already" if ready else f"{made['seconds']:.1f} s"
     return (
         f"Shard {shard.number} of {shard.of}: {rows}; {made['bytes_read'] / 1e6:.1f} MB read; "
         f"{said}. When all are there: python -m diffused_redundancy merge {shlex.quote(str(out))}"

@@ -110,6 +110,18 @@ def key_of(shard: Shard, asked: Mapping[str, Any], files: Mapping[str, Any]) -> 
     }
 
 
+def made_alike(shard: Shard, folder: Path, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The manifest of a shard that is there, whole, and determined by the same; else None."""
+    try:
+        there = ShardFile.opened(shard.path(folder))
+        if canonical(there.key) != canonical(key):
+            return None
+        there.check()
+    except InputError:  # it is missing or damaged
+        return None
+    return there.manifest
+
+
 def write_shard(
     shard: Shard,
     folder: Path,
@@ -121,7 +133,7 @@ def write_shard(
     device: str,
     bytes_read: Callable[[], int],
 ) -> dict[str, Any]:
-    """Sum up a shard and write its file; one that is there and made alike stays as it is.
+    """Sum up a shard and write its file.
 
     Parameters
     ----------
@@ -140,18 +152,9 @@ def write_shard(
     Returns
     -------
     dict
-        The manifest, with ``ready``, whether the file was there.
+        The manifest.
     """
     path = shard.path(folder)
-    if path.exists():
-        try:
-            there = ShardFile.opened(path)
-            there.check()
-        except InputError:
-            pass  # it is damaged, and made again
-        else:
-            if canonical(there.key) == canonical(key):
-                return {**there.manifest, "ready": True}
     make_folder(path.parent)
     started = time.perf_counter()
     n, d = (int(size) for size in X.shape)
@@ -199,7 +202,7 @@ def write_shard(
             },
             {"manifest": text, "digest": sha256_of(text)},
         )
-    return {**manifest, "ready": False}
+    return manifest
 
 
 def _name(node: Node) -> str:

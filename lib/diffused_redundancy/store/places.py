@@ -308,7 +308,7 @@ def _explained(address: str) -> Iterator[None]:
     except ImportError as error:
         raise InputError(
             f"{address} needs a package that is not here ({error}): pip install "
-            "'diffused-redundancy[cloud]', which reads s3://, gs:// and https://"
+            "'diffused-redundancy[cloud]' for s3:// and https://, and gcsfs for gs://"
         ) from error
     except Exception as error:  # each file system and its network raise errors of their own
         raise InputError(f"{address} cannot be read: {error or type(error).__name__}") from error
