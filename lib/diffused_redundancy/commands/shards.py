@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..experiment.summed_shards import Shard, key_of, made_alike, write_shard
 from ..measures.pooling import pooled
 from ..measures.validation import check_features
 from ..store.cache import canonical
-from ..store.featurefile import IN_RANGES
+from ..store.featurefile import IN_RANGES, contents
 from ..store.files import sha256_of
 from ..store.places import LocalPlace, Place, files_in, place_of
 from .arrays import NAMES, read_arrays
@@ -57,13 +58,13 @@ class Asked:
             "probe": self.probe,
         }
 
-    @property
+    @cached_property
     def _apart(self) -> Place | None:
         """The file or folder of the labels, if they have one."""
         if self.labels is None:
             return None
         place = place_of(self.labels, self.place.meter)
-        return place if place.kind else None
+        return place if place.kind and self.labels not in contents(self.place) else None
 
     def words(self) -> list[str]:
         """The same as words of a command."""
