@@ -577,6 +577,8 @@ def test_the_array_of_the_documents(tmp_path, monkeypatch):
     (line,) = (line for line in page.splitlines() if "$SLURM_ARRAY_TASK_ID" in line)
     (last,) = (line for line in page.splitlines() if "diffused-redundancy merge" in line)
     assert "#SBATCH --array=1-8" in page
+    for number in (tree.LEAF_ROWS, tree.BLOCK_ROWS, summed_shards.MOST_KEPT):
+        assert f"{number:,}" in page
     X, y, X_test, y_test = layer()
     source = save_shards(tmp_path / "given", (X, y, X_test, y_test))
     monkeypatch.chdir(tmp_path)
