@@ -28,6 +28,7 @@ from diffused_redundancy.experiment import summed_shards
 from diffused_redundancy.measures import tree
 from diffused_redundancy.measures.statistics import SufficientStatistics
 from diffused_redundancy.store import tensors
+from diffused_redundancy.store.featurefile import read_features
 from sklearn.linear_model import RidgeClassifier
 
 N, D = 90_001, 12  # six leaves, the last of which is short
@@ -369,6 +370,24 @@ def test_a_shard_that_is_there_is_not_made_again(tmp_path, capsys, given, monkey
     assert not capsys.readouterr().out.count("it was there already")
     sum_up(given, out, 2)
     assert capsys.readouterr().out.count("it was there already") == 2 and not reads
+
+
+def test_headers_are_parsed_in_one_thread_at_a_time(tmp_path, monkeypatch):
+    """In two, Python 3.11 raises SystemError now and then."""
+    for i in range(40):
+        np.save(tmp_path / f"{i:03}.npy", np.ones((1, 2)))
+    original, inside, most = np.lib.format.read_array_header_1_0, [], []
+
+    def slow(stream):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.002)
+        inside.pop()
+        return original(stream)
+
+    monkeypatch.setattr(np.lib.format, "read_array_header_1_0", slow)
+    assert read_features(tmp_path, ("X",))["X"].shape == (40, 2)
+    assert max(most) == 1
 
 
 def test_a_missing_shard_is_named_with_the_command_that_makes_it(tmp_path, capsys, given):

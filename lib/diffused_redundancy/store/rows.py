@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -310,12 +311,19 @@ def open_hdf5(path: Path) -> Any:
     return h5py.File(path, "r")
 
 
+_PARSING = threading.Lock()
+"""NumPy parses headers as Python, which Python 3.11 cannot do in two threads at once: now and then
+it raises SystemError, "AST constructor recursion depth mismatch".
+"""
+
+
 def npy_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether in Fortran's order, and type, of an array in NumPy's format."""
     version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(stream)
-    return np.lib.format.read_array_header_2_0(stream)
+    with _PARSING:
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(stream)
+        return np.lib.format.read_array_header_2_0(stream)
 
 
 def objects_refused(name: str, path: Path | Place) -> InputError:
