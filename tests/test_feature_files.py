@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import make_layer
 from diffused_redundancy.__main__ import main
-from diffused_redundancy.commands import measure as command
+from diffused_redundancy.commands import arrays as command
 from diffused_redundancy.store.featurefile import contents, read_features
 
 X, Y = make_layer(n=90, d=12, classes=3, dtype="float32")
@@ -211,7 +211,7 @@ REFUSED = {
     "order": (lambda path: shards(path, names="p{}"), (), "by name p11.npy comes before p2.npy"),
     "empty": (empty, (), "is empty"),
     "pointer": (pointer, (), "run git lfs pull"),
-    "no shards": (folder, (), "holds no .npy file"),
+    "no shards": (folder, (), "holds no .npy, .safetensors, .parquet file"),
     "tokens": (lambda path: npz(path, X_train=X[:, None]), (), "pool 'mean' or 'max' reduces maps"),
     "uneven": (
         lambda path: parquet(path, [*X[:-1], X[0, :3]]),

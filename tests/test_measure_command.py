@@ -160,7 +160,7 @@ def test_standardising_makes_scale_irrelevant(tmp_path, arrays):
 
 
 def test_larger_than_memory_files_give_the_same(tmp_path, arrays, monkeypatch):
-    from diffused_redundancy.commands import measure as command
+    from diffused_redundancy.commands import arrays as command
 
     path = save(tmp_path, arrays)
     assert main(["measure", path, "--out", str(tmp_path / "a"), "--seeds", "2"]) == 0

@@ -20,6 +20,7 @@ from .errors import InputError
 COMMANDS = {
     "run": "run notebooks and write their reports",
     "measure": "measure the redundancy of your own embeddings",
+    "merge": "measure what measure --shard has summed up",
     "course": "build notebooks, solutions, slides and graded assignments for teaching",
     "pretrain": "pre-train networks of the miniature zoo",
     "assets": "weights and data sets of others: list, fetch, verify, import",

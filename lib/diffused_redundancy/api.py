@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -360,11 +360,43 @@ def measure(
     features, notes = _prepared(X, y, X_test, y_test, pool)
     if not features.labelled and probe in ("logistic", "both"):
         raise InputError(f"probe {probe!r} needs labels: give them, or use the probe 'none'")
-    layer = ProbedLayer(lambda: features, device=device, standardize=standardize)
-    dropped, said = _constant(layer.statistics, constant)
+
+    def layer_of(some: Features) -> ProbedLayer:
+        return ProbedLayer(lambda: some, device=device, standardize=standardize)
+
+    return measure_layer(
+        layer_of(features),
+        options,
+        features.classes,
+        notes,
+        narrowed=lambda kept: layer_of(_narrowed(features, kept)),
+    )
+
+
+def measure_layer(
+    layer: ProbedLayer,
+    options: Options,
+    classes: tuple[str, ...],
+    notes: Sequence[str],
+    *,
+    narrowed: Callable[[np.ndarray], ProbedLayer],
+) -> Result:
+    """Measure a layer whose features have been checked.
+
+    Parameters
+    ----------
+    layer : ProbedLayer
+    options : Options
+    classes : tuple of str
+        Names.
+    notes : sequence of str
+        On what was done to the features.
+    narrowed : callable
+        The layer with some neurons only, by their indices.
+    """
+    dropped, said = _constant(layer.statistics, options.constant)
     if len(dropped):
-        varying = _narrowed(features, np.setdiff1d(np.arange(features.d), dropped))
-        layer = ProbedLayer(lambda: varying, device=device, standardize=standardize)
+        layer = narrowed(np.setdiff1d(np.arange(layer.statistics.d), dropped))
     curves, penalties = _curves(layer, options)
     n, d = layer.about["n_train"], layer.about["d"]
     few = [
@@ -375,7 +407,7 @@ def measure(
     return Result(
         {(curve.measure, curve.selection): curve for curve in curves},
         layer.about,
-        features.classes,
+        classes,
         penalties,
         (*notes, *said, *few, *_edges(layer, options, penalties), *_guesses(curves)),
     )

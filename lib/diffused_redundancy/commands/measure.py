@@ -7,10 +7,9 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
-from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +18,31 @@ import pandas as pd
 
 from ..api import Options, Result
 from ..api import measure as measured
-from ..errors import MOST, InputError, check_number
+from ..errors import InputError, check_number
+from ..experiment.summed_shards import Shard
 from ..measures.curves import MEASURES, Curve
-from ..measures.features import Features
 from ..measures.redundancy import Redundancy
 from ..report.display import png, with_palette
 from ..report.html import page, rendered
 from ..store import atomic_path, make_folder, provenance
-from ..store.featurefile import ALONE, READERS, Stored, contents, read_features
+from ..store.featurefile import IN_RANGES, READERS
+from ..store.places import Place, place_of
+from .arrays import read_arrays
+from .shards import Asked, summed_shard
 
-USUAL_FEATURES = ("x_train", "features", "embeddings", "x", "feats", "embedding", "arr_0")
-USUAL_LABELS = ("y_train", "labels", "y", "targets", "label", "target", "arr_1")
-NAMES = ("X_train", "y_train", "X_test", "y_test")
 FILES = ("curves.csv", "summary.json", "report.html")
+MEASURING = ("seeds", "delta", "selection", "penalty", "standardize", "constant")
+"""Options that say how to measure, and do not matter before."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what may be typed."""
     parser.add_argument(
         "path",
-        type=Path,
         metavar="FEATURES",
         help=f"{', '.join(READERS)} file with X_train, y_train and optionally X_test, y_test; or a "
-        "folder of .npy files",
+        f"folder of shards, {', '.join(IN_RANGES)}; or a URL of one of these (s3://, gs://, "
+        "https://)",
     )
     parser.add_argument(
         "--features",
@@ -52,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels",
         metavar="NAME",
-        help="array that holds the labels (default: y_train), or a separate file",
+        help="array that holds the labels (default: y_train), or a file or folder of them",
     )
     parser.add_argument(
         "--pool",
@@ -66,6 +67,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for summary.json, curves.csv and report.html",
     )
+    parser.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="only sum up the I-th of N parts of the train images; the command merge measures when "
+        "all are there",
+    )
+    add_measuring(parser)
+
+
+def add_measuring(parser: argparse.ArgumentParser) -> None:
+    """Say how it may be asked to measure."""
     parser.add_argument(
         "--seeds",
         type=int,
@@ -119,7 +131,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure, write the files and print what they say."""
     names = [one.name for one in fields(Request)]
-    print(measure(Request(**{name: getattr(options, name) for name in names})))
+    request = Request(**{name: getattr(options, name) for name in names})
+    print(measure(request) if options.shard is None else sum_shard(request, options.shard))
     return 0
 
 
@@ -127,7 +140,7 @@ def run(options: argparse.Namespace) -> int:
 class Request:
     """What was typed; every value is checked when it is made."""
 
-    path: Path
+    path: Place
     out: Path
     features: str | None = None
     labels: str | None = None
@@ -142,6 +155,8 @@ class Request:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", place_of(self.path))
+        object.__setattr__(self, "selection", tuple(self.selection) or ("random",))
         deltas = {check_number(delta, "--delta", 0, 1, open_low=True) for delta in self.delta}
         object.__setattr__(self, "delta", tuple(sorted(deltas)) or (0.8, 0.9, 0.95))
         _ = self.options
@@ -151,7 +166,7 @@ class Request:
         """How to measure."""
         return Options(
             self.probe,
-            tuple(self.selection) or ("random",),
+            self.selection,
             self.seeds,
             self.standardize,
             self.constant,
@@ -168,120 +183,64 @@ def measure(request: Request) -> str:
     InputError
         Before any work, with one line that says what was given and what is allowed.
     """
-    new = not request.out.exists()
-    make_folder(request.out)
-    try:
-        for name in FILES:
-            if (request.out / name).is_dir():
-                raise InputError(
-                    f"cannot write {request.out / name}: a folder of that name is in the way; "
-                    "choose another folder"
-                )
-        features, notes = _read(request)
+    with results_folder(request.out):
+        features, notes = read_arrays(request.path, request.features, request.labels)
         result = measured(features, pool=request.pool, **vars(request.options))
         result = replace(result, notes=(*notes, *result.notes))
-        redundancies = _redundancies(result, request.delta)
-        main = 0.9 if 0.9 in request.delta else request.delta[0]
-        sentences = [result.describe(main, name) for name in result.measures]
-        _write(request, result, redundancies, sentences)
+        metered = request.path.kind == "folder" or request.path.suffix in IN_RANGES
+        return written(request, result, {"bytes_read": request.path.meter.bytes} if metered else {})
+
+
+@contextmanager
+def results_folder(out: Path) -> Iterator[None]:
+    """A folder that the three files can be written to; one that stays empty is removed again."""
+    new = not out.exists()
+    make_folder(out)
+    try:
+        for name in FILES:
+            if (out / name).is_dir():
+                raise InputError(
+                    f"cannot write {out / name}: a folder of that name is in the way; choose "
+                    "another folder"
+                )
+        yield
     except BaseException:
-        if new and not any(request.out.iterdir()):
-            request.out.rmdir()
+        if new and not any(out.iterdir()):
+            out.rmdir()
         raise
+
+
+def written(request: Request, result: Result, cost: Mapping[str, Any]) -> str:
+    """Write the three files; ``cost`` of reading goes into the summary. Returns what to print."""
+    redundancies = _redundancies(result, request.delta)
+    main = 0.9 if 0.9 in request.delta else request.delta[0]
+    sentences = [result.describe(main, name) for name in result.measures]
+    _write(request, result, redundancies, sentences, cost)
     table = _shown(redundancies).to_string(index=False)
     report = f"Report: {request.out / FILES[-1]}"
     return "\n".join([table, "", *sentences, *result.notes, report])
 
 
-def _read(request: Request) -> tuple[Features, list[str]]:
-    """The arrays of a file, unchecked, and sentences on which were taken."""
-    path = request.path.expanduser()
-    stored = contents(path)
-    shards = path.is_dir() and ALONE in stored
-    if ALONE in stored:
-        if request.features is not None:
-            raise InputError(f"{path} holds one array, without a name: leave out --features")
-        stored = {NAMES[0]: stored[ALONE]}
-    X = request.features or NAMES[0]
-    if X not in stored:
-        raise InputError(f"{path} has no array {X!r}{_proposal(X, stored, request.labels)}")
-    y = request.labels or NAMES[1]
-    elsewhere = request.labels is not None and y not in stored
-    if elsewhere and not Path(y).expanduser().exists():
-        known = [name for name in stored if stored[name].labels(stored[X].shape[0])] or stored
-        near = min(known, key=lambda name: _likeness(name, y, USUAL_LABELS))
-        raise InputError(
-            f"{path} has no array {y!r} for --labels, and there is no such file: it holds "
-            f"{', '.join(stored)} (nearest: {near})"
-        )
-    wanted = (X, y, _of_test(X), _of_test(y))
-    names = tuple(name for name in wanted if name in stored)
-    arrays = read_features(path, names)
-    parts = [arrays.get(name) for name in wanted]
-    notes = []
-    if shards:
-        notes.append(f"{path.name} was read as shards of one array, in the order of their names.")
-    if names and any(name not in NAMES for name in names):
-        notes.append(
-            "Arrays: "
-            + ", ".join(
-                f"{name} as {known}"
-                for name, known in zip(wanted, NAMES, strict=True)
-                if name in stored
+def sum_shard(request: Request, shard: str) -> str:
+    """Sum up a part of the train images; returns what to print."""
+    for name in MEASURING:
+        if getattr(request, name) != getattr(Request(request.path, request.out), name):
+            raise InputError(
+                f"--{name} with --shard: sums do not depend on it; give it to the command merge"
             )
-            + "."
-        )
-    if elsewhere:
-        parts[1] = _labels_of(Path(y))
-        notes.append(f"Labels are of {Path(y).name}.")
-    if parts[1] is None:
-        others = [name for name in stored if stored[name].labels(stored[X].shape[0])]
-        if others:
-            notes.append(f"{path.name} also holds {', '.join(others)}: --labels NAME takes them.")
-    return Features(parts[0], parts[1], parts[2], parts[3]), notes
-
-
-def _of_test(name: str) -> str:
-    """What the array of the test part is called; empty where none can be."""
-    for train, test in (("train", "test"), ("Train", "Test"), ("TRAIN", "TEST")):
-        if train in name:
-            return name.replace(train, test)
-    return ""
-
-
-def _labels_of(path: Path) -> Any:
-    """The labels of a file of their own."""
-    stored = contents(path)
-    name = NAMES[1] if NAMES[1] in stored else next(iter(stored), "")
-    if len(stored) > 1 and name != NAMES[1]:
+    if request.probe not in ("ridge", "none"):
         raise InputError(
-            f"{path} holds {', '.join(stored)}: a file of labels holds y_train, or one array"
+            f"--probe {request.probe} with --shard: it needs all images at once; allowed: ridge, "
+            "none"
         )
-    return next(iter(read_features(path, (name,)).values()), None)
-
-
-def _proposal(wanted: str, stored: Mapping[str, Stored], labels: str | None) -> str:
-    """What a file holds, and what to say to have it measured."""
-    if not stored:
-        return ": it holds none"
-    listed = [f"{name} {about}" for name, about in stored.items()]
-    more = f", and {len(listed) - MOST} more" if len(listed) > MOST else ""
-    held = f": it holds {', '.join(listed[:MOST])}{more}"
-    features = [name for name, about in stored.items() if about.floating]
-    if not features:
-        return f"{held}; none of them can be features"
-    X = min(features, key=lambda name: _likeness(name, wanted, USUAL_FEATURES))
-    fitting = [name for name in stored if stored[name].labels(stored[X].shape[0])]
-    y = min(fitting, key=lambda name: _likeness(name, "", USUAL_LABELS), default=None)
-    said = f" --labels {labels or y}" if labels or y else ""
-    return f"{held}; say --features {X}{said}"
-
-
-def _likeness(name: str, wanted: str, usual: Sequence[str]) -> tuple[float, int]:
-    """A key that sorts the name that was meant to the front."""
-    plain = name.rpartition("/")[2].lower()
-    near = SequenceMatcher(None, name.lower(), wanted.lower()).ratio()
-    return (-near if near > 0.6 else 0.0), usual.index(plain) if plain in usual else len(usual)
+    return summed_shard(
+        Shard.parse(shard),
+        Asked(
+            request.path, request.features, request.labels, request.pool, request.probe == "ridge"
+        ),
+        request.out,
+        request.device,
+    )
 
 
 def _redundancies(result: Result, deltas: Sequence[float]) -> list[tuple[Curve, Redundancy]]:
@@ -299,9 +258,10 @@ def _write(
     result: Result,
     redundancies: Sequence[tuple[Curve, Redundancy]],
     sentences: Sequence[str],
+    cost: Mapping[str, Any],
 ) -> None:
     made_by = provenance()
-    summary = _summary(request, result, redundancies, made_by)
+    summary = _summary(request, result, redundancies, {**cost, "provenance": made_by})
     contents = {
         "curves.csv": result.to_frame().to_csv(index=False, float_format="%.8g"),
         "summary.json": json.dumps(summary, indent=2, ensure_ascii=False) + "\n",
@@ -317,7 +277,7 @@ def _summary(
     request: Request,
     result: Result,
     redundancies: Sequence[tuple[Curve, Redundancy]],
-    made_by: dict[str, str],
+    rest: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The content of ``summary.json``."""
     about = {**result.about}
@@ -346,7 +306,7 @@ def _summary(
             }
             for curve, redundancy in redundancies
         ],
-        "provenance": made_by,
+        **rest,
     }
 
 

@@ -280,15 +280,14 @@ class ProbedLayer:
             else:
                 statistics = self.test_statistics if held_out else self.statistics
             chosen = self._chosen(selection, seeds, chosen_on, standardize=standardize)
-            one = self.features
-            X = one.X_test if held_out else one.X_train
-            images = statistics.n // (1 if held_out else one.views)
+            X = self.features.X_train if debiased else None
             how = {"debiased": debiased, "standardize": standardize}
-            curve = cka_curve(statistics, chosen, features=X if debiased else None, **how)
+            curve = cka_curve(statistics, chosen, features=X, **how)
             arrays = {"sizes": curve.sizes, "values": curve.values}
-            if not debiased and images > 1:  # one view stands for its image
+            images = self.features.X_test if held_out else self._images()
+            if not debiased and images is not None and len(images) > 1:
                 arrays["by_images"] = cka_by_images(
-                    statistics, chosen, X[:images], curve.mean, standardize=standardize
+                    statistics, chosen, images, curve.mean, standardize=standardize
                 )
             return arrays
 
@@ -340,8 +339,11 @@ class ProbedLayer:
 
     def _images(self) -> Any:
         """The train images' features, one view of each; None of a single image."""
-        images = self.statistics.n // self.features.views
-        return self.features.X_train[:images] if images > 1 else None
+        one, images = self.features, self.statistics.n // self.features.views
+        if images < 2:
+            return None
+        # a slice of all rows would read a file into memory
+        return one.X_train if one.views == 1 else one.X_train[:images]
 
     def _neuron_curves(
         self,

@@ -244,5 +244,12 @@ def spread(features: Any) -> Tensor:
         return rows_of(features, slice(0, n))
     if isinstance(features, Tensor):
         return features[torch.linspace(0, n - 1, IMAGES).long().to(features.device)]
+    return torch.cat([rows_of(features, rows) for rows in spread_rows(n)])
+
+
+def spread_rows(n: int) -> list[slice]:
+    """The rows of n that :func:`spread` reads of features that are read in slices."""
+    if n <= IMAGES:
+        return [slice(0, n)]
     starts = np.linspace(0, n - READ_AT_ONCE, IMAGES // READ_AT_ONCE).astype(int).tolist()
-    return torch.cat([rows_of(features, slice(at, at + READ_AT_ONCE)) for at in starts])
+    return [slice(at, at + READ_AT_ONCE) for at in starts]

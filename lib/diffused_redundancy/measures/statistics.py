@@ -7,8 +7,10 @@ sums. They add up over shards, so n is unlimited and memory is that of d x d mat
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -51,6 +53,9 @@ class SufficientStatistics:
     device : str
         Where products are taken: ``auto``, ``cpu``, ``cuda`` or ``mps``. Sums live there too,
         except for MPS, which has no float64: there they live on the CPU.
+    centre : Tensor (d,), optional
+        What features are centred near, such as :meth:`centre_of` the first ones. By default each
+        :meth:`update` that begins anew finds its own: products then round otherwise.
 
     Notes
     -----
@@ -80,6 +85,7 @@ class SufficientStatistics:
         *,
         debiased: bool = False,
         device: str = "auto",
+        centre: Tensor | None = None,
     ) -> None:
         self.d = check_whole(d, "d", 1)
         self.num_classes = (
@@ -96,6 +102,7 @@ class SufficientStatistics:
         self._class_counts = None if num_classes is None else self._zeros(num_classes)
         self._class_sums = None if num_classes is None else self._zeros(d, num_classes)
         self._open: Sums | None = None
+        self._centre = centre
 
     def _zeros(self, *shape: int) -> Tensor:
         return torch.zeros(*shape, dtype=torch.float64, device=self._home)
@@ -240,17 +247,27 @@ class SufficientStatistics:
             for rows in blocks(len(features)):
                 block = rows_of(features, rows)
                 if self._open is None:
-                    some = block[:: -(-len(block) // 256)].to(self._home)  # near the mean will do
-                    kind = on_device(some[:1], self.device).dtype
-                    centre = some.double().mean(0).to(kind).double()
+                    centre = self.centre_of(block) if self._centre is None else self._centre
                     self._open = Sums(
-                        centre, self.num_classes, self.debiased, self.device, self._home
+                        centre.to(self._home),
+                        self.num_classes,
+                        self.debiased,
+                        self.device,
+                        self._home,
                     )
                 self._open.add(block, None if labels is None else labels[rows], self.n)
         except BaseException:
             self._open = before
             raise
         return self
+
+    def centre_of(self, block: Tensor) -> Tensor:
+        """What sums of rows like these (m, d) are centred near: float64 (d,), but representable in
+        the precision that they are multiplied in.
+        """
+        some = block[:: -(-len(block) // 256)].to(self._home)  # near the mean will do
+        kind = on_device(some[:1], self.device).dtype
+        return some.double().mean(0).to(kind).double()
 
     def _join(
         self, moments: Moments, mean: Tensor, class_sums: Tensor | None, counts: Tensor | None
@@ -326,6 +343,51 @@ class SufficientStatistics:
         result._mean = result._mean * s
         result._class_sums = None if result._class_sums is None else result._class_sums * s[:, None]
         return result
+
+    def columns(self, kept: Any) -> SufficientStatistics:
+        """The statistics of some of the neurons, by their indices (r,)."""
+        some = torch.as_tensor(kept, device=self._home)
+        result, m = self._copy(), self._settled()._moments
+        squares = (
+            None if t is None else t[some][:, some].contiguous()
+            for t in (m.second, m.third, m.fourth)
+        )
+        result._moments = Moments(m.n, m.total[some], *squares)  # type: ignore[arg-type]
+        result.d, result._mean = len(some), self._mean[some]
+        result._class_sums = None if self._class_sums is None else self._class_sums[some]
+        return result
+
+    def among_classes(self, places: Any, num_classes: int) -> SufficientStatistics:
+        """The same with labels among more classes: class i becomes ``places[i]``."""
+        sums, counts = self.right_hand_side()[0], self.class_counts
+        at = torch.as_tensor(places, device=self._home)
+        result = self._copy()
+        result.num_classes = num_classes
+        result._class_sums = self._zeros(self.d, num_classes).index_copy_(1, at, sums)
+        result._class_counts = self._zeros(num_classes).index_copy_(0, at, counts)  # type: ignore[arg-type]
+        return result
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that they hold, to be stored; those for debiased CKA are left out."""
+        m = self._settled()._moments
+        held = {"mean": self._mean, "total": m.total, "second": m.second}
+        if self._class_sums is not None and self._class_counts is not None:
+            held |= {"class_sums": self._class_sums, "class_counts": self._class_counts}
+        return {"n": np.array([m.n]), **{name: t.cpu().numpy() for name, t in held.items()}}
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, np.ndarray], device: str = "auto"
+    ) -> SufficientStatistics:
+        """Those that :meth:`arrays` gave."""
+        held = {name: torch.from_numpy(np.asarray(array)) for name, array in arrays.items()}
+        counts = held.get("class_counts")
+        made = cls(len(held["mean"]), None if counts is None else len(counts), device=device)
+        placed = {name: t.to(made._home) for name, t in held.items()}
+        made._moments = Moments(int(held["n"]), placed["total"], placed["second"])
+        made._mean = placed["mean"]
+        made._class_sums, made._class_counts = placed.get("class_sums"), placed.get("class_counts")
+        return made
 
     def unit_scale(self) -> Tensor:
         """Factors that give each neuron variance 1, and 1 for constant neurons: float64 (d,)."""

@@ -47,6 +47,7 @@ class LinearProbe(ABC):
         penalty: float | None = None,
         statistics: SufficientStatistics | None = None,
         device: str = "auto",
+        of_more: bool = False,
     ) -> None:
         if not isinstance(features, Features):
             raise InputError(
@@ -58,7 +59,8 @@ class LinearProbe(ABC):
         shape = tuple(features.X_train.shape)
         if statistics is not None:
             check_statistics(statistics)
-            if (statistics.n, statistics.d) != shape:
+            n = shape[0] if of_more and statistics.n >= shape[0] else statistics.n
+            if (n, statistics.d) != shape:
                 raise InputError(
                     f"the statistics are of {statistics.n} images and {statistics.d} neurons: "
                     f"X_train has shape {shape}"

@@ -88,6 +88,9 @@ class RidgeProbe(LinearProbe):
         the scaled features.)
     device : str
         Where to compute; with ``statistics``, it is theirs.
+    of_more : bool
+        The statistics are of more images, of which the train features are some: the penalty is
+        chosen by leaving these out, each in turn, of all.
 
     Raises
     ------
@@ -127,8 +130,11 @@ class RidgeProbe(LinearProbe):
         statistics: SufficientStatistics | None = None,
         standardize: bool = False,
         device: str = "auto",
+        of_more: bool = False,
     ) -> None:
-        super().__init__(features, penalty=penalty, statistics=statistics, device=device)
+        super().__init__(
+            features, penalty=penalty, statistics=statistics, device=device, of_more=of_more
+        )
         self.standardize = standardize
 
     @cached_property

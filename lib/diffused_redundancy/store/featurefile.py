@@ -7,6 +7,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,19 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from .places import LocalPlace, Place, place_of
+from .rows import (
+    Hdf5Rows,
+    NpyRows,
+    NpzRows,
+    ParquetRows,
+    SafetensorsRows,
+    ShardRows,
+    objects_refused,
+    open_hdf5,
+    parquet_file,
+    safetensors_header,
+)
 
 ALONE = ""
 """The name of an array that has none."""
@@ -24,240 +38,22 @@ ALONE = ""
 WHOLE_BELOW = 512 * 2**20
 """Arrays below this many bytes are read whole."""
 
-
-class _StoredRows:
-    """An array in a file, of known shape and type, that is read in slices of rows."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-    def __len__(self) -> int:
-        return int(self.shape[0])
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the whole array in memory."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
-
-
-class NpzRows:
-    """One array of an .npz file, read in slices of rows without mapping or loading the whole."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self.path, self.name = path, name
-        self._archive = zipfile.ZipFile(path)
-        self._stream: Any = None
-        self._open()
-        self.shape, self.fortran, self.dtype = self._header
-        self._row_bytes = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
-
-    def _open(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-        self._stream = self._archive.open(f"{self.name}.npy")
-        self._header = _header(self._stream)
-        self._next = 0
-
-    def __len__(self) -> int:
-        return int(self.shape[0])
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the whole array in memory."""
-        return len(self) * self._row_bytes if self.shape else 0
-
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        start, stop, _ = rows.indices(len(self))
-        if start < self._next:
-            self._open()
-        self._skip((start - self._next) * self._row_bytes)
-        raw = self._stream.read((stop - start) * self._row_bytes)
-        if len(raw) != (stop - start) * self._row_bytes:
-            raise InputError(
-                f"{self.path} is truncated: {self.name} ends before row {stop} of {len(self)}"
-            )
-        self._next = stop
-        return np.frombuffer(raw, self.dtype).reshape(stop - start, *self.shape[1:])
-
-    def _skip(self, count: int) -> None:
-        while count > 0:
-            count -= len(self._stream.read(min(count, 2**24))) or count
-
-
-class SafetensorsRows(_StoredRows):
-    """One tensor of a .safetensors file, read in slices of rows."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        from safetensors import safe_open
-
-        self.path, self.name = path, name
-        with safe_open(path, framework="pt") as stored:
-            about = stored.get_slice(name)
-            self.shape = tuple(about.get_shape())
-            self.dtype = about[:0].dtype if self.shape else stored.get_tensor(name).dtype
-
-    def __getitem__(self, rows: slice) -> Any:
-        from safetensors import safe_open
-
-        # Opened anew for each slice: a mapping kept open would hold every page it has read.
-        with safe_open(self.path, framework="pt") as stored:
-            return stored.get_slice(self.name)[rows].clone()
-
-
-class NpyRows(_StoredRows):
-    """The array of an .npy file, read in slices of rows."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with open(path, "rb") as stream:
-            self.shape, _, self.dtype = _header(stream)
-        if self.dtype.hasobject:
-            raise _objects("the array", path)
-
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        # Mapped anew for each slice: a mapping kept open would hold every page it has read.
-        return np.array(np.load(self.path, mmap_mode="r", allow_pickle=False)[rows])
-
-
-class ShardRows:
-    """Arrays of the same width one after the other, read in slices of rows."""
-
-    def __init__(self, shards: Sequence[NpyRows]) -> None:
-        self.shards = shards
-        self.starts = np.cumsum([0, *map(len, shards)])
-        self.shape = (int(self.starts[-1]), *shards[0].shape[1:])
-        self.dtype = shards[0].dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the whole array in memory."""
-        return sum(shard.nbytes for shard in self.shards)
-
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        start, stop, _ = rows.indices(len(self))
-        parts = [
-            shard[max(start - first, 0) : stop - first]
-            for first, shard in zip(self.starts, self.shards, strict=False)
-            if first < stop and start < first + len(shard)
-        ]
-        return np.concatenate(parts) if parts else self.shards[0][0:0]
-
-
-class ParquetRows(_StoredRows):
-    """One column of a Parquet file, read in slices of rows, a group of rows at a time."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        from pyarrow import parquet
-
-        self.path, self.name = path, name
-        self._file = parquet.ParquetFile(path)
-        about = self._file.metadata
-        groups = [about.row_group(i).num_rows for i in range(about.num_row_groups)]
-        self._starts = np.cumsum([0, *groups])
-        self._held: tuple[int, np.ndarray] = (-1, np.empty(0))
-        first = next(self._file.iter_batches(1, columns=[name]), None)
-        sample = np.empty(0) if first is None else self._values(first.column(0), 0)
-        self.shape, self.dtype = (int(about.num_rows), *sample.shape[1:]), sample.dtype
-
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        start, stop, _ = rows.indices(len(self))
-        parts = [np.empty((0, *self.shape[1:]), self.dtype)] if stop <= start else []
-        for i, first in enumerate(self._starts[:-1]):
-            if first < stop and start < self._starts[i + 1]:
-                parts.append(self._group(i)[max(start - first, 0) : stop - first])
-        return np.concatenate(parts)
-
-    def _group(self, i: int) -> np.ndarray:
-        if self._held[0] != i:
-            column = self._file.read_row_group(i, columns=[self.name]).column(0)
-            values = self._values(column.combine_chunks(), int(self._starts[i]))
-            if values.shape[1:] != self.shape[1:]:
-                raise self._uneven(int(self._starts[i]))
-            self._held = (i, values)
-        return self._held[1]
-
-    def _values(self, column: Any, row: int) -> np.ndarray:
-        """A column of plain values or of lists, the first of which is number ``row``."""
-        import pyarrow
-
-        while isinstance(column, (pyarrow.ExtensionArray, pyarrow.DictionaryArray)):
-            extended = isinstance(column, pyarrow.ExtensionArray)
-            column = column.storage if extended else column.dictionary_decode()
-        if isinstance(column, pyarrow.ChunkedArray):
-            column = pyarrow.concat_arrays(column.chunks)
-        if not hasattr(column, "value_lengths") and not hasattr(column.type, "list_size"):
-            return column.to_numpy(zero_copy_only=False)
-        if column.null_count:
-            empty = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-            raise InputError(f"column {self.name!r} of {self.path} is null at row {row + empty}")
-        if hasattr(column.type, "list_size"):
-            size = column.type.list_size
-        else:
-            sizes = np.unique(column.value_lengths().to_numpy(zero_copy_only=False))
-            if len(sizes) > 1:
-                raise self._uneven(row)
-            size = int(sizes[0]) if len(sizes) else 0
-        inner = self._values(column.flatten(), row)
-        return inner.reshape(len(column), size, *inner.shape[1:])
-
-    def _uneven(self, row: int) -> InputError:
-        return InputError(
-            f"column {self.name!r} of {self.path} holds lists that differ in length (from row "
-            f"{row} on): every image needs as many numbers"
-        )
-
-
-class Hdf5Rows(_StoredRows):
-    """One data set of an HDF5 file, read in slices of rows."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self.path, self.name = path, name
-        with _hdf5(path) as stored:
-            about = stored[name]
-            self.shape, self.dtype = tuple(about.shape), about.dtype
-
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        with _hdf5(self.path) as stored:
-            return stored[self.name][rows]
-
-
-def _hdf5(path: Path) -> Any:
-    import h5py
-
-    return h5py.File(path, "r")
-
-
-def _header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether in Fortran's order, and type, of an array in NumPy's format."""
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(stream)
-    return np.lib.format.read_array_header_2_0(stream)
-
-
-def _objects(name: str, path: Path) -> InputError:
-    return InputError(
-        f"{name} of {path} holds Python objects, which would have to run code to be read: refused. "
-        "Where you trust the file, read it with np.load(..., allow_pickle=True) and save words as "
-        "array.astype(str), numbers as np.stack(array).astype('float32')"
-    )
-
+_AT_ONCE = 16
+"""Headers of shards that are read at once: behind a URL each takes a while."""
 
 Openers = dict[str, Callable[[], Any]]
 """What makes the rows of each array, by name."""
 
 
-def _npz(path: Path) -> Openers:
+def _npz(place: Place) -> Openers:
+    path = place.path
     with zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
 
     def opened(name: str) -> Any:
         rows = NpzRows(path, name)
         if rows.dtype.hasobject:
-            raise _objects(name, path)
+            raise objects_refused(name, path)
         if rows.fortran or not rows.shape:
             with np.load(path, allow_pickle=False) as whole:
                 return whole[name]
@@ -266,45 +62,119 @@ def _npz(path: Path) -> Openers:
     return {name: partial(opened, name) for name in names}
 
 
-def _safetensors(path: Path) -> Openers:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as stored:
-        return {name: partial(SafetensorsRows, path, name) for name in stored.keys()}  # noqa: SIM118
-
-
-def _npy(path: Path) -> Openers:
-    return {ALONE: partial(NpyRows, path)}
+def _safetensors(place: Place) -> Openers:
+    header, start = safetensors_header(place)
+    return {
+        name: partial(SafetensorsRows, place, name, about, start) for name, about in header.items()
+    }
 
 
-def _folder(path: Path) -> Openers:
-    """The arrays of a folder by the names of their files, or one array in shards."""
-    files = [file for file in path.iterdir() if file.suffix.lower() == ".npy"]
-    files = sorted(file for file in files if not file.name.startswith("."))
+def _npy(place: Place) -> Openers:
+    return {ALONE: partial(NpyRows, place)}
+
+
+def _folder(place: Place) -> Openers:
+    """The arrays of a folder: by the names of its files, or each in shards; or those of the folders
+    in it.
+    """
+    inside = [one for one in place.children if not one.name.startswith(".")]
+    files = [one for one in inside if one.suffix in IN_RANGES and one.kind == "file"]
+    suffixes = sorted({file.suffix for file in files})
+    if len(suffixes) > 1:
+        raise InputError(
+            f"{place} holds {' and '.join(suffixes)} files: put each kind in a folder of its own"
+        )
     if not files:
-        raise InputError(f"{path} holds no .npy file: a folder holds shards of an array, or arrays")
-    shards = [NpyRows(file) for file in files]
+        return _folders(place, [one for one in inside if one.kind == "folder"])
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        if suffixes == [".npy"]:
+            return _npy_files(place, files, list(pool.map(NpyRows, files)))
+        # of Parquet files the first shows what is in all, and later ones are opened when needed
+        found = list(pool.map(IN_RANGES[suffixes[0]], files))
+    names = dict.fromkeys(name for arrays in found for name in arrays)
+    return {
+        name: partial(
+            _in_shards,
+            name,
+            place,
+            [file for file, arrays in zip(files, found, strict=True) if name in arrays],
+            [arrays[name] for arrays in found if name in arrays],
+        )
+        for name in names
+    }
+
+
+def _folders(place: Place, folders: Sequence[Place]) -> Openers:
+    """The arrays of folders of shards: NAME where a folder holds one array, else NAME/ARRAY."""
+    if not folders:
+        raise InputError(
+            f"{place} holds no {', '.join(IN_RANGES)} file: a folder holds shards of arrays, or "
+            "arrays"
+        )
+    found: Openers = {}
+    for folder in folders:
+        arrays = _folder(folder)
+        for name, opened in arrays.items():
+            found[folder.name if len(arrays) == 1 else f"{folder.name}/{name}"] = opened
+    return found
+
+
+def _npy_files(place: Place, files: Sequence[Place], shards: Sequence[NpyRows]) -> Openers:
     if len({(shard.dtype, shard.shape[1:], len(shard.shape)) for shard in shards}) > 1 or any(
         file.stem.lower() in ("x_train", "x_test") for file in files
     ):
         return {file.stem: partial(NpyRows, file) for file in files}
-    for one, other in pairwise(files):
-        if _by_number(one) > _by_number(other):
-            raise InputError(
-                f"the order of the shards in {path} is not clear: by name {one.name} comes before "
-                f"{other.name}, by number after it; write numbers with leading zeros"
-            )
+    _check_order(place, files)
     return {ALONE: lambda: ShardRows(shards)}
 
 
-def _by_number(path: Path) -> list[str | int]:
+def _in_shards(
+    name: str, place: Place, files: Sequence[Place], openers: Sequence[Callable[..., Any]]
+) -> Any:
+    """One array of the files that hold a part of it."""
+    if len(files) == 1:
+        return openers[0]()
+    _check_order(place, files)
+    first = openers[0]()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        like = {"like": first} if isinstance(first, ParquetRows) else {}
+        shards = [first, *pool.map(lambda opened: opened(**like), openers[1:])]
+    for file, shard in zip(files, shards, strict=True):
+        if (shard.shape[1:], shard.dtype) != (first.shape[1:], first.dtype):
+            raise InputError(
+                f"{name} has shape {shard.shape} and type {shard.dtype} in {file}, "
+                f"{first.shape} and {first.dtype} in {files[0]}: shards differ in their rows only"
+            )
+    return ShardRows(shards)
+
+
+def _check_order(place: Place, files: Sequence[Place]) -> None:
+    """InputError unless shards have one order, and are all of one part of the data."""
+    for one, other in pairwise(files):
+        if _by_number(one) > _by_number(other):
+            raise InputError(
+                f"the order of the shards in {place} is not clear: by name {one.name} comes before "
+                f"{other.name}, by number after it; write numbers with leading zeros"
+            )
+    parts = {file.name: re.findall("train|test|val", file.stem.lower()) for file in files}
+    for before, after in pairwise(parts):
+        if parts[before] != parts[after]:
+            raise InputError(
+                f"{place} holds shards of the train and of the test part under one name, such as "
+                f"{before} and {after}: put them in folders train and test"
+            )
+
+
+def _by_number(place: Place) -> list[str | int]:
     """A key that sorts by the numbers in a name."""
-    parts = re.split(r"(\d+)", path.stem)
+    parts = re.split(r"(\d+)", place.stem)
     return [int(part) if i % 2 else part for i, part in enumerate(parts)]
 
 
-def _torch(path: Path) -> Openers:
+def _torch(place: Place) -> Openers:
     import torch
+
+    path = place.path
 
     try:
         with warnings.catch_warnings():  # sparse tensors are refused by who uses them
@@ -334,31 +204,35 @@ def _torch(path: Path) -> Openers:
     return found
 
 
-def _parquet(path: Path) -> Openers:
-    from pyarrow import parquet
-
-    names = parquet.read_schema(path).names
-    return {name: partial(ParquetRows, path, name) for name in names}
+def _parquet(place: Place) -> Openers:
+    names = parquet_file(place).schema_arrow.names
+    return {name: partial(ParquetRows, place, name) for name in names}
 
 
-def _hdf5_sets(path: Path) -> Openers:
+def _hdf5_sets(place: Place) -> Openers:
     import h5py
 
+    path = place.path
     names: list[str] = []
-    with _hdf5(path) as stored:
+    with open_hdf5(path) as stored:
         stored.visititems(
             lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None
         )
     return {name: partial(Hdf5Rows, path, name) for name in names}
 
 
-READERS: dict[str, Callable[[Path], Openers]] = {
-    ".npz": _npz,
+IN_RANGES: dict[str, Callable[[Place], Openers]] = {
     ".npy": _npy,
     ".safetensors": _safetensors,
+    ".parquet": _parquet,
+}
+"""Of files that are read from any row on, by suffix: in shards too, and behind a URL."""
+
+READERS: dict[str, Callable[[Place], Openers]] = {
+    ".npz": _npz,
+    **IN_RANGES,
     ".pt": _torch,
     ".pth": _torch,
-    ".parquet": _parquet,
     ".h5": _hdf5_sets,
     ".hdf5": _hdf5_sets,
 }
@@ -372,7 +246,7 @@ PICKLES = (".pkl", ".pickle", ".joblib")
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Place) -> Iterator[None]:
     """What goes wrong with a file as an InputError."""
     from safetensors import SafetensorError
 
@@ -401,30 +275,33 @@ def _explained(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _openers(path: Path) -> Openers:
-    if path.is_dir():
-        return _folder(path)
-    if not path.is_file():
-        raise InputError(f"no file {path}")
-    suffix = path.suffix.lower()
+def _openers(place: Place) -> Openers:
+    if place.kind == "folder":
+        return _folder(place)
+    if place.kind != "file":
+        raise InputError(f"no file {place}")
+    suffix = place.suffix
     if suffix in PICKLES:
         raise InputError(
-            f"{path} is a pickle, which runs code when it is read: refused. Where you trust it: "
-            f"python -c \"import numpy, pickle; numpy.savez('{path.stem}.npz', "
-            f"**pickle.load(open('{path.name}', 'rb')))\" makes a file of a dictionary of arrays"
+            f"{place} is a pickle, which runs code when it is read: refused. Where you trust it: "
+            f"python -c \"import numpy, pickle; numpy.savez('{place.stem}.npz', "
+            f"**pickle.load(open('{place.name}', 'rb')))\" makes a file of a dictionary of arrays"
         )
     if suffix not in READERS:
         raise InputError(
-            f"{path}: arrays are read from {', '.join(READERS)} files, not "
-            f"{path.suffix or 'a file without suffix'!r}"
+            f"{place}: arrays are read from {', '.join(READERS)} files, not "
+            f"{suffix or 'a file without suffix'!r}"
         )
-    with open(path, "rb") as stream:
-        start = stream.read(len(LFS))
-    if not start:
-        raise InputError(f"{path} is empty")
-    if start == LFS:
-        raise InputError(f"{path} is a pointer of Git LFS, not the file: run git lfs pull")
-    return READERS[suffix](path)
+    if suffix not in IN_RANGES and not isinstance(place, LocalPlace):
+        raise InputError(
+            f"{place}: through a URL {', '.join(IN_RANGES)} files are read, not {suffix}; copy it "
+            "to this machine first"
+        )
+    if not place.size:
+        raise InputError(f"{place} is empty")
+    if place.read(0, min(len(LFS), place.size)).tobytes() == LFS:
+        raise InputError(f"{place} is a pointer of Git LFS, not the file: run git lfs pull")
+    return READERS[suffix](place)
 
 
 @dataclass(frozen=True)
@@ -451,7 +328,7 @@ class Stored:
         )
 
 
-def contents(path: Path) -> dict[str, Stored]:
+def contents(path: Place | Path | str) -> dict[str, Stored]:
     """The arrays of a file or folder by name; one that has no name has the name :data:`ALONE`.
 
     Raises
@@ -459,10 +336,10 @@ def contents(path: Path) -> dict[str, Stored]:
     InputError
         As for :func:`read_features`.
     """
-    path = Path(path).expanduser()
+    place = place_of(path)
     found = {}
-    with _explained(path):
-        for name, opened in _openers(path).items():
+    with _explained(place):
+        for name, opened in _openers(place).items():
             try:
                 rows = opened()
                 kind = getattr(rows.dtype, "name", None) or str(rows.dtype).removeprefix("torch.")
@@ -473,15 +350,16 @@ def contents(path: Path) -> dict[str, Stored]:
 
 
 def read_features(
-    path: Path, names: tuple[str, ...], *, whole_below: int = WHOLE_BELOW
+    path: Place | Path | str, names: tuple[str, ...], *, whole_below: int = WHOLE_BELOW
 ) -> dict[str, Any]:
     """Some arrays of a file, by name; those that are absent are left out.
 
     Parameters
     ----------
-    path : path
-        A file of one of :data:`READERS`, or a folder of ``.npy`` files: arrays by name, or shards
-        of one array in the order of their names. Python objects are never unpickled.
+    path : path or URL
+        A file of one of :data:`READERS`, or a folder of files of one of :data:`IN_RANGES`: arrays
+        by name, or arrays in shards, in the order of the files' names. Python objects are never
+        unpickled.
     names : tuple of str
         Which arrays. One that has no name (``.npy``, a tensor) is the first of them.
     whole_below : int
@@ -493,10 +371,10 @@ def read_features(
         If the file is missing, of another kind, truncated or otherwise unreadable, or needs a
         package that is not installed.
     """
-    path = Path(path).expanduser()
+    place = place_of(path)
     arrays = {}
-    with _explained(path):
-        found = _openers(path)
+    with _explained(place):
+        found = _openers(place)
         if ALONE in found:
             found = {names[0]: found[ALONE]}
         for name in names:
