@@ -93,7 +93,7 @@ def test_slurm_runs_arrays_that_wait_for_one_another(recorded, tmp_path):
     assert run_script(text, tmp_path, **slurm(tmp_path)).returncode == 0
     assert calls() == [
         ["--dry-run"],
-        *(["--step", step, "--shard", "slurm"] for step in STEPS for _ in range(3)),
+        *(["--step", step, "--shard", f"{i}/3"] for step in STEPS for i in (1, 2, 3)),
         [],
     ]
     jobs = of_slurm(tmp_path)

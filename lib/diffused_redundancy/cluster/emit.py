@@ -87,7 +87,7 @@ def _sbatch(
     for step, count in counts.items():
         lines.append(
             f'last=$(submit {step} "$last" --time {minutes[step]} --array 1-{count} '
-            f'--wrap "$run --step {step} --shard slurm")'
+            f'--wrap "$run --step {step} --shard \\$SLURM_ARRAY_TASK_ID/{count}")'
         )
     lines.append('submit report "$last" --time 120 --wrap "$run"')
     return "\n".join(lines) + "\n"

@@ -244,47 +244,28 @@ def named(every: Sequence[Unit], name: str) -> Unit:
     return by_name[name]
 
 
-def shard(text: str, environment: Mapping[str, str]) -> tuple[int, int]:
-    """Which of how many shards ``I/N`` is, from 1; ``slurm`` reads it from a task of a job array.
+def shard(text: str) -> tuple[int, int]:
+    """Which of how many shards ``I/N`` is, from 1.
 
     Raises
     ------
     InputError
-        If it is neither, N is below 1, or I is not from 1 to N.
+        If it is none, N is below 1, or I is not from 1 to N.
 
     Examples
     --------
-    >>> shard("3/8", {})
+    >>> shard("3/8")
     (3, 8)
-    >>> shard("slurm", {"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_MIN": "2",
-    ...                 "SLURM_ARRAY_TASK_COUNT": "4"})
-    (4, 4)
     """
-    if text == "slurm":
-        return _of_array(environment)
     found = re.fullmatch(r"(-?\d+)/(-?\d+)", text.strip())
     if not found:
-        raise InputError(f"--shard is {text!r}: write I/N, such as 1/8, or slurm")
-    return _checked_shard(int(found[1]), int(found[2]), f"--shard {text}")
-
-
-def _of_array(environment: Mapping[str, str]) -> tuple[int, int]:
-    names = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
-    missing = [name for name in names if not environment.get(name, "").isdigit()]
-    if missing:
-        raise InputError(
-            f"--shard slurm reads {', '.join(missing)}, which a task of a job array has: start it "
-            "by sbatch --array, or write I/N"
-        )
-    place, first, count = (int(environment[name]) for name in names)
-    return _checked_shard(place - first + 1, count, "the job array (of step 1)")
-
-
-def _checked_shard(i: int, n: int, what: str) -> tuple[int, int]:
+        raise InputError(f"--shard is {text!r}: write I/N, such as 1/8")
+    i, n = int(found[1]), int(found[2])
     if n < 1:
-        raise InputError(f"{what}: there must be at least one shard (nearest: 1/1)")
+        raise InputError(f"--shard {text}: there must be at least one shard (nearest: 1/1)")
     if not 1 <= i <= n:
-        raise InputError(f"{what}: shards are numbered 1 to {n} (nearest: {min(max(i, 1), n)}/{n})")
+        nearest = min(max(i, 1), n)
+        raise InputError(f"--shard {text}: shards are numbered 1 to {n} (nearest: {nearest}/{n})")
     return i, n
 
 

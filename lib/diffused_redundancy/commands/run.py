@@ -97,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cluster.add_argument(
         "--shard",
         metavar="I/N",
-        help="with --step: every N-th of its units, from the I-th; slurm: from a job array",
+        help="with --step: every N-th of its units, from the I-th",
     )
     cluster.add_argument("--unit", metavar="NAME", help="do one unit that --plan lists")
     cluster.add_argument(
@@ -243,8 +243,6 @@ def _words(options: argparse.Namespace, out: Path) -> list[str]:
 
 def _do_units(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
     """Do one unit, or those of a shard of a step."""
-    import os
-
     from ..cluster import executors, units
     from ..pipeline.runner import say
 
@@ -252,7 +250,7 @@ def _do_units(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
     if options.unit:
         some = [units.named(every, options.unit)]
     else:
-        i, n = units.shard(options.shard or "1/1", os.environ)
+        i, n = units.shard(options.shard or "1/1")
         some = units.of_shard(units.of_step(every, options.step), i, n)
         say(f"{options.step}, shard {i} of {n}: {len(some)} units")
     workers = min(options.jobs or 1, max(1, len(some)))
