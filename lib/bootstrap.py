@@ -31,6 +31,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CUDA_ONLY = re.compile(r"^(nvidia-|cuda-|triton\b)")
 """Packages that only the CUDA build of torch needs."""
+OTHER_BUILDS = re.compile(r"^torch(vision)?==")
+"""Packages that have a CPU build of their own."""
 
 
 def say(text: str) -> None:
@@ -39,10 +41,23 @@ def say(text: str) -> None:
 
 
 def lines(*, cuda: bool = True) -> list[str]:
-    """The requirements of the lock, one a line, without comments."""
-    text = LOCK.read_text(encoding="utf-8")
-    requirements = [line.partition("#")[0].strip() for line in text.splitlines()]
-    return [line for line in requirements if line and (cuda or not CUDA_ONLY.match(line))]
+    """The requirements of the lock, one a line, without comments and hashes."""
+    return [line.partition(" --hash=")[0].strip() for line in hashed_lines(cuda=cuda)]
+
+
+def hashed_lines(*, cuda: bool = True) -> list[str]:
+    """The same, each with the SHA-256 of the files that it may be; without CUDA none of torch,
+    whose CPU builds are files of another server.
+    """
+    text = LOCK.read_text(encoding="utf-8").replace("\\\n", " ")
+    every = [" ".join(line.partition("#")[0].split()) for line in text.splitlines()]
+    if cuda:
+        return [line for line in every if line]
+    return [
+        line.partition(" --hash=")[0] if OTHER_BUILDS.match(line) else line
+        for line in every
+        if line and not CUDA_ONLY.match(line)
+    ]
 
 
 def satisfied() -> bool:
@@ -124,11 +139,11 @@ def make(python: Path) -> None:
             [sys.executable, "-m", "venv", str(VENV)],
             "making a virtual environment (on Debian and Ubuntu it needs the package python3-venv)",
         )
-    uv = next(line for line in lines() if line.startswith("uv==")).partition(";")[0].strip()
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    run([*pip, uv], "installing uv")
     chosen = VENV / "requirements.txt"
-    chosen.write_text("\n".join(lines(cuda=not cpu)) + "\n", encoding="utf-8")
+    chosen.write_text(next(line for line in hashed_lines() if line.startswith("uv==")) + "\n")
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run([*pip, "--no-deps", "-r", str(chosen)], "installing uv")
+    chosen.write_text("\n".join(hashed_lines(cuda=not cpu)) + "\n", encoding="utf-8")
     install = [str(python), "-m", "uv", "pip", "install", "--quiet", "--python", str(python)]
     backend = ["--torch-backend", "cpu"] if cpu else []
     # Compiled now: where Python does not keep compiled modules, every notebook would compile them

@@ -4,12 +4,14 @@ repeat.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -153,8 +155,65 @@ def test_the_cpu_choice_leaves_cuda_out():
 
 
 def test_conda_users_get_the_same_lock():
-    content = yaml.safe_load((ROOT / "environment.yml").read_text())
-    assert "-r requirements.lock" in content["dependencies"][-1]["pip"]
+    text = (ROOT / "environment.yml").read_text()
+    content = yaml.safe_load(text)
+    assert content["dependencies"] == ["python=3.12", "pip"]
+    commands = "pip install --no-deps -r requirements.lock && pip install --no-deps -e ."
+    assert commands in text and commands in (ROOT / "docs" / "running.md").read_text()
+
+
+def test_every_package_has_hashes():
+    for cuda in (True, False):
+        without = {
+            line.partition("==")[0]
+            for line in bootstrap.hashed_lines(cuda=cuda)
+            if not re.fullmatch(r"[^#]+?( --hash=sha256:[0-9a-f]{64})+", line)
+        }
+        assert without == (set() if cuda else {"torch", "torchvision"})
+
+
+def test_the_installer_refuses_a_file_that_is_not_the_locks(tmp_path, monkeypatch):
+    """A wheel of our own, in a lock of our own: as it is, and changed afterwards."""
+    wheel = tmp_path / "tiny_thing-1.0-py3-none-any.whl"
+
+    def build(body: str) -> str:
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr("tiny_thing.py", body)
+            about = "tiny_thing-1.0.dist-info/"
+            archive.writestr(
+                about + "METADATA", "Metadata-Version: 2.1\nName: tiny-thing\nVersion: 1.0\n"
+            )
+            archive.writestr(
+                about + "WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
+            archive.writestr(about + "RECORD", "")
+        return hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(
+        f"tiny-thing==1.0 ; os_name != 'never' \\\n    --hash=sha256:{build('a = 1')}\n"
+    )
+    monkeypatch.setattr(bootstrap, "LOCK", lock)
+    assert bootstrap.lines() == ["tiny-thing==1.0 ; os_name != 'never'"]
+    chosen = tmp_path / "requirements.txt"
+    chosen.write_text("\n".join(bootstrap.hashed_lines()))
+
+    def install(target: str) -> subprocess.CompletedProcess[str]:
+        words = [
+            "--no-index",
+            "--find-links",
+            tmp_path,
+            "--target",
+            tmp_path / target,
+            "--no-cache",
+        ]
+        command = [sys.executable, "-m", "uv", "pip", "install", *words, "-r", chosen]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    assert install("good").returncode == 0
+    build("a = 2")
+    refused = install("changed")
+    assert refused.returncode != 0 and "Hash mismatch" in refused.stderr
 
 
 def test_an_environment_is_held_to_the_lock(monkeypatch, tmp_path):
