@@ -1,4 +1,4 @@
-"""Write ``licences.md``: the licence of every package in ``requirements.lock``, as its metadata says.
+"""Write ``licences.md``: the licence of each package in ``requirements.lock``, by its metadata.
 
 Run it in the environment of the lock, after the lock has changed:
 ``.venv/bin/python docs/make_licences.py``. A package of another system or Python is listed in
@@ -31,7 +31,7 @@ ELSEWHERE = {
     "pywinpty": "MIT License",
     "yarl": "Apache-2.0",
 }
-"""Licences of packages that only some systems or versions of Python need, read from their wheels."""
+"""Licences of packages that only some systems or Pythons need, read from their wheels."""
 
 UNSAID = {"cuda-toolkit": "NVIDIA Proprietary Software"}
 """Packages whose metadata has no licence, and what their publisher says."""
@@ -39,12 +39,13 @@ UNSAID = {"cuda-toolkit": "NVIDIA Proprietary Software"}
 HEAD = """# Licences of the packages
 
 What `requirements.lock` installs, and the licence that each package's own metadata names; made by
-`docs/make_licences.py`. The code of this repository is under the [MIT licence](../LICENSE); images, weights and teaching
-material have [their own](../data/README.md).
+`docs/make_licences.py`. The code of this repository is under the [MIT licence](../LICENSE); images,
+weights and teaching material have [their own](../data/README.md).
 
-**Not free software:** CUDA and cuDNN, which torch brings on Linux, are proprietary and free of charge;
-[without them](running.md#without-the-cuda-libraries) nothing proprietary is installed. **Copyleft:** `enum-tools` (LGPL), which the slides of the course are built
-with, and parts of `docutils` (GPL). Nothing of either is copied or shipped.
+**Not free software:** CUDA and cuDNN, which torch brings on Linux, are proprietary and free of
+charge; [without them](running.md#without-the-cuda-libraries) nothing proprietary is installed.
+**Copyleft:** `enum-tools` (LGPL), which the slides of the course are built with, and parts of
+`docutils` (GPL). Nothing of either is copied or shipped.
 
 | package | licence |
 |:---|:---|
