@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
+from ..errors import InputError
 from . import paths
 
 PACKAGES = (
@@ -37,7 +38,7 @@ def _git(*words: str) -> str:
             text=True,
             check=True,
         )
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.CalledProcessError, InputError):  # installed without a checkout
         return ""
     return answer.stdout.strip()
 
