@@ -19,7 +19,7 @@ from pathlib import Path
 from .display import smallest
 from .panels import View, views_in
 
-LARGEST = 150_000
+LARGEST = 250_000
 """Bytes of a drawing beyond which the PNG stays."""
 
 LARGEST_PAGE = 980_000
