@@ -33,8 +33,8 @@ def units_of(tmp_path, images, **more):
 
 
 def tables(job, folder, monkeypatch):
-    """The tables of a notebook, by file, run here without a kernel; everything it asks the cache for
-    must be there.
+    """The tables of a notebook, by file, run here without a kernel; everything it asks the cache
+    for must be there.
     """
     import matplotlib.pyplot as plt
 
@@ -132,7 +132,7 @@ class Processes:
         )
 
 
-def until(condition, seconds=60.0):
+def until(condition, seconds=120.0):
     """Wait until something holds; it fails where that takes too long."""
     end = time.monotonic() + seconds
     while not condition():

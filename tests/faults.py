@@ -1,5 +1,5 @@
-"""Loaded by the workers of Dask that tests/test_faults.py starts: what they write is noted, and what
-the test asks for goes wrong, each once.
+"""Loaded by the workers of Dask that tests/test_faults.py starts: what they write is noted, and
+what the test asks for goes wrong, each once.
 
 A fault is a file of its name in the folder $FAULTS; the worker that removes it has it.
 """
@@ -76,16 +76,17 @@ def measure(unit, own=perform._DO["measure"]):
         while True:  # until the nanny ends this process
             ballast.append(np.ones(1 << 23))
             time.sleep(0.01)
-    before = resource.getrlimit(resource.RLIMIT_AS)
     if taken("limit"):
         used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        resource.setrlimit(resource.RLIMIT_AS, (used, before[1]))
-    try:
-        while (FOLDER / "wait").exists():
-            time.sleep(0.05)
-        own(unit)
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 28), before[1]))
+        try:
+            np.ones(1 << 27)  # a gigabyte
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
+    while (FOLDER / "wait").exists():
+        time.sleep(0.05)
+    own(unit)
 
 
 extraction._Runner.__call__ = run

@@ -225,6 +225,7 @@ def test_what_may_go_well_another_time_is_tried_again(tmp_path, monkeypatch, cap
     assert error == f"{every[0].name}: its worker was lost (ConnectionError: gone)"
     (error,) = executors.run_units(every, Scripted(KilledWorker("four times")))
     assert "was their memory too small?" in error
+    capsys.readouterr()
 
     def failing(error):
         monkeypatch.setitem(perform._DO, "extract", lambda _: (_ for _ in ()).throw(error))

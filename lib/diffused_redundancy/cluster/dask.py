@@ -20,8 +20,10 @@ from .units import Unit
 WAIT = 30.0
 """Seconds that a scheduler, and then the first of its workers, has to answer."""
 
-WAIT_AGAIN = 120.0
-"""Seconds that it has after it was lost, to be started again at its address."""
+WAIT_AGAIN = 300.0
+"""Seconds that it, and a worker, has after it was lost, to be started again at its address. (Dask's
+workers end with their scheduler.)
+"""
 
 ATTEMPTS = 3
 """How often a scheduler may be lost, and one more."""
@@ -151,4 +153,5 @@ def _greet(client: Any, where: str, wait: float) -> None:
             answer = f"it cannot load this library ({type(answer).__name__}: {answer})"
         if answer:
             raise InputError(f"the worker {worker} cannot serve: {answer}")
-    say(f"Dask: {len(answers)} workers; dashboard: {client.dashboard_link}")
+    workers = "worker" if len(answers) == 1 else "workers"
+    say(f"Dask: {len(answers)} {workers}; dashboard: {client.dashboard_link}")

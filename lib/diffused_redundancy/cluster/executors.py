@@ -271,8 +271,9 @@ def named_cache() -> str:
     """The name of the cache, which it gets when it is first asked for: the same by whatever path a
     machine reaches it.
     """
-    path = make_folder(paths.cache() / "units") / "name"
+    path = paths.cache() / "units" / "name"
     if not path.exists():
+        make_folder(path.parent)
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
                 write_text(path, uuid.uuid4().hex)
