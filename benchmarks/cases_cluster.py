@@ -1,5 +1,5 @@
-"""A run on 1, 2 and 4 workers of Dask side by side, bytes by step, and what a scheduler and the sum
-of shards would bear with 10,000 workers, simulated with what was measured.
+"""A run on 1, 2 and 4 workers of Dask side by side, bytes by step, and what a unit costs a
+scheduler, on which the simulation of 10,000 workers (scale_plan.py) rests.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, median
 
-from cluster_simulation import Costs, makespan, merge_seconds, nodes
+from cluster_simulation import Costs
 from diffused_redundancy.cluster import executors, units
 from diffused_redundancy.cluster.dask import specification
 from diffused_redundancy.pipeline import plan
@@ -24,12 +24,6 @@ NAME = "cluster"
 COUNTS = (1, 2, 4)
 SIDE_BY_SIDE = 3
 """Rounds, of which a median is taken."""
-
-MANY = 10_000
-"""Workers of the simulation."""
-
-READ = 1e9
-"""Bytes that a node reads from shared storage a second: assumed."""
 
 
 def workers(quick: bool) -> list[Row]:
@@ -102,39 +96,15 @@ def _import() -> None:
 
 
 def scheduler(quick: bool) -> list[Row]:
-    """What a unit costs who hands it out, measured; what this does to 10,000 workers, simulated."""
+    """What a unit costs who hands it out, whatever it computes."""
     few = 200 if quick else 2_000
     with tempfile.TemporaryDirectory(prefix="diffused-redundancy-") as folder:
         os.environ[CACHE_VARIABLE] = folder
         costs = _costs(few)
-    rows = [
+    return [
         Row(NAME, "handing out a unit: look whether it is done, and its message", costs.hand, "s"),
         Row(NAME, "handing out a unit: Dask's client, scheduler and worker", costs.scheduler, "s"),
     ]
-    for length in (1, 10, 60, 600):
-        for count in (100, 1_000, MANY):
-            whole = makespan(costs, workers=count, units=10 * count, seconds=length)
-            rows.append(
-                Row(
-                    NAME,
-                    f"{10 * count:,} units of {length} s on {count:,} workers, simulated",
-                    10 * length / whole,
-                    detail=f"share of the time that workers work; {whole:,.0f} s in all",
-                )
-            )
-    for images in (10_000_000, 1_000_000_000):
-        for shards in (8, 100, 1_000, MANY):
-            held = nodes(images, shards)
-            rows.append(
-                Row(
-                    NAME,
-                    f"merge of {shards:,} shards of {images:,} images, d = 2,048, simulated",
-                    merge_seconds(held, 2_048, READ),
-                    "s",
-                    detail=f"{held:,} sums of 34 MB, {held * 2_048**2 * 8 / 1e9:,.0f} GB",
-                )
-            )
-    return rows
 
 
 def _costs(count: int) -> Costs:

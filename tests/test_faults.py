@@ -33,7 +33,7 @@ pytestmark = [
 BLOCK = 256
 """Images of a block: two batches."""
 
-OTHER = "miniature_resnet_128.standard_s2"
+OTHER = "miniature_resnet.standard_s1"
 
 
 class Cluster(Processes):
@@ -203,7 +203,6 @@ def test_a_scheduler_killed_and_started_again(cluster, tmp_path, monkeypatch, ca
     until(lambda: cluster.log("measure"))
     cluster.scheduler.kill()
     cluster.scheduler.wait()
-    cluster.workers.wait(60)
     cluster.begin()
     (cluster.faults / "wait").unlink()
     run.join(120)
@@ -226,7 +225,7 @@ def test_a_scheduler_that_does_not_come_back(tmp_path, monkeypatch):
             raise executors.ExecutorLost("gone")
 
         monkeypatch.setattr(dask, "attempt", submitted)
-        with pytest.raises(dask.InputError, match="was lost .*did not answer again within 1 s"):
+        with pytest.raises(dask.InputError, match="did not answer within 1 s"):
             dask.run_on_dask(every, scheduler=own.address)
 
 

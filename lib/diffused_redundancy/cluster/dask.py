@@ -7,6 +7,7 @@ workers share.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from ..errors import InputError
 from ..pipeline.runner import say
 from ..pipeline.staleness import code_and_packages
-from .executors import THREADS, ExecutorLost, attempt, named_cache, refusal
+from .executors import POLL, THREADS, ExecutorLost, attempt, named_cache, refusal
 from .units import Unit
 
 WAIT = 30.0
@@ -24,6 +25,9 @@ WAIT_AGAIN = 300.0
 """Seconds that it, and a worker, has after it was lost, to be started again at its address. (Dask's
 workers end with their scheduler.)
 """
+
+TRY = 10.0
+"""Seconds of one try, of several: Dask pauses longer and longer within one."""
 
 ATTEMPTS = 3
 """How often a scheduler may be lost, and one more."""
@@ -82,17 +86,28 @@ def _connected(scheduler: str | None, workers: int | None, wait: float) -> Itera
             _greet(client, "the cluster of this machine", wait)
             yield client
         return
-    try:
-        client = Client(scheduler, timeout=wait, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise InputError(
-            f"the scheduler at {scheduler} did not answer within {wait:.0f} s ({error}): is it "
-            "running (dask scheduler), is the port the one it printed, and can this machine "
-            "reach it?"
-        ) from None
-    with client:
+    with _client(scheduler, wait) as client:
         _greet(client, scheduler, wait)
         yield client
+
+
+def _client(scheduler: str, wait: float) -> Any:
+    from distributed import Client
+
+    end = time.monotonic() + wait
+    while True:
+        once = min(TRY, max(0.1, end - time.monotonic()))
+        try:
+            return Client(scheduler, timeout=once, set_as_default=False)
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and time.monotonic() < end - POLL:
+                time.sleep(POLL)
+                continue
+            raise InputError(
+                f"the scheduler at {scheduler} did not answer within {wait:.0f} s ({error}): is it "
+                "running (dask scheduler), is the port the one it printed, and can this machine "
+                "reach it?"
+            ) from None
 
 
 def specification(workers: int | None, gpus: Sequence[str]) -> dict[str, Any]:
