@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import unknown
+from ..errors import InputError, unknown
 from ..pipeline.staleness import code_and_packages
 from ..store import sha256_of
 from .units import STEPS, Cost, Unit
@@ -96,6 +96,8 @@ def _sbatch(
 def _snakemake(
     command: str, counts: dict[str, int], minutes: dict[str, int], gigabytes: int, out: Path
 ) -> str:
+    if {"{", "}"} & set(str(out)):
+        raise InputError(f"a Snakefile cannot name {out}: choose an --out without {{ and }}")
     known = json.dumps([command, counts, code_and_packages()], sort_keys=True)
     marks = out / "units" / sha256_of(known)[:12]
     lines = [

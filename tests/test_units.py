@@ -1,0 +1,201 @@
+"""Units of work: each once, in whatever order and by however many, and all that notebooks need."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+
+import diffused_redundancy as dr
+import numpy as np
+import pytest
+from diffused_redundancy.__main__ import main
+from diffused_redundancy.cluster import executors
+from diffused_redundancy.cluster.perform import perform
+from diffused_redundancy.cluster.units import (
+    STEPS,
+    cost,
+    from_json,
+    named,
+    of_shard,
+    of_step,
+    shard,
+    units,
+)
+from diffused_redundancy.experiment.measurements import measured_all
+from diffused_redundancy.nets import extraction
+from diffused_redundancy.pipeline.plan import plan
+from diffused_redundancy.session import layer_of
+from diffused_redundancy.store import Cache
+from hypothesis import given
+from hypothesis import strategies as st
+
+NETS = ["miniature_resnet_128.standard_s1", "miniature_resnet.standard_s1"]
+VALUES = {"IMAGES": 150, "DEVICE": "cpu", "COMPUTE": "float32", "PROTOCOL": "clean"}
+TYPED = [
+    ("NETS", json.dumps(NETS)),
+    ("TASKS", "[digits]"),
+    ("IMAGES", "150"),
+    ("SEEDS", "[1, 2]"),
+    ("DEVICE", "cpu"),
+]
+
+
+@pytest.fixture
+def jobs(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIFFUSED_REDUNDANCY_CACHE", str(tmp_path / "cache"))
+    return plan("smoke", ["03_pretraining"], TYPED, tmp_path / "reports")
+
+
+def test_every_unit_has_a_name_of_its_own(tmp_path):
+    every = units(plan("smoke", [], [], tmp_path))
+    assert [step for step in STEPS for _ in of_step(every, step)] == [unit.step for unit in every]
+    assert max(Counter(unit.name for unit in every).values()) == 1
+    assert all(unit == from_json(json.loads(json.dumps(unit.as_json()))) for unit in every)
+    seconds = cost(every, plan("smoke", [], [], tmp_path)).seconds
+    assert set(seconds) == {unit.name for unit in every} and min(seconds.values()) > 0
+
+
+@given(st.integers(0, 40), st.integers(1, 50))
+def test_shards_share_units_out(count, n):
+    shards = [of_shard(range(count), i, n) for i in range(1, n + 1)]
+    assert sorted(unit for some in shards for unit in some) == list(range(count))
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "message"),
+    [
+        ("1/0", {}, "at least one shard"),
+        ("1/-2", {}, "at least one shard"),
+        ("0/3", {}, r"numbered 1 to 3 \(nearest: 1/3\)"),
+        ("5/3", {}, r"numbered 1 to 3 \(nearest: 3/3\)"),
+        ("a/b", {}, "write I/N, such as 1/8"),
+        ("3", {}, "write I/N"),
+        ("slurm", {}, "SLURM_ARRAY_TASK_ID.*sbatch --array"),
+        ("slurm", {"SLURM_ARRAY_TASK_ID": "4"}, "SLURM_ARRAY_TASK_MIN, SLURM_ARRAY_TASK_COUNT"),
+        (
+            "slurm",
+            {
+                "SLURM_ARRAY_TASK_ID": "6",
+                "SLURM_ARRAY_TASK_MIN": "0",
+                "SLURM_ARRAY_TASK_COUNT": "4",
+            },
+            "job array.*numbered 1 to 4",
+        ),
+    ],
+)
+def test_bad_shards(text, environment, message):
+    with pytest.raises(dr.InputError, match=message):
+        shard(text, environment)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--shard", "1/2"], "--shard is a part of a step"),
+        (["--step", "measures"], "unknown step 'measures'.*measure"),
+        (["--step", "measure", "--shard", "3/2"], "nearest: 2/2"),
+        (["--unit", "extract/miniature_resnet.standard_s1/digit"], "did you mean.*digits"),
+        (["--plan", "--step", "measure"], "do not go together"),
+        (["--emit", "slurm"], "unknown form of --emit"),
+        (["--executor", "ray"], "unknown executor 'ray'"),
+        (["--step", "measure", "--force"], "--force does not go with --step"),
+    ],
+)
+def test_bad_words(words, message, capsys, tmp_path):
+    assert main(["run", "--preset", "smoke", "--out", str(tmp_path), *words]) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_units_hold_all_that_a_comparison_needs(jobs):
+    """Also the penalty that all networks of a task have in common."""
+    every = units(jobs)
+    assert [unit.step for unit in every] == ["extract"] * 2 + ["penalties"] * 2 + ["measure"] * 2
+    # in another order than that of the networks, and each by a process that knows only its own
+    errors = executors.run_units(every[::-1], executors.Alone())
+    assert errors == [] and all(unit.done for unit in every)
+    cache = Cache()
+    task = dr.task("digits", images=150)
+    nets = [dr.net(name) for name in NETS]
+    layers = [(net, task, layer_of(net, task, "penultimate", VALUES, cache)) for net in nets]
+    seeds, fractions = [1, 2], jobs[0].parameters["FRACTIONS"]
+    how = {"selections": ["random"], "seeds": seeds, "fractions": fractions, "geometry": True}
+    found = measured_all(layers, probe="ridge", **how)
+    assert cache.misses == 0 and cache.hits > 8
+    assert len({one.penalty for one in found.all}) == 1
+    plain = measured_all(
+        [(net, task, layer_of(net, task, "penultimate", VALUES, Cache())) for net in nets],
+        probe="ridge",
+        **how,
+    )
+    for one, other in zip(found.all, plain.all, strict=True):
+        assert np.array_equal(one.curve("accuracy").values, other.curve("accuracy").values)
+
+
+def test_a_unit_is_done_once(jobs, monkeypatch):
+    first, *_ = units(jobs)
+    assert not first.done
+    took = perform(first.as_json())
+    assert first.done and not took["done_before"] and took["error"] == ""
+    about = json.loads(first.mark.read_text())
+    assert about["unit"] == first.name and about["seconds"] == took["seconds"] > 0
+    monkeypatch.setattr(extraction, "extract", None)  # would fail
+    again = perform(first.as_json())
+    assert again["done_before"] and again["seconds"] == 0
+
+
+def test_a_unit_that_fails_says_so_and_is_not_done(jobs, capsys):
+    first, *others = units(jobs)
+    broken = from_json({**first.as_json(), "needs": {**first.needs, "layers": ["layer99"]}})
+    errors = executors.run_units([broken, others[0]], executors.Alone())
+    (error,) = errors
+    assert error.startswith(f"{first.name}: ") and "layer99" in error
+    assert not broken.done and others[0].done
+    assert f"[1/2] {first.name}: FAILED" in capsys.readouterr().err
+
+
+def test_large_tasks_are_extracted_by_blocks(jobs, monkeypatch):
+    plain = dr.features(NETS[0], dr.task("digits", images=150), device="cpu")
+    monkeypatch.setattr(extraction, "BLOCK", 64)
+    some = [unit for unit in of_step(units(jobs), "extract") if unit.net == NETS[0]]
+    assert [unit.part for unit in some] == [f"{i}-of-6" for i in range(1, 7)]
+    cache = Cache()
+    for path in (cache.folder / "features").glob("*.safetensors"):
+        path.unlink()
+    for unit in some[::-1]:
+        assert perform(unit.as_json())["error"] == ""
+    monkeypatch.setattr(extraction, "extract", None)  # all blocks are there
+    joined = dr.features(NETS[0], dr.task("digits", images=150), device="cpu")
+    assert np.array_equal(joined.y_train, plain.y_train)
+    for part in ("X_train", "X_test"):
+        # 64 images at a time instead of 128: the order of sums differs
+        assert np.allclose(getattr(joined, part), getattr(plain, part), rtol=1e-4, atol=1e-4)
+    assert len(list((cache.folder / "features").glob("*.safetensors"))) == 1  # no block is left
+    assert perform(some[0].as_json())["done_before"]
+
+
+def test_named_units_and_shards_from_the_command_line(jobs, capsys, tmp_path):
+    typed = [word for name, value in TYPED for word in ("-p", name, value)]
+    words = ["run", "--preset", "smoke", "--only", "03_pretraining", *typed]
+    words += ["--out", str(tmp_path / "reports")]
+    assert main([*words, "--plan"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    names = [line.partition(": about ")[0] for line in listed[:-1]]
+    assert names == [unit.name for unit in units(jobs)] and "6 units, 6 of them" in listed[-1]
+    assert main([*words, "--unit", names[0]]) == 0
+    assert main([*words, "--step", "extract", "--shard", "1/1"]) == 0
+    assert "1 of 2 units were done before" in capsys.readouterr().err
+    assert main([*words, "--plan"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert listed[:2] == [f"{name}: done" for name in names[:2]] and "4 of them" in listed[-1]
+    assert named(units(jobs), names[1]).done
+
+
+def test_processes_do_units_side_by_side(jobs, monkeypatch):
+    for name in executors.THREADS:  # what it sets is set back
+        monkeypatch.setenv(name, "1")
+    every = of_step(units(jobs), "extract")
+    with executors.processes(2) as pool:
+        assert executors.run_units(every, pool) == []
+    assert all(unit.done for unit in every)
