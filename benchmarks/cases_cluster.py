@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, median
 
+import synthetic
 from cluster_simulation import Costs
 from diffused_redundancy.cluster import executors, units
 from diffused_redundancy.cluster.dask import specification
@@ -76,7 +77,7 @@ def _run(every: Sequence[units.Unit], count: int) -> tuple[dict[str, float], Cou
         os.environ[CACHE_VARIABLE] = folder
         with SpecCluster(**specification(count, [])) as cluster, Client(cluster) as client:
             client.wait_for_workers(count)
-            client.run(_import)
+            client.run(_begin)
             before = 0
             for step in units.STEPS:
                 started = time.perf_counter()
@@ -90,9 +91,14 @@ def _run(every: Sequence[units.Unit], count: int) -> tuple[dict[str, float], Cou
     return seconds, written
 
 
-def _import() -> None:
-    """What a worker imports for its first unit."""
+def _begin() -> None:
+    """What a worker does for its first unit only: imports, and threads that are started."""
+    import diffused_redundancy as dr
+    import diffused_redundancy.session
     import timm  # noqa: F401
+
+    X, y = synthetic.layer(300, 32)
+    dr.measure(X[:200], y[:200], X[200:], y[200:], probe="both", seeds=1)
 
 
 def scheduler(quick: bool) -> list[Row]:

@@ -1,8 +1,9 @@
 """A scheduler with many workers, and the sum of many shards, as simulated discrete events.
 
 Assumed: the process that hands out units does nothing else, one unit after the other; the scheduler
-likewise; workers are alike, and lose no time between units but by waiting for these two. Units
-differ in length by a factor of four, as recorded units of one step do.
+likewise; workers are alike, and lose no time between units but by waiting for these two; no unit
+waits for those of the step before. Units differ in length by a factor of four, as recorded units of
+one step do.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ JPEG = 110e3
 CORE_HOUR, GPU_HOUR, GIGABYTE_MONTH = 0.04, 3.0, 0.02
 """US dollars, of a cloud. Assumed."""
 
-HANDED = Costs(hand=0.5e-3, scheduler=2e-3)
+HANDED = Costs(hand=1e-3, scheduler=3e-3)
 """Seconds of a unit, of the process that hands it out and of Dask's scheduler. Measured, rounded
 up.
 """
