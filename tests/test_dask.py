@@ -22,6 +22,7 @@ from diffused_redundancy.errors import InputError
 from diffused_redundancy.store import paths
 
 IMAGES = 120
+NETS = (NET, "miniature_resnet.standard_s1")
 
 
 @pytest.fixture(autouse=True)
@@ -36,13 +37,14 @@ def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFUSED_REDUNDANCY_CACHE", str(folder / "cache"))
-        assert executors.run_units(units_of(folder, IMAGES), executors.Alone()) == []
-        (job,) = jobs(folder, IMAGES)
+        every = units_of(folder, IMAGES, nets=NETS)
+        assert executors.run_units(every, executors.Alone()) == []
+        (job,) = jobs(folder, IMAGES, nets=NETS)
         return tables(job, folder / "report", patch)
 
 
 def same_tables(tmp_path, monkeypatch, undisturbed):
-    (job,) = jobs(tmp_path, IMAGES)
+    (job,) = jobs(tmp_path, IMAGES, nets=NETS)
     return tables(job, tmp_path / "report", monkeypatch) == undisturbed
 
 
@@ -94,8 +96,8 @@ def loky():
     ids=["threads", "processes", "submitit", "loky"],
 )
 def test_any_executor_gives_what_one_process_does(made, tmp_path, monkeypatch, undisturbed, capsys):
-    values = {"NETS": [NET], "TASKS": ["digits"], "IMAGES": IMAGES}
-    for said in ("[1/1] measure/01_cka/", "1 of 1 units were done before"):  # then once more
+    values = {"NETS": list(NETS), "TASKS": ["digits"], "IMAGES": IMAGES}
+    for said in ("[2/2] measure/01_cka/", "2 of 2 units were done before"):  # then once more
         errors = dr.run_on(made(tmp_path), "smoke", only=["01_cka"], parameters=values)
         assert errors == []
         assert said in capsys.readouterr().err
@@ -104,20 +106,20 @@ def test_any_executor_gives_what_one_process_does(made, tmp_path, monkeypatch, u
 
 @pytest.mark.slow
 def test_a_cluster_of_this_machine(tmp_path, monkeypatch, undisturbed, capsys):
-    every = units_of(tmp_path, IMAGES)
+    every = units_of(tmp_path, IMAGES, nets=NETS)
     assert dask.run_on_dask(every, workers=1) == []
     said = capsys.readouterr().err
     assert "Dask: 1 worker; dashboard: http://127.0.0.1:" in said
     for unit in every:
-        assert f"[1/1] {unit.name}: " in said
+        assert f"/2] {unit.name}: " in said
     assert same_tables(tmp_path, monkeypatch, undisturbed)
 
 
 @pytest.mark.slow
-def test_a_cluster_that_runs_elsewhere(tmp_path, monkeypatch, undisturbed, capsys):
+def test_a_cluster_that_runs_elsewhere(tmp_path, monkeypatch, undisturbed):
     from distributed import Client
 
-    every = units_of(tmp_path, IMAGES)
+    every = units_of(tmp_path, IMAGES, nets=NETS)
     with Processes(tmp_path) as cluster:
         cluster.start_scheduler()
         monkeypatch.setattr(dask, "WAIT", 0.5)
@@ -134,7 +136,6 @@ def test_a_cluster_that_runs_elsewhere(tmp_path, monkeypatch, undisturbed, capsy
             client.wait_for_workers(2, timeout=60)
         with pytest.raises(InputError, match=r"the worker tcp://.*has another cache, at .*/other"):
             dask.run_on_dask(every, scheduler=cluster.address)
-    assert f"{cluster.address}" not in capsys.readouterr().out
     assert same_tables(tmp_path, monkeypatch, undisturbed)
 
 
@@ -150,7 +151,6 @@ def test_workers_of_other_code_are_refused(tmp_path, monkeypatch):
     other = tmp_path / "lib" / "diffused_redundancy"
     shutil.copytree(ROOT / "lib" / "diffused_redundancy", other)
     (other / "progress.py").open("a").write("# changed\n")
-    (tmp_path / "lib" / "python.sh").touch()
     with Processes(tmp_path) as cluster:
         cluster.start_scheduler()
         cluster.start_workers(PYTHONPATH=str(other.parent))

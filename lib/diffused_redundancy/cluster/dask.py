@@ -6,6 +6,7 @@ workers share.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,16 +99,29 @@ def _client(scheduler: str, wait: float) -> Any:
     while True:
         once = min(TRY, max(0.1, end - time.monotonic()))
         try:
+            asyncio.run(_greeted(scheduler, once))
             return Client(scheduler, timeout=once, set_as_default=False)
-        except (OSError, ValueError) as error:
-            if isinstance(error, OSError) and time.monotonic() < end - POLL:
+        except ValueError as error:
+            raise InputError(f"{error}: write an address such as tcp://host:8786") from None
+        except (OSError, TimeoutError) as error:
+            if time.monotonic() < end - POLL:
                 time.sleep(POLL)
                 continue
             raise InputError(
-                f"the scheduler at {scheduler} did not answer within {wait:.0f} s ({error}): is it "
-                "running (dask scheduler), is the port the one it printed, and can this machine "
-                "reach it?"
+                f"the scheduler at {scheduler} did not answer within {wait:.0f} s "
+                f"({str(error) or 'nothing was heard'}): is it running (dask scheduler), is the "
+                "port the one it printed, and can this machine reach it?"
             ) from None
+
+
+async def _greeted(scheduler: str, seconds: float) -> None:
+    """Connect, and have it say its name: a Client would wait for that for ever."""
+    from distributed import Security
+    from distributed.comm import connect
+
+    how = Security().get_connection_args("client")  # certificates, where Dask's settings have them
+    comm = await asyncio.wait_for(connect(scheduler, timeout=seconds, **how), seconds)
+    await comm.close()
 
 
 def specification(workers: int | None, gpus: Sequence[str]) -> dict[str, Any]:

@@ -193,8 +193,9 @@ def _one_step(every: Sequence[Unit], executor: Any) -> list[str]:
 
 
 def _submitted(executor: Any, unit: Unit) -> Any:
+    sent = message(unit)
     try:
-        return executor.submit(perform_sent, message(unit))
+        return executor.submit(perform_sent, sent)
     except (BrokenExecutor, RuntimeError) as error:  # the latter: it was shut down
         raise ExecutorLost(_said(error)) from error
 
