@@ -78,27 +78,32 @@ pickle.dump(function(*given), open(sys.argv[1] + ".done", "wb"))
         return pickle.loads(self.path.with_name(f"{self.path.name}.done").read_bytes())
 
 
-def loky():
-    return pytest.importorskip("loky").get_reusable_executor(1)
+def loky(_):
+    return pytest.importorskip("joblib.externals.loky").get_reusable_executor(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("made", [Submitit, loky])
+def test_executors_of_other_shapes(made, tmp_path):
+    unit = units_of(tmp_path, IMAGES)[0]
+    assert executors.run_units([unit], made(tmp_path)) == []
+    assert unit.done
 
 
 @pytest.mark.parametrize(
     "made",
     [
-        lambda _: ThreadPoolExecutor(2),
+        lambda: ThreadPoolExecutor(2),
         pytest.param(
-            lambda _: ProcessPoolExecutor(1, mp_context=get_context("spawn")),
-            marks=pytest.mark.slow,
+            lambda: ProcessPoolExecutor(1, mp_context=get_context("spawn")), marks=pytest.mark.slow
         ),
-        pytest.param(Submitit, marks=pytest.mark.slow),
-        pytest.param(lambda _: loky(), marks=pytest.mark.slow),
     ],
-    ids=["threads", "processes", "submitit", "loky"],
+    ids=["threads", "processes"],
 )
 def test_any_executor_gives_what_one_process_does(made, tmp_path, monkeypatch, undisturbed, capsys):
     values = {"NETS": list(NETS), "TASKS": ["digits"], "IMAGES": IMAGES}
     for said in ("[2/2] measure/01_cka/", "2 of 2 units were done before"):  # then once more
-        errors = dr.run_on(made(tmp_path), "smoke", only=["01_cka"], parameters=values)
+        errors = dr.run_on(made(), "smoke", only=["01_cka"], parameters=values)
         assert errors == []
         assert said in capsys.readouterr().err
     assert same_tables(tmp_path, monkeypatch, undisturbed)
