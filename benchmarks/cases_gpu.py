@@ -11,7 +11,7 @@ import diffused_redundancy as dr
 import numpy as np
 import synthetic
 import torch
-from diffused_redundancy.measures.cka import _block
+from diffused_redundancy.measures.prefix_sums import _block
 from table import Row
 from timing import interleaved
 

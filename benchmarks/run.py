@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cases_cifar
 import cases_cka
+import cases_cluster
 import cases_cost
 import cases_extraction
 import cases_gpu
@@ -45,12 +46,15 @@ BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
     "gpu": cases_gpu.accelerator,
     "cifar_preset": cases_cifar.path,
     "whole_run": cases_run.whole,
+    "cluster_workers": cases_cluster.workers,
+    "cluster_scheduler": cases_cluster.scheduler,
 }
 """What can be measured, by name: each takes whether to be quick, and gives rows of the table."""
 
 ASKED_FOR = (
     "cifar_preset",
     "cka_packages",
+    "cluster_workers",
     "cost",
     "growth",
     "logistic_71_probes",

@@ -32,7 +32,7 @@ GROUPS = {
     "Similarity": ["cka_curve", "closed_form"],
     "Probes": ["RidgeProbe", "LogisticProbe", "PenaltyChoice"],
     "Curves and redundancy": ["Curve", "MEASURES", "diffused_redundancy", "Redundancy", "fairness"],
-    "Notebooks, cache, errors": ["begin", "Cache", "provenance", "InputError"],
+    "Notebooks, cache, errors": ["begin", "run_on", "Cache", "provenance", "InputError"],
 }
 """The public names, in the order in which a newcomer needs them."""
 

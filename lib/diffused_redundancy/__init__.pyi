@@ -1,6 +1,7 @@
 from . import zoo as zoo
 from .api import Result as Result
 from .api import measure as measure
+from .cluster.executors import run_on as run_on
 from .errors import InputError as InputError
 from .measures import fairness as fairness
 from .measures.cka import cka_curve as cka_curve

@@ -6,26 +6,32 @@ workers share.
 
 from __future__ import annotations
 
-import logging
+import asyncio
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ..errors import InputError
 from ..pipeline.runner import say
-from ..store import paths
-from .executors import THREADS, run_units
+from ..pipeline.staleness import code_and_packages
+from .executors import POLL, THREADS, ExecutorLost, attempt, named_cache, refusal
 from .units import Unit
 
 WAIT = 30.0
-"""Seconds that a scheduler has to answer."""
+"""Seconds that a scheduler, and then the first of its workers, has to answer."""
+
+WAIT_AGAIN = 300.0
+"""Seconds that it, and a worker, has after it was lost, to be started again at its address. (Dask's
+workers end with their scheduler.)
+"""
+
+TRY = 10.0
+"""Seconds of one try, of several: Dask pauses longer and longer within one."""
 
 ATTEMPTS = 3
-"""How often units whose worker or scheduler was lost are tried."""
-
-RETRIES = 2
-"""How often Dask itself tries a unit again."""
+"""How often a scheduler may be lost, and one more."""
 
 
 def run_on_dask(
@@ -45,7 +51,8 @@ def run_on_dask(
     Raises
     ------
     InputError
-        If Dask is missing, or the scheduler does not answer.
+        If Dask is missing, the scheduler does not answer or has no workers, or a worker has other
+        code or another cache.
     """
     try:
         import distributed  # noqa: F401
@@ -54,94 +61,126 @@ def run_on_dask(
             "--executor dask needs the package 'distributed': pip install "
             "'diffused-redundancy[cluster]'"
         ) from error
-    errors: list[str] = []
-    for attempt in range(ATTEMPTS):
-        with _connected(scheduler, workers) as client:
-            say(f"Dask: {len(client.scheduler_info()['workers'])} workers; {client.dashboard_link}")
-            _check_workers(client)
-            errors = run_units(every, client.get_executor(pure=False, retries=RETRIES))
-        if not any("worker was lost" in error for error in errors):
-            break
-        if attempt + 1 < ATTEMPTS:
-            say("Some workers were lost: what they had is tried again")
-    return errors
-
-
-@contextmanager
-def _connected(scheduler: str | None, workers: int | None) -> Iterator[Any]:
-    from distributed import Client
-
-    if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout=WAIT, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise InputError(
-                f"the scheduler at {scheduler} did not answer within {WAIT:.0f} s ({error}): is it "
-                "running (dask scheduler), is the port the one it printed, and can this machine "
-                "reach it?"
-            ) from None
-        with client:
-            yield client
-        return
-    with _cluster(workers) as cluster, Client(cluster, set_as_default=False) as client:
-        yield client
-
-
-def _cluster(workers: int | None) -> Any:
-    """Processes of this machine, one thread each; one for each GPU, which sees no other."""
-    from distributed import LocalCluster, Nanny, Scheduler, SpecCluster
-
-    gpus = _gpus()
-    threads = dict.fromkeys(THREADS, "1")
-    if gpus and workers is None:
-        spec = {
-            place: {
-                "cls": Nanny,
-                "options": {"nthreads": 1, "env": {**threads, "CUDA_VISIBLE_DEVICES": gpu}},
-            }
-            for place, gpu in enumerate(gpus)
-        }
-        return SpecCluster(
-            workers=spec, scheduler={"cls": Scheduler, "options": {"dashboard_address": ":0"}}
-        )
-    return LocalCluster(
-        n_workers=workers or os.cpu_count() or 1,
-        threads_per_worker=1,
-        dashboard_address=":0",
-        env=threads,
-        silence_logs=logging.ERROR,
+    lost = ""
+    for _ in range(ATTEMPTS):
+        with _connected(scheduler, workers, WAIT_AGAIN if lost else WAIT) as client:
+            try:
+                return attempt(every, client.get_executor(pure=False))
+            except ExecutorLost as error:
+                lost = str(error)
+        say(f"The scheduler was lost ({lost}): what is left is tried again")
+    raise InputError(
+        f"the scheduler was lost {ATTEMPTS} times (at last: {lost}): see why it ended, and start "
+        "the same again; what is done is left alone"
     )
 
 
-def _gpus() -> list[str]:
+@contextmanager
+def _connected(scheduler: str | None, workers: int | None, wait: float) -> Iterator[Any]:
+    from distributed import Client, SpecCluster
+
+    if scheduler is None:
+        with (
+            SpecCluster(**specification(workers, gpus())) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            _greet(client, "the cluster of this machine", wait)
+            yield client
+        return
+    with _client(scheduler, wait) as client:
+        _greet(client, scheduler, wait)
+        yield client
+
+
+def _client(scheduler: str, wait: float) -> Any:
+    from distributed import Client
+
+    end = time.monotonic() + wait
+    while True:
+        once = min(TRY, max(0.1, end - time.monotonic()))
+        try:
+            asyncio.run(_greeted(scheduler, once))
+            return Client(scheduler, timeout=once, set_as_default=False)
+        except ValueError as error:
+            raise InputError(f"{error}: write an address such as tcp://host:8786") from None
+        except (OSError, TimeoutError) as error:
+            if time.monotonic() < end - POLL:
+                time.sleep(POLL)
+                continue
+            raise InputError(
+                f"the scheduler at {scheduler} did not answer within {wait:.0f} s "
+                f"({str(error) or 'nothing was heard'}): is it running (dask scheduler), is the "
+                "port the one it printed, and can this machine reach it?"
+            ) from None
+
+
+async def _greeted(scheduler: str, seconds: float) -> None:
+    """Connect, and have it say its name: a Client would wait for that for ever."""
+    from distributed import Security
+    from distributed.comm import connect
+
+    how = Security().get_connection_args("client")  # certificates, where Dask's settings have them
+    comm = await asyncio.wait_for(connect(scheduler, timeout=seconds, **how), seconds)
+    await comm.close()
+
+
+def specification(workers: int | None, gpus: Sequence[str]) -> dict[str, Any]:
+    """What a ``SpecCluster`` of this machine is made from: processes of one thread each, each of
+    which sees one GPU, where there are any.
+    """
+    import psutil
+    from distributed import Nanny, Scheduler
+
+    count = workers or len(gpus) or os.cpu_count() or 1
+    options = {
+        "nthreads": 1,
+        "memory_limit": psutil.virtual_memory().total // count,
+        "silence_logs": "ERROR",
+    }
+    threads = dict.fromkeys(THREADS, "1")
+    return {
+        "scheduler": {
+            "cls": Scheduler,
+            "options": {"host": "127.0.0.1", "dashboard_address": ":0"},
+        },
+        "workers": {
+            place: {"cls": Nanny, "options": {**options, "env": {**threads, **_sees(place, gpus)}}}
+            for place in range(count)
+        },
+        "silence_logs": "ERROR",
+    }
+
+
+def _sees(place: int, gpus: Sequence[str]) -> dict[str, str]:
+    return {"CUDA_VISIBLE_DEVICES": gpus[place % len(gpus)]} if gpus else {}
+
+
+def gpus() -> list[str]:
     """The GPUs that this process sees, by what ``CUDA_VISIBLE_DEVICES`` calls them."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is not None:
-        return [name for name in given.split(",") if name.strip() and name.strip() != "-1"]
+        names = [name.strip() for name in given.split(",")]
+        return [name for name in names if name not in ("", "-1")]
     import torch
 
     return [str(place) for place in range(torch.cuda.device_count())]
 
 
-def _check_workers(client: Any) -> None:
-    """Raise InputError where a worker has another cache, or other code, than this process."""
-    from ..pipeline.staleness import code_and_packages
-
-    here = (str(paths.cache()), code_and_packages()["code"])
-    for worker, there in client.run(_cache_and_code).items():
-        if there[0] != here[0]:
-            raise InputError(
-                f"the worker {worker} has its cache at {there[0]}, this process at {here[0]}: all "
-                "must share one folder; set DIFFUSED_REDUNDANCY_CACHE where workers are started"
-            )
-        if there[1] != here[1]:
-            raise InputError(
-                f"the worker {worker} runs other code of this library than this process: install "
-                "the same everywhere, and start the workers again"
-            )
-
-
-def _cache_and_code() -> tuple[str, str]:
-    from ..pipeline.staleness import code_and_packages
-
-    return str(paths.cache()), code_and_packages()["code"]
+def _greet(client: Any, where: str, wait: float) -> None:
+    """Wait for workers, refuse those that cannot serve, and say how many there are."""
+    try:
+        client.wait_for_workers(1, timeout=wait)
+    except TimeoutError:
+        raise InputError(
+            f"{where} has no workers, after {wait:.0f} s: start some, such as dask worker "
+            f"{client.scheduler.address} --nthreads 1"
+        ) from None
+    sent = {"code": code_and_packages()["code"], "cache": named_cache()}
+    answers: Mapping[str, Any] = client.run(refusal, sent, on_error="return")
+    for worker, answer in answers.items():
+        if isinstance(answer, Exception):
+            answer = f"it cannot load this library ({type(answer).__name__}: {answer})"
+        if answer:
+            raise InputError(f"the worker {worker} cannot serve: {answer}")
+    workers = "worker" if len(answers) == 1 else "workers"
+    say(f"Dask: {len(answers)} {workers}; dashboard: {client.dashboard_link}")

@@ -16,6 +16,9 @@ from ..pipeline.execute import one_line
 from ..tasks import Task
 from .units import Unit, from_json
 
+BY_CHANCE = (OSError, MemoryError, RuntimeError)
+"""Errors of files, and for want of memory (torch's are the last of these)."""
+
 
 @functools.lru_cache(maxsize=1)
 def _task(name: str, images: int) -> Task:
@@ -45,7 +48,7 @@ def perform(about: Mapping[str, Any]) -> dict[str, Any]:
     -------
     dict
         ``unit``, its name; ``seconds``; ``host``; ``done_before``, whether there was nothing to do;
-        ``error``, one line, empty if all went well.
+        ``error``, one line, empty if all went well; ``again``, whether it may go well another time.
     """
     unit = from_json(about)
     if unit.done:
@@ -56,14 +59,20 @@ def perform(about: Mapping[str, Any]) -> dict[str, Any]:
     except Exception as error:  # whatever it is, others go on, and the run says so
         lines = one_line(type(error).__name__, str(error))
         message = str(error) if isinstance(error, InputError) else lines
-        return _took(unit, time.perf_counter() - started, error=message)
+        again = any(isinstance(one, BY_CHANCE) for one in (error, error.__cause__))
+        return _took(unit, time.perf_counter() - started, error=message, again=again)
     took = _took(unit, time.perf_counter() - started)
     unit.note({name: took[name] for name in ("seconds", "host")})
     return took
 
 
 def _took(
-    unit: Unit, seconds: float, *, done_before: bool = False, error: str = ""
+    unit: Unit,
+    seconds: float,
+    *,
+    done_before: bool = False,
+    error: str = "",
+    again: bool = False,
 ) -> dict[str, Any]:
     return {
         "unit": unit.name,
@@ -71,6 +80,7 @@ def _took(
         "host": f"{platform.node()}, process {os.getpid()}",
         "done_before": done_before,
         "error": error,
+        "again": again,
     }
 
 

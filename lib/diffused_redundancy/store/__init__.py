@@ -2,7 +2,7 @@
 
 from . import paths
 from .cache import Cache, code_digest, versions
-from .files import atomic_path, make_folder, sha256_of, write_json, write_text
+from .files import atomic_path, make_folder, remove_leftovers, sha256_of, write_json, write_text
 from .provenance import provenance
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "make_folder",
     "paths",
     "provenance",
+    "remove_leftovers",
     "sha256_of",
     "versions",
     "write_json",

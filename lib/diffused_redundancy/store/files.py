@@ -7,8 +7,9 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ _REASONS = {
     errno.EEXIST: "a file of that name is in the way; choose another path",
     errno.EISDIR: "a folder of that name is in the way; choose another path",
 }
+
+LEFT_OVER = 3600.0
+"""Seconds after which a temporary file that nobody writes to has lost its writer."""
 
 
 @contextmanager
@@ -70,6 +74,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files below a folder whose writers were killed: those that nobody has
+    written to for :data:`LEFT_OVER` seconds.
+    """
+    for path in folder.rglob(".*.part"):
+        with suppress(FileNotFoundError):  # its writer was only slow, or another run removes it
+            if time.time() - path.stat().st_mtime > LEFT_OVER:
+                path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
