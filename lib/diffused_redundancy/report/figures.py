@@ -103,7 +103,7 @@ def _multiples(count: int, height: float = 2.75) -> tuple[Figure, list[Axes]]:
     """Small multiples: three in a row, or rows of two."""
     columns = count if count in (1, 3) else 2
     rows = -(-count // columns)
-    width = 6.4 if count == 1 else 10.0
+    width = 5.25 if count == 1 else 10.0  # a phone shows one alone whole
     figure, axes = _plots(rows, columns, (width, height * rows + 0.7))
     for unused in axes[count:]:
         unused.remove()
