@@ -167,7 +167,11 @@ class RemotePlace(Place):
         about: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(address, meter)
-        if urlsplit(address).username:
+        try:
+            user = urlsplit(address).username
+        except ValueError as error:  # such as brackets that hold no address
+            raise InputError(f"{address} is no URL: {error}") from error
+        if user:
             raise InputError(
                 "the URL holds a user's name: give credentials as the file system takes them, "
                 "such as in its environment variables, since the URL is written down"
@@ -293,9 +297,14 @@ def place_of(given: Place | Path | str, meter: Meter | None = None) -> Place:
     """
     if isinstance(given, Place):
         return given
+    if "\0" in str(given):
+        raise InputError(f"{str(given)!r} holds a zero byte: no path or URL does")
     if isinstance(given, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", given):
         return RemotePlace(given, meter)
-    return LocalPlace(Path(given).expanduser(), meter)
+    try:
+        return LocalPlace(Path(given).expanduser(), meter)
+    except RuntimeError as error:  # there is no such user
+        raise InputError(f"{str(given)!r} cannot be found: {error}") from error
 
 
 @contextmanager
