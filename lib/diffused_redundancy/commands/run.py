@@ -279,10 +279,11 @@ def _list() -> list[str]:
 def _dry_run(jobs: Sequence[Job], out: Path) -> int:
     from ..pipeline.estimate import estimate
     from ..store import write_text
+    from ..store.csvfile import csv_text
 
     estimated = estimate(jobs)
     print("\n".join(estimated.lines()))
     path = out / "plan.csv"
-    write_text(path, estimated.table().to_csv(index=False, float_format="%.3g"))
+    write_text(path, csv_text(estimated.table(), "%.3g"))
     print(f"every ordering: {path}")
     return 1 if estimated.missing else 0
