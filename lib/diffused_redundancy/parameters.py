@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import itertools
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -65,7 +66,7 @@ def _one_of(kind: str, names: Any, schemes: Any = ()) -> Callable[[str], None]:
 
 
 def _exists(path: str) -> None:
-    if not Path(path).expanduser().exists():
+    if not os.path.exists(paths.of_user(path)):  # false of one that is too long, too
         raise InputError(f"there is no {path!r}")
 
 
@@ -196,7 +197,7 @@ def absolute(name: str, value: Any) -> Any:
         return value
     parts = [entry.partition(sign) for entry in value]
     return [
-        f"{head}{sign}{Path(path).expanduser().absolute()}" if path else head + found
+        f"{head}{sign}{paths.of_user(path).absolute()}" if path else head + found
         for head, found, path in parts
     ]
 

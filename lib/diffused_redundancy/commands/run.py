@@ -137,9 +137,10 @@ def run(options: argparse.Namespace) -> int:
         if hasattr(signal, name):  # Windows has no hang-up
             signal.signal(getattr(signal, name), signal.default_int_handler)
     from ..pipeline import plan, requirements, runner
+    from ..store import paths
 
-    out = (options.out or runner.default_out()).expanduser().resolve()
-    folder = options.assets.expanduser().resolve() if options.assets else None
+    out = paths.of_user(options.out or runner.default_out()).resolve()
+    folder = paths.of_user(options.assets).resolve() if options.assets else None
     jobs = plan.plan(options.preset, options.only, options.overrides, out, folder)
     for line in requirements.take_from(folder, jobs) if folder else ():
         runner.say(line)
@@ -237,7 +238,7 @@ def _words(options: argparse.Namespace, out: Path) -> list[str]:
     for name, value in options.overrides:
         words += ["-p", name, value]
     if options.assets:
-        words += ["--assets", str(options.assets.expanduser().resolve())]
+        words += ["--assets", str(paths.of_user(options.assets).resolve())]
     return words + ["--skip-missing"] * options.skip_missing
 
 

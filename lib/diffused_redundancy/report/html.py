@@ -56,7 +56,7 @@ def markdown(text: str, *, html: bool = False) -> str:
         def table(self, text: str) -> str:  # scrolls within itself instead of widening the page
             return f'<div class="table"><table>\n{with_whole_intervals(text)}</table></div>\n'
 
-    renderer = Renderer(escape=not html, exclude_anchor_links=True)
+    renderer = Renderer(escape=not html, allow_harmful_protocols=html, exclude_anchor_links=True)
     return MarkdownWithMath(renderer=renderer).render(text)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-_BEGINS = ("=", "+", "-", "@", "\t", "\r")
+_BEGINS = ("=", "+", "-", "@", "\t")
 """What a spreadsheet takes for a formula begins with one of these."""
 
 _NUMBER = r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?%?"
@@ -21,7 +21,10 @@ def harmless(cell: Any) -> Any:
     >>> harmless("=1+1"), harmless("-0.5"), harmless("+0.5 (-0.1 to +1.1)"), harmless(-2)
     ("'=1+1", '-0.5', '+0.5 (-0.1 to +1.1)', -2)
     """
-    if not isinstance(cell, str) or not cell.lstrip(" \n").startswith(_BEGINS):
+    if not isinstance(cell, str):
+        return cell
+    cell = cell.replace("\r", " ")  # which would begin another line
+    if not cell.lstrip(" \n").startswith(_BEGINS):
         return cell
     return cell if _NUMBERS.fullmatch(cell) else f"'{cell}"
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from ..errors import InputError
 from .places import LocalPlace, Place, place_of
@@ -56,11 +57,19 @@ def _npz(place: Place) -> Openers:
         if rows.dtype.hasobject:
             raise objects_refused(name, path)
         if rows.fortran or not rows.shape:
+            _check_fits(f"{name} of {path}", rows.nbytes)
             with np.load(path, allow_pickle=False) as whole:
                 return whole[name]
         return rows
 
     return {name: partial(opened, name) for name in names}
+
+
+def _check_fits(called: str, size: int) -> None:
+    """InputError if an array does not fit into memory: a small archive may hold a large one."""
+    free = psutil.virtual_memory().available
+    if size > free:
+        raise InputError(f"{called} takes {size:,} bytes of memory, of which {free:,} are free")
 
 
 def _safetensors(place: Place) -> Openers:
@@ -376,5 +385,7 @@ def read_features(
                 rows = found[name]()
                 ready = isinstance(rows, np.ndarray) or hasattr(rows, "detach")  # in memory
                 keep = ready or rows.nbytes >= whole_below or not rows.shape
+                if not keep:
+                    _check_fits(f"{name} of {place}", rows.nbytes)
                 arrays[name] = rows if keep else rows[0 : len(rows)]
     return arrays

@@ -6,6 +6,7 @@ A URL (``s3://``, ``gs://``, ``https://``, ``memory://``) is read through fsspec
 from __future__ import annotations
 
 import io
+import os
 import re
 import threading
 from abc import ABC, abstractmethod
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from ..errors import InputError
+from .paths import of_user
 
 _STAMPS = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "created")
 """What file systems say of a file's content or last change, the most telling first."""
@@ -132,7 +134,8 @@ class LocalPlace(Place):
     @property
     def kind(self) -> str:
         """``file``, ``folder``, or nothing where there is none."""
-        return "folder" if self._path.is_dir() else "file" if self._path.is_file() else ""
+        folder, file = os.path.isdir(self._path), os.path.isfile(self._path)  # too long: neither
+        return "folder" if folder else "file" if file else ""
 
     @property
     def size(self) -> int:
@@ -301,10 +304,7 @@ def place_of(given: Place | Path | str, meter: Meter | None = None) -> Place:
         raise InputError(f"{str(given)!r} holds a zero byte: no path or URL does")
     if isinstance(given, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", given):
         return RemotePlace(given, meter)
-    try:
-        return LocalPlace(Path(given).expanduser(), meter)
-    except RuntimeError as error:  # there is no such user
-        raise InputError(f"{str(given)!r} cannot be found: {error}") from error
+    return LocalPlace(of_user(given), meter)
 
 
 @contextmanager

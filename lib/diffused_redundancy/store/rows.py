@@ -53,11 +53,19 @@ class NpzRows(_StoredRows):
         self._open()
         self.shape, self.fortran, self.dtype = self._header
 
+        held = self._archive.getinfo(f"{name}.npy").file_size - self._start
+        if not self.dtype.hasobject and self.nbytes > held:
+            raise InputError(
+                f"{path} is truncated: {name} {self.shape} takes {self.nbytes:,} bytes, {held:,} "
+                "are there"
+            )
+
     def _open(self) -> None:
         if self._stream is not None:
             self._stream.close()
         self._stream = self._archive.open(f"{self.name}.npy")
         self._header = npy_header(self._stream)
+        self._start = self._stream.tell()
         self._next = 0
 
     def __getitem__(self, rows: slice) -> np.ndarray:
