@@ -297,7 +297,7 @@ class ShardFile:
             self.arrays(name)
 
 
-_HELD = {
+_HELD: dict[str, Any] = {
     "shard": int,
     "key": dict,
     "asked": dict,
@@ -329,7 +329,7 @@ def _checked(manifest: Any) -> dict[str, Any]:
     return manifest
 
 
-_ASKED = {
+_ASKED: dict[str, Any] = {
     "place": str,
     "features": (str, type(None)),
     "labels": (str, type(None)),
