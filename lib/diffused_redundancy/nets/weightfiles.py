@@ -8,6 +8,7 @@ from __future__ import annotations
 import pickle
 import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -139,6 +140,7 @@ def _opened(path: Path, sha256: str | None = None) -> tuple[State, str]:
         TypeError,
         LookupError,
         zipfile.BadZipFile,
+        zlib.error,
     ) as error:
         if isinstance(error, InputError):
             raise
