@@ -224,10 +224,13 @@ def _hdf5_sets(place: Place) -> Openers:
 
     path = place.path
     names: list[str] = []
+
+    def visit(name: str | bytes, node: Any) -> None:
+        if isinstance(node, h5py.Dataset):  # bytes: a name that is not in UTF-8
+            names.append(name if isinstance(name, str) else name.decode(errors="replace"))
+
     with open_hdf5(path) as stored:
-        stored.visititems(
-            lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None
-        )
+        stored.visititems(visit)
     return {name: partial(Hdf5Rows, path, name) for name in names}
 
 
