@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -75,6 +75,8 @@ class Options:
 
 
 def _selections(given: Sequence[str] | str) -> tuple[str, ...]:
+    if not isinstance(given, (str, Iterable)):
+        raise InputError(f"selections is {given!r}: give names, of {', '.join(SELECTIONS)}")
     names = tuple(dict.fromkeys([given] if isinstance(given, str) else given))
     if not names:
         raise InputError(f"selections is empty: give at least one of {', '.join(SELECTIONS)}")

@@ -5,8 +5,11 @@ notebooks alike.
 from __future__ import annotations
 
 import ast
+import itertools
 import math
+import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +66,7 @@ def _one_of(kind: str, names: Any, schemes: Any = ()) -> Callable[[str], None]:
 
 
 def _exists(path: str) -> None:
-    if not Path(path).expanduser().exists():
+    if not os.path.exists(paths.of_user(path)):  # false of one that is too long, too
         raise InputError(f"there is no {path!r}")
 
 
@@ -194,7 +197,7 @@ def absolute(name: str, value: Any) -> Any:
         return value
     parts = [entry.partition(sign) for entry in value]
     return [
-        f"{head}{sign}{Path(path).expanduser().absolute()}" if path else head + found
+        f"{head}{sign}{paths.of_user(path).absolute()}" if path else head + found
         for head, found, path in parts
     ]
 
@@ -206,13 +209,13 @@ class _Written(yaml.SafeLoader):
 
 
 def _as_written(loader: _Written, node: yaml.ScalarNode) -> str:
-    return node.value
+    return str(loader.construct_scalar(node))
 
 
 def _mapping(loader: _Written, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-    for key in keys:
-        if keys.count(key) > 1 and key != "<<":
+    keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+    for key, count in keys.items():
+        if count > 1 and key != "<<":
             raise InputError(f"{key} is given twice")
     loader.flatten_mapping(node)
     return loader.construct_mapping(node, deep=True)
@@ -223,9 +226,52 @@ for _kind in ("int", "float", "bool", "timestamp"):
 _Written.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
+MOST_NODES = 10_000
+"""Most values that YAML may hold, those that it repeats (``*name``) counted each time."""
+
+MOST_CHARACTERS = 200_000
+
+
 def as_written(text: str) -> Any:
-    """YAML, its numbers, truth values and dates as texts: :func:`meant` says what they are."""
-    return yaml.load(text, Loader=_Written)
+    """YAML, its numbers, truth values and dates as texts: :func:`meant` says what they are.
+
+    Raises
+    ------
+    InputError
+        If a key is given twice, or there is more than any preset needs: repeats of repeats make
+        much of little, and what holds itself never ends.
+    yaml.YAMLError
+        If it is no YAML.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise InputError(f"{len(text):,} characters are too many: at most {MOST_CHARACTERS:,}")
+    loader = _Written(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        count = _nodes(node, {})
+        if count > MOST_NODES:
+            raise InputError(f"it holds {count:,} values: at most {MOST_NODES:,} are allowed")
+        return loader.construct_document(node)
+    except RecursionError as error:
+        raise InputError("it is nested too deeply, or holds itself") from error
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise yaml.YAMLError(str(error)) from error  # of escapes that are no character
+    finally:
+        loader.dispose()
+
+
+def _nodes(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node holds, repeats counted each time."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        inside = node.value if isinstance(node, yaml.SequenceNode) else itertools.chain(*node.value)
+        known[id(node)] = 1 + sum(_nodes(one, known) for one in inside)
+    return known[id(node)]
 
 
 def meant(name: str, value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,10 +67,12 @@ def presets() -> list[str]:
 def preset(name: str) -> Preset:
     """A preset by name or by the path of a YAML file, every value of it checked."""
     if name.endswith((".yaml", ".yml")):
-        path = Path(name).expanduser()
-        if not path.is_file():
+        path = paths.of_user(name)
+        if not os.path.isfile(path):
             raise InputError(f"there is no preset file {name!r}")
         name = path.stem
+        if name.startswith("."):  # of "...yaml" it is "..", and reports go to a folder of the name
+            raise InputError(f"preset file {path.name!r}: its name must not begin with a dot")
     elif name not in presets():
         raise unknown("preset", name, [*presets(), "PATH.yaml"])
     else:

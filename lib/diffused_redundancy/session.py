@@ -39,6 +39,7 @@ from .report.provenance import (
     without_home,
 )
 from .store import Cache, atomic_path, make_folder, paths, provenance, write_json, write_text
+from .store.csvfile import csv_text, harmless_json
 from .tasks import Task
 from .tasks import task as named_task
 from .uncertainty.interval import WithInterval
@@ -182,10 +183,11 @@ class Session:
         What is shown next, this table or a figure or another table made from it, is linked to the
         file.
         """
-        head = f"# {self.notebook}, parameters: {json.dumps(self.parameters, ensure_ascii=False)}\n"
+        parameters = harmless_json(json.dumps(self.parameters, ensure_ascii=False))
+        head = f"# {self.notebook}, parameters: {parameters}\n"
         write_text(
             self._place("tables", f"{name}.csv"),
-            head + rounded(table).to_csv(index=False, float_format="%.6g"),
+            head + csv_text(rounded(table), "%.6g"),
         )
         self._unshown.append(f"tables/{self.notebook}-{name}.csv")
         if show:

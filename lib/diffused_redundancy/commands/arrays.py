@@ -38,11 +38,12 @@ def read_arrays(
     X = features or NAMES[0]
     if X not in stored:
         raise InputError(f"{place} has no array {X!r}{_proposal(X, stored, labels)}")
+    n = stored[X].shape[0] if stored[X].shape else 0
     y = labels or NAMES[1]
     elsewhere = labels is not None and y not in stored
     apart = place_of(y, place.meter) if elsewhere else place
     if not apart.kind:
-        known = [name for name in stored if stored[name].labels(stored[X].shape[0])] or stored
+        known = [name for name in stored if stored[name].labels(n)] or stored
         near = min(known, key=lambda name: _likeness(name, y, USUAL_LABELS))
         raise InputError(
             f"{place} has no array {y!r} for --labels, and there is no such file: it holds "
@@ -70,7 +71,7 @@ def read_arrays(
         parts[3] = of_test if parts[3] is None else parts[3]
         notes.append(f"Labels are of {apart.name}.")
     if parts[1] is None:
-        others = [name for name in stored if stored[name].labels(stored[X].shape[0])]
+        others = [name for name in stored if stored[name].labels(n)]
         if others:
             notes.append(f"{place.name} also holds {', '.join(others)}: --labels NAME takes them.")
     return Features(parts[0], parts[1], parts[2], parts[3]), notes

@@ -161,7 +161,7 @@ def take(folder: Path) -> tuple[list[str], list[str]]:
         A line for each file taken in, and what is wrong with others.
     """
     taken, bad = imports.import_folder(folder)
-    for path, one in _tagged(Path(folder).expanduser().resolve()):
+    for path, one in _tagged(paths.of_user(folder).resolve()):
         more, wrong = imports.import_folder(path, [one])
         taken += more
         bad += wrong

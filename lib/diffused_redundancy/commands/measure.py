@@ -25,6 +25,7 @@ from ..measures.redundancy import Redundancy
 from ..report.display import png, with_palette
 from ..report.html import page, rendered
 from ..store import atomic_path, make_folder, provenance
+from ..store.csvfile import csv_text
 from ..store.featurefile import IN_RANGES, READERS
 from ..store.places import Place, place_of
 from .arrays import read_arrays
@@ -263,7 +264,7 @@ def _write(
     made_by = provenance()
     summary = _summary(request, result, redundancies, {**cost, "provenance": made_by})
     contents = {
-        "curves.csv": result.to_frame().to_csv(index=False, float_format="%.8g"),
+        "curves.csv": csv_text(result.to_frame(), "%.8g"),
         "summary.json": json.dumps(summary, indent=2, ensure_ascii=False) + "\n",
         "report.html": _report(request.path.name, result, redundancies, sentences, made_by),
     }

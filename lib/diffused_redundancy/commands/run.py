@@ -137,9 +137,10 @@ def run(options: argparse.Namespace) -> int:
         if hasattr(signal, name):  # Windows has no hang-up
             signal.signal(getattr(signal, name), signal.default_int_handler)
     from ..pipeline import plan, requirements, runner
+    from ..store import paths
 
-    out = (options.out or runner.default_out()).expanduser().resolve()
-    folder = options.assets.expanduser().resolve() if options.assets else None
+    out = paths.of_user(options.out or runner.default_out()).resolve()
+    folder = paths.of_user(options.assets).resolve() if options.assets else None
     jobs = plan.plan(options.preset, options.only, options.overrides, out, folder)
     for line in requirements.take_from(folder, jobs) if folder else ():
         runner.say(line)
@@ -237,7 +238,7 @@ def _words(options: argparse.Namespace, out: Path) -> list[str]:
     for name, value in options.overrides:
         words += ["-p", name, value]
     if options.assets:
-        words += ["--assets", str(options.assets.expanduser().resolve())]
+        words += ["--assets", str(paths.of_user(options.assets).resolve())]
     return words + ["--skip-missing"] * options.skip_missing
 
 
@@ -279,10 +280,11 @@ def _list() -> list[str]:
 def _dry_run(jobs: Sequence[Job], out: Path) -> int:
     from ..pipeline.estimate import estimate
     from ..store import write_text
+    from ..store.csvfile import csv_text
 
     estimated = estimate(jobs)
     print("\n".join(estimated.lines()))
     path = out / "plan.csv"
-    write_text(path, estimated.table().to_csv(index=False, float_format="%.3g"))
+    write_text(path, csv_text(estimated.table(), "%.3g"))
     print(f"every ordering: {path}")
     return 1 if estimated.missing else 0

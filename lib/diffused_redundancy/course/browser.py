@@ -147,7 +147,7 @@ def _page(python: int, explorer: bool) -> str:
         curves=_embedded(curves),
         python=bool(python),
     )
-    return page(TITLE, body, contents=False, footer="Texts: CC BY 4.0. Code: MIT.")
+    return page(TITLE, body, contents=False, allowed="", footer="Texts: CC BY 4.0. Code: MIT.")
 
 
 def _embedded(value: Any) -> Markup:
@@ -247,7 +247,7 @@ def lab_cells(text: str) -> Sequence[dict[str, Any]]:
     cells: list[dict[str, Any]] = []
     for cell in jupytext.reads(text, fmt="py:percent").cells:
         if cell.cell_type == "markdown":
-            html = markdown(cell.source).replace("<summary>Hint<", "<summary>Show hint<")
+            html = markdown(cell.source, html=True).replace("<summary>Hint<", "<summary>Show hint<")
             cells.append({"kind": "text", "html": Markup(html)})
         elif cell.metadata.get("part") == "check":
             cells[-1]["check"] = cell.source

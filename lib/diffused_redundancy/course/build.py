@@ -98,7 +98,9 @@ def build(
 
 def _page(source: Source, notebook: nbformat.NotebookNode) -> str:
     """An executed notebook as a page, with its code open."""
-    body = notebook_body(notebook).replace('<details class="code">', '<details class="code" open>')
+    body = notebook_body(notebook, html=True).replace(
+        '<details class="code">', '<details class="code" open>'
+    )
     top = '<p><a href="../index.html">All of the course</a></p>'
     return page(source.title, top + body, notebook=f"{source.name}.ipynb")
 
@@ -125,4 +127,4 @@ def _index(sources: list[Source], slides: list[str]) -> str:
 
 def _inline(text: str) -> Markup:
     """A line of Markdown, without the paragraph around it."""
-    return Markup(markdown(text).strip().removeprefix("<p>").removesuffix("</p>"))
+    return Markup(markdown(text, html=True).strip().removeprefix("<p>").removesuffix("</p>"))

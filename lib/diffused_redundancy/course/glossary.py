@@ -19,7 +19,10 @@ def glossary_page(root: Path) -> str:
     root : path
         Of the repository.
     """
-    return page(TITLE, markdown(without_links((root / "docs" / "glossary.md").read_text("utf-8"))))
+    return page(
+        TITLE,
+        markdown(without_links((root / "docs" / "glossary.md").read_text("utf-8")), html=True),
+    )
 
 
 def without_links(text: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -258,8 +259,8 @@ class ShardFile:
                 notes = stored.metadata() or {}
             if sha256_of(notes.get("manifest", "")) != notes.get("digest"):
                 raise ValueError("its manifest is not what was written")
-            return cls(path, json.loads(notes["manifest"]))
-        except (SafetensorError, OSError, ValueError, LookupError) as error:
+            return cls(path, _checked(json.loads(notes["manifest"])))
+        except (SafetensorError, OSError, ValueError, LookupError, RecursionError) as error:
             raise InputError(f"{path} is damaged, or no shard: {error}") from error
 
     @property
@@ -294,6 +295,48 @@ class ShardFile:
         """InputError if a byte is not what was written."""
         for name in self.manifest["checksums"]:
             self.arrays(name)
+
+
+_HELD: dict[str, Any] = {
+    "shard": int,
+    "key": dict,
+    "asked": dict,
+    "notes": list,
+    "n": int,
+    "d": int,
+    "rows": list,
+    "labels": dict,
+    "checksums": dict,
+    "seconds": (int, float),
+    "bytes_read": int,
+}
+"""What a manifest holds, and of which type."""
+
+
+def _checked(manifest: Any) -> dict[str, Any]:
+    """A manifest of the right form; ValueError if it has another, whoever wrote it."""
+    if not isinstance(manifest, dict):
+        raise ValueError("its manifest is no mapping")
+    wrong = [name for name, kind in _HELD.items() if not isinstance(manifest.get(name), kind)]
+    key, asked = manifest.get("key"), manifest.get("asked")
+    if not wrong and isinstance(key, dict) and isinstance(asked, dict):
+        wrong += [name for name in KEY if name not in key]
+        wrong += [name for name, kind in _ASKED.items() if not isinstance(asked.get(name), kind)]
+        wrong += [name for name in asked if name not in _ASKED]
+        wrong += [name for name in manifest["checksums"] if not _NODE.fullmatch(name)]
+    if wrong:
+        raise ValueError(f"its manifest lacks, or has of another kind: {', '.join(wrong)}")
+    return manifest
+
+
+_ASKED: dict[str, Any] = {
+    "place": str,
+    "features": (str, type(None)),
+    "labels": (str, type(None)),
+    "pool": (str, type(None)),
+    "probe": bool,
+}
+_NODE = re.compile(r"kept|\d{1,4}\.\d{1,12}")
 
 
 @dataclass(frozen=True)
@@ -340,7 +383,7 @@ def merged(folder: Path, command: Callable[[Mapping[str, Any], str], str]) -> Su
 
     def again(file: ShardFile, error: InputError) -> InputError:
         shard = f"{file.manifest['shard']}/{len(files)}"
-        return InputError(f"{error}; make it again: rm {file.path}; {command(manifest, shard)}")
+        return InputError(f"{error}; {_again(file.path, command(manifest, shard))}")
 
     def sum_of(node: Node) -> Part:
         file, name = where[node], _name(node)
@@ -350,7 +393,12 @@ def merged(folder: Path, command: Callable[[Mapping[str, Any], str], str]) -> Su
             raise again(file, error) from error
         return Part(statistics, file.labels(name))
 
-    part = root(manifest["n"], where, sum_of)
+    try:
+        part = root(manifest["n"], where, sum_of)
+    except (RecursionError, LookupError, ValueError) as error:  # whatever wrote the manifests
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"the shards in {folder} do not make up a whole: {error}") from error
     if part.classes is not None:
         check_marks(part.classes)
     kept, labels = [], []
@@ -399,7 +447,7 @@ def _alike(folder: Path, command: Callable[[Mapping[str, Any], str], str]) -> li
     manifest = next(file.manifest for file in files if canonical(file.key) == usual)
     if damaged:
         path, number, why = damaged[0]
-        raise InputError(f"{why}; make it again: rm {path}; {command(manifest, f'{number}/{of}')}")
+        raise InputError(f"{why}; {_again(path, command(manifest, f'{number}/{of}'))}")
     for file in files:
         other = [KEY[name] for name in KEY if file.key[name] != manifest["key"][name]]
         if other:
@@ -421,6 +469,10 @@ def _alike(folder: Path, command: Callable[[Mapping[str, Any], str], str]) -> li
 def _paths(folder: Path) -> list[Path]:
     """What stands in the folder of shards; parts of files that were not finished are hidden."""
     return sorted((folder / FOLDER).glob("[!.]*.safetensors"))
+
+
+def _again(path: Path, command: str) -> str:
+    return f"make it again: rm {shlex.quote(str(path))}; {command}"
 
 
 def _most(files: Sequence[ShardFile], usual: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..errors import InputError, unknown
-from ..store import assets
+from ..store import assets, paths
 from ..store.assets import Asset
 from .zoo import ZOO
 
@@ -148,7 +149,7 @@ def check(name: str) -> None:
     tag, at, path = name.partition("@")
     if at:
         check_architecture(tag)
-        if not Path(path).expanduser().is_file():
+        if not os.path.isfile(paths.of_user(path)):
             raise InputError(f"there is no {path!r}")
         return
     if name in ZOO or name in published() or is_tag(name):

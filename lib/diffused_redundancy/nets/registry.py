@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch import nn
 from torch.nn.functional import pad
 
 from ..errors import InputError, unknown
-from ..store import assets, sha256_of
+from ..store import assets, paths, sha256_of
 from ..store.assets import Asset, File
 from ..store.download import Expected
 from . import checkpoints, quantised, weightfiles
@@ -55,7 +56,7 @@ def net(name: str, *, fetching: bool = True) -> Net:
     """
     tag, at, path = str(name).partition("@")
     if at:
-        return _local(tag, Path(path).expanduser().resolve())
+        return _local(tag, paths.of_user(path).resolve())
     if name in ZOO:
         return _zoo(name)
     if name in published():
@@ -241,7 +242,7 @@ def _local(tag: str, path: Path) -> Net:
 
     The name of a published network stands for its architecture and normalisation.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"no weight file {path}")
     name, asset, tag = f"{tag}@{path}", published().get(tag), architecture(tag)
     check_architecture(tag)

@@ -11,10 +11,12 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ..errors import InputError
 from ..store import paths
 
 REDUNDANCY, KEPT = "DR of accuracy", "share of accuracy kept"
@@ -116,9 +118,23 @@ _NUMBERS = ("d", "top1", "delta", "fraction", "value", "below")
 @cache
 def printed() -> tuple[Printed, ...]:
     """Every value, in the order of the file."""
-    with (paths.data() / "paper_values.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return tuple(Printed(**_read(row)) for row in rows)
+    return read_values(paths.data() / "paper_values.csv")
+
+
+def read_values(path: Path) -> tuple[Printed, ...]:
+    """The values of a file; InputError with the line that is none."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    values = []
+    for number, row in enumerate(rows, 1):
+        try:
+            values.append(Printed(**_read(row)))
+        except (KeyError, TypeError, ValueError) as error:  # cells or names lack, or no number
+            raise InputError(f"value {number} of {path} cannot be read: {error}") from error
+    return tuple(values)
 
 
 def _read(row: dict[str, str]) -> dict[str, Any]:

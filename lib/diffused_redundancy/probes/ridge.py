@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import check_number
+from ..errors import InputError, check_number
 from ..measures.accumulation import blocks, on_device
 from ..measures.features import Features
 from ..measures.image_groups import group_means
@@ -48,7 +48,10 @@ rounding, and far below any real difference.
 
 def ridge_alpha(statistics: SufficientStatistics, penalty: float) -> float:
     """scikit-learn's ``alpha``, added to the diagonal of G: penalty * n * mean variance."""
-    return check_penalty(penalty) * statistics.n * statistics.mean_variance
+    alpha = check_penalty(penalty) * statistics.n * statistics.mean_variance
+    if not alpha > 0:
+        raise InputError(f"all {statistics.d} neurons are constant: there is nothing to probe")
+    return alpha
 
 
 @dataclass(frozen=True)

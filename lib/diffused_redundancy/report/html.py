@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +34,16 @@ def mathml(formula: str, *, block: bool) -> str:
         return f"<code>{sign}{html.escape(formula)}{sign}</code>"
 
 
-def markdown(text: str) -> str:
-    """Markdown with tables and formulas as HTML."""
+def markdown(text: str, *, html: bool = False) -> str:
+    """Markdown with tables and formulas as HTML.
+
+    Parameters
+    ----------
+    text : str
+    html : bool
+        Whether HTML in it stays HTML: for texts of this repository alone, since reports hold names
+        that a user's files have.
+    """
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
     class Renderer(IPythonRenderer):
@@ -47,7 +56,7 @@ def markdown(text: str) -> str:
         def table(self, text: str) -> str:  # scrolls within itself instead of widening the page
             return f'<div class="table"><table>\n{with_whole_intervals(text)}</table></div>\n'
 
-    renderer = Renderer(escape=False, exclude_anchor_links=True)
+    renderer = Renderer(escape=not html, allow_harmful_protocols=html, exclude_anchor_links=True)
     return MarkdownWithMath(renderer=renderer).render(text)
 
 
@@ -123,10 +132,25 @@ def rendered(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
+def policy(*scripts: str) -> str:
+    """What a browser may run and fetch for a page: these scripts alone, and nothing.
+
+    Reports hold names of a user's files, networks and classes. They are escaped; if one ever is
+    not, what it holds does not run.
+    """
+    digests = [base64.b64encode(sha256(one.encode()).digest()).decode() for one in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
 def page(
     title: str,
     body: str,
     *,
+    allowed: str | None = None,
     footer: str = "",
     home: str = "",
     notebook: str = "",
@@ -139,6 +163,8 @@ def page(
     Parameters
     ----------
     title, body, footer : str
+    allowed : str, optional
+        What a browser may run and fetch, as :func:`policy` says it: by default nothing. Empty: all.
     home, notebook : str
         Links to the list of all reports, and to the notebook of this one.
     previous, next : (str, str), optional
@@ -150,6 +176,7 @@ def page(
     return rendered(
         "page.html.j2",
         title=title,
+        policy=policy() if allowed is None else allowed,
         body=Markup(with_focus(with_tall_figures(body))),
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         contents=entries if contents else [],

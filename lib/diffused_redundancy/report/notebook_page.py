@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from traitlets.config import Config
@@ -53,8 +54,8 @@ def notebook_page(
     return page(title, body, footer=footer, notebook=f"{name}.ipynb", **links)
 
 
-def notebook_body(notebook: nbformat.NotebookNode) -> str:
-    """The cells of a notebook as HTML."""
+def notebook_body(notebook: nbformat.NotebookNode, *, html: bool = False) -> str:
+    """The cells of a notebook as HTML; ``html`` as for :func:`.html.markdown`."""
     from nbconvert import HTMLExporter
 
     config = Config()
@@ -63,7 +64,7 @@ def notebook_body(notebook: nbformat.NotebookNode) -> str:
     config.HTMLExporter.exclude_input_prompt = True
     config.HTMLExporter.exclude_output_prompt = True
     exporter = HTMLExporter(config=config)
-    exporter.register_filter("markdown2html", markdown)
+    exporter.register_filter("markdown2html", partial(markdown, html=html))
     exporter.register_filter("lead_first", lead_first)
     body, _ = exporter.from_notebook_node(notebook)
     return body

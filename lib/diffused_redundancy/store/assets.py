@@ -140,22 +140,34 @@ def _asset(kind: str, name: str, entry: Mapping[str, Any]) -> Asset:
     values = dict(entry)
     files = []
     for table in [dict(file) for file in values.pop("files", ())] or [values]:
-        expected = Expected(table.pop("sha256", ""), table.pop("md5", ""), table.pop("bytes", None))
-        files.append(File(table.pop("file"), tuple(table.pop("urls", ())), expected))
-    folder = values.pop("folder", name)
+        expected = Expected(
+            _text(table.pop("sha256", "")), _text(table.pop("md5", "")), table.pop("bytes", None)
+        )
+        if not isinstance(expected.size, (int, type(None))):
+            raise ValueError(f"bytes is {expected.size!r}, which is no whole number")
+        urls = [_text(url) for url in table.pop("urls", ())]
+        files.append(File(_text(table.pop("file")), tuple(urls), expected))
+    folder = _text(values.pop("folder", name))
+    float(values.get("megabytes", 0))
     for path in map(Path, [folder, *(file.name for file in files)]):
-        if path.is_absolute() or ".." in path.parts:
+        if path.is_absolute() or ".." in path.parts or "\0" in str(path):
             raise InputError(f"{name} of the assets names a path outside of the folder of assets")
     return Asset(
         name,
         kind,
         f"{kind}/{folder}",
         tuple(files),
-        values.pop("source"),
-        values.pop("license"),
-        values.pop("by_hand", ""),
+        _text(values.pop("source")),
+        _text(values.pop("license")),
+        _text(values.pop("by_hand", "")),
         values,
     )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} must be a text")
+    return value
 
 
 def read_manifest(path: Path) -> dict[str, Asset]:
@@ -168,17 +180,23 @@ def read_manifest(path: Path) -> dict[str, Asset]:
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # no TOML, or not in UTF-8
         raise InputError(f"{path} cannot be read: {error}") from error
     by_name: dict[str, Asset] = {}
     for kind, entries in tables.items():
         if kind not in KINDS:
             raise unknown(f"table of {path.name}", kind, KINDS)
+        if not isinstance(entries, dict):
+            raise InputError(f"{kind} in {path.name} is {entries!r}: it must be a table")
         for name, entry in entries.items():
             try:
                 by_name[name] = _asset(kind, name, entry)
             except KeyError as error:
                 raise InputError(f"{name} in {path.name} has no {error.args[0]!r}") from error
+            except (TypeError, ValueError, AttributeError) as error:
+                if isinstance(error, InputError):
+                    raise
+                raise InputError(f"{name} in {path.name} cannot be read: {error}") from error
     return by_name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import shlex
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from ..errors import InputError
 from .places import LocalPlace, Place, place_of
@@ -55,11 +57,19 @@ def _npz(place: Place) -> Openers:
         if rows.dtype.hasobject:
             raise objects_refused(name, path)
         if rows.fortran or not rows.shape:
+            _check_fits(f"{name} of {path}", rows.nbytes)
             with np.load(path, allow_pickle=False) as whole:
                 return whole[name]
         return rows
 
     return {name: partial(opened, name) for name in names}
+
+
+def _check_fits(called: str, size: int) -> None:
+    """InputError if an array does not fit into memory: a small archive may hold a large one."""
+    free = psutil.virtual_memory().available
+    if size > free:
+        raise InputError(f"{called} takes {size:,} bytes of memory, of which {free:,} are free")
 
 
 def _safetensors(place: Place) -> Openers:
@@ -214,10 +224,13 @@ def _hdf5_sets(place: Place) -> Openers:
 
     path = place.path
     names: list[str] = []
+
+    def visit(name: str | bytes, node: Any) -> None:
+        if isinstance(node, h5py.Dataset):  # bytes: a name that is not in UTF-8
+            names.append(name if isinstance(name, str) else name.decode(errors="replace"))
+
     with open_hdf5(path) as stored:
-        stored.visititems(
-            lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None
-        )
+        stored.visititems(visit)
     return {name: partial(Hdf5Rows, path, name) for name in names}
 
 
@@ -248,8 +261,6 @@ PICKLES = (".pkl", ".pickle", ".joblib")
 @contextmanager
 def _explained(path: Place) -> Iterator[None]:
     """What goes wrong with a file as an InputError."""
-    from safetensors import SafetensorError
-
     try:
         yield
     except ModuleNotFoundError as error:
@@ -259,17 +270,9 @@ def _explained(path: Place) -> Iterator[None]:
             f"{path}: {path.suffix} files need the package {error.name!r}: pip install "
             f"'diffused-redundancy[{EXTRAS[error.name]}]'"
         ) from error
-    except (
-        zipfile.BadZipFile,
-        SafetensorError,
-        RuntimeError,
-        ValueError,
-        OSError,
-        EOFError,
-        LookupError,
-    ) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # readers of damaged files raise all sorts of errors
         raise InputError(
             f"{path} cannot be read (truncated, or not a {path.suffix} file): {error}"
         ) from error
@@ -282,10 +285,13 @@ def _openers(place: Place) -> Openers:
         raise InputError(f"no file {place}")
     suffix = place.suffix
     if suffix in PICKLES:
+        remedy = (
+            f"import numpy, pickle; numpy.savez({f'{place.stem}.npz'!r}, "
+            f"**pickle.load(open({place.name!r}, 'rb')))"
+        )
         raise InputError(
             f"{place} is a pickle, which runs code when it is read: refused. Where you trust it: "
-            f"python -c \"import numpy, pickle; numpy.savez('{place.stem}.npz', "
-            f"**pickle.load(open('{place.name}', 'rb')))\" makes a file of a dictionary of arrays"
+            f"python -c {shlex.quote(remedy)} makes a file of a dictionary of arrays"
         )
     if suffix not in READERS:
         raise InputError(
@@ -344,7 +350,7 @@ def contents(path: Place | Path | str) -> dict[str, Stored]:
                 rows = opened()
                 kind = getattr(rows.dtype, "name", None) or str(rows.dtype).removeprefix("torch.")
                 found[name] = Stored(tuple(rows.shape), re.sub(r"^str\d+$", "str", kind))
-            except (ValueError, LookupError, OSError):
+            except Exception:  # as above; whoever wants this one is told why
                 found[name] = Stored()
     return found
 
@@ -382,5 +388,7 @@ def read_features(
                 rows = found[name]()
                 ready = isinstance(rows, np.ndarray) or hasattr(rows, "detach")  # in memory
                 keep = ready or rows.nbytes >= whole_below or not rows.shape
+                if not keep:
+                    _check_fits(f"{name} of {place}", rows.nbytes)
                 arrays[name] = rows if keep else rows[0 : len(rows)]
     return arrays

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..errors import InputError
+from . import paths
 from .assets import Asset, File, manifest, missing, problem, record
 from .files import atomic_path, explained, sha256_of
 
@@ -37,7 +38,7 @@ def import_folder(
     InputError
         If there is no such folder.
     """
-    folder = Path(folder).expanduser().resolve()
+    folder = paths.of_user(folder).resolve()
     if not folder.is_dir():
         raise InputError(f"no folder {folder}")
     assets = manifest().values() if among is None else among

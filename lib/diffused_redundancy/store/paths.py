@@ -14,6 +14,14 @@ CACHE_VARIABLE = "DIFFUSED_REDUNDANCY_CACHE"
 REPORT_VARIABLE = "DIFFUSED_REDUNDANCY_REPORT"
 
 
+def of_user(given: Path | str) -> Path:
+    """A path that a user gave, ``~`` filled in; InputError if there is no such user."""
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{str(given)!r} cannot be found: {error}") from error
+
+
 def repository() -> Path:
     """The root of the checkout this package was imported from.
 
@@ -55,7 +63,7 @@ def assets() -> Path:
 def _given(variable: str) -> Path | None:
     """The folder that an environment variable names."""
     value = os.environ.get(variable)
-    return Path(value).expanduser().resolve() if value else None
+    return of_user(value).resolve() if value else None
 
 
 def report() -> Path:

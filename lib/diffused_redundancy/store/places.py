@@ -6,6 +6,7 @@ A URL (``s3://``, ``gs://``, ``https://``, ``memory://``) is read through fsspec
 from __future__ import annotations
 
 import io
+import os
 import re
 import threading
 from abc import ABC, abstractmethod
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from ..errors import InputError
+from .paths import of_user
 
 _STAMPS = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "created")
 """What file systems say of a file's content or last change, the most telling first."""
@@ -132,7 +134,8 @@ class LocalPlace(Place):
     @property
     def kind(self) -> str:
         """``file``, ``folder``, or nothing where there is none."""
-        return "folder" if self._path.is_dir() else "file" if self._path.is_file() else ""
+        folder, file = os.path.isdir(self._path), os.path.isfile(self._path)  # too long: neither
+        return "folder" if folder else "file" if file else ""
 
     @property
     def size(self) -> int:
@@ -167,7 +170,11 @@ class RemotePlace(Place):
         about: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(address, meter)
-        if urlsplit(address).username:
+        try:
+            user = urlsplit(address).username
+        except ValueError as error:  # such as brackets that hold no address
+            raise InputError(f"{address} is no URL: {error}") from error
+        if user:
             raise InputError(
                 "the URL holds a user's name: give credentials as the file system takes them, "
                 "such as in its environment variables, since the URL is written down"
@@ -293,9 +300,11 @@ def place_of(given: Place | Path | str, meter: Meter | None = None) -> Place:
     """
     if isinstance(given, Place):
         return given
+    if "\0" in str(given):
+        raise InputError(f"{str(given)!r} holds a zero byte: no path or URL does")
     if isinstance(given, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", given):
         return RemotePlace(given, meter)
-    return LocalPlace(Path(given).expanduser(), meter)
+    return LocalPlace(of_user(given), meter)
 
 
 @contextmanager

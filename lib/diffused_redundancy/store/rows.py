@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import threading
 import zipfile
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -49,19 +53,28 @@ class NpzRows(_StoredRows):
         self._open()
         self.shape, self.fortran, self.dtype = self._header
 
+        held = self._archive.getinfo(f"{name}.npy").file_size - self._start
+        if not self.dtype.hasobject and self.nbytes > held:
+            raise InputError(
+                f"{path} is truncated: {name} {self.shape} takes {self.nbytes:,} bytes, {held:,} "
+                "are there"
+            )
+
     def _open(self) -> None:
         if self._stream is not None:
             self._stream.close()
         self._stream = self._archive.open(f"{self.name}.npy")
         self._header = npy_header(self._stream)
+        self._start = self._stream.tell()
         self._next = 0
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         start, stop, _ = rows.indices(len(self))
         if start < self._next:
             self._open()
-        self._skip((start - self._next) * self._row_bytes)
-        raw = self._stream.read((stop - start) * self._row_bytes)
+        with _damage_explained(self.path):
+            self._skip((start - self._next) * self._row_bytes)
+            raw = self._stream.read((stop - start) * self._row_bytes)
         if len(raw) != (stop - start) * self._row_bytes:
             raise InputError(
                 f"{self.path} is truncated: {self.name} ends before row {stop} of {len(self)}"
@@ -118,9 +131,12 @@ class SafetensorsRows(_StoredRows):
         import torch
 
         self.place, self.name = place, name
-        self.shape = tuple(about["shape"])
-        self.dtype = getattr(torch, _TORCH_TYPES[about["dtype"]])
-        first, last = about["data_offsets"]
+        try:
+            self.dtype = getattr(torch, _TORCH_TYPES[about["dtype"]])
+            self.shape = checked_shape(about["shape"], self.dtype.itemsize)
+            first, last = checked_shape(about["data_offsets"], 1)
+        except (TypeError, ValueError, LookupError) as error:
+            raise InputError(f"{place} cannot be read: {name} is not described: {error}") from error
         self._start = start + first
         if last - first != self.nbytes or start + last > place.size:
             raise InputError(f"{place} cannot be read (truncated): {name} needs more bytes")
@@ -167,7 +183,12 @@ def safetensors_header(place: Place) -> tuple[dict[str, Any], int]:
     if 8 + length > place.size:
         raise InputError(f"{place} cannot be read (truncated, or not a .safetensors file)")
     text = first[8 : 8 + length] if 8 + length <= len(first) else place.read(8, 8 + length)
-    header = json.loads(text.tobytes())
+    try:
+        header = json.loads(text.tobytes())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place} cannot be read: its header is no JSON: {error}") from error
+    if not isinstance(header, dict):
+        raise InputError(f"{place} cannot be read: its header names no tensors")
     header.pop("__metadata__", None)
     return header, 8 + length
 
@@ -318,12 +339,43 @@ it raises SystemError, "AST constructor recursion depth mismatch".
 
 
 def npy_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether in Fortran's order, and type, of an array in NumPy's format."""
+    """Shape, whether in Fortran's order, and type, of an array in NumPy's format; ValueError if it
+    is none.
+    """
     version = np.lib.format.read_magic(stream)
-    with _PARSING:
-        if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(stream)
-        return np.lib.format.read_array_header_2_0(stream)
+    try:
+        with _PARSING:
+            if version == (1, 0):
+                shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+            else:
+                shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
+    except (TokenError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        raise ValueError(f"its header cannot be read: {error}") from error
+    return checked_shape(shape, dtype.itemsize), fortran, dtype
+
+
+def checked_shape(given: Any, itemsize: int) -> tuple[int, ...]:
+    """A shape that a header names; ValueError if no array can have it."""
+    shape = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+    whole = all(isinstance(size, int) and not isinstance(size, bool) for size in shape)
+    if not whole or min(shape, default=0) < 0 or math.prod(shape) * itemsize > _MOST:
+        raise ValueError(f"no array has the shape {shape}")
+    if shape and max(shape) > _MOST:  # beside a 0
+        raise ValueError(f"no array has the shape {shape}")
+    return shape
+
+
+_MOST = 2**62
+"""Bytes that no file has."""
+
+
+@contextmanager
+def _damage_explained(path: Path) -> Iterator[None]:
+    """Damage that is found when rows are read as an InputError."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise InputError(f"{path} cannot be read (truncated, or damaged): {error}") from error
 
 
 def objects_refused(name: str, path: Path | Place) -> InputError:

@@ -118,6 +118,13 @@ def as_rgb(image: Any, name: str) -> np.ndarray:
     As by torchvision's loader, transparency is dropped and EXIF orientation is ignored. Grey of 16
     bits is scaled to 8; Pillow would clip it.
     """
+    from PIL import Image
+
+    most = Image.MAX_IMAGE_PIXELS
+    if most is not None and image.width * image.height > most:  # Pillow only warns up to twice that
+        raise InputError(
+            f"{name} has {image.width:,} x {image.height:,} pixels: at most {most:,} are read"
+        )
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65_535:

@@ -62,9 +62,11 @@ def is_hidden(name: str) -> bool:
 def located(where: str) -> Path:
     """The absolute path that a user gave, without links and ``~``."""
     try:
-        return Path(where).expanduser().resolve()
-    except (RuntimeError, OSError) as error:  # no such user, links in a circle
-        raise InputError(f"{where} cannot be found: {error}") from error
+        path = Path(where).expanduser().resolve()
+        path.exists()
+        return path
+    except (RuntimeError, OSError, ValueError) as error:  # no such user, a circle, too long
+        raise InputError(f"{where!r} cannot be found: {error}") from error
 
 
 @dataclass
