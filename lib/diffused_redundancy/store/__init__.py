@@ -2,7 +2,15 @@
 
 from . import paths
 from .cache import Cache, code_digest, versions
-from .files import atomic_path, make_folder, sha256_of, write_json, write_text
+from .files import (
+    atomic_path,
+    make_folder,
+    scratch_folder,
+    sha256_of,
+    sweep,
+    write_json,
+    write_text,
+)
 from .provenance import provenance
 
 __all__ = [
@@ -12,7 +20,9 @@ __all__ = [
     "make_folder",
     "paths",
     "provenance",
+    "scratch_folder",
     "sha256_of",
+    "sweep",
     "versions",
     "write_json",
     "write_text",
