@@ -38,7 +38,7 @@ def test_a_disk_that_is_full_under_the_cache(small, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("free", [0, 60 << 10, 240 << 10], ids=["nothing", "a little", "more"])
+@pytest.mark.parametrize("free", [0, 24 << 10, 60 << 10], ids=["nothing", "a little", "more"])
 def test_a_disk_that_is_full_under_the_reports(small, tmp_path, free):
     """What was computed is in the cache, and with room the same command goes on."""
     with mounted(tmp_path / "disk", "size=4m") as disk:

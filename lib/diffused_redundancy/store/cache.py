@@ -133,9 +133,12 @@ class Cache:
             return None
         if path.is_dir():
             raise InputError(f"cannot write {path}: a folder of that name is in the way; remove it")
+        if not path.is_file():  # one would wait for a pipe
+            log.warning("cache entry %s is no file: it is rebuilt", path)
+            return None
         try:
             arrays, notes = tensors.read(path)
-        except (SafetensorError, OSError, ValueError) as error:
+        except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
             log.warning("cache entry %s cannot be read (%s): it is rebuilt", path, error)
             return None
         if notes.get("key") != canonical(key) or notes.get("checksum") != checksum(arrays):
