@@ -83,6 +83,14 @@ def real() -> Path:
     return REAL
 
 
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory):
+    """A small run, prepared once: see ``small_run.py``."""
+    from small_run import SmallRun
+
+    return SmallRun(tmp_path_factory.mktemp("small"))
+
+
 @pytest.fixture
 def server():
     """A local server that has one file."""

@@ -112,7 +112,7 @@ def test_a_child_is_stopped_without_groups_of_processes(monkeypatch):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], text=True)
     monkeypatch.delattr(os, "killpg", raising=False)
     monkeypatch.delattr(signal, "SIGKILL", raising=False)
-    runner._stop(child)
+    runner._stop([child])
     began = time.monotonic()
     assert child.wait(timeout=10) != 0 and time.monotonic() - began < 10
 

@@ -32,12 +32,7 @@ from .nets.names import expanded, labels, titles
 from .nets.protocols import protocol
 from .report.display import MARK, display, markdown_table, png, rounded, with_palette
 from .report.panels import save_svg
-from .report.provenance import (
-    describe_inputs,
-    describe_machine,
-    describe_parameters,
-    without_home,
-)
+from .report.provenance import describe_inputs, describe_machine, describe_parameters
 from .store import Cache, atomic_path, make_folder, paths, provenance, write_json, write_text
 from .store.csvfile import csv_text, harmless_json
 from .tasks import Task
@@ -367,7 +362,7 @@ class Session:
             network, task = self.nets[0], self.tasks[0]
             measured = effect(network, task, compute, device=self.parameters["DEVICE"])
             sentences.append(
-                f"{measured.sentence(compute)}: {without_home(network.name)}, {task.title}."
+                f"{measured.sentence(compute)}: {paths.without_home(network.name)}, {task.title}."
             )
         sentences.append(describe_machine(provenance()))
         helps = {name: one.help for name, one in parameters.declared(self.notebook).items()}

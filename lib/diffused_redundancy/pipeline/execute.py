@@ -7,7 +7,6 @@ error, how much memory was used, what the likely cause is, and which smaller pre
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,7 +19,14 @@ from ..presets import ASSETS, KEPT
 from ..report.html import rendered, title_of
 from ..report.notebook_page import notebook_page
 from ..report.vector import with_vectors
-from ..store import atomic_path, make_folder, sha256_of, write_json, write_text
+from ..store import (
+    atomic_path,
+    make_folder,
+    scratch_folder,
+    sha256_of,
+    write_json,
+    write_text,
+)
 from ..store.provenance import source_address
 from .memory import peak_memory
 from .notebook_format import nbformat
@@ -141,8 +147,8 @@ def _run(
         "language": "python",
     }
     error = ""
-    with tempfile.TemporaryDirectory(prefix=".running-", dir=folder) as scratch:
-        plain, executed = Path(scratch) / "source.ipynb", Path(scratch) / "executed.ipynb"
+    with scratch_folder(folder) as scratch:
+        plain, executed = scratch / "source.ipynb", scratch / "executed.ipynb"
         nbformat.write(nbformat.from_dict(script), plain)
         try:
             papermill.execute_notebook(
@@ -153,7 +159,7 @@ def _run(
                 progress_bar=False,
                 log_output=False,
                 cwd=str(folder),
-                kernel_manager_class=isolated_kernel(Path(scratch) / "ipython"),
+                kernel_manager_class=isolated_kernel(scratch / "ipython"),
             )
         except Exception as caught:  # whatever it is, the page says so and the exit status follows
             error = f"{type(caught).__name__}: {caught}"

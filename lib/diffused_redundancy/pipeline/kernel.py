@@ -43,6 +43,11 @@ def isolated_kernel(folder: Path, **variables: str) -> type[AsyncKernelManager]:
             )
 
     class IsolatedKernel(AsyncKernelManager):
+        @default("connection_file")
+        def _beside(self) -> str:  # in the user's folder it would outlive a run that is killed
+            folder.mkdir(parents=True, exist_ok=True)
+            return str(folder / "kernel.json")
+
         @default("kernel_spec_manager")
         def _this_python(self) -> KernelSpecManager:
             return ThisPython(parent=self)

@@ -16,12 +16,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import IO, Any
 
 from .. import parameters
 from ..progress import JSON_VARIABLE, Progress
-from ..store import make_folder, paths, write_json
+from ..store import make_folder, paths, sweep, write_json
 from ..store.cache import REFRESH_VARIABLE
 from . import prefetch, staleness
 from .crate import write_crate
@@ -63,9 +63,10 @@ def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False
     list of Outcome
         In the order of the jobs. Ctrl-C stops them all; what they computed stays in the cache.
     """
-    make_folder(out)
+    for place in (make_folder(out), make_folder(paths.cache())):
+        sweep(place)
     for job in jobs:
-        make_folder(job.folder)
+        sweep(make_folder(job.folder))
         write_json(job.folder / "run.json", {"preset": job.preset, "typed": job.typed})
     outcomes: dict[str, Outcome] = {}
     for job in [] if force else jobs:
@@ -100,6 +101,8 @@ def isolated(environment: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in environment.items() if name not in OTHERS_SETTINGS}
     given = environment.get("PYTHONPATH", "").split(os.pathsep)
     places = [str(Path(__file__).resolve().parents[2]), *map(os.path.abspath, filter(None, given))]
+    if paths.home() is None:  # Jupyter asks for one
+        kept["HOME"] = str(paths.cache())
     return {
         **kept,
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(places)),
@@ -118,7 +121,7 @@ class _Processes:
         self.workers, self.force, self.started = workers, force, time.time()
         self.children: list[subprocess.Popen[str]] = []
         self.pages: dict[Path, list[str]] = {}
-        self.stopping = Event()
+        self.stopping, self.starting = Event(), Lock()
         self.pool = ThreadPoolExecutor(max_workers=workers)
         self.environment = isolated(os.environ)
         if force:
@@ -138,17 +141,20 @@ class _Processes:
             shared |= dict.fromkeys(
                 ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads
             )
-        child = subprocess.Popen(
-            [sys.executable, "-m", "diffused_redundancy", *words],
-            env=shared,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-            **extra,
-        )
-        self.children.append(child)
+        with self.starting:  # either stop() ends it, or it is not started
+            if self.stopping.is_set():
+                raise InterruptedError("the run is being stopped")
+            child = subprocess.Popen(
+                [sys.executable, "-m", "diffused_redundancy", *words],
+                env=shared,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+                **extra,
+            )
+            self.children.append(child)
         return child
 
     def _as_completed(
@@ -249,23 +255,40 @@ class _Processes:
         """End every process that runs, and start no other."""
         self.stopping.set()
         self.pool.shutdown(wait=False, cancel_futures=True)
-        for child in self.children:
-            if child.poll() is None:
-                _stop(child)
+        with self.starting:
+            children = list(self.children)
+        _stop(children)
 
 
-def _stop(child: subprocess.Popen[str]) -> None:
-    """End a child, which shuts its kernel down; a kernel whose parent is gone ends itself."""
+PATIENCE = 5.0
+"""Seconds that processes have to end by themselves when the run is stopped."""
+
+
+def _stop(children: Sequence[subprocess.Popen[str]]) -> None:
+    """End children, which shut their kernels down; a kernel whose parent is gone ends itself.
+
+    A second Ctrl-C kills them at once.
+    """
+    running = [child for child in children if child.poll() is None]
     if not hasattr(os, "killpg"):  # Windows has no groups of processes
-        child.terminate()
+        for child in running:
+            child.terminate()
         return
+    until = time.monotonic() + PATIENCE
     try:
-        os.killpg(child.pid, signal.SIGTERM)
-        child.wait(timeout=5)
-    except ProcessLookupError:
-        return
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
+        for child in running:
+            _signal(child, signal.SIGTERM)
+        for child in running:
+            child.wait(timeout=max(0.0, until - time.monotonic()))
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        for child in running:
+            _signal(child, signal.SIGKILL)
+
+
+def _signal(child: subprocess.Popen[str], number: int) -> None:
+    """Send a signal to a child and all that it started in its group."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, number)
 
 
 def _follow(lines: IO[str], latest: dict[int, Progress], key: int) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ..nets.networks import Net
 from ..nets.protocols import Protocol
+from ..store.paths import without_home
 from ..tasks import Task
 from .display import markdown_table
 
@@ -77,8 +77,3 @@ def in_runs(names: Sequence[str]) -> list[str]:
 def describe_machine(provenance: Mapping[str, Any]) -> str:
     """What :func:`..store.provenance` says, in one sentence."""
     return f"Made by {'; '.join(f'{name} {value}' for name, value in provenance.items())}."
-
-
-def without_home(text: str) -> str:
-    """A text with the user's home folder written as ``~``."""
-    return text.replace(str(Path.home()), "~")

@@ -2,7 +2,16 @@
 
 from . import paths
 from .cache import Cache, code_digest, versions
-from .files import atomic_path, make_folder, remove_leftovers, sha256_of, write_json, write_text
+from .files import (
+    atomic_path,
+    make_folder,
+    remove_leftovers,
+    scratch_folder,
+    sha256_of,
+    sweep,
+    write_json,
+    write_text,
+)
 from .provenance import provenance
 
 __all__ = [
@@ -13,7 +22,9 @@ __all__ = [
     "paths",
     "provenance",
     "remove_leftovers",
+    "scratch_folder",
     "sha256_of",
+    "sweep",
     "versions",
     "write_json",
     "write_text",

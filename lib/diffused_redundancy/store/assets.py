@@ -35,7 +35,7 @@ def _command() -> str:
     """The command ``assets`` with the running interpreter, which ``python`` need not be."""
     python, here = Path(sys.executable), Path.cwd()
     shown = python.relative_to(here) if python.is_relative_to(here) else python
-    return f"{shown} -m diffused_redundancy assets".replace(str(Path.home()), "~")
+    return paths.without_home(f"{shown} -m diffused_redundancy assets")
 
 
 COMMAND = _command()
@@ -234,7 +234,7 @@ def missing(asset: Asset) -> list[File]:
 
 def how_to_get(asset: Asset) -> str:
     """How to get what is missing, in words: a command, or what to put where."""
-    place = str(asset.place).replace(str(Path.home()), "~")
+    place = paths.without_home(str(asset.place))
     files = missing(asset)
     if asset.by_hand:
         names = (" or " if asset.any_one else ", ").join(file.name for file in files)

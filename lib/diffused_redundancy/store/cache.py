@@ -12,7 +12,9 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,11 +23,15 @@ import numpy as np
 from filelock import FileLock
 from safetensors import SafetensorError
 
+from ..errors import InputError
 from . import paths, tensors
-from .files import atomic_path, make_folder, sha256_of
+from .files import atomic_path, explained, make_folder, sha256_of
 
 log = logging.getLogger(__name__)
 REFRESH_VARIABLE = "DIFFUSED_REDUNDANCY_REFRESH_BEFORE"
+_CLOCKS_DIFFER = 60.0
+"""Seconds by which the clock of a file server may be ahead of this machine's."""
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -65,6 +71,18 @@ def code_digest(*modules: str) -> str:
 def versions(*packages: str) -> dict[str, str]:
     """The installed versions of packages that a result depends on, as part of a key."""
     return {name: metadata.version(name) for name in packages}
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let one process at a time do what concerns an entry."""
+    lock = FileLock(str(path.with_suffix(".lock")))
+    with explained("write", Path(lock.lock_file)):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Cache:
@@ -113,9 +131,14 @@ class Cache:
         path = self.path(key)
         if not path.exists():
             return None
+        if path.is_dir():
+            raise InputError(f"cannot write {path}: a folder of that name is in the way; remove it")
+        if not path.is_file():  # one would wait for a pipe
+            log.warning("cache entry %s is no file: it is rebuilt", path)
+            return None
         try:
             arrays, notes = tensors.read(path)
-        except (SafetensorError, OSError, ValueError) as error:
+        except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
             log.warning("cache entry %s cannot be read (%s): it is rebuilt", path, error)
             return None
         if notes.get("key") != canonical(key) or notes.get("checksum") != checksum(arrays):
@@ -170,7 +193,7 @@ class Cache:
         """
         path = self.path(lock)
         make_folder(path.parent)
-        with FileLock(str(path.with_suffix(".lock"))):
+        with _alone(path):
             fresh = {name: self._fresh(key) for name, key in keys.items()}
             results = {name: arrays for name, arrays in fresh.items() if arrays is not None}
             missing = [name for name in keys if name not in results]
@@ -198,5 +221,9 @@ class Cache:
 
     def _fresh(self, key: Mapping[str, Any]) -> Arrays | None:
         path = self.path(key)
-        old = path.exists() and path.stat().st_mtime < self.refresh_before
-        return None if old else self.get(key)
+        if self.refresh_before and path.exists():
+            # of a time to come is what was written before the clock was set back
+            latest = time.time() + _CLOCKS_DIFFER
+            if not self.refresh_before <= path.stat().st_mtime <= latest:
+                return None
+        return self.get(key)

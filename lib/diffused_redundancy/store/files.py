@@ -6,6 +6,8 @@ import errno
 import hashlib
 import json
 import os
+import re
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +18,15 @@ from typing import Any
 from safetensors import SafetensorError
 
 from ..errors import InputError
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
+_SCRATCH, _PART, _HELD = ".running-", ".part", "held"
+_LEFT = re.compile(rf"\..+\.\w{{8}}{re.escape(_PART)}|{re.escape(_SCRATCH)}\w{{8}}")
+"""Names of temporary files and folders, the eight letters of which are tempfile's."""
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
@@ -63,9 +74,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path = Path(path)
     with explained("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        handle, temporary = _held_file(path)
         try:
             yield temporary
             mask = os.umask(0)
@@ -74,6 +83,64 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+            if fcntl is not None:
+                os.close(handle)
+
+
+def _held_file(path: Path) -> tuple[int, Path]:
+    """A new temporary file beside ``path``, locked while it is open: :func:`sweep` leaves it."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PART, dir=path.parent)
+        if fcntl is None:  # there a file that is open cannot be moved
+            os.close(handle)
+            return handle, Path(name)
+        _lock(handle)
+        if os.path.exists(name):  # else it was swept before it was locked
+            return handle, Path(name)
+        os.close(handle)
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """A temporary folder in ``parent``, which is gone after the block, or after a :func:`sweep` if
+    this process is killed.
+    """
+    while True:
+        with tempfile.TemporaryDirectory(
+            prefix=_SCRATCH, dir=parent, ignore_cleanup_errors=True
+        ) as name:
+            place = Path(name)
+            with open(place / _HELD, "wb") as held:
+                _lock(held.fileno())
+                if place.exists():  # else it was swept before it was locked
+                    yield place
+                    return
+
+
+def _lock(handle: int) -> None:
+    """Lock an open file, if its file system has locks."""
+    if fcntl is not None:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed have left half-written in a folder and its folders.
+
+    What a living process writes is locked, and left alone, as is everything where the file system
+    has no locks.
+    """
+    if fcntl is None:
+        return
+    for path in [*folder.glob(".*"), *folder.glob("*/.*")]:
+        if not _LEFT.fullmatch(path.name) or path.is_symlink():
+            continue
+        with suppress(OSError), open(path / _HELD if path.is_dir() else path, "rb+") as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path) -> None:

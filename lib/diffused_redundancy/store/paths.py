@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
@@ -52,12 +53,37 @@ def notebooks() -> Path:
 
 def cache() -> Path:
     """The folder of cached arrays: ``$DIFFUSED_REDUNDANCY_CACHE``, else the user's cache folder."""
-    return _given(CACHE_VARIABLE) or Path(platformdirs.user_cache_dir("diffused-redundancy"))
+    return _given(CACHE_VARIABLE) or _of_user(platformdirs.user_cache_dir, CACHE_VARIABLE)
 
 
 def assets() -> Path:
     """The folder of downloads: ``$DIFFUSED_REDUNDANCY_ASSETS``, else the user's data folder."""
-    return _given(ASSETS_VARIABLE) or Path(platformdirs.user_data_dir("diffused-redundancy"))
+    return _given(ASSETS_VARIABLE) or _of_user(platformdirs.user_data_dir, ASSETS_VARIABLE)
+
+
+def _of_user(place: Callable[[str], str], variable: str) -> Path:
+    """A folder of the user's, who may have no home, as in a container."""
+    try:
+        path = Path(place("diffused-redundancy"))
+    except RuntimeError:
+        path = Path("~")
+    if not path.is_absolute():
+        raise InputError(f"this user has no home folder: set {variable} to a folder")
+    return path
+
+
+def home() -> Path | None:
+    """The user's home, if there is one."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def without_home(text: str) -> str:
+    """Text in which paths of the user's home begin with ``~``."""
+    place = home()
+    return text if place in (None, Path("/")) else text.replace(str(place), "~")
 
 
 def _given(variable: str) -> Path | None:
