@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -33,7 +33,6 @@ class SmallRun:
         assert done.returncode == 0, done.stderr
         self.seconds = time.monotonic() - began
         self.numbers = numbers(self.out)
-        shutil.rmtree(self.out)
 
     def start(
         self,
@@ -131,12 +130,13 @@ def kill_tree(process: subprocess.Popen[str]) -> None:
     while True:
         some = [tree, *tree.children(recursive=True)]
         for one in some:
-            one.suspend()  # none starts another meanwhile
+            with suppress(psutil.NoSuchProcess):
+                one.suspend()  # none starts another meanwhile
         if len(some) == 1 + len(tree.children(recursive=True)):
             break
     for one in reversed(some):
-        one.kill()
-    process.communicate()
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
 
 
 def as_root(reason: str) -> None:

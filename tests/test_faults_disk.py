@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import struct
 import subprocess
 import time
@@ -38,7 +39,7 @@ def test_a_disk_that_is_full_under_the_cache(small, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("free", [0, 24 << 10, 60 << 10], ids=["nothing", "a little", "more"])
+@pytest.mark.parametrize("free", [0, 24 << 10], ids=["nothing", "a little"])
 def test_a_disk_that_is_full_under_the_reports(small, tmp_path, free):
     """What was computed is in the cache, and with room the same command goes on."""
     with mounted(tmp_path / "disk", "size=4m") as disk:
@@ -174,7 +175,7 @@ def test_a_clock_that_was_set_back(tmp_path):
 @pytest.mark.slow
 def test_reports_of_a_time_to_come_are_up_to_date(small, tmp_path):
     out = tmp_path / "reports"
-    assert small.run(out).returncode == 0
+    shutil.copytree(small.out, out)
     later = time.time() + 86_400
     for path in [*out.rglob("*"), *small.cache.rglob("*")]:
         os.utime(path, (later, later))

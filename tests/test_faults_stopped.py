@@ -49,7 +49,9 @@ def test_killed_twenty_times_in_a_row(small, tmp_path):
         run = small.start(out, cache=cache)
         time.sleep(moments.uniform(0, small.seconds / 2))
         alive += run.poll() is None
-        kill_tree(run)
+        if run.poll() is None:
+            kill_tree(run)
+        run.communicate()
         assert_nothing_is_half_written(out, small.numbers[0])
     assert alive >= 15
     done = small.run(out, cache=cache)
@@ -135,7 +137,7 @@ def test_ctrl_c(small, tmp_path, times, phase):
         run.send_signal(signal.SIGINT)
         time.sleep(0.1)
     _, said = run.communicate(timeout=30)
-    assert time.monotonic() - began < (10 if times == 1 else 4)
+    assert time.monotonic() - began < (20 if times == 1 else 8)
     assert run.returncode in (130, -signal.SIGINT), said  # a shell says 130 of both
     assert "Traceback" not in said, said
     assert said.endswith("the same command resumes from there\n")

@@ -71,6 +71,9 @@ NO_NETWORK = (
 """Words before a command that then has no network but itself."""
 
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="these surroundings are POSIX's")
+
+
 def can(before: tuple[str, ...]) -> bool:
     """Whether these words can be put before a command here."""
     if shutil.which(before[0]) is None:
@@ -126,8 +129,6 @@ def test_no_home_and_the_c_locale(small, tmp_path):
 
 @pytest.mark.slow
 def test_one_core_and_few_file_descriptors(small, tmp_path):
-    if os.name == "nt":
-        pytest.skip("limits are POSIX's")
     assert_same(small, small.run(tmp_path, before=SMALL_MACHINE), tmp_path)
 
 

@@ -260,7 +260,7 @@ class _Processes:
         _stop(children)
 
 
-PATIENCE = 5.0
+PATIENCE = 10.0
 """Seconds that processes have to end by themselves when the run is stopped."""
 
 
