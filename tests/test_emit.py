@@ -28,10 +28,13 @@ from pathlib import Path
 log, out, *words = sys.argv[1:]
 with open(log, "a") as stream:
     known = {name: os.environ.get(name) for name in ("SLURM_ARRAY_TASK_ID", "OMP_NUM_THREADS")}
+    known["cwd"] = os.getcwd()
     stream.write(json.dumps([words, known]) + "\\n")
+if words == ["--dry-run"]:
+    print("one ordering\\nmissing: a network\\n  all of these: fetch it")
 if os.environ.get("FAIL") and os.environ["FAIL"] in " ".join(words):
     sys.exit(1)
-if not words:
+if "--step" not in words:
     Path(out).mkdir(exist_ok=True)
     (Path(out) / "index.html").write_text("report")
 """
@@ -48,7 +51,9 @@ def recorded(tmp_path):
     command = [sys.executable, "-S", str(script), str(log), str(out)]
 
     def calls() -> list[list[str]]:
-        return [json.loads(line)[0] for line in log.read_text().splitlines()]
+        every = [json.loads(line)[0] for line in log.read_text().splitlines()]
+        # without those that the test of Snakemake adds
+        return [words[3:] if words[:1] == ["-p"] else words for words in every]
 
     return command, out, calls
 
@@ -85,6 +90,7 @@ def of_slurm(tmp_path: Path) -> list[dict[str, object]]:
 
 
 STEPS = ("extract", "penalties", "measure")
+REPORT = ["--jobs", "1"]
 
 
 def test_slurm_runs_arrays_that_wait_for_one_another(recorded, tmp_path):
@@ -94,7 +100,7 @@ def test_slurm_runs_arrays_that_wait_for_one_another(recorded, tmp_path):
     assert calls() == [
         ["--dry-run"],
         *(["--step", step, "--shard", f"{i}/3"] for step in STEPS for i in (1, 2, 3)),
-        [],
+        REPORT,
     ]
     jobs = of_slurm(tmp_path)
     assert [(one["job"], one["task"]) for one in jobs] == [
@@ -111,16 +117,28 @@ def test_slurm_does_nothing_after_a_failure_and_goes_on_when_started_again(recor
     text = emitted("sbatch", command, UNITS, COST, out, 2)
     assert run_script(text, tmp_path, FAIL="penalties", **slurm(tmp_path)).returncode == 0
     assert [one["status"] for one in of_slurm(tmp_path)] == [0, 0, 1, 1, None, None, None]
-    assert not out.exists()
+    assert REPORT not in calls()
     assert run_script(text, tmp_path, **slurm(tmp_path)).returncode == 0
-    assert (out / "index.html").exists() and calls()[-1] == []
+    assert (out / "index.html").exists() and calls()[-1] == REPORT
 
 
 def test_slurm_submits_nothing_where_something_is_missing(recorded, tmp_path):
     command, out, _ = recorded
     text = emitted("sbatch", command, UNITS, COST, out)
-    assert run_script(text, tmp_path, FAIL="--dry-run", **slurm(tmp_path)).returncode == 1
-    assert not (tmp_path / "log").exists()
+    ended = run_script(text, tmp_path, FAIL="--dry-run", **slurm(tmp_path))
+    assert ended.returncode == 1 and not (tmp_path / "log").exists()
+    assert ended.stderr == "missing: a network\n  all of these: fetch it\n"
+
+
+def test_jobs_begin_where_the_run_was_typed(recorded, tmp_path, monkeypatch):
+    """Paths may have been typed from there."""
+    command, out, _ = recorded
+    monkeypatch.chdir(out.parent)
+    text = emitted("sbatch", command, UNITS[:1], COST, out)
+    monkeypatch.chdir(tmp_path)
+    assert run_script(text, tmp_path, **slurm(tmp_path)).returncode == 0
+    lines = (out.parent / "calls").read_text().splitlines()
+    assert [Path(json.loads(line)[1]["cwd"]) for line in lines] == [out.parent] * 3
 
 
 def test_options_of_all_jobs_may_be_given(recorded, tmp_path):
@@ -172,6 +190,7 @@ def snakemake():
 @pytest.mark.slow
 def test_snakemake_runs_what_is_emitted(recorded, tmp_path, snakemake):
     command, out, calls = recorded
+    command = [*command, "-p", "TASKS", '["folder:{a} {i}"]']
     (tmp_path / "Snakefile").write_text(emitted("snakemake", command, UNITS, COST, out, 2))
 
     def run(**environment):
@@ -192,11 +211,15 @@ def test_snakemake_runs_what_is_emitted(recorded, tmp_path, snakemake):
     assert shown.returncode == 0, shown.stderr
     again = calls()[len(made) :]
     assert ["--step", "extract", "--shard", "1/2"] not in again  # it was done
-    assert ["--step", "penalties", "--shard", "2/2"] in again[:-3] and again[-1] == []
+    assert ["--step", "penalties", "--shard", "2/2"] in again[:-3] and again[-1] == REPORT
     assert sorted(again[-3:-1]) == [["--step", "measure", "--shard", f"{i}/2"] for i in (1, 2)]
     assert (out / "index.html").read_text() == "report"
     before = len(calls())
     assert run().returncode == 0 and len(calls()) == before
+    for mark in out.glob("units/*/report"):
+        mark.unlink()
+    assert run(FAIL="--jobs").returncode != 0
+    assert (out / "index.html").exists()  # the page that says what failed
 
 
 @pytest.mark.slow

@@ -128,7 +128,7 @@ def test_the_penalty_is_chosen_by_images_left_out_of_all(tmp_path, result, monke
     parts = layer()
     out = sum_up(save_shards(tmp_path / "given", parts), tmp_path / "out", 2)
     assert main(["merge", str(out), "--seeds", "1"]) == 0
-    assert "leaving 2904 of 90001 train images, every 31th, out of all" in capsys.readouterr().out
+    assert "leaving 2904 of 90001 train images, one in 31, out of all" in capsys.readouterr().out
     whole = dr.measure(*parts, seeds=1)
     grid = dr.RidgeProbe(dr.Features(*parts)).choose_penalty().grid
     places = [grid.index(one.penalties["ridge"]) for one in (result(), whole)]
@@ -446,7 +446,7 @@ def test_an_input_that_changed_before_the_merge_is_refused(tmp_path, capsys):
 
 @pytest.mark.parametrize("where", ["start", "middle", "end", "cut"])
 def test_a_damaged_shard_is_named_and_made_again(tmp_path, capsys, given, where):
-    out = sum_up(given, tmp_path / "out", 2)
+    out = sum_up(given, tmp_path / "my out", 2)
     path = out / "shards" / "00002-of-00002.safetensors"
     content = bytearray(path.read_bytes())
     place = {"start": 300, "middle": len(content) - 2000, "end": len(content) - 1}.get(where)
@@ -458,8 +458,20 @@ def test_a_damaged_shard_is_named_and_made_again(tmp_path, capsys, given, where)
     assert main(["merge", str(out)]) == 2
     error = capsys.readouterr().err
     assert f"{path} is damaged" in error and "--shard 2/2" in error
-    command = error.partition("make it again: ")[2].partition("; ")[2]
+    remove, _, command = error.partition("make it again: ")[2].partition("; ")
+    assert shlex.split(remove) == ["rm", str(path)]
     assert main(shlex.split(command)[3:]) == 0  # without rm, too
+    assert main(["merge", str(out), "--seeds", "1"]) == 0
+
+
+def test_a_shard_under_another_name_is_refused(tmp_path, capsys, given):
+    out = sum_up(given, tmp_path / "my out", 2)
+    first, second = (out / "shards" / f"0000{i}-of-00002.safetensors" for i in (1, 2))
+    second.write_bytes(first.read_bytes())
+    assert main(["merge", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert f"{second} holds shard 1: it was copied or renamed" in error
+    assert main(shlex.split(error.partition("make it again: ")[2])[3:]) == 0
     assert main(["merge", str(out), "--seeds", "1"]) == 0
 
 

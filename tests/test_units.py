@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from diffused_redundancy.__main__ import main
 from diffused_redundancy.cluster import executors
+from diffused_redundancy.cluster import perform as perform_module
+from diffused_redundancy.cluster import units as units_module
 from diffused_redundancy.cluster.perform import perform
 from diffused_redundancy.cluster.units import (
     STEPS,
@@ -56,6 +58,21 @@ def test_every_unit_has_a_name_of_its_own(tmp_path):
     assert set(seconds) == {unit.name for unit in every} and min(seconds.values()) > 0
 
 
+def test_notebooks_of_other_settings_have_units_of_other_names(tmp_path):
+    preset = tmp_path / "mine.yaml"
+    preset.write_text(
+        "notebooks: [01_cka, 02_probes]\neverywhere: {TASKS: [digits], IMAGES: 600}\n"
+        "01_cka: {IMAGES: 300}\n"
+    )
+    jobs = plan(str(preset), [], [], tmp_path)
+    every = units(jobs)
+    assert [unit.name for unit in of_step(every, "extract")] == [
+        f"extract/settings-{i}/miniature_resnet.standard_s1/digits" for i in (1, 2)
+    ]
+    assert max(Counter(unit.name for unit in every).values()) == 1
+    assert set(cost(every, jobs).seconds) == {unit.name for unit in every}
+
+
 @given(st.integers(0, 40), st.integers(1, 50))
 def test_shards_share_units_out(count, n):
     shards = [of_shard(range(count), i, n) for i in range(1, n + 1)]
@@ -90,6 +107,8 @@ def test_bad_shards(text, message):
         (["--emit", "slurm"], "unknown form of --emit"),
         (["--executor", "ray"], "unknown executor 'ray'"),
         (["--step", "measure", "--force"], "--force does not go with --step"),
+        (["--unit", ""], "--unit is empty"),
+        (["--step", "measure", "--shard", ""], "--shard is empty"),
     ],
 )
 def test_bad_words(words, message, capsys, tmp_path):
@@ -132,6 +151,28 @@ def test_a_unit_is_done_once(jobs, monkeypatch):
     monkeypatch.setattr(extraction, "extract", None)  # would fail
     again = perform(first.as_json())
     assert again["done_before"] and again["seconds"] == 0
+
+
+def test_what_changes_while_a_unit_is_done_is_not_done(jobs, monkeypatch):
+    first, *_ = units(jobs)
+    with monkeypatch.context() as patch:
+
+        def changed(unit):
+            patch.setattr(units_module, "weights_stamp", lambda net: "other weights")
+
+        patch.setitem(perform_module._DO, "extract", changed)
+        assert perform(first.as_json())["error"] == ""
+        assert not first.done
+    assert first.done
+
+
+def test_images_are_looked_at_once_for_many_units(jobs, monkeypatch):
+    looked = []
+    monkeypatch.setattr(units_module, "images_stamp", looked.append)
+    units_module._images_stamp.cache_clear()
+    assert len({unit.mark for unit in units(jobs)}) == 6
+    units_module._images_stamp.cache_clear()
+    assert 1 <= len(looked) <= 2  # twice where a minute ends meanwhile
 
 
 def test_a_unit_that_fails_says_so_and_is_not_done(jobs, capsys):

@@ -15,8 +15,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..pipeline.runner import say
-from ..pipeline.staleness import code_and_packages
-from .executors import POLL, THREADS, ExecutorLost, attempt, named_cache, refusal
+from .executors import POLL, THREADS, ExecutorLost, attempt, code, cores, named_cache, refusal
 from .units import Unit
 
 WAIT = 30.0
@@ -131,7 +130,7 @@ def specification(workers: int | None, gpus: Sequence[str]) -> dict[str, Any]:
     import psutil
     from distributed import Nanny, Scheduler
 
-    count = workers or len(gpus) or os.cpu_count() or 1
+    count = workers or len(gpus) or cores()
     options = {
         "nthreads": 1,
         "memory_limit": psutil.virtual_memory().total // count,
@@ -175,7 +174,7 @@ def _greet(client: Any, where: str, wait: float) -> None:
             f"{where} has no workers, after {wait:.0f} s: start some, such as dask worker "
             f"{client.scheduler.address} --nthreads 1"
         ) from None
-    sent = {"code": code_and_packages()["code"], "cache": named_cache()}
+    sent = {"code": code(), "cache": named_cache()}
     answers: Mapping[str, Any] = client.run(refusal, sent, on_error="return")
     for worker, answer in answers.items():
         if isinstance(answer, Exception):

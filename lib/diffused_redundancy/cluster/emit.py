@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,9 @@ MOST_SHARDS = 100
 
 LEAST_MINUTES = 15
 """Time asked for a shard, at least."""
+
+ONE_BY_ONE = "--jobs 1"
+"""Notebooks of the report, one at a time: a job's memory and cores are not all of its node's."""
 
 SAFETY = 4
 """So many times the estimate is asked for."""
@@ -60,7 +64,9 @@ def emitted(
             longest = max(sum(seconds[i :: counts[step]]) for i in range(counts[step]))
             minutes[step] = max(LEAST_MINUTES, math.ceil(SAFETY * longest / 60))
     gigabytes = math.ceil(1.5 * cost.memory / 1e9)
-    return STYLES[style](shlex.join(command), counts, minutes, gigabytes, out)
+    # paths that were typed count from here, wherever the jobs begin
+    words = f"cd {shlex.quote(os.getcwd())} && {shlex.join(command)}"
+    return STYLES[style](words, counts, minutes, gigabytes, out)
 
 
 def _sbatch(
@@ -73,23 +79,29 @@ def _sbatch(
         "set -euo pipefail",
         "options=()  # of every job, such as --partition NAME --account NAME --gres gpu:1",
         f"run={shlex.quote(command)}",
-        'eval "$run --dry-run" > /dev/null  # ends here where weights or images are missing',
+        "# ends here, and says why, where weights or images are missing",
+        'found=$(eval "$run --dry-run") || {',
+        '  sed -n "/^missing/,/^  all/p" <<< "$found" >&2; exit 1',
+        "}",
         "",
         "submit() {  # NAME, the job it waits for, and options",
         "  local name=$1 after=$2; shift 2",
         '  [ -z "$after" ] || set -- --dependency "afterok:$after" --kill-on-invalid-dep yes "$@"',
         '  sbatch --parsable --job-name "redundancy-$name" --cpus-per-task 2 '
-        f'--mem {gigabytes}G ${{options[@]+"${{options[@]}}"}} "$@"',
+        '${options[@]+"${options[@]}"} "$@"',
         "}",
         "",
         'last=""',
     ]
     for step, count in counts.items():
         lines.append(
-            f'last=$(submit {step} "$last" --time {minutes[step]} --array 1-{count} '
+            f'last=$(submit {step} "$last" --mem {gigabytes}G --time {minutes[step]} '
+            f"--array 1-{count} "
             f'--wrap "$run --step {step} --shard \\$SLURM_ARRAY_TASK_ID/{count}")'
         )
-    lines.append('submit report "$last" --time 120 --wrap "$run"')
+    lines.append(
+        f'submit report "$last" --mem {2 * gigabytes}G --time 120 --wrap "$run {ONE_BY_ONE}"'
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -109,7 +121,7 @@ def _snakemake(
         "localrules: all",
         "",
         "rule all:",
-        f"    input: {(out / 'index.html').as_posix()!r}",
+        '    input: MARKS + "/report"',
     ]
     before: list[str] = []
     for step, count in counts.items():
@@ -120,7 +132,7 @@ def _snakemake(
             f'    output: touch(MARKS + "/{step}-{{i}}")',
             "    threads: 2",
             f"    resources: mem_mb={1000 * gigabytes}, runtime={minutes[step]}",
-            f'    params: command=RUN + " --step {step}"',
+            f'    params: command=lambda wildcards: RUN + " --step {step}"',
             f'    shell: "{{params.command}} --shard {{wildcards.i}}/{count}"',
         ]
         before = [f'    input: expand(MARKS + "/{step}-{{i}}", i=range(1, {count + 1}))']
@@ -128,10 +140,10 @@ def _snakemake(
         "",
         "rule report:",
         *before,
-        f"    output: {(out / 'index.html').as_posix()!r}",
+        '    output: touch(MARKS + "/report")',
         "    threads: 2",
         f"    resources: mem_mb={2000 * gigabytes}, runtime=120",
-        "    params: command=RUN",
+        f'    params: command=lambda wildcards: RUN + " {ONE_BY_ONE}"',
         '    shell: "{params.command}"',
     ]
     return "\n".join(lines) + "\n"

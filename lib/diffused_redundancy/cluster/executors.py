@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
@@ -14,10 +15,11 @@ from typing import Any
 
 from filelock import FileLock
 
+from ..nets.extraction import PACKAGES
 from ..pipeline import plan, requirements
 from ..pipeline.runner import HEARTBEAT, default_out, say
 from ..pipeline.staleness import code_and_packages
-from ..store import make_folder, paths, remove_leftovers, sha256_of, write_text
+from ..store import make_folder, paths, remove_leftovers, sha256_of, versions, write_text
 from .perform import perform
 from .units import STEPS, Unit, from_json, of_step, units
 
@@ -65,9 +67,15 @@ class Done:
         return self._value
 
 
+def cores() -> int:
+    """Those that this process may use: of a job, often not all of its node's."""
+    may = getattr(os, "sched_getaffinity", None)  # Linux has it
+    return len(may(0)) if may else os.cpu_count() or 1
+
+
 def processes(count: int) -> ProcessPoolExecutor:
     """So many processes of this machine, which share its cores."""
-    threads = str(max(1, (os.cpu_count() or 1) // count))
+    threads = str(max(1, cores() // count))
     os.environ.update(dict.fromkeys(THREADS, threads))  # this process computes nothing itself
     return ProcessPoolExecutor(count, mp_context=get_context("spawn"))
 
@@ -234,7 +242,7 @@ def message(unit: Unit) -> dict[str, Any]:
         path = paths.cache() / "units" / about["needs"]
         if not path.exists():
             write_text(path, needs)
-    return {"unit": about, "code": code_and_packages()["code"], "cache": named_cache()}
+    return {"unit": about, "code": code(), "cache": named_cache()}
 
 
 def perform_sent(sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -255,10 +263,10 @@ def refusal(sent: Mapping[str, str]) -> str:
     """Why a worker, which calls this, cannot serve who sent ``code`` and ``cache``; empty if it
     can.
     """
-    if sent["code"] != code_and_packages()["code"]:
+    if sent["code"] != code():
         return (
-            "a worker has other code of this library: install the same everywhere, and start "
-            "workers again"
+            "a worker has other code of this library, or other versions of packages "
+            f"({', '.join(PACKAGES)}): install the same everywhere, and start workers again"
         )
     if sent["cache"] != _cache_name():
         return (
@@ -266,6 +274,14 @@ def refusal(sent: Mapping[str, str]) -> str:
             f"{paths.CACHE_VARIABLE} where workers are started"
         )
     return ""
+
+
+@functools.cache
+def code() -> str:
+    """A digest of what the entries of the cache are keyed by, of code and packages: a worker that
+    differs would fill it with entries that nobody finds.
+    """
+    return sha256_of(code_and_packages()["code"], json.dumps(versions(*PACKAGES)))
 
 
 def named_cache() -> str:

@@ -13,6 +13,7 @@ from .. import parameters
 from ..errors import InputError
 from ..nets.networks import Net
 from ..pipeline.execute import one_line
+from ..store import write_json
 from ..tasks import Task
 from .units import Unit, from_json
 
@@ -51,7 +52,8 @@ def perform(about: Mapping[str, Any]) -> dict[str, Any]:
         ``error``, one line, empty if all went well; ``again``, whether it may go well another time.
     """
     unit = from_json(about)
-    if unit.done:
+    mark = unit.mark  # of the inputs as they are before: what changes meanwhile is not done
+    if mark.exists():
         return _took(unit, 0.0, done_before=True)
     started = time.perf_counter()
     try:
@@ -62,7 +64,7 @@ def perform(about: Mapping[str, Any]) -> dict[str, Any]:
         again = any(isinstance(one, BY_CHANCE) for one in (error, error.__cause__))
         return _took(unit, time.perf_counter() - started, error=message, again=again)
     took = _took(unit, time.perf_counter() - started)
-    unit.note({name: took[name] for name in ("seconds", "host")})
+    write_json(mark, {name: took[name] for name in ("unit", "seconds", "host")})
     return took
 
 
@@ -94,7 +96,7 @@ def _extract(unit: Unit) -> None:
         "protocol_name": needs["protocol"],
         "compute": needs["compute"],
     }
-    if unit.part:
+    if needs["blocks"] > 1:
         block = blocks_of(task, needs["protocol"])[needs["block"]]
         extract_block(net, task, block, layers, **how)
         return

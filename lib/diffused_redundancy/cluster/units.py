@@ -7,10 +7,12 @@ noted beside the cache's entries, so that a run that was stopped goes on where i
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from ..nets.names import expanded
 from ..pipeline import prefetch
 from ..pipeline.plan import Job
 from ..pipeline.staleness import code_and_packages, images_stamp, weights_stamp
-from ..store import paths, sha256_of, write_json
+from ..store import paths, sha256_of
 
 STEPS = {
     "extract": "features of a network on a task (of a block of its images, where there are many)",
@@ -34,6 +36,12 @@ it; what it lacks it computes itself.
 
 MEASURES = '"measures"'
 """The tag of the cells of a notebook that a unit of the last step runs."""
+
+
+FRESH = 60.0
+"""Seconds that a stamp of a task's images serves. What changes meanwhile is found by the report, at
+the latest: entries of the cache are keyed by the images themselves.
+"""
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ class Unit:
             **code_and_packages(),
             **self.as_json(),
             "weights": weights_stamp(self.net),
-            "images": images_stamp(self.task),
+            "images": _images_stamp(self.task, paths.assets(), time.monotonic() // FRESH),
         }
         digest = sha256_of(json.dumps(inputs, sort_keys=True))[:32]
         return paths.cache() / "units" / f"{digest}.json"
@@ -89,9 +97,13 @@ class Unit:
         """Whether it was done."""
         return self.mark.exists()
 
-    def note(self, took: Mapping[str, Any]) -> None:
-        """Note that it is done, and what it took."""
-        write_json(self.mark, {"unit": self.name, **took})
+
+@functools.lru_cache(maxsize=1_000)
+def _images_stamp(task: str, assets: Path, when: float) -> str | None:
+    """A stamp of the files of a task's images, which may be a million, looked at once for all units
+    of some time.
+    """
+    return images_stamp(task)
 
 
 def from_json(about: Mapping[str, Any]) -> Unit:
@@ -110,26 +122,41 @@ def units(jobs: Sequence[Job]) -> list[Unit]:
 
 def _extract(jobs: Sequence[Job]) -> list[Unit]:
     found = []
-    for one in prefetch.units(jobs):
+    passes = prefetch.units(jobs)
+    hows = [(one.images, one.protocol, one.device, one.compute) for one in passes]
+    names = _names_of_settings(hows)
+    for one, how in zip(passes, hows, strict=True):
+        count = _blocks(one)
         needs = {
             "images": one.images,
             "protocol": one.protocol,
             "device": one.device,
             "compute": one.compute,
             "layers": list(one.layers),
+            "blocks": count,
         }
-        count = _blocks(one)
         found += [
             Unit(
                 "extract",
                 one.net,
                 one.task,
                 {**needs, "block": place},
-                f"{place + 1}-of-{count}" if count > 1 else "",
+                "/".join(
+                    filter(None, (names[how], f"{place + 1}-of-{count}" if count > 1 else ""))
+                ),
             )
             for place in range(count)
         ]
     return found
+
+
+def _names_of_settings(hows: Sequence[Hashable]) -> dict[Hashable, str]:
+    """What tells units of one network and task apart where notebooks differ in settings."""
+    several = list(dict.fromkeys(hows))
+    return {
+        how: f"settings-{place + 1}" if len(several) > 1 else ""
+        for place, how in enumerate(several)
+    }
 
 
 def _blocks(unit: prefetch.Unit) -> int:
@@ -159,11 +186,9 @@ def _penalties(jobs: Sequence[Job]) -> list[Unit]:
                 for layer in parameters.layers(values):
                     known = own["layers"].setdefault(layer, [])
                     known += [probe for probe in probes if probe not in known]
-    settings = list(dict.fromkeys(how for *_, how in needs))
-    names = [f"settings-{place + 1}" if len(settings) > 1 else "" for place in range(len(settings))]
+    names = _names_of_settings([how for *_, how in needs])
     return [
-        Unit("penalties", net, task, own, names[settings.index(how)])
-        for (net, task, how), own in needs.items()
+        Unit("penalties", net, task, own, names[how]) for (net, task, how), own in needs.items()
     ]
 
 
@@ -216,12 +241,11 @@ def cost(every: Sequence[Unit], jobs: Sequence[Job]) -> Cost:
     measuring: dict[tuple[str, str, str], float] = defaultdict(float)
     for work in estimated.work:
         measuring[work.notebook, work.net, work.task] += work.seconds
-    extracting = Counter((one.net, one.task) for one in every if one.step == "extract")
     seconds = {}
     for unit in every:
         pair = (unit.net, unit.task)
         if unit.step == "extract":
-            seconds[unit.name] = passes[pair].seconds / extracting[pair]
+            seconds[unit.name] = passes[pair].seconds / unit.needs["blocks"]
         elif unit.step == "penalties":
             seconds[unit.name] = penalty_seconds(passes[pair], estimated.speed)
         else:

@@ -108,8 +108,8 @@ def _layer(
     stride = stride_of(n)
     if features.labelled and request.probe == "ridge" and request.penalty is None and stride > 1:
         notes.append(
-            f"The penalty was chosen by leaving {-(-n // stride)} of {n} train images, every "
-            f"{stride}th, out of all, one at a time."
+            f"The penalty was chosen by leaving {-(-n // stride)} of {n} train images, one in "
+            f"{stride}, out of all, one at a time."
         )
     layer = MergedLayer(
         features,

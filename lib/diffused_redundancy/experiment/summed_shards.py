@@ -115,7 +115,7 @@ def made_alike(shard: Shard, folder: Path, key: Mapping[str, Any]) -> dict[str, 
     """The manifest of a shard that is there, whole, and determined by the same; else None."""
     try:
         there = ShardFile.opened(shard.path(folder))
-        if canonical(there.key) != canonical(key):
+        if canonical(there.key) != canonical(key) or there.manifest["shard"] != shard.number:
             return None
         there.check()
     except InputError:  # it is missing or damaged
@@ -426,7 +426,8 @@ def _alike(folder: Path, command: Callable[[Mapping[str, Any], str], str]) -> li
     numbers = {path: (int(found[1]), int(found[2])) for path, found in names.items() if found}
     if not numbers:
         raise InputError(
-            f"{folder} holds no shards: make them with measure FEATURES --shard I/N --out {folder}"
+            f"{folder} holds no shards: make them with measure FEATURES --shard I/N --out "
+            f"{shlex.quote(str(folder))}"
         )
     counts = sorted({of for _, of in numbers.values()})
     if len(counts) > 1:
@@ -455,6 +456,13 @@ def _alike(folder: Path, command: Callable[[Mapping[str, Any], str], str]) -> li
             raise InputError(
                 f"{file.path} was made with other {' and '.join(other)} than "
                 f"{_most(files, usual)}: make it again: {command(manifest, shard)}"
+            )
+    for file in files:
+        number, _ = numbers[file.path]
+        if file.manifest["shard"] != number:
+            raise InputError(
+                f"{file.path} holds shard {file.manifest['shard']}: it was copied or renamed; make "
+                f"it again: {command(manifest, f'{number}/{of}')}"
             )
     missing = sorted(set(range(1, of + 1)) - {number for number, _ in numbers.values()})
     if missing:
