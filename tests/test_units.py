@@ -153,6 +153,13 @@ def test_a_unit_is_done_once(jobs, monkeypatch):
     assert again["done_before"] and again["seconds"] == 0
 
 
+def test_an_executor_and_notebooks_of_another_kind_are_refused():
+    with pytest.raises(dr.InputError, match=r"executor is 'dask': it needs a method submit"):
+        dr.run_on("dask", "smoke")
+    with pytest.raises(dr.InputError, match=r"only is '01_cka': .* \['01_cka'\]"):
+        dr.run_on(executors.Alone(), "smoke", only="01_cka")
+
+
 def test_what_changes_while_a_unit_is_done_is_not_done(jobs, monkeypatch):
     first, *_ = units(jobs)
     with monkeypatch.context() as patch:

@@ -15,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from ..errors import InputError
 from ..nets.extraction import PACKAGES
 from ..pipeline import plan, requirements
 from ..pipeline.runner import HEARTBEAT, default_out, say
@@ -114,7 +115,7 @@ def run_on(
     Raises
     ------
     InputError
-        Before any work, if a name or a value is wrong, or weights or images are missing.
+        Before any work, if the executor, a name or a value is wrong, or weights or images are missing.
 
     Examples
     --------
@@ -126,6 +127,13 @@ def run_on(
     ...     )
     []
     """
+    if not callable(getattr(executor, "submit", None)):
+        raise InputError(
+            f"the executor is {executor!r}: it needs a method submit, such as "
+            "concurrent.futures.ThreadPoolExecutor(2)"
+        )
+    if isinstance(only, str):
+        raise InputError(f"only is {only!r}: give a list of notebooks, such as [{only!r}]")
     typed = [(name, json.dumps(value)) for name, value in (parameters or {}).items()]
     jobs = plan.plan(preset, only, typed, default_out())
     plan.check_layers(jobs)
