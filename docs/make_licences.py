@@ -24,6 +24,7 @@ ELSEWHERE = {
     "appnope": "BSD-2-Clause",
     "colorama": "BSD License",
     "frozenlist": "Apache-2.0",
+    "greenlet": "MIT AND PSF-2.0",
     "httpx2-jsfetch": "BSD-3-Clause",
     "multidict": "Apache-2.0",
     "playwright": "Apache-2.0",

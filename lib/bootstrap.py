@@ -140,7 +140,8 @@ def make(python: Path) -> None:
             "making a virtual environment (on Debian and Ubuntu it needs the package python3-venv)",
         )
     chosen = VENV / "requirements.txt"
-    chosen.write_text(next(line for line in hashed_lines() if line.startswith("uv==")) + "\n")
+    uv = next(line for line in hashed_lines() if line.startswith("uv=="))
+    chosen.write_text(uv + "\n", encoding="utf-8")
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     run([*pip, "--no-deps", "-r", str(chosen)], "installing uv")
     chosen.write_text("\n".join(hashed_lines(cuda=not cpu)) + "\n", encoding="utf-8")

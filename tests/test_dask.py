@@ -11,6 +11,7 @@ import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from types import SimpleNamespace
 
 import diffused_redundancy as dr
 import pytest
@@ -325,7 +326,8 @@ def test_without_dask(tmp_path, monkeypatch):
 
 
 def test_wrong_values_are_found_before_an_executor_is_asked():
+    executor = SimpleNamespace(submit=None)  # would fail
     with pytest.raises(InputError, match="IMAGES"):
-        dr.run_on(None, "smoke", only=["01_cka"], parameters={"IMAGES": "many"})
+        dr.run_on(executor, "smoke", only=["01_cka"], parameters={"IMAGES": "many"})
     with pytest.raises(InputError, match="did you mean"):
-        dr.run_on(None, "smok")
+        dr.run_on(executor, "smok")
