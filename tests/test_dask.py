@@ -326,7 +326,7 @@ def test_without_dask(tmp_path, monkeypatch):
 
 
 def test_wrong_values_are_found_before_an_executor_is_asked():
-    executor = SimpleNamespace(submit=None)  # would fail
+    executor = SimpleNamespace(submit=print)
     with pytest.raises(InputError, match="IMAGES"):
         dr.run_on(executor, "smoke", only=["01_cka"], parameters={"IMAGES": "many"})
     with pytest.raises(InputError, match="did you mean"):
