@@ -168,6 +168,9 @@ def test_a_worker_refuses_what_it_cannot_serve(tmp_path, monkeypatch):
     unit = units_of(tmp_path, IMAGES)[0]
     sent = executors.message(unit)
     assert "other code" in executors.perform_sent({**sent, "code": "another"})["error"]
+    with monkeypatch.context() as patch:  # packages that entries of the cache are keyed by
+        patch.setattr(executors, "versions", lambda *names: {"torch": "0"})
+        assert executors.code.__wrapped__() != sent["code"]
     monkeypatch.setenv("DIFFUSED_REDUNDANCY_CACHE", str(tmp_path / "elsewhere"))
     took = executors.perform_sent(sent)
     assert "another cache, at" in took["error"] and not took["again"]

@@ -115,7 +115,8 @@ def run_on(
     Raises
     ------
     InputError
-        Before any work, if the executor, a name or a value is wrong, or weights or images are missing.
+        Before any work, if the executor, a name or a value is wrong, or weights or images are
+        missing.
 
     Examples
     --------
