@@ -329,6 +329,6 @@ def test_without_dask(tmp_path, monkeypatch):
 
 def test_wrong_values_are_found_before_an_executor_is_asked():
     with pytest.raises(InputError, match="IMAGES"):
-        dr.run_on(None, "smoke", only=["01_cka"], parameters={"IMAGES": "many"})
+        dr.run_on(executors.Alone(), "smoke", only=["01_cka"], parameters={"IMAGES": "many"})
     with pytest.raises(InputError, match="did you mean"):
-        dr.run_on(None, "smok")
+        dr.run_on(executors.Alone(), "smok")
