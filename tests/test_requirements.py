@@ -204,6 +204,7 @@ def test_a_run_without_its_data_set_stops_before_any_work(tmp_path, capsys):
         and "--fetch" in said
     )
     assert main([*words, "--dry-run"]) == 1
+    assert main([*words, "--dry-run", "--skip-missing"]) == 0  # a run would do without
 
 
 @pytest.mark.parametrize("name", presets.presets())
