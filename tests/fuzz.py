@@ -37,8 +37,9 @@ import numpy as np
 import plain
 import torch
 from diffused_redundancy import parameters, presets
+from diffused_redundancy.cluster.summed_shards import Shard, merged, write_shard
 from diffused_redundancy.commands.arrays import read_arrays
-from diffused_redundancy.experiment.summed_shards import Shard, merged, write_shard
+from diffused_redundancy.errors import check_shard
 from diffused_redundancy.measures.curves import Curve
 from diffused_redundancy.nets import names, weightfiles
 from diffused_redundancy.nets.protocols import protocol
@@ -265,7 +266,7 @@ WORDS = ("1/8", "augmented:4", "clean", "00001/0003", "augmented:999", "9" * 30 
 @target("shards and protocols", lambda: [word.encode() for word in WORDS], 0.15)
 def word(data: bytes) -> None:
     """Shards ``I/N``, and protocols."""
-    for parse in (Shard.parse, protocol):
+    for parse in (check_shard, protocol):
         try:
             parse(text_of(data))
             return

@@ -18,7 +18,7 @@ import pytest
 from clusters import NET, Processes, free_port, jobs, tables, units_of
 from conftest import ROOT
 from diffused_redundancy.cluster import dask, executors, perform
-from diffused_redundancy.cluster.units import Unit, from_json
+from diffused_redundancy.cluster.units import Unit
 from diffused_redundancy.errors import InputError
 from diffused_redundancy.store import paths
 
@@ -190,7 +190,7 @@ def test_a_scheduler_gets_names_and_paths(tmp_path):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(executors, "perform", lambda about, seen=seen: seen.append(about))
             executors.perform_sent(json.loads(json.dumps(sent)))
-        assert from_json(seen[0]) == unit
+        assert Unit(**seen[0]) == unit
     kept = list((paths.cache() / "units").glob("*.needs.json"))
     assert len(kept) == 1 and kept[0].stat().st_size > 40_000
 

@@ -29,7 +29,7 @@ def job(tmp_path, notebook="01_cka", **values):
 
 def test_each_net_on_each_task_once_and_tasks_together(tmp_path):
     other = "miniature_resnet.standard_s1"
-    units = prefetch.units(
+    units = prefetch.extractions(
         [
             job(tmp_path, NETS=[NET, other], TASKS=["digits", "armenian"]),
             job(tmp_path, "06_layers", NETS=[other], TASKS=["digits"]),
@@ -58,7 +58,7 @@ def no_extraction(monkeypatch):
 
 
 def test_one_that_cannot_be_had_does_not_stop_the_others(tmp_path, monkeypatch):
-    (good,) = prefetch.units([job(tmp_path)])
+    (good,) = prefetch.extractions([job(tmp_path)])
     first, second = served([replace(good, net="no_such_net"), good])
     assert "no_such_net" in first and second == ""
     no_extraction(monkeypatch)
@@ -67,8 +67,8 @@ def test_one_that_cannot_be_had_does_not_stop_the_others(tmp_path, monkeypatch):
 
 
 def test_all_layers_of_a_unit_are_there_afterwards_whichever_were_before(tmp_path, monkeypatch):
-    assert served(prefetch.units([job(tmp_path)])) == [""]
-    assert served(prefetch.units([job(tmp_path), job(tmp_path, "06_layers")])) == [""]
+    assert served(prefetch.extractions([job(tmp_path)])) == [""]
+    assert served(prefetch.extractions([job(tmp_path), job(tmp_path, "06_layers")])) == [""]
     no_extraction(monkeypatch)
     for layer, width in (("penultimate", 128), ("layer1", 64), ("layer4", 128)):
         features = dr.features(NET, dr.task("digits", images=60), layer=layer)
@@ -98,7 +98,7 @@ def test_a_process_that_died_before_it_was_asked_is_left_to_the_notebook(tmp_pat
 
     monkeypatch.setattr(runner.subprocess, "Popen", ended)
     processes.extract(wanted)
-    assert not prefetch.completion_mark(prefetch.units(wanted)).exists()
+    assert not prefetch.completion_mark(prefetch.extractions(wanted)).exists()
 
 
 def test_what_was_extracted_is_not_looked_at_again(tmp_path, monkeypatch):
@@ -106,13 +106,13 @@ def test_what_was_extracted_is_not_looked_at_again(tmp_path, monkeypatch):
     processes = runner._Processes(2, force=False)
     played(processes, monkeypatch, "import sys\nfor line in sys.stdin: print('\"\"', flush=True)")
     processes.extract(wanted)
-    assert prefetch.completion_mark(prefetch.units(wanted)).exists()
+    assert prefetch.completion_mark(prefetch.extractions(wanted)).exists()
     monkeypatch.setattr(
         processes, "_child", lambda *_, **__: pytest.fail("a process was started for what is there")
     )
     processes.extract(wanted)
     other = [job(tmp_path, IMAGES=50)]
-    assert not prefetch.completion_mark(prefetch.units(other)).exists()
+    assert not prefetch.completion_mark(prefetch.extractions(other)).exists()
 
 
 THREADS = """
@@ -131,7 +131,7 @@ def test_processes_share_the_cores_and_tell_how_far_they_are(
     count, threads, tmp_path, monkeypatch, capsys
 ):
     """One pair of a net and a task has all cores, however many notebooks will run at a time."""
-    monkeypatch.setattr(runner.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(runner, "cores", lambda: 8)
     monkeypatch.setattr(runner, "HEARTBEAT", 0.1)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     wanted = [
@@ -167,7 +167,7 @@ def test_a_failure_is_left_to_the_notebook(tmp_path, monkeypatch, program):
     processes = runner._Processes(2, force=False)
     played(processes, monkeypatch, program)
     processes.extract(wanted)
-    assert not prefetch.completion_mark(prefetch.units(wanted)).exists()
+    assert not prefetch.completion_mark(prefetch.extractions(wanted)).exists()
 
 
 def test_a_process_that_is_told_so_writes_json(monkeypatch, capsys):

@@ -22,9 +22,9 @@ import plain
 import pytest
 from conftest import ROOT, make_layer
 from diffused_redundancy.__main__ import main
+from diffused_redundancy.cluster import summed_shards
 from diffused_redundancy.commands import measure as measuring
 from diffused_redundancy.commands import merge as merging
-from diffused_redundancy.experiment import summed_shards
 from diffused_redundancy.measures import tree
 from diffused_redundancy.measures.statistics import SufficientStatistics
 from diffused_redundancy.store import tensors
@@ -332,11 +332,11 @@ def given(tmp_path):
 @pytest.mark.parametrize(
     "words, said",
     [
-        (["--shard", "0/4"], "I is 1 to N, and N at least 1, since shards are counted from 1"),
+        (["--shard", "0/4"], "shards are numbered 1 to N"),
         (["--shard", "5/4"], "(nearest: 4/4)"),
         (["--shard", "1/0"], "(nearest: 1/1)"),
-        (["--shard", "a/b"], "give I/N, whole numbers, such as 1/8"),
-        (["--shard", "/4"], "give I/N"),
+        (["--shard", "a/b"], "write I/N, whole numbers, such as 1/8"),
+        (["--shard", "/4"], "write I/N"),
         (["--shard", "1/4", "--seeds", "3"], "--seeds with --shard: sums do not depend on it"),
         (["--shard", "1/4", "--selection", "pca"], "--selection with --shard"),
         (["--shard", "1/4", "--probe", "both"], "allowed: ridge, none"),
@@ -517,7 +517,7 @@ def test_a_killed_process_leaves_nothing_that_counts(tmp_path, capsys, given, mo
     spot = "summed_shards.sum_leaf" if moment == "summing" else "summed_shards.tensors.write"
     (stop / "stopped.py").write_text(
         "import sys, time\n"
-        "from diffused_redundancy.experiment import summed_shards\n"
+        "from diffused_redundancy.cluster import summed_shards\n"
         "from diffused_redundancy.__main__ import main\n"
         "def wait(*words, **more):\n"
         f"    if {moment == 'writing'}: open(words[0], 'wb').write(b'half')\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import asdict, replace
 
 import diffused_redundancy as dr
 import numpy as np
@@ -16,14 +17,14 @@ from diffused_redundancy.cluster import units as units_module
 from diffused_redundancy.cluster.perform import perform
 from diffused_redundancy.cluster.units import (
     STEPS,
+    Unit,
     cost,
-    from_json,
     named,
     of_shard,
     of_step,
-    shard,
     units,
 )
+from diffused_redundancy.errors import check_shard
 from diffused_redundancy.experiment.measurements import measured_all
 from diffused_redundancy.nets import extraction
 from diffused_redundancy.pipeline.plan import plan
@@ -53,7 +54,7 @@ def test_every_unit_has_a_name_of_its_own(tmp_path):
     every = units(plan("smoke", [], [], tmp_path))
     assert [step for step in STEPS for _ in of_step(every, step)] == [unit.step for unit in every]
     assert max(Counter(unit.name for unit in every).values()) == 1
-    assert all(unit == from_json(json.loads(json.dumps(unit.as_json()))) for unit in every)
+    assert all(unit == Unit(**json.loads(json.dumps(asdict(unit)))) for unit in every)
     seconds = cost(every, plan("smoke", [], [], tmp_path)).seconds
     assert set(seconds) == {unit.name for unit in every} and min(seconds.values()) > 0
 
@@ -85,15 +86,15 @@ def test_shards_share_units_out(count, n):
     [
         ("1/0", "at least one shard"),
         ("1/-2", "at least one shard"),
-        ("0/3", r"numbered 1 to 3 \(nearest: 1/3\)"),
-        ("5/3", r"numbered 1 to 3 \(nearest: 3/3\)"),
-        ("a/b", "write I/N, such as 1/8"),
+        ("0/3", r"numbered 1 to N \(nearest: 1/3\)"),
+        ("5/3", r"numbered 1 to N \(nearest: 3/3\)"),
+        ("a/b", "write I/N, whole numbers, such as 1/8"),
         ("3", "write I/N"),
     ],
 )
 def test_bad_shards(text, message):
     with pytest.raises(dr.InputError, match=message):
-        shard(text)
+        check_shard(text)
 
 
 @pytest.mark.parametrize(
@@ -144,12 +145,12 @@ def test_units_hold_all_that_a_comparison_needs(jobs):
 def test_a_unit_is_done_once(jobs, monkeypatch):
     first, *_ = units(jobs)
     assert not first.done
-    took = perform(first.as_json())
+    took = perform(first)
     assert first.done and not took["done_before"] and took["error"] == ""
     about = json.loads(first.mark.read_text())
     assert about["unit"] == first.name and about["seconds"] == took["seconds"] > 0
     monkeypatch.setattr(extraction, "extract", None)  # would fail
-    again = perform(first.as_json())
+    again = perform(first)
     assert again["done_before"] and again["seconds"] == 0
 
 
@@ -168,7 +169,7 @@ def test_what_changes_while_a_unit_is_done_is_not_done(jobs, monkeypatch):
             patch.setattr(units_module, "weights_stamp", lambda net: "other weights")
 
         patch.setitem(perform_module._DO, "extract", changed)
-        assert perform(first.as_json())["error"] == ""
+        assert perform(first)["error"] == ""
         assert not first.done
     assert first.done
 
@@ -184,7 +185,7 @@ def test_images_are_looked_at_once_for_many_units(jobs, monkeypatch):
 
 def test_a_unit_that_fails_says_so_and_is_not_done(jobs, capsys):
     first, *others = units(jobs)
-    broken = from_json({**first.as_json(), "needs": {**first.needs, "layers": ["layer99"]}})
+    broken = replace(first, needs={**first.needs, "layers": ["layer99"]})
     errors = executors.run_units([broken, others[0]], executors.Alone())
     (error,) = errors
     assert error.startswith(f"{first.name}: ") and "layer99" in error
@@ -201,7 +202,7 @@ def test_large_tasks_are_extracted_by_blocks(jobs, monkeypatch):
     for path in (cache.folder / "features").glob("*.safetensors"):
         path.unlink()
     for unit in some[::-1]:
-        assert perform(unit.as_json())["error"] == ""
+        assert perform(unit)["error"] == ""
     monkeypatch.setattr(extraction, "extract", None)  # all blocks are there
     joined = dr.features(NETS[0], dr.task("digits", images=150), device="cpu")
     assert np.array_equal(joined.y_train, plain.y_train)
@@ -209,7 +210,7 @@ def test_large_tasks_are_extracted_by_blocks(jobs, monkeypatch):
         # 64 images at a time instead of 128: the order of sums differs
         assert np.allclose(getattr(joined, part), getattr(plain, part), rtol=1e-4, atol=1e-4)
     assert len(list((cache.folder / "features").glob("*.safetensors"))) == 1  # no block is left
-    assert perform(some[0].as_json())["done_before"]
+    assert perform(some[0])["done_before"]
 
 
 def test_named_units_and_shards_from_the_command_line(jobs, capsys, tmp_path):

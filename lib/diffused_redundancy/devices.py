@@ -1,7 +1,8 @@
-"""The device to compute on."""
+"""The device to compute on, and its cores."""
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def cores() -> int:
+    """Those that this process may use: of a job on a cluster, often not all of its machine's."""
+    may = getattr(os, "sched_getaffinity", None)  # Linux has it
+    return len(may(0)) if may else os.cpu_count() or 1
 
 
 def resolve_device(name: str = "auto") -> torch.device:

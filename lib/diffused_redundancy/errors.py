@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
@@ -61,6 +62,25 @@ def check_whole(value: Any, name: str, least: int, most: int | None = None) -> i
         nearest = least if number < least else most
         raise InputError(f"{name} is {number}: it must be {allowed} (nearest: {nearest})")
     return number
+
+
+def check_shard(text: str) -> tuple[int, int]:
+    """Which of how many shards ``I/N`` says, from 1; InputError says what is allowed.
+
+    >>> check_shard("3/8")
+    (3, 8)
+    """
+    found = re.fullmatch(r"(-?[0-9]+)/(-?[0-9]+)", text.strip())
+    if not found:
+        raise InputError(f"--shard is {text!r}: write I/N, whole numbers, such as 1/8")
+    i, n = int(found[1]), int(found[2])
+    if n < 1 or not 1 <= i <= n:
+        most = max(n, 1)
+        raise InputError(
+            f"--shard {text}: there is at least one shard, and shards are numbered 1 to N "
+            f"(nearest: {min(max(i, 1), most)}/{most})"
+        )
+    return i, n
 
 
 def check_number(

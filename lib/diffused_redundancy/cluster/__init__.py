@@ -1,3 +1,4 @@
-"""A run as many small units of work, for clusters: what they are, how one is done, and how all are
-handed to Slurm, Snakemake, GNU parallel, or an executor such as Dask's.
+"""A run as many small units of work, and sums of features as shards, for clusters: what they are,
+how one is made, and how all are handed to Slurm, Snakemake, GNU parallel, or an executor such as
+Dask's.
 """

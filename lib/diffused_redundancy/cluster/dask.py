@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ..devices import cores
 from ..errors import InputError
 from ..pipeline.runner import say
-from .executors import POLL, THREADS, ExecutorLost, attempt, code, cores, named_cache, refusal
+from .executors import POLL, THREADS, ExecutorLost, attempt, code, named_cache, refusal
 from .units import Unit
 
 WAIT = 30.0

@@ -10,19 +10,21 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, ProcessPoolExecutor
+from dataclasses import asdict
 from multiprocessing import get_context
 from typing import Any
 
 from filelock import FileLock
 
+from ..devices import cores
 from ..errors import InputError
 from ..nets.extraction import PACKAGES
 from ..pipeline import plan, requirements
 from ..pipeline.runner import HEARTBEAT, default_out, say
 from ..pipeline.staleness import code_and_packages
-from ..store import make_folder, paths, remove_leftovers, sha256_of, versions, write_text
+from ..store import make_folder, paths, sha256_of, versions, write_text
 from .perform import perform
-from .units import STEPS, Unit, from_json, of_step, units
+from .units import STEPS, Unit, of_step, units
 
 POLL = 0.1
 """Seconds between two looks at what is done. (Futures of some executors can only be asked.)"""
@@ -66,12 +68,6 @@ class Done:
     def result(self) -> Any:
         """The result."""
         return self._value
-
-
-def cores() -> int:
-    """Those that this process may use: of a job, often not all of its node's."""
-    may = getattr(os, "sched_getaffinity", None)  # Linux has it
-    return len(may(0)) if may else os.cpu_count() or 1
 
 
 def processes(count: int) -> ProcessPoolExecutor:
@@ -170,7 +166,6 @@ def run_units(every: Sequence[Unit], executor: Any) -> list[str]:
 
 def attempt(every: Sequence[Unit], executor: Any) -> list[str]:
     """As :func:`run_units`, but ExecutorLost is raised where the executor itself broke."""
-    remove_leftovers(paths.cache())
     return [error for step in STEPS for error in _one_step(of_step(every, step), executor)]
 
 
@@ -244,7 +239,7 @@ def message(unit: Unit) -> dict[str, Any]:
     """What is sent of a unit: names and paths, at most a few kB, and by what a worker knows that it
     has the same code and cache.
     """
-    about = unit.as_json()
+    about = asdict(unit)
     needs = json.dumps(about["needs"], sort_keys=True)
     if len(needs) > LARGE:
         about["needs"] = f"{sha256_of(needs)[:32]}.needs.json"
@@ -265,7 +260,7 @@ def perform_sent(sent: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(about["needs"], str):
         path = paths.cache() / "units" / about["needs"]
         about["needs"] = json.loads(path.read_text(encoding="utf-8"))
-    return perform(from_json(about).as_json())
+    return perform(Unit(**about))
 
 
 def refusal(sent: Mapping[str, str]) -> str:

@@ -6,16 +6,16 @@ import functools
 import os
 import platform
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from .. import parameters
 from ..errors import InputError
 from ..nets.networks import Net
+from ..pipeline import prefetch
 from ..pipeline.execute import one_line
 from ..store import write_json
 from ..tasks import Task
-from .units import Unit, from_json
+from .units import Unit
 
 BY_CHANCE = (OSError, MemoryError, RuntimeError)
 """Errors of files, and for want of memory (torch's are the last of these)."""
@@ -36,14 +36,8 @@ def _net(name: str) -> Net:
     return net(name)
 
 
-def perform(about: Mapping[str, Any]) -> dict[str, Any]:
+def perform(unit: Unit) -> dict[str, Any]:
     """Do a unit, unless it was done.
-
-    Parameters
-    ----------
-    about : mapping
-        What :meth:`.Unit.as_json` gives: plain values, which pass through any scheduler. Features
-        never do: they go by the cache, a folder that all workers share.
 
     Returns
     -------
@@ -51,7 +45,6 @@ def perform(about: Mapping[str, Any]) -> dict[str, Any]:
         ``unit``, its name; ``seconds``; ``host``; ``done_before``, whether there was nothing to do;
         ``error``, one line, empty if all went well; ``again``, whether it may go well another time.
     """
-    unit = from_json(about)
     mark = unit.mark  # of the inputs as they are before: what changes meanwhile is not done
     if mark.exists():
         return _took(unit, 0.0, done_before=True)
@@ -87,21 +80,11 @@ def _took(
 
 
 def _extract(unit: Unit) -> None:
-    from ..nets.extraction import blocks_of, extract_block, features
-
-    needs, task, net = unit.needs, _task(unit.task, unit.needs["images"]), _net(unit.net)
-    layers = [layer for name in needs["layers"] for layer in net.layers(name)]
-    how = {
-        "device": needs["device"],
-        "protocol_name": needs["protocol"],
-        "compute": needs["compute"],
-    }
-    if needs["blocks"] > 1:
-        block = blocks_of(task, needs["protocol"])[needs["block"]]
-        extract_block(net, task, block, layers, **how)
-        return
-    for layer in layers:  # the first that is missing brings all that are
-        features(net, task, layer=layer, also=layers, **how)
+    needs = dict(unit.needs)
+    blocks, block = needs.pop("blocks"), needs.pop("block")
+    wanted = prefetch.Extraction(unit.net, unit.task, **needs)
+    task = _task(unit.task, wanted.images)
+    prefetch.extract(wanted, task, block if blocks > 1 else None)
 
 
 def _penalties(unit: Unit) -> None:

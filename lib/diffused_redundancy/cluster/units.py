@@ -13,12 +13,12 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import parameters
-from ..errors import InputError, unknown
+from ..errors import unknown
 from ..nets.names import expanded
 from ..pipeline import prefetch
 from ..pipeline.plan import Job
@@ -70,22 +70,12 @@ class Unit:
         """Its name, which no other unit of a run has."""
         return "/".join(filter(None, (self.step, self.part, self.net, self.task)))
 
-    def as_json(self) -> dict[str, Any]:
-        """What :func:`from_json` makes it from."""
-        return {
-            "step": self.step,
-            "net": self.net,
-            "task": self.task,
-            "needs": dict(self.needs),
-            "part": self.part,
-        }
-
     @property
     def mark(self) -> Path:
         """The file in the cache that says that it was done, with this code and these inputs."""
         inputs = {
             **code_and_packages(),
-            **self.as_json(),
+            **asdict(self),
             "weights": weights_stamp(self.net),
             "images": _images_stamp(self.task, paths.assets(), time.monotonic() // FRESH),
         }
@@ -106,11 +96,6 @@ def _images_stamp(task: str, assets: Path, when: float) -> str | None:
     return images_stamp(task)
 
 
-def from_json(about: Mapping[str, Any]) -> Unit:
-    """The unit that :meth:`Unit.as_json` tells of."""
-    return Unit(**about)
-
-
 def units(jobs: Sequence[Job]) -> list[Unit]:
     """The units of some jobs, step by step.
 
@@ -122,7 +107,7 @@ def units(jobs: Sequence[Job]) -> list[Unit]:
 
 def _extract(jobs: Sequence[Job]) -> list[Unit]:
     found = []
-    passes = prefetch.units(jobs)
+    passes = prefetch.extractions(jobs)
     hows = [(one.images, one.protocol, one.device, one.compute) for one in passes]
     names = _names_of_settings(hows)
     for one, how in zip(passes, hows, strict=True):
@@ -159,14 +144,14 @@ def _names_of_settings(hows: Sequence[Hashable]) -> dict[Hashable, str]:
     }
 
 
-def _blocks(unit: prefetch.Unit) -> int:
+def _blocks(one: prefetch.Extraction) -> int:
     """How many units the pass over a task's images is: one, unless a part has several blocks."""
     from ..nets.extraction import BLOCK
     from ..nets.protocols import protocol
     from ..pipeline.estimate import images_of
 
-    train, test, _ = images_of(unit.task, unit.images)
-    blocks = protocol(unit.protocol).views * -(-train // BLOCK) + -(-test // BLOCK)
+    train, test, _ = images_of(one.task, one.images)
+    blocks = protocol(one.protocol).views * -(-train // BLOCK) + -(-test // BLOCK)
     return blocks if blocks > 2 else 1
 
 
@@ -266,31 +251,6 @@ def named(every: Sequence[Unit], name: str) -> Unit:
     if name not in by_name:
         raise unknown("unit of this run", name, by_name)
     return by_name[name]
-
-
-def shard(text: str) -> tuple[int, int]:
-    """Which of how many shards ``I/N`` is, from 1.
-
-    Raises
-    ------
-    InputError
-        If it is none, N is below 1, or I is not from 1 to N.
-
-    Examples
-    --------
-    >>> shard("3/8")
-    (3, 8)
-    """
-    found = re.fullmatch(r"(-?\d+)/(-?\d+)", text.strip())
-    if not found:
-        raise InputError(f"--shard is {text!r}: write I/N, such as 1/8")
-    i, n = int(found[1]), int(found[2])
-    if n < 1:
-        raise InputError(f"--shard {text}: there must be at least one shard (nearest: 1/1)")
-    if not 1 <= i <= n:
-        nearest = min(max(i, 1), n)
-        raise InputError(f"--shard {text}: shards are numbered 1 to {n} (nearest: {nearest}/{n})")
-    return i, n
 
 
 def of_shard(every: Sequence[Unit], i: int, n: int) -> list[Unit]:

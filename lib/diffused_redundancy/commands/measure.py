@@ -18,8 +18,8 @@ import pandas as pd
 
 from ..api import Options, Result
 from ..api import measure as measured
-from ..errors import InputError, check_number
-from ..experiment.summed_shards import Shard
+from ..cluster.summed_shards import Shard
+from ..errors import InputError, check_number, check_shard
 from ..measures.curves import MEASURES, Curve
 from ..measures.redundancy import Redundancy
 from ..report.display import png, with_palette
@@ -235,7 +235,7 @@ def sum_shard(request: Request, shard: str) -> str:
             "none"
         )
     return summed_shard(
-        Shard.parse(shard),
+        Shard(*check_shard(shard)),
         Asked(
             request.path, request.features, request.labels, request.pool, request.probe == "ridge"
         ),

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from ..api import measure_layer
+from ..cluster.summed_shards import Summed, merged, stride_of
 from ..errors import InputError
 from ..experiment.merged_layer import MergedLayer
-from ..experiment.summed_shards import Summed, merged, stride_of
 from ..measures.accumulation import blocks
 from ..measures.features import Features
 from ..measures.labels import class_indices

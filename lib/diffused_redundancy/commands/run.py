@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
+from ..errors import InputError, check_shard
 
 if TYPE_CHECKING:
     from ..pipeline.plan import Job
@@ -254,7 +254,7 @@ def _do_units(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
     if options.unit:
         some = [units.named(every, options.unit)]
     else:
-        i, n = units.shard(options.shard or "1/1")
+        i, n = check_shard(options.shard or "1/1")
         some = units.of_shard(units.of_step(every, options.step), i, n)
         say(f"{options.step}, shard {i} of {n}: {len(some)} units")
     workers = min(options.jobs or 1, max(1, len(some)))

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..cluster.summed_shards import Shard, key_of, made_alike, write_shard
 from ..devices import resolve_device
 from ..errors import InputError
-from ..experiment.summed_shards import Shard, key_of, made_alike, write_shard
 from ..measures.pooling import pooled
 from ..measures.validation import check_features
 from ..store.cache import canonical

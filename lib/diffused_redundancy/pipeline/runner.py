@@ -20,6 +20,7 @@ from threading import Event, Lock, Thread
 from typing import IO, Any
 
 from .. import parameters
+from ..devices import cores
 from ..progress import JSON_VARIABLE, Progress
 from ..store import make_folder, paths, sweep, write_json
 from ..store.cache import REFRESH_VARIABLE
@@ -51,7 +52,7 @@ def default_workers(count: int) -> int:
     """How many notebooks to run at a time: one per core, at most four (each holds about 1 GiB); one
     where they would share a GPU.
     """
-    return 1 if Path("/dev/nvidiactl").exists() else max(1, min(count, os.cpu_count() or 1, 4))
+    return 1 if Path("/dev/nvidiactl").exists() else max(1, min(count, cores(), 4))
 
 
 def run(jobs: Sequence[Job], *, out: Path, workers: int = 1, force: bool = False) -> list[Outcome]:
@@ -137,7 +138,7 @@ class _Processes:
         """A process of the command line that is one of so many at a time."""
         shared = {**self.environment, **(environment or {})}
         if beside > 1:  # share the cores: more threads than cores would only wait for one another
-            threads = str(max(1, (os.cpu_count() or 1) // beside))
+            threads = str(max(1, cores() // beside))
             shared |= dict.fromkeys(
                 ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads
             )
@@ -175,7 +176,7 @@ class _Processes:
         """Fill the cache with the features that jobs need, unless it has been filled with them
         before.
         """
-        units = prefetch.units(jobs)
+        units = prefetch.extractions(jobs)
         mark = prefetch.completion_mark(units)
         if not units or (mark.exists() and not self.force):
             return

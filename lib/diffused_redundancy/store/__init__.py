@@ -5,7 +5,6 @@ from .cache import Cache, code_digest, versions
 from .files import (
     atomic_path,
     make_folder,
-    remove_leftovers,
     scratch_folder,
     sha256_of,
     sweep,
@@ -21,7 +20,6 @@ __all__ = [
     "make_folder",
     "paths",
     "provenance",
-    "remove_leftovers",
     "scratch_folder",
     "sha256_of",
     "sweep",

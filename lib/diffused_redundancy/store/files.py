@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,9 +37,6 @@ _REASONS = {
     errno.EEXIST: "a file of that name is in the way; choose another path",
     errno.EISDIR: "a folder of that name is in the way; choose another path",
 }
-
-LEFT_OVER = 3600.0
-"""Seconds after which a temporary file that nobody writes to has lost its writer."""
 
 
 @contextmanager
@@ -141,16 +137,6 @@ def sweep(folder: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files below a folder whose writers were killed: those that nobody has
-    written to for :data:`LEFT_OVER` seconds.
-    """
-    for path in folder.rglob(".*.part"):
-        with suppress(FileNotFoundError):  # its writer was only slow, or another run removes it
-            if time.time() - path.stat().st_mtime > LEFT_OVER:
-                path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

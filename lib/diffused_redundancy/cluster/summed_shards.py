@@ -61,25 +61,6 @@ class Shard:
     number: int
     of: int
 
-    @classmethod
-    def parse(cls, text: str) -> Shard:
-        """From ``I/N``; InputError says what is allowed.
-
-        >>> Shard.parse("3/8")
-        Shard(number=3, of=8)
-        """
-        found = re.fullmatch(r"([0-9]+)/([0-9]+)", text.strip())
-        if not found:
-            raise InputError(f"shard {text!r}: give I/N, whole numbers, such as 1/8 (nearest: 1/1)")
-        number, of = int(found[1]), int(found[2])
-        if of < 1 or not 1 <= number <= of:
-            near = f"{min(max(number, 1), max(of, 1))}/{max(of, 1)}"
-            raise InputError(
-                f"shard {text!r}: I is 1 to N, and N at least 1, since shards are counted from 1 "
-                f"(nearest: {near})"
-            )
-        return cls(number, of)
-
     def path(self, folder: Path) -> Path:
         """Its file."""
         return folder / FOLDER / f"{self.number:05d}-of-{self.of:05d}.safetensors"
@@ -102,7 +83,7 @@ def key_of(shard: Shard, asked: Mapping[str, Any], files: Mapping[str, Any]) -> 
         "input": dict(files),
         "code": code_digest(
             "measures",
-            "experiment.summed_shards",
+            "cluster.summed_shards",
             "store.featurefile",
             "store.rows",
             "store.places",
