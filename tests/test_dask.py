@@ -19,6 +19,7 @@ from clusters import NET, Processes, free_port, jobs, tables, units_of
 from conftest import ROOT
 from diffused_redundancy.cluster import dask, executors, perform
 from diffused_redundancy.cluster.units import Unit
+from diffused_redundancy.devices import cores
 from diffused_redundancy.errors import InputError
 from diffused_redundancy.store import paths
 
@@ -298,7 +299,7 @@ def test_a_worker_for_each_gpu(monkeypatch):
     assert seen(4) == ["0", "1", "0", "1"]
     for nothing in ("", "-1"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", nothing)
-        assert seen(None) == [None] * os.cpu_count()
+        assert seen(None) == [None] * cores()
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     assert dask.gpus() == []  # torch is asked, which sees none in a test
 
