@@ -9,9 +9,11 @@ from statistics import median
 
 import diffused_redundancy as dr
 import numpy as np
+import peers
 import synthetic
 import torch
 from diffused_redundancy.measures.prefix_sums import _block
+from diffused_redundancy.probes.ridge import ridge_alpha
 from table import Row
 from timing import interleaved
 
@@ -39,6 +41,7 @@ def accelerator(quick: bool) -> list[Row]:
     return [
         *_similarity(parts[0], d, selections, device, judged=not quick),
         *_probes(parts, device),
+        *_packages(parts, device),
     ]
 
 
@@ -155,3 +158,87 @@ def _probes(parts: tuple[np.ndarray, ...], device: str) -> list[Row]:
         )
         rows.append(Row(NAME, f"{what}: largest difference in accuracy", apart, limit=0.005))
     return rows
+
+
+def _packages(parts: tuple[np.ndarray, ...], device: str) -> list[Row]:
+    """Fits and values of other packages on the same device, features already there, pass included
+    in ours.
+    """
+    features = dr.Features(*parts)
+    X, y, test, truth = (torch.from_numpy(part).to(device) for part in parts)
+    ridge, logistic = 0.01, 1e-3
+    seeds = range(1, 6)
+    given = dr.SufficientStatistics.from_features(parts[0], parts[1], device="cpu", debiased=True)
+    alpha = ridge_alpha(given, ridge)
+    orders = dr.orderings("random", given, seeds)
+    sizes = dr.sizes_of(dr.PAPER_FRACTIONS, X.shape[1])
+    fifth = orders[0].order[: sizes[-1] // 5].to(device)
+    scaled = [(part - X.mean(0)) / given.mean_variance**0.5 for part in (X, test)]
+
+    def debiased() -> np.ndarray:
+        statistics = dr.SufficientStatistics.from_features(X, device=device, debiased=True)
+        return dr.cka_curve(statistics, orders, debiased=True).values
+
+    def probes() -> np.ndarray:
+        probe = dr.LogisticProbe(features, penalty=logistic, device=device)
+        return probe.evaluate(dr.orderings("random", probe.statistics, seeds))["values"]
+
+    def fits() -> list[int]:
+        return [
+            peers.logistic_on_device(scaled[0][:, chosen], y, scaled[1][:, chosen], truth, logistic)
+            for chosen in (orders[0].order[:k].to(device) for k in sizes)
+        ]
+
+    def curve() -> np.ndarray:
+        probe = dr.RidgeProbe(features, penalty=ridge, device=device)
+        return probe.evaluate(orders[0])["values"]
+
+    timed = interleaved(
+        {
+            "debiased": _waited(debiased),
+            "pytorch-cka": _waited(lambda: peers.pytorch_cka(scaled[0][:, fifth], scaled[0])),
+            "curve": _waited(curve),
+            "ridge": _waited(lambda: peers.ridge_on_device(X, y, test, truth, alpha)),
+            "probes": _waited(probes),
+            "fits": _waited(fits),
+        },
+        rounds=3,
+    )
+    results = timed.results
+    apart = abs(float(results["debiased"][0, len(fifth) - 1]) - results["pytorch-cka"])
+    images = len(parts[3])
+    whole = abs(float(results["curve"][0, -1]) - results["ridge"] / images)
+    probed = float(np.abs(results["probes"][0] - np.array(results["fits"]) / images).max())
+    of_75 = 75 * timed.ratio("pytorch-cka", "debiased")
+    of_71 = 71 / len(sizes) * timed.ratio("fits", "probes")
+    return [
+        Row(
+            NAME,
+            "pytorch-cka, unbiased CKA of 75 subsets / every k of 5 orders, pass included",
+            of_75,
+            "times our time",
+            detail=f"one subset taken times 75; {timed.summary('pytorch-cka', 'debiased')}",
+        ),
+        Row(NAME, "its difference from ours", apart, detail="of a fifth of the neurons"),
+        Row(
+            NAME,
+            "scikit-learn's RidgeClassifier by its array API, one fit / every k of one order",
+            timed.ratio("ridge", "curve"),
+            "times our time",
+            detail=timed.summary("ridge", "curve"),
+        ),
+        Row(NAME, "its accuracy, difference from ours on the whole layer", whole, limit=0.005),
+        Row(
+            NAME,
+            "scikit-learn's LogisticRegression by its array API, 71 probes",
+            of_71,
+            "times our time",
+            detail=f"{len(sizes)} probes run; {timed.summary('fits', 'probes')}",
+        ),
+        Row(
+            NAME,
+            "its accuracy, largest difference from ours",
+            probed,
+            detail=f"{len(sizes)} probes",
+        ),
+    ]

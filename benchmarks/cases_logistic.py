@@ -155,7 +155,12 @@ def _compare(n: int, d: int, classes: int, *, judged: bool, every: int = 1) -> l
         ("scikit-learn", "raw features", 5.0),
         ("scikit-learn", "centred features", 2.5),
         ("torch L-BFGS", "centred features", None),
+        ("scikit-learn-intelex", "raw features", None),
+        ("scikit-learn-intelex", "centred features", None),
     ]
+    if peers.installed("scikit-learn-intelex", "sklearnex") is None:
+        print(f"{NAME} of scikit-learn-intelex skipped: pip install -e '.[benchmarks]'")
+        loops = loops[:3]
     loops_done = {
         (package, kind): _loop(peers.LOGISTIC[package], features[kind], target, chosen[::every])
         for package, kind, _ in loops

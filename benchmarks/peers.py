@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from torch import Tensor, nn
 
 # CKA of a subset of neurons with the whole layer, as a number
@@ -45,6 +46,13 @@ def _simtorch(subset: Tensor, whole: Tensor) -> float:
     return float(measure.linear_CKA(subset @ subset.T, whole @ whole.T))
 
 
+def pytorch_cka(subset: Tensor, whole: Tensor) -> float:
+    """Linear, unbiased CKA, on the features' device."""
+    import cka
+
+    return float(cka.cka_from_features(subset, whole))
+
+
 CKA_PACKAGES: dict[str, Callable[[Tensor, Tensor], float]] = {
     "ckatorch": _ckatorch,
     "repsim": _repsim,
@@ -53,22 +61,31 @@ CKA_PACKAGES: dict[str, Callable[[Tensor, Tensor], float]] = {
 """Linear, biased CKA of features (n, k) and (n, d), by package."""
 
 
-def installed(package: str) -> str | None:
-    """The version of a package, or None."""
-    return metadata.version(package) if util.find_spec(package) is not None else None
+def installed(package: str, module: str | None = None) -> str | None:
+    """The version of a package, or None; ``module`` where its module has another name."""
+    return metadata.version(package) if util.find_spec(module or package) is not None else None
 
 
 # Logistic probes on features (n, k): weights (k + 1, C), the last row the intercepts, and whether
 # they converged
 
 
-def scikit_learn(X: np.ndarray, y: np.ndarray, penalty: float) -> tuple[np.ndarray, bool]:
+def scikit_learn(
+    X: np.ndarray, y: np.ndarray, penalty: float, *, kind: Any = LogisticRegression
+) -> tuple[np.ndarray, bool]:
     """LogisticRegression with its default solver, tolerance and limit of iterations."""
-    model = LogisticRegression(C=1 / (penalty * len(X)))
+    model = kind(C=1 / (penalty * len(X)))
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit(X, y)
     return np.vstack([model.coef_.T, model.intercept_]), not warned
+
+
+def intelex(X: np.ndarray, y: np.ndarray, penalty: float) -> tuple[np.ndarray, bool]:
+    """The same class of scikit-learn's extension for Intel processors."""
+    from sklearnex.linear_model import LogisticRegression
+
+    return scikit_learn(X, y, penalty, kind=LogisticRegression)
 
 
 def torch_lbfgs(X: np.ndarray, y: np.ndarray, penalty: float) -> tuple[np.ndarray, bool]:
@@ -123,6 +140,7 @@ def authors_sgd(
 
 LOGISTIC: dict[str, Callable[..., tuple[np.ndarray, bool]]] = {
     "scikit-learn": scikit_learn,
+    "scikit-learn-intelex": intelex,
     "torch L-BFGS": torch_lbfgs,
     "the authors' SGD": authors_sgd,
 }
@@ -135,3 +153,21 @@ def objective(weights: np.ndarray, X: np.ndarray, y: np.ndarray, penalty: float)
     scores -= scores.max(1, keepdims=True)
     loss = np.log(np.exp(scores).sum(1)) - scores[np.arange(len(y)), y]
     return float(loss.mean() + penalty / 2 * (w[:-1] ** 2).sum())
+
+
+# Probes by scikit-learn on a device, through its array API: right guesses on test features
+
+
+def ridge_on_device(X: Tensor, y: Tensor, test: Tensor, truth: Tensor, alpha: float) -> int:
+    """One fit of the ridge classifier, by its singular values: the array API knows no other way."""
+    with config_context(array_api_dispatch=True):
+        guesses = RidgeClassifier(alpha=alpha, solver="svd").fit(X, y).predict(test)
+    return int((guesses == truth).sum())
+
+
+def logistic_on_device(X: Tensor, y: Tensor, test: Tensor, truth: Tensor, penalty: float) -> int:
+    """One fit of LogisticRegression with its defaults."""
+    with config_context(array_api_dispatch=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        guesses = LogisticRegression(C=1 / (penalty * len(X))).fit(X, y).predict(test)
+    return int((guesses == truth).sum())

@@ -117,8 +117,11 @@ def main(words: Sequence[str] | None = None) -> int:
 KEPT_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 25)}
 """What run_all.sh sets; glibc reads it when a process starts."""
 
+SETTINGS = {**KEPT_MEMORY, "SCIPY_ARRAY_API": "1"}
+"""The last is what scikit-learn's fits on a GPU ask for; SciPy reads it when it is imported."""
+
 
 if __name__ == "__main__":
-    if not KEPT_MEMORY.items() <= os.environ.items():  # for all, peers as well
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **KEPT_MEMORY})
+    if not SETTINGS.items() <= os.environ.items():  # for all, peers as well
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **SETTINGS})
     sys.exit(main())
