@@ -215,7 +215,8 @@ def _submitted(executor: Any, unit: Unit) -> Any:
 def _result(future: Any) -> dict[str, Any]:
     """What a future holds; where its worker was lost, that."""
     try:
-        return future.result()
+        found: dict[str, Any] = future.result()
+        return found
     except (BrokenExecutor, CancelledError) as error:
         raise ExecutorLost(_said(error)) from error
     except Exception as error:  # each executor has its own

@@ -20,8 +20,8 @@ import pandas as pd
 from scipy.stats import norm
 
 from ..experiment.measurements import Measurement, Measurements
+from ..experiment.traits import alike
 from ..findings.figure_data import Point, Series, point
-from ..findings.grouping import alike
 from ..findings.matryoshka import fixed_size, is_fixed, is_nested, is_plain
 from ..findings.tables import corrected_columns, redundancy_columns
 from ..measures.equal_features import equal_features_redundancy
@@ -278,7 +278,8 @@ def _draws(
     if first is None or whole is None:
         return None
     if theirs is None:
-        return first - _if_independent(ours, delta, whole.full)
+        differences: np.ndarray = first - _if_independent(ours, delta, whole.full)
+        return differences
     second = theirs.curve("accuracy").redundancy_draws(delta, chance_corrected=True, **how)
     return None if second is None else first - second
 
