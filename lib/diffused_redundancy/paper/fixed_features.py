@@ -11,7 +11,7 @@ is easily kept. So what is compared is DR above chance, where the accuracy is at
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,7 +90,7 @@ def _above_chance(one: Measurement, delta: float) -> Redundancy:
     return one.curve("accuracy").redundancy(delta, chance_corrected=True)
 
 
-def _if_independent(one: Measurement, delta: float, full: Any = None) -> np.ndarray:
+def _if_independent(one: Measurement, delta: float, full: np.ndarray | None = None) -> np.ndarray:
     """DR above chance of as many independent features that reach as much, or ``full``, together."""
     curve = one.curve("accuracy")
     reached = curve.full if full is None else full
@@ -164,7 +164,7 @@ def within_series(found: Found, delta: float) -> list[list[tuple[str, list[Serie
         name: i for i, name in enumerate(dict.fromkeys(kind(one.net) for _, one in _rows(found)))
     }
 
-    def row(of: Any) -> list[tuple[str, list[Series]]]:
+    def row(of: Callable[[Measurement], Point]) -> list[tuple[str, list[Series]]]:
         plots = []
         for task in next(iter(found.values())).tasks:
             lines = []
