@@ -66,7 +66,8 @@ def main(words: Sequence[str] | None = None) -> int:
     os.environ.pop("MPLBACKEND", None)  # figures become files: no backend of a screen is wanted
     try:
         options = _options(sys.argv[1:] if words is None else words)
-        return options.run(options)
+        status: int = options.run(options)
+        return status
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -202,7 +202,7 @@ def absolute(name: str, value: Any) -> Any:
     ]
 
 
-class _Written(yaml.SafeLoader):
+class _Written(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no hints
     """YAML whose scalars are texts as they were written: what YAML 1.1 would make of some of them
     (90 of ``1:30``, 8 of ``010``, truth of ``on``) surprises.
     """
@@ -218,7 +218,8 @@ def _mapping(loader: _Written, node: yaml.MappingNode) -> dict[Any, Any]:
         if count > 1 and key != "<<":
             raise InputError(f"{key} is given twice")
     loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
+    found: dict[Any, Any] = loader.construct_mapping(node, deep=True)
+    return found
 
 
 for _kind in ("int", "float", "bool", "timestamp"):

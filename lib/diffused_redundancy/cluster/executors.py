@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, ProcessPoolExecutor
 from dataclasses import asdict
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, Protocol
 
 from filelock import FileLock
 
@@ -47,6 +47,23 @@ class ExecutorLost(Exception):
     """An executor broke, with all that it held."""
 
 
+class Future(Protocol):
+    """What an executor gives at once for what it is still to do."""
+
+    def done(self) -> bool:
+        """Whether it has ended."""
+
+    def result(self) -> Any:
+        """What came of it."""
+
+
+class Executor(Protocol):
+    """What hands work to workers."""
+
+    def submit(self, function: Callable[..., Any], given: Any, /) -> Future:
+        """Have a function called."""
+
+
 class Alone:
     """An executor that does everything in this process, at once."""
 
@@ -78,7 +95,7 @@ def processes(count: int) -> ProcessPoolExecutor:
 
 
 def run_on(
-    executor: Any,
+    executor: Executor,
     preset: str = "miniature",
     *,
     only: Sequence[str] = (),
@@ -138,7 +155,7 @@ def run_on(
     return run_units(units(jobs), executor)
 
 
-def run_units(every: Sequence[Unit], executor: Any) -> list[str]:
+def run_units(every: Sequence[Unit], executor: Executor) -> list[str]:
     """Do units, step by step, with a line of progress for each.
 
     Parameters
@@ -164,18 +181,18 @@ def run_units(every: Sequence[Unit], executor: Any) -> list[str]:
         ]
 
 
-def attempt(every: Sequence[Unit], executor: Any) -> list[str]:
+def attempt(every: Sequence[Unit], executor: Executor) -> list[str]:
     """As :func:`run_units`, but ExecutorLost is raised where the executor itself broke."""
     return [error for step in STEPS for error in _one_step(of_step(every, step), executor)]
 
 
-def _one_step(every: Sequence[Unit], executor: Any) -> list[str]:
+def _one_step(every: Sequence[Unit], executor: Executor) -> list[str]:
     waiting = deque((unit, 1) for unit in every if not unit.done)
     count, ended, said = len(waiting), 0, time.monotonic()
     if count < len(every):
         say(f"{every[0].step}: {len(every) - count} of {len(every)} units were done before")
     errors: list[str] = []
-    running: list[tuple[Unit, int, Any]] = []
+    running: list[tuple[Unit, int, Future]] = []
     while waiting or running:
         while waiting and len(running) < IN_FLIGHT:
             unit, tried = waiting.popleft()
@@ -204,7 +221,7 @@ def _one_step(every: Sequence[Unit], executor: Any) -> list[str]:
     return errors
 
 
-def _submitted(executor: Any, unit: Unit) -> Any:
+def _submitted(executor: Executor, unit: Unit) -> Future:
     sent = message(unit)
     try:
         return executor.submit(perform_sent, sent)
@@ -212,10 +229,11 @@ def _submitted(executor: Any, unit: Unit) -> Any:
         raise ExecutorLost(_said(error)) from error
 
 
-def _result(future: Any) -> dict[str, Any]:
+def _result(future: Future) -> dict[str, Any]:
     """What a future holds; where its worker was lost, that."""
     try:
-        return future.result()
+        found: dict[str, Any] = future.result()
+        return found
     except (BrokenExecutor, CancelledError) as error:
         raise ExecutorLost(_said(error)) from error
     except Exception as error:  # each executor has its own

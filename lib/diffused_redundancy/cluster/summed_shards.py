@@ -247,7 +247,8 @@ class ShardFile:
     @property
     def key(self) -> dict[str, Any]:
         """What determined it."""
-        return self.manifest["key"]
+        key: dict[str, Any] = self.manifest["key"]
+        return key
 
     @property
     def nodes(self) -> list[Node]:

@@ -63,7 +63,8 @@ def _is_for(cell: nbformat.NotebookNode, reader: str) -> bool:
 def _audience(cell: nbformat.NotebookNode) -> str | None:
     """Whom a cell is for, where it is not for all; a speaker's notes are the instructor's."""
     spoken = "instructor" if cell.metadata.get("slide") == "notes" else None
-    return cell.metadata.get("audience", spoken)
+    audience: str | None = cell.metadata.get("audience", spoken)
+    return audience
 
 
 def _set_apart(text: str, *, spoken: bool) -> str:

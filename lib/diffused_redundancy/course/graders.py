@@ -136,7 +136,8 @@ def for_otter(source: Source, package: str) -> nbformat.NotebookNode:
 
 def _raw(text: str, name: str) -> nbformat.NotebookNode:
     """A cell with a setting for otter-grader."""
-    return nbformat.v4.new_raw_cell(text, id=name)
+    cell: nbformat.NotebookNode = nbformat.v4.new_raw_cell(text, id=name)
+    return cell
 
 
 def _with_otter_marks(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -107,7 +108,8 @@ def write_student(
 
 def address(root: Path) -> str | None:
     """Where the repository is published, if ``CITATION.cff`` says so."""
-    return yaml.safe_load((root / "CITATION.cff").read_text("utf-8")).get("repository-code")
+    cited: dict[str, Any] = yaml.safe_load((root / "CITATION.cff").read_text("utf-8"))
+    return cited.get("repository-code")
 
 
 def colab_cell(package: str, address: str | None, place: str) -> str:

@@ -66,4 +66,5 @@ def clustered(matrix: np.ndarray) -> np.ndarray:
     from scipy.cluster.hierarchy import average, leaves_list
 
     distances = 1 - np.abs(matrix[np.triu_indices(len(matrix), 1)])
-    return leaves_list(average(np.clip(distances, 0, None)))
+    order: np.ndarray = leaves_list(average(np.clip(distances, 0, None)))
+    return order

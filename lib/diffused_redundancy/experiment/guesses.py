@@ -73,7 +73,7 @@ def ridge_scores(
     neurons = neurons.to(cross.device)
     gram = statistics.gram[neurons][:, neurons]
     gram.diagonal().add_(ridge_alpha(statistics, penalty))
-    weights = torch.linalg.solve(gram, cross[neurons])
+    weights: torch.Tensor = torch.linalg.solve(gram, cross[neurons])
     X = torch.as_tensor(np.asarray(layer.features.check_labelled().X_test[images]))
     rows = X.to(cross.device)[:, neurons].double() - statistics.mean[neurons]
     return (rows @ weights + prior).cpu().numpy()

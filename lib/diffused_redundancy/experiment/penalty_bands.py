@@ -214,7 +214,8 @@ class GroupBands:
 
     def means(self, label: str) -> np.ndarray:
         """DR at each penalty, (p,), the mean over the networks of a group."""
-        return np.mean(self.values[label], 0)
+        means: np.ndarray = np.mean(self.values[label], 0)
+        return means
 
     def group(self, label: str) -> PenaltyBand:
         """The band of one group."""
@@ -231,7 +232,8 @@ class GroupBands:
     def shifts(self, label: str) -> np.ndarray:
         """DR of each network of a group less its DR at the penalty in force, (networks, p)."""
         values = np.array(self.values[label])
-        return values - values[:, [self.penalties.index(self.penalty)]]
+        shifts: np.ndarray = values - values[:, [self.penalties.index(self.penalty)]]
+        return shifts
 
 
 def group_bands(

@@ -372,9 +372,12 @@ def rule_values(accuracy: np.ndarray, counts: np.ndarray, rule: str) -> np.ndarr
     """What a rule looks at, from accuracy by class (..., C) and the images of each class (C,)."""
     if rule == "tenth":
         return worst(accuracy, 0.1)
+    values: np.ndarray
     if rule == "classes":
-        return np.nanmean(accuracy, -1)
-    return np.nansum(accuracy * counts, -1) / counts.sum()
+        values = np.nanmean(accuracy, -1)
+    else:
+        values = np.nansum(accuracy * counts, -1) / counts.sum()
+    return values
 
 
 def choices(

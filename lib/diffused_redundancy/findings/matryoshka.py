@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.measurements import COMPARED, Measurements
+from ..experiment.traits import TRAITS, alike
 from ..measures.curves import MEASURES, Curve
 from ..nets.names import titles
 from ..nets.networks import Net
@@ -30,7 +31,7 @@ from .comparisons import (
     verdict_on,
 )
 from .figure_data import Line, Panel
-from .grouping import TRAITS, Grouping, alike, grouped
+from .grouping import Grouping, grouped
 from .phrases import listed
 from .pretraining import Bands
 

@@ -57,7 +57,8 @@ def pareto_front(gains: Any, values: Any) -> np.ndarray:
     order = np.lexsort((np.arange(len(x)), -y, -x))
     best = np.maximum.accumulate(y[order])
     on = np.concatenate([[True], best[1:] > best[:-1]])
-    return order[on][::-1]
+    front: np.ndarray = order[on][::-1]
+    return front
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,8 @@ def closed_form_errors(curves: pd.DataFrame, layers: Mapping[str, ProbedLayer]) 
 
 
 def _error(rows: pd.DataFrame) -> np.ndarray:
-    return (rows["closed_form"] - rows["mean"]).to_numpy()
+    error: np.ndarray = (rows["closed_form"] - rows["mean"]).to_numpy()
+    return error
 
 
 def describe_closed_form(errors: pd.DataFrame) -> str:

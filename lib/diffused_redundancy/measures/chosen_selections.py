@@ -149,6 +149,6 @@ def discriminant_directions(
     noise = torch.finfo(torch.float32).eps * values[0]
     rank = min(int(present.sum()) - 1, max(1, int((values > noise).sum())))
     directions = torch.linalg.solve_triangular(factor.T, left[:, :rank], upper=True)
-    orthonormal = torch.linalg.qr(directions).Q
+    orthonormal: Tensor = torch.linalg.qr(directions).Q
     largest = orthonormal.gather(0, orthonormal.abs().argmax(0, keepdim=True))
     return orthonormal * largest.sign()

@@ -91,7 +91,8 @@ class SomeImages:
         """
         deviations = influences.cpu().numpy()
         deviations = deviations - deviations.mean(0)  # 0 over all images, not over some
-        return mean + deviations * np.sqrt(self.share)
+        values: np.ndarray = mean + deviations * np.sqrt(self.share)
+        return values
 
 
 @dataclass(frozen=True)

@@ -84,4 +84,5 @@ def removal_by_images(statistics: SufficientStatistics, X: Any) -> np.ndarray:
         group_matrix(len(centred), centred) @ torch.nan_to_num(relative)
     )
     deviations -= deviations.mean(0)  # their mean is 0 over all images, not over some
-    return value + deviations.cpu().numpy() * np.sqrt(len(centred) / len(features))
+    values: np.ndarray = value + deviations.cpu().numpy() * np.sqrt(len(centred) / len(features))
+    return values

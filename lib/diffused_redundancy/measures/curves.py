@@ -153,7 +153,8 @@ class Curve:
     @property
     def mean(self) -> np.ndarray:
         """The mean over seeds at each size, (s,)."""
-        return self.values.mean(0)
+        mean: np.ndarray = self.values.mean(0)
+        return mean
 
     @property
     def above_guessing(self) -> bool:

@@ -50,13 +50,15 @@ def equal_features_redundancy(
     reached = np.asarray(full, dtype=float)
     ends = [_distance(one, classes) for one in (chance + delta * (reached - chance), reached)]
     share = np.divide(ends[0], ends[1], out=np.ones(reached.shape), where=ends[1] > 0) ** 2
-    return 1 - np.ceil(np.clip(share, 1 / m, 1) * m - 1e-9) / m
+    redundancy: np.ndarray = 1 - np.ceil(np.clip(share, 1 / m, 1) * m - 1e-9) / m
+    return redundancy
 
 
 def _distance(accuracy: np.ndarray, classes: int) -> np.ndarray:
     """How far classes are apart for an accuracy, in standard deviations of a score."""
     distances, accuracies = _forced_choice(classes)
-    return np.interp(accuracy, accuracies, distances)
+    distance: np.ndarray = np.interp(accuracy, accuracies, distances)
+    return distance
 
 
 @lru_cache(maxsize=8)

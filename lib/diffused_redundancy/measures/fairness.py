@@ -58,9 +58,10 @@ def gini(by_class: Any) -> np.ndarray:
     count = values.shape[-1]
     total = values.sum(-1)
     weights = 2 * np.arange(1, count + 1) - count - 1
-    return np.divide(
+    index: np.ndarray = np.divide(
         (values * weights).sum(-1), count * total, out=np.zeros_like(total), where=total > 0
     )
+    return index
 
 
 def coefficient_of_variation(by_class: Any) -> np.ndarray:
@@ -82,7 +83,8 @@ def coefficient_of_variation(by_class: Any) -> np.ndarray:
     """
     values = _checked(by_class)
     mean = values.mean(-1)
-    return np.divide(values.std(-1), mean, out=np.zeros_like(mean), where=mean > 0)
+    share: np.ndarray = np.divide(values.std(-1), mean, out=np.zeros_like(mean), where=mean > 0)
+    return share
 
 
 def worst(by_class: Any, share: float = 0.0) -> np.ndarray:
@@ -105,7 +107,8 @@ def worst(by_class: Any, share: float = 0.0) -> np.ndarray:
     """
     values = np.sort(_checked(by_class), axis=-1)
     share = check_number(share, "share", 0, 1)
-    return values[..., : max(1, int(share * values.shape[-1] + 1e-9))].mean(-1)
+    mean: np.ndarray = values[..., : max(1, int(share * values.shape[-1] + 1e-9))].mean(-1)
+    return mean
 
 
 def rank_correlation(rows: Any, others: Any = None) -> np.ndarray:
@@ -137,7 +140,10 @@ def rank_correlation(rows: Any, others: Any = None) -> np.ndarray:
             )
         centred = rankdata(matrix, axis=1) - (matrix.shape[1] + 1) / 2
         norms = np.linalg.norm(centred, axis=1, keepdims=True)
-        return np.divide(centred, norms, out=np.full_like(centred, np.nan), where=norms > 0)
+        scaled: np.ndarray = np.divide(
+            centred, norms, out=np.full_like(centred, np.nan), where=norms > 0
+        )
+        return scaled
 
     ours = ranks(rows)
     theirs = ours if others is None else ranks(others)
@@ -145,7 +151,8 @@ def rank_correlation(rows: Any, others: Any = None) -> np.ndarray:
         raise InputError(
             f"rows of {ours.shape[1]} and of {theirs.shape[1]} classes cannot be compared"
         )
-    return np.clip(ours @ theirs.T, -1, 1)
+    correlations: np.ndarray = np.clip(ours @ theirs.T, -1, 1)
+    return correlations
 
 
 def mean_agreement(rows: Any, others: Any = None) -> float:

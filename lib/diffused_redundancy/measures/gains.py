@@ -26,7 +26,8 @@ def gap_draws(
     )
     if first is None or second is None:
         return None
-    return first.values.mean(1) - second.values.mean(1)
+    gaps: np.ndarray = first.values.mean(1) - second.values.mean(1)
+    return gaps
 
 
 def _only(curve: Curve, at: Sequence[int]) -> Curve:
@@ -144,4 +145,6 @@ def outside(chosen: Curve, random: Curve) -> np.ndarray:
     values = chosen.mean
     theirs = random.values[:, np.searchsorted(random.sizes, chosen.sizes)]
     least, largest = theirs.min(0), theirs.max(0)
-    return (values > largest + 1e-12).astype(int) - (values < least - 1e-12).astype(int)
+    above, below = values > largest + 1e-12, values < least - 1e-12
+    side: np.ndarray = above.astype(int) - below.astype(int)
+    return side

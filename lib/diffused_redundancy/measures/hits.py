@@ -62,7 +62,7 @@ class Hits:
     @property
     def sizes(self) -> int:
         """The largest k, r."""
-        return self.bits.shape[1]
+        return int(self.bits.shape[1])
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -111,4 +111,5 @@ def accuracy_by_class(right: np.ndarray, labels: np.ndarray, num_classes: int) -
     one_hot = np.equal.outer(labels, np.arange(num_classes)).astype(np.float32)
     counts = np.bincount(labels, minlength=num_classes)
     sums = (np.asarray(right, dtype=np.float32) @ one_hot).astype(float)
-    return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    accuracy: np.ndarray = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    return accuracy

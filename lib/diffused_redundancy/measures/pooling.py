@@ -17,6 +17,8 @@ POOLS = ("mean", "max", "cls")
 class PooledRows:
     """Maps or tokens that are read, and pooled, in slices of rows."""
 
+    shape: tuple[int, ...]
+
     def __init__(self, features: Any, pool: str, axes: tuple[int, ...], name: str) -> None:
         self.features, self.pool, self.axes, self.name = features, pool, axes, name
         empty = self[0:0]

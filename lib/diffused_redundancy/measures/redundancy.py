@@ -93,7 +93,7 @@ def smallest_sufficient(
     """
     bar = np.broadcast_to(np.asarray(threshold, dtype=float), (len(values),))[:, None]
     reached = values >= bar - 1e-12 * np.abs(bar)  # so does a tie to within rounding
-    first = sizes[reached.argmax(1)].astype(float)
+    first: np.ndarray = sizes[reached.argmax(1)].astype(float)
     first[~reached.any(1)] = np.nan
     return first
 

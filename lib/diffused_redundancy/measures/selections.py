@@ -129,7 +129,8 @@ def principal_components(statistics: SufficientStatistics) -> Tensor:
         raise InputError("there are no principal components: every neuron is constant")
     vectors = vectors.flip(1)[:, :rank]
     largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
-    return vectors * largest.sign()
+    signed: Tensor = vectors * largest.sign()
+    return signed
 
 
 def _pca(statistics: SufficientStatistics, seed: int) -> dict[str, Tensor]:
@@ -153,7 +154,8 @@ def _orthonormal(d: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randn(d, d, generator=generator).double()
     # Orthonormal, so that nothing is lost with all d of them; the first k span what was drawn.
-    return torch.linalg.qr(drawn).Q
+    orthonormal: Tensor = torch.linalg.qr(drawn).Q
+    return orthonormal
 
 
 _kept_orthonormal = lru_cache(maxsize=16)(_orthonormal)

@@ -93,7 +93,8 @@ def posterior_logits(
     running = np.cumsum(_DENSITY[chosen][:, None] * likelihood, axis=-1)
     drawn = rng.random((*running.shape[:2], 1)) * running[..., -1:]
     within = rng.random(running.shape[:2]) - 0.5  # logits are continuous
-    return _LOGITS[(running < drawn).sum(-1)] + within * (_LOGITS[1] - _LOGITS[0])
+    logits: np.ndarray = _LOGITS[(running < drawn).sum(-1)] + within * (_LOGITS[1] - _LOGITS[0])
+    return logits
 
 
 def _solved(
@@ -105,6 +106,7 @@ def _solved(
     low, high = np.full(target.shape, -reach), np.full(target.shape, reach)
     at_low, at_high = mean_at(low) - target, mean_at(high) - target
     was_above = np.zeros(target.shape, dtype=bool)
+    middle: np.ndarray
     for step in range(_STEPS):
         fall = np.where(at_low > at_high, at_low - at_high, 1)
         middle = low + at_low / fall * (high - low) if step % 3 < 2 else (low + high) / 2
@@ -144,7 +146,8 @@ def logit_shifted(logits: np.ndarray, counts: np.ndarray, mean: float | np.ndarr
     share = counts / counts.sum()
     target = np.broadcast_to(np.asarray(mean, dtype=float), len(logits))
     shift = _solved(lambda t: expit(logits - t[:, None]) @ share, target, 30.0)
-    return expit(logits - shift[:, None])
+    shifted: np.ndarray = expit(logits - shift[:, None])
+    return shifted
 
 
 def margin_shifted(
@@ -178,7 +181,8 @@ def margin_shifted(
     shift = _solved(
         lambda s: np.einsum("rm,rm->r", ndtr((margins - s[:, None]) / scatter), share), mean, reach
     )
-    return ndtr((margins - shift[:, None]) / scatter)
+    shifted: np.ndarray = ndtr((margins - shift[:, None]) / scatter)
+    return shifted
 
 
 def scatter_of(margins: np.ndarray, right: np.ndarray) -> float:
@@ -206,7 +210,8 @@ def scatter_of(margins: np.ndarray, right: np.ndarray) -> float:
 
     def agreed(log: np.ndarray) -> np.ndarray:
         chance = margin_shifted(margins, mean, unit * float(np.exp(log[0])), weights)
-        return -(chance * (1 - chance)).mean(1)
+        agreement: np.ndarray = -(chance * (1 - chance)).mean(1)
+        return agreement
 
     return unit * float(np.exp(_solved(agreed, np.array([-wanted]), np.log(1000.0))[0]))
 
@@ -445,7 +450,8 @@ def margin_chances(hits: Hits, k: int) -> np.ndarray:
     right = hits.at(k)
     scatter = scatter_of(hits.margins, right)
     ones = np.ones((1, len(hits.labels)))
-    return margin_shifted(hits.margins, np.array([right.mean()]), scatter, ones)[0]
+    chances: np.ndarray = margin_shifted(hits.margins, np.array([right.mean()]), scatter, ones)[0]
+    return chances
 
 
 def deviation_of_mean(groups: Sequence[np.ndarray]) -> float:

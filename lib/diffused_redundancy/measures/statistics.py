@@ -26,6 +26,7 @@ def cholesky(matrix: Tensor) -> Tensor:
     # Fewer images than neurons make a singular Gram matrix, and the rounding of float32 products
     # can make that indefinite, more than a small penalty makes up for. Then as little is added to
     # the diagonal, between 0.1 and 100 of that rounding, as lets it succeed.
+    factor: Tensor
     factor, failed = torch.linalg.cholesky_ex(matrix)
     rounding = torch.finfo(torch.float32).eps * torch.linalg.norm(matrix)
     for share in (0.1, 1.0, 10.0, 100.0):
@@ -34,7 +35,9 @@ def cholesky(matrix: Tensor) -> Tensor:
         raised = matrix.clone()
         raised.diagonal().add_(share * rounding)
         factor, failed = torch.linalg.cholesky_ex(raised)
-    return torch.linalg.cholesky(matrix) if int(failed) else factor
+    if int(failed):
+        factor = torch.linalg.cholesky(matrix)
+    return factor
 
 
 class SufficientStatistics:

@@ -58,7 +58,7 @@ def miniature_resnet(num_classes: int, *, features: int = 512) -> nn.Module:
             f"miniature_resnet takes {', '.join(map(str, allowed))} features, not {features} "
             f"(nearest: {nearest})"
         )
-    net: Any = ResNet(Bottleneck, (2, 2, 2, 2), num_classes=num_classes, channels=(16, 32, 64, 128))  # type: ignore[arg-type]
+    net = ResNet(Bottleneck, (2, 2, 2, 2), num_classes=num_classes, channels=(16, 32, 64, 128))  # type: ignore[arg-type]
     _small_stem(net)
     width = 64 * inner // planes  # timm's measure of the inner channels: planes * width / 64
     shortcut = downsample_conv(before, features, 1, stride=2)
@@ -91,7 +91,7 @@ def miniature_plain_resnet(num_classes: int, *, features: int = 256) -> nn.Modul
             f"{max(32, round(features / 32) * 32)})"
         )
     widths = tuple(features // 2**i for i in (3, 2, 1, 0))
-    net: Any = ResNet(BasicBlock, (1, 1, 1, 1), num_classes=num_classes, channels=widths)  # type: ignore[arg-type]
+    net = ResNet(BasicBlock, (1, 1, 1, 1), num_classes=num_classes, channels=widths)  # type: ignore[arg-type]
     _small_stem(net)
     return net
 
@@ -130,15 +130,18 @@ class MiniatureVGG(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last map, (n, channels, 2, 2)."""
-        return self.stages(x)
+        maps: Tensor = self.stages(x)
+        return maps
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """Penultimate features (n, features) or logits (n, classes) of the last map."""
-        return self.head(self.pre_logits(x), pre_logits=pre_logits)
+        seen: Tensor = self.head(self.pre_logits(x), pre_logits=pre_logits)
+        return seen
 
     def get_classifier(self) -> nn.Module:
         """The linear head."""
-        return self.head.fc
+        linear: nn.Module = self.head.fc
+        return linear
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, (n, classes)."""

@@ -56,4 +56,5 @@ def manifest(name: str, where: Path | None = None) -> dict[str, Any]:
             f"no checkpoint {name!r} in {path.parent}: make it with 'python -m "
             f"diffused_redundancy pretrain {name}'"
         )
-    return json.loads(path.read_text(encoding="utf-8"))
+    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return about

@@ -25,13 +25,15 @@ Heads = Mapping[int, tuple[Tensor, Tensor]]
 def penultimate(net: nn.Module, images: Tensor) -> Tensor:
     """What the head of a timm network sees, (n, d), in float32."""
     timm: Any = net
-    return timm.forward_head(timm.forward_features(images), pre_logits=True).float()
+    features: Tensor = timm.forward_head(timm.forward_features(images), pre_logits=True).float()
+    return features
 
 
 def head_of(net: nn.Module) -> nn.Linear:
     """The linear head of a timm network."""
     timm: Any = net
-    return timm.get_classifier()
+    head: nn.Linear = timm.get_classifier()
+    return head
 
 
 def _slice(head: nn.Linear, k: int) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +27,9 @@ class BlurPoolConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution of the blurred maps (n, channels, height, width)."""
-        return self.conv(conv2d(x, self.blur_filter, padding=1, groups=self.conv.in_channels))
+        blurred = conv2d(x, self.blur_filter, padding=1, groups=self.conv.in_channels)
+        maps: Tensor = self.conv(blurred)
+        return maps
 
 
 def with_blurpool(net: nn.Module) -> nn.Module:
@@ -54,8 +55,7 @@ def wide_resnet50_4(num_classes: int = 1000) -> nn.Module:
     """ResNet50 with four times as many inner channels in each bottleneck; it has 2,048 features."""
     from timm.models.resnet import Bottleneck, ResNet
 
-    net: Any = ResNet(Bottleneck, (3, 4, 6, 3), num_classes=num_classes, base_width=256)  # type: ignore[arg-type]
-    return net
+    return ResNet(Bottleneck, (3, 4, 6, 3), num_classes=num_classes, base_width=256)  # type: ignore[arg-type]
 
 
 PUBLISHED: dict[str, Callable[..., nn.Module]] = {

@@ -53,7 +53,8 @@ class Threat:
 
 
 def _norms(batch: Tensor) -> Tensor:
-    return batch.flatten(1).norm(dim=1).view(-1, *[1] * (batch.ndim - 1))
+    norms: Tensor = batch.flatten(1).norm(dim=1)
+    return norms.view(-1, *[1] * (batch.ndim - 1))
 
 
 def perturb(net: nn.Module, images: Tensor, labels: Tensor, threat: Threat, steps: int) -> Tensor:

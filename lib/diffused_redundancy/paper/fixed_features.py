@@ -11,7 +11,7 @@ is easily kept. So what is compared is DR above chance, where the accuracy is at
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,8 +20,8 @@ import pandas as pd
 from scipy.stats import norm
 
 from ..experiment.measurements import Measurement, Measurements
+from ..experiment.traits import alike
 from ..findings.figure_data import Point, Series, point
-from ..findings.grouping import alike
 from ..findings.matryoshka import fixed_size, is_fixed, is_nested, is_plain
 from ..findings.tables import corrected_columns, redundancy_columns
 from ..measures.equal_features import equal_features_redundancy
@@ -90,7 +90,7 @@ def _above_chance(one: Measurement, delta: float) -> Redundancy:
     return one.curve("accuracy").redundancy(delta, chance_corrected=True)
 
 
-def _if_independent(one: Measurement, delta: float, full: Any = None) -> np.ndarray:
+def _if_independent(one: Measurement, delta: float, full: np.ndarray | None = None) -> np.ndarray:
     """DR above chance of as many independent features that reach as much, or ``full``, together."""
     curve = one.curve("accuracy")
     reached = curve.full if full is None else full
@@ -164,7 +164,7 @@ def within_series(found: Found, delta: float) -> list[list[tuple[str, list[Serie
         name: i for i, name in enumerate(dict.fromkeys(kind(one.net) for _, one in _rows(found)))
     }
 
-    def row(of: Any) -> list[tuple[str, list[Series]]]:
+    def row(of: Callable[[Measurement], Point]) -> list[tuple[str, list[Series]]]:
         plots = []
         for task in next(iter(found.values())).tasks:
             lines = []
@@ -278,7 +278,8 @@ def _draws(
     if first is None or whole is None:
         return None
     if theirs is None:
-        return first - _if_independent(ours, delta, whole.full)
+        differences: np.ndarray = first - _if_independent(ours, delta, whole.full)
+        return differences
     second = theirs.curve("accuracy").redundancy_draws(delta, chance_corrected=True, **how)
     return None if second is None else first - second
 

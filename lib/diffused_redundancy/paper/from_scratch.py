@@ -15,8 +15,8 @@ import pandas as pd
 
 from ..experiment.measurements import Measurement, Measurements
 from ..experiment.penalty_bands import GroupBands
+from ..experiment.traits import alike
 from ..findings.figure_data import Line, Panel
-from ..findings.grouping import alike
 from ..findings.phrases import first_listed, listed
 from ..findings.tables import corrected_columns, redundancy_columns
 from ..measures.curves import size_of

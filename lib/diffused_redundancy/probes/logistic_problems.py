@@ -369,9 +369,10 @@ def _inverse(factor: Tensor) -> Tensor:
     the identity.
     """
     if len(factor) <= 256:
-        return torch.linalg.solve_triangular(
+        inverse: Tensor = torch.linalg.solve_triangular(
             factor, torch.eye(len(factor), dtype=factor.dtype, device=factor.device), upper=False
         )
+        return inverse
     half = len(factor) // 2
     first, last = _inverse(factor[:half, :half]), _inverse(factor[half:, half:])
     inverse = torch.zeros_like(factor)

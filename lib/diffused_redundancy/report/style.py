@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 
 
@@ -41,7 +42,7 @@ class StyledFigure(Figure):
     made only then.
     """
 
-    def draw(self, renderer: Any) -> None:
+    def draw(self, renderer: RendererBase) -> None:
         """Draw in the house's style."""
         with style():
             super().draw(renderer)

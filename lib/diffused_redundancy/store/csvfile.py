@@ -35,7 +35,8 @@ def csv_text(table: pd.DataFrame, float_format: str) -> str:
     """
     texts = table.select_dtypes(exclude="number").columns
     shown = table.assign(**{name: table[name].map(harmless) for name in texts if len(table)})
-    return shown.rename(columns=harmless).to_csv(index=False, float_format=float_format)
+    text: str = shown.rename(columns=harmless).to_csv(index=False, float_format=float_format)
+    return text
 
 
 def harmless_json(text: str) -> str:

@@ -195,7 +195,8 @@ class RemotePlace(Place):
 
             if self._system is not None:
                 return self._system, self._known["name"]  # type: ignore[index]
-            return url_to_fs(self.address)
+            opened: tuple[Any, str] = url_to_fs(self.address)
+            return opened
 
     @cached_property
     def _about(self) -> dict[str, Any]:
@@ -204,7 +205,8 @@ class RemotePlace(Place):
         system, path = self._opened
         with _explained(self.address):
             try:
-                return system.info(path)
+                about: dict[str, Any] = system.info(path)
+                return about
             except FileNotFoundError:
                 return {}
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import IO, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -35,7 +35,8 @@ class _StoredRows:
 
     @property
     def _row_bytes(self) -> int:
-        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+        itemsize: int = self.dtype.itemsize
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * itemsize
 
     @property
     def nbytes(self) -> int:
@@ -89,6 +90,8 @@ class NpzRows(_StoredRows):
 
 class NpyRows(_StoredRows):
     """The array of an .npy file, read in slices of rows."""
+
+    dtype: np.dtype
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -199,7 +202,7 @@ class ShardRows:
     def __init__(self, shards: Sequence[Any]) -> None:
         self.shards = shards
         self.starts = np.cumsum([0, *map(len, shards)])
-        self.shape = (int(self.starts[-1]), *shards[0].shape[1:])
+        self.shape: tuple[int, ...] = (int(self.starts[-1]), *shards[0].shape[1:])
         self.dtype = shards[0].dtype
 
     def __len__(self) -> int:
@@ -276,7 +279,8 @@ class ParquetRows(_StoredRows):
         if isinstance(column, pyarrow.ChunkedArray):
             column = pyarrow.concat_arrays(column.chunks)
         if not hasattr(column, "value_lengths") and not hasattr(column.type, "list_size"):
-            return column.to_numpy(zero_copy_only=False)
+            values: np.ndarray = column.to_numpy(zero_copy_only=False)
+            return values
         if column.null_count:
             empty = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
             raise InputError(f"column {self.name!r} of {self.place} is null at row {row + empty}")
@@ -322,7 +326,8 @@ class Hdf5Rows(_StoredRows):
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         with open_hdf5(self.path) as stored:
-            return stored[self.name][rows]
+            values: np.ndarray = stored[self.name][rows]
+            return values
 
 
 def open_hdf5(path: Path) -> Any:
@@ -338,7 +343,7 @@ it raises SystemError, "AST constructor recursion depth mismatch".
 """
 
 
-def npy_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
+def npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether in Fortran's order, and type, of an array in NumPy's format; ValueError if it
     is none.
     """

@@ -259,7 +259,7 @@ def _library(thing: Any) -> str:
     return PYTHON if library in sys.stdlib_module_names else library
 
 
-def first_paragraph(docstring: Any) -> str:
+def first_paragraph(docstring: object) -> str:
     """The first paragraph of prose, on one line, without markup and the names of libraries; empty
     if there is none.
 

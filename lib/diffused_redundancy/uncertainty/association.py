@@ -166,7 +166,8 @@ class _Units:
         """
         orders = np.argsort(rng.random((PERMUTATIONS, len(self.y))), axis=1)
         if not np.ptp(self.whole) > 0:  # shares are shuffled as they are: no need to rank them anew
-            return of(self.y[None])[0][orders]
+            ranks: np.ndarray = of(self.y[None])[0][orders]
+            return ranks
         counts = (1 - self.y) * self.whole[:, None]
         return of(1 - counts[orders] / self.whole[:, None])
 
@@ -213,7 +214,8 @@ def _pearson(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     a, b = (values - values.mean(1, keepdims=True) for values in (ours, theirs))
     with np.errstate(invalid="ignore", divide="ignore"):
         by_task = (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))
-    return by_task.mean(1)
+    mean: np.ndarray = by_task.mean(1)
+    return mean
 
 
 def _interval(draws: np.ndarray) -> tuple[float, float]:
@@ -353,7 +355,8 @@ def _gains(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     def of_others(values: np.ndarray) -> np.ndarray:
         """The weighted sum over all units but each, (b, units, tasks)."""
-        return (w * values).sum(1, keepdims=True) - w * values
+        sums: np.ndarray = (w * values).sum(1, keepdims=True) - w * values
+        return sums
 
     count = of_others(np.ones_like(ours))
     # a unit counts where another one is left to predict it from

@@ -501,4 +501,5 @@ def _welch_t(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     variance = (squares - first**2 / n) / (n * (n - 1))
     variance += (total - squares - first**2 / m) / (m * (m - 1))
     gap = np.abs(first) * (1 / n + 1 / m)
-    return gap / np.sqrt(np.maximum(variance, 1e-14))  # 0 within rounding if a group's are equal
+    statistics: np.ndarray = gap / np.sqrt(np.maximum(variance, 1e-14))
+    return statistics  # 0 within rounding if a group's are equal

@@ -64,7 +64,8 @@ class Effects:
         """
         df = self.images - 1
         wider = t.isf(LEVEL / family, df) / t.isf(LEVEL / 2, df)
-        return self.mean - wider * (self.mean - self.low)
+        bound: np.ndarray = self.mean - wider * (self.mean - self.low)
+        return bound
 
 
 def effects_of(differences: np.ndarray) -> Effects:
@@ -254,4 +255,6 @@ def _spearman(rows: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     mine -= mine.mean(1, keepdims=True)
     theirs = ranks - ranks.mean()
     scale = np.sqrt((mine**2).sum(1) * (theirs**2).sum())
-    return np.divide(mine @ theirs, scale, out=np.full(len(rows), np.nan), where=scale > 0)
+    rho = np.full(len(rows), np.nan)
+    np.divide(mine @ theirs, scale, out=rho, where=scale > 0)
+    return rho

@@ -67,7 +67,8 @@ class Fitted:
     def at(self, n: float) -> np.ndarray:
         """The value at n, (...), within ``low`` and ``high``."""
         shape = np.log(n) if self.law == "logarithm" else n ** (-self.c)
-        return np.clip(self.a + self.b * shape, self.low, self.high)
+        value: np.ndarray = np.clip(self.a + self.b * shape, self.low, self.high)
+        return value
 
 
 def fit(

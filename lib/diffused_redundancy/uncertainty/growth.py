@@ -65,7 +65,8 @@ class Growth:
     @property
     def of_other_pools(self) -> np.ndarray:
         """Resamples, (resamples, m), as if all train images had been drawn anew, too."""
-        return self.draws + _of_pool(self.noise, len(self.draws))[:, None]
+        draws: np.ndarray = self.draws + _of_pool(self.noise, len(self.draws))[:, None]
+        return draws
 
     def intervals(self) -> list[tuple[float, float]]:
         """The 95% interval of each value, over draws, test images and train images."""

@@ -169,13 +169,15 @@ def corrected_trends(trends: Mapping[str, Trend]) -> dict[str, Trend]:
 
 def _signs(values: np.ndarray) -> np.ndarray:
     """(n, n): 1 where the value of the column is larger than that of the row, 1/2 where equal."""
-    return (values[:, None] < values) + 0.5 * (values[:, None] == values)
+    signs: np.ndarray = (values[:, None] < values) + 0.5 * (values[:, None] == values)
+    return signs
 
 
 def _statistics(signs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The statistic of each labelling (m, n)."""
     later = labels[:, :, None] < labels[:, None, :]
-    return (later * signs).sum((1, 2))
+    statistics: np.ndarray = (later * signs).sum((1, 2))
+    return statistics
 
 
 def _labellings(labels: np.ndarray) -> Iterator[np.ndarray]:
