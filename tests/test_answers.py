@@ -7,12 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from diffused_redundancy.experiment.stages import Stage
 from diffused_redundancy.explanations import answers as explained
 from diffused_redundancy.findings import answers
 from diffused_redundancy.findings.claims import NOT_ASKED, Outcome, Verdict, judge
 from diffused_redundancy.findings.lost_classes import Chosen
 from diffused_redundancy.findings.phrases import yes_or_no
 from diffused_redundancy.measures.curves import Curve
+from made_up import D, measurement, net, task
 
 
 def curve(measure, share, full=0.8):
@@ -172,34 +174,40 @@ def test_who_pays():
     assert answers.who_pays([], 0.9).startswith("This run cannot say")
 
 
-def test_in_depth(monkeypatch):
-    def said(own, equal, cases=3):
-        counts = {"own": own, "equal": equal}
-        monkeypatch.setattr(
-            answers, "counted", lambda depths, delta, kind, word: (*counts[kind][word], cases)
+def deep(name, needed, narrow, narrow_standardized, d=D):
+    """The stages of a network, by the neurons needed of each layer and at equal width."""
+    one = net(name, d=d)
+    return [
+        Stage(
+            f"layer{place}",
+            place,
+            measurement(one, task(), of_whole),
+            [measurement(one, task(), equal, standardized=standardized)],
         )
-        return answers.in_depth([[SimpleNamespace(equal=[SimpleNamespace(d=64)])]], 0.9)
+        for place, (of_whole, equal, standardized) in enumerate(
+            zip(needed, narrow, narrow_standardized, strict=True), 1
+        )
+    ]
 
-    monkeypatch.setattr(answers, "ticks", lambda depths: [(0, "a"), (1, "b"), (2, "c")])
-    none = {"grows": (1, [0, 0]), "falls": (0, [0, 1])}
-    up = {"grows": (3, [2, 1]), "falls": (0, [0, 0])}
-    down = {"grows": (0, [0, 0]), "falls": (2, [2, 0])}
-    text = said(up, down)
-    assert text.startswith("Redundancy grows with depth in most cases; at equal width it falls. ")
-    assert (
-        "DR(0.9) of CKA clearly grows in 3 (from a to b alone in 2, from b to c alone in 1) and "
-        "falls in 0, of 3 cases (each network on each task). With 64 random neurons of each layer "
-        "it clearly grows in 0 and falls in 2 (from a to b alone in 2). DR(0.9) is"
-    ) in text
-    text = said(none, none)
-    assert text.startswith("In most cases redundancy does not clearly grow or fall with depth; at ")
-    assert (
-        "equal width it does neither. " in text
-        and "falls in 0 (from b to c alone in 1), of 3" in text
+
+def test_in_depth():
+    grows = deep("a.x", (60, 50, 20), (20, 20, 40), (20, 40, 60))
+    flat = deep("b.x", (30, 30, 30), (15, 15, 15), (10, 20, 20), d=50)
+    assert answers.in_depth([grows, flat], 0.9) == (
+        "Of 2 cases (each network on each task), redundancy clearly grows in 1 and falls in none "
+        "from the first layer to the last. At equal width, with 50 or 100 random neurons of each "
+        "layer, it grows in none and falls in 1; with these neurons standardized, it grows in none "
+        "and falls in all 2. From one layer to the next alone, as the layers are it grows from "
+        "layer1 to layer2 in 1 and from layer2 to layer3 in 1; at equal width it falls from layer2 "
+        "to layer3 in 1. Redundancy here is DR(0.9) of CKA: the share of the neurons that can be "
+        "dropped while a random rest has a CKA of 0.9 with the whole."
     )
-    assert "alone" not in said({"grows": (1, [1]), "falls": (0, [0])}, none).split("With")[0]
-    empty = {"grows": (0, []), "falls": (0, [])}
-    assert said(empty, empty, 0).startswith("This run cannot say")
+    both = answers.in_depth([grows, deep("b.x", (20, 30, 60), *[(20, 20, 20)] * 2)], 0.9)
+    assert "as the layers are it grows from layer1 to layer2 in 1 and from layer2 to" in both
+    assert "in 1 and falls from layer1 to layer2 in 1 and from layer2 to layer3 in 1; " in both
+    assert "with 100 random neurons" in both
+    assert "alone" not in answers.in_depth([grows[::2]], 0.9)
+    assert answers.in_depth([grows[:1]], 0.9).startswith("This run cannot say")
 
 
 def test_made_of():

@@ -16,7 +16,7 @@ from ..measures.redundancy import Redundancy
 from ..uncertainty.trend import Trend
 from .claims import NOT_ASKED, Outcome, Verdict
 from .comparisons import OPPOSITE, Difference
-from .depth import FALLS, GROWS, Depths, counted, ticks
+from .depth import FALLS, GROWS, Depths, counted, equal_widths, ticks
 from .lost_classes import Chosen
 from .phrases import first_listed, listed, spoken, yes_or_no
 
@@ -278,45 +278,55 @@ def who_pays(chosen: Sequence[Chosen], delta: float) -> str:
 
 
 def in_depth(depths: Depths, delta: float) -> str:
-    """In how many cases DR of CKA grows, and falls, from the first layer to the last, and from one
-    to the next: as layers are, and at equal width.
+    """In how many cases DR of CKA grows, and falls, from the first layer to the last: as layers
+    are, at equal width, and with standardized neurons; and between which layers it does so.
     """
     found = {
         kind: {word: counted(depths, delta, kind, word) for word in (GROWS, FALLS)}
-        for kind in ("own", "equal")
+        for kind in ("own", "equal", "standardized")
     }
     cases = found["own"][GROWS][2]
     if not cases:
         return "This run cannot say: it has one layer."
-    own, equal = (
-        next((word for word, (whole, *_) in of_kind.items() if 2 * whole > cases), "")
+    own, equal, standardized = (
+        listed([f"{word} in {_of_all(whole, cases)}" for word, (whole, *_) in of_kind.items()])
         for of_kind in found.values()
     )
-    lead = (
-        f"Redundancy {own} with depth in most cases"
-        if own
-        else "In most cases redundancy does not clearly grow or fall with depth"
-    )
-    width = depths[0][0].equal[0].d
+    steps = [
+        told
+        for told in (
+            _steps(found["own"], depths, "as the layers are it"),
+            _steps(found["equal"], depths, "at equal width it"),
+        )
+        if told
+    ]
+    alone = f" From one layer to the next alone, {'; '.join(steps)}." if steps else ""
     return (
-        f"{lead}; at equal width it {equal or 'does neither'}. From the first layer to the last, "
-        f"DR({delta:g}) of CKA clearly {_changes(found['own'], depths)}, of {cases} cases (each "
-        f"network on each task). With {width} random neurons of each layer it clearly "
-        f"{_changes(found['equal'], depths)}. DR({delta:g}) is the share of the neurons that can "
-        f"be dropped while a random rest has a CKA of {delta:g} with the whole."
+        f"Of {cases} cases (each network on each task), redundancy clearly {own} from the first "
+        f"layer to the last. At equal width, with {equal_widths(depths)} random neurons of each "
+        f"layer, it {equal}; with these neurons standardized, it {standardized}.{alone} Redundancy "
+        f"here is DR({delta:g}) of CKA: the share of the neurons that can be dropped while a "
+        f"random rest has a CKA of {delta:g} with the whole."
     )
 
 
-def _changes(counts: Mapping[str, tuple[int, list[int], int]], depths: Depths) -> str:
-    """In how many cases something grows and falls, and between which layers."""
+def _of_all(count: int, cases: int) -> str:
+    """A number of cases: ``none``, ``all 4``, or the number."""
+    return f"all {cases}" if count == cases > 1 else str(count or "none")
+
+
+def _steps(counts: Mapping[str, tuple[int, list[int], int]], depths: Depths, lead: str) -> str:
+    """Between which layers something clearly grows or falls, and in how many cases; empty where
+    it does nowhere, or with two layers, which are the first and the last.
+    """
     places = [name for _, name in ticks(depths)]
     parts = []
-    for word, (whole, steps, _) in counts.items():
+    for word, (_, steps, _) in counts.items():
         where = [
-            f"from {places[i]} to {places[i + 1]} alone in {count}"
+            f"from {places[i]} to {places[i + 1]} in {count}"
             for i, count in enumerate(steps)
-            if count
+            if count and len(steps) > 1
         ]
-        beside = f" ({', '.join(where)})" if where and len(steps) > 1 else ""
-        parts.append(f"{word} in {whole}{beside}")
-    return " and ".join(parts)
+        if where:
+            parts.append(f"{word} {listed(where)}")
+    return f"{lead} {' and '.join(parts)}" if parts else ""
