@@ -90,12 +90,28 @@ def test_similar():
     curves = {"a": curve("cka", 0.95, 1.0), "b": curve("cka", 0.5, 1.0)}
     told = judge([Outcome("a", True), Outcome("b", False)], "")
     text = answers.similar(told, curves, 0.9)
-    assert text.startswith("Yes for a; no for b, if similar means that every random part")
-    assert (
-        "takes 2 of 10 neurons (95% interval 2 to 2) on a, and 5 of 10 neurons (5 to 5) on b"
-        in text
+    assert text.startswith(
+        "Yes for a; no for b, if similar means that each random part that was tried, 3 of every "
+        "size from half of the layer on, has a CKA of at least 0.9 with the whole. On average it "
+    )
+    assert text.endswith(
+        "takes 20% of the neurons (95% interval 20% to 20%; 2 of 10) on a to 50% of the neurons "
+        "(50% to 50%; 5 of 10) on b."
     )
     assert answers.similar(Verdict("undecided", ""), {}, 0.9).startswith("This run cannot say")
+
+
+def test_layers_of_other_widths_are_compared_by_the_share_of_their_neurons():
+    wide = Curve("cka", "random", (1, 2), [4, 20, 40], [[0.5, 0.95, 1.0]] * 2, d=40, full=1.0)
+    curves = {"a, wide": wide, "a, narrow": curve("cka", 0.95, 1.0), "b, wide": wide}
+    text = answers.similar(judge([Outcome(case, True) for case in curves], ""), curves, 0.9)
+    assert "tried, 2 of every size" in text  # no more than the least of them
+    assert (
+        "it takes 20% of the neurons (95% interval 20% to 20%; 2 of 10) on narrow on a to" in text
+    )
+    assert text.endswith("to 50% of the neurons (50% to 50%; 20 of 40) on wide on a.")
+    same = {case: wide for case in ("a", "b")}
+    assert answers.similar(judge([Outcome("a", True)], ""), same, 0.9).endswith("20 of 40) on a.")
 
 
 def test_what_governs_redundancy_among_networks_of_one_width():

@@ -22,8 +22,8 @@ from .phrases import first_listed, listed, spoken, yes_or_no
 
 
 def similar(told: Verdict, curves: Mapping[str, Curve], share: float, unit: str = "tasks") -> str:
-    """Whether random halves are similar to the whole, and from how many neurons on they are on
-    average, where it takes fewest and where it takes most.
+    """Whether the random parts that were tried are similar to the whole from half of the layer on,
+    and what share of the neurons is so on average: where that is least and where it is largest.
 
     Parameters
     ----------
@@ -38,29 +38,29 @@ def similar(told: Verdict, curves: Mapping[str, Curve], share: float, unit: str 
     """
     if not told.outcomes:
         return "This run cannot say: random neurons were not measured."
-    found = {case: curve.redundancy(share) for case, curve in curves.items()}
-    reached = {case: one for case, one in found.items() if one.k is not None}
+    tried = min(len(curve.seeds) for curve in curves.values())
     text = (
-        f"{yes_or_no(told.outcomes, unit)}, if similar means that every random part from half of "
-        f"the layer on has a CKA of at least {share:g} with the whole."
+        f"{yes_or_no(told.outcomes, unit)}, if similar means that each random part that was tried, "
+        f"{tried} of every size from half of the layer on, has a CKA of at least {share:g} with "
+        "the whole."
     )
-    if not reached:
+    found = {case: curve.redundancy(share) for case, curve in curves.items()}
+    needed = {case: (one.k or 0) / one.d for case, one in found.items() if one.k is not None}
+    if not needed:
         return text
-    few, many = (
-        choose(reached, key=lambda case: (reached[case].k or 0) / reached[case].d)
-        for choose in (min, max)
-    )
-    text += f" On average it takes {_needed(reached[few], '95% interval ')} on {spoken(few)}"
+    few, many = (choose(needed, key=needed.__getitem__) for choose in (min, max))
+    text += f" On average it takes {_needed(found[few], '95% interval ')} on {spoken(few)}"
     if few != many:
-        text += f", and {_needed(reached[many])} on {spoken(many)}, where it takes most"
+        text += f" to {_needed(found[many])} on {spoken(many)}"
     return f"{text}."
 
 
 def _needed(one: Redundancy, says: str = "") -> str:
-    """The neurons needed, of all of them, with their interval, and what the brackets say it is."""
-    ends = [round(one.d * (1 - end)) for end in (one.high, one.low)] if one.has_interval else []
-    interval = f" ({says}{ends[0]} to {ends[1]})" if ends else ""
-    return f"{one.k} of {one.d} neurons{interval}"
+    """The share of the neurons needed, with its interval, what the brackets say it is, and their
+    number.
+    """
+    ends = f"{says}{1 - one.high:.0%} to {1 - one.low:.0%}; " if one.has_interval else ""
+    return f"{(one.k or 0) / one.d:.0%} of the neurons ({ends}{one.k} of {one.d})"
 
 
 def useful(told: Sequence[Verdict], curves: Mapping[str, Curve], unit: str = "tasks") -> str:
