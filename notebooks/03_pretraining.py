@@ -251,7 +251,7 @@ if losses:
 
 # %%
 variance = pretraining.variance_shares(measurements, by_loss.nets, delta)
-session.table(variance, "variance-shares")
+session.table(variance, "variance-shares", show="task" in variance)
 session.say(pretraining.describe_variance(variance, session.nets[0].d, delta))
 
 # %% [markdown]
@@ -356,8 +356,9 @@ session.table(
     "from-scratch",
     show=False,
 )
-shown = from_scratch.shown_beside(measurements, own, reference, delta)
-session.say(display.markdown_table(shown))
+if own.all:
+    shown = from_scratch.shown_beside(measurements, own, reference, delta)
+    session.say(display.markdown_table(shown))
 
 # %%
 if own.all:

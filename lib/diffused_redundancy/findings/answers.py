@@ -166,7 +166,7 @@ def governed(
     """
     sentences = [_of_width(widths), _of_loss(losses), _of_variance(shares, delta)]
     return " ".join(filter(None, sentences)) or (
-        "This run cannot say: it takes two networks of one kind, or two tasks."
+        "This run cannot say: it compares no networks that differ in width only, or in loss only."
     )
 
 
