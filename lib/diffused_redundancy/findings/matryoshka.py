@@ -451,7 +451,7 @@ def describe_similarity(measurements: Measurements, measure: str, delta: float) 
 
 
 def _apart_from_others(needed: Needed, task: str) -> str:
-    """Whether more neurons are needed on a task than on others, by intervals that do not overlap."""
+    """Whether more neurons are needed on a task than on others: by intervals without overlap."""
     others = {title: ends for title, ends in needed.items() if title != task}
     if not others:
         return ""
