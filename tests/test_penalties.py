@@ -281,12 +281,12 @@ def test_how_far_groups_move_is_told_by_task():
     }
     tasks = [task("s"), task("t")]
     assert penalties.describe_widths(found, tasks) == (
-        "**What to see:** over these penalties DR(0.9) moves, in the group where it does so least "
-        "and in the one where it does so most:\n\n"
-        "- S: by 0.000 (x) to 0.002 (y).\n- T: by 0.007 (y) to 0.081 (x)."
+        "**What to see:** how far DR(0.9) moves over these penalties, in the group where it moves "
+        "least and in the one where it moves most:\n\n"
+        "- S: 0.000 (x) to 0.002 (y).\n- T: 0.007 (y) to 0.081 (x)."
     )
     alone = penalties.describe_widths({"t": bands(x=(0.4, 0.481))}, tasks)
-    assert alone.endswith("DR(0.9) moves:\n\n- T: by 0.081 (x).")
+    assert alone.endswith("moves over these penalties:\n\n- T: 0.081 (x).")
     assert "no DR" in penalties.describe_widths({"t": bands(x=(nan, nan))}, tasks)
 
 

@@ -236,11 +236,13 @@ def test_the_deviation_of_pre_training_is_told_wherever_it_may_be_the_largest():
 
     text = said((0, 0, 0.1), (0.06, 0.05, 0.2), (0.02, 0.01, 0.03))
     assert (
-        "- accuracy: 0.0400 from the images on s (pre-training: 0.0000, 0.0000 to 0.1000), 0.0400 "
-        "from the images on t (pre-training: 0.0600, 0.0500 to 0.2000) and" in text
+        "- accuracy: 0.0400 from the images on s (pre-training: 0.0000 to 0.1000), 0.0400 from the "
+        "images on t (pre-training: 0.0500 to 0.2000) and" in text
     )
     assert "but for that of the pre-training seed (subsets: of the mean over 10)" in text
-    assert text.endswith("larger in 1 of 3 cases and smaller in 1; in 1 that is open.")
+    assert text.endswith(
+        "lies above the other in 1 of 3 cases and below it in 1; in 1 it is open which is larger."
+    )
     alone = said((np.nan, np.nan, np.nan))
     assert "0.0400 from the images on s.\n\nOne network cannot" in alone and "but for" not in alone
 

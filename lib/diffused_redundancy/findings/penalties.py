@@ -156,13 +156,13 @@ def describe_widths(bands: Mapping[str, GroupBands], tasks: Sequence[Task]) -> s
         title = next(task.title for task in tasks if task.name == name)
         least, most = (choose(known, key=known.__getitem__) for choose in (min, max))
         ends = [f"{known[label]:.3f} ({label})" for label in dict.fromkeys((least, most))]
-        rows.append(f"{title}: by {' to '.join(ends)}")
+        rows.append(f"{title}: {' to '.join(ends)}")
     if not rows:
         return "There is no DR that could move: no full layer is clearly better than guessing."
     delta = next(iter(bands.values())).delta
-    lead = f"**What to see:** over these penalties DR({delta:g}) moves"
+    lead = f"**What to see:** how far DR({delta:g}) moves over these penalties"
     if any(len(of_task.values) > 1 for of_task in bands.values()):
-        lead += ", in the group where it does so least and in the one where it does so most"
+        lead += ", in the group where it moves least and in the one where it moves most"
     return lines(lead, rows)
 
 

@@ -268,8 +268,7 @@ def describe_components(table: pd.DataFrame, delta: float) -> str:
             most = others.loc[others["sd"].idxmax()]
             beside = ""
             if trained["low"] == trained["low"]:
-                ends = f"{trained['low']:.4f} to {trained['high']:.4f}"
-                beside = f" (pre-training: {trained['sd']:.4f}, {ends})"
+                beside = f" (pre-training: {trained['low']:.4f} to {trained['high']:.4f})"
                 outcomes.append(
                     "larger"
                     if trained["low"] > most["sd"]
@@ -289,8 +288,8 @@ def describe_components(table: pd.DataFrame, delta: float) -> str:
     if outcomes:
         larger, smaller, unclear = map(outcomes.count, ("larger", "smaller", "open"))
         end = (
-            f"In brackets is that of pre-training, which rests on {nets} networks, with its 95% "
-            f"interval. By this interval it is larger in {larger} of {len(outcomes)} cases and "
-            f"smaller in {smaller}; in {unclear} that is open."
+            f"In brackets is the 95% interval of that of pre-training, which rests on {nets} "
+            f"networks. It lies above the other in {larger} of {len(outcomes)} cases and below it "
+            f"in {smaller}; in {unclear} it is open which is larger."
         )
     return f"{lines(lead, sentences)}\n\n{end}"
