@@ -237,15 +237,25 @@ def test_made_of():
             "mean_error": [0.01, -0.02, 0.5],
             "low": [0, -0.03, 0.4],
             "high": [0.02, -0.01, 0.6],
+            "largest_error": [-0.1, 0.05, 0.9],
+            "largest_error_low": [-0.2, np.nan, 0.8],
+            "largest_error_high": [-0.05, np.nan, 1.0],
+            "at_k": [7, 9, 3],
         }
     )
     text = explained.made_of(errors)
     assert text.endswith(
-        "its largest error is -0.020 (95% interval -0.030 to -0.010) for one on b."
+        "with errors. On average over sizes the largest is -0.020 (95% interval -0.030 to -0.010) "
+        "for one on b, and at a single size -0.100 (-0.200 to -0.050) for one on a (k = 7)."
     )
     errors.loc[2, "layer"] = "as it is"
     text = explained.made_of(errors)
-    assert text.endswith("; over all networks it is +0.500 (+0.400 to +0.600) for two on a.")
+    assert text.endswith(
+        " Over all networks these are +0.500 (+0.400 to +0.600) for two on a, and +0.900 (+0.800 "
+        "to +1.000) for two on a (k = 3)."
+    )
+    errors.loc[2, "mean_error"] = 0.001  # at a single size alone another network is worst
+    assert "Over all networks these are -0.020" in explained.made_of(errors)
 
 
 @pytest.mark.parametrize(
