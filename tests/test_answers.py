@@ -95,7 +95,7 @@ def test_similar():
         "size from half of the layer on, has a CKA of at least 0.9 with the whole. On average it "
     )
     assert text.endswith(
-        "takes 20% of the neurons (95% interval 20% to 20%; 2 of 10) on a to 50% of the neurons "
+        "takes 20% of the neurons (95% interval 20% to 20%; 2 of 10) on a to 50% "
         "(50% to 50%; 5 of 10) on b."
     )
     assert answers.similar(Verdict("undecided", ""), {}, 0.9).startswith("This run cannot say")
@@ -109,7 +109,7 @@ def test_layers_of_other_widths_are_compared_by_the_share_of_their_neurons():
     assert (
         "it takes 20% of the neurons (95% interval 20% to 20%; 2 of 10) on narrow on a to" in text
     )
-    assert text.endswith("to 50% of the neurons (50% to 50%; 20 of 40) on wide on a.")
+    assert text.endswith("to 50% (50% to 50%; 20 of 40) on wide on a.")
     same = {case: wide for case in ("a", "b")}
     assert answers.similar(judge([Outcome("a", True)], ""), same, 0.9).endswith("20 of 40) on a.")
 

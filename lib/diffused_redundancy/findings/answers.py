@@ -49,18 +49,19 @@ def similar(told: Verdict, curves: Mapping[str, Curve], share: float, unit: str 
     if not needed:
         return text
     few, many = (choose(needed, key=needed.__getitem__) for choose in (min, max))
-    text += f" On average it takes {_needed(found[few], '95% interval ')} on {spoken(few)}"
+    text += f" On average it takes {_needed(found[few], lead=True)} on {spoken(few)}"
     if few != many:
         text += f" to {_needed(found[many])} on {spoken(many)}"
     return f"{text}."
 
 
-def _needed(one: Redundancy, says: str = "") -> str:
-    """The share of the neurons needed, with its interval, what the brackets say it is, and their
-    number.
+def _needed(one: Redundancy, *, lead: bool = False) -> str:
+    """The share of the neurons needed, with its interval, and their number; ``lead`` says what
+    these are.
     """
+    what, says = (" of the neurons", "95% interval ") if lead else ("", "")
     ends = f"{says}{1 - one.high:.0%} to {1 - one.low:.0%}; " if one.has_interval else ""
-    return f"{(one.k or 0) / one.d:.0%} of the neurons ({ends}{one.k} of {one.d})"
+    return f"{(one.k or 0) / one.d:.0%}{what} ({ends}{one.k} of {one.d})"
 
 
 def useful(told: Sequence[Verdict], curves: Mapping[str, Curve], unit: str = "tasks") -> str:
