@@ -189,9 +189,8 @@ if not sources.empty:
 # As in `02_probes`: DR of accuracy over the penalties that cross-validation cannot tell apart, here
 # for all these networks together, with ridge probes. Each group has the mean of its first two
 # networks, over three selections, at the weakest and the strongest of these penalties and the one
-# in force. All groups move with the penalty, and much alike; networks are compared at one penalty,
-# so a difference is compared with how far the *difference* of two groups moves (the column
-# `penalty_band` of the tables of differences).
+# in force. Networks are compared at one penalty, so a difference is compared with how far the
+# *difference* of two groups moves (the column `penalty_band` of the tables of differences).
 
 # %% papermill_description=penalty-bands
 from diffused_redundancy.experiment import penalty_bands
@@ -206,6 +205,8 @@ bands, data_bands = (
 )
 for name, some in (("penalty-bands", bands), ("penalty-bands-upstream", data_bands)):
     session.table(penalties.group_bands_table(some, session.tasks), name, show=some is bands)
+if bands:
+    session.say(penalties.describe_widths(bands, session.tasks))
 
 # %% [markdown]
 # ## By loss
@@ -251,7 +252,7 @@ if losses:
 
 # %%
 variance = pretraining.variance_shares(measurements, by_loss.nets, delta)
-session.table(variance, "variance-shares")
+session.table(variance, "variance-shares", show="task" in variance)
 session.say(pretraining.describe_variance(variance, session.nets[0].d, delta))
 
 # %% [markdown]
@@ -356,8 +357,9 @@ session.table(
     "from-scratch",
     show=False,
 )
-shown = from_scratch.shown_beside(measurements, own, reference, delta)
-session.say(display.markdown_table(shown))
+if own.all:
+    shown = from_scratch.shown_beside(measurements, own, reference, delta)
+    session.say(display.markdown_table(shown))
 
 # %%
 if own.all:

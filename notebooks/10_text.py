@@ -219,9 +219,9 @@ session.result(
 # %% [markdown]
 # ## What to take away
 #
-# - The finding carries over in part. Many dimensions can be dropped at random; but a fifth of this
-#   encoder loses more than a fifth of the miniature networks does on digits and letters (`02_probes`),
-#   and as much as that of a real ResNet18 or more (`notebooks/real/02_probes.ipynb`).
+# - How far the finding carries over, the first lines say: how many dimensions can be dropped at
+#   random, and what a fifth keeps. Compare that with what a fifth of the miniature networks keeps
+#   (`02_probes`), and of real ones (`notebooks/real/02_probes.ipynb`), interval by interval.
 # - How similar a random part is follows from how many dimensions the layer fills, which is up to what
 #   is embedded, too. How *useful* it is does not: between these three tasks the two do not go together.
 # - One encoder, one kind of texts. Before you drop dimensions of your own embeddings, measure them.

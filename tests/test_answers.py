@@ -7,12 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from diffused_redundancy.experiment.stages import Stage
 from diffused_redundancy.explanations import answers as explained
 from diffused_redundancy.findings import answers
 from diffused_redundancy.findings.claims import NOT_ASKED, Outcome, Verdict, judge
 from diffused_redundancy.findings.lost_classes import Chosen
 from diffused_redundancy.findings.phrases import yes_or_no
 from diffused_redundancy.measures.curves import Curve
+from made_up import D, measurement, net, task
 
 
 def curve(measure, share, full=0.8):
@@ -88,12 +90,28 @@ def test_similar():
     curves = {"a": curve("cka", 0.95, 1.0), "b": curve("cka", 0.5, 1.0)}
     told = judge([Outcome("a", True), Outcome("b", False)], "")
     text = answers.similar(told, curves, 0.9)
-    assert text.startswith("Yes for a; no for b, if similar means that every random part")
-    assert (
-        "takes 2 of 10 neurons (95% interval 2 to 2) on a, and 5 of 10 neurons (5 to 5) on b"
-        in text
+    assert text.startswith(
+        "Yes for a; no for b, if similar means that each random part that was tried, 3 of every "
+        "size from half of the layer on, has a CKA of at least 0.9 with the whole. On average it "
+    )
+    assert text.endswith(
+        "takes 20% of the neurons (95% interval 20% to 20%; 2 of 10) on a to 50% "
+        "(50% to 50%; 5 of 10) on b."
     )
     assert answers.similar(Verdict("undecided", ""), {}, 0.9).startswith("This run cannot say")
+
+
+def test_layers_of_other_widths_are_compared_by_the_share_of_their_neurons():
+    wide = Curve("cka", "random", (1, 2), [4, 20, 40], [[0.5, 0.95, 1.0]] * 2, d=40, full=1.0)
+    curves = {"a, wide": wide, "a, narrow": curve("cka", 0.95, 1.0), "b, wide": wide}
+    text = answers.similar(judge([Outcome(case, True) for case in curves], ""), curves, 0.9)
+    assert "tried, 2 of every size" in text  # no more than the least of them
+    assert (
+        "it takes 20% of the neurons (95% interval 20% to 20%; 2 of 10) on narrow on a to" in text
+    )
+    assert text.endswith("to 50% (50% to 50%; 20 of 40) on wide on a.")
+    same = {case: wide for case in ("a", "b")}
+    assert answers.similar(judge([Outcome("a", True)], ""), same, 0.9).endswith("20 of 40) on a.")
 
 
 def test_what_governs_redundancy_among_networks_of_one_width():
@@ -112,7 +130,9 @@ def test_what_governs_redundancy_among_networks_of_one_width():
         "the variance of DR(0.9) 10.0% by accuracy (7.0% by chance; the task explains 80.0%) and "
         "70.0% by CKA (30.0% by chance; the task explains 20.0%)."
     )
-    assert answers.governed({}, [], pd.DataFrame({"note": ["few"]}), 0.9).startswith("This run can")
+    assert answers.governed({}, [], pd.DataFrame({"note": ["few"]}), 0.9) == (
+        "This run cannot say: it compares no networks that differ in width only, or in loss only."
+    )
 
 
 def test_what_governs_redundancy_among_widths_and_losses():
@@ -172,34 +192,40 @@ def test_who_pays():
     assert answers.who_pays([], 0.9).startswith("This run cannot say")
 
 
-def test_in_depth(monkeypatch):
-    def said(own, equal, cases=3):
-        counts = {"own": own, "equal": equal}
-        monkeypatch.setattr(
-            answers, "counted", lambda depths, delta, kind, word: (*counts[kind][word], cases)
+def deep(name, needed, narrow, narrow_standardized, d=D):
+    """The stages of a network, by the neurons needed of each layer and at equal width."""
+    one = net(name, d=d)
+    return [
+        Stage(
+            f"layer{place}",
+            place,
+            measurement(one, task(), of_whole),
+            [measurement(one, task(), equal, standardized=standardized)],
         )
-        return answers.in_depth([[SimpleNamespace(equal=[SimpleNamespace(d=64)])]], 0.9)
+        for place, (of_whole, equal, standardized) in enumerate(
+            zip(needed, narrow, narrow_standardized, strict=True), 1
+        )
+    ]
 
-    monkeypatch.setattr(answers, "ticks", lambda depths: [(0, "a"), (1, "b"), (2, "c")])
-    none = {"grows": (1, [0, 0]), "falls": (0, [0, 1])}
-    up = {"grows": (3, [2, 1]), "falls": (0, [0, 0])}
-    down = {"grows": (0, [0, 0]), "falls": (2, [2, 0])}
-    text = said(up, down)
-    assert text.startswith("Redundancy grows with depth in most cases; at equal width it falls. ")
-    assert (
-        "DR(0.9) of CKA clearly grows in 3 (from a to b alone in 2, from b to c alone in 1) and "
-        "falls in 0, of 3 cases (each network on each task). With 64 random neurons of each layer "
-        "it clearly grows in 0 and falls in 2 (from a to b alone in 2). DR(0.9) is"
-    ) in text
-    text = said(none, none)
-    assert text.startswith("In most cases redundancy does not clearly grow or fall with depth; at ")
-    assert (
-        "equal width it does neither. " in text
-        and "falls in 0 (from b to c alone in 1), of 3" in text
+
+def test_in_depth():
+    grows = deep("a.x", (60, 50, 20), (20, 20, 40), (20, 40, 60))
+    flat = deep("b.x", (30, 30, 30), (15, 15, 15), (10, 20, 20), d=50)
+    assert answers.in_depth([grows, flat], 0.9) == (
+        "Of 2 cases (each network on each task), redundancy clearly grows in 1 and falls in none "
+        "from the first layer to the last. At equal width, with 50 or 100 random neurons of each "
+        "layer, it grows in none and falls in 1; with these neurons standardized, it grows in none "
+        "and falls in all 2. From one layer to the next alone, as the layers are it grows from "
+        "layer1 to layer2 in 1 and from layer2 to layer3 in 1; at equal width it falls from layer2 "
+        "to layer3 in 1. Redundancy here is DR(0.9) of CKA: the share of the neurons that can be "
+        "dropped while a random rest has a CKA of 0.9 with the whole."
     )
-    assert "alone" not in said({"grows": (1, [1]), "falls": (0, [0])}, none).split("With")[0]
-    empty = {"grows": (0, []), "falls": (0, [])}
-    assert said(empty, empty, 0).startswith("This run cannot say")
+    both = answers.in_depth([grows, deep("b.x", (20, 30, 60), *[(20, 20, 20)] * 2)], 0.9)
+    assert "as the layers are it grows from layer1 to layer2 in 1 and from layer2 to" in both
+    assert "in 1 and falls from layer1 to layer2 in 1 and from layer2 to layer3 in 1; " in both
+    assert "with 100 random neurons" in both
+    assert "alone" not in answers.in_depth([grows[::2]], 0.9)
+    assert answers.in_depth([grows[:1]], 0.9).startswith("This run cannot say")
 
 
 def test_made_of():
@@ -211,15 +237,25 @@ def test_made_of():
             "mean_error": [0.01, -0.02, 0.5],
             "low": [0, -0.03, 0.4],
             "high": [0.02, -0.01, 0.6],
+            "largest_error": [-0.1, 0.05, 0.9],
+            "largest_error_low": [-0.2, np.nan, 0.8],
+            "largest_error_high": [-0.05, np.nan, 1.0],
+            "at_k": [7, 9, 3],
         }
     )
     text = explained.made_of(errors)
     assert text.endswith(
-        "its largest error is -0.020 (95% interval -0.030 to -0.010) for one on b."
+        "with errors. On average over sizes the largest is -0.020 (95% interval -0.030 to -0.010) "
+        "for one on b, and at a single size -0.100 (-0.200 to -0.050) for one on a (k = 7)."
     )
     errors.loc[2, "layer"] = "as it is"
     text = explained.made_of(errors)
-    assert text.endswith("; over all networks it is +0.500 (+0.400 to +0.600) for two on a.")
+    assert text.endswith(
+        " Over all networks these are +0.500 (+0.400 to +0.600) for two on a, and +0.900 (+0.800 "
+        "to +1.000) for two on a (k = 3)."
+    )
+    errors.loc[2, "mean_error"] = 0.001  # at a single size alone another network is worst
+    assert "Over all networks these are -0.020" in explained.made_of(errors)
 
 
 @pytest.mark.parametrize(

@@ -28,18 +28,32 @@ def test_depth_says_what_changes(stages):
     text = depth.describe_similarity([stages, stages[::-1]], 0.9)
     assert "in 2 cases (each a network on a task" in text
     assert "- as the layers are, it grows in 1 and falls in 1." in text
-    assert "- with 100 neurons of each, it grows in 0 and falls in 0." in text
+    assert "- at equal width (100 neurons of each), it grows in 0 and falls in 0." in text
     row = depth.changes_table([stages], 0.9).iloc[0].to_dict()
     assert row == {
         "task": "T",
         "net": "a",
+        "equal width": 100,
         "as the layers are": "grows: 0.40 to 0.80",
-        "100 neurons of each": "not clear: 0.50 to 0.50",
-        "the same, standardized": "not clear: 0.50 to 0.50",
+        "at equal width": "not clear: 0.50 to 0.50",
+        "at equal width, standardized": "not clear: 0.50 to 0.50",
     }
     used = depth.describe_use([stages], 0.9)
     assert "- T: the whole" in used and "from 60 of 100 (59 to 62) to 20 of 100 (19 to 22)." in used
     assert "only one layer" in depth.describe_similarity([stages[:1]], 0.9)
+
+
+def test_networks_may_have_different_equal_widths(stages):
+    narrow = net("b", d=50)
+    same = measurement(narrow, task(), 30)
+    others = [Stage(f"layer{i}", i, same, [same]) for i in (0, 1)]
+    depths = [stages, others]
+    assert "at equal width (50 or 100 neurons of each), it" in depth.describe_similarity(
+        depths, 0.9
+    )
+    table = depth.changes_table(depths, 0.9)
+    assert list(table["equal width"]) == [100, 50]
+    assert table.notna().all(axis=None)  # every width in one column
 
 
 def test_changes_are_counted_step_by_step(stages):

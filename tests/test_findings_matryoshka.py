@@ -129,6 +129,26 @@ def test_prefixes_against_random_neurons(nesting):
     assert text.endswith(f"and {needed['standard, random']} random ones of standard layers.")
 
 
+def test_where_most_neurons_are_needed_is_judged_by_intervals():
+    nets = [net(f"m{i}", loss="MRL", seed=i) for i in range(3)]
+
+    def said(*of_tasks, networks=3):
+        every = [
+            measurement(one, task(name), at + place, first=10)
+            for name, at in zip("tuv", of_tasks, strict=False)
+            for place, one in enumerate(nets[:networks])
+        ]
+        text = matryoshka.describe_similarity(Measurements(every), "cka", 0.9)
+        return text.split("random neurons of MRL layers ")[1].split(" There")[0]
+
+    assert said(40, 20, 30) == "on T, clearly more than on others."
+    assert said(20, 40, 39) == (
+        "on U, not clearly more than the 40 (38 to 42) on V."  # 41 (39 to 43) on U
+    )
+    assert said(40, 20, 30, networks=1) == "on T, the most of these tasks with this one network."
+    assert said(40) == "on T."
+
+
 def test_the_gain_of_a_prefix_is_compared_at_the_level_of_networks():
     def said(first: int, plain: int) -> str:
         nets = [net(f"m{i}", loss="MRL", seed=i) for i in range(5)]

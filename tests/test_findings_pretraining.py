@@ -226,7 +226,10 @@ def test_what_networks_explain_by_chance():
 def test_variance_of_too_little_is_said():
     one = Measurements([measurement(net("a"), task(), 9), measurement(net("b"), task(), 8)])
     table = pretraining.variance_shares(one, one.nets, 0.9)
-    assert "It takes two networks" in pretraining.describe_variance(table, D, 0.9)
+    assert pretraining.describe_variance(table, D, 0.9) == (
+        "It takes two networks that differ in loss and seed only, and have a DR on the same two "
+        "tasks, to share out variance."
+    )
     nets, two = [net("a"), net("b"), net("c")], [task("one"), task("two")]
     never = Measurements(
         [

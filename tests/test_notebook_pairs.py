@@ -17,6 +17,21 @@ KEPT = [(name, notebook) for name in presets.KEPT for notebook in presets.preset
 
 
 @pytest.mark.parametrize(("preset", "notebook"), KEPT)
+def test_a_table_without_rows_repeats_no_sentence(preset, notebook):
+    """A table that has nothing to show holds a note: what the page says beside it is shown once."""
+    pair = nbformat.read(ROOT / "notebooks" / presets.KEPT[preset] / f"{notebook}.ipynb", 4)
+    shown = [
+        output.data.get("text/markdown", "")
+        for cell in pair.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+    ]
+    notes = [text.splitlines()[2].strip("| ") for text in shown if text.startswith("| note |")]
+    sentences = "\n".join(text for text in shown if not text.startswith("|")).lower()
+    assert not [note for note in notes if note.strip(".").lower() in sentences]
+
+
+@pytest.mark.parametrize(("preset", "notebook"), KEPT)
 def test_pairs_agree_and_outputs_are_of_this_source(preset, notebook):
     script = ROOT / "notebooks" / f"{notebook}.py"
     path = script.parent / presets.KEPT[preset] / f"{notebook}.ipynb"

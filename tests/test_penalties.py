@@ -269,6 +269,27 @@ def test_bands_of_groups_are_those_of_their_first_networks():
         penalty_bands.group_bands(measured, groups.groups, pytest.fail, 0.8, [1, 7])
 
 
+def test_how_far_groups_move_is_told_by_task():
+    def bands(**values):
+        every = {label: ((low, high),) for label, (low, high) in values.items()}
+        return penalty_bands.GroupBands(0.9, (0.1, 1.0), every, 0.1, seeds=3)
+
+    nan = float("nan")
+    found = {
+        "s": bands(x=(0.9, 0.9), y=(0.5, 0.502), z=(0.7, 0.7)),
+        "t": bands(x=(0.4, 0.481), y=(0.2, 0.207), z=(nan, nan)),
+    }
+    tasks = [task("s"), task("t")]
+    assert penalties.describe_widths(found, tasks) == (
+        "**What to see:** how far DR(0.9) moves over these penalties, in the group where it moves "
+        "least and in the one where it moves most:\n\n"
+        "- S: 0.000 (x) to 0.002 (y).\n- T: 0.007 (y) to 0.081 (x)."
+    )
+    alone = penalties.describe_widths({"t": bands(x=(0.4, 0.481))}, tasks)
+    assert alone.endswith("moves over these penalties:\n\n- T: 0.081 (x).")
+    assert "no DR" in penalties.describe_widths({"t": bands(x=(nan, nan))}, tasks)
+
+
 def test_bands_of_layers_whose_grids_do_not_meet():
     """One whose first neuron varies far more, so that its grid begins lower."""
     X, y = make_layer(n=200, d=10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import diffused_redundancy as dr
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import make_layer
 from curves import made_curve
@@ -217,6 +218,33 @@ def test_components_add_up():
     assert groups == [f"{name}, {of.title}" for name in COMPARED.values()] and len(series) == 4
     assert np.isnan(series[2].points[1].value)  # CKA knows no probe
     assert "rests on 3 networks" in precision.describe_components(table, 0.9)
+
+
+def test_the_deviation_of_pre_training_is_told_wherever_it_may_be_the_largest():
+    def said(*ends):
+        rows = [
+            {"measure": "accuracy", "task": name, "source": source, "sd": sd, "low": low}
+            | {"high": high, "networks": 5, "seeds": 10}
+            for name, of_task in zip("stu", ends, strict=False)
+            for source, sd, low, high in (
+                (precision.SUBSETS, 0.01, np.nan, np.nan),
+                (precision.IMAGES, 0.04, np.nan, np.nan),
+                (precision.PRETRAINING, *of_task),
+            )
+        ]
+        return precision.describe_components(pd.DataFrame(rows), 0.9)
+
+    text = said((0, 0, 0.1), (0.06, 0.05, 0.2), (0.02, 0.01, 0.03))
+    assert (
+        "- accuracy: 0.0400 from the images on s (pre-training: 0.0000 to 0.1000), 0.0400 from the "
+        "images on t (pre-training: 0.0500 to 0.2000) and" in text
+    )
+    assert "but for that of the pre-training seed (subsets: of the mean over 10)" in text
+    assert text.endswith(
+        "lies above the other in 1 of 3 cases and below it in 1; in 1 it is open which is larger."
+    )
+    alone = said((np.nan, np.nan, np.nan))
+    assert "0.0400 from the images on s.\n\nOne network cannot" in alone and "but for" not in alone
 
 
 def test_what_images_do_to_one_network_alone_is_not_of_its_pre_training():

@@ -12,26 +12,33 @@ from .data_size import CHOSEN, FIXED, PENALTY, Key
 
 
 def made_of(errors: pd.DataFrame) -> str:
-    """How far dimensions and scale predict similarity, from the table of
-    :func:`.structure.closed_form_table`.
+    """How far dimensions and scale predict similarity, on average over sizes and at the size where
+    they do so worst, from the table of :func:`.structure.closed_form_table`.
     """
     whole = errors[errors["layer"] == "as it is"]
     first = whole[whole["net"] == whole["net"].iloc[0]]
 
-    def at_most(rows: pd.DataFrame, says: str = "") -> str:
-        row = rows.loc[rows["mean_error"].abs().idxmax()]
-        low, high = row["low"], row["high"]
-        ends = f" ({says}{low:+.3f} to {high:+.3f})" if low == low else ""
-        return f"{row['mean_error']:+.3f}{ends} for {row['net']} on {row['task']}"
+    def largest(rows: pd.DataFrame, column: str, says: str = "") -> str:
+        row = rows.loc[rows[column].abs().idxmax()]
+        ends = ("low", "high") if column == "mean_error" else (f"{column}_low", f"{column}_high")
+        low, high = (row[end] for end in ends)
+        interval = f" ({says}{low:+.3f} to {high:+.3f})" if low == low else ""
+        return f"{row[column]:+.3f}{interval} for {row['net']} on {row['task']}"
+
+    def at_one_size(rows: pd.DataFrame) -> str:
+        at_k = rows.loc[rows["largest_error"].abs().idxmax(), "at_k"]
+        return f"{largest(rows, 'largest_error')} (k = {at_k})"
 
     text = (
         "Of dimensions and scale: how many dimensions the layer fills, and how unequal its "
-        "neurons' variances are. A formula of these two approximates CKA at every size. Averaged "
-        f"over sizes, its largest error is {at_most(first, _INTERVAL)}"
+        "neurons' variances are. A formula of these two predicts CKA for every size, with errors. "
+        f"On average over sizes the largest is {largest(first, 'mean_error', _INTERVAL)}, and at a "
+        f"single size {at_one_size(first)}."
     )
-    if at_most(whole) != at_most(first):
-        text += f"; over all networks it is {at_most(whole)}"
-    return f"{text}."
+    of_all = f"{largest(whole, 'mean_error')}, and {at_one_size(whole)}"
+    if of_all != f"{largest(first, 'mean_error')}, and {at_one_size(first)}":
+        text += f" Over all networks these are {of_all}."
+    return text
 
 
 _INTERVAL = "95% interval "

@@ -16,14 +16,14 @@ from ..measures.redundancy import Redundancy
 from ..uncertainty.trend import Trend
 from .claims import NOT_ASKED, Outcome, Verdict
 from .comparisons import OPPOSITE, Difference
-from .depth import FALLS, GROWS, Depths, counted, ticks
+from .depth import FALLS, GROWS, Depths, counted, equal_widths, ticks
 from .lost_classes import Chosen
 from .phrases import first_listed, listed, spoken, yes_or_no
 
 
 def similar(told: Verdict, curves: Mapping[str, Curve], share: float, unit: str = "tasks") -> str:
-    """Whether random halves are similar to the whole, and from how many neurons on they are on
-    average, where it takes fewest and where it takes most.
+    """Whether the random parts that were tried are similar to the whole from half of the layer on,
+    and what share of the neurons is so on average: where that is least and where it is largest.
 
     Parameters
     ----------
@@ -38,29 +38,30 @@ def similar(told: Verdict, curves: Mapping[str, Curve], share: float, unit: str 
     """
     if not told.outcomes:
         return "This run cannot say: random neurons were not measured."
-    found = {case: curve.redundancy(share) for case, curve in curves.items()}
-    reached = {case: one for case, one in found.items() if one.k is not None}
+    tried = min(len(curve.seeds) for curve in curves.values())
     text = (
-        f"{yes_or_no(told.outcomes, unit)}, if similar means that every random part from half of "
-        f"the layer on has a CKA of at least {share:g} with the whole."
+        f"{yes_or_no(told.outcomes, unit)}, if similar means that each random part that was tried, "
+        f"{tried} of every size from half of the layer on, has a CKA of at least {share:g} with "
+        "the whole."
     )
-    if not reached:
+    found = {case: curve.redundancy(share) for case, curve in curves.items()}
+    needed = {case: (one.k or 0) / one.d for case, one in found.items() if one.k is not None}
+    if not needed:
         return text
-    few, many = (
-        choose(reached, key=lambda case: (reached[case].k or 0) / reached[case].d)
-        for choose in (min, max)
-    )
-    text += f" On average it takes {_needed(reached[few], '95% interval ')} on {spoken(few)}"
+    few, many = (choose(needed, key=needed.__getitem__) for choose in (min, max))
+    text += f" On average it takes {_needed(found[few], lead=True)} on {spoken(few)}"
     if few != many:
-        text += f", and {_needed(reached[many])} on {spoken(many)}, where it takes most"
+        text += f" to {_needed(found[many])} on {spoken(many)}"
     return f"{text}."
 
 
-def _needed(one: Redundancy, says: str = "") -> str:
-    """The neurons needed, of all of them, with their interval, and what the brackets say it is."""
-    ends = [round(one.d * (1 - end)) for end in (one.high, one.low)] if one.has_interval else []
-    interval = f" ({says}{ends[0]} to {ends[1]})" if ends else ""
-    return f"{one.k} of {one.d} neurons{interval}"
+def _needed(one: Redundancy, *, lead: bool = False) -> str:
+    """The share of the neurons needed, with its interval, and their number; ``lead`` says what
+    these are.
+    """
+    what, says = (" of the neurons", "95% interval ") if lead else ("", "")
+    ends = f"{says}{1 - one.high:.0%} to {1 - one.low:.0%}; " if one.has_interval else ""
+    return f"{(one.k or 0) / one.d:.0%}{what} ({ends}{one.k} of {one.d})"
 
 
 def useful(told: Sequence[Verdict], curves: Mapping[str, Curve], unit: str = "tasks") -> str:
@@ -166,7 +167,7 @@ def governed(
     """
     sentences = [_of_width(widths), _of_loss(losses), _of_variance(shares, delta)]
     return " ".join(filter(None, sentences)) or (
-        "This run cannot say: it takes two networks of one kind, or two tasks."
+        "This run cannot say: it compares no networks that differ in width only, or in loss only."
     )
 
 
@@ -278,45 +279,55 @@ def who_pays(chosen: Sequence[Chosen], delta: float) -> str:
 
 
 def in_depth(depths: Depths, delta: float) -> str:
-    """In how many cases DR of CKA grows, and falls, from the first layer to the last, and from one
-    to the next: as layers are, and at equal width.
+    """In how many cases DR of CKA grows, and falls, from the first layer to the last: as layers
+    are, at equal width, and with standardized neurons; and between which layers it does so.
     """
     found = {
         kind: {word: counted(depths, delta, kind, word) for word in (GROWS, FALLS)}
-        for kind in ("own", "equal")
+        for kind in ("own", "equal", "standardized")
     }
     cases = found["own"][GROWS][2]
     if not cases:
         return "This run cannot say: it has one layer."
-    own, equal = (
-        next((word for word, (whole, *_) in of_kind.items() if 2 * whole > cases), "")
+    own, equal, standardized = (
+        listed([f"{word} in {_of_all(whole, cases)}" for word, (whole, *_) in of_kind.items()])
         for of_kind in found.values()
     )
-    lead = (
-        f"Redundancy {own} with depth in most cases"
-        if own
-        else "In most cases redundancy does not clearly grow or fall with depth"
-    )
-    width = depths[0][0].equal[0].d
+    steps = [
+        told
+        for told in (
+            _steps(found["own"], depths, "as the layers are it"),
+            _steps(found["equal"], depths, "at equal width it"),
+        )
+        if told
+    ]
+    alone = f" From one layer to the next alone, {'; '.join(steps)}." if steps else ""
     return (
-        f"{lead}; at equal width it {equal or 'does neither'}. From the first layer to the last, "
-        f"DR({delta:g}) of CKA clearly {_changes(found['own'], depths)}, of {cases} cases (each "
-        f"network on each task). With {width} random neurons of each layer it clearly "
-        f"{_changes(found['equal'], depths)}. DR({delta:g}) is the share of the neurons that can "
-        f"be dropped while a random rest has a CKA of {delta:g} with the whole."
+        f"Of {cases} cases (each network on each task), redundancy clearly {own} from the first "
+        f"layer to the last. At equal width, with {equal_widths(depths)} random neurons of each "
+        f"layer, it {equal}; with these neurons standardized, it {standardized}.{alone} Redundancy "
+        f"here is DR({delta:g}) of CKA: the share of the neurons that can be dropped while a "
+        f"random rest has a CKA of {delta:g} with the whole."
     )
 
 
-def _changes(counts: Mapping[str, tuple[int, list[int], int]], depths: Depths) -> str:
-    """In how many cases something grows and falls, and between which layers."""
+def _of_all(count: int, cases: int) -> str:
+    """A number of cases: ``none``, ``all 4``, or the number."""
+    return f"all {cases}" if count == cases > 1 else str(count or "none")
+
+
+def _steps(counts: Mapping[str, tuple[int, list[int], int]], depths: Depths, lead: str) -> str:
+    """Between which layers something clearly grows or falls, and in how many cases; empty where
+    it does nowhere, or with two layers, which are the first and the last.
+    """
     places = [name for _, name in ticks(depths)]
     parts = []
-    for word, (whole, steps, _) in counts.items():
+    for word, (_, steps, _) in counts.items():
         where = [
-            f"from {places[i]} to {places[i + 1]} alone in {count}"
+            f"from {places[i]} to {places[i + 1]} in {count}"
             for i, count in enumerate(steps)
-            if count
+            if count and len(steps) > 1
         ]
-        beside = f" ({', '.join(where)})" if where and len(steps) > 1 else ""
-        parts.append(f"{word} in {whole}{beside}")
-    return " and ".join(parts)
+        if where:
+            parts.append(f"{word} {listed(where)}")
+    return f"{lead} {' and '.join(parts)}" if parts else ""

@@ -163,6 +163,14 @@ def direction(first: Point, last: Point) -> str:
     return FALLS if last.high < first.low else OPEN
 
 
+KINDS = {
+    "own": "as the layers are",
+    "equal": "at equal width",
+    "standardized": "at equal width, standardized",
+}
+"""How DR is taken in depth; see :func:`kinds_of_redundancy`."""
+
+
 def kinds_of_redundancy(stages: Sequence[Stage], delta: float) -> dict[str, list[Point]]:
     """DR of CKA of each stage: as it is (``own``), at ``equal`` width, and at equal width
     ``standardized``.
@@ -175,22 +183,23 @@ def kinds_of_redundancy(stages: Sequence[Stage], delta: float) -> dict[str, list
 
 
 def changes_table(depths: Depths, delta: float) -> pd.DataFrame:
-    """For reading: how DR of CKA differs from the first layer to the last, by network and task."""
+    """For reading: how DR of CKA differs from the first layer to the last, by network and task, and
+    how many neurons of each layer there are at equal width.
+    """
     rows = []
     nets = [*dict.fromkeys(stages[0].whole.net.name for stages in depths)]
     names = dict(zip(nets, short_labels(nets), strict=True))
     for stages in depths:
-        words = {
-            "own": "as the layers are",
-            "equal": f"{stages[0].equal[0].d} neurons of each",
-            "standardized": "the same, standardized",
-        }
         found = kinds_of_redundancy(stages, delta)
-        row = {"task": stages[0].whole.task.title, "net": names[stages[0].whole.net.name]}
+        row: dict[str, str | int] = {
+            "task": stages[0].whole.task.title,
+            "net": names[stages[0].whole.net.name],
+            "equal width": stages[0].equal[0].d,
+        }
         for kind, points in found.items():
             word = direction(points[0], points[-1])
             ends = f": {points[0].value:.2f} to {points[-1].value:.2f}" if word != UNKNOWN else ""
-            row[words[kind]] = word + ends
+            row[KINDS[kind]] = word + ends
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -208,19 +217,25 @@ def counted(depths: Depths, delta: float, kind: str, word: str) -> tuple[int, li
     return sum(direction(one[0], one[-1]) == word for one in every), steps, len(every)
 
 
+def equal_widths(depths: Depths) -> str:
+    """How many neurons layers have at equal width: as many as the narrowest of their network has,
+    so that it may differ between networks.
+    """
+    widths = sorted({stages[0].equal[0].d for stages in depths if len(stages) > 1})
+    return " or ".join(map(str, widths))
+
+
 def describe_similarity(depths: Depths, delta: float) -> str:
     """In how many cases DR of CKA grows, and falls, from the first layer to the last: as they are,
     at equal width, and with standardized neurons.
     """
     parts = []
-    for kind, words in (
-        ("own", "as the layers are"),
-        ("equal", f"with {depths[0][0].equal[0].d} neurons of each"),
-        ("standardized", "if these are standardized"),
-    ):
+    for kind, words in KINDS.items():
         (up, _, cases), (down, *_) = (counted(depths, delta, kind, one) for one in (GROWS, FALLS))
         if not cases:
             return "There is only one layer: nothing to compare in depth."
+        if kind == "equal":
+            words += f" ({equal_widths(depths)} neurons of each)"
         parts.append(f"{words}, it grows in {up} and falls in {down}")
     return lines(
         f"**What to see:** DR({delta:g}) of CKA from the first layer to the last, in {cases} cases "

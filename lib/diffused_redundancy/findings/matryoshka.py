@@ -426,7 +426,8 @@ def neurons_needed(measurements: Measurements, measure: str, delta: float) -> pd
 
 def describe_similarity(measurements: Measurements, measure: str, delta: float) -> str:
     """Sentences on the table of :func:`neurons_needed`: what it takes of the first nested loss on
-    the task where it takes most random neurons, and what of the first plain loss there.
+    the task where it takes most random neurons in the mean, on which tasks it does not take clearly
+    fewer, and what of the first plain loss there.
     """
     rows = _needed(measurements, measure, delta)
     random = [(one, needed) for one, needed in rows if one.selection == "random"]
@@ -444,11 +445,24 @@ def describe_similarity(measurements: Measurements, measure: str, delta: float) 
         f"**What to see:** to reach {delta:g} in {COMPARED[measure]} with the whole layer, it "
         f"takes {_rounded(*first[1][task])} random neurons of {first[0].loss} layers on {task}"
     )
-    if len(measurements.tasks) > 1:
-        text += ", more than on other tasks"
+    text += _apart_from_others(first[1], task)
     if others:
         text += f". There it takes {listed(others)}"
     return f"{text}."
+
+
+def _apart_from_others(needed: Needed, task: str) -> str:
+    """Whether more neurons are needed on a task than on others: by intervals without overlap."""
+    others = {title: ends for title, ends in needed.items() if title != task}
+    if not others:
+        return ""
+    _, low, _ = needed[task]
+    near = [
+        f"the {_rounded(*ends)} on {title}" for title, ends in others.items() if not low > ends[2]
+    ]
+    if low != low:
+        return ", the most of these tasks with this one network"
+    return f", not clearly more than {listed(near)}" if near else ", clearly more than on others"
 
 
 def _rounded(mean: float, low: float, high: float) -> str:

@@ -16,7 +16,7 @@ from ..measures.redundancy import Redundancy
 from ..nets.networks import Net
 from ..tasks import Task
 from .figure_data import Point, Series, point
-from .phrases import listed
+from .phrases import lines, listed
 from .tables import Curves
 
 PROBES = ("ridge", "logistic")
@@ -141,6 +141,29 @@ def group_bands_table(bands: Mapping[str, GroupBands], tasks: Sequence[Task]) ->
                 f"{band.width:.3f} ({band.low:.3f} to {band.high:.3f})"
             )
     return pd.DataFrame(rows.values())
+
+
+def describe_widths(bands: Mapping[str, GroupBands], tasks: Sequence[Task]) -> str:
+    """A sentence with a line a task: how far DR moves over the penalties, in the group where it
+    moves least and in the one where it moves most.
+    """
+    rows = []
+    for name, of_task in bands.items():
+        widths = {label: of_task.group(label).width for label in of_task.values}
+        known = {label: width for label, width in widths.items() if np.isfinite(width)}
+        if not known:
+            continue
+        title = next(task.title for task in tasks if task.name == name)
+        least, most = (choose(known, key=known.__getitem__) for choose in (min, max))
+        ends = [f"{known[label]:.3f} ({label})" for label in dict.fromkeys((least, most))]
+        rows.append(f"{title}: {' to '.join(ends)}")
+    if not rows:
+        return "There is no DR that could move: no full layer is clearly better than guessing."
+    delta = next(iter(bands.values())).delta
+    lead = f"**What to see:** how far DR({delta:g}) moves over these penalties"
+    if any(len(of_task.values) > 1 for of_task in bands.values()):
+        lead += ", in the group where it moves least and in the one where it moves most"
+    return lines(lead, rows)
 
 
 def bands_table(bands: Mapping[str, PenaltyBand]) -> pd.DataFrame:

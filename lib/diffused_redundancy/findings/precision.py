@@ -254,27 +254,42 @@ def component_series(table: pd.DataFrame) -> tuple[list[str], list[Series]]:
 
 
 def describe_components(table: pd.DataFrame, delta: float) -> str:
-    """A sentence with a line a measure: the largest source of variance of DR, by task."""
+    """A sentence with a line a measure: by task, the largest source of variance of DR but for the
+    pre-training, whose deviation is beside it; and how often the one is clearly the larger.
+    """
     if table.empty:
         return "It takes full layers clearly better than guessing."
-    sentences = []
+    sentences, outcomes = [], []
     for measure, of_measure in table.groupby("measure", sort=False):
         parts = []
         for task, rows in of_measure.groupby("task", sort=False):
-            most = rows.loc[rows["sd"].idxmax()]
-            ends = (
-                f" ({most['low']:.4f} to {most['high']:.4f})" if most["low"] == most["low"] else ""
-            )
-            parts.append(f"{most['sd']:.4f}{ends} from the {most['source']} on {task}")
+            trained = rows[rows["source"] == PRETRAINING].iloc[0]
+            others = rows[rows["source"] != PRETRAINING]
+            most = others.loc[others["sd"].idxmax()]
+            beside = ""
+            if trained["low"] == trained["low"]:
+                beside = f" (pre-training: {trained['low']:.4f} to {trained['high']:.4f})"
+                outcomes.append(
+                    "larger"
+                    if trained["low"] > most["sd"]
+                    else "smaller"
+                    if trained["high"] < most["sd"]
+                    else "open"
+                )
+            parts.append(f"{most['sd']:.4f} from the {most['source']} on {task}{beside}")
         sentences.append(f"{measure}: {listed(parts)}")
     seeds, nets = int(table["seeds"].iloc[0]), int(table["networks"].iloc[0])
+    but = f" but for that of the {PRETRAINING}" if outcomes else ""
     lead = (
-        f"**What to see:** the largest of these standard deviations of DR({delta:g}) (subsets: of "
-        f"the mean over {seeds}), by measure"
+        f"**What to see:** the largest of these standard deviations of DR({delta:g}){but} "
+        f"(subsets: of the mean over {seeds}), by measure"
     )
-    end = (
-        f"That of pre-training rests on {nets} networks, with a 95% interval in brackets."
-        if nets > 1
-        else "One network cannot show what the seed of the pre-training does."
-    )
+    end = "One network cannot show what the seed of the pre-training does."
+    if outcomes:
+        larger, smaller, unclear = map(outcomes.count, ("larger", "smaller", "open"))
+        end = (
+            f"In brackets is the 95% interval of that of pre-training, which rests on {nets} "
+            f"networks. It lies above the other in {larger} of {len(outcomes)} cases and below it "
+            f"in {smaller}; in {unclear} it is open which is larger."
+        )
     return f"{lines(lead, sentences)}\n\n{end}"

@@ -556,7 +556,10 @@ def variance_shares(measurements: Measurements, nets: Sequence[Net], delta: floa
                     "most": max(others, default=float("nan")),
                 }
             )
-    note = "it takes two networks of one kind and two tasks to share out variance"
+    note = (
+        "it takes two networks that differ in loss and seed only, and have a DR on the same two "
+        "tasks, to share out variance"
+    )
     return pd.DataFrame(rows or {"note": [note]})
 
 
@@ -581,7 +584,8 @@ def describe_variance(table: pd.DataFrame, d: int, delta: float) -> str:
     task.
     """
     if "task" not in table:
-        return f"{table['note'].iloc[0].capitalize()}."
+        note = str(table["note"].iloc[0])
+        return f"{note[:1].upper()}{note[1:]}."
     sentences = []
     for measure, rows in table.groupby("DR of", sort=False):
         parts = [

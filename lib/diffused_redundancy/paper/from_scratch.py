@@ -262,7 +262,7 @@ def describe_from_scratch(
         where = parts[0].replace(" on ", f" {count} on ", 1)
         sentences.append(
             (
-                "Its DR({0:g})"
+                "Where it learned its task, its DR({0:g})"
                 if sentences
                 else "DR({0:g}) of the network that was trained on the task"
             ).format(delta)
