@@ -206,6 +206,8 @@ bands, data_bands = (
 )
 for name, some in (("penalty-bands", bands), ("penalty-bands-upstream", data_bands)):
     session.table(penalties.group_bands_table(some, session.tasks), name, show=some is bands)
+if few := penalties.describe_group_bands(bands, by_loss.groups, measurements):
+    session.say(few)
 
 # %% [markdown]
 # ## By loss
