@@ -17,7 +17,7 @@ from ..measures.redundancy import Redundancy
 from ..nets.networks import Net
 from ..tasks import Task
 from .figure_data import Point, Series, point
-from .phrases import listed, spoken
+from .phrases import listed, place
 from .tables import Curves
 
 PROBES = ("ridge", "logistic")
@@ -212,22 +212,20 @@ def describe_bands(bands: Mapping[str, PenaltyBand], ridge: Curves) -> str:
         )
     else:
         text = (
-            f"**What to see:** the widest band is that of {spoken(widest)}: penalties from "
+            f"**What to see:** the widest band is that of {place(widest)}: penalties from "
             f"{band.penalties[0]:g} to {band.penalties[-1]:g} give a DR({band.delta:g}) of "
             f"{band.low:.3f} to {band.high:.3f}.{_beside_intervals(known, intervals)}"
         )
-    beside = {spoken(case): (known[case].chosen, one.value) for case, one in intervals.items()}
+    beside = {place(case): (known[case].chosen, one.value) for case, one in intervals.items()}
     return text + _fewer_orders(beside, band.seeds, len(ridge[widest]["random"].seeds))
 
 
-def _beside_intervals(
-    bands: Mapping[str, PenaltyBand], intervals: Mapping[str, Redundancy]
-) -> str:
+def _beside_intervals(bands: Mapping[str, PenaltyBand], intervals: Mapping[str, Redundancy]) -> str:
     """Where a band is wider than the interval over subsets and images; empty if there is none."""
     if not any(one.has_interval for one in intervals.values()):
         return ""
     wider = [
-        spoken(case)
+        place(case)
         for case, one in intervals.items()
         if one.has_interval and bands[case].width > one.high - one.low
     ]
