@@ -14,7 +14,7 @@ from scipy.stats import binom
 from ..experiment import subsamples
 from ..experiment.subsamples import ABOVE_CHANCE, Sampled, clear_of_guessing
 from ..findings.figure_data import Point, Series
-from ..findings.phrases import first_listed, listed
+from ..findings.phrases import first_listed, listed, place
 from ..uncertainty.extrapolation import LAWS
 from ..uncertainty.growth import (
     CUTS,
@@ -289,9 +289,11 @@ def _as_it_is(one: Change) -> str:
 def _told(
     some: Mapping[str, Change], words: tuple[str, str], interval: Callable[[Change], str]
 ) -> str:
-    """Where changes are clear, and how far the others may be: the widest of their intervals."""
+    """Where changes are clear, and how far those that are not may be: the widest of their
+    intervals.
+    """
     parts = [
-        f"clearly {word} on {first_listed(on)}"
+        f"clearly {word} on {first_listed([place(case) for case in on])}"
         for word, outcome in zip(words, ("higher", "lower"), strict=True)
         if (on := [case for case, one in some.items() if one.outcome == outcome])
     ]
@@ -299,12 +301,12 @@ def _told(
     if unclear:
         case, widest = max(unclear.items(), key=lambda pair: pair[1].high - pair[1].low)
         if len(unclear) == 1:
-            parts.append(f"not clearly different on {case}, {interval(widest)}")
+            parts.append(f"not clearly different on {place(case)}, {interval(widest)}")
         else:
-            which = "elsewhere" if parts else "on any task"
+            which = "elsewhere, where" if parts else "on any task;"
             parts.append(
-                f"not clearly different {which}; the widest interval is {interval(widest)}, "
-                f"on {case}"
+                f"not clearly different {which} the widest interval is {interval(widest)}, "
+                f"on {place(case)}"
             )
     return "; ".join(parts)
 
@@ -382,8 +384,8 @@ def _median(widths: Sequence[float], times: float, spec: str) -> str:
 
 
 def describe_checks(checks: Mapping[Key, Sequence[Check]]) -> str:
-    """Sentences: how often the first law held, which laws are too narrow, and the farthest miss of
-    a share.
+    """Sentences: how often the first law held, which laws are too narrow, and the prediction of
+    a share that is farthest off.
     """
     table = laws_checked(checks)
     if table.empty:
@@ -406,8 +408,9 @@ def describe_checks(checks: Mapping[Key, Sequence[Check]]) -> str:
     if shares:
         (case, _, _), worst = max(shares, key=lambda pair: abs(pair[1].miss))
         text += (
-            f" The largest miss of a share is {100 * worst.miss:+.1f} points (the "
-            f"{LAWS[worst.law]} on {case}, from up to {worst.up_to:,} images)."
+            f" The prediction of a share that is farthest off is so by {100 * worst.miss:+.1f} "
+            f"points, {'inside' if worst.held else 'outside'} its interval (the "
+            f"{LAWS[worst.law]} on {place(case)}, from up to {worst.up_to:,} images)."
         )
     return text
 
@@ -579,7 +582,9 @@ def _sides(sides: Mapping[str, str]) -> str:
     by_side: dict[str, list[str]] = {}
     for case, side in sides.items():
         by_side.setdefault(side, []).append(case)
-    return "; ".join(f"{side} on {first_listed(on)}" for side, on in by_side.items())
+    return "; ".join(
+        f"{side} on {first_listed([place(case) for case in on])}" for side, on in by_side.items()
+    )
 
 
 def results_of(curves: Mapping[Key, Growth]) -> dict[str, float]:
