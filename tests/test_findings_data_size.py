@@ -264,8 +264,7 @@ def test_a_law_is_too_narrow_only_where_a_binomial_test_rejects():
             "The prediction of a share that is farthest off is so by +7.0 points, inside its "
             "interval (the straight line in log n on task 7," in said
         )
-    (key, some), *_ = found.items()
-    said = data_size.describe_checks({key: [check(False, miss=-0.2)]})
+    said = data_size.describe_checks({next(iter(found)): [check(False, miss=-0.2)]})
     assert "is so by -20.0 points, outside its interval (" in said
 
 

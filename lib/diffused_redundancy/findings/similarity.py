@@ -250,8 +250,8 @@ def _of_fewer_orders(
     if abs(found[most] - every[most]) < 0.0005:  # as shown, in three digits
         return ""
     return (
-        f" Both are over the same {len(debiased[most].seeds)} orders of the neurons here. Elsewhere "
-        f"CKA is over {len(plain[most].seeds)}, which gives other means: with a tenth of them "
+        f" Both are over the same {len(debiased[most].seeds)} orders of the neurons here. "
+        f"Elsewhere CKA is over {len(plain[most].seeds)}, which gives other means: with a tenth of them "
         f"{every[most]:.3f} instead of {found[most]:.3f} on {place(most)}."
     )
 
