@@ -191,7 +191,7 @@ if not sources.empty:
 # networks, over three selections, at the weakest and the strongest of these penalties and the one
 # in force. All groups move with the penalty, and much alike; networks are compared at one penalty,
 # so a difference is compared with how far the *difference* of two groups moves (the column
-# `penalty_band` of the tables of differences).
+# `penalty_band` of the files `differences-...-numbers`).
 
 # %% papermill_description=penalty-bands
 from diffused_redundancy.experiment import penalty_bands

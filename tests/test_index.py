@@ -10,6 +10,8 @@ from diffused_redundancy.pipeline import index
 from diffused_redundancy.pipeline.index import beside_paper, write_index
 from PIL import Image
 
+kept_real = index.kept_real  # which most tests take away
+
 
 def verdict(claim=5, kind="holds", word="", part="", notebook="02_probes"):
     return {
@@ -77,16 +79,41 @@ def test_without_an_answer_or_any_report(out):
 
 def test_beside_the_paper(tmp_path):
     (tmp_path / "tables").mkdir()
-    head = "quantity,task,network,paper,ours,low,high,outcome"
-    rows = ["DR,CIFAR10,ResNet18,0.8,0.701,0.6,0.801,inside", "DR,Pets,ResNet18,0.9,,,,none"]
+    head = "quantity,task,network,paper,ours,low,high,outcome,differs"
+    one = "DR,CIFAR10,ResNet18,0.8,0.701,0.6,0.801,inside"
+    rows = [f"{one},compressed weights", "DR,Pets,ResNet18,0.9,,,,none,"]
     text = "\n".join(["# 02_probes", head, *rows])
     for name in ("02_probes-paper.csv", "03_pretraining-paper.csv"):
         (tmp_path / "tables" / name).write_text(text)
     (row,) = beside_paper(tmp_path)
-    assert row == ["DR, CIFAR10, ResNet18", "0.80", "0.701 (0.600 to 0.801)", "inside"]
+    assert row[:4] == ["DR, CIFAR10, ResNet18", "0.80", "0.701 (0.600 to 0.801)", "inside"]
+    assert row[4:] == ["compressed weights", f"preset {tmp_path.name}"]
+    text = "\n".join([head, f"{one},"])
+    for path in (tmp_path / "tables").iterdir():
+        path.write_text(text)
+    assert beside_paper(tmp_path)[0][4] == ""
 
 
 def test_what_is_kept_of_real_networks():
     real = index.kept_real()
     assert real and real.png and (real.said or real.answer)
-    assert all(len(row) == 4 for row in real.beside)
+    assert real.beside
+    for row in real.beside:
+        assert len(row) == 6 and row[5] == "an earlier run"
+        assert "compressed and restored weights" in row[4]
+
+
+def test_what_differs_stands_beside_a_value_of_the_paper(out, monkeypatch):
+    monkeypatch.setattr(index, "kept_real", kept_real)
+    page = write_index(out).read_text()
+    assert "<td>an earlier run</td>" in page and "compressed and restored weights;" in page
+
+
+def test_a_row_in_markdown_may_have_an_empty_cell():
+    assert index._cells("| DR | 0.8 |  | 0.7 (0.6 to 0.8) | |") == [
+        "DR",
+        "0.8",
+        "",
+        "0.7 (0.6 to 0.8)",
+        "",
+    ]

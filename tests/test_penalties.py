@@ -367,9 +367,9 @@ def test_the_sentence_says_that_a_band_of_fewer_orders_may_leave_out_the_redunda
     name, pair = ("a", few) if gaps[0] >= gaps[1] else ("b", every)
     assert max(gaps) > 0
     assert (
-        "Bands rest on 5 orders of the neurons, other values of DR on 20. That moves DR by up to "
-        f"{max(gaps):.3f} at one penalty (on Photos (part) with {name} from {pair[1]:.3f} to "
-        f"{pair[0]:.3f}), so a band may leave out the DR beside it."
+        "Bands rest on 5 orders of the neurons, other values of DR on 20. That alone moves DR, "
+        f"most on Photos (part) with {name}: at one penalty from {pair[1]:.3f} to {pair[0]:.3f}. "
+        "So a band may leave out the DR beside it"
     ) in said(20)
     narrow = {case: replace(one, values=(one.chosen,) * 5) for case, one in bands.items()}
     assert said(20, narrow).startswith("**What to see:** no DR(0.9) depends")
@@ -397,7 +397,7 @@ def test_bands_of_groups_say_what_their_few_orders_move():
         np.mean([plain_redundancy(layers[name], at, range(1, n)) for name in "ab"]) for n in (4, 11)
     )
     assert few != every
-    assert f"on T for x from {every:.3f} to {few:.3f}" in said(range(1, 4))
+    assert f"most on T for x: at one penalty from {every:.3f} to {few:.3f}." in said(range(1, 4))
     assert said(range(1, 11)) == "" == penalties.describe_group_bands({}, groups, measured)
 
 

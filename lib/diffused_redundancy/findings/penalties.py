@@ -243,13 +243,13 @@ def _fewer_orders(beside: Mapping[str, tuple[float, float]], few: int, all_order
     """
     moved = {where: abs(of_few - of_all) for where, (of_few, of_all) in beside.items()}
     most = max(moved, key=lambda where: moved[where])
-    if not moved[most] >= 0.0005:  # as told, in three digits
+    of_few, of_all = (f"{value:.3f}" for value in beside[most])
+    if of_few == of_all:
         return ""
-    of_few, of_all = beside[most]
     return (
         f" Bands rest on {few} orders of the neurons, other values of DR on {all_orders}. That "
-        f"moves DR by up to {moved[most]:.3f} at one penalty (on {most} from {of_all:.3f} to "
-        f"{of_few:.3f}), so a band may leave out the DR beside it. Read its width."
+        f"alone moves DR, most on {most}: at one penalty from {of_all} to {of_few}. So a band may "
+        "leave out the DR beside it: read its width."
     )
 
 

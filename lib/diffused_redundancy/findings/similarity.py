@@ -247,12 +247,13 @@ def _of_fewer_orders(
     found = dict(zip(table["case"], table["plain at 10%"], strict=True))
     every = {case: float(plain[case].at_fraction(0.1).mean()) for case in found}
     most = max(found, key=lambda case: abs(found[case] - every[case]))
-    if abs(found[most] - every[most]) < 0.0005:  # as shown, in three digits
+    here, elsewhere = f"{found[most]:.3f}", f"{every[most]:.3f}"
+    if here == elsewhere:
         return ""
     return (
         f" Both are over the same {len(debiased[most].seeds)} orders of the neurons here. "
-        f"Elsewhere CKA is over {len(plain[most].seeds)}, which gives other means: with a tenth of them "
-        f"{every[most]:.3f} instead of {found[most]:.3f} on {place(most)}."
+        f"Elsewhere CKA is over {len(plain[most].seeds)}, which gives other means: with a tenth of "
+        f"them {elsewhere} instead of {here} on {place(most)}."
     )
 
 
