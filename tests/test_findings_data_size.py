@@ -261,11 +261,11 @@ def test_a_law_is_too_narrow_only_where_a_binomial_test_rejects():
         said = data_size.describe_checks(found)
         assert words in said
         assert (
-            "The prediction of a share that is farthest off is so by +7.0 points, inside its "
-            "interval (the straight line in log n on task 7," in said
+            "The worst prediction of a share is off by +7.0 points, which its interval allows (the "
+            "straight line in log n on task 7," in said
         )
     said = data_size.describe_checks({next(iter(found)): [check(False, miss=-0.2)]})
-    assert "is so by -20.0 points, outside its interval (" in said
+    assert "is off by -20.0 points, more than its interval allows (" in said
 
 
 def test_forecasts(curves):

@@ -101,8 +101,8 @@ def test_debiased_cka_of_fewer_orders_says_that_other_numbers_are_over_more():
     curves = {"Photos, a": plain}, {"Photos, a": few}
     table = similarity.debiased_table(*curves)
     assert similarity.describe_debiased(table, *curves).endswith(
-        "over the same 2 orders of the neurons here. Elsewhere CKA is over 4, which gives other "
-        "means: with a tenth of them 0.865 instead of 0.910 on Photos with a."
+        "over the same 2 orders of the neurons. Elsewhere CKA of random neurons is over 4, with "
+        "other means: of a tenth of the neurons 0.865 instead of 0.910 on Photos with a."
     )
 
 

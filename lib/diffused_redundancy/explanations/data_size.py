@@ -384,8 +384,8 @@ def _median(widths: Sequence[float], times: float, spec: str) -> str:
 
 
 def describe_checks(checks: Mapping[Key, Sequence[Check]]) -> str:
-    """Sentences: how often the first law held, which laws are too narrow, and the prediction of
-    a share that is farthest off.
+    """Sentences: how often the first law held, which laws are too narrow, and the worst
+    prediction of a share.
     """
     table = laws_checked(checks)
     if table.empty:
@@ -407,10 +407,10 @@ def describe_checks(checks: Mapping[Key, Sequence[Check]]) -> str:
     shares = [(key, one) for key, some in checks.items() for one in some if key[2] == "share"]
     if shares:
         (case, _, _), worst = max(shares, key=lambda pair: abs(pair[1].miss))
+        allowed = "which its interval allows" if worst.held else "more than its interval allows"
         text += (
-            f" The prediction of a share that is farthest off is so by {100 * worst.miss:+.1f} "
-            f"points, {'inside' if worst.held else 'outside'} its interval (the "
-            f"{LAWS[worst.law]} on {place(case)}, from up to {worst.up_to:,} images)."
+            f" The worst prediction of a share is off by {100 * worst.miss:+.1f} points, {allowed} "
+            f"(the {LAWS[worst.law]} on {place(case)}, from up to {worst.up_to:,} images)."
         )
     return text
 

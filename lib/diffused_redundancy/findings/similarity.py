@@ -251,9 +251,9 @@ def _of_fewer_orders(
     if here == elsewhere:
         return ""
     return (
-        f" Both are over the same {len(debiased[most].seeds)} orders of the neurons here. "
-        f"Elsewhere CKA is over {len(plain[most].seeds)}, which gives other means: with a tenth of "
-        f"them {elsewhere} instead of {here} on {place(most)}."
+        f" Both are over the same {len(debiased[most].seeds)} orders of the neurons. Elsewhere CKA "
+        f"of random neurons is over {len(plain[most].seeds)}, with other means: of a tenth of the "
+        f"neurons {elsewhere} instead of {here} on {place(most)}."
     )
 
 
