@@ -275,7 +275,7 @@ if within:
     session.figure(
         figures.series_figure(
             fixed_features.within_series(within, delta),
-            "features taken for the whole layer, m",
+            "features taken, m",
             [f"DR({delta:g}) within them", f"DR({delta:g}) above chance"],
             ticks=fixed_features.within_ticks(within),
             log=True,

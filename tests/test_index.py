@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from diffused_redundancy.pipeline import index
@@ -87,11 +88,11 @@ def test_beside_the_paper(tmp_path):
         (tmp_path / "tables" / name).write_text(text)
     (row,) = beside_paper(tmp_path)
     assert row[:4] == ["DR, CIFAR10, ResNet18", "0.80", "0.701 (0.600 to 0.801)", "inside"]
-    assert row[4:] == ["compressed weights", f"preset {tmp_path.name}"]
+    assert row[4:] == [f"preset {tmp_path.name}", "compressed weights"]
     text = "\n".join([head, f"{one},"])
     for path in (tmp_path / "tables").iterdir():
         path.write_text(text)
-    assert beside_paper(tmp_path)[0][4] == ""
+    assert beside_paper(tmp_path)[0][5] == ""
 
 
 def test_what_is_kept_of_real_networks():
@@ -99,14 +100,22 @@ def test_what_is_kept_of_real_networks():
     assert real and real.png and (real.said or real.answer)
     assert real.beside
     for row in real.beside:
-        assert len(row) == 6 and row[5] == "an earlier run"
-        assert "compressed and restored weights" in row[4]
+        assert len(row) == 6 and row[4] == "an earlier run"
+        assert "compressed and restored weights" in row[5]
 
 
 def test_what_differs_stands_beside_a_value_of_the_paper(out, monkeypatch):
     monkeypatch.setattr(index, "kept_real", kept_real)
     page = write_index(out).read_text()
-    assert "<td>an earlier run</td>" in page and "compressed and restored weights;" in page
+    assert "<td>an earlier run</td>" in page
+    assert page.count("compressed and restored weights;") == 1
+    same = ["an earlier run", "weights"]
+    rows = [["a", "", "", "", *same], ["b", "", "", "", "preset x", ""], ["c", "", "", "", *same]]
+    several = replace(kept_real(), beside=rows)
+    monkeypatch.setattr(index, "kept_real", lambda: several)
+    page = write_index(out).read_text()
+    assert "What differs in ours, of a; c: weights.</p>" in page
+    assert page.count("What differs") == 1
 
 
 def test_a_row_in_markdown_may_have_an_empty_cell():

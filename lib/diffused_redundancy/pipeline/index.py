@@ -166,7 +166,7 @@ def kept_real() -> KeptReal | None:
         elif text.startswith("| value | paper |"):
             for line in text.splitlines()[2:]:
                 value, theirs, ours, _, outcome, differs = _cells(line)
-                beside.append([value, theirs, ours, outcome, differs, "an earlier run"])
+                beside.append([value, theirs, ours, outcome, "an earlier run", differs])
     said = markdown(said[:1].upper() + said[1:]) if said else ""
     return KeptReal(png, alt, said, answer, beside) if png else None
 
@@ -178,7 +178,7 @@ def _cells(row: str) -> list[str]:
 
 def beside_paper(folder: Path) -> list[list[str]]:
     """The paper's printed values that a preset measured: what, the paper's, ours with its interval,
-    where the paper's lies, what differs between the two, and the preset.
+    where the paper's lies, the preset, and what differs between the two.
     """
     rows: dict[str, list[str]] = {}
     for path in sorted((folder / "tables").glob("*-paper.csv")):
@@ -189,8 +189,8 @@ def beside_paper(folder: Path) -> list[list[str]]:
             if row.low == row.low:
                 ours += f" ({row.low:.3f} to {row.high:.3f})"
             differs = row.differs if isinstance(row.differs, str) else ""  # empty cells are NaN
-            said = [what, f"{row.paper:.2f}", ours, str(row.outcome), differs]
-            rows.setdefault(what, [*said, f"preset {folder.name}"])
+            said = [what, f"{row.paper:.2f}", ours, str(row.outcome), f"preset {folder.name}"]
+            rows.setdefault(what, [*said, differs])
     return list(rows.values())
 
 
