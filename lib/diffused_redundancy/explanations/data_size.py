@@ -476,12 +476,16 @@ def describe_forecasts(forecasts: Mapping[Key, Forecast]) -> str:
         return f"Nothing is extrapolated from fewer than {FEWEST} numbers of train images."
     ranged = [one for one in shares if len(one[1].left) > 1] or shares
     ranged.sort(key=lambda one: one[1].high - one[1].low)
-    ends = [f"{one.low:.1%} to {one.high:.1%} on {case}" for case, one in ranged]
+    ends = [f"{one.low:.1%} to {one.high:.1%} on {place(case)}" for case, one in ranged]
     told = f"may keep {ends[0]}"
     if len(ends) > 1:
         told += f", where the range is narrowest, and {ends[-1]}, where it is widest"
     factors = [one.target / one.curve.pool for _, one in shares]
-    alone = [f"the {LAWS[one.left[0].law]} on {case}" for case, one in shares if len(one.left) == 1]
+    alone = [
+        f"the {LAWS[one.left[0].law]} on {place(case)}"
+        for case, one in shares
+        if len(one.left) == 1
+    ]
     only = f" Only one law is left: {first_listed(alone)}." if alone else ""
     return (
         f"**What to see:** with {shares[0][1].target:,} train images a random fifth {told}. "

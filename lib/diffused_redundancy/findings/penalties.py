@@ -115,7 +115,7 @@ def describe_penalty_effects(table: pd.DataFrame) -> str:
         most = rows.iloc[row]
         sentences.append(
             f"of the {probe} probe by at most {abs(moved[row, column]):.1f} points (on "
-            f"{most['case']}, {other}: {most[CHOSEN]:.1f}% become {most[other]:.1f}%)"
+            f"{place(most['case'])}, {other}: {most[CHOSEN]:.1f}% become {most[other]:.1f}%)"
         )
     if not sentences:
         return "Every accuracy of a full layer is 0: there is nothing to compare."

@@ -19,7 +19,7 @@ from ..measures.curves import Curve
 from ..measures.redundancy import smallest_sufficient
 from ..nets.networks import Net
 from .figure_data import Point, Series
-from .phrases import lines, listed, span
+from .phrases import lines, listed, place, span
 
 PAPER_SEEDS = 5
 """Random subsets of each size in the paper."""
@@ -146,9 +146,9 @@ def describe_precision(table: pd.DataFrame) -> str:
     held, few = table["coverage"], table["coverage_paper_seeds"]
     widths = (table["high"] - table["low"]) / 2
     narrow, wide = table.loc[widths.idxmin()], table.loc[widths.idxmax()]
-    ends = f"±{widths.min():.3f} on {narrow['case']}"
+    ends = f"±{widths.min():.3f} on {place(narrow['case'])}"
     if len(table) > 1:
-        ends += f", and to ±{widths.max():.3f} on {wide['case']}"
+        ends += f", and to ±{widths.max():.3f} on {place(wide['case'])}"
     images = table[table["sd_images"] > table["sd_subsets"]]
     many_held, few_held = (span(f"{one.min():.0%}", f"{one.max():.0%}") for one in (held, few))
     return (

@@ -62,7 +62,8 @@ def closed_forms(layers: Mapping[str, ProbedLayer]) -> dict[str, np.ndarray]:
 def describe_cka(curves: Curves) -> str:
     """One sentence on what the figure of CKA shows."""
     sentences = [
-        f"{mean_in_words(curve, 0.1)} on {case}" for case, curve in of_selection(curves).items()
+        f"{mean_in_words(curve, 0.1)} on {place(case)}"
+        for case, curve in of_selection(curves).items()
     ]
     if not sentences:
         return "No random neurons were asked for."
