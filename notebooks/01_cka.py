@@ -175,10 +175,12 @@ session.say(similarity.describe_closed_form(errors))
 # %% papermill_description=debiased tags=["measures"]
 random = tables.of_selection(curves)
 if random:
-    debiased = similarity.cka_curves(layers, ["random"], SEEDS, debiased=True)
-    differences = similarity.debiased_table(random, tables.of_selection(debiased))
+    debiased = tables.of_selection(
+        similarity.cka_curves(layers, ["random"], SEEDS, debiased=True)
+    )
+    differences = similarity.debiased_table(random, debiased)
     session.table(differences, "debiased")
-    session.say(similarity.describe_debiased(differences))
+    session.say(similarity.describe_debiased(differences, random, debiased))
 
 # %% [markdown]
 # ## Neurons of equal scale

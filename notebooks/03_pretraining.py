@@ -190,7 +190,7 @@ if not sources.empty:
 # for all these networks together, with ridge probes. Each group has the mean of its first two
 # networks, over three selections, at the weakest and the strongest of these penalties and the one
 # in force. Networks are compared at one penalty, so a difference is compared with how far the
-# *difference* of two groups moves (the column `penalty_band` of the tables of differences).
+# *difference* of two groups moves (the column `penalty_band` of the files `differences-...-numbers`).
 
 # %% papermill_description=penalty-bands
 from diffused_redundancy.experiment import penalty_bands
@@ -207,6 +207,8 @@ for name, some in (("penalty-bands", bands), ("penalty-bands-upstream", data_ban
     session.table(penalties.group_bands_table(some, session.tasks), name, show=some is bands)
 if bands:
     session.say(penalties.describe_widths(bands, session.tasks))
+if few := penalties.describe_group_bands(bands, by_loss.groups, measurements):
+    session.say(few)
 
 # %% [markdown]
 # ## By loss

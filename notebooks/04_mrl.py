@@ -244,7 +244,9 @@ session.table(matryoshka.leading_variance(variances, 8), "leading-variance")
 # **Above chance.** On hard tasks a few features do not reach far above chance, and an accuracy that is
 # mostly chance is easily kept. So what is compared is DR *above chance*, the lower row, and a case
 # counts only if the accuracy is at least twice chance. Features that are no better than guessing have
-# no point in the figure, as most at $m = 8$ on a hard task. Bars in the figure are 95% intervals.
+# no point in the figure, as most at $m = 8$ on a hard task. Bars in the figure are 95% intervals. The
+# table has, for each task, only the smallest and the largest $m$ whose network is better than guessing;
+# the file `fixed-features` has all.
 #
 # A difference is *clear* if its 95% interval, over subsets and test images, leaves out 0, and if its
 # p, corrected for all of these comparisons (Holm), is at most 0.05. Comparisons of one task share
@@ -273,7 +275,7 @@ if within:
     session.figure(
         figures.series_figure(
             fixed_features.within_series(within, delta),
-            "features taken for the whole layer, m",
+            "features taken, m",
             [f"DR({delta:g}) within them", f"DR({delta:g}) above chance"],
             ticks=fixed_features.within_ticks(within),
             log=True,
@@ -281,8 +283,9 @@ if within:
         "fixed-features",
         alt="Diffused redundancy of accuracy within the first m features against m, one column per "
         "task: of networks trained on m features only, of the nested prefix of an MRL layer, and "
-        "of the first m features of a standard one. The lower row is above chance. Bars are 95% "
-        "intervals over subsets and test images.",
+        "of the first m features of a standard one. The lower row is above chance, with that of "
+        "independent features that reach as much. Bars are 95% intervals over subsets and test "
+        "images.",
     )
 session.say(fixed_features.describe_within(within, delta))
 

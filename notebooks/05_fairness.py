@@ -159,6 +159,8 @@ cells = fairness.cells(measurements, hits, delta)
 # %%
 session.table(fairness.cell_table(cells), "nulls", show=False)
 session.say(display.markdown_table(fairness.shown_cells(cells)))
+if redrawn := fairness.describe_redrawn(spread, cells):
+    session.say(redrawn)
 session.say(fairness.describe_cells(cells, delta))
 
 # %% [markdown]

@@ -80,6 +80,8 @@ session.table(depth.redundancy_table(depths, DELTAS), "redundancy", show=False)
 session.table(depth.shown_layers(depths, delta), "layers")
 
 # %% [markdown]
+# The table is of the first network; the file `redundancy` has all of them.
+#
 # ## Redundancy against depth
 
 # %%

@@ -210,18 +210,10 @@ session.figure(
 session.say(structure.describe_closed_form(causes))
 
 # %% [markdown]
-# Is it the same for networks that were trained on photographs? Measured once, on two ImageNet
-# ResNets (torchvision's weights, compressed and restored by others) and 3,000 images of CIFAR10 at
-# 224 pixels, over 100 random orders:
-#
-# | | average error | largest error | variances alone | correlations alone |
-# |:---|:---|:---|:---|:---|
-# | ResNet50 (d = 2,048, CV² 2.5) | -0.015 (-0.021 to -0.008) | -0.038 (k = 30) | -0.040 (-0.044 to -0.037) | +0.001 (-0.002 to +0.005) |
-# | ResNet18 (d = 512, CV² 0.8) | -0.014 (-0.021 to -0.008) | -0.034 (k = 9) | -0.022 (-0.024 to -0.021) | -0.001 (-0.005 to +0.004) |
-#
-# (The last two columns are average errors; with correlations alone the largest is below 0.01.) So
-# there, too, the error comes from unequal variances. For the ResNet50, its variances alone would
-# make a larger error than there is: where variances differ, correlations have an effect.
+# Is it the same for networks that were trained on photographs? `notebooks/real/07_structure.ipynb`
+# is this page for two ImageNet ResNets (torchvision's weights, compressed and fine-tuned by others)
+# and photographs. A cause alone can make a larger error than there is: where variances differ,
+# correlations have an effect on what they do.
 
 # %% [markdown]
 # ## What CKA with the whole measures

@@ -201,10 +201,11 @@ session.say(data_size.describe_forecasts(forecasts))
 # %% [markdown]
 # ## What the numbers say
 #
-# Claim 1 itself, about a ResNet50 on CIFAR10, has its verdict in `02_probes`. Here is an analogue,
-# with other networks and tasks: at most the direction carries over. An interval is *above* or
-# *below* 95%, or *open* if it holds 95%. *Only one law* stands where no range over laws is left: no
-# verdict is given. Above chance, 95% asks for more than the paper does.
+# Claim 1 is about the paper's ResNet50 on CIFAR10. `02_probes` asks it, or an analogue of it, and
+# says which of the two. With other networks or tasks than the paper's, at most the direction of what
+# train images change carries over. An interval is *above* or *below* 95%, or *open* if it holds 95%.
+# *Only one law* stands where no range over laws is left: no verdict is given. Above chance, 95% asks
+# for more than the paper does.
 
 # %%
 from diffused_redundancy.explanations import answers
@@ -215,8 +216,9 @@ session.table(data_size.claim_table(changes, curves, forecasts), "claim-shown")
 session.result(**data_size.results_of(every))
 
 # %% [markdown]
-# **On the paper's own network**, a ResNet50 with 3,000 train images of CIFAR10, this notebook is kept
-# executed as `notebooks/real/09_data.ipynb`.
+# **On real networks**, with 3,000 train images of CIFAR10, this notebook is kept executed as
+# `notebooks/real/09_data.ipynb`. They are a ResNet50 and a ResNet18 pre-trained on ImageNet,
+# compressed and fine-tuned by others: not the weights that the paper measured.
 
 # %% [markdown]
 # ## What to take away

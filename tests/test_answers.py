@@ -10,9 +10,8 @@ import pytest
 from diffused_redundancy.experiment.stages import Stage
 from diffused_redundancy.explanations import answers as explained
 from diffused_redundancy.findings import answers
-from diffused_redundancy.findings.claims import NOT_ASKED, Outcome, Verdict, judge
+from diffused_redundancy.findings.claims import NOT_ASKED, Outcome, Verdict, judge, yes_or_no
 from diffused_redundancy.findings.lost_classes import Chosen
-from diffused_redundancy.findings.phrases import yes_or_no
 from diffused_redundancy.measures.curves import Curve
 from made_up import D, measurement, net, task
 

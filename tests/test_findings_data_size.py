@@ -170,6 +170,25 @@ def test_where_nothing_is_clear_the_widest_interval_is_told():
     )
 
 
+def test_the_widest_interval_is_that_of_the_changes_that_are_not_clear():
+    """Beside a clear one whose interval is wider."""
+    change = data_size.effects({("Digits", RIDGE): made(flat)}, 0.9)["Digits", RIDGE, "share"]
+
+    def of(low, high):
+        return replace(change, low=low, high=high)
+
+    effects = {
+        ("Photos, a", RIDGE, "share"): of(-0.25, -0.04),
+        ("Photos, b", RIDGE, "share"): of(-0.2, -0.1),
+        ("Digits, a", RIDGE, "share"): of(-0.01, 0.01),
+        ("Digits, b", RIDGE, "share"): of(-0.028, 0.004),
+    }
+    assert data_size.describe_effects(effects).endswith(
+        "clearly less on Photos with a and Photos with b; not clearly different elsewhere, where "
+        "the widest interval is -2.8 to +0.4 points, on Digits with b."
+    )
+
+
 def test_redundancy_is_told_as_it_is():
     steep = made(lambda n: 0.6 + 8 * n**-0.7, seed=1)
     effects = data_size.effects({("Digits", RIDGE): made(flat), ("Letters", RIDGE): steep}, 0.9)
@@ -242,9 +261,11 @@ def test_a_law_is_too_narrow_only_where_a_binomial_test_rejects():
         said = data_size.describe_checks(found)
         assert words in said
         assert (
-            "The largest miss of a share is +7.0 points (the straight line in log n on task 7,"
-            in said
+            "The worst prediction of a share is off by +7.0 points, which its interval allows (the "
+            "straight line in log n on task 7," in said
         )
+    said = data_size.describe_checks({next(iter(found)): [check(False, miss=-0.2)]})
+    assert "is off by -20.0 points, more than its interval allows (" in said
 
 
 def test_forecasts(curves):

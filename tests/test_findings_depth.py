@@ -89,6 +89,9 @@ def test_tables_and_rows_hold_every_layer(stages):
         "net task layer place width d selection measure delta DR low high k full_accuracy r"
     )
     assert len(table) == 3 * (1 + 3) * 3 and len(depth.shown_layers([stages], 0.9)) == 3
+    assert set(depth.shown_layers([stages], 0.9)["net"]) == {
+        depth.changes_table([stages], 0.9)["net"].item()
+    }
     assert set(table["width"]) == {"own", "equal, draw 1", "equal, draw 2", "equal, draw 3"}
 
     def values(row):

@@ -118,6 +118,8 @@ def test_prefixes_against_random_neurons(nesting):
     assert "nothing to compare" in matryoshka.describe_prefix_gain(nesting, 300)
     assert list(matryoshka.prefix_gain_at(nesting, 300).columns) == ["note"]
     assert matryoshka.in_points(gains)["k = 8"].iloc[0] == f"{gains['k = 8'].iloc[0]:+.1f}"
+    ties = pd.DataFrame({"k = 8": [-0.05 + 1e-14, -0.05 - 1e-14, np.nan]})
+    assert matryoshka.in_points(ties)["k = 8"].tolist() == ["-0.1", "-0.1", "–"]
     table = matryoshka.prefix_table(nesting.nets).set_index("k")
     assert table.loc[8, "MRL"] == 0.5
     assert (table.loc[8, matryoshka.FIXED], table.loc[100, matryoshka.FIXED]) == (0.6, 0.8)

@@ -299,7 +299,7 @@ def test_width_counts_the_neurons_needed():
         [measurement(nets[0], task(), 50), measurement(nets[1], task(), 60)]
     )
     text = pretraining.describe_widths(measurements, grouped(nets, "width"), 0.9)
-    assert "from 100 to 400 neurons (one network of each width)" in text
+    assert "from 100 to 400 neurons (one network of each of these two)" in text
     assert "- T: from 0.50 to 0.85, while the neurons needed for" in text
     assert "an accuracy of 72.0% go from 50 to 60." in text
     by_family = grouped(nets, "family", free=["width"])

@@ -87,9 +87,23 @@ def test_plain_and_debiased():
         "largest difference": [pytest.approx(0.2)],
         "at k": [1],
     }
-    biased = pd.DataFrame({"largest difference": [0.2]})
-    assert "is large enough to see here" in similarity.describe_debiased(biased)
-    assert "is small here" in similarity.describe_debiased(biased / 100)
+    said = similarity.describe_debiased(table, {"a": plain}, {"a": other})
+    assert said.endswith("is large enough to see here.")
+    table["largest difference"] /= 100
+    assert "is small here" in similarity.describe_debiased(table, {"a": plain}, {"a": other})
+
+
+def test_debiased_cka_of_fewer_orders_says_that_other_numbers_are_over_more():
+    tenth = np.array([0.9, 0.92, 0.8, 0.84])[:, None]
+    plain = made_curve(np.repeat(tenth, 10, 1), measure="cka")
+    few = made_curve(np.repeat(tenth[:2], 10, 1) - 0.001, measure="debiased_cka")
+    assert plain.seeds[:2] == few.seeds
+    curves = {"Photos, a": plain}, {"Photos, a": few}
+    table = similarity.debiased_table(*curves)
+    assert similarity.describe_debiased(table, *curves).endswith(
+        "over the same 2 orders of the neurons. Elsewhere CKA of random neurons is over 4, with "
+        "other means: of a tenth of the neurons 0.865 instead of 0.910 on Photos with a."
+    )
 
 
 def test_what_standardizing_does(layers):

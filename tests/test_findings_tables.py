@@ -78,7 +78,7 @@ def test_where_dr_hangs_on_the_solver_is_said():
     sure = made_curve(values, sizes=sizes, d=4, full=0.8, solver_error=np.zeros((1, 3)))
     table = tables.redundancy_table({"a": {"random": close}, "b": {"random": sure}}, [0.8, 0.9])
     assert table.near_bar == (("a", "random", 0.9),)
-    assert "another size for a, δ = 0.9:" in table.describe_near_bar()
+    assert "another size for a at δ = 0.9:" in table.describe_near_bar()
     alone = tables.redundancy_table({"b": {"random": sure}}, [0.9])
     assert "The error of the solver changes no k*" in alone.describe_near_bar()
 

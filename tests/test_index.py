@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from diffused_redundancy.pipeline import index
 from diffused_redundancy.pipeline.index import beside_paper, write_index
 from PIL import Image
+
+kept_real = index.kept_real  # which most tests take away
 
 
 def verdict(claim=5, kind="holds", word="", part="", notebook="02_probes"):
@@ -77,16 +80,49 @@ def test_without_an_answer_or_any_report(out):
 
 def test_beside_the_paper(tmp_path):
     (tmp_path / "tables").mkdir()
-    head = "quantity,task,network,paper,ours,low,high,outcome"
-    rows = ["DR,CIFAR10,ResNet18,0.8,0.701,0.6,0.801,inside", "DR,Pets,ResNet18,0.9,,,,none"]
+    head = "quantity,task,network,paper,ours,low,high,outcome,differs"
+    one = "DR,CIFAR10,ResNet18,0.8,0.701,0.6,0.801,inside"
+    rows = [f"{one},compressed weights", "DR,Pets,ResNet18,0.9,,,,none,"]
     text = "\n".join(["# 02_probes", head, *rows])
     for name in ("02_probes-paper.csv", "03_pretraining-paper.csv"):
         (tmp_path / "tables" / name).write_text(text)
     (row,) = beside_paper(tmp_path)
-    assert row == ["DR, CIFAR10, ResNet18", "0.80", "0.701 (0.600 to 0.801)", "inside"]
+    assert row[:4] == ["DR, CIFAR10, ResNet18", "0.80", "0.701 (0.600 to 0.801)", "inside"]
+    assert row[4:] == [f"preset {tmp_path.name}", "compressed weights"]
+    text = "\n".join([head, f"{one},"])
+    for path in (tmp_path / "tables").iterdir():
+        path.write_text(text)
+    assert beside_paper(tmp_path)[0][5] == ""
 
 
 def test_what_is_kept_of_real_networks():
     real = index.kept_real()
     assert real and real.png and (real.said or real.answer)
-    assert all(len(row) == 4 for row in real.beside)
+    assert real.beside
+    for row in real.beside:
+        assert len(row) == 6 and row[4] == "an earlier run"
+        assert "compressed and restored weights" in row[5]
+
+
+def test_what_differs_stands_beside_a_value_of_the_paper(out, monkeypatch):
+    monkeypatch.setattr(index, "kept_real", kept_real)
+    page = write_index(out).read_text()
+    assert "<td>an earlier run</td>" in page
+    assert page.count("compressed and restored weights;") == 1
+    same = ["an earlier run", "weights"]
+    rows = [["a", "", "", "", *same], ["b", "", "", "", "preset x", ""], ["c", "", "", "", *same]]
+    several = replace(kept_real(), beside=rows)
+    monkeypatch.setattr(index, "kept_real", lambda: several)
+    page = write_index(out).read_text()
+    assert "What differs in ours, of a; c: weights.</p>" in page
+    assert page.count("What differs") == 1
+
+
+def test_a_row_in_markdown_may_have_an_empty_cell():
+    assert index._cells("| DR | 0.8 |  | 0.7 (0.6 to 0.8) | |") == [
+        "DR",
+        "0.8",
+        "",
+        "0.7 (0.6 to 0.8)",
+        "",
+    ]

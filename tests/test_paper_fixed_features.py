@@ -94,6 +94,15 @@ def test_lines_of_the_figure():
     assert [point.value for point in nested.points] == [0.5, 0.75]
     assert np.allclose(nested.x, [8, 16]) and plain.look == 2
     assert all(np.isnan(point.value) for point in rows[1][0][1][0].points)  # chance is not known
+    assert not rows[1][0][1][3].points and len(rows[0][0][1]) == 3
+    some = found(ours=(4, 8), guessing=0.1)
+    table = fixed_features.within_table(some, 0.9).query("features == 'FF, trained to be these'")
+    yardstick = fixed_features.within_series(some, 0.9)[1][0][1][3]
+    assert yardstick.label == fixed_features.INDEPENDENT and yardstick.x == [8.0, 16.0]
+    values = table[f"DR of {fixed_features.INDEPENDENT}"].tolist()
+    assert [point.value for point in yardstick.points] == values
+    unreached = fixed_features.within_series(found(guessing=0.1), 0.9)[1][0][1]
+    assert np.isnan(unreached[0].points[0].value) and unreached[3].x == [16.0]
     assert fixed_features.within_ticks(found()) == [(8.0, "8"), (16.0, "16")]
 
 

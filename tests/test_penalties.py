@@ -371,6 +371,57 @@ def test_the_sentence_says_where_a_band_is_wide():
     assert "no DR(0.9) depends" in text
 
 
+def test_the_sentence_says_that_a_band_of_fewer_orders_may_leave_out_the_redundancy_beside_it():
+    """Also where no band has a width; and not where both rest on the same orders."""
+    cases = {"Photos (part), a": noisy(), "Photos (part), b": noisy(1)}
+    bands = penalty_bands.penalty_bands(cases, 0.9, range(1, 21))
+
+    def said(orders, bands=bands):
+        ridge = probing.probe_curves(cases, "ridge", ["random"], range(1, orders + 1))
+        return penalties.describe_bands(bands, ridge)
+
+    few, every = (
+        [plain_redundancy(layer, layer.ridge_penalty.penalty, range(1, n)) for n in (6, 21)]
+        for layer in cases.values()
+    )
+    gaps = [abs(few[0] - few[1]), abs(every[0] - every[1])]
+    name, pair = ("a", few) if gaps[0] >= gaps[1] else ("b", every)
+    assert max(gaps) > 0
+    assert (
+        "Bands rest on 5 orders of the neurons, other values of DR on 20. That alone moves DR, "
+        f"most on Photos (part) with {name}: at one penalty from {pair[1]:.3f} to {pair[0]:.3f}. "
+        "So a band may leave out the DR beside it"
+    ) in said(20)
+    narrow = {case: replace(one, values=(one.chosen,) * 5) for case, one in bands.items()}
+    assert said(20, narrow).startswith("**What to see:** no DR(0.9) depends")
+    assert "Bands rest on 5" in said(20, narrow)
+    assert "Bands rest" not in said(5)
+
+
+def test_bands_of_groups_say_what_their_few_orders_move():
+    nets = {name: net(name) for name in "abc"}
+    layers = {name: noisy(seed) for seed, name in enumerate("abc")}
+    cases = [(nets[name], task(), layer) for name, layer in layers.items()]
+    measured = measured_all(
+        cases, probe="ridge", selections=["random"], seeds=range(1, 11), fractions=[1.0]
+    )
+    groups = {"x": [nets[name] for name in "abc"]}
+
+    def said(seeds):
+        found = penalty_bands.group_bands(
+            measured, groups, lambda n, t: layers[n.name], 0.9, list(seeds)
+        )
+        return penalties.describe_group_bands(found, groups, measured)
+
+    at = measured.all[0].penalty
+    few, every = (
+        np.mean([plain_redundancy(layers[name], at, range(1, n)) for name in "ab"]) for n in (4, 11)
+    )
+    assert few != every
+    assert f"most on T for x: at one penalty from {every:.3f} to {few:.3f}." in said(range(1, 4))
+    assert said(range(1, 11)) == "" == penalties.describe_group_bands({}, groups, measured)
+
+
 def test_the_band_of_a_task_is_the_widest_of_its_networks():
     def band(low, high):
         return penalty_bands.PenaltyBand(0.9, (0.1, 1.0), (low, high), 0.1, seeds=2)

@@ -155,8 +155,13 @@ def test_a_table_and_a_sentence_on_precision():
     half = (table["high"] - table["low"]) / 2
     assert f"known to ±{half[0]:.3f} on a, and to ±{half[1]:.3f} on b (half of" in text
     assert "With 40 subsets, other images move it more than other subsets do in 1 of 2" in text
+    table["coverage"], table["coverage_paper_seeds"] = [0.9551, 0.9649], [0.9549, 0.9649]
+    table["case"] = ["Photos, a", "Photos, b"]
+    told = precision.describe_precision(table)  # 96% twice is no range
+    assert " on Photos with a, and to ±" in told and " on Photos with b (half of" in told
+    assert "of that data in 96% of the experiments, those of 5 subsets in 95% to 96% (±3%)" in told
     alone = precision.describe_precision(table[:1])
-    assert f"±{half[0]:.3f} on a (half" in alone and "in 0 of 1 cases" in alone
+    assert f"±{half[0]:.3f} on Photos with a (half" in alone and "in 0 of 1 cases" in alone
     guessing = made_curve([[0.1, 0.1], [0.1, 0.1]], full=0.1, guessing=0.1, images=50)
     empty = precision.precision_table({"a": guessing}, 0.9)
     assert empty.empty and "It takes" in precision.describe_precision(empty)

@@ -159,7 +159,10 @@ def test_what_was_not_asked_is_said_once_and_is_no_verdict(folder, capsys):
     session.finish()
     assert not json.loads((folder / "results/01_cka.json").read_text())["verdicts"]
     said = capsys.readouterr().out
-    assert "networks to compare for it: claim 8 (dropout; DeCov); claim 9." in said
+    assert (
+        "`NETS` and `TASKS` leave nothing to compare for it: claim 8 (dropout; DeCov); claim 9."
+        in said
+    )
     assert said.count("'text/markdown': '**Not asked**") == 1
     assert "Claim 8" not in said and "undecided" not in said
 

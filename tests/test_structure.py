@@ -296,7 +296,17 @@ def test_the_closed_form_is_said_to_err_where_it_does(measured):
     first = table.assign(largest_error=np.where(table["net"] == "even", -0.5, 0.0))
     assert "largest error" not in structure.describe_closed_form(first)
     means = table.assign(mean_error=np.where(table["layer"] == "variances alone", -0.7, 0.1))
-    assert "average error would be 0.700 at most. If" in structure.describe_closed_form(means)
+    assert "average error would be 0.700 at most, with an" in structure.describe_closed_form(means)
+    ends = {  # of a cause alone an interval may leave out 0 on either side, begin at it, or hold it
+        "variances alone": ([-0.2, 0.1], [-0.1, 0.2]),
+        "correlations alone": ([0.0, -0.1], [0.1, 0.1]),
+    }
+    few = table.groupby("layer", sort=False).head(2).copy()
+    for layer, (low, high) in ends.items():
+        few.loc[few["layer"] == layer, ["low", "high"]] = np.transpose([low, high])
+    said = structure.describe_closed_form(few)
+    assert "leaves out 0 in 2 of 2 cases. If they differed in their correlations" in said
+    assert said.endswith("leaves out 0 in 0 of 2 cases.")
 
 
 def test_corrections_are_said_to_overshoot_where_they_do(measured):

@@ -100,7 +100,11 @@ def test_claim_3_is_judged_by_intervals_of_differences():
     assert verdict.word == "holds" and "from 0.500 on a to 0.800 on b, +0.300 (" in verdict.because
     assert "The 95.0% intervals of the difference are over subsets and images.\n" in verdict.because
     assert verdicts.tasks_differ({"net": near}, 0.9, "accuracy").word == "undecided"
-    assert verdicts.tasks_differ({"net": {"a": apart["a"]}}, 0.9, "accuracy").word == "undecided"
+    one_task = {name: {"a": apart["a"]} for name in ("net", "other")}
+    assert verdicts.tasks_differ(one_task, 0.9, "accuracy").kind == "not asked"
+    guess = made_curve([[0.1, 0.1], [0.1, 0.1]], full=0.1, guessing=0.1, images=50)
+    guessing = {"net": {"a": apart["a"], "b": guess}}
+    assert verdicts.tasks_differ(guessing, 0.9, "accuracy").kind == "undecided"
     alone = {"a": reaching(50, seeds=1), "b": reaching(20, seeds=1)}
     assert verdicts.tasks_differ({"net": alone}, 0.9, "accuracy").word == "undecided"
 
@@ -152,6 +156,20 @@ def test_claim_3_allows_for_all_pairs_and_for_unequal_spread():
             tasks[name] = made_curve(1 - np.exp(-np.arange(1, 301) / speed))
         found += verdicts.tasks_differ({"net": tasks}, 0.9, "accuracy").word == "holds"
     assert found / 150 <= 0.08  # 5%, and its error
+
+
+def test_cases_of_a_task_and_a_network_are_told_apart():
+    """Their names have a comma: lists of them do not."""
+    cases = {"Photos, a": None, "Photos, b": None, "Digits, a": True}
+    outcomes = [Outcome(case, passed) for case, passed in cases.items()]
+    told = judge(outcomes, "Because.").because
+    assert told == "Because. Undecided: Photos with a and Photos with b."
+    beside = [Outcome(f"Style, {name}", False, counted=False) for name in "abc"]
+    verdict = judge([*outcomes, *beside], "")
+    assert "ignore it: Style with a (no), Style with b (no) and Style with c (no)." in (
+        verdict.because
+    )
+    assert verdict.tally == "1 of 3 tasks; not on Style with a, Style with b and Style with c"
 
 
 def test_a_control_is_told_but_not_counted():

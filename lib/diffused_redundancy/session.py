@@ -309,7 +309,9 @@ class Session:
                 for claim, parts in self._not_asked.items()
             )
             self._not_asked.clear()
-            self.say(f"**Not asked**, as `NETS` has no networks to compare for it: {listed}.")
+            self.say(
+                f"**Not asked**, as `NETS` and `TASKS` leave nothing to compare for it: {listed}."
+            )
 
     def _doubt(self) -> str:
         """Why this run cannot carry a verdict; empty if it can."""

@@ -14,7 +14,7 @@ from scipy.stats import binom
 from ..experiment import subsamples
 from ..experiment.subsamples import ABOVE_CHANCE, Sampled, clear_of_guessing
 from ..findings.figure_data import Point, Series
-from ..findings.phrases import first_listed, listed
+from ..findings.phrases import first_listed, listed, place
 from ..uncertainty.extrapolation import LAWS
 from ..uncertainty.growth import (
     CUTS,
@@ -289,9 +289,11 @@ def _as_it_is(one: Change) -> str:
 def _told(
     some: Mapping[str, Change], words: tuple[str, str], interval: Callable[[Change], str]
 ) -> str:
-    """Where changes are clear, and how far the others may be: the widest of their intervals."""
+    """Where changes are clear, and how far those that are not may be: the widest of their
+    intervals.
+    """
     parts = [
-        f"clearly {word} on {first_listed(on)}"
+        f"clearly {word} on {first_listed([place(case) for case in on])}"
         for word, outcome in zip(words, ("higher", "lower"), strict=True)
         if (on := [case for case, one in some.items() if one.outcome == outcome])
     ]
@@ -299,12 +301,12 @@ def _told(
     if unclear:
         case, widest = max(unclear.items(), key=lambda pair: pair[1].high - pair[1].low)
         if len(unclear) == 1:
-            parts.append(f"not clearly different on {case}, {interval(widest)}")
+            parts.append(f"not clearly different on {place(case)}, {interval(widest)}")
         else:
-            which = "elsewhere" if parts else "on any task"
+            which = "elsewhere, where" if parts else "on any task;"
             parts.append(
-                f"not clearly different {which}; the widest interval is {interval(widest)}, "
-                f"on {case}"
+                f"not clearly different {which} the widest interval is {interval(widest)}, "
+                f"on {place(case)}"
             )
     return "; ".join(parts)
 
@@ -382,8 +384,8 @@ def _median(widths: Sequence[float], times: float, spec: str) -> str:
 
 
 def describe_checks(checks: Mapping[Key, Sequence[Check]]) -> str:
-    """Sentences: how often the first law held, which laws are too narrow, and the farthest miss of
-    a share.
+    """Sentences: how often the first law held, which laws are too narrow, and the worst
+    prediction of a share.
     """
     table = laws_checked(checks)
     if table.empty:
@@ -405,9 +407,10 @@ def describe_checks(checks: Mapping[Key, Sequence[Check]]) -> str:
     shares = [(key, one) for key, some in checks.items() for one in some if key[2] == "share"]
     if shares:
         (case, _, _), worst = max(shares, key=lambda pair: abs(pair[1].miss))
+        allowed = "which its interval allows" if worst.held else "more than its interval allows"
         text += (
-            f" The largest miss of a share is {100 * worst.miss:+.1f} points (the "
-            f"{LAWS[worst.law]} on {case}, from up to {worst.up_to:,} images)."
+            f" The worst prediction of a share is off by {100 * worst.miss:+.1f} points, {allowed} "
+            f"(the {LAWS[worst.law]} on {place(case)}, from up to {worst.up_to:,} images)."
         )
     return text
 
@@ -473,12 +476,16 @@ def describe_forecasts(forecasts: Mapping[Key, Forecast]) -> str:
         return f"Nothing is extrapolated from fewer than {FEWEST} numbers of train images."
     ranged = [one for one in shares if len(one[1].left) > 1] or shares
     ranged.sort(key=lambda one: one[1].high - one[1].low)
-    ends = [f"{one.low:.1%} to {one.high:.1%} on {case}" for case, one in ranged]
+    ends = [f"{one.low:.1%} to {one.high:.1%} on {place(case)}" for case, one in ranged]
     told = f"may keep {ends[0]}"
     if len(ends) > 1:
         told += f", where the range is narrowest, and {ends[-1]}, where it is widest"
     factors = [one.target / one.curve.pool for _, one in shares]
-    alone = [f"the {LAWS[one.left[0].law]} on {case}" for case, one in shares if len(one.left) == 1]
+    alone = [
+        f"the {LAWS[one.left[0].law]} on {place(case)}"
+        for case, one in shares
+        if len(one.left) == 1
+    ]
     only = f" Only one law is left: {first_listed(alone)}." if alone else ""
     return (
         f"**What to see:** with {shares[0][1].target:,} train images a random fifth {told}. "
@@ -579,7 +586,9 @@ def _sides(sides: Mapping[str, str]) -> str:
     by_side: dict[str, list[str]] = {}
     for case, side in sides.items():
         by_side.setdefault(side, []).append(case)
-    return "; ".join(f"{side} on {first_listed(on)}" for side, on in by_side.items())
+    return "; ".join(
+        f"{side} on {first_listed([place(case) for case in on])}" for side, on in by_side.items()
+    )
 
 
 def results_of(curves: Mapping[Key, Growth]) -> dict[str, float]:

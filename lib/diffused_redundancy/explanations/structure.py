@@ -245,13 +245,21 @@ def describe_closed_form(table: pd.DataFrame) -> str:
         )
     at_worst = _of(worst, "largest_error", "+.3f", f"k = {worst['at_k']}")
     mean, low, high = worst[["mean_error", "low", "high"]]
-    alone = table["mean_error"].abs().groupby(table["layer"]).max()
+    clear = (table["low"] > 0) | (table["high"] < 0)
+
+    def alone(layer: str) -> str:
+        rows = table["layer"] == layer
+        return (
+            f"{table['mean_error'][rows].abs().max():.3f} at most, with an interval that leaves "
+            f"out 0 in {clear[rows].sum()} of {rows.sum()} cases"
+        )
+
     return (
         f"**What to see:** the closed form errs most for {worst['net']} on {worst['task']}: by "
         f"{at_worst}, and by {_shown(mean, low, high, '+.3f')} on average over sizes.{beside}\n\n"
         "If neurons differed in their variances alone, the average error would be "
-        f"{alone['variances alone']:.3f} at most. If they differed in their correlations alone, it "
-        f"would be {alone['correlations alone']:.3f} at most."
+        f"{alone('variances alone')}. If they differed in their correlations alone, it would be "
+        f"{alone('correlations alone')}."
     )
 
 

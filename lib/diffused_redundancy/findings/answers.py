@@ -14,11 +14,11 @@ from ..experiment.subsamples import FIFTH
 from ..measures.curves import Curve, size_of
 from ..measures.redundancy import Redundancy
 from ..uncertainty.trend import Trend
-from .claims import NOT_ASKED, Outcome, Verdict
+from .claims import NOT_ASKED, Outcome, Verdict, yes_or_no
 from .comparisons import OPPOSITE, Difference
 from .depth import FALLS, GROWS, Depths, counted, equal_widths, ticks
 from .lost_classes import Chosen
-from .phrases import first_listed, listed, spoken, yes_or_no
+from .phrases import first_listed, listed, spoken
 
 
 def similar(told: Verdict, curves: Mapping[str, Curve], share: float, unit: str = "tasks") -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .phrases import listed, place, spoken
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -87,7 +89,7 @@ KINDS = ("holds", "part", "not", "undecided")
 """What a verdict amounts to: it holds everywhere, on some cases, nowhere, or cannot be told."""
 
 NOT_ASKED = "not asked"
-"""The kind where there are no networks that the claim could be asked of: no verdict at all."""
+"""The kind where there are no networks or tasks that the claim could be asked of: no verdict."""
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,12 @@ class Verdict:
         '2 of 2 tasks; not on style'
         """
         counted = [one for one in self.outcomes if one.counted] or list(self.outcomes)
-        beside = [one.case for one in self.outcomes if one not in counted and one.passed is False]
+        beside = [
+            place(one.case) for one in self.outcomes if one not in counted and one.passed is False
+        ]
         held = sum(bool(one.passed) for one in counted)
         told = [f"{held} of {len(counted)} {self.unit}"] if len(counted) > 1 else []
-        return "; ".join([*told, *([f"not on {', '.join(beside)}"] if beside else [])])
+        return "; ".join([*told, *([f"not on {listed(beside)}"] if beside else [])])
 
 
 def judge(
@@ -158,13 +162,13 @@ def judge(
     beside = [one for one in outcomes if not one.counted]
     if beside and len(beside) < len(outcomes):
         words = {True: "yes", False: "no", None: "undecided"}
-        told_beside = ", ".join(f"{one.case} ({words[one.passed]})" for one in beside)
+        told_beside = listed([f"{place(one.case)} ({words[one.passed]})" for one in beside])
         because += f" Not counted, as these networks were trained to ignore it: {told_beside}."
         outcomes = [one for one in outcomes if one.counted]
     told = [one.passed for one in outcomes]
-    undecided = [one.case for one in outcomes if one.passed is None]
+    undecided = [place(one.case) for one in outcomes if one.passed is None]
     if undecided and len(undecided) < len(told):
-        because += f" Undecided: {', '.join(undecided)}."
+        because += f" Undecided: {listed(undecided)}."
     if rows:
         because = "\n- ".join([f"{because}\n", *(f"{row}." for row in rows)])
     if not any(one is not None for one in told):
@@ -183,3 +187,30 @@ def judge(
     if failed and held + failed < len(told):
         word += f", does not on {failed}"
     return Verdict(word, because, "part", cases, unit)
+
+
+def yes_or_no(outcomes: Sequence[Outcome], unit: str = "tasks", most: int = 4) -> str:
+    """For which cases the answer is yes, no, or open, without a full stop; by their number where
+    they are more than ``most``.
+
+    >>> yes_or_no([Outcome("digits", True), Outcome("letters", None), Outcome("style", False)])
+    'Yes for digits; no for style; open for letters'
+    """
+    words = {True: "yes", False: "no", None: "open"}
+    answers = {one.passed for one in outcomes}
+    if len(outcomes) > 1 and len(answers) == 1:
+        whole = {True: "Yes, for all", False: "No, for none of", None: "Open, for all"}
+        return f"{whole[answers.pop()]} {len(outcomes)} {unit}"
+    parts = []
+    for passed, word in words.items():
+        cases = [
+            spoken(one.case) + " (which these networks were trained to ignore)" * (not one.counted)
+            for one in outcomes
+            if one.passed is passed
+        ]
+        if cases and len(outcomes) > most:
+            parts.append(f"{word} for {len(cases)} of {len(outcomes)} {unit}")
+        elif cases:
+            parts.append(f"{word} for {listed(cases)}")
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:]

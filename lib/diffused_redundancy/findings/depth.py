@@ -70,11 +70,13 @@ def redundancy_table(depths: Depths, deltas: Sequence[float]) -> pd.DataFrame:
 def shown_layers(depths: Depths, delta: float) -> pd.DataFrame:
     """For reading: accuracy, DR and neurons needed by layer, of the first network."""
     rows = []
+    net = short_labels(list(dict.fromkeys(stages[0].whole.net.name for stages in depths)))[0]
     for stage in (stage for stages in _of_first_net(depths) for stage in stages):
         whole = stage.whole
         accuracy, cka, standardized = (whole.redundancy(one, delta) for one in COMPARED)
         rows.append(
             {
+                "net": net,
                 "task": whole.task.title,
                 "layer": stage.name,
                 "d": whole.d,

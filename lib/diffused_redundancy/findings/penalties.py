@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from ..experiment.measurements import Measurements
 from ..experiment.penalty_bands import GroupBands, PenaltyBand
 from ..experiment.probed_layer import ProbedLayer
 from ..measures.curves import Curve, size_of
@@ -16,7 +17,7 @@ from ..measures.redundancy import Redundancy
 from ..nets.networks import Net
 from ..tasks import Task
 from .figure_data import Point, Series, point
-from .phrases import lines, listed
+from .phrases import lines, listed, place
 from .tables import Curves
 
 PROBES = ("ridge", "logistic")
@@ -114,7 +115,7 @@ def describe_penalty_effects(table: pd.DataFrame) -> str:
         most = rows.iloc[row]
         sentences.append(
             f"of the {probe} probe by at most {abs(moved[row, column]):.1f} points (on "
-            f"{most['case']}, {other}: {most[CHOSEN]:.1f}% become {most[other]:.1f}%)"
+            f"{place(most['case'])}, {other}: {most[CHOSEN]:.1f}% become {most[other]:.1f}%)"
         )
     if not sentences:
         return "Every accuracy of a full layer is 0: there is nothing to compare."
@@ -218,36 +219,83 @@ def _with_interval(curve: Curve, band: PenaltyBand) -> Redundancy:
 
 
 def describe_bands(bands: Mapping[str, PenaltyBand], ridge: Curves) -> str:
-    """How wide the widest band is, and where one is wider than the interval beside it."""
+    """How wide the widest band is, where one is wider than the interval beside it, and where it
+    leaves out the DR beside it.
+    """
     known = {case: band for case, band in bands.items() if np.isfinite(band.width)}
     if not known:
         return "No full layer is clearly better than guessing: there is no DR to look at."
     widest = max(known, key=lambda case: known[case].width)
     band = known[widest]
+    intervals = {case: _with_interval(ridge[case]["random"], band) for case in known}
     if band.width == 0:
-        return (
+        text = (
             f"**What to see:** no DR({band.delta:g}) depends on which of the penalties that cannot "
             "be told apart is taken."
         )
-    text = (
-        f"**What to see:** the widest band is that of {widest}: penalties from "
-        f"{band.penalties[0]:g} to {band.penalties[-1]:g} give a DR({band.delta:g}) of "
-        f"{band.low:.3f} to {band.high:.3f}."
-    )
-    intervals = {case: _with_interval(ridge[case]["random"], band) for case in known}
-    wider = [
-        case
-        for case, one in intervals.items()
-        if one.has_interval and known[case].width > one.high - one.low
-    ]
+    else:
+        text = (
+            f"**What to see:** the widest band is that of {place(widest)}: penalties from "
+            f"{band.penalties[0]:g} to {band.penalties[-1]:g} give a DR({band.delta:g}) of "
+            f"{band.low:.3f} to {band.high:.3f}.{_beside_intervals(known, intervals)}"
+        )
+    beside = {place(case): (known[case].chosen, one.value) for case, one in intervals.items()}
+    return text + _fewer_orders(beside, band.seeds, len(ridge[widest]["random"].seeds))
+
+
+def _beside_intervals(bands: Mapping[str, PenaltyBand], intervals: Mapping[str, Redundancy]) -> str:
+    """Where a band is wider than the interval over subsets and images; empty if there is none."""
     if not any(one.has_interval for one in intervals.values()):
-        return text
+        return ""
+    wider = [
+        place(case)
+        for case, one in intervals.items()
+        if one.has_interval and bands[case].width > one.high - one.low
+    ]
     if not wider:
-        return f"{text} Nowhere is a band wider than the interval over subsets and images."
+        return " Nowhere is a band wider than the interval over subsets and images."
     return (
-        f"{text} On {listed(wider)} the band is wider than the interval over subsets and images, "
+        f" On {listed(wider)} the band is wider than the interval over subsets and images, "
         "which then says too little of how uncertain DR is."
     )
+
+
+def _fewer_orders(beside: Mapping[str, tuple[float, float]], few: int, all_orders: int) -> str:
+    """How far DR at the penalty in force differs with the few orders of a band from that with all
+    orders: a band can leave out the latter. Empty where that cannot be seen.
+    """
+    moved = {where: abs(of_few - of_all) for where, (of_few, of_all) in beside.items()}
+    most = max(moved, key=lambda where: moved[where])
+    of_few, of_all = (f"{value:.3f}" for value in beside[most])
+    if of_few == of_all:
+        return ""
+    return (
+        f" Bands rest on {few} orders of the neurons, other values of DR on {all_orders}. That "
+        f"alone moves DR, most on {most}: at one penalty from {of_all} to {of_few}. So a band may "
+        "leave out the DR beside it: read its width."
+    )
+
+
+def describe_group_bands(
+    bands: Mapping[str, GroupBands], groups: Mapping[str, Sequence[Net]], measurements: Measurements
+) -> str:
+    """What the few orders of the bands of groups move, at the penalty in force."""
+    beside = {}
+    for task in measurements.tasks:
+        for label in bands[task.name].values if task.name in bands else ():
+            of_few = bands[task.name].group(label)
+            same = groups[label][: len(bands[task.name].values[label])]
+            every = [
+                measurements.of(net, task).redundancy("accuracy", of_few.delta).value
+                for net in same
+            ]
+            if np.isfinite(of_few.chosen):
+                beside[f"{task.title} for {label}"] = of_few.chosen, float(np.mean(every))
+    if not beside:
+        return ""
+    some = measurements.all[0].curve("accuracy").seeds
+    few = next(iter(bands.values())).seeds
+    return _fewer_orders(beside, few, len(some)).lstrip()
 
 
 def widest(

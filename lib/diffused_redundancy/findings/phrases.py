@@ -1,10 +1,8 @@
-"""Lists and answers in words."""
+"""Lists, cases and ranges in words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from .claims import Outcome
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -39,28 +37,20 @@ def spoken(case: str) -> str:
     return f"{network} on {task}" if task else network
 
 
-def yes_or_no(outcomes: Sequence[Outcome], unit: str = "tasks", most: int = 4) -> str:
-    """For which cases the answer is yes, no, or open, without a full stop; by their number where
-    they are more than ``most``.
+def place(case: str) -> str:
+    """A case after *on*, or in a list, where the comma of its name would part it in two.
 
-    >>> yes_or_no([Outcome("digits", True), Outcome("letters", None), Outcome("style", False)])
-    'Yes for digits; no for style; open for letters'
+    >>> place("CIFAR10, resnet50")
+    'CIFAR10 with resnet50'
     """
-    words = {True: "yes", False: "no", None: "open"}
-    answers = {one.passed for one in outcomes}
-    if len(outcomes) > 1 and len(answers) == 1:
-        whole = {True: "Yes, for all", False: "No, for none of", None: "Open, for all"}
-        return f"{whole[answers.pop()]} {len(outcomes)} {unit}"
-    parts = []
-    for passed, word in words.items():
-        cases = [
-            spoken(one.case) + " (which these networks were trained to ignore)" * (not one.counted)
-            for one in outcomes
-            if one.passed is passed
-        ]
-        if cases and len(outcomes) > most:
-            parts.append(f"{word} for {len(cases)} of {len(outcomes)} {unit}")
-        elif cases:
-            parts.append(f"{word} for {listed(cases)}")
-    text = "; ".join(parts)
-    return text[:1].upper() + text[1:]
+    task, _, network = case.rpartition(", ")
+    return f"{task} with {network}" if task else network
+
+
+def span(least: str, most: str) -> str:
+    """From one number, as it is written, to another; one number where both are written alike.
+
+    >>> span("95%", "98%"), span("96%", "96%")
+    ('95% to 98%', '96%')
+    """
+    return least if least == most else f"{least} to {most}"

@@ -19,7 +19,7 @@ from ..measures.curves import Curve
 from ..measures.redundancy import smallest_sufficient
 from ..nets.networks import Net
 from .figure_data import Point, Series
-from .phrases import lines, listed
+from .phrases import lines, listed, place, span
 
 PAPER_SEEDS = 5
 """Random subsets of each size in the paper."""
@@ -146,16 +146,17 @@ def describe_precision(table: pd.DataFrame) -> str:
     held, few = table["coverage"], table["coverage_paper_seeds"]
     widths = (table["high"] - table["low"]) / 2
     narrow, wide = table.loc[widths.idxmin()], table.loc[widths.idxmax()]
-    ends = f"±{widths.min():.3f} on {narrow['case']}"
+    ends = f"±{widths.min():.3f} on {place(narrow['case'])}"
     if len(table) > 1:
-        ends += f", and to ±{widths.max():.3f} on {wide['case']}"
+        ends += f", and to ±{widths.max():.3f} on {place(wide['case'])}"
     images = table[table["sd_images"] > table["sd_subsets"]]
+    many_held, few_held = (span(f"{one.min():.0%}", f"{one.max():.0%}") for one in (held, few))
     return (
         f"**What to see:** DR is known to {ends} (half of its 95% interval). With "
         f"{int(table['seeds'].iloc[0])} subsets, other images move it more than other subsets do "
         f"in {len(images)} of {len(table)} cases. In 200 experiments drawn from the data at hand, "
-        f"such intervals held the DR of that data in {held.min():.0%} to {held.max():.0%} of the "
-        f"experiments, those of {PAPER_SEEDS} subsets in {few.min():.0%} to {few.max():.0%} (±3%)."
+        f"such intervals held the DR of that data in {many_held} of the experiments, those of "
+        f"{PAPER_SEEDS} subsets in {few_held} (±3%)."
     )
 
 

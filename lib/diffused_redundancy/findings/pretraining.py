@@ -447,7 +447,9 @@ def describe_widths(
         return f"DR({delta:g}) of accuracy cannot be stated at both widths on any task."
     few, many = (len(by_width.groups[labels[place]]) for place in (0, -1))
     over = (
-        "one network of each width" if few == many == 1 else f"means over {few} and {many} networks"
+        "one network of each of these two"
+        if few == many == 1
+        else f"means over {few} and {many} networks"
     )
     lead = f"**What to see:** DR({delta:g}) of accuracy from {labels[0]} to {labels[-1]} neurons"
     return f"{lines(f'{lead} ({over})', sentences)}\n\nWhether the trend is clear is tested below."

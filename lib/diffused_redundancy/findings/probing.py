@@ -19,7 +19,7 @@ from ..nets.networks import Net
 from ..tasks import Task
 from ..uncertainty.interval import WithInterval
 from .figure_data import Line
-from .phrases import lines, listed
+from .phrases import lines, listed, place
 from .tables import Curves, RedundancyTable, mean_in_words, of_selection
 
 CLAIMED = "resnet50.a1_in1k"
@@ -54,13 +54,13 @@ def kept_lines(logistic: Curves) -> list[Line]:
     keeps.
     """
     lines = []
-    for place, (case, kinds) in enumerate(logistic.items()):
+    for look, (case, kinds) in enumerate(logistic.items()):
         curve = kinds["random"]
         if not curve.full:  # there is nothing to keep
             continue
         share, fifth = curve.values / curve.full, curve.column(size_of(FIFTH, curve.d))
         name = case if fifth is None else f"{case}: {share[:, fifth].mean():.1%}"
-        line = Line("random", curve.sizes / curve.d, share, marked=True, name=name, look=place)
+        line = Line("random", curve.sizes / curve.d, share, marked=True, name=name, look=look)
         lines.append(line)
     return lines
 
@@ -96,7 +96,7 @@ def describe_probes(curves: Curves) -> str:
         sentences,
     )
     guessed = [
-        f"{case} ({curve.full:.1%} against {curve.guessing:.1%})"
+        f"{place(case)} ({curve.full:.1%} against {curve.guessing:.1%})"
         for case, curve in of_selection(curves).items()
         if not curve.above_guessing
     ]
@@ -186,7 +186,7 @@ def describe_agreement(table: pd.DataFrame) -> str:
         most = table.loc[table["gap at a fifth"].abs().idxmax()]
         ends = f" (95% interval {most['low']:+.1f} to {most['high']:+.1f})"
         text += (
-            f", and by up to {fifth:.1f} points at a fifth of the layer, on {most['case']}"
+            f", and by up to {fifth:.1f} points at a fifth of the layer, on {place(most['case'])}"
             f"{ends if most['low'] == most['low'] else ''}"
         )
     text += ". "
@@ -194,9 +194,9 @@ def describe_agreement(table: pd.DataFrame) -> str:
     if widest["largest gap"] >= -2:
         return text + "Where they differ, the logistic probe is the paper's."
     return text + (
-        f"Where they differ most, on {widest['case']} at k = {widest['at k']}, the ridge probe is "
-        "the lower one. So read the shape of its exact curves, and take the levels from the "
-        "logistic probe, which is the paper's."
+        f"Where they differ most, on {place(widest['case'])} at k = {widest['at k']}, the ridge "
+        "probe is the lower one. So read the shape of its exact curves, and take the levels from "
+        "the logistic probe, which is the paper's."
     )
 
 

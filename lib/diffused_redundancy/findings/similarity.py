@@ -12,7 +12,7 @@ from ..measures.curves import MEASURES, Curve, size_of
 from ..measures.selections import orders
 from ..uncertainty.bootstrap import percentile_interval
 from .figure_data import Band, Line, Panel
-from .phrases import listed
+from .phrases import listed, place
 from .tables import Curves, mean_at, mean_in_words, of_selection
 
 WITHIN = 0.02
@@ -62,7 +62,8 @@ def closed_forms(layers: Mapping[str, ProbedLayer]) -> dict[str, np.ndarray]:
 def describe_cka(curves: Curves) -> str:
     """One sentence on what the figure of CKA shows."""
     sentences = [
-        f"{mean_in_words(curve, 0.1)} on {case}" for case, curve in of_selection(curves).items()
+        f"{mean_in_words(curve, 0.1)} on {place(case)}"
+        for case, curve in of_selection(curves).items()
     ]
     if not sentences:
         return "No random neurons were asked for."
@@ -227,13 +228,34 @@ def debiased_table(plain: Mapping[str, Curve], debiased: Mapping[str, Curve]) ->
     return pd.DataFrame(rows)
 
 
-def describe_debiased(table: pd.DataFrame) -> str:
-    """One sentence on the difference of plain and debiased CKA."""
+def describe_debiased(
+    table: pd.DataFrame, plain: Mapping[str, Curve], debiased: Mapping[str, Curve]
+) -> str:
+    """The difference of plain and debiased CKA, from the table of :func:`debiased_table`, and how
+    far the few orders it rests on move the plain one.
+    """
     worst = table["largest difference"].max()
     judged = "small" if worst < 0.01 else "large enough to see"
     return (
         f"**What to see:** the two differ by at most {worst:.4f} at any size: the bias of few "
-        f"images is {judged} here."
+        f"images is {judged} here.{_of_fewer_orders(table, plain, debiased)}"
+    )
+
+
+def _of_fewer_orders(
+    table: pd.DataFrame, plain: Mapping[str, Curve], debiased: Mapping[str, Curve]
+) -> str:
+    """Why plain CKA is another number in that table than elsewhere; empty where it is not."""
+    found = dict(zip(table["case"], table["plain at 10%"], strict=True))
+    every = {case: float(plain[case].at_fraction(0.1).mean()) for case in found}
+    most = max(found, key=lambda case: abs(found[case] - every[case]))
+    here, elsewhere = f"{found[most]:.3f}", f"{every[most]:.3f}"
+    if here == elsewhere:
+        return ""
+    return (
+        f" Both are over the same {len(debiased[most].seeds)} orders of the neurons. Elsewhere CKA "
+        f"of random neurons is over {len(plain[most].seeds)}, with other means: of a tenth of the "
+        f"neurons {elsewhere} instead of {here} on {place(most)}."
     )
 
 

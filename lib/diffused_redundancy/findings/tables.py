@@ -17,7 +17,7 @@ from ..measures.redundancy import Redundancy
 from ..uncertainty.bootstrap import percentile_interval
 from ..uncertainty.interval import WithInterval
 from .figure_data import Line, Panel, Series, point
-from .phrases import listed
+from .phrases import listed, place
 
 Curves = Mapping[str, Mapping[str, Curve]]
 """Curves of one measure by case and selection."""
@@ -206,7 +206,9 @@ class RedundancyTable:
     def describe_near_bar(self, selection: str = "random") -> str:
         """One sentence: where DR depends on the solver."""
         near = [
-            f"{case}, δ = {delta:g}" for case, name, delta in self.near_bar if name == selection
+            f"{place(case)} at δ = {delta:g}"
+            for case, name, delta in self.near_bar
+            if name == selection
         ]
         if not near:
             return "The error of the solver changes no k*."

@@ -11,7 +11,7 @@ from ..measures.curves import Curve, size_of
 from ..measures.gains import gap_at
 from ..measures.selections import SELECTIONS
 from ..uncertainty.bootstrap import percentile_interval, resampled
-from .claims import Outcome, Verdict, judge
+from .claims import NOT_ASKED, Outcome, Verdict, judge
 from .phrases import listed
 from .tables import Curves
 
@@ -196,6 +196,8 @@ def tasks_differ(
     most_told : int
         How many networks are told in full.
     """
+    if len({task for by_task in curves.values() for task in by_task}) < 2:
+        return Verdict(NOT_ASKED, "There are no two tasks among TASKS to compare.", NOT_ASKED)
     outcomes, rows, pairs = [], [], 0
     without: list[tuple[bool, bool]] = []
     for network, by_task in curves.items():
@@ -234,7 +236,9 @@ def tasks_differ(
         rows.append(row)
     if not rows:
         return Verdict(
-            "undecided", "It takes two tasks, with intervals over several seeds, to compare."
+            "undecided",
+            "It takes two tasks whose full layers are clearly better than guessing, and several "
+            "seeds or images.",
         )
     allowed = f", and allow for all {pairs} pairs of tasks together" if pairs > 1 else ""
     because = (

@@ -27,6 +27,7 @@ from ..findings.tables import corrected_columns, redundancy_columns
 from ..measures.equal_features import equal_features_redundancy
 from ..measures.redundancy import Redundancy
 from ..nets.networks import Net
+from ..tasks import Task
 from ..uncertainty.bootstrap import percentile_interval
 from ..uncertainty.comparison import at_most, holm
 
@@ -158,13 +159,25 @@ def within_curves(found: Found) -> pd.DataFrame:
 
 def within_series(found: Found, delta: float) -> list[list[tuple[str, list[Series]]]]:
     """What :func:`figures.series_figure` draws: DR against m, as the paper has it and above chance,
-    one column a task, one line a kind of features.
+    one column a task, one line a kind of features, and above chance the yardstick: independent
+    features that reach as much as the networks trained on so many.
     """
     looks = {
         name: i for i, name in enumerate(dict.fromkeys(kind(one.net) for _, one in _rows(found)))
     }
 
-    def row(of: Callable[[Measurement], Point]) -> list[tuple[str, list[Series]]]:
+    def yardstick(task: Task) -> Series:
+        some = [
+            (float(m), Point(float(_if_independent(one, delta))))
+            for m, one in _rows(found)
+            if one.task.name == task.name and is_fixed(one.net) and _chance_known(one, delta)
+        ]
+        x, points = [at for at, _ in some], [value for _, value in some]
+        return Series(INDEPENDENT, x, points, len(looks), joined=len(set(x)) == len(x))
+
+    def row(
+        of: Callable[[Measurement], Point], *more: Callable[[Task], Series]
+    ) -> list[tuple[str, list[Series]]]:
         plots = []
         for task in next(iter(found.values())).tasks:
             lines = []
@@ -176,14 +189,23 @@ def within_series(found: Found, delta: float) -> list[list[tuple[str, list[Serie
                 ]
                 x, points = [at for at, _ in some], [value for _, value in some]
                 lines.append(Series(name, x, points, look, joined=len(set(x)) == len(x)))
-            plots.append((task.title, lines))
+            plots.append((task.title, [*lines, *(draw(task) for draw in more)]))
         return plots
 
     def above_chance(one: Measurement) -> Point:
         redundancy = one.curve("accuracy").above_chance(delta)
         return Point(float("nan")) if redundancy is None else point(redundancy)
 
-    return [row(lambda one: point(one.redundancy("accuracy", delta))), row(above_chance)]
+    return [
+        row(lambda one: point(one.redundancy("accuracy", delta))),
+        row(above_chance, yardstick),
+    ]
+
+
+def _chance_known(one: Measurement, delta: float) -> bool:
+    """Whether DR above chance can be stated, as the yardstick beside it."""
+    redundancy = one.curve("accuracy").above_chance(delta)
+    return redundancy is not None and redundancy.k is not None
 
 
 def within_ticks(found: Found) -> list[tuple[float, str]]:

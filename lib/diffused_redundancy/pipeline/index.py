@@ -164,15 +164,21 @@ def kept_real() -> KeptReal | None:
             following = outputs[place + 1]["data"] if place + 1 < len(outputs) else {}
             said = "".join(following.get("text/markdown", "")).removeprefix("**What to see:** ")
         elif text.startswith("| value | paper |"):
-            rows = [line.strip("| ").split(" | ") for line in text.splitlines()[2:]]
-            beside += [[*row[:3], row[4]] for row in rows]
+            for line in text.splitlines()[2:]:
+                value, theirs, ours, _, outcome, differs = _cells(line)
+                beside.append([value, theirs, ours, outcome, "an earlier run", differs])
     said = markdown(said[:1].upper() + said[1:]) if said else ""
     return KeptReal(png, alt, said, answer, beside) if png else None
 
 
+def _cells(row: str) -> list[str]:
+    """The cells of a row of a table in Markdown."""
+    return [cell.strip() for cell in row.strip().removeprefix("|").removesuffix("|").split("|")]
+
+
 def beside_paper(folder: Path) -> list[list[str]]:
     """The paper's printed values that a preset measured: what, the paper's, ours with its interval,
-    and where the paper's lies.
+    where the paper's lies, the preset, and what differs between the two.
     """
     rows: dict[str, list[str]] = {}
     for path in sorted((folder / "tables").glob("*-paper.csv")):
@@ -182,7 +188,9 @@ def beside_paper(folder: Path) -> list[list[str]]:
             ours = f"{row.ours:.3f}"
             if row.low == row.low:
                 ours += f" ({row.low:.3f} to {row.high:.3f})"
-            rows.setdefault(what, [what, f"{row.paper:.2f}", ours, str(row.outcome)])
+            differs = row.differs if isinstance(row.differs, str) else ""  # empty cells are NaN
+            said = [what, f"{row.paper:.2f}", ours, str(row.outcome), f"preset {folder.name}"]
+            rows.setdefault(what, [*said, differs])
     return list(rows.values())
 
 
