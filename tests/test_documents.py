@@ -1,21 +1,15 @@
-"""README, docs and all other Markdown: links lead somewhere, commands are understood, numbers are
-those of the executed notebooks, and the reference is that of the docstrings.
-"""
+"""README, docs and all other Markdown: links lead somewhere, numbers are those of the executed notebooks, and the reference is that of the docstrings."""
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import re
-import shlex
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from conftest import ROOT
-from diffused_redundancy import presets
-from diffused_redundancy.commands import measure, run
 
 PAGES = sorted([*ROOT.glob("*.md"), *(path for path in ROOT.glob("[!.]*/**/*.md"))])
 PAGES = [page for page in PAGES if page.relative_to(ROOT).parts[0] not in ("shared", "reports")]
@@ -103,36 +97,6 @@ def test_every_page_of_docs_is_linked_from_the_readme():
 def test_the_readme_is_short():
     words = re.sub(r"\]\([^)]*\)", "]", without_code((ROOT / "README.md").read_text("utf-8")))
     assert len(re.findall(r"[A-Za-z][\w'-]*", words)) <= 900
-
-
-def commands(program: str) -> list[list[str]]:
-    """The arguments of a program wherever a Markdown page types it."""
-    typed = []
-    for page in PAGES:
-        blocks = re.findall(r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
-        for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
-            before, found, after = line.partition(program)
-            if found and "#" not in before:
-                typed.append(shlex.split(after, comments=True))
-    return typed
-
-
-def test_the_commands_that_pages_show_are_understood():
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    run.add_arguments(parser)
-    typed = commands("./run_all.sh")
-    assert len(typed) > 10 and [] in typed
-    for words in typed:
-        if "--help" in words:
-            continue
-        options = parser.parse_args(words)
-        assert options.preset in {*presets.presets(), "my.yaml"}
-        for name in options.only:
-            assert (ROOT / "notebooks" / f"{name}.py").is_file()
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    measure.add_arguments(parser)
-    typed = commands("diffused-redundancy measure")
-    assert typed and all(parser.parse_args(words).path for words in typed)
 
 
 def test_the_readme_and_its_figure_speak_of_the_same_probe():
