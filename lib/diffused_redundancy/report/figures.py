@@ -207,7 +207,8 @@ def _label_once(figure: Figure, axes: Sequence[Axes], xlabel: str) -> None:
     if len(axes) % 2 and len(axes) < 5:
         axes[len(axes) // 2].set_xlabel(xlabel)
     elif figure.legends:  # matplotlib would put a label of the figure on top of its legend
-        figure.legends[0].set_title(xlabel, prop={"size": size})
+        figure.legends[0].set_title(xlabel)
+        figure.legends[0].get_title().set_fontsize(size)
     else:
         figure.supxlabel(xlabel, fontsize=size)
 
