@@ -107,12 +107,10 @@ layers = {task.name: session.layer(network, task) for task in session.tasks}
 from diffused_redundancy.findings import fairness, lost_classes
 from diffused_redundancy.report import figures
 
+few = lost_classes.unranked(measurements, hits, network)
+panels = fairness.worst_panels(measurements, hits, network, 0.1, delta)
 session.figure(
-    figures.curves_figure(fairness.worst_panels(measurements, hits, network, 0.1, delta)),
-    "worst",
-    alt="Mean accuracy over classes, accuracy of the worst tenth of the classes and of the worst "
-    "class, against the number of random neurons kept, one plot per task, for the first network.",
-    hero=True,
+    figures.curves_figure(panels), "worst", alt=fairness.worst_caption(panels), hero=True
 )
 session.say(fairness.describe_worst(measurements, hits, network, delta))
 
@@ -186,7 +184,7 @@ if panels:
         "per task, with what a common shift of margins predicts.",
     )
 correlated = lost_classes.associations(measurements, hits, network, delta)
-session.say(lost_classes.describe_losses(by_margin, correlated))
+session.say(lost_classes.describe_losses(by_margin, correlated, few))
 
 # %% [markdown]
 # Intervals are over seeds of the selection and test images; classes are as they are. Classes count
@@ -204,7 +202,7 @@ chosen, lost = lost_classes.lost_most(measurements, hits, network, delta)
 session.table(lost, "lost-most", show=False)
 if chosen:
     session.say(display.markdown_table(lost_classes.shown_lost(lost)))
-session.say(lost_classes.describe_lost(chosen))
+session.say(lost_classes.describe_lost(chosen, few))
 
 # %% [markdown]
 # What are they mistaken for? Probes on random fifths of the first network's neurons, beside the
@@ -259,7 +257,7 @@ if panels:
         alt="Rank correlations of the losses of classes between networks and selections, one "
         "matrix per task.",
     )
-session.say(lost_classes.describe_agreements(agreements))
+session.say(lost_classes.describe_agreements(agreements, few))
 
 # %% [markdown]
 # ## Choosing k with care
@@ -305,8 +303,8 @@ session.say(display.markdown_table(beside.by_network(printed_cells)))
 # %%
 from diffused_redundancy.findings import answers
 
-session.answer(answers.who_pays(chosen, delta))
-session.verdict(10, fairness.classes_differ(cells, agreements, delta))
+session.answer(answers.who_pays(chosen, delta, few))
+session.verdict(10, fairness.classes_differ(cells, agreements, delta, few))
 stricter = fairness.beyond_a_shift(cells, delta)
 session.verdict(10, stricter, part="our stricter question: beyond a common shift")
 session.result(**fairness.results_of(spread, agreements, cells))
@@ -326,7 +324,7 @@ session.explorer(measurements, hits)
 # ## What to take away
 
 # %%
-session.say(fairness.take_away(cells, agreements, chosen))
+session.say(fairness.take_away(cells, agreements, chosen, few))
 
 # %% [markdown]
 # Look at the worst classes before dropping neurons, even where the mean has hardly moved; the table

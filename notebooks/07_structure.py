@@ -114,13 +114,11 @@ session.figure(
 # %% papermill_description=correlations
 from diffused_redundancy.experiment.correlations import correlations
 from diffused_redundancy.findings import pictures as chosen
-from diffused_redundancy.nets.names import short_labels
 from diffused_redundancy.report import pictures
 
-beside = chosen.side_by_side(session.nets)
 found = {
     name: correlations(session.layer(net, session.tasks[0]))
-    for name, net in zip(short_labels([net.name for net in beside]), beside, strict=True)
+    for name, net in chosen.side_by_side(session.nets).items()
 }
 session.figure(
     pictures.correlations_figure({name: one.matrix for name, one in found.items()}),

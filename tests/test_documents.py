@@ -1,4 +1,6 @@
-"""README, docs and all other Markdown: links lead somewhere, numbers are those of the executed notebooks, and the reference is that of the docstrings."""
+"""README, docs and all other Markdown: links lead somewhere, numbers are those of the executed
+notebooks, and the reference is that of the docstrings.
+"""
 
 from __future__ import annotations
 

@@ -403,13 +403,23 @@ def test_names_of_users_are_no_formulas():
         assert display.png(drawn).startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("count", [2, 3])
-def test_a_row_of_plots_has_one_label_of_the_x_axis(count):
-    panels = [(name, [("a", POINTS[:2])]) for name in "xyz"[:count]]
-    for drawn in (
-        figures.groups_figure(panels, "a label"),
-        figures.dumbbell_figure(panels, "xy", "a label"),
-    ):
-        labels = [part.get_xlabel() for part in drawn.axes]
-        assert labels == (["", "a label", ""] if count == 3 else ["", ""])
-        assert drawn.get_supxlabel() == ("" if count == 3 else "a label")
+@pytest.mark.parametrize("count", [2, 3, 4, 6])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda panels: figures.groups_figure(panels, "a label"),
+        lambda panels: figures.dumbbell_figure(panels, ["1st", "2nd"], "a label"),
+    ],
+)
+def test_a_row_of_plots_has_one_label_of_the_x_axis_that_nothing_covers(draw, count):
+    drawn = draw([(name, [("a", POINTS[:2])]) for name in "uvwxyz"[:count]])
+    display.png(drawn)
+    named = [part.xaxis.label for part in drawn.axes]
+    titles = [legend.get_title() for legend in drawn.legends]
+    labels = [one for one in (*named, *titles) if one.get_text()]
+    labels += [drawn._supxlabel] if drawn.get_supxlabel() else []
+    assert [one.get_text() for one in labels] == ["a label"]
+    here = labels[0].get_window_extent()
+    entries = [text for legend in drawn.legends for text in legend.get_texts()]
+    others = [text for part in drawn.axes for text in part.get_xticklabels()] + entries
+    assert not any(here.overlaps(one.get_window_extent()) for one in others if one.get_text())

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from diffused_redundancy.experiment.measurements import Measurement, Measurements
-from diffused_redundancy.findings import fairness, lost_classes
+from diffused_redundancy.findings import answers, fairness, lost_classes
 from diffused_redundancy.measures.fairness import gini, mean_agreement, worst
 from diffused_redundancy.measures.hits import Hits
 from diffused_redundancy.measures.shifts import NULLS, Comparison, holm, margin_chances
@@ -326,9 +326,12 @@ def test_the_worst_tenth_is_drawn_where_it_is_more_than_one_class(alike):
     first = measurements.nets[0]
     (panel,) = fairness.worst_panels(measurements, hits, first, 0.1, 0.9)
     assert [line.label for line in panel.curves] == ["mean over classes", "worst class"]
+    caption = fairness.worst_caption([panel])
+    assert "per task: mean over classes and worst class." in caption and "tenth" not in caption
     assert panel.threshold == pytest.approx(0.9 * measurements.all[0].full) and panel.percent
     (panel,) = fairness.worst_panels(measurements, hits, first, 0.2, 0.9)
     mean, fifth, least = panel.curves
+    assert "classes, worst 20% of classes and worst class." in fairness.worst_caption([panel])
     assert fifth.label == "worst 20% of classes"
     assert (least.values <= fifth.values).all() and (fifth.values <= mean.values).all()
 
@@ -358,7 +361,8 @@ def test_what_to_take_away_follows_from_the_numbers(alike, apart):
         one = chosen[0]
         lost = f"{one.task}, {one.most} classes: {100 * one.loss:.0f} ({100 * one.low:.0f} to"
         assert lost in told[-1]
-        assert f"than the mean on {int(one.low > one.mean)} of 1 tasks" in told[-1]
+        where = "the one task" if one.low > one.mean else "no task, of one"
+        assert f"than the mean on {where}. In points" in told[-1]
         margins = fairness.above(cells, "margin shift").sum()
         assert f"in {margins} of 2 if the margins" in told[-1]
         assert f"from {agreements[0].across_seeds:.2f} to {agreements[0].left:.2f}" in told[-1]
@@ -396,6 +400,41 @@ def test_few_classes_are_neither_ranked_nor_picked():
     assert lost_classes.lost_most(measurements, hits, first, 0.5)[0] == []
     assert lost_classes.associations(measurements, hits, first, 0.5) == {}
     assert lost_classes.agreements(measurements, hits, 0.5, ["random"]) == []
+    assert lost_classes.unranked(measurements, hits, first) == ["T"]
+    assert answers.who_pays([], 0.5, ["T"]).startswith(
+        "This run cannot say: it takes a task of 8 classes or more"
+    )
     twelve, twelve_hits = one_task()
+    assert lost_classes.unranked(twelve, twelve_hits, twelve.nets[0]) == []
     (one,), _ = lost_classes.lost_most(twelve, twelve_hits, twelve.nets[0], 0.5)
     assert one.most == 4  # a third of twelve
+
+
+def test_every_list_says_which_task_has_too_few_classes_for_it(apart):
+    """Beside a task of twelve classes one of five, as CIFAR10 beside five kinds of flowers."""
+    small = replace(task(labels="abcde"), name="five", title="Five")
+    pairs = [(one, apart[1][one.net.name, "t", "random"]) for one in apart[0].all]
+    pairs += [measured(net(name), small, seed=i) for i, name in enumerate("ab")]
+    measurements, hits = all_of(*pairs)
+    first = measurements.nets[0]
+    few = lost_classes.unranked(measurements, hits, first)
+    assert few == ["Five"]
+    cells = fairness.cells(measurements, hits, 0.9)
+    agreements = lost_classes.agreements(measurements, hits, 0.9, ["random"], shuffles=50)
+    chosen, _ = lost_classes.lost_most(measurements, hits, first, 0.9)
+    table = lost_classes.loss_table(measurements, hits, first, 0.9)
+    correlated = lost_classes.associations(measurements, hits, first, 0.9)
+    line = "Five: left out, with fewer than 8 classes."
+    for told in (
+        lost_classes.describe_losses(table, correlated, few),
+        lost_classes.describe_lost(chosen, few),
+        lost_classes.describe_agreements(agreements, few),
+        fairness.classes_differ(cells, agreements, 0.9, few).because,
+    ):
+        assert told.endswith(f"\n- {line}") and told.count("left out") == 1
+    answer = answers.who_pays(chosen, 0.9, few)
+    assert "clearly so on the one task of 8 classes or more. " in answer
+    assert answer.endswith(f" in the mean. ({line})")
+    assert "on the one task of 8 classes or more. " in fairness.take_away([], [], chosen, few)
+    taken = fairness.take_away([], agreements, [], few)
+    assert "beyond chance on the one task of 8 classes or more. " in taken

@@ -78,6 +78,16 @@ def test_names_of_rows_stand_beside_every_panel():
         assert view.width == pytest.approx(first.width, rel=0.1)
 
 
+def test_a_label_in_the_legend_stands_below_every_panel():
+    rows = [("a network", [Point(0.5), Point(0.6)])]
+    figure = drawn(figures.dumbbell_figure([("t", rows), ("u", rows)], "xy", "a label"))
+    label = points(figure.legends[0].get_title().get_window_extent(), figure)
+    for view in [view for view in views_of(figure) if view.kind == "panel"]:
+        left, top, width, height = view.strips[-1].box
+        assert left <= label[0] + 0.1 and top <= label[1]
+        assert label[2] <= left + width + 0.1 and label[3] <= top + height + 0.1
+
+
 def test_text_on_a_phone_is_at_least_eleven_pixels():
     for view in views_of(drawn(grid(4))):
         size = 10.56  # points, the smallest of the house's style

@@ -15,6 +15,7 @@ from diffused_redundancy.experiment.guesses import (
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
 from diffused_redundancy.findings import pictures as chosen
 from diffused_redundancy.measures.features import Features
+from diffused_redundancy.nets.names import short_labels
 from diffused_redundancy.report import display, pictures
 from diffused_redundancy.tasks.splits import ArrayImages, Split, Task
 from sklearn.linear_model import Ridge
@@ -224,7 +225,23 @@ def test_a_picture_is_made_small_without_loss():
 )
 def test_networks_side_by_side(names, expected):
     shown = chosen.side_by_side([dr.net(f"miniature_resnet.{name}") for name in names])
-    assert [net.name.partition(".")[2] for net in shown] == expected
+    assert [net.name.partition(".")[2] for net in shown.values()] == list(shown) == expected
+
+
+def test_a_network_has_the_name_that_other_figures_of_its_run_give_it():
+    nets = [dr.net(f"miniature_{kind}.standard_s1") for kind in ("resnet", "vit")]
+    assert list(chosen.side_by_side(nets)) == short_labels([net.name for net in nets])[:1]
+    assert list(chosen.side_by_side(nets)) == ["miniature_resnet"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_matrices_of_correlations_fill_their_figure(count):
+    drawn = pictures.correlations_figure(dict.fromkeys("abcd"[:count], np.eye(5)))
+    display.png(drawn)
+    first = drawn.axes[0].get_tightbbox().x0
+    assert first < 0.1 * drawn.bbox.width
+    size = drawn.axes[0].get_window_extent()
+    assert count * size.width > 0.55 * drawn.bbox.width and size.height > 0.55 * drawn.bbox.height
 
 
 def test_what_is_said_of_correlations_follows_the_numbers():

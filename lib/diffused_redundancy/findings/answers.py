@@ -17,7 +17,7 @@ from ..uncertainty.trend import Trend
 from .claims import NOT_ASKED, Outcome, Verdict, yes_or_no
 from .comparisons import OPPOSITE, Difference
 from .depth import FALLS, GROWS, Depths, counted, equal_widths, ticks
-from .lost_classes import Chosen
+from .lost_classes import FEWEST_CLASSES, Chosen, left_out, on_tasks
 from .phrases import first_listed, listed, spoken
 
 
@@ -255,18 +255,19 @@ def _by_word(verdicts: Mapping[str, Verdict]) -> str:
     return "; ".join([*(f"{word} {listed(by)}" for word, by in by_word.items()), *mixed])
 
 
-def who_pays(chosen: Sequence[Chosen], delta: float) -> str:
+def who_pays(chosen: Sequence[Chosen], delta: float, few: Sequence[str] = ()) -> str:
     """Whether the classes that lose most lose more than all do, with the task where they lose
-    most.
+    most. ``few``: the tasks that have too few classes for it.
     """
     if not chosen:
         return (
-            f"This run cannot say: nowhere is {delta:.0%} of the accuracy kept with fewer neurons."
+            f"This run cannot say: it takes a task of {FEWEST_CLASSES} classes or more, each with "
+            f"several test images, on which fewer neurons keep {delta:.0%} of the accuracy."
         )
     more = sum(one.low > one.mean for one in chosen)
     worst = max(chosen, key=lambda one: one.loss - one.mean)
     lead = (
-        f"Some classes pay more than others, clearly so on {more} of {len(chosen)} tasks"
+        f"Some classes pay more than others, clearly so on {on_tasks(more, len(chosen), few)}"
         if more
         else "It is open whether some classes pay more than others"
     )
@@ -274,7 +275,7 @@ def who_pays(chosen: Sequence[Chosen], delta: float) -> str:
         f"{lead}. Where {delta:.0%} of the mean accuracy is kept, the {worst.most} classes that "
         f"lose most lose {100 * worst.loss:.0f} points ({100 * worst.low:.0f} to "
         f"{100 * worst.high:.0f}) on {worst.task}; all classes lose {100 * worst.mean:.0f} in the "
-        "mean."
+        f"mean.{''.join(f' ({line}.)' for line in left_out(few))}"
     )
 
 

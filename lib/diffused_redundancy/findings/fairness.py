@@ -16,8 +16,16 @@ from ..measures.shifts import FAIR, INDICES, NULLS, Comparison, compared, holm
 from ..nets.networks import Net
 from .claims import Outcome, Verdict, judge
 from .figure_data import Line, Panel
-from .lost_classes import Agreement, Chosen, hits_of, sufficient_size, where_sufficient
-from .phrases import lines
+from .lost_classes import (
+    Agreement,
+    Chosen,
+    hits_of,
+    left_out,
+    on_tasks,
+    sufficient_size,
+    where_sufficient,
+)
+from .phrases import lines, listed
 
 ALIKE = {
     "proportional": "same share of accuracy",
@@ -284,6 +292,15 @@ def worst_panels(
     return drawn
 
 
+def worst_caption(panels: Sequence[Panel]) -> str:
+    """What :func:`worst_panels` shows: the worst share only where it was drawn."""
+    curves = listed(list(dict.fromkeys(line.label for one in panels for line in one.curves)))
+    return (
+        f"Accuracy against the number of random neurons kept, of the first network, one plot per "
+        f"task: {curves}."
+    )
+
+
 def spread_table(measurements: Measurements, hits: AllHits, delta: float) -> pd.DataFrame:
     """Spread at the full layer, where the mean has lost one point, and where it keeps a share: by
     task and network, with what is expected under each null, and by chance alone if all classes were
@@ -470,11 +487,14 @@ def describe_choices(table: pd.DataFrame) -> str:
     return lines("**What to see:** choosing k by the worst tenth of classes", sentences)
 
 
-def classes_differ(found: Sequence[Cell], agreements: Sequence[Agreement], delta: float) -> Verdict:
+def classes_differ(
+    found: Sequence[Cell], agreements: Sequence[Agreement], delta: float, few: Sequence[str] = ()
+) -> Verdict:
     """Claim 10: whether some classes lose more of their accuracy than others.
 
     A task counts if accuracy is more uneven than if all classes had kept the same share of theirs,
-    for every network: the Gini index, one-sided, Holm-corrected over all cells.
+    for every network: the Gini index, one-sided, Holm-corrected over all cells. ``few``: the tasks
+    whose classes are not ranked.
     """
     if not _tested(found):
         return Verdict(
@@ -494,6 +514,7 @@ def classes_differ(found: Sequence[Cell], agreements: Sequence[Agreement], delta
         if one.across_seeds == one.across_seeds
     ]
     if same:
+        same += left_out(few)
         because += (
             " The list says whether the same classes lose with other neurons, measured on other "
             "images (1: always in the same order)."
@@ -544,9 +565,14 @@ def _by_task(found: Sequence[Cell], above: np.ndarray, below: np.ndarray) -> lis
 
 
 def take_away(
-    found: Sequence[Cell], agreements: Sequence[Agreement], chosen: Sequence[Chosen]
+    found: Sequence[Cell],
+    agreements: Sequence[Agreement],
+    chosen: Sequence[Chosen],
+    few: Sequence[str] = (),
 ) -> str:
-    """What the numbers say to somebody who drops neurons, as a list."""
+    """What the numbers say to somebody who drops neurons, as a list. ``few``: the tasks whose
+    classes are not ranked.
+    """
     points = []
     if chosen:
         lost = [
@@ -555,11 +581,12 @@ def take_away(
             for one in chosen
         ]
         more = sum(one.low > one.mean for one in chosen)
+        where = on_tasks(more, len(chosen), few)
         points.append(
             f"{'A mean hides who pays' if more else 'Who pays is not clear here'}: the classes "
-            f"that lose most lose clearly more than the mean on {more} of {len(chosen)} tasks. In "
-            "points, on images that were not used to choose them, against the mean over all "
-            f"classes: {'; '.join(lost)}."
+            f"that lose most lose clearly more than the mean on {where}. In points, on images that "
+            "were not used to choose them, against the mean over all classes: "
+            f"{'; '.join(lost)}."
         )
     if _tested(found):
         even = above(found, "proportional").sum()
@@ -577,8 +604,8 @@ def take_away(
         left = sum(one.left > one.chance_left for one in same)
         points.append(
             f"Whichever random neurons go, the classes that lose are the same beyond chance on "
-            f"{agree} of {len(same)} tasks. For what one shift of all margins does not explain, "
-            f"that is so on {left}, and the rank correlation goes from "
+            f"{on_tasks(agree, len(same), few)}. For what one shift of all margins does not "
+            f"explain, that is so on {left}, and the rank correlation goes from "
             f"{_mean([one.across_seeds for one in same]):.2f} to "
             f"{_mean([one.left for one in same]):.2f} on average."
         )

@@ -24,7 +24,7 @@ from ..measures.shifts import (
 from ..nets.networks import Net
 from ..tasks import Task
 from .figure_data import Point, Series
-from .phrases import first_listed, lines
+from .phrases import first_listed, lines, listed
 
 FEWEST_CLASSES = 8
 """Of a task in which classes are ranked, or some of them picked: of five, the five that lose most
@@ -65,6 +65,33 @@ def where_sufficient(
 def too_few(hits: Hits) -> bool:
     """Whether so few classes have images that ranks of them say nothing."""
     return bool((hits.counts > 0).sum() < FEWEST_CLASSES)
+
+
+def unranked(measurements: Measurements, hits: AllHits, net: Net) -> list[str]:
+    """Titles of the tasks that have :func:`too_few` classes, which nothing here is said of."""
+    found = [measurements.of(net, task) for task in measurements.tasks]
+    return [one.task.title for one in found if too_few(hits_of(hits, one))]
+
+
+def left_out(few: Sequence[str]) -> list[str]:
+    """What a list by task says of those that have too few classes: a line, or none.
+
+    >>> left_out(["flowers"])
+    ['flowers: left out, with fewer than 8 classes']
+    """
+    return [f"{listed(few)}: left out, with fewer than {FEWEST_CLASSES} classes"] if few else []
+
+
+def on_tasks(clear: int, count: int, few: Sequence[str] = ()) -> str:
+    """On how many of the tasks that were looked at something is clear, of whichever were not.
+
+    >>> on_tasks(2, 3), on_tasks(1, 1, ["flowers"]), on_tasks(0, 1)
+    ('2 of 3 tasks', 'the one task of 8 classes or more', 'no task, of one')
+    """
+    of = f" of {FEWEST_CLASSES} classes or more" if few else ""
+    if count == 1:
+        return f"the one task{of}" if clear else f"no task{of}, of one"
+    return f"{clear} of {count} tasks{of}"
 
 
 def losses(hits: Hits, k: int, images: np.ndarray | None = None) -> np.ndarray:
@@ -156,10 +183,12 @@ def loss_panels(table: pd.DataFrame) -> list[tuple[str, list[Series]]]:
 
 
 def describe_losses(
-    table: pd.DataFrame, correlated: Mapping[str, tuple[Association, float]]
+    table: pd.DataFrame,
+    correlated: Mapping[str, tuple[Association, float]],
+    few: Sequence[str] = (),
 ) -> str:
     """A sentence with a line a task: losses by margin, and the classes that lose more than it
-    predicts.
+    predicts. ``few``: the tasks that are :func:`unranked`.
     """
     sentences = []
     for task, (one, across) in correlated.items():
@@ -184,7 +213,8 @@ def describe_losses(
             f"{FEWEST_CLASSES} classes or more."
         )
     return lines(
-        "**What to see:** the rank correlation of the classes' losses with their margins", sentences
+        "**What to see:** the rank correlation of the classes' losses with their margins",
+        [*sentences, *left_out(few)],
     )
 
 
@@ -309,8 +339,10 @@ def shown_lost(table: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def describe_lost(chosen: Sequence[Chosen]) -> str:
-    """A sentence with a line a task: what the classes that lose most lose on other images."""
+def describe_lost(chosen: Sequence[Chosen], few: Sequence[str] = ()) -> str:
+    """A sentence with a line a task: what the classes that lose most lose on other images.
+    ``few``: the tasks that are :func:`unranked`.
+    """
     sentences = []
     for one in chosen:
         interval = "" if one.low != one.low else f" ({100 * one.low:.0f} to {100 * one.high:.0f})"
@@ -324,7 +356,10 @@ def describe_lost(chosen: Sequence[Chosen]) -> str:
         return (
             "There are too few classes, or images of a class, to choose on one half of the images."
         )
-    return lines("**What to see:** losses on images that were not used to choose them", sentences)
+    return lines(
+        "**What to see:** losses on images that were not used to choose them",
+        [*sentences, *left_out(few)],
+    )
 
 
 @dataclass(frozen=True)
@@ -445,8 +480,10 @@ def agreement_panels(
     return [(one.task.title, one.names, one.matrix) for one in agreements]
 
 
-def describe_agreements(agreements: Sequence[Agreement]) -> str:
-    """A sentence with a line a task: whether the same classes suffer across seeds and networks."""
+def describe_agreements(agreements: Sequence[Agreement], few: Sequence[str] = ()) -> str:
+    """A sentence with a line a task: whether the same classes suffer across seeds and networks.
+    ``few``: the tasks that are :func:`unranked`.
+    """
     sentences = []
     for one in agreements:
         if one.across_seeds != one.across_seeds:
@@ -466,5 +503,5 @@ def describe_agreements(agreements: Sequence[Agreement]) -> str:
     return lines(
         "**What to see:** mean rank correlations of the classes' losses, on different images "
         "unless others are named (1: the same order of classes every time)",
-        sentences,
+        [*sentences, *left_out(few)],
     )

@@ -11,6 +11,7 @@ import pandas as pd
 from ..experiment.correlations import Correlations
 from ..experiment.guesses import Guesses, OneImage
 from ..nets import Net
+from ..nets.names import short_labels
 from ..tasks import Split, Task
 from .phrases import listed
 
@@ -224,10 +225,10 @@ def describe_mistakes(
     )
 
 
-def side_by_side(nets: Sequence[Net]) -> list[Net]:
+def side_by_side(nets: Sequence[Net]) -> dict[str, Net]:
     """The networks whose correlations are shown: the first one trained in the standard way, with
     DeCov and as a Matryoshka, of those that are there; without two of them, the first of each loss,
-    three at most.
+    three at most. By what the run's other figures call them: among all of its networks.
     """
     first: dict[str, Net] = {}
     for net in nets:
@@ -237,7 +238,10 @@ def side_by_side(nets: Sequence[Net]) -> list[Net]:
         for kind in KINDS
     ]
     known = [net for net in kinds if net is not None]
-    return known if len(known) > 1 else list(first.values())[:3]
+    shown = known if len(known) > 1 else list(first.values())[:3]
+    every = [net.name for net in nets]
+    names = dict(zip(every, short_labels(every), strict=True))
+    return {names[net.name]: net for net in shown}
 
 
 def correlation_table(found: Mapping[str, Correlations]) -> pd.DataFrame:

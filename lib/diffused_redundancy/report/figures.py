@@ -200,11 +200,17 @@ def _share_y(axes: Sequence[Axes], alike: Sequence[object]) -> None:
 
 
 def _label_once(figure: Figure, axes: Sequence[Axes], xlabel: str) -> None:
-    """A label of the x axis, one for all plots of a row: several of them would overlap."""
+    """A label of the x axis, one for all plots of a row: several of them would overlap. A legend
+    has been drawn before.
+    """
+    size = axes[0].xaxis.label.get_fontsize()
     if len(axes) % 2 and len(axes) < 5:
         axes[len(axes) // 2].set_xlabel(xlabel)
+    elif figure.legends:  # matplotlib would put a label of the figure on top of its legend
+        figure.legends[0].set_title(xlabel)
+        figure.legends[0].get_title().set_fontsize(size)
     else:
-        figure.supxlabel(xlabel, fontsize=axes[0].xaxis.label.get_fontsize())
+        figure.supxlabel(xlabel, fontsize=size)
 
 
 def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
@@ -515,8 +521,8 @@ def dumbbell_figure(
     least, largest = zip(*(part.get_xlim() for part in axes), strict=True)
     for part in axes:
         part.set_xlim(min(least), max(largest))
-    _label_once(figure, axes, xlabel)
     _legend(figure, axes)
+    _label_once(figure, axes, xlabel)
     return figure
 
 

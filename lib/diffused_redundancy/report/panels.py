@@ -122,7 +122,9 @@ def views_of(figure: Figure) -> list[View]:
         x0, y0, x1, y1 = (scale * edge for edge in pixels.extents)
         return Bbox.from_extents(x0, top - y1, x1, top - y0)
 
-    shared_label = getattr(figure, "_supxlabel", None)
+    own = getattr(figure, "_supxlabel", None)
+    shared = [own] if own is not None else [legend.get_title() for legend in figure.legends]
+    shared_label = next((text for text in shared if text.get_text()), None)
     views = [_panel(part, panels, shared_label, box) for part in panels]
     for legend in figure.legends:
         before = legend.handlelength + legend.handletextpad  # in sizes of the font

@@ -202,7 +202,9 @@ def mistaken_figure(rows: Sequence[Mistaken]) -> Figure:
 @style()
 def correlations_figure(matrices: Mapping[str, np.ndarray]) -> Figure:
     """Correlation matrices side by side, on one scale of colours, by the names of networks."""
-    figure = StyledFigure(figsize=(_WIDTH, 0.6 + 8.4 / max(3, len(matrices))), layout="constrained")
+    side = 8.4 / max(3, len(matrices))  # inches of a matrix
+    width = min(_WIDTH, 1.6 + side * len(matrices))  # no wider than they need: squares leave gaps
+    figure = StyledFigure(figsize=(width, 0.6 + side), layout="constrained")
     parts = [figure.add_subplot(1, len(matrices), i + 1) for i in range(len(matrices))]
     colours = colormaps["RdBu_r"].resampled(64)  # as a picture with a palette: few bytes
     for part, (name, matrix) in zip(parts, matrices.items(), strict=True):

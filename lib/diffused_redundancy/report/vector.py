@@ -1,10 +1,11 @@
 """Figures of a page as drawings with real text: the SVG that a notebook kept, made small and put in
 place of its PNG.
 
-matplotlib's SVG is three times larger than a page needs. What goes: names of parts that nothing
-refers to, decimals that no screen shows, points that lie on a line. What changes: names become the
-figure's own, as several figures share a page, and greys become variables of the page's style, which
-turns them for a dark screen. Colours stay.
+matplotlib's SVG is many times larger than a page needs. What goes: names of parts that nothing
+refers to, decimals that no screen shows, points that lie on a line, lines without length. What
+changes: names become the figure's own, as several figures share a page, styles that several parts
+have become classes, and greys become variables of the page's style, which turns them for a dark
+screen. Colours stay.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from __future__ import annotations
 import html
 import re
 import xml.etree.ElementTree as ET
+import zlib
 from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from .display import smallest
 from .panels import View, views_in
@@ -23,7 +28,12 @@ LARGEST = 250_000
 """Bytes of a drawing beyond which the PNG stays."""
 
 LARGEST_PAGE = 980_000
-"""Bytes of a page beyond which more PNGs stay: those whose drawings are larger by most."""
+"""Bytes of a page beyond which more PNGs stay: those whose drawings are larger by most, but not the
+first, which is what a page shows on its first screen.
+"""
+
+_CLOSE = 1.0
+"""Tenths of a point that a line may pass its points by: an eighth of a pixel."""
 
 _SVG, _LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 
@@ -72,7 +82,7 @@ def with_vectors(body: str, folder: Path) -> str:
     drawings = [(match[0], drawn(match)) for match in _IMAGE.finditer(body)]
     saved = {i: len(one) - len(image) for i, (image, one) in enumerate(drawings)}
     size = len(body.encode()) + sum(saved.values())
-    for most in sorted(saved, key=lambda i: -saved[i]):
+    for most in sorted([*saved][1:], key=lambda i: -saved[i]):
         if size > LARGEST_PAGE and saved[most] > 0:
             size -= saved[most]
             drawings[most] = (drawings[most][0], drawings[most][0])
@@ -88,7 +98,7 @@ def vector(svg: str, name: str, alt: str) -> str:
     svg : str
         A whole document.
     name : str
-        Of the figure: its ids begin with it.
+        Of the figure: its ids and classes begin with a key that is made of it.
     alt : str
         What is to be seen, for those who cannot see it.
     """
@@ -100,10 +110,13 @@ def vector(svg: str, name: str, alt: str) -> str:
     for parent in [*root.iter()]:
         for part in [one for one in parent if one.tag == f"{_SVG}style"]:
             parent.remove(part)
-    _rename(root, _slug(name))
+    key = f"f{zlib.crc32(name.encode()) % 16**6:x}"
+    _rename(root, key)
     for element in root.iter():
         _shorten(element)
     _unwrap(root)
+    _join(root)
+    shared = _classed(root, key)
     width, height = (float(size) for size in root.attrib["viewBox"].split()[2:])
     root.attrib.clear()
     root.attrib.update(
@@ -115,11 +128,13 @@ def vector(svg: str, name: str, alt: str) -> str:
             "style": f"--width:{width:g}",
         }
     )
+    if shared:
+        ET.SubElement(root, f"{_SVG}style").text = shared
     if views:
         whole = ET.Element(f"{_SVG}g", {"id": f"{_slug(name)}-whole"})
         whole[:], root[:] = root[:], [whole]
     drawing = ET.tostring(root, encoding="unicode")
-    drawing = drawing.replace(' xmlns="http://www.w3.org/2000/svg"', "")
+    drawing = drawing.replace(' xmlns="http://www.w3.org/2000/svg"', "").replace(" />", "/>")
     return drawing + _narrow(views, f"{_slug(name)}-whole") if views else drawing
 
 
@@ -216,13 +231,76 @@ def _style(style: str) -> str:
 
 
 def _unwrap(element: ET.Element) -> None:
-    """Put the parts of groups that say nothing in place of the groups."""
+    """Put the parts of groups that say nothing in place of the groups; parts that show nothing
+    go.
+    """
     parts: list[ET.Element] = []
     for part in element:
         _unwrap(part)
-        bare = part.tag == f"{_SVG}g" and not part.attrib
-        parts.extend(part if bare else [part])
+        bare = part.tag in (f"{_SVG}g", f"{_SVG}defs") and not part.attrib
+        if (bare and part.tag == f"{_SVG}g") or (bare and not len(part)):
+            parts.extend(part)
+        elif not _lengthless(part):
+            parts.append(part)
     element[:] = parts
+
+
+def _lengthless(part: ET.Element) -> bool:
+    """Whether a part is a line without length, and without round or square ends."""
+    if part.tag != f"{_SVG}path" or "id" in part.attrib:
+        return False
+    point = re.fullmatch(r"(M-?[\d.]+[ -][\d.]+[hv]0)?", part.attrib.get("d", ""))
+    return point is not None and "linecap" not in part.attrib.get("style", "")
+
+
+def _join(element: ET.Element) -> None:
+    """Make one part of neighbours that look alike: of groups, and of opaque lines. Markers take
+    their style from their group.
+    """
+    parts: list[ET.Element] = []
+    for part in element:
+        before = parts[-1] if parts else None
+        if before is None or before.tag != part.tag or not _alike(before, part):
+            parts.append(part)
+        elif part.tag == f"{_SVG}path":
+            before.set("d", before.attrib["d"] + part.attrib["d"])
+        else:
+            before.extend(part)
+    for part in parts:
+        _join(part)
+    element[:] = parts
+    uses = [part for part in parts if part.tag == f"{_SVG}use"]
+    styles = {part.attrib.get("style") for part in uses}
+    if len(uses) == len(parts) > 1 and len(styles) == 1 and "style" not in element.attrib:
+        element.set("style", styles.pop() or "")
+        for part in uses:
+            part.attrib.pop("style", None)
+
+
+def _alike(one: ET.Element, other: ET.Element) -> bool:
+    """Whether two parts may be drawn as one."""
+    ours, theirs = ({**part.attrib, "d": ""} for part in (one, other))
+    if ours != theirs or "opacity" in ours.get("style", ""):
+        return False
+    lines = one.tag == f"{_SVG}path" and "fill:none" in ours.get("style", "")
+    return lines or one.tag == f"{_SVG}g"
+
+
+def _classed(root: ET.Element, key: str) -> str:
+    """Give parts that share their style, and where it is cut off, a class; the rules of all."""
+
+    def look(part: ET.Element) -> str:
+        cut, style = part.attrib.get("clip-path"), part.attrib.get("style", "")
+        return ";".join([*([f"clip-path:{cut}"] if cut else []), *([style] if style else [])])
+
+    counts = Counter(look(part) for part in root.iter())
+    names = {one: f"{key}-c{i}" for i, one in enumerate(counts) if one and counts[one] > 1}
+    for part in root.iter():
+        if (name := names.get(look(part))) is not None:
+            for attribute in ("clip-path", "style"):
+                part.attrib.pop(attribute, None)
+            part.set("class", name)
+    return "".join(f".{name}{{{one}}}" for one, name in names.items())
 
 
 def _short(number: float) -> str:
@@ -278,14 +356,27 @@ def _step(across: int, down: int) -> str:
 
 
 def _corners(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The points of a line but those on the straight way between their neighbours."""
-    kept = points[:1]
-    for place in range(1, len(points)):
-        if place + 1 < len(points):
-            (a, b), (c, d), (e, f) = kept[-1], points[place], points[place + 1]
-            turn = (c - a) * (f - b) - (d - b) * (e - a)
-            onward = (c - a) * (e - c) + (d - b) * (f - d)
-            if turn == 0 and onward >= 0:
-                continue
-        kept.append(points[place])
-    return kept
+    """The points of a line without which it would pass one of them by more than is to be seen
+    (Douglas and Peucker, 1973).
+    """
+    places = np.array(points, dtype=float)
+    kept, spans = {0, len(points) - 1}, [(0, len(points) - 1)]
+    while spans:
+        first, last = spans.pop()
+        if last - first < 2:
+            continue
+        off = _distances(places[first + 1 : last], places[first], places[last])
+        worst = int(off.argmax())
+        if off[worst] > _CLOSE:
+            middle = first + 1 + worst
+            kept.add(middle)
+            spans += [(first, middle), (middle, last)]
+    return [points[place] for place in sorted(kept)]
+
+
+def _distances(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """How far points (n, 2) are from a line between two others, which ends there: (n,)."""
+    way = end - start
+    along = (points - start) @ way / max(way @ way, 1e-9)
+    nearest = start + np.clip(along, 0, 1)[:, None] * way
+    return np.asarray(np.hypot(*(points - nearest).T))
