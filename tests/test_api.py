@@ -275,7 +275,7 @@ def changed(**values):
         (changed(y=torch.zeros(400, dtype=torch.bfloat16)), r"y holds one class \(0\)"),
         (
             changed(y=pd.Series(["ant", None] * 200)),
-            "y has no label for 200 of 400 images .first: row 1 holds nan",
+            "y has no label for 200 of 400 images .first: row 1 holds (nan|None)",
         ),
         (changed(y=range(9)), "one label for each of the 400 images"),
         (changed(y_test=np.full(200, 9)), "y_test holds 9, which is not among the 5 classes of y"),

@@ -515,7 +515,10 @@ def test_a_hugging_face_data_set_that_cannot_be_used(tmp_path, change, words):
         ]
         features = hf.Features({"image": hf.Image(), "label": hf.ClassLabel(names=kinds)})
         made[part] = hf.Dataset.from_dict({"image": images, "label": labels}, features=features)
-    hf.DatasetDict(made).save_to_disk(str(tmp_path / "set"))
+    try:
+        hf.DatasetDict(made).save_to_disk(str(tmp_path / "set"))
+    except ZeroDivisionError:
+        pytest.skip(f"datasets {hf.__version__} cannot save an empty part")
     with pytest.raises(dr.InputError, match=words):
         _ = dr.task(f"hf:{tmp_path / 'set'}").splits
 

@@ -263,7 +263,7 @@ def test_what_the_hub_does_not_have(at_hub, tmp_path, monkeypatch):
     with pytest.raises(DeadLink, match="not on the hub"):
         hub.download("hf://timm/some.tag/other.safetensors", tmp_path / "file")
     server.plans[path] = [500] * 99
-    with pytest.raises(DeadLink, match="the hub answers 500 .tried 5 times"):
+    with pytest.raises(DeadLink, match="500 .*tried 5 times"):
         hub.download(url, tmp_path / "file")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.is_offline_mode", lambda: True, raising=False)
