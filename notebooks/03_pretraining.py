@@ -231,7 +231,7 @@ if not by_loss.others:
 # The band is the range of the reference networks, intervals included. It is for information and decides nothing.
 # The table has the difference of means from the reference with its 95% interval. Its p values are
 # corrected for the comparisons of this table, and penalties are common to the networks of this
-# page: another page that compares two of the same groups may have slightly other numbers.
+# page: another page that compares two of the same groups has other penalties, and so other numbers.
 
 # %%
 losses = pretraining.loss_differences(measurements, by_loss, delta, bands)
@@ -600,7 +600,7 @@ session.say(prediction.describe_gains(told))
 from diffused_redundancy.findings import answers, verdicts
 from diffused_redundancy.findings.claims import CONTROLS
 
-session.answer(answers.governed(wider, losses, variance, delta))
+session.answer(answers.governed(wider, losses, larger, variance, delta))
 by_net = grouping.curves_by_net(measurements, "accuracy")
 controls = [task.title for task in session.tasks if task.name in CONTROLS]
 session.verdict(

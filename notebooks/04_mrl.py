@@ -200,7 +200,7 @@ session.say(comparisons.describe_power(measurements, by_loss, delta))
 # %% [markdown]
 # In each cell: what is said of the difference, the difference, and its 95% interval over networks. p
 # values are corrected for the comparisons of this table, and penalties are common to the networks of
-# this page: another page that compares two of the same groups may have slightly other numbers.
+# this page: another page that compares two of the same groups has other penalties, and so other numbers.
 
 # %%
 bands = (

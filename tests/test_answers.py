@@ -70,9 +70,8 @@ def test_carried_over():
         "In part. With ridge probes, 50% to 80% of the neurons, by task, can be "
     )
     assert " be dropped at random while 90% of the whole layer's accuracy is kept." in text
-    assert (
-        "keeps 95% of it on 1 of 2 tasks: it keeps 60.0% (95% interval 60.0% to 60.0%) on b" in text
-    )
+    assert "keeps 95% of it, by its whole interval, on 1 of 2 tasks: it keeps 60.0%" in text
+    assert "(95% interval 60.0% to 60.0%) on b" in text
     held = judge([Outcome("a", True)], "")
     text = answers.carried_over(held, curves, 0.9, 0.05)
     assert text.startswith(
@@ -124,12 +123,13 @@ def test_what_governs_redundancy_among_networks_of_one_width():
             ("CKA of standardized neurons", "all", 0.6, 0.3, 0.2),
         )
     ]
-    assert answers.governed({}, [], pd.DataFrame(rows), 0.9) == (
-        "Among the 4 networks of one width, which differ in loss and seed, the network explains of "
-        "the variance of DR(0.9) 10.0% by accuracy (7.0% by chance; the task explains 80.0%) and "
-        "70.0% by CKA (30.0% by chance; the task explains 20.0%)."
+    assert answers.governed({}, [], [], pd.DataFrame(rows), 0.9) == (
+        "Among the 4 networks of one width, which differ in loss and seed, the share of the "
+        "variance of DR(0.9) that the network explains is 10.0% by accuracy (by chance 7.0%; the "
+        "task explains 80.0%; without a it is 90.0%, by chance 40.0%) and 70.0% by CKA (by chance "
+        "30.0%; the task explains 20.0%)."
     )
-    assert answers.governed({}, [], pd.DataFrame({"note": ["few"]}), 0.9) == (
+    assert answers.governed({}, [], [], pd.DataFrame({"note": ["few"]}), 0.9) == (
         "This run cannot say: it compares no networks that differ in width only, or in loss only."
     )
 
@@ -152,18 +152,24 @@ def test_what_governs_redundancy_among_widths_and_losses():
         difference("y", "higher", measure="standardized_cka"),
     ]
     widths = {"accuracy": trends("higher", "undecided"), "cka": trends("lower", "higher")}
-    assert answers.governed(widths, losses, none, 0.9) == (
+    larger = [
+        difference("more", "higher"),
+        difference("more", "lower", "b"),
+        difference("more", "alike", measure="cka"),
+    ]
+    assert answers.governed(widths, losses, larger, none, 0.9) == (
         "Wider layers are clearly more redundant on 1 of 2 tasks by accuracy and on 1 of 2 tasks "
         "(clearly less on 1) by CKA. Compared with standard training, by accuracy redundancy is "
         "clearly higher with y (on 1 of 2) and lower with x (on 2 of 2); by CKA no loss clearly "
-        "differs."
+        "differs. With a larger data set of pre-training it is clearly higher by accuracy in 1 of "
+        "2 comparisons (clearly lower in 1) and by CKA in 0 of 1 comparisons."
     )
-    both = answers.governed(dict.fromkeys(("accuracy", "cka"), trends("higher")), [], none, 0.9)
+    both = answers.governed(dict.fromkeys(("accuracy", "cka"), trends("higher")), [], [], none, 0.9)
     assert both == "Wider layers are clearly more redundant on 1 of 1 tasks by accuracy and CKA."
-    few = answers.governed({"accuracy": trends("no power")}, [], none, 0.9)
+    few = answers.governed({"accuracy": trends("no power")}, [], [], none, 0.9)
     assert few.startswith("Whether the width matters cannot be tested")
     unknown = {"accuracy": {"a": SimpleNamespace(outcome="unknown", pairs=0)}}
-    assert answers.governed(unknown, [], none, 0.9).startswith("This run cannot say")
+    assert answers.governed(unknown, [], [], none, 0.9).startswith("This run cannot say")
 
 
 def test_nested():

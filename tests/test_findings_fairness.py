@@ -429,9 +429,10 @@ def test_every_list_says_which_task_has_too_few_classes_for_it(apart):
         lost_classes.describe_losses(table, correlated, few),
         lost_classes.describe_lost(chosen, few),
         lost_classes.describe_agreements(agreements, few),
-        fairness.classes_differ(cells, agreements, 0.9, few).because,
     ):
         assert told.endswith(f"\n- {line}") and told.count("left out") == 1
+    judged = fairness.classes_differ(cells, agreements, 0.9, few).because
+    assert judged.endswith("\n- Five: not ranked, with fewer than 8 classes.")  # and counted
     answer = answers.who_pays(chosen, 0.9, few)
     assert "clearly so on the one task of 8 classes or more. " in answer
     assert answer.endswith(f" in the mean. ({line})")

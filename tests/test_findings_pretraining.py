@@ -60,7 +60,7 @@ def test_verdicts_on_one_loss_look_at_its_groups_and_one_measure_only(losses):
         return pretraining.verdict_on_loss(some, by_loss, loss, expected, "accuracy", 0.9)
 
     both = verdict("adversarial")
-    assert both.word == "holds on 1 of 2 tasks"
+    assert both.word == "holds on 1 of 2 tasks, does not on 1"
     assert both.because.startswith("Adversarial against standard training, DR(0.9) of accuracy")
     assert "\n- ONE, higher: adversarial L2 0.5 +0.200 (+0.1" in both.because
     assert "\n- TWO, lower: adversarial L2 0.5 -0.200" in both.because

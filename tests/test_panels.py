@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from diffused_redundancy.findings.figure_data import Line, Panel, Point
+from diffused_redundancy.findings.figure_data import Line, Panel, Point, Series
 from diffused_redundancy.report import figures
 from diffused_redundancy.report.display import png
 from diffused_redundancy.report.panels import save_svg, views_in, views_of
@@ -60,6 +60,26 @@ def test_a_view_shows_its_panel_and_labels_of_both_axes(compact):
         assert any(seen(part.xaxis.label.get_window_extent()) for part in column)
         assert max(strip.x + strip.box[2] for strip in view.strips) <= view.width + 0.02
         assert max(strip.y + strip.box[3] for strip in view.strips) <= view.height + 0.02
+
+
+def test_a_title_over_a_column_stands_above_each_of_its_panels():
+    series = Series("random", [1, 2, 3], [Point(0.5, 0.4, 0.6)] * 3)
+    rows = [[(f"task {j}", [series]) for j in range(2)]] * 2
+    figure = drawn(figures.series_figure(rows, "k", ["accuracy", "CKA"]))
+    assert [axes.get_title() for axes in figure.axes] == ["task 0", "task 1", "", ""]
+    for i, view in enumerate(views_of(figure)[:4]):
+        title = points(figure.axes[i % 2].title.get_window_extent(), figure)
+        plot = points(figure.axes[i].get_window_extent(), figure)
+        (above, at), (below, there) = (
+            next(
+                (strip, strip.y + edges[1] - strip.box[1])
+                for strip in view.strips
+                if (np.array(strip.box[:2]) <= edges[:2] + 0.5).all()
+                and (np.add(strip.box[:2], strip.box[2:]) >= edges[2:] - 0.5).all()
+            )
+            for edges in (title, plot)
+        )
+        assert at + title[3] - title[1] <= there + 0.5 and (i < 2) == (above == below)
 
 
 def same(one, other, axis):

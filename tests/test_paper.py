@@ -134,8 +134,10 @@ def test_only_the_same_network_layer_and_task_are_compared():
     one = curve(60)
     assert reason(resnet18(), task("digits"), one, CIFAR) == "task not measured here"
     assert reason(resnet18("resnet18.a1_in1k"), task("cifar10"), one, CIFAR) == (
-        "network not measured here"
+        "measured here with other weights only"
     )
+    other = resnet18("resnet34.tv_in1k")
+    assert reason(other, task("cifar10"), one, CIFAR) == "network not measured here"
     narrow = curve(60, d=256)
     assert reason(resnet18(d=256), task("cifar10"), narrow, CIFAR) == (
         "another layer: of 256 neurons, not 512"

@@ -173,6 +173,14 @@ def page(name, alt="An &quot;alt&quot;."):
     return f"<p>x</p><figure>{image}</figure>"
 
 
+def test_lines_of_no_points_draw_nothing():
+    """As curves of which no value is known: matplotlib writes a path without points for each."""
+    line = '<path {}style="fill:none;stroke:#ff0000;stroke-linecap:square"/>'
+    lines = "".join(map(line.format, ("", "", 'd="" ', 'd="M 5 5 L 8 8" ')))
+    svg = f'<svg xmlns="{vector._SVG[1:-1]}" viewBox="0 0 9 9"><g>{lines}</g></svg>'
+    assert vector.vector(svg, "one", "alt").count("<path") == 1
+
+
 def test_a_page_shows_the_drawing_in_place_of_the_image(saved):
     body = vector.with_vectors(page("one"), saved[0])
     assert "<img" not in body and body.startswith("<p>x</p><figure><svg ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from diffused_redundancy.findings.claims import Outcome, judge
 from diffused_redundancy.report.verdict_strip import claim_row, verdict_strip
 
 
@@ -63,3 +64,15 @@ def test_two_verdicts_are_told_apart_in_words_and_not_by_files():
     assert claim_row(5, [one, other])["note"] == "as the paper asks: holds; our question: not"
     both = claim_row(5, [verdict(part=""), verdict(part="")])
     assert both["note"] == "2 parts: 2 yes" and both["verdict"] == "holds"
+
+
+def test_what_fails_in_some_cases_only_is_not_said_to_fail():
+    """The others are undecided."""
+    some = verdict("not", "does not hold on 2 of 4 cases", "few") | {"everywhere": False}
+    whole = verdict("not", "does not hold", "more") | {"everywhere": True}
+    assert claim_row(6, [some, some])["verdict"] == "does not hold on some"
+    assert claim_row(6, [whole, whole])["verdict"] == "does not hold"
+    three = claim_row(6, [some, whole, verdict()])
+    assert three["note"] == "3 parts: 1 yes, 1 no, 1 no on some"
+    assert judge([Outcome("a", False), Outcome("b", None)], "").everywhere is False
+    assert judge([Outcome("a", False), Outcome("b", True, counted=False)], "").everywhere

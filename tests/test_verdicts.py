@@ -16,7 +16,7 @@ LATE = made_curve(np.concatenate([np.zeros((3, 80)), np.ones((3, 20))], 1))
     "curves, word",
     [
         ({"a": RISING}, "holds"),
-        ({"a": RISING, "b": LATE}, "holds on 1 of 2 tasks"),
+        ({"a": RISING, "b": LATE}, "holds on 1 of 2 tasks, does not on 1"),
         ({"b": LATE}, "does not hold"),
     ],
 )
@@ -55,7 +55,7 @@ def fifth(values, **given):
         ({"a": [0.98, 0.99, 0.97]}, "holds"),
         ({"a": [0.90, 0.91, 0.92]}, "does not hold"),
         ({"a": [0.90, 0.99, 1.0]}, "undecided"),
-        ({"a": [0.98, 0.99, 0.97], "b": [0.5, 0.5, 0.5]}, "holds on 1 of 2 tasks"),
+        ({"a": [0.98, 0.99, 0.97], "b": [0.5] * 3}, "holds on 1 of 2 tasks, does not on 1"),
         ({"a": [0.5, 0.5, 0.5], "b": [0.90, 0.99, 1.0]}, "does not hold on 1 of 2 tasks"),
         ({"a": [0.98, 0.99, 0.97], "b": [0.90, 0.99, 1.0]}, "holds on 1 of 2 tasks"),
         ({"a": [0.98]}, "undecided"),
@@ -282,4 +282,4 @@ def test_cases_of_several_networks_are_not_called_tasks():
     told = verdicts.as_good_as_projections(
         kinds, "gaussian_projection", few=True, unit="networks on tasks"
     )
-    assert told.word == "holds on 1 of 2 networks on tasks"
+    assert told.word == "holds on 1 of 2 networks on tasks, does not on 1"

@@ -24,7 +24,7 @@ from . import parameters
 from .errors import InputError, unknown
 from .experiment.measurements import AllHits, Measurements, NetTaskLayer
 from .experiment.probed_layer import ProbedLayer
-from .findings.claims import CLAIMS, NOT_ASKED, SOURCES, Verdict
+from .findings.claims import CLAIMS, NOT_ASKED, OURS, SOURCES, Verdict
 from .measures.features import Features
 from .nets import PENULTIMATE, Net, features, net
 from .nets.extraction import key_of
@@ -272,9 +272,11 @@ class Session:
         if verdict.kind == NOT_ASKED:
             self._not_asked.setdefault(claim, []).append(part)
             return
+        source = "C" if part.startswith(OURS) else CLAIMS[claim].source
         if analogue is None:
-            said = CLAIMS[claim].source != "C"
-            analogue = said and bool(self.nets) and all(one.name in ZOO for one in self.nets)
+            analogue = (
+                source != "C" and bool(self.nets) and all(one.name in ZOO for one in self.nets)
+            )
         doubt = self._doubt()
         if doubt and verdict.kind != "undecided":
             because = f"{doubt}. The numbers so far say: {verdict.word}. {verdict.because}"
@@ -285,18 +287,19 @@ class Session:
                 "verdict": verdict.word,
                 "kind": verdict.kind,
                 "tally": verdict.tally,
+                "everywhere": verdict.everywhere,
                 "part": part,
                 "analogue": analogue,
                 "because": self._worded(verdict.because),
                 "notebook": self.notebook,
             }
         )
-        source = SOURCES[CLAIMS[claim].source]
+        said = SOURCES[source]
         if analogue:
-            source += ", asked here of other networks and tasks"
+            said += ", asked here of other networks and tasks"
         what = f"An analogue of claim {claim}" if analogue else f"Claim {claim}"
         self._show(
-            f"**{what}{f', {part}' if part else ''}** ({source}). {CLAIMS[claim].text}\n\n"
+            f"**{what}{f', {part}' if part else ''}** ({said}). {CLAIMS[claim].text}\n\n"
             f"**{verdict.word.capitalize()}.** {verdict.because}",
             {MARK: {"role": "verdict", "verdict": self._verdicts[-1]}},
         )

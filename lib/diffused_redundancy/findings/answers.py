@@ -124,8 +124,8 @@ def carried_over(told: Verdict, curves: Mapping[str, Curve], share: float, loss:
     return (
         f"{lead}. With {probe} probes, {' to '.join(ends)} of the neurons"
         f"{', by task,' * (len(ends) > 1)} can be dropped at random while {share:.0%} of the whole "
-        f"layer's accuracy is kept. A random fifth surely keeps {1 - loss:.0%} of it on "
-        f"{held or 'none'} of {len(found)} {told.unit}: it keeps {kept}{where}."
+        f"layer's accuracy is kept. A random fifth keeps {1 - loss:.0%} of it, by its whole "
+        f"interval, on {held or 'none'} of {len(found)} {told.unit}: it keeps {kept}{where}."
     )
 
 
@@ -149,11 +149,12 @@ ASKED = {"accuracy": "accuracy", "cka": "CKA"}
 def governed(
     widths: Mapping[str, Mapping[str, Trend]],
     losses: Sequence[Difference],
+    larger: Sequence[Difference],
     shares: pd.DataFrame,
     delta: float,
 ) -> str:
-    """On how many tasks DR clearly depends on the width and on the loss, and how much of its
-    variance networks of one width explain.
+    """On how many tasks DR clearly depends on the width, on the loss and on the data set, and how
+    much of its variance networks of one width explain.
 
     Parameters
     ----------
@@ -161,11 +162,16 @@ def governed(
         See :func:`.width_trends`.
     losses : sequence of Difference
         Every loss against the reference.
+    larger : sequence of Difference
+        Larger data sets of pre-training against smaller ones.
     shares : DataFrame
         See :func:`.variance_shares`.
     delta : float
     """
-    sentences = [_of_width(widths), _of_loss(losses), _of_variance(shares, delta)]
+    sentences = [
+        *(_of_width(widths), _of_loss(losses), _of_data(larger)),
+        _of_variance(shares, delta),
+    ]
     return " ".join(filter(None, sentences)) or (
         "This run cannot say: it compares no networks that differ in width only, or in loss only."
     )
@@ -206,22 +212,45 @@ def _of_loss(losses: Sequence[Difference]) -> str:
     return f"Compared with {losses[0].against} training, {'; '.join(parts)}." if parts else ""
 
 
+def _of_data(larger: Sequence[Difference]) -> str:
+    """In how many comparisons DR is clearly higher after more data; empty without any."""
+    parts = []
+    for measure, name in ASKED.items():
+        found = [one.outcome for one in larger if one.measure == measure]
+        if found:
+            lower = found.count("lower")
+            parts.append(
+                f"by {name} in {found.count('higher')} of {len(found)} comparisons"
+                + (f" (clearly lower in {lower})" if lower else "")
+            )
+    if not parts:
+        return ""
+    return f"With a larger data set of pre-training it is clearly higher {listed(parts)}."
+
+
 def _of_variance(shares: pd.DataFrame, delta: float) -> str:
-    """How much of the variance of DR the network explains, and the task, by measure; empty where it
-    cannot be shared out.
+    """How much of the variance of DR the network explains, and the task, by measure, and the
+    network without the tasks that networks ignore; empty where it cannot be shared out.
     """
-    rows = shares[shares["DR of"].isin(ASKED.values())] if "task" in shares else shares[:0]
-    rows = rows[rows["tasks"] == "all"] if len(rows) else rows
-    parts = [
-        f"{row['network']:.1%} by {row['DR of']} ({row['network, by chance']:.1%} by chance; the "
-        f"task explains {row['task']:.1%})"
-        for row in rows.to_dict("records")
-    ]
+    if "task" not in shares:
+        return ""
+    rows, parts = shares[shares["DR of"].isin(ASKED.values())], []
+    for name, of_measure in rows.groupby("DR of", sort=False):
+        whole, *others = of_measure.to_dict("records")
+        told = [
+            f"by chance {whole['network, by chance']:.1%}",
+            f"the task explains {whole['task']:.1%}",
+        ]
+        for one in others:
+            chance = f"by chance {one['network, by chance']:.1%}"
+            told.append(f"{one['tasks']} it is {one['network']:.1%}, {chance}")
+        parts.append(f"{whole['network']:.1%} by {name} ({'; '.join(told)})")
     if not parts:
         return ""
     return (
         f"Among the {rows['networks'].iloc[0]} networks of one width, which differ in loss and "
-        f"seed, the network explains of the variance of DR({delta:g}) {listed(parts)}."
+        f"seed, the share of the variance of DR({delta:g}) that the network explains is "
+        f"{listed(parts)}."
     )
 
 

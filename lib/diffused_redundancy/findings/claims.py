@@ -13,7 +13,7 @@ from .phrases import listed, place, spoken
 @dataclass(frozen=True)
 class Claim:
     """A claim, the same in a few words, and its source: P, said in the paper; S, said in a summary
-    of it; C, a question its code asks.
+    of it; PS, one half in each; C, a question its code asks.
     """
 
     text: str
@@ -31,7 +31,7 @@ CLAIMS: dict[int, Claim] = {
     2: Claim(
         "Any random subset above a threshold size shares a large degree of similarity (CKA) with "
         "the whole layer and performs similarly on many tasks.",
-        "A random part above some size is similar to the layer, and does as well",
+        "A random part above some size is similar to the layer, and performs similarly",
         "P",
     ),
     3: Claim(
@@ -43,7 +43,7 @@ CLAIMS: dict[int, Claim] = {
         "The loss and the data set of pre-training largely govern the degree of redundancy: "
         "adversarial training and larger data sets raise it.",
         "Adversarial training and larger data sets raise redundancy",
-        "S",
+        "PS",
     ),
     5: Claim(
         "With the same few dimensions, the top principal components beat random neurons, and the "
@@ -77,8 +77,16 @@ CLAIMS: dict[int, Claim] = {
 }
 """The claims tested so far, by their number in the documentation."""
 
-SOURCES = {"P": "said in the paper", "S": "said in a summary of the paper", "C": "our question"}
+SOURCES = {
+    "P": "said in the paper",
+    "S": "said in a summary of the paper",
+    "PS": "its first half said in the paper, its second in a summary of it",
+    "C": "our question",
+}
 """Where a claim comes from, in words."""
+
+OURS = "our "
+"""How the part of a claim begins that is our question, whatever the claim is."""
 
 CONTROLS = ("font_style",)
 """Tasks that the networks of the miniature zoo were trained to ignore: nobody claims that a random
@@ -116,6 +124,11 @@ class Verdict:
     kind: str = "undecided"
     outcomes: tuple[Outcome, ...] = ()
     unit: str = ""
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether all cases that count say the same."""
+        return len({one.passed for one in self.outcomes if one.counted}) <= 1
 
     @property
     def tally(self) -> str:
@@ -184,7 +197,7 @@ def judge(
             f"does not hold on {failed} of {len(told)} {unit}", because, "not", cases, unit
         )
     word = f"holds on {held} of {len(told)} {unit}"
-    if failed and held + failed < len(told):
+    if failed:
         word += f", does not on {failed}"
     return Verdict(word, because, "part", cases, unit)
 

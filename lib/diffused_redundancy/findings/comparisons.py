@@ -272,8 +272,10 @@ def outcome_of_all(outcomes: Sequence[str], expected: str) -> str:
     if not set(outcomes) - {"no power", "unknown"}:
         return "no power" if "no power" in outcomes else "unknown"
     contrary = {"alike", "mixed", OPPOSITE[expected]} & set(outcomes)
+    if "mixed" in contrary or (contrary and expected in outcomes):
+        return "mixed"
     if contrary:
-        return contrary.pop() if len(contrary) == 1 and expected not in outcomes else "mixed"
+        return OPPOSITE[expected] if OPPOSITE[expected] in contrary else "alike"
     return expected if set(outcomes) == {expected} else "undecided"
 
 
@@ -340,8 +342,9 @@ def verdict_on(
     return judged(
         outcomes,
         expected,
-        f"{title}: differences of means over pre-trained networks, with 95% intervals. Expected: "
-        f"{expected}. {rule_words[:1].upper()}{rule_words[1:]}.{note and ' ' + note.strip()}",
+        f"{title}: differences of means over pre-trained networks, with 95% intervals. What counts "
+        f"are Holm-corrected p values. Expected: {expected}. {rule_words[:1].upper()}"
+        f"{rule_words[1:]}.{note and ' ' + note.strip()}",
         [
             f"{task}, {word}: {_counted(some, word)}"
             for task, some in by_task.items()

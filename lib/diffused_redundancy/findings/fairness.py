@@ -17,10 +17,10 @@ from ..nets.networks import Net
 from .claims import Outcome, Verdict, judge
 from .figure_data import Line, Panel
 from .lost_classes import (
+    FEWEST_CLASSES,
     Agreement,
     Chosen,
     hits_of,
-    left_out,
     on_tasks,
     sufficient_size,
     where_sufficient,
@@ -514,7 +514,8 @@ def classes_differ(
         if one.across_seeds == one.across_seeds
     ]
     if same:
-        same += left_out(few)
+        if few:
+            same.append(f"{listed(few)}: not ranked, with fewer than {FEWEST_CLASSES} classes")
         because += (
             " The list says whether the same classes lose with other neurons, measured on other "
             "images (1: always in the same order)."

@@ -454,9 +454,10 @@ def describe_similarity(measurements: Measurements, measure: str, delta: float) 
         f"**What to see:** to reach {delta:g} in {COMPARED[measure]} with the whole layer, it "
         f"takes {_rounded(*first[1][task])} random neurons of {first[0].loss} layers on {task}"
     )
-    text += _apart_from_others(first[1], task)
+    apart = _apart_from_others(first[1], task)
+    text += apart
     if others:
-        text += f". There it takes {listed(others)}"
+        text += f". {f'On {task}' if apart else 'There'} it takes {listed(others)}"
     return f"{text}."
 
 
@@ -551,7 +552,7 @@ def _layer(row: pd.Series) -> str:
 def _gap(row: pd.Series) -> str:
     """The largest gap, with its interval where there is one, and where it is."""
     low, high = row["largest gap, low"], row["largest gap, high"]
-    ends = "" if np.isnan(low) else f"95% interval {low:+.1f} to {high:+.1f}; "
+    ends = "one network; " if np.isnan(low) else f"95% interval {low:+.1f} to {high:+.1f}; "
     return f"{row['largest gap, points']:+.1f} points ({ends}{_layer(row)}, at k = {row['at k']})"
 
 

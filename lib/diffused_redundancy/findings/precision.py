@@ -269,12 +269,14 @@ def describe_components(table: pd.DataFrame, delta: float) -> str:
             most = others.loc[others["sd"].idxmax()]
             beside = ""
             if trained["low"] == trained["low"]:
-                beside = f" (pre-training: {trained['low']:.4f} to {trained['high']:.4f})"
+                ends = f"{trained['low']:.4f} to {trained['high']:.4f}"
+                # An upper end of 0 shows that the others are overestimated, not that it is 0.
+                beside = f" (pre-training: {ends if trained['high'] > 0 else 'none seen'})"
                 outcomes.append(
                     "larger"
                     if trained["low"] > most["sd"]
                     else "smaller"
-                    if trained["high"] < most["sd"]
+                    if 0 < trained["high"] < most["sd"]
                     else "open"
                 )
             parts.append(f"{most['sd']:.4f} from the {most['source']} on {task}{beside}")
@@ -290,7 +292,8 @@ def describe_components(table: pd.DataFrame, delta: float) -> str:
         larger, smaller, unclear = map(outcomes.count, ("larger", "smaller", "open"))
         end = (
             f"In brackets is the 95% interval of that of pre-training, which rests on {nets} "
-            f"networks. It lies above the other in {larger} of {len(outcomes)} cases and below it "
-            f"in {smaller}; in {unclear} it is open which is larger."
+            "networks and takes the other sources as known. It lies above the other in "
+            f"{larger} of {len(outcomes)} cases and below it in {smaller}; in {unclear} it is open "
+            "which is larger."
         )
     return f"{lines(lead, sentences)}\n\n{end}"

@@ -7,7 +7,7 @@ have fallen elsewhere is not known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,11 +116,20 @@ def compared(
     for value in printed() if values is None else values:
         found = measured.get((value.net, value.task))
         if found is None:
-            missing = "network" if value.net not in nets else "task"
-            cells.append(Cell(value, f"{missing} not measured here"))
+            cells.append(Cell(value, _missing(value, nets)))
         else:
             cells.append(_cell(value, found, protocol))
     return cells
+
+
+def _missing(value: Printed, nets: Collection[str]) -> str:
+    """Why a printed value stands alone."""
+    if value.net in nets:
+        return "task not measured here"
+    architectures = {net.partition(".")[0] for net in nets}
+    if value.net.partition(".")[0] in architectures:
+        return "measured here with other weights only"
+    return "network not measured here"
 
 
 def compared_measurements(measured: Iterable[Measurement], protocol: Protocol) -> list[Cell]:

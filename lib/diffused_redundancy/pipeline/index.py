@@ -194,6 +194,13 @@ def beside_paper(folder: Path) -> list[list[str]]:
     return list(rows.values())
 
 
+def _of_headline(name: str) -> str:
+    """What the first answer and figure are of, in words."""
+    if name in ("real", "real-augmented"):
+        return "ResNets, trained on ImageNet, this run"
+    return "A small network trained here, this run" if name == "miniature" else f"Preset {name}"
+
+
 def write_index(out: Path) -> Path:
     """Write the index of all reports under a folder."""
     folders = sorted(
@@ -202,12 +209,13 @@ def write_index(out: Path) -> Path:
     )
     shown = [preset for preset in map(_preset_reports, folders) if preset.reports]
     headline = next((preset for preset in shown if preset.answer), None)
-    real = kept_real()
+    real = None if headline and headline.name in ("real", "real-augmented") else kept_real()
     beside = [row for folder in folders for row in beside_paper(folder)]
     body = rendered(
         "index.html.j2",
         presets=shown,
         headline=headline,
+        about=_of_headline(headline.name) if headline else "",
         answer=markdown(lead_first(headline.answer)) if headline else "",
         real=real,
         real_answer=markdown(lead_first(real.answer)) if real else "",

@@ -366,7 +366,10 @@ def errors_figure(bands: Sequence[Band], ylabel: str, limit: float) -> Figure:
         axes.plot(k, center, color=shade, ls=look[1], lw=1.6, label=_shown(band.label))
         ends = center - half, center + half
         axes.fill_between(k, *ends, color=shade, alpha=0.15, lw=0)
-    _size_axis(axes, max(len(band.center) for band in bands))
+    widths = {len(band.center) for band in bands}
+    _size_axis(axes, max(widths))
+    if len(widths) > 1:
+        axes.set_xlabel("neurons kept, k")
     axes.set_ylabel(ylabel)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+.2f}"))
     _legend(figure, [axes])

@@ -175,12 +175,18 @@ def _panel(part: Axes, panels: Sequence[Axes], shared_label: Text | None, box: A
             strip = box(labels[0].get_window_extent())
             below.append((strip.x0, strip.y0 - PAD, strip.width, strip.y1))
     strips: list[Any] = []
-    x = 0.0
+    x = y = 0.0
+    title = part.title if part.get_title() else _title_of(column)
+    if title is not None and title is not part.title:
+        above = box(title.get_window_extent())
+        at = max(0.0, sum(end - start for start, end in left) + (whole.width - above.width) / 2)
+        strips.append((at, 0, (above.x0, above.y0, above.width, above.height + PAD)))
+        y = above.height + PAD
     for start, end in left:
-        strips.append((x, 0, (start, whole.y0, end - start, whole.height)))
+        strips.append((x, y, (start, whole.y0, end - start, whole.height)))
         x += end - start
-    strips.append((x, 0, whole.bounds))
-    width, height = x + whole.width, whole.height
+    strips.append((x, y, whole.bounds))
+    width, height = x + whole.width, y + whole.height
     for start, first, across, last in below:
         at = x + max(0.0, (whole.width - across) / 2)
         strips.append((at, height, (start, first, across, last - first)))
@@ -194,6 +200,11 @@ def _same(one: Axes, other: Axes, axis: int) -> bool:
     if axis:
         ours, theirs = (part.get_window_extent().intervaly for part in (one, other))
     return bool(abs(ours - theirs).max() < 1)
+
+
+def _title_of(column: Sequence[Axes]) -> Text | None:
+    """The title that stands for a whole column of panels: that of its first."""
+    return next((other.title for other in column if other.get_title()), None)
 
 
 def _said(labels: Sequence[Text]) -> bool:

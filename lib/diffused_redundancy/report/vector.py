@@ -246,10 +246,14 @@ def _unwrap(element: ET.Element) -> None:
 
 
 def _lengthless(part: ET.Element) -> bool:
-    """Whether a part is a line without length, and without round or square ends."""
+    """Whether a part is a line of no points, as of values that are all NaN, or one without length
+    and without round or square ends.
+    """
     if part.tag != f"{_SVG}path" or "id" in part.attrib:
         return False
-    point = re.fullmatch(r"(M-?[\d.]+[ -][\d.]+[hv]0)?", part.attrib.get("d", ""))
+    if not part.attrib.get("d"):
+        return True
+    point = re.fullmatch(r"M-?[\d.]+[ -][\d.]+[hv]0", part.attrib["d"])
     return point is not None and "linecap" not in part.attrib.get("style", "")
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ..findings.claims import CLAIMS, SOURCES
+from ..findings.claims import CLAIMS, OURS, SOURCES
 from .html import rendered
 
 ICONS = {"holds": "✓", "part": "◐", "not": "✗", "undecided": "?"}
@@ -20,8 +20,15 @@ ALL_OF_A_KIND = {
 }
 """The verdict on a claim where those on all its parts are of one kind."""
 
-SHORT = {"holds": "yes", "part": "in part", "not": "no", "undecided": "open"}
-
+SHORT = {
+    "holds": "yes",
+    "part": "in part",
+    "not": "no",
+    "not on some": "no on some",
+    "undecided": "open",
+}
+NOT_ON_SOME = "not on some"
+"""A verdict that holds nowhere, and fails in some cases only: the others are undecided."""
 
 THE_CLAIM = "as the paper asks"
 """What a verdict is on that has no part of its own, beside one that has."""
@@ -48,12 +55,15 @@ def claim_row(claim: int, verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     that of all if they are of one kind, and else *mixed*; with a note of what they are.
     """
     parts = [{**one, "icon": ICONS[one["kind"]], **_in_lines(one["because"])} for one in verdicts]
-    kinds = Counter(one["kind"] for one in parts)
-    kind = next(iter(kinds)) if len(kinds) == 1 else "part"
+    kinds = Counter(_finer(one) for one in parts)
+    coarse = {one["kind"] for one in parts}
+    kind = coarse.pop() if len(coarse) == 1 else "part"
     if len(parts) == 1:
         word, note = parts[0]["verdict"], _tally(parts[0])
     else:
-        word = ALL_OF_A_KIND[kind] if len(kinds) == 1 else "mixed"
+        word = ALL_OF_A_KIND[kind] if kinds.keys() == {kind} else "mixed"
+        if NOT_ON_SOME in kinds and kind == "not":
+            word = "does not hold on some"
         counts = [f"{kinds[one]} {short}" for one, short in SHORT.items() if kinds[one]]
         note = f"{len(parts)} parts: {', '.join(counts)}"
         if len(parts) == 2 and any(one["part"] for one in parts):
@@ -63,13 +73,20 @@ def claim_row(claim: int, verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "text": CLAIMS[claim].text,
         "short": CLAIMS[claim].short,
         "source": SOURCES[CLAIMS[claim].source],
-        "analogue": all(one["analogue"] for one in parts),
+        "ours": CLAIMS[claim].source == "C",
+        "analogue": all(one["analogue"] or one["part"].startswith(OURS) for one in parts),
         "kind": kind,
         "icon": ICONS[kind],
         "verdict": word,
         "note": note,
         "parts": parts,
     }
+
+
+def _finer(verdict: dict[str, Any]) -> str:
+    """The kind of a verdict, where *not* is of all its cases only."""
+    partly = verdict["kind"] == "not" and not verdict.get("everywhere", True)
+    return NOT_ON_SOME if partly else str(verdict["kind"])
 
 
 def _in_lines(because: str) -> dict[str, Any]:
