@@ -17,7 +17,7 @@ from ..experiment.predictors import (
     kind,
 )
 from ..findings.figure_data import Point, Series
-from ..findings.phrases import first_listed
+from ..findings.phrases import first_listed, span
 from ..nets.networks import Net
 from ..uncertainty.association import Association
 
@@ -244,12 +244,11 @@ def _single_tasks(found: Sequence[Told]) -> list[str]:
         return []
     values, corrected = [one.correlation.value for one in some], [one.above_chance for one in some]
     text = (
-        "There, single tasks, with neurons as they are or standardized, give "
-        f"{min(values):.2f} to {max(values):.2f}"
+        f"There, single tasks, with neurons as they are or standardized, give {span(values, '.2f')}"
     )
     known = [value for value in corrected if value == value]
     if known:
-        text += f" ({min(known):.2f} to {max(known):.2f} with DR above chance)"
+        text += f" ({span(known, '.2f')} with DR above chance)"
     return [text]
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from ..experiment.single_neurons import Interval, Removal, SingleNeurons
 from ..findings.figure_data import Band
-from ..findings.phrases import first_listed
+from ..findings.phrases import first_listed, span
 from ..uncertainty.effects import Effects
 
 Found = Mapping[str, SingleNeurons]
@@ -79,9 +79,9 @@ def describe_neurons(found: Found) -> str:
         f"higher without one of them); {harmful}. By accuracy, {clear or 'none'} "
         f"{'are' if clear > 1 else 'is'} clear; what the best neuron adds is "
         f"{_points(found[most].most_accuracy)} points{at_most} ({most}).\n\n"
-        f"For {_span(rises, '.0%')} of the neurons{by_task}, accuracy on these test images happens "
+        f"For {span(rises, '.0%')} of the neurons{by_task}, accuracy on these test images happens "
         "to be higher without the neuron than with it. If no neuron had any effect, chance alone "
-        f"would make it so for {_span(chance, '.0%')}."
+        f"would make it so for {span(chance, '.0%')}."
     )
 
 
@@ -93,15 +93,9 @@ def _ends(counts: Mapping[str, int]) -> str:
     return f"{counts[least]} ({least}) to {counts[most]} ({most})"
 
 
-def _span(values: Iterable[float], spec: str) -> str:
-    """From the least to the largest value."""
-    least, most = (f"{end:{spec}}" for end in (min(values), max(values)))
-    return least if least == most else f"{least} to {most}"
-
-
 def describe_clear(found: Found) -> str:
     """Without how many neurons CKA falls, and how often a clear neuron has the wrong sign."""
-    falls = _span([int(one.cka.above.sum()) for one in found.values()], "d")
+    falls = span([int(one.cka.above.sum()) for one in found.values()], "d")
     most = max(one.wrong_signs for one in found.values())
     return (
         f"CKA clearly falls without any one of {falls} neurons. In experiments drawn from the test "
@@ -115,8 +109,8 @@ def shown_counts(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "task": case,
-            "clearly help": _span(rows["help"], "d"),
-            "clearly harm": _span(rows["harm"], "d"),
+            "clearly help": span(rows["help"], "d"),
+            "clearly harm": span(rows["harm"], "d"),
             "clearly harm, all at once": f"{rows['at_once'].sum()} of {rows['neurons'].sum():,}",
             "harm excluded above, % of loss": f"{100 * rows['excluded'].max():.2f}",
             "largest help, % of loss": f"{100 * rows['largest'].max():.2f}",
@@ -132,22 +126,18 @@ def describe_counts(table: pd.DataFrame) -> str:
     excluded, largest = of_case["excluded"].max(), of_case["largest"].max()
     where = [str(case) for case, count in named.items() if count]
     weak = [str(case) for case in excluded.index if excluded[case] > largest[case]]
-    least, most = (f"{100 * excluded[at]:.2f}% ({at})" for at in _places(excluded))
-    span = least if least == most else f"{least} to {most}"
+    ends = (str(excluded.idxmin()), str(excluded.idxmax()))
+    least, most = (f"{100 * excluded[at]:.2f}% ({at})" for at in ends)
+    harm = least if least == most else f"{least} to {most}"
     return (
         f"**What to see:** in {networks} network{'s' * (networks > 1)}, "
-        f"{_span(table['help'], 'd')} neurons clearly help a task and {_span(table['harm'], 'd')} "
+        f"{span(table['help'], 'd')} neurons clearly help a task and {span(table['harm'], 'd')} "
         f"clearly harm it. Tested for harm over all {table['neurons'].sum():,} pairs of a neuron "
         f"and a task at once, {named.sum() or 'none'} clearly "
         f"{'harm' if named.sum() > 1 else 'harms'}{f' ({first_listed(where)})' if where else ''}. "
-        f"Harm above {span} of the loss is excluded"
+        f"Harm above {harm} of the loss is excluded"
         + (f"; on {first_listed(weak)} that is more than the largest help." if weak else ".")
     )
-
-
-def _places(values: pd.Series) -> tuple[str, str]:
-    """Where the least and the largest are."""
-    return str(values.idxmin()), str(values.idxmax())
 
 
 def shown_removals(found: Found) -> pd.DataFrame:

@@ -30,7 +30,7 @@ from ..uncertainty.comparison import (
 from ..uncertainty.trend import Trend, corrected_trends, trend
 from .claims import NOT_ASKED, Outcome, Verdict, judge
 from .grouping import Grouping, points
-from .phrases import lines, listed
+from .phrases import lines, listed, span
 
 MARGIN = 0.02
 """The largest difference of DR that does not matter: 2% of the layer."""
@@ -402,7 +402,7 @@ def _counted(differences: Sequence[Difference], known: str) -> str:
     if weak:
         needed = [n for one in weak if (n := one.comparison.seeds_needed) is not None]
         seeds = (
-            f"{_range(needed)} seeds would decide"
+            f"{span(needed, 'd')} seeds would decide"
             if len(needed) == len(weak)
             else f"at least {least_seeds()} seeds are needed"
         )
@@ -410,11 +410,6 @@ def _counted(differences: Sequence[Difference], known: str) -> str:
     if unknown:
         parts.append(f"{len(unknown)} of {len(differences)} comparisons not stated")
     return "; ".join(parts)
-
-
-def _range(numbers: Sequence[int]) -> str:
-    low, high = min(numbers), max(numbers)
-    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def trends(

@@ -25,7 +25,7 @@ from .lost_classes import (
     sufficient_size,
     where_sufficient,
 )
-from .phrases import lines, listed
+from .phrases import lines, listed, span
 
 ALIKE = {
     "proportional": "same share of accuracy",
@@ -182,10 +182,11 @@ def describe_cells(found: Sequence[Cell], delta: float) -> str:
         count = f"{above(found, null).sum()} of {len(found)} cells"
         row = f"if all classes have the {ALIKE[null]}: in {count}"
         values = explained(found, null)
-        if null in FAIR and not np.isnan(values).all():
+        known = values[~np.isnan(values)]
+        if null in FAIR and len(known):
             row += (
-                f"; this explains {_range(np.nanmin(values), np.nanmax(values))} of what the index "
-                f"has beyond the {ALIKE['proportional']}"
+                f"; this explains {span(known, '.0%')} of what the index has beyond the "
+                f"{ALIKE['proportional']}"
             )
         rows.append(row)
     return lines(
@@ -213,12 +214,6 @@ def describe_redrawn(spread: pd.DataFrame, found: Sequence[Cell]) -> str:
         "What is expected is simulated, for each table by itself: this table and the one of "
         f"unevenness give it twice, and differ by up to {max(moved):.4f}."
     )
-
-
-def _range(low: float, high: float, sign: str = "") -> str:
-    """Two shares in words."""
-    ends = f"{low:{sign}.0%}", f"{high:{sign}.0%}"
-    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
 def spread_panels(
@@ -548,7 +543,7 @@ def beyond_a_shift(found: Sequence[Cell], delta: float) -> Verdict:
         f"the Gini index is less clearly above. It is clearly above it in {higher.sum()} of "
         f"{len(found)} cells (one-sided, Holm-corrected). In {(none & ~higher).sum()} the whole "
         f"interval is less than {NEGLIGIBLE:.0%} above it. The excess is "
-        f"{_range(min(excess), max(excess), '+')} of what is expected."
+        f"{span(excess, '+.0%')} of what is expected."
     )
     return judge(_by_task(found, higher, none & ~higher), because, rows=beyond)
 

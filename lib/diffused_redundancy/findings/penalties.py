@@ -17,7 +17,7 @@ from ..measures.redundancy import Redundancy
 from ..nets.networks import Net
 from ..tasks import Task
 from .figure_data import Point, Series, point
-from .phrases import lines, listed, place
+from .phrases import lines, listed, place, span
 from .tables import Curves
 
 PROBES = ("ridge", "logistic")
@@ -135,7 +135,7 @@ def group_bands_table(bands: Mapping[str, GroupBands], tasks: Sequence[Task]) ->
     rows: dict[str, dict[str, str]] = {"": {"group": "penalties"}}
     for name, of_task in bands.items():
         title = next(task.title for task in tasks if task.name == name)
-        rows[""][title] = _span(of_task.penalties)
+        rows[""][title] = span(of_task.penalties, "g")
         for label in of_task.values:
             band = of_task.group(label)
             rows.setdefault(label, {"group": label})[title] = (
@@ -173,7 +173,7 @@ def bands_table(bands: Mapping[str, PenaltyBand]) -> pd.DataFrame:
         {
             "case": case,
             "penalty": f"{band.penalty:g}",
-            "penalties of the band": _span(band.penalties),
+            "penalties of the band": span(band.penalties, "g"),
             "δ": band.delta,
             "DR(δ)": band.chosen,
             "least": band.low,
@@ -183,12 +183,6 @@ def bands_table(bands: Mapping[str, PenaltyBand]) -> pd.DataFrame:
         }
         for case, band in bands.items()
     )
-
-
-def _span(penalties: Sequence[float]) -> str:
-    """From the weakest to the strongest."""
-    least, most = min(penalties), max(penalties)
-    return f"{least:g}" if least == most else f"{least:g} to {most:g}"
 
 
 def band_series(bands: Mapping[str, PenaltyBand], ridge: Curves) -> tuple[list[str], list[Series]]:

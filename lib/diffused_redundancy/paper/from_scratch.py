@@ -17,7 +17,7 @@ from ..experiment.measurements import Measurement, Measurements
 from ..experiment.penalty_bands import GroupBands
 from ..experiment.traits import alike
 from ..findings.figure_data import Line, Panel
-from ..findings.phrases import first_listed, listed
+from ..findings.phrases import first_listed, listed, span
 from ..findings.tables import corrected_columns, redundancy_columns
 from ..measures.curves import size_of
 from ..nets.networks import Net
@@ -198,12 +198,9 @@ def _with_interval(value: float, low: float, high: float, spec: str) -> str:
 
 
 def _range(values: Sequence[float], spec: str) -> str:
-    """The least and the largest of some values, or the only one."""
+    """From the least to the largest of the values that can be stated; a dash without any."""
     stated = [value for value in values if value == value]
-    if not stated:
-        return "–"
-    ends = dict.fromkeys(format(end, spec) for end in (min(stated), max(stated)))
-    return " to ".join(ends)
+    return span(stated, spec) if stated else "–"
 
 
 def _outcome(one: Measurement, others: Sequence[Measurement], delta: float) -> str:
