@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..experiment.single_neurons import Interval, Removal, SingleNeurons
 from ..findings.figure_data import Band
-from ..findings.phrases import first_listed, span
+from ..findings.phrases import first_listed, span, with_interval
 from ..uncertainty.effects import Effects
 
 Found = Mapping[str, SingleNeurons]
@@ -19,11 +19,7 @@ Found = Mapping[str, SingleNeurons]
 def _points(interval: Interval, spec: str = "+.2f") -> str:
     """A share with its interval, in hundredths."""
     value, low, high = (100 * one for one in interval)
-    return f"{value:{spec}} ({low:{spec}} to {high:{spec}})"
-
-
-def _rho(interval: Interval) -> str:
-    return "{:.2f} ({:.2f} to {:.2f})".format(*interval)
+    return with_interval(value, low, high, spec)
 
 
 def ranked_panels(found: Found) -> list[tuple[str, Band, np.ndarray]]:
@@ -49,7 +45,7 @@ def shown_summary(found: Found) -> pd.DataFrame:
             "removal raises accuracy": f"{(one.accuracy.mean < 0).mean():.0%} "
             f"(by chance {one.accuracy_by_chance.raised:.0%})",
             "CKA falls by, at most": _largest(one.cka),
-            "rank correlation with variance": _rho(one.ranks["variance"]),
+            "rank correlation with variance": with_interval(*one.ranks["variance"], ".2f"),
             "same ranking: other test images": f"{one.again:.2f}",
             "same ranking: other train images": f"{one.again_trained:.2f}",
         }
@@ -60,7 +56,7 @@ def shown_summary(found: Found) -> pd.DataFrame:
 def _largest(effects: Effects) -> str:
     """The largest effect with its interval."""
     most = effects.mean.argmax()
-    return f"{effects.mean[most]:.5f} ({effects.low[most]:.5f} to {effects.high[most]:.5f})"
+    return with_interval(effects.mean[most], effects.low[most], effects.high[most], ".5f")
 
 
 def describe_neurons(found: Found) -> str:

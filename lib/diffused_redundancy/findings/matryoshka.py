@@ -32,7 +32,7 @@ from .comparisons import (
 )
 from .figure_data import Line, Panel
 from .grouping import Grouping, grouped
-from .phrases import listed
+from .phrases import listed, with_interval
 from .pretraining import Bands
 
 FIXED = "FF (a net for each k)"
@@ -453,8 +453,8 @@ def describe_similarity(measurements: Measurements, measure: str, delta: float) 
     text = (
         f"**What to see:** to reach {delta:g} in {COMPARED[measure]} with the whole layer, it "
         f"takes {_rounded(*first[1][task])} random neurons of {first[0].loss} layers on {task}"
+        f"{_apart_from_others(first[1], task)}"
     )
-    text += _apart_from_others(first[1], task)
     if others:
         text += f". There it takes {listed(others)}"
     return f"{text}."
@@ -475,7 +475,7 @@ def _apart_from_others(needed: Needed, task: str) -> str:
 
 
 def _rounded(mean: float, low: float, high: float) -> str:
-    return f"{mean:.0f}" if low != low else f"{mean:.0f} ({low:.0f} to {high:.0f})"
+    return with_interval(mean, low, high, ".0f")
 
 
 def approach(measurements: Measurements, margin: float = 0.01) -> pd.DataFrame:

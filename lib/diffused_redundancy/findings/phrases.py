@@ -47,6 +47,18 @@ def place(case: str) -> str:
     return f"{task} with {network}" if task else network
 
 
+def with_interval(value: float, low: float, high: float, spec: str) -> str:
+    """A value, with the ends of its interval in brackets if it has any; a dash where it is NaN.
+
+    >>> nan = float("nan")
+    >>> with_interval(0.5, 0.4, 0.6, ".1f"), with_interval(0.5, nan, nan, ".0%")
+    ('0.5 (0.4 to 0.6)', '50%')
+    """
+    if value != value:
+        return "–"
+    return f"{value:{spec}}" + ("" if low != low else f" ({low:{spec}} to {high:{spec}})")
+
+
 def span(values: Iterable[float], spec: str) -> str:
     """From the least to the largest of some numbers; one number where both are written alike.
 

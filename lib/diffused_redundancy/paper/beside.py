@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.measurements import Measurement
-from ..findings.phrases import listed
+from ..findings.phrases import listed, with_interval
 from ..measures.curves import Curve, size_of
 from ..measures.selections import PAPER_FRACTIONS, sizes_of
 from ..nets.networks import Net
@@ -66,6 +66,11 @@ class Cell:
     every_low: float = float("nan")
     every_high: float = float("nan")
     differs: tuple[str, ...] = ()
+
+    @property
+    def ours(self) -> str:
+        """Our value with its interval."""
+        return with_interval(self.value, self.low, self.high, ".3f")
 
     @property
     def outcome(self) -> str:
@@ -248,20 +253,14 @@ def shown_beside(cells: Sequence[Cell]) -> pd.DataFrame:
         {
             "value": cell.printed.title,
             "paper": cell.printed.said,
-            "ours, on the paper's sizes": _number(cell.value, cell.low, cell.high),
-            "ours, all sizes": _number(cell.every, cell.every_low, cell.every_high),
+            "ours, on the paper's sizes": cell.ours,
+            "ours, all sizes": with_interval(cell.every, cell.every_low, cell.every_high, ".3f"),
             "the paper's is": _OUTCOMES.get(cell.outcome, cell.outcome),
             "what differs": "; ".join(cell.differs),
         }
         for cell in cells
         if not cell.reason
     )
-
-
-def _number(value: float, low: float, high: float) -> str:
-    if value != value:
-        return "–"
-    return f"{value:.3f}" + ("" if low != low else f" ({low:.3f} to {high:.3f})")
 
 
 def by_network(cells: Sequence[Cell]) -> pd.DataFrame:
@@ -279,7 +278,7 @@ def by_network(cells: Sequence[Cell]) -> pd.DataFrame:
         for cell in some:
             said = f"{cell.printed.measure}: {cell.printed.bare}"
             if not cell.reason:
-                said += f"; ours {_number(cell.value, cell.low, cell.high)}"
+                said += f"; ours {cell.ours}"
             row[cell.printed.task_name] = said
         row["not comparable"] = listed(list(reasons)) if reasons else ""
         rows.append(row)
@@ -296,8 +295,8 @@ def describe_beside(cells: Sequence[Cell]) -> str:
             f"{listed(list(reasons))}."
         )
     parts = [
-        f"{cell.printed.title}: {_number(cell.value, cell.low, cell.high)}, where the paper says "
-        f"{cell.printed.said}, which is {_OUTCOMES.get(cell.outcome, cell.outcome)}"
+        f"{cell.printed.title}: {cell.ours}, where the paper says {cell.printed.said}, which is "
+        f"{_OUTCOMES.get(cell.outcome, cell.outcome)}"
         for cell in there[:MOST]
     ]
     more = f"; and {len(there) - MOST} more in the table" if len(there) > MOST else ""

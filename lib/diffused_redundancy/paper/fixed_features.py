@@ -23,6 +23,7 @@ from ..experiment.measurements import Measurement, Measurements
 from ..experiment.traits import alike
 from ..findings.figure_data import Point, Series, point
 from ..findings.matryoshka import fixed_size, is_fixed, is_nested, is_plain
+from ..findings.phrases import with_interval
 from ..findings.tables import corrected_columns, redundancy_columns
 from ..measures.equal_features import equal_features_redundancy
 from ..measures.redundancy import Redundancy
@@ -353,10 +354,7 @@ def shown_within(found: Found, delta: float) -> pd.DataFrame:
 
 
 def _in_words(value: Redundancy) -> str:
-    if value.k is None:
-        return "–"
-    ends = f" ({value.low:.2f} to {value.high:.2f})" if value.has_interval else ""
-    return f"{value.value:.2f}{ends}"
+    return with_interval(value.value, value.low, value.high, ".2f")
 
 
 def _nothing(found: Found, delta: float) -> str:

@@ -17,7 +17,7 @@ from ..experiment.measurements import Measurement, Measurements
 from ..experiment.penalty_bands import GroupBands
 from ..experiment.traits import alike
 from ..findings.figure_data import Line, Panel
-from ..findings.phrases import first_listed, listed, span
+from ..findings.phrases import first_listed, listed, span, with_interval
 from ..findings.tables import corrected_columns, redundancy_columns
 from ..measures.curves import size_of
 from ..nets.networks import Net
@@ -163,11 +163,11 @@ def shown_beside(
         curve, ours = one.curve("accuracy"), one.redundancy("accuracy", delta)
         guessing, corrected = curve.guessing, curve.above_chance(delta)
         mine = {
-            "kept by a fifth": _with_interval(*_fifth(one), ".0%"),
-            f"DR({delta:g})": _with_interval(ours.value, ours.low, ours.high, ".2f"),
+            "kept by a fifth": with_interval(*_fifth(one), ".0%"),
+            f"DR({delta:g})": with_interval(ours.value, ours.low, ours.high, ".2f"),
             "DR above chance": "–"
             if corrected is None
-            else _with_interval(corrected.value, corrected.low, corrected.high, ".2f"),
+            else with_interval(corrected.value, corrected.low, corrected.high, ".2f"),
         }
         above = [each.curve("accuracy").above_chance(delta) for each in others]
         theirs = {
@@ -189,12 +189,6 @@ def shown_beside(
             row[f"{name}: {PRETRAINED}"] = theirs[name]
         rows.append(row)
     return pd.DataFrame(rows or {"note": [NONE]})
-
-
-def _with_interval(value: float, low: float, high: float, spec: str) -> str:
-    if value != value:
-        return "–"
-    return f"{value:{spec}}" + ("" if low != low else f" ({low:{spec}} to {high:{spec}})")
 
 
 def _range(values: Sequence[float], spec: str) -> str:
