@@ -17,6 +17,7 @@ from ..nets.networks import Net
 from .claims import Outcome, Verdict, judge
 from .figure_data import Line, Panel
 from .lost_classes import (
+    LEVEL,
     Agreement,
     Chosen,
     hits_of,
@@ -34,8 +35,8 @@ ALIKE = {
 }
 """What all classes losing alike means, by the null."""
 
-LEVEL = 0.05
-"""Of the tests, over all cells together."""
+LEAST = 10
+"""Neurons from which on the Gini index is drawn."""
 
 NEGLIGIBLE = 0.1
 """An excess that is surely below this share of what is expected counts as none (our criterion)."""
@@ -217,9 +218,9 @@ def describe_redrawn(spread: pd.DataFrame, found: Sequence[Cell]) -> str:
 
 
 def spread_panels(
-    measurements: Measurements, hits: AllHits, selections: Sequence[str], least: int = 10
+    measurements: Measurements, hits: AllHits, selections: Sequence[str]
 ) -> list[Panel]:
-    """The Gini index against k from ``least`` on, one plot a task: each selection for the first
+    """The Gini index against k from :data:`LEAST` on, one plot a task: each selection for the first
     network, random neurons for the others, and what to expect of the first network if all classes
     lost alike, under each null.
     """
@@ -231,7 +232,7 @@ def spread_panels(
             for selection in selections if i == 0 else ["random"]:
                 each = hits_of(hits, measurement, selection).by_class
                 sizes = np.arange(1, each.shape[1] + 1)
-                shown = sizes >= min(least, sizes[-1])
+                shown = sizes >= min(LEAST, sizes[-1])
                 named = selection == "random" and len(measurements.nets) > 1
                 lines.append(
                     Line(
@@ -243,7 +244,7 @@ def spread_panels(
                     )
                 )
         first = hits_of(hits, measurements.of(measurements.nets[0], task))
-        sizes = np.unique(np.geomspace(min(least, first.sizes), first.sizes, 8).astype(int))
+        sizes = np.unique(np.geomspace(min(LEAST, first.sizes), first.sizes, 8).astype(int))
         expected = [compared(first, int(k), resamples=0, draws=100) for k in sizes]
         for null, look in zip(NULLS, (8, 2, 3), strict=True):
             values = np.array([[one[null, "Gini"].expected for one in expected]])

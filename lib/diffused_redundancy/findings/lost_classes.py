@@ -32,7 +32,7 @@ are all of them.
 """
 
 LEVEL = 0.05
-"""Of the tests, over all classes of a task together."""
+"""Of the tests, over all classes of a task together, or all cells."""
 
 
 def sufficient_size(

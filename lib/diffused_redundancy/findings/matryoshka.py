@@ -478,8 +478,12 @@ def _rounded(mean: float, low: float, high: float) -> str:
     return with_interval(mean, low, high, ".0f")
 
 
-def approach(measurements: Measurements, margin: float = 0.01) -> pd.DataFrame:
-    """From which k on random neurons of a nested layer are within a margin of its own prefix, by
+WITHIN = "within 1 point from k"
+"""The column that says from which k on two accuracies are at most a point apart."""
+
+
+def approach(measurements: Measurements) -> pd.DataFrame:
+    """From which k on random neurons of a nested layer are within a point of its own prefix, by
     task; the largest gap has a 95% t interval over networks, where there are several.
     """
     rows = []
@@ -493,7 +497,7 @@ def approach(measurements: Measurements, margin: float = 0.01) -> pd.DataFrame:
             )
             n = min(len(prefix.sizes), len(random.sizes))
             gap = prefix.mean[:n] - random.mean[:n]
-            apart = np.flatnonzero(np.abs(gap) > margin)
+            apart = np.flatnonzero(np.abs(gap) > 0.01)
             within = int(apart[-1]) + 1 if len(apart) else 0
             widest = int(np.abs(gap).argmax())
             of_each = [
@@ -510,9 +514,7 @@ def approach(measurements: Measurements, margin: float = 0.01) -> pd.DataFrame:
                     "largest gap, low": low,
                     "largest gap, high": high,
                     "at k": int(prefix.sizes[widest]),
-                    f"within {100 * margin:g} point from k": str(int(prefix.sizes[within]))
-                    if within < n
-                    else "never",
+                    WITHIN: str(int(prefix.sizes[within])) if within < n else "never",
                     "d": prefix.d,
                 }
             )
@@ -525,10 +527,9 @@ def describe_approach(table: pd.DataFrame) -> str:
     """
     if "task" not in table:
         return "No nested network was measured."
-    column = next(name for name in table.columns if name.startswith("within"))
     gaps = table.sort_values("largest gap, points", kind="stable")
     ends = [_gap(row) for _, row in gaps.iloc[[0, -1]].iterrows()][: len(gaps)]
-    near = table[table[column] != "never"].assign(size=lambda rows: rows[column].astype(int))
+    near = table[table[WITHIN] != "never"].assign(size=lambda rows: rows[WITHIN].astype(int))
     near = near.sort_values("size", kind="stable")
     sizes = [
         f"k = {row['size']} ({_layer(row)})"
@@ -540,7 +541,7 @@ def describe_approach(table: pd.DataFrame) -> str:
     )
     if sizes:
         text += f" The two are within a point from {' to '.join(sizes)} on."
-    far = [_layer(row) for _, row in table[table[column] == "never"].iterrows()]
+    far = [_layer(row) for _, row in table[table[WITHIN] == "never"].iterrows()]
     return f"{text} They are never so for good for {listed(far)}." if far else text
 
 

@@ -335,11 +335,11 @@ def describe_strengths(table: pd.DataFrame) -> str:
     )
 
 
-def spaced_ticks(widths: Sequence[int], factor: float = 1.3) -> list[tuple[float, str]]:
-    """Ticks for some widths on a log axis; of two closer than a factor the first only."""
+def spaced_ticks(widths: Sequence[int]) -> list[tuple[float, str]]:
+    """Ticks for some widths on a log axis; of two closer than a factor of 1.3 the first only."""
     kept: list[int] = []
     for width in sorted(widths):
-        if not kept or width >= factor * kept[-1]:
+        if not kept or width >= 1.3 * kept[-1]:
             kept.append(width)
     return [(float(width), str(width)) for width in kept]
 

@@ -201,12 +201,12 @@ class RedundancyTable:
         ]
         return pd.DataFrame(rows or [{"note": f"{selection} was not asked for"}])
 
-    def describe_near_bar(self, selection: str = "random") -> str:
-        """One sentence: where DR depends on the solver."""
+    def describe_near_bar(self) -> str:
+        """One sentence: where DR of random neurons depends on the solver."""
         near = [
             f"{place(case)} at δ = {delta:g}"
             for case, name, delta in self.near_bar
-            if name == selection
+            if name == "random"
         ]
         if not near:
             return "The error of the solver changes no k*."

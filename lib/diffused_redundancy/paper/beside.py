@@ -98,9 +98,7 @@ def _fraction(redundancy: float) -> float:
     return min(PAPER_FRACTIONS, key=lambda one: abs(1 - redundancy - one))
 
 
-def compared(
-    ours: Iterable[Ours], protocol: Protocol, values: Sequence[Printed] | None = None
-) -> list[Cell]:
+def compared(ours: Iterable[Ours], protocol: Protocol) -> list[Cell]:
     """Every printed value with ours, or with the reason why there is none.
 
     Parameters
@@ -111,14 +109,12 @@ def compared(
         their data set.
     protocol : Protocol
         Of the train images.
-    values : sequence of Printed, optional
-        By default all of them.
     """
     copies_first = sorted(ours, key=lambda one: not one[0].origin.copy_of)
     measured = {(_stands_for(one[0]), _set_of(one[1])): one for one in copies_first}
     nets = {net for net, _ in measured}
     cells = []
-    for value in printed() if values is None else values:
+    for value in printed():
         found = measured.get((value.net, value.task))
         if found is None:
             missing = "network" if value.net not in nets else "task"

@@ -238,13 +238,13 @@ def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
     ]
 
 
-def at_most(p: float, level: float = LEVEL) -> bool:
-    """Whether a p value is no larger than a level, but for rounding: the one rule of every test.
+def at_most(p: float) -> bool:
+    """Whether a p value is no larger than 5%, but for rounding: the one rule of every test.
 
     >>> at_most(3 * (2 / 120)), at_most(0.0501)
     (True, False)
     """
-    return p <= level * (1 + 1e-9)
+    return p <= LEVEL * (1 + 1e-9)
 
 
 def holm(p_values: Any) -> np.ndarray:
@@ -344,10 +344,9 @@ def least_seeds() -> int:
     return next(n for n in range(1, MOST_SEEDS) if smallest_permutation_p(n, n) <= LEVEL)
 
 
-def seeds_needed(
-    effect: float, sd: float, *, level: float = LEVEL, power: float = POWER
-) -> int | None:
-    """How many values in each of two groups find a difference of means by a two-sided t test.
+def seeds_needed(effect: float, sd: float, *, level: float = LEVEL) -> int | None:
+    """How many values in each of two groups find a difference of means by a two-sided t test, with
+    a power of 80%.
 
     At least so many that the permutation test can reach 5% as well, which is 4.
 
@@ -357,7 +356,7 @@ def seeds_needed(
         The true difference.
     sd : float
         Of both groups.
-    level, power : float
+    level : float
 
     Returns
     -------
@@ -377,7 +376,7 @@ def seeds_needed(
         bar = stats.t.isf(level / 2, df)
         if shift > bar + 40:  # far beyond where SciPy's distribution is computed well
             return True
-        return bool(stats.nct.sf(bar, df, shift) >= power)
+        return bool(stats.nct.sf(bar, df, shift) >= POWER)
 
     low, high = least_seeds(), MOST_SEEDS
     if not enough(high):
@@ -388,8 +387,8 @@ def seeds_needed(
     return low
 
 
-def difference_found(n: int, sd: float, *, level: float = LEVEL, power: float = POWER) -> float:
-    """The true difference of means that two groups of ``n`` values find with a given power; the
+def difference_found(n: int, sd: float, *, level: float = LEVEL) -> float:
+    """The true difference of means that two groups of ``n`` values find with a power of 80%; the
     inverse of :func:`seeds_needed`. NaN where a permutation test of them could not reach 5%.
 
     >>> round(difference_found(17, 1.0), 2), difference_found(3, 1.0)
@@ -399,7 +398,7 @@ def difference_found(n: int, sd: float, *, level: float = LEVEL, power: float = 
         return float("nan")
     df = 2 * n - 2
     bar = stats.t.isf(level / 2, df)
-    shift = optimize.brentq(lambda by: stats.nct.sf(bar, df, by) - power, 0, bar + 40)
+    shift = optimize.brentq(lambda by: stats.nct.sf(bar, df, by) - POWER, 0, bar + 40)
     return float(shift) * sd * math.sqrt(2 / n)
 
 
