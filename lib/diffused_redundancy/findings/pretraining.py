@@ -16,7 +16,7 @@ from ..measures.redundancy import Redundancy, smallest_sufficient
 from ..nets.networks import Net
 from ..nets.zoo import is_from_scratch
 from ..tasks import Task
-from ..uncertainty.trend import Trend
+from ..uncertainty.trend import Trend, assignments
 from .claims import Verdict
 from .comparisons import (
     Difference,
@@ -463,11 +463,11 @@ def describe_orders(trends: Mapping[str, Mapping[str, Trend]]) -> str:
     if not known:
         return ""
     most = max(known, key=lambda one: sum(one.networks))
-    ways = math.factorial(sum(most.networks)) // math.prod(map(math.factorial, most.networks))
     return (
         f"Here {' + '.join(map(str, most.networks))} networks can be assigned to "
-        f"{len(most.networks)} widths in {ways:,} ways. A DR that rises from each width to the "
-        f"next, or falls, has p = {most.smallest_p:.2g} before the correction: no p can be smaller."
+        f"{len(most.networks)} widths in {assignments(most.networks):,} ways. A DR that rises from "
+        f"each width to the next, or falls, has p = {most.smallest_p:.2g} before the correction: "
+        "no p can be smaller."
     )
 
 
