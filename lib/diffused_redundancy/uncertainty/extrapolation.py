@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from ..errors import InputError, check_number
+from ..errors import InputError, check_number, unknown
 from .bootstrap import percentile_interval
 
 LAWS = {
@@ -124,7 +124,7 @@ def _checked(law: str, n: Any, values: Any, weights: Any) -> tuple[np.ndarray, .
     places, curves = np.asarray(n, dtype=float), np.asarray(values, dtype=float)
     w = np.ones(len(places)) if weights is None else np.asarray(weights, dtype=float)
     if law not in LAWS:
-        raise InputError(f"laws are {', '.join(LAWS)}, not {law!r}")
+        raise unknown("law", law, LAWS)
     needed = 3 if law == "asymptote" else 2
     if places.ndim != 1 or len(np.unique(places)) != len(places) or len(places) < needed:
         raise InputError(
