@@ -330,9 +330,7 @@ def verdict_on(
     title = f"{what}, DR({delta:g}) of {COMPARED[measure]}"
     if not these:
         return Verdict(NOT_ASKED, f"{title}: there are no such networks among NETS.", NOT_ASKED)
-    by_task: dict[str, list[Difference]] = {}
-    for one in these:
-        by_task.setdefault(one.task, []).append(one)
+    by_task = _by_task(these)
     come_to = rule or (lambda some: outcome_of([one.outcome for one in some]))
     outcomes = {task: come_to(some) for task, some in by_task.items()}
     if measure == "accuracy":
@@ -350,6 +348,13 @@ def verdict_on(
     )
 
 
+def _by_task(differences: Sequence[Difference]) -> dict[str, list[Difference]]:
+    by_task: dict[str, list[Difference]] = {}
+    for one in differences:
+        by_task.setdefault(one.task, []).append(one)
+    return by_task
+
+
 def _above_chance(
     differences: Sequence[Difference],
     outcomes: Mapping[str, str],
@@ -358,11 +363,8 @@ def _above_chance(
     """On which tasks DR above chance comes out differently than DR, as a sentence; empty where it
     is not known.
     """
-    by_task: dict[str, list[Difference]] = {}
-    for one in differences:
-        if one.measure == ABOVE_CHANCE:
-            by_task.setdefault(one.task, []).append(one)
-    found = {task: come_to(some) for task, some in by_task.items()}
+    corrected = [one for one in differences if one.measure == ABOVE_CHANCE]
+    found = {task: come_to(some) for task, some in _by_task(corrected).items()}
     known = {task: one for task, one in found.items() if one != "unknown"}
     if not known:
         return ""
