@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from ..errors import InputError, check_number
@@ -154,7 +154,9 @@ class Comparison:
         return f"{outcome} ({count} seeds would decide)"
 
 
-def compare(ours: Any, theirs: Any, *, margin: float = 0.0, sd: float = float("nan")) -> Comparison:
+def compare(
+    ours: ArrayLike, theirs: ArrayLike, *, margin: float = 0.0, sd: float = float("nan")
+) -> Comparison:
     """Compare the means of two groups.
 
     Parameters
@@ -247,7 +249,7 @@ def at_most(p: float) -> bool:
     return p <= LEVEL * (1 + 1e-9)
 
 
-def holm(p_values: Any) -> np.ndarray:
+def holm(p_values: ArrayLike) -> np.ndarray:
     """Holm's step-down correction (Scandinavian Journal of Statistics 6, 1979).
 
     Parameters
@@ -281,7 +283,7 @@ def holm(p_values: Any) -> np.ndarray:
     return out
 
 
-def permutation_p(ours: Any, theirs: Any) -> float:
+def permutation_p(ours: ArrayLike, theirs: ArrayLike) -> float:
     """Two-sided p of the permutation test of two groups.
 
     The statistic is the absolute Welch t: where groups differ in size *and* spread, tests by the
@@ -402,7 +404,7 @@ def difference_found(n: int, sd: float, *, level: float = LEVEL) -> float:
     return float(shift) * sd * math.sqrt(2 / n)
 
 
-def mean_with_interval(values: Any) -> tuple[float, float, float]:
+def mean_with_interval(values: ArrayLike) -> tuple[float, float, float]:
     """The mean of a group with its 95% interval by Student's t; NaN ends with fewer than two
     values. NaN among the values are left out.
 
@@ -418,7 +420,7 @@ def mean_with_interval(values: Any) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-def ratio_with_interval(ours: Any, theirs: Any) -> tuple[float, float, float]:
+def ratio_with_interval(ours: ArrayLike, theirs: ArrayLike) -> tuple[float, float, float]:
     """The mean of a group over that of another, value by value of the same networks, with its 95%
     interval by Fieller's theorem; NaN ends where their mean is not clearly apart from 0, or with
     fewer than two values.
@@ -454,7 +456,7 @@ def pooled_sd(groups: Sequence[np.ndarray]) -> float:
     return math.sqrt(squares / sum(len(values) - 1 for values in several))
 
 
-def _numbers(values: Any, name: str) -> np.ndarray:
+def _numbers(values: ArrayLike, name: str) -> np.ndarray:
     numbers = np.asarray(values, dtype=float)
     if numbers.ndim != 1 or np.isinf(numbers).any():
         raise InputError(

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from ..errors import InputError
@@ -89,7 +89,7 @@ class Trend:
         return words.get(self.outcome, self.outcome)
 
 
-def trend(x: Sequence[float], values: Sequence[Any]) -> Trend:
+def trend(x: Sequence[float], values: Sequence[ArrayLike]) -> Trend:
     """Test whether values rise or fall with x, in whatever shape.
 
     Parameters
