@@ -602,14 +602,10 @@ def take_away(
             f"Whichever random neurons go, the classes that lose are the same beyond chance on "
             f"{on_tasks(agree, len(same), few)}. For what one shift of all margins does not "
             f"explain, that is so on {left}, and the rank correlation goes from "
-            f"{_mean([one.across_seeds for one in same]):.2f} to "
-            f"{_mean([one.left for one in same]):.2f} on average."
+            f"{np.mean([one.across_seeds for one in same]):.2f} to "
+            f"{np.mean([one.left for one in same]):.2f} on average."
         )
     return "\n".join(f"- {point}" for point in points)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))
 
 
 def results_of(

@@ -194,7 +194,7 @@ def band_series(bands: Mapping[str, PenaltyBand], ridge: Curves) -> tuple[list[s
         Series(
             "interval over subsets and images",
             places,
-            [point(_with_interval(ridge[case]["random"], band)) for case, band in bands.items()],
+            [point(_stated(ridge[case]["random"], band)) for case, band in bands.items()],
             look=0,
         ),
         Series(
@@ -206,8 +206,8 @@ def band_series(bands: Mapping[str, PenaltyBand], ridge: Curves) -> tuple[list[s
     ]
 
 
-def _with_interval(curve: Curve, band: PenaltyBand) -> Redundancy:
-    """DR at the band's delta with its interval, withheld where the full layer guesses."""
+def _stated(curve: Curve, band: PenaltyBand) -> Redundancy:
+    """DR at the band's delta, withheld where the full layer guesses."""
     redundancy = curve.redundancy(band.delta)
     return redundancy if curve.above_guessing else redundancy.withheld()
 
@@ -221,7 +221,7 @@ def describe_bands(bands: Mapping[str, PenaltyBand], ridge: Curves) -> str:
         return "No full layer is clearly better than guessing: there is no DR to look at."
     widest = max(known, key=lambda case: known[case].width)
     band = known[widest]
-    intervals = {case: _with_interval(ridge[case]["random"], band) for case in known}
+    intervals = {case: _stated(ridge[case]["random"], band) for case in known}
     if band.width == 0:
         text = (
             f"**What to see:** no DR({band.delta:g}) depends on which of the penalties that cannot "

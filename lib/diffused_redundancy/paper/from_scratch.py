@@ -251,13 +251,11 @@ def describe_from_scratch(
     ]
     if parts:
         where = parts[0].replace(" on ", f" {count} on ", 1)
+        dr, found = f"DR({delta:g})", listed([where, *parts[1:]])
         sentences.append(
-            (
-                "Where it learned its task, its DR({0:g})"
-                if sentences
-                else "DR({0:g}) of the network that was trained on the task"
-            ).format(delta)
-            + f" is {listed([where, *parts[1:]])}"
+            f"Where it learned its task, its {dr} is {found}"
+            if sentences
+            else f"{dr} of the network that was trained on the task is {found}"
         )
     if moved:
         most = f"by up to {max(moved):.2f}" if max(moved) >= 0.01 else "by less than 0.01"
