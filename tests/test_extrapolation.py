@@ -88,7 +88,7 @@ def test_many_curves_are_fitted_as_one_at_a_time():
 
 def test_bad_input():
     for given, message in (
-        (("power", N, N / POOL), "laws are asymptote"),
+        (("power", N, N / POOL), "unknown law 'power': .*Allowed: asymptote"),
         (("asymptote", N[:2], N[:2] / POOL), "at least 3 distinct"),
         (("logarithm", [100, 100], [0.1, 0.2]), "at least 2 distinct"),
         (("logarithm", [100, 200], [0.1]), "do not fit 2 numbers"),

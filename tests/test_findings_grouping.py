@@ -37,7 +37,7 @@ def test_groups_hold_nets_that_differ_in_seed_only():
     by_family = grouping.grouped(nets, "family", free=["width"])
     assert {label: len(some) for label, some in by_family.groups.items()} == {"resnet": 3, "vit": 1}
     assert by_family.reference == "resnet" and by_family.others == ["vit"]
-    with pytest.raises(dr.InputError, match="traits are"):
+    with pytest.raises(dr.InputError, match="unknown trait 'colour': .*Allowed: loss, upstream"):
         grouping.grouped(nets, "colour")
 
 

@@ -265,7 +265,7 @@ def test_bands_of_groups_are_those_of_their_first_networks():
     for seeds, some in (([], groups), ([1], Grouping("loss", {}))):
         with pytest.raises(dr.InputError, match="at least one group and one seed"):
             penalty_bands.group_bands(measured, some.groups, pytest.fail, 0.8, seeds)
-    with pytest.raises(dr.InputError, match=r"seeds \[7\] are not among those measured"):
+    with pytest.raises(dr.InputError, match=r"seeds \[7\] are not among those measured: \[1, 2\]"):
         penalty_bands.group_bands(measured, groups.groups, pytest.fail, 0.8, [1, 7])
 
 

@@ -125,6 +125,17 @@ def test_claim_3_tells_some_networks_and_counts_all():
     assert "2 of 3 networks have two tasks that differ; the first 2 are told." in verdict.because
 
 
+def test_claim_3_says_which_intervals_it_rests_on():
+    """Those of the networks that it tells of, which may know different numbers of tasks."""
+    three = {"a": reaching(80), "b": reaching(50), "c": reaching(20)}
+    guess = made_curve([[0.1, 0.1], [0.1, 0.1]], full=0.1, guessing=0.1, images=50)
+    left_out = three | {"b": guess, "c": guess}
+    told = verdicts.tasks_differ({"1": three, "2": left_out}, 0.9, "CKA").because
+    assert "The 98.3% intervals" in told and "allow for all 3 pairs of tasks" in told
+    told = verdicts.tasks_differ({"1": three, "2": three | {"c": guess}}, 0.9, "CKA").because
+    assert "The 95.0% to 98.3% intervals" in told and "all 1 to 3 pairs of tasks" in told
+
+
 def test_claim_3_says_what_rests_on_a_control():
     tasks = {"a": reaching(80), "b": reaching(50), "c": reaching(20)}
     verdict = verdicts.tasks_differ({"net": tasks}, 0.9, "accuracy", controls=["a", "z"])

@@ -268,7 +268,8 @@ def group_bands(
         raise InputError("bands of DR need at least one group and one seed")
     known = {seed for one in measurements.all for seed in one.curve("accuracy").seeds}
     if not set(seeds) <= known:
-        raise InputError(f"seeds {sorted(set(seeds) - known)} are not among those measured")
+        missing = sorted(set(seeds) - known)
+        raise InputError(f"seeds {missing} are not among those measured: {sorted(known)}")
     found = {}
     for task in measurements.tasks:
         some = {label: nets[:most] for label, nets in groups.items()}

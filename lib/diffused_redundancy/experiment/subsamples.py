@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import InputError, check_whole, unknown
 from ..measures.curves import Curve, size_of
 from ..measures.redundancy import smallest_sufficient
-from ..uncertainty.bootstrap import RESAMPLES, percentile_interval, resampled
+from ..uncertainty.bootstrap import percentile_interval, resampled
 from ..uncertainty.growth import Growth, growth
 from .probed_layer import ProbedLayer
 
@@ -267,11 +267,7 @@ def _joined(images: int, seeds: Sequence[int], curves: Sequence[Curve], penalty:
 
 
 def data_curves(
-    samples: Sequence[Sampled],
-    delta: float = 0.9,
-    *,
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
+    samples: Sequence[Sampled], delta: float = 0.9, *, confidence: float = 0.95
 ) -> dict[str, Growth]:
     """Every quantity of :data:`LIMITS` at growing numbers of train images.
 
@@ -283,7 +279,6 @@ def data_curves(
         Of DR.
     confidence : float
         Of the intervals that resamples are for; see :func:`.bootstrap.resampled`.
-    resamples : int
 
     Returns
     -------
@@ -299,12 +294,9 @@ def data_curves(
     kinds = [
         [table.mean(0, keepdims=True) for table in tables],
         tables,
+        [_resamples(one, table, confidence) for one, table in zip(usable, tables, strict=True)],
         [
-            _resamples(one, table, confidence, resamples)
-            for one, table in zip(usable, tables, strict=True)
-        ],
-        [
-            _resamples(one, table.mean(0, keepdims=True), None, resamples)
+            _resamples(one, table.mean(0, keepdims=True), None)
             for one, table in zip(usable, tables, strict=True)
         ],
     ]
@@ -341,15 +333,13 @@ def clear_of_guessing(sample: Sampled) -> bool:
     return low - chance >= (1 - KNOWN_WITHIN) * (sample.curve.full - chance) > 0
 
 
-def _resamples(
-    sample: Sampled, table: np.ndarray, confidence: float | None, resamples: int
-) -> np.ndarray:
+def _resamples(sample: Sampled, table: np.ndarray, confidence: float | None) -> np.ndarray:
     """Resamples of the mean over draws of accuracies (draws, s + 1), the last column being that of
     the whole layer: (resamples, s + 1), the same draws and test images for all samples.
     """
     parts = sample.curve.by_images, sample.curve.full_by_images
     by_images = np.column_stack([np.asarray(part) for part in parts])
-    found = resampled(table, 1.0, by_images, confidence=confidence, resamples=resamples)
+    found = resampled(table, 1.0, by_images, confidence=confidence)
     assert found is not None  # there are test images
     return found.values
 

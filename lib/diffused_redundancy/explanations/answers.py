@@ -82,21 +82,14 @@ def few_images(changes: Mapping[Key, Change]) -> str:
         return "This run cannot say: no share is known with a quarter of the train images."
     up, down = (sum(one.outcome == word for one in shares.values()) for word in ("higher", "lower"))
     (case, probe), most = max(shares.items(), key=lambda pair: abs(pair[1].size))
-    lead = (
-        f"Clearly so in {up} of {len(shares)} cases (tasks, with ridge and logistic probes)"
-        if up
-        else f"Not clearly in any of {len(shares)} cases (tasks, with ridge and logistic probes)"
-    )
-    if down:
-        lead += f"; the contrary in {down}"
+    contrary = f"; the contrary in {down}" if down else ""
     fixed = changes.get((case, FIXED, "share")) if probe == CHOSEN else None
-    held = (
-        f" With one penalty for both it changes by {_points(fixed)}." if fixed is not None else ""
-    )
+    held = f" With one penalty for both it changes by {_points(fixed)}." if fixed else ""
     return (
-        f"{lead}. From a quarter of the train images to all of them, the share of the accuracy "
-        f"that a random fifth keeps changes most on {case}, with {probe}: by "
-        f"{_points(most, _INTERVAL)}.{held}"
+        f"{f'Clearly so in {up}' if up else 'Not clearly in any'} of {len(shares)} cases (tasks, "
+        f"with ridge and logistic probes){contrary}. From a quarter of the train images to all of "
+        "them, the share of the accuracy that a random fifth keeps changes most on "
+        f"{case}, with {probe}: by {_points(most, _INTERVAL)}.{held}"
     )
 
 

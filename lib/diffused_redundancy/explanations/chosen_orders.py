@@ -54,7 +54,7 @@ def by_measure(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(measure), rows) for measure, rows in table.groupby("measure", sort=False)]
 
 
-def _name(measure: str) -> str:
+def name_of(measure: str) -> str:
     """What a measure is called in a sentence: CKA, or accuracy."""
     return MEASURES[measure].name.split()[-1]
 
@@ -91,7 +91,7 @@ def gain_panels(*measured: Curves) -> list[Panel]:
             low, high = min(one.min() for one in ends), max(one.max() for one in ends[1:] or ends)
             panels.append(
                 Panel(
-                    f"{task}, {_name(random.measure)}",
+                    f"{task}, {name_of(random.measure)}",
                     random.d,
                     lines,
                     axis="points gained" if measure.percent else "CKA gained",
@@ -125,7 +125,7 @@ def describe_gains(table: pd.DataFrame) -> str:
         if (clear < 0).any():
             extremes += f"; the largest clear loss is {_where(rows.loc[clear.idxmin()])}"
         paragraphs.append(
-            f"**What to see, {_name(measure)}:** {(clear > 0).sum()} of {len(rows)} choices are "
+            f"**What to see, {name_of(measure)}:** {(clear > 0).sum()} of {len(rows)} choices are "
             f"clearly better than random neurons, {(clear < 0).sum()} clearly worse. "
             f"{beyond} of them {'beats' if beyond == 1 else 'beat'} the best of {orders:,} random "
             f"orders; by chance {len(rows) / (orders + 1):.2g} would. {extremes}."
@@ -230,11 +230,11 @@ def describe_luck(table: pd.DataFrame, gains: pd.DataFrame) -> str:
         )
         larger = int((beside["gain"] > beside["left"]).sum())
         if len(beside):
-            counts.append(f"{larger} of {len(beside)} cases for {_name(measure)}")
+            counts.append(f"{larger} of {len(beside)} cases for {name_of(measure)}")
         above = int((rows["left_low"] > 0).sum())
         sentences.append(
-            f"the best of {_orders(rows)} random orders clearly gains {_name(measure)} in {above} "
-            f"of {len(rows)} cases"
+            f"the best of {_orders(rows)} random orders clearly gains {name_of(measure)} in "
+            f"{above} of {len(rows)} cases"
         )
     compared = (
         f" Neurons chosen by rule gain more than that in {' and in '.join(counts)}; these counts "
@@ -292,8 +292,8 @@ def shown_means(means: pd.DataFrame) -> pd.DataFrame:
         unit = ", points" if MEASURES[measure].percent else ""
         cells = rows.setdefault(float(row.fraction), {"kept": f"{row.fraction:.0%}"})
         gain = cell(measure, float(row.gain), float(row.low), float(row.high))
-        cells[f"mean gain in {_name(measure)}{unit}"] = gain
-        cells[f"networks above 0, {_name(measure)}"] = f"{row.above_0} of {row.networks}"
+        cells[f"mean gain in {name_of(measure)}{unit}"] = gain
+        cells[f"networks above 0, {name_of(measure)}"] = f"{row.above_0} of {row.networks}"
     return pd.DataFrame(list(rows.values()))
 
 
@@ -321,15 +321,15 @@ def describe_networks(table: pd.DataFrame, means: pd.DataFrame) -> str:
     for measure, rows in by_measure(_chosen(table)):
         clear = rows[rows["p_holm"].map(at_most)]["gain"]
         counts.append(
-            f"{(clear > 0).sum()} of {len(rows)} gains in {_name(measure)} are clearly above 0 and "
-            f"{(clear < 0).sum()} below"
+            f"{(clear > 0).sum()} of {len(rows)} gains in {name_of(measure)} are clearly above 0 "
+            f"and {(clear < 0).sum()} below"
         )
         if not MEASURES[measure].percent:  # where each gain is clear, their mean says no more
             continue
         of_size = means[means["measure"] == measure].sort_values("fraction")
         few, many = of_size.iloc[0], of_size.iloc[-1]
         sizes.append(
-            f" The mean gain in {_name(measure)} is {told(measure, few['gain'])} with "
+            f" The mean gain in {name_of(measure)} is {told(measure, few['gain'])} with "
             f"{few['fraction']:.0%} of the neurons, and "
             f"{cell(measure, many['gain'], many['low'], many['high'])} with {many['fraction']:.0%}."
         )

@@ -14,7 +14,7 @@ from scipy.stats import binom
 from ..experiment import subsamples
 from ..experiment.subsamples import ABOVE_CHANCE, Sampled, clear_of_guessing
 from ..findings.figure_data import Point, Series
-from ..findings.phrases import first_listed, listed, place
+from ..findings.phrases import first_listed, listed, place, span
 from ..uncertainty.extrapolation import LAWS
 from ..uncertainty.growth import (
     CUTS,
@@ -490,15 +490,8 @@ def describe_forecasts(forecasts: Mapping[Key, Forecast]) -> str:
     return (
         f"**What to see:** with {shares[0][1].target:,} train images a random fifth {told}. "
         "Ranges are over the intervals of the laws that are left, and hold only if the laws do. "
-        f"The number of images is {_times(factors)} that at hand; the checks above went no farther "
-        f"than {max(CUTS)} times.{only}"
-    )
-
-
-def _times(factors: Sequence[float]) -> str:
-    least, most = min(factors), max(factors)
-    return (
-        f"{least:.0f} times" if round(least) == round(most) else f"{least:.0f} to {most:.0f} times"
+        f"The number of images is {span(factors, '.0f')} times that at hand; the checks above "
+        f"went no farther than {max(CUTS)} times.{only}"
     )
 
 

@@ -17,7 +17,7 @@ from ..experiment.predictors import (
     kind,
 )
 from ..findings.figure_data import Point, Series
-from ..findings.phrases import first_listed
+from ..findings.phrases import first_listed, span, with_interval
 from ..nets.networks import Net
 from ..uncertainty.association import Association
 
@@ -87,10 +87,7 @@ def shown_told(found: Sequence[Told]) -> pd.DataFrame:
             row["by chance"] = _number(one.correlation.expected, ".2f")
             row["one kind left out"] = _range(one.correlation, ".2f")
             row[f"squared error saved, {one.task}"] = _shown(one.gain, ".0%")
-            value, low, high = one.network_gain
-            row["saved with single networks left out"] = (
-                "–" if value != value else f"{value:.0%} ({low:.0%} to {high:.0%})"
-            )
+            row["saved with single networks left out"] = with_interval(*one.network_gain, ".0%")
     return pd.DataFrame(rows.values())
 
 
@@ -99,9 +96,7 @@ def _number(value: float, spec: str) -> str:
 
 
 def _shown(one: Association, spec: str) -> str:
-    if one.value != one.value:
-        return "–"
-    return f"{one.value:{spec}} ({one.low:{spec}} to {one.high:{spec}}){' *' if one.clear else ''}"
+    return _with_interval(one, spec) + " *" * one.clear
 
 
 def _range(one: Association, spec: str) -> str:
@@ -244,17 +239,16 @@ def _single_tasks(found: Sequence[Told]) -> list[str]:
         return []
     values, corrected = [one.correlation.value for one in some], [one.above_chance for one in some]
     text = (
-        "There, single tasks, with neurons as they are or standardized, give "
-        f"{min(values):.2f} to {max(values):.2f}"
+        f"There, single tasks, with neurons as they are or standardized, give {span(values, '.2f')}"
     )
     known = [value for value in corrected if value == value]
     if known:
-        text += f" ({min(known):.2f} to {max(known):.2f} with DR above chance)"
+        text += f" ({span(known, '.2f')} with DR above chance)"
     return [text]
 
 
 def _with_interval(one: Association, spec: str) -> str:
-    return f"{one.value:{spec}} ({one.low:{spec}} to {one.high:{spec}})"
+    return with_interval(one.value, one.low, one.high, spec)
 
 
 def _judged(one: Association) -> str:
@@ -267,13 +261,9 @@ def _judged(one: Association) -> str:
 
 def _of_networks(one: Told) -> str:
     """What a predictor saves with single networks left out, after what it saves with groups."""
-    value, low, high = one.network_gain
-    if value != value:
-        return ""
-    return (
-        f" With single networks left out instead of groups, it saves {value:.0%} ({low:.0%} to "
-        f"{high:.0%})."
-    )
+    gain = with_interval(*one.network_gain, ".0%")
+    known = one.network_gain[0] == one.network_gain[0]
+    return f" With single networks left out instead of groups, it saves {gain}." if known else ""
 
 
 def describe_gains(found: Sequence[Told]) -> str:

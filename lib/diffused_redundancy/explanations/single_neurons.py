@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from ..experiment.single_neurons import Interval, Removal, SingleNeurons
 from ..findings.figure_data import Band
-from ..findings.phrases import first_listed
+from ..findings.phrases import first_listed, span, with_interval
 from ..uncertainty.effects import Effects
 
 Found = Mapping[str, SingleNeurons]
@@ -19,11 +19,7 @@ Found = Mapping[str, SingleNeurons]
 def _points(interval: Interval, spec: str = "+.2f") -> str:
     """A share with its interval, in hundredths."""
     value, low, high = (100 * one for one in interval)
-    return f"{value:{spec}} ({low:{spec}} to {high:{spec}})"
-
-
-def _rho(interval: Interval) -> str:
-    return "{:.2f} ({:.2f} to {:.2f})".format(*interval)
+    return with_interval(value, low, high, spec)
 
 
 def ranked_panels(found: Found) -> list[tuple[str, Band, np.ndarray]]:
@@ -49,7 +45,7 @@ def shown_summary(found: Found) -> pd.DataFrame:
             "removal raises accuracy": f"{(one.accuracy.mean < 0).mean():.0%} "
             f"(by chance {one.accuracy_by_chance.raised:.0%})",
             "CKA falls by, at most": _largest(one.cka),
-            "rank correlation with variance": _rho(one.ranks["variance"]),
+            "rank correlation with variance": with_interval(*one.ranks["variance"], ".2f"),
             "same ranking: other test images": f"{one.again:.2f}",
             "same ranking: other train images": f"{one.again_trained:.2f}",
         }
@@ -60,7 +56,7 @@ def shown_summary(found: Found) -> pd.DataFrame:
 def _largest(effects: Effects) -> str:
     """The largest effect with its interval."""
     most = effects.mean.argmax()
-    return f"{effects.mean[most]:.5f} ({effects.low[most]:.5f} to {effects.high[most]:.5f})"
+    return with_interval(effects.mean[most], effects.low[most], effects.high[most], ".5f")
 
 
 def describe_neurons(found: Found) -> str:
@@ -79,9 +75,9 @@ def describe_neurons(found: Found) -> str:
         f"higher without one of them); {harmful}. By accuracy, {clear or 'none'} "
         f"{'are' if clear > 1 else 'is'} clear; what the best neuron adds is "
         f"{_points(found[most].most_accuracy)} points{at_most} ({most}).\n\n"
-        f"For {_span(rises, '.0%')} of the neurons{by_task}, accuracy on these test images happens "
+        f"For {span(rises, '.0%')} of the neurons{by_task}, accuracy on these test images happens "
         "to be higher without the neuron than with it. If no neuron had any effect, chance alone "
-        f"would make it so for {_span(chance, '.0%')}."
+        f"would make it so for {span(chance, '.0%')}."
     )
 
 
@@ -93,15 +89,9 @@ def _ends(counts: Mapping[str, int]) -> str:
     return f"{counts[least]} ({least}) to {counts[most]} ({most})"
 
 
-def _span(values: Iterable[float], spec: str) -> str:
-    """From the least to the largest value."""
-    least, most = (f"{end:{spec}}" for end in (min(values), max(values)))
-    return least if least == most else f"{least} to {most}"
-
-
 def describe_clear(found: Found) -> str:
     """Without how many neurons CKA falls, and how often a clear neuron has the wrong sign."""
-    falls = _span([int(one.cka.above.sum()) for one in found.values()], "d")
+    falls = span([int(one.cka.above.sum()) for one in found.values()], "d")
     most = max(one.wrong_signs for one in found.values())
     return (
         f"CKA clearly falls without any one of {falls} neurons. In experiments drawn from the test "
@@ -115,8 +105,8 @@ def shown_counts(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "task": case,
-            "clearly help": _span(rows["help"], "d"),
-            "clearly harm": _span(rows["harm"], "d"),
+            "clearly help": span(rows["help"], "d"),
+            "clearly harm": span(rows["harm"], "d"),
             "clearly harm, all at once": f"{rows['at_once'].sum()} of {rows['neurons'].sum():,}",
             "harm excluded above, % of loss": f"{100 * rows['excluded'].max():.2f}",
             "largest help, % of loss": f"{100 * rows['largest'].max():.2f}",
@@ -132,22 +122,18 @@ def describe_counts(table: pd.DataFrame) -> str:
     excluded, largest = of_case["excluded"].max(), of_case["largest"].max()
     where = [str(case) for case, count in named.items() if count]
     weak = [str(case) for case in excluded.index if excluded[case] > largest[case]]
-    least, most = (f"{100 * excluded[at]:.2f}% ({at})" for at in _places(excluded))
-    span = least if least == most else f"{least} to {most}"
+    ends = (str(excluded.idxmin()), str(excluded.idxmax()))
+    least, most = (f"{100 * excluded[at]:.2f}% ({at})" for at in ends)
+    harm = least if least == most else f"{least} to {most}"
     return (
         f"**What to see:** in {networks} network{'s' * (networks > 1)}, "
-        f"{_span(table['help'], 'd')} neurons clearly help a task and {_span(table['harm'], 'd')} "
+        f"{span(table['help'], 'd')} neurons clearly help a task and {span(table['harm'], 'd')} "
         f"clearly harm it. Tested for harm over all {table['neurons'].sum():,} pairs of a neuron "
         f"and a task at once, {named.sum() or 'none'} clearly "
         f"{'harm' if named.sum() > 1 else 'harms'}{f' ({first_listed(where)})' if where else ''}. "
-        f"Harm above {span} of the loss is excluded"
+        f"Harm above {harm} of the loss is excluded"
         + (f"; on {first_listed(weak)} that is more than the largest help." if weak else ".")
     )
-
-
-def _places(values: pd.Series) -> tuple[str, str]:
-    """Where the least and the largest are."""
-    return str(values.idxmin()), str(values.idxmax())
 
 
 def shown_removals(found: Found) -> pd.DataFrame:

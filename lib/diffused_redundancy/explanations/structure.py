@@ -24,6 +24,7 @@ from ..experiment.structure import (
     redundancy_gap,
 )
 from ..findings.figure_data import Line, Panel, Point, Series, point
+from ..findings.phrases import span
 from ..measures.cka import share_of
 from ..measures.curves import size_of
 
@@ -70,11 +71,6 @@ def _apart(value: float, low: float, high: float, about: str = "") -> str:
     if value > 0:
         return f"higher by {_shown(value, low, high, about=about)}"
     return f"lower by {_shown(-value, -high, -low, about=about)}"
-
-
-def _range(values: Iterable[float], spec: str = ".3f") -> str:
-    least, largest = (format(end(values), spec) for end in (min, max))
-    return least if least == largest else f"{least} to {largest}"
 
 
 def _one_sign(values: pd.Series) -> bool:
@@ -201,15 +197,15 @@ def describe_scale(structures: Sequence[Structure], table: pd.DataFrame, delta: 
         if len(rows) > 1:
             how += ", and by more on other tasks"
     else:
-        how = f"the difference in DR({delta:g}) of CKA is {_range(rows['DR'], '+.3f')}, by task"
+        how = f"the difference in DR({delta:g}) of CKA is {span(rows['DR'], '+.3f')}, by task"
     most = rows.loc[rows["DR_standardized"].abs().idxmax()]
     return (
         f"**What to see:** {net} differs most from {first}: {how}. With standardized neurons the "
         f"largest difference is {_of(most, 'DR_standardized', '+.3f', most['task'])}.\n\n"
         f"Compared with {first}, the scale of its neurons multiplies r by "
-        f"{_range(rows['scale'], '.2f')}{by_task}. As the layers are, its PR/d is "
-        f"{_range(rows['PR'], '.2f')} times that of {first}; with standardized neurons it is "
-        f"{_range(rows['PR_standardized'], '.2f')} times that."
+        f"{span(rows['scale'], '.2f')}{by_task}. As the layers are, its PR/d is "
+        f"{span(rows['PR'], '.2f')} times that of {first}; with standardized neurons it is "
+        f"{span(rows['PR_standardized'], '.2f')} times that."
     )
 
 
@@ -524,7 +520,7 @@ def describe_basis(
         )
         if len(known) > 1:
             mean = _shown(*means[str(name)], "+.3f")
-            text += f" The differences are {_range(gaps, '+.3f')}, on average {mean}."
+            text += f" The differences are {span(gaps, '+.3f')}, on average {mean}."
         else:
             alone = known.iloc[0]
             gap = _shown(alone["difference"], alone["low"], alone["high"], "+.3f")

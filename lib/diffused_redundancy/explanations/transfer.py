@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..measures.curves import MEASURES
 from ..uncertainty.comparison import mean_with_interval, ratio_with_interval
-from .chosen_orders import by_measure, cell, label_of
+from .chosen_orders import by_measure, cell, label_of, name_of
 
 EVERY = "all together"
 """The row of all selections and tasks."""
@@ -112,7 +112,7 @@ def describe_transfer(kept: pd.DataFrame, fraction: float) -> str:
         return "It takes two networks in NETS to say how much of a gain transfers."
     told: list[str] = []
     for measure, rows in by_measure(kept):
-        name = "CKA" if measure == "cka" else "accuracy"
+        name = name_of(measure)
         share = _share(rows[rows["part"] == "all"].iloc[0])
         told.append(f"in {name} it is {share}" if told else f"{share} of its gain in {name}")
     first, *others = told

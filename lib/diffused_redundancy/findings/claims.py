@@ -202,9 +202,9 @@ def judge(
     return Verdict(word, because, "part", cases, unit)
 
 
-def yes_or_no(outcomes: Sequence[Outcome], unit: str = "tasks", most: int = 4) -> str:
+def yes_or_no(outcomes: Sequence[Outcome], unit: str = "tasks") -> str:
     """For which cases the answer is yes, no, or open, without a full stop; by their number where
-    they are more than ``most``.
+    they are more than four.
 
     >>> yes_or_no([Outcome("digits", True), Outcome("letters", None), Outcome("style", False)])
     'Yes for digits; no for style; open for letters'
@@ -221,7 +221,7 @@ def yes_or_no(outcomes: Sequence[Outcome], unit: str = "tasks", most: int = 4) -
             for one in outcomes
             if one.passed is passed
         ]
-        if cases and len(outcomes) > most:
+        if cases and len(outcomes) > 4:
             parts.append(f"{word} for {len(cases)} of {len(outcomes)} {unit}")
         elif cases:
             parts.append(f"{word} for {listed(cases)}")

@@ -30,7 +30,7 @@ from ..uncertainty.comparison import (
 from ..uncertainty.trend import Trend, corrected_trends, trend
 from .claims import NOT_ASKED, Outcome, Verdict, judge
 from .grouping import Grouping, points
-from .phrases import lines, listed
+from .phrases import lines, listed, span
 
 MARGIN = 0.02
 """The largest difference of DR that does not matter: 2% of the layer."""
@@ -332,9 +332,7 @@ def verdict_on(
     title = f"{what}, DR({delta:g}) of {COMPARED[measure]}"
     if not these:
         return Verdict(NOT_ASKED, f"{title}: there are no such networks among NETS.", NOT_ASKED)
-    by_task: dict[str, list[Difference]] = {}
-    for one in these:
-        by_task.setdefault(one.task, []).append(one)
+    by_task = _by_task(these)
     come_to = rule or (lambda some: outcome_of([one.outcome for one in some]))
     outcomes = {task: come_to(some) for task, some in by_task.items()}
     if measure == "accuracy":
@@ -353,6 +351,13 @@ def verdict_on(
     )
 
 
+def _by_task(differences: Sequence[Difference]) -> dict[str, list[Difference]]:
+    by_task: dict[str, list[Difference]] = {}
+    for one in differences:
+        by_task.setdefault(one.task, []).append(one)
+    return by_task
+
+
 def _above_chance(
     differences: Sequence[Difference],
     outcomes: Mapping[str, str],
@@ -361,11 +366,8 @@ def _above_chance(
     """On which tasks DR above chance comes out differently than DR, as a sentence; empty where it
     is not known.
     """
-    by_task: dict[str, list[Difference]] = {}
-    for one in differences:
-        if one.measure == ABOVE_CHANCE:
-            by_task.setdefault(one.task, []).append(one)
-    found = {task: come_to(some) for task, some in by_task.items()}
+    corrected = [one for one in differences if one.measure == ABOVE_CHANCE]
+    found = {task: come_to(some) for task, some in _by_task(corrected).items()}
     known = {task: one for task, one in found.items() if one != "unknown"}
     if not known:
         return ""
@@ -405,7 +407,7 @@ def _counted(differences: Sequence[Difference], known: str) -> str:
     if weak:
         needed = [n for one in weak if (n := one.comparison.seeds_needed) is not None]
         seeds = (
-            f"{_range(needed)} seeds would decide"
+            f"{span(needed, 'd')} seeds would decide"
             if len(needed) == len(weak)
             else f"at least {least_seeds()} seeds are needed"
         )
@@ -413,11 +415,6 @@ def _counted(differences: Sequence[Difference], known: str) -> str:
     if unknown:
         parts.append(f"{len(unknown)} of {len(differences)} comparisons not stated")
     return "; ".join(parts)
-
-
-def _range(numbers: Sequence[int]) -> str:
-    low, high = min(numbers), max(numbers)
-    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def trends(

@@ -24,13 +24,13 @@ BYTES = 4
 """Of one feature of an image, in float32."""
 
 
-def sizes_shown(d: int, most: int = SIZES) -> list[int]:
+def sizes_shown(d: int) -> list[int]:
     """Sizes from 1 to d, evenly spread over the logarithm, those of :data:`IN_TABLE` among them.
 
     >>> sizes_shown(512)[-3:], len(sizes_shown(512)) < SIZES
     ([414, 461, 512], True)
     """
-    spread = np.unique(np.geomspace(1, d, most).round().astype(int)).tolist()
+    spread = np.unique(np.geomspace(1, d, SIZES).round().astype(int)).tolist()
     return sorted({*spread, *(size_of(share, d) for share in IN_TABLE)})
 
 

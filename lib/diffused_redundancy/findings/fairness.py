@@ -18,6 +18,7 @@ from .claims import Outcome, Verdict, judge
 from .figure_data import Line, Panel
 from .lost_classes import (
     FEWEST_CLASSES,
+    LEVEL,
     Agreement,
     Chosen,
     hits_of,
@@ -25,7 +26,7 @@ from .lost_classes import (
     sufficient_size,
     where_sufficient,
 )
-from .phrases import lines, listed
+from .phrases import lines, listed, span
 
 ALIKE = {
     "proportional": "same share of accuracy",
@@ -34,8 +35,8 @@ ALIKE = {
 }
 """What all classes losing alike means, by the null."""
 
-LEVEL = 0.05
-"""Of the tests, over all cells together."""
+LEAST = 10
+"""Neurons from which on the Gini index is drawn."""
 
 NEGLIGIBLE = 0.1
 """An excess that is surely below this share of what is expected counts as none (our criterion)."""
@@ -182,10 +183,11 @@ def describe_cells(found: Sequence[Cell], delta: float) -> str:
         count = f"{above(found, null).sum()} of {len(found)} cells"
         row = f"if all classes have the {ALIKE[null]}: in {count}"
         values = explained(found, null)
-        if null in FAIR and not np.isnan(values).all():
+        known = values[~np.isnan(values)]
+        if null in FAIR and len(known):
             row += (
-                f"; this explains {_range(np.nanmin(values), np.nanmax(values))} of what the index "
-                f"has beyond the {ALIKE['proportional']}"
+                f"; this explains {span(known, '.0%')} of what the index has beyond the "
+                f"{ALIKE['proportional']}"
             )
         rows.append(row)
     return lines(
@@ -215,16 +217,10 @@ def describe_redrawn(spread: pd.DataFrame, found: Sequence[Cell]) -> str:
     )
 
 
-def _range(low: float, high: float, sign: str = "") -> str:
-    """Two shares in words."""
-    ends = f"{low:{sign}.0%}", f"{high:{sign}.0%}"
-    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
-
-
 def spread_panels(
-    measurements: Measurements, hits: AllHits, selections: Sequence[str], least: int = 10
+    measurements: Measurements, hits: AllHits, selections: Sequence[str]
 ) -> list[Panel]:
-    """The Gini index against k from ``least`` on, one plot a task: each selection for the first
+    """The Gini index against k from :data:`LEAST` on, one plot a task: each selection for the first
     network, random neurons for the others, and what to expect of the first network if all classes
     lost alike, under each null.
     """
@@ -236,7 +232,7 @@ def spread_panels(
             for selection in selections if i == 0 else ["random"]:
                 each = hits_of(hits, measurement, selection).by_class
                 sizes = np.arange(1, each.shape[1] + 1)
-                shown = sizes >= min(least, sizes[-1])
+                shown = sizes >= min(LEAST, sizes[-1])
                 named = selection == "random" and len(measurements.nets) > 1
                 lines.append(
                     Line(
@@ -248,7 +244,7 @@ def spread_panels(
                     )
                 )
         first = hits_of(hits, measurements.of(measurements.nets[0], task))
-        sizes = np.unique(np.geomspace(min(least, first.sizes), first.sizes, 8).astype(int))
+        sizes = np.unique(np.geomspace(min(LEAST, first.sizes), first.sizes, 8).astype(int))
         expected = [compared(first, int(k), resamples=0, draws=100) for k in sizes]
         for null, look in zip(NULLS, (8, 2, 3), strict=True):
             values = np.array([[one[null, "Gini"].expected for one in expected]])
@@ -549,7 +545,7 @@ def beyond_a_shift(found: Sequence[Cell], delta: float) -> Verdict:
         f"the Gini index is less clearly above. It is clearly above it in {higher.sum()} of "
         f"{len(found)} cells (one-sided, Holm-corrected). In {(none & ~higher).sum()} the whole "
         f"interval is less than {NEGLIGIBLE:.0%} above it. The excess is "
-        f"{_range(min(excess), max(excess), '+')} of what is expected."
+        f"{span(excess, '+.0%')} of what is expected."
     )
     return judge(_by_task(found, higher, none & ~higher), because, rows=beyond)
 
@@ -607,14 +603,10 @@ def take_away(
             f"Whichever random neurons go, the classes that lose are the same beyond chance on "
             f"{on_tasks(agree, len(same), few)}. For what one shift of all margins does not "
             f"explain, that is so on {left}, and the rank correlation goes from "
-            f"{_mean([one.across_seeds for one in same]):.2f} to "
-            f"{_mean([one.left for one in same]):.2f} on average."
+            f"{np.mean([one.across_seeds for one in same]):.2f} to "
+            f"{np.mean([one.left for one in same]):.2f} on average."
         )
     return "\n".join(f"- {point}" for point in points)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))
 
 
 def results_of(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import InputError
+from ..errors import unknown
 from ..experiment.measurements import COMPARED, Measurement, Measurements
 from ..experiment.traits import TRAITS, alike
 from ..measures.curves import Curve
@@ -70,8 +70,9 @@ def grouped(nets: Sequence[Net], trait: str, *, free: Sequence[str] = ()) -> Gro
     InputError
         If there is no such trait.
     """
-    if trait not in TRAITS or not set(free) <= set(TRAITS):
-        raise InputError(f"traits are {', '.join(TRAITS)}, not {trait!r} and {list(free)!r}")
+    for one in (trait, *free):
+        if one not in TRAITS:
+            raise unknown("trait", one, TRAITS)
     groups: dict[str, list[Net]] = {}
     for net in nets:
         if alike(net, nets[0], but=[trait, *free]):

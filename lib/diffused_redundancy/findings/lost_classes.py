@@ -24,7 +24,7 @@ from ..measures.shifts import (
 from ..nets.networks import Net
 from ..tasks import Task
 from .figure_data import Point, Series
-from .phrases import first_listed, lines, listed
+from .phrases import first_listed, lines, listed, with_interval
 
 FEWEST_CLASSES = 8
 """Of a task in which classes are ranked, or some of them picked: of five, the five that lose most
@@ -32,7 +32,7 @@ are all of them.
 """
 
 LEVEL = 0.05
-"""Of the tests, over all classes of a task together."""
+"""Of the tests, over all classes of a task together, or all cells."""
 
 
 def sufficient_size(
@@ -199,13 +199,12 @@ def describe_losses(
             for _, row in more.sort_values("beyond, points", ascending=False).iterrows()
         ]
         found = f", in points: {first_listed(named, 5)}" if named else ""
-        interval = "" if one.low != one.low else f" ({one.low:.2f} to {one.high:.2f})"
         halves = (
             "" if across != across else f"; {across:.2f} if they are measured on different images"
         )
         sentences.append(
-            f"{task}: {one.value:.2f}{interval}{halves}. {len(more)} of {len(rows)} classes lose "
-            f"more than a common shift of margins predicts{found}"
+            f"{task}: {with_interval(one.value, one.low, one.high, '.2f')}{halves}. {len(more)} of "
+            f"{len(rows)} classes lose more than a common shift of margins predicts{found}"
         )
     if not sentences:
         return (

@@ -32,7 +32,7 @@ from .comparisons import (
 )
 from .figure_data import Line, Panel
 from .grouping import Grouping, grouped
-from .phrases import listed
+from .phrases import listed, with_interval
 from .pretraining import Bands
 
 FIXED = "FF (a net for each k)"
@@ -450,12 +450,12 @@ def describe_similarity(measurements: Measurements, measure: str, delta: float) 
     plain = next((pair for pair in random if pair[0].plain and pair[0] is not first[0]), None)
     if plain is not None:
         others.append(f"{_rounded(*plain[1][task])} random ones of {plain[0].loss} layers")
+    apart = _apart_from_others(first[1], task)
     text = (
         f"**What to see:** to reach {delta:g} in {COMPARED[measure]} with the whole layer, it "
         f"takes {_rounded(*first[1][task])} random neurons of {first[0].loss} layers on {task}"
+        f"{apart}"
     )
-    apart = _apart_from_others(first[1], task)
-    text += apart
     if others:
         text += f". {f'On {task}' if apart else 'There'} it takes {listed(others)}"
     return f"{text}."
@@ -476,11 +476,15 @@ def _apart_from_others(needed: Needed, task: str) -> str:
 
 
 def _rounded(mean: float, low: float, high: float) -> str:
-    return f"{mean:.0f}" if low != low else f"{mean:.0f} ({low:.0f} to {high:.0f})"
+    return with_interval(mean, low, high, ".0f")
 
 
-def approach(measurements: Measurements, margin: float = 0.01) -> pd.DataFrame:
-    """From which k on random neurons of a nested layer are within a margin of its own prefix, by
+WITHIN = "within 1 point from k"
+"""The column that says from which k on two accuracies are at most a point apart."""
+
+
+def approach(measurements: Measurements) -> pd.DataFrame:
+    """From which k on random neurons of a nested layer are within a point of its own prefix, by
     task; the largest gap has a 95% t interval over networks, where there are several.
     """
     rows = []
@@ -494,7 +498,7 @@ def approach(measurements: Measurements, margin: float = 0.01) -> pd.DataFrame:
             )
             n = min(len(prefix.sizes), len(random.sizes))
             gap = prefix.mean[:n] - random.mean[:n]
-            apart = np.flatnonzero(np.abs(gap) > margin)
+            apart = np.flatnonzero(np.abs(gap) > 0.01)
             within = int(apart[-1]) + 1 if len(apart) else 0
             widest = int(np.abs(gap).argmax())
             of_each = [
@@ -511,9 +515,7 @@ def approach(measurements: Measurements, margin: float = 0.01) -> pd.DataFrame:
                     "largest gap, low": low,
                     "largest gap, high": high,
                     "at k": int(prefix.sizes[widest]),
-                    f"within {100 * margin:g} point from k": str(int(prefix.sizes[within]))
-                    if within < n
-                    else "never",
+                    WITHIN: str(int(prefix.sizes[within])) if within < n else "never",
                     "d": prefix.d,
                 }
             )
@@ -526,10 +528,9 @@ def describe_approach(table: pd.DataFrame) -> str:
     """
     if "task" not in table:
         return "No nested network was measured."
-    column = next(name for name in table.columns if name.startswith("within"))
     gaps = table.sort_values("largest gap, points", kind="stable")
     ends = [_gap(row) for _, row in gaps.iloc[[0, -1]].iterrows()][: len(gaps)]
-    near = table[table[column] != "never"].assign(size=lambda rows: rows[column].astype(int))
+    near = table[table[WITHIN] != "never"].assign(size=lambda rows: rows[WITHIN].astype(int))
     near = near.sort_values("size", kind="stable")
     sizes = [
         f"k = {row['size']} ({_layer(row)})"
@@ -541,7 +542,7 @@ def describe_approach(table: pd.DataFrame) -> str:
     )
     if sizes:
         text += f" The two are within a point from {' to '.join(sizes)} on."
-    far = [_layer(row) for _, row in table[table[column] == "never"].iterrows()]
+    far = [_layer(row) for _, row in table[table[WITHIN] == "never"].iterrows()]
     return f"{text} They are never so for good for {listed(far)}." if far else text
 
 

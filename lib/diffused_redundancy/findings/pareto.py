@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from ..errors import InputError
 from ..experiment.measurements import Measurement, Measurements
@@ -20,7 +20,7 @@ from .grouping import Grouping
 from .phrases import lines, listed
 
 
-def pareto_front(gains: Any, values: Any) -> np.ndarray:
+def pareto_front(gains: ArrayLike, values: ArrayLike) -> np.ndarray:
     """Which points no other one beats: none has more of both, or more of one and
     as much of the other.
 

@@ -17,7 +17,7 @@ from ..measures.redundancy import Redundancy
 from ..nets.networks import Net
 from ..tasks import Task
 from .figure_data import Point, Series, point
-from .phrases import lines, listed, place
+from .phrases import lines, listed, place, span
 from .tables import Curves
 
 PROBES = ("ridge", "logistic")
@@ -135,7 +135,7 @@ def group_bands_table(bands: Mapping[str, GroupBands], tasks: Sequence[Task]) ->
     rows: dict[str, dict[str, str]] = {"": {"group": "penalties"}}
     for name, of_task in bands.items():
         title = next(task.title for task in tasks if task.name == name)
-        rows[""][title] = _span(of_task.penalties)
+        rows[""][title] = span(of_task.penalties, "g")
         for label in of_task.values:
             band = of_task.group(label)
             rows.setdefault(label, {"group": label})[title] = (
@@ -173,7 +173,7 @@ def bands_table(bands: Mapping[str, PenaltyBand]) -> pd.DataFrame:
         {
             "case": case,
             "penalty": f"{band.penalty:g}",
-            "penalties of the band": _span(band.penalties),
+            "penalties of the band": span(band.penalties, "g"),
             "δ": band.delta,
             "DR(δ)": band.chosen,
             "least": band.low,
@@ -185,12 +185,6 @@ def bands_table(bands: Mapping[str, PenaltyBand]) -> pd.DataFrame:
     )
 
 
-def _span(penalties: Sequence[float]) -> str:
-    """From the weakest to the strongest."""
-    least, most = min(penalties), max(penalties)
-    return f"{least:g}" if least == most else f"{least:g} to {most:g}"
-
-
 def band_series(bands: Mapping[str, PenaltyBand], ridge: Curves) -> tuple[list[str], list[Series]]:
     """What :func:`figures.points_figure` draws: DR of random neurons of each case with its interval
     over selections, and beside it with its band over penalties.
@@ -200,7 +194,7 @@ def band_series(bands: Mapping[str, PenaltyBand], ridge: Curves) -> tuple[list[s
         Series(
             "interval over subsets and images",
             places,
-            [point(_with_interval(ridge[case]["random"], band)) for case, band in bands.items()],
+            [point(_stated(ridge[case]["random"], band)) for case, band in bands.items()],
             look=0,
         ),
         Series(
@@ -212,8 +206,8 @@ def band_series(bands: Mapping[str, PenaltyBand], ridge: Curves) -> tuple[list[s
     ]
 
 
-def _with_interval(curve: Curve, band: PenaltyBand) -> Redundancy:
-    """DR at the band's delta with its interval, withheld where the full layer guesses."""
+def _stated(curve: Curve, band: PenaltyBand) -> Redundancy:
+    """DR at the band's delta, withheld where the full layer guesses."""
     redundancy = curve.redundancy(band.delta)
     return redundancy if curve.above_guessing else redundancy.withheld()
 
@@ -227,7 +221,7 @@ def describe_bands(bands: Mapping[str, PenaltyBand], ridge: Curves) -> str:
         return "No full layer is clearly better than guessing: there is no DR to look at."
     widest = max(known, key=lambda case: known[case].width)
     band = known[widest]
-    intervals = {case: _with_interval(ridge[case]["random"], band) for case in known}
+    intervals = {case: _stated(ridge[case]["random"], band) for case in known}
     if band.width == 0:
         text = (
             f"**What to see:** no DR({band.delta:g}) depends on which of the penalties that cannot "

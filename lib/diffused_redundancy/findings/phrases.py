@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -47,10 +47,23 @@ def place(case: str) -> str:
     return f"{task} with {network}" if task else network
 
 
-def span(least: str, most: str) -> str:
-    """From one number, as it is written, to another; one number where both are written alike.
+def with_interval(value: float, low: float, high: float, spec: str) -> str:
+    """A value, with the ends of its interval in brackets if it has any; a dash where it is NaN.
 
-    >>> span("95%", "98%"), span("96%", "96%")
+    >>> nan = float("nan")
+    >>> with_interval(0.5, 0.4, 0.6, ".1f"), with_interval(0.5, nan, nan, ".0%")
+    ('0.5 (0.4 to 0.6)', '50%')
+    """
+    if value != value:
+        return "–"
+    return f"{value:{spec}}" + ("" if low != low else f" ({low:{spec}} to {high:{spec}})")
+
+
+def span(values: Iterable[float], spec: str) -> str:
+    """From the least to the largest of some numbers; one number where both are written alike.
+
+    >>> span([0.98, 0.95], ".0%"), span([0.957, 0.962], ".0%")
     ('95% to 98%', '96%')
     """
+    least, most = (format(end(values), spec) for end in (min, max))
     return least if least == most else f"{least} to {most}"

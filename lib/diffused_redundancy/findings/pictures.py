@@ -189,7 +189,7 @@ def mistaken_pictures(
                 f"{row['class']}, {row['task']}: {100 * row['accuracy, whole layer']:.1f}% → "
                 f"{100 * row['accuracy, random fifths']:.1f}%",
                 _pictures(split, lost[times[lost] > 0]),
-                _pictures(split, beside, f"{row['most often taken for']}"),
+                _pictures(split, beside, row["most often taken for"]),
             )
         )
     return pictures

@@ -150,7 +150,7 @@ def describe_precision(table: pd.DataFrame) -> str:
     if len(table) > 1:
         ends += f", and to ±{widths.max():.3f} on {place(wide['case'])}"
     images = table[table["sd_images"] > table["sd_subsets"]]
-    many_held, few_held = (span(f"{one.min():.0%}", f"{one.max():.0%}") for one in (held, few))
+    many_held, few_held = (span(one, ".0%") for one in (held, few))
     return (
         f"**What to see:** DR is known to {ends} (half of its 95% interval). With "
         f"{int(table['seeds'].iloc[0])} subsets, other images move it more than other subsets do "

@@ -16,7 +16,7 @@ from ..measures.redundancy import Redundancy, smallest_sufficient
 from ..nets.networks import Net
 from ..nets.zoo import is_from_scratch
 from ..tasks import Task
-from ..uncertainty.trend import Trend
+from ..uncertainty.trend import Trend, assignments
 from .claims import Verdict
 from .comparisons import (
     Difference,
@@ -335,11 +335,11 @@ def describe_strengths(table: pd.DataFrame) -> str:
     )
 
 
-def spaced_ticks(widths: Sequence[int], factor: float = 1.3) -> list[tuple[float, str]]:
-    """Ticks for some widths on a log axis; of two closer than a factor the first only."""
+def spaced_ticks(widths: Sequence[int]) -> list[tuple[float, str]]:
+    """Ticks for some widths on a log axis; of two closer than a factor of 1.3 the first only."""
     kept: list[int] = []
     for width in sorted(widths):
-        if not kept or width >= factor * kept[-1]:
+        if not kept or width >= 1.3 * kept[-1]:
             kept.append(width)
     return [(float(width), str(width)) for width in kept]
 
@@ -463,11 +463,11 @@ def describe_orders(trends: Mapping[str, Mapping[str, Trend]]) -> str:
     if not known:
         return ""
     most = max(known, key=lambda one: sum(one.networks))
-    ways = math.factorial(sum(most.networks)) // math.prod(map(math.factorial, most.networks))
     return (
         f"Here {' + '.join(map(str, most.networks))} networks can be assigned to "
-        f"{len(most.networks)} widths in {ways:,} ways. A DR that rises from each width to the "
-        f"next, or falls, has p = {most.smallest_p:.2g} before the correction: no p can be smaller."
+        f"{len(most.networks)} widths in {assignments(most.networks):,} ways. A DR that rises from "
+        f"each width to the next, or falls, has p = {most.smallest_p:.2g} before the correction: "
+        "no p can be smaller."
     )
 
 

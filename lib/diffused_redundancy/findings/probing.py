@@ -19,7 +19,7 @@ from ..nets.networks import Net
 from ..tasks import Task
 from ..uncertainty.interval import WithInterval
 from .figure_data import Line
-from .phrases import lines, listed, place
+from .phrases import lines, listed, place, with_interval
 from .tables import Curves, RedundancyTable, mean_in_words, of_selection
 
 CLAIMED = "resnet50.a1_in1k"
@@ -203,10 +203,9 @@ def describe_agreement(table: pd.DataFrame) -> str:
 def describe_redundancy(table: RedundancyTable) -> str:
     """A sentence with a line a case: DR of random neurons."""
     sentences = [
-        f"{case}: {redundancy.value:.0%}"
-        + (f" ({redundancy.low:.0%} to {redundancy.high:.0%})" if redundancy.has_interval else "")
-        for case, redundancy in table.of("random", table.delta).items()
-        if redundancy.k is not None and case not in table.guessed
+        f"{case}: {with_interval(one.value, one.low, one.high, '.0%')}"
+        for case, one in table.of("random", table.delta).items()
+        if one.k is not None and case not in table.guessed
     ]
     if not sentences and table.guessed:
         return (

@@ -12,7 +12,7 @@ from ..measures.curves import MEASURES, Curve, size_of
 from ..measures.selections import orders
 from ..uncertainty.bootstrap import percentile_interval
 from .figure_data import Band, Line, Panel
-from .phrases import listed, place
+from .phrases import listed, place, span
 from .tables import Curves, mean_at, mean_in_words, of_selection
 
 WITHIN = 0.02
@@ -299,14 +299,10 @@ def describe_dimensions(
     (name, *cases), (other, *others) = ours, theirs
     first, second = (table[table["case"].isin(some)] for some in (cases, others))
 
-    def span(some: pd.DataFrame, column: str, spec: str) -> str:
-        ends = [format(value, spec) for value in (some[column].min(), some[column].max())]
-        return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
-
     def of(some: pd.DataFrame) -> str:
         return (
-            f"{span(some, 'PR', '.0f')} of {span(some, 'd', '.0f')} dimensions (r is "
-            f"{span(some, 'r', '.3f')}): a CKA of {delta:g} takes {span(some, 'k*', '.0f')} neurons"
+            f"{span(some['PR'], '.0f')} of {span(some['d'], '.0f')} dimensions (r is "
+            f"{span(some['r'], '.3f')}): a CKA of {delta:g} takes {span(some['k*'], '.0f')} neurons"
         )
 
     return (

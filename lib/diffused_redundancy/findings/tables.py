@@ -17,7 +17,7 @@ from ..measures.redundancy import Redundancy
 from ..uncertainty.bootstrap import percentile_interval
 from ..uncertainty.interval import WithInterval
 from .figure_data import Line, Panel, Series, point
-from .phrases import listed, place
+from .phrases import listed, place, with_interval
 
 Curves = Mapping[str, Mapping[str, Curve]]
 """Curves of one measure by case and selection."""
@@ -88,9 +88,7 @@ def mean_at(curve: Curve, fraction: float) -> WithInterval:
 def mean_in_words(curve: Curve, fraction: float) -> str:
     """The mean at a fraction of the layer, in percent of accuracies, with its 95% interval."""
     mean, spec = mean_at(curve, fraction), ".1%" if MEASURES[curve.measure].percent else ".3f"
-    if not mean.has_interval:
-        return f"{mean:{spec}}"
-    return f"{mean:{spec}} ({mean.low:{spec}} to {mean.high:{spec}})"
+    return with_interval(mean, mean.low, mean.high, spec)
 
 
 def curve_panels(
@@ -203,12 +201,12 @@ class RedundancyTable:
         ]
         return pd.DataFrame(rows or [{"note": f"{selection} was not asked for"}])
 
-    def describe_near_bar(self, selection: str = "random") -> str:
-        """One sentence: where DR depends on the solver."""
+    def describe_near_bar(self) -> str:
+        """One sentence: where DR of random neurons depends on the solver."""
         near = [
             f"{place(case)} at δ = {delta:g}"
             for case, name, delta in self.near_bar
-            if name == selection
+            if name == "random"
         ]
         if not near:
             return "The error of the solver changes no k*."

@@ -11,12 +11,19 @@ from ..measures.curves import Curve, size_of
 from ..measures.gains import gap_at
 from ..measures.selections import SELECTIONS
 from ..uncertainty.bootstrap import percentile_interval, resampled
+from ..uncertainty.comparison import LEVEL
 from .claims import NOT_ASKED, Outcome, Verdict, judge
-from .phrases import listed
+from .phrases import listed, span
 from .tables import Curves
 
 FEW = 0.1
 """Share of a layer up to which sizes are called few."""
+
+MARGIN = 0.01
+"""What accuracy on random neurons may be below that on projections without being worse."""
+
+MOST_TOLD = 2
+"""Networks of which it is told how far tasks are apart."""
 
 PAIRED_RESAMPLES = 2000
 """Resamples of intervals that allow for many comparisons, which rest on their far ends."""
@@ -141,10 +148,8 @@ def a_fifth_within(
         others = [*(elsewhere or {}).get(case, ())]
         beside = ""
         if any((other >= 1 - loss) != (share >= 1 - loss) for other in others):
-            passed, beside = (
-                None,
-                f"; {min(others):.1%} to {max(others):.1%} at equally good penalties",
-            )
+            passed = None
+            beside = f"; {min(others):.1%} to {max(others):.1%} at equally good penalties"
         counted = case not in controls
         outcomes.append(Outcome(case, passed, counted=counted))
         in_points += int(counted and most <= loss)
@@ -173,8 +178,6 @@ def tasks_differ(
     *,
     bands: Mapping[str, float] | None = None,
     controls: Collection[str] = (),
-    level: float = 0.05,
-    most_told: int = 2,
 ) -> Verdict:
     """Claim 3: whether, for each network, DR of some two tasks differ: the interval of their
     difference, corrected for all pairs of tasks (Bonferroni), leaves out 0.
@@ -191,34 +194,32 @@ def tasks_differ(
         that of both tasks together.
     controls : collection of str
         Tasks without which it is told whether some two still differ.
-    level : float
-        Of all pairs of tasks together.
-    most_told : int
-        How many networks are told in full.
     """
     if len({task for by_task in curves.values() for task in by_task}) < 2:
         return Verdict(NOT_ASKED, "There are no two tasks among TASKS to compare.", NOT_ASKED)
-    outcomes, rows, pairs = [], [], 0
+    outcomes, rows, pairs = [], [], []
     without: list[tuple[bool, bool]] = []
     for network, by_task in curves.items():
         known = {task: one for task, one in by_task.items() if one.above_guessing}
         values = {task: one.redundancy(delta, resamples=1).value for task, one in known.items()}
         known = {task: one for task, one in known.items() if values[task] == values[task]}
-        pairs = max(1, len(known) * (len(known) - 1) // 2)
+        count = max(1, len(known) * (len(known) - 1) // 2)
+        confidence = 1 - LEVEL / count
         draws = {
             task: one.redundancy_draws(
-                delta, confidence=1 - level / pairs, resamples=PAIRED_RESAMPLES, seed=seed
+                delta, confidence=confidence, resamples=PAIRED_RESAMPLES, seed=seed
             )
             for seed, (task, one) in enumerate(known.items())  # images of two tasks are others
         }
         drawn = {task: some for task, some in draws.items() if some is not None}
         if len(drawn) < 2:
             continue
+        pairs.append(count)
         ranked = sorted(drawn, key=values.__getitem__)
         told: dict[tuple[str, str], str] = {}
         differing = set()
         for less, more in itertools.combinations(ranked, 2):
-            low, high = percentile_interval(drawn[more] - drawn[less], 1 - level / pairs)
+            low, high = percentile_interval(drawn[more] - drawn[less], confidence)
             gap = values[more] - values[less]
             if low > 0 and gap > (bands or {}).get(less, 0) + (bands or {}).get(more, 0):
                 differing.add((less, more))
@@ -240,15 +241,17 @@ def tasks_differ(
             "It takes two tasks whose full layers are clearly better than guessing, and several "
             "seeds or images.",
         )
-    allowed = f", and allow for all {pairs} pairs of tasks together" if pairs > 1 else ""
+    several = max(pairs) > 1
+    allowed = f", and allow for all {span(pairs, 'd')} pairs of tasks together" if several else ""
     because = (
         f"DR({delta:g}) of {measure} on the two tasks where it differs most. The "
-        f"{1 - level / pairs:.1%} intervals of the difference are over subsets and images{allowed}."
+        f"{span([1 - LEVEL / count for count in pairs], '.1%')} intervals of the difference are "
+        f"over subsets and images{allowed}."
     )
-    if len(rows) > most_told:
+    if len(rows) > MOST_TOLD:
         because += (
             f" {sum(bool(one.passed) for one in outcomes)} of {len(rows)} networks have two tasks "
-            f"that differ; the first {most_told} are told. (They share their images, so these are "
+            f"that differ; the first {MOST_TOLD} are told. (They share their images, so these are "
             "not independent.)"
         )
     if any(beside for beside, _ in without):
@@ -262,7 +265,7 @@ def tasks_differ(
                 f", in {few} of {len(without)} networks. Without it, {left} of {len(without)} "
                 "still have two tasks that differ."
             )
-    return judge(outcomes, because, "networks", rows[:most_told])
+    return judge(outcomes, because, "networks", rows[:MOST_TOLD])
 
 
 def _known(controls: Collection[str], tasks: Collection[str]) -> str:
@@ -327,12 +330,11 @@ def as_good_as_projections(
     projection: str,
     *,
     few: bool,
-    margin: float = 0.01,
     unit: str = "tasks",
 ) -> Verdict:
-    """Claim 6: whether random neurons are no worse than random projections by more than a margin,
-    in the mean over the sizes of a range. (With all of the layer, nothing is dropped, and with
-    nearly all, little is: the upper range ends at half.)
+    """Claim 6: whether random neurons are no worse than random projections by more than
+    :data:`MARGIN`, in the mean over the sizes of a range. (With all of the layer, nothing is
+    dropped, and with nearly all, little is: the upper range ends at half.)
 
     Parameters
     ----------
@@ -342,7 +344,6 @@ def as_good_as_projections(
         The selection.
     few : bool
         Sizes up to a tenth of the layer, or those from there to half of it.
-    margin : float
     unit : str
         What the cases are; see :func:`.judge`.
     """
@@ -354,7 +355,7 @@ def as_good_as_projections(
         if not places:
             continue
         gap, low, high = gap_at(random, places, projected, places)
-        passed = True if low >= -margin else False if high < -margin else None
+        passed = True if low >= -MARGIN else False if high < -MARGIN else None
         outcomes.append(Outcome(case, passed))
         ends = f"{100 * low:+.1f} to {100 * high:+.1f}" if low == low else "one seed, no interval"
         rows.append(f"{case}: {100 * gap:+.1f} ({ends})")
@@ -365,7 +366,7 @@ def as_good_as_projections(
         outcomes,
         f"Sizes {sizes}: random neurons less {SELECTIONS[projection].label}, in points of "
         "accuracy. These are means over the sizes measured, with 95% intervals over draws and test "
-        f"images. A case counts where the interval lies above -{100 * margin:g} (our margin), and "
+        f"images. A case counts where the interval lies above -{100 * MARGIN:g} (our margin), and "
         "against where it lies below.",
         unit,
         rows,

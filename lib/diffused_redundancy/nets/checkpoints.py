@@ -42,7 +42,7 @@ def save(net: nn.Module, name: str, manifest: dict[str, Any], where: Path) -> Pa
     return weights
 
 
-def manifest(name: str, where: Path | None = None) -> dict[str, Any]:
+def manifest(name: str) -> dict[str, Any]:
     """The manifest of a shipped checkpoint.
 
     Raises
@@ -50,7 +50,7 @@ def manifest(name: str, where: Path | None = None) -> dict[str, Any]:
     InputError
         If there is none, with the command that makes it.
     """
-    path = (where or folder()) / f"{name}.json"
+    path = folder() / f"{name}.json"
     if not path.is_file():
         raise InputError(
             f"no checkpoint {name!r} in {path.parent}: make it with 'python -m "

@@ -104,6 +104,11 @@ def perturb(net: nn.Module, images: Tensor, labels: Tensor, threat: Threat, step
     return ((pixels + delta.detach() - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
+def batches(images: int) -> list[slice]:
+    """Which images a trained network sees at once."""
+    return [slice(start, start + 500) for start in range(0, images, 500)]
+
+
 def robust_top1(
     net: nn.Module,
     images: np.ndarray,
@@ -112,7 +117,6 @@ def robust_top1(
     device: torch.device,
     *,
     steps: int = 10,
-    batch: int = 500,
     seed: int = 0,
 ) -> float:
     """Accuracy under attack on images, uint8 (n, 32, 32, 3), in [0, 1]."""
@@ -120,9 +124,9 @@ def robust_top1(
     right = 0
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for start in range(0, len(images), batch):
-            clean = to_batch(images[start : start + batch], device)
-            truth = torch.from_numpy(labels[start : start + batch]).to(device)
+        for some in batches(len(images)):
+            clean = to_batch(images[some], device)
+            truth = torch.from_numpy(labels[some]).to(device)
             with torch.inference_mode(False):
                 attacked = perturb(net, clean, truth, threat, steps)
             with torch.inference_mode():

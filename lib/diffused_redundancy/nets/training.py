@@ -21,21 +21,19 @@ from . import checkpoints
 from .architectures import build
 from .losses import Heads, make_loss, penultimate
 from .registry import net as network
-from .robustness import Threat, robust_top1
+from .robustness import Threat, batches, robust_top1
 from .upstream import TASKS, classes, to_batch, upstream
 from .zoo import Recipe, recipe
 
 
 @torch.inference_mode()
-def top1(
-    net: nn.Module, images: np.ndarray, labels: np.ndarray, device: torch.device, batch: int = 500
-) -> float:
+def top1(net: nn.Module, images: np.ndarray, labels: np.ndarray, device: torch.device) -> float:
     """Top-1 accuracy on images, uint8 (n, 32, 32, 3), in [0, 1]."""
     net.eval()
     right = 0
-    for start in range(0, len(images), batch):
-        guesses = net(to_batch(images[start : start + batch], device)).argmax(1).cpu().numpy()
-        right += int((guesses == labels[start : start + batch]).sum())
+    for some in batches(len(images)):
+        guesses = net(to_batch(images[some], device)).argmax(1).cpu().numpy()
+        right += int((guesses == labels[some]).sum())
     return right / len(images)
 
 
@@ -46,33 +44,28 @@ def top1_by_prefix(
     images: np.ndarray,
     labels: np.ndarray,
     device: torch.device,
-    batch: int = 500,
 ) -> dict[int, float]:
     """Top-1 accuracy of each head on the first k penultimate features, by k, in [0, 1]."""
     net.eval()
     right = dict.fromkeys(heads, 0)
-    for start in range(0, len(images), batch):
-        features = penultimate(net, to_batch(images[start : start + batch], device))
+    for some in batches(len(images)):
+        features = penultimate(net, to_batch(images[some], device))
         for k, head in heads.items():
             guesses = nn.functional.linear(features[:, :k], *head).argmax(1).cpu().numpy()
-            right[k] += int((guesses == labels[start : start + batch]).sum())
+            right[k] += int((guesses == labels[some]).sum())
     return {k: count / len(images) for k, count in right.items()}
 
 
 @torch.inference_mode()
-def features_per_second(
-    net: nn.Module, images: np.ndarray, device: torch.device, batch: int = 500
-) -> float:
+def features_per_second(net: nn.Module, images: np.ndarray, device: torch.device) -> float:
     """Throughput of penultimate features in images/s: the best of three passes."""
     net.eval()
-    batches = [
-        to_batch(images[start : start + batch], device) for start in range(0, len(images), batch)
-    ]
+    on_device = [to_batch(images[some], device) for some in batches(len(images))]
     best = float("inf")
     for _ in range(3):
         started = time.perf_counter()
-        for images_on_device in batches:
-            features = penultimate(net, images_on_device)
+        for batch in on_device:
+            features = penultimate(net, batch)
         float(features.sum())  # waits for a GPU
         best = min(best, time.perf_counter() - started)
     return len(images) / best
@@ -327,10 +320,9 @@ class _Trainer:
         }
 
 
-def measure_speeds(
-    names: Sequence[str], *, device: str = "auto", rounds: int = 3
-) -> dict[str, int]:
-    """Throughputs of shipped networks in images/s, measured in turn and noted in their manifests.
+def measure_speeds(names: Sequence[str], *, device: str) -> dict[str, int]:
+    """Throughputs of shipped networks in images/s, measured in turn and noted in their manifests:
+    the best of three rounds.
 
     Speeds taken while networks were trained, each at another hour, cannot be compared; these can.
     On a CPU one thread is used.
@@ -339,8 +331,6 @@ def measure_speeds(
     ----------
     names : sequence of str
     device : str
-    rounds : int
-        Interleaved measurements, of which the best counts.
     """
     chip = resolve_device(device)
     nets = {
@@ -351,7 +341,7 @@ def measure_speeds(
     best = dict.fromkeys(nets, 0.0)
     try:
         torch.set_num_threads(1)
-        for _ in range(rounds):
+        for _ in range(3):
             for name, net in nets.items():
                 best[name] = max(best[name], features_per_second(net, images, chip))
     finally:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.measurements import Measurement
-from ..findings.phrases import listed
+from ..findings.phrases import listed, with_interval
 from ..measures.curves import Curve, size_of
 from ..measures.selections import PAPER_FRACTIONS, sizes_of
 from ..nets.networks import Net
@@ -68,6 +68,11 @@ class Cell:
     differs: tuple[str, ...] = ()
 
     @property
+    def ours(self) -> str:
+        """Our value with its interval."""
+        return with_interval(self.value, self.low, self.high, ".3f")
+
+    @property
     def outcome(self) -> str:
         """Where the printed value lies: ``inside`` our interval, ``above`` or ``below`` it; of a
         share that is said to be *at least* something: ``agrees``, ``disagrees`` or ``open``.
@@ -93,9 +98,7 @@ def _fraction(redundancy: float) -> float:
     return min(PAPER_FRACTIONS, key=lambda one: abs(1 - redundancy - one))
 
 
-def compared(
-    ours: Iterable[Ours], protocol: Protocol, values: Sequence[Printed] | None = None
-) -> list[Cell]:
+def compared(ours: Iterable[Ours], protocol: Protocol) -> list[Cell]:
     """Every printed value with ours, or with the reason why there is none.
 
     Parameters
@@ -106,14 +109,12 @@ def compared(
         their data set.
     protocol : Protocol
         Of the train images.
-    values : sequence of Printed, optional
-        By default all of them.
     """
     copies_first = sorted(ours, key=lambda one: not one[0].origin.copy_of)
     measured = {(_stands_for(one[0]), _set_of(one[1])): one for one in copies_first}
     nets = {net for net, _ in measured}
     cells = []
-    for value in printed() if values is None else values:
+    for value in printed():
         found = measured.get((value.net, value.task))
         if found is None:
             cells.append(Cell(value, _missing(value, nets)))
@@ -257,20 +258,14 @@ def shown_beside(cells: Sequence[Cell]) -> pd.DataFrame:
         {
             "value": cell.printed.title,
             "paper": cell.printed.said,
-            "ours, on the paper's sizes": _number(cell.value, cell.low, cell.high),
-            "ours, all sizes": _number(cell.every, cell.every_low, cell.every_high),
+            "ours, on the paper's sizes": cell.ours,
+            "ours, all sizes": with_interval(cell.every, cell.every_low, cell.every_high, ".3f"),
             "the paper's is": _OUTCOMES.get(cell.outcome, cell.outcome),
             "what differs": "; ".join(cell.differs),
         }
         for cell in cells
         if not cell.reason
     )
-
-
-def _number(value: float, low: float, high: float) -> str:
-    if value != value:
-        return "–"
-    return f"{value:.3f}" + ("" if low != low else f" ({low:.3f} to {high:.3f})")
 
 
 def by_network(cells: Sequence[Cell]) -> pd.DataFrame:
@@ -288,7 +283,7 @@ def by_network(cells: Sequence[Cell]) -> pd.DataFrame:
         for cell in some:
             said = f"{cell.printed.measure}: {cell.printed.bare}"
             if not cell.reason:
-                said += f"; ours {_number(cell.value, cell.low, cell.high)}"
+                said += f"; ours {cell.ours}"
             row[cell.printed.task_name] = said
         row["not comparable"] = listed(list(reasons)) if reasons else ""
         rows.append(row)
@@ -305,8 +300,8 @@ def describe_beside(cells: Sequence[Cell]) -> str:
             f"{listed(list(reasons))}."
         )
     parts = [
-        f"{cell.printed.title}: {_number(cell.value, cell.low, cell.high)}, where the paper says "
-        f"{cell.printed.said}, which is {_OUTCOMES.get(cell.outcome, cell.outcome)}"
+        f"{cell.printed.title}: {cell.ours}, where the paper says {cell.printed.said}, which is "
+        f"{_OUTCOMES.get(cell.outcome, cell.outcome)}"
         for cell in there[:MOST]
     ]
     more = f"; and {len(there) - MOST} more in the table" if len(there) > MOST else ""

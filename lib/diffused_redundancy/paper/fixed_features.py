@@ -23,6 +23,7 @@ from ..experiment.measurements import Measurement, Measurements
 from ..experiment.traits import alike
 from ..findings.figure_data import Point, Series, point
 from ..findings.matryoshka import fixed_size, is_fixed, is_nested, is_plain
+from ..findings.phrases import with_interval
 from ..findings.tables import corrected_columns, redundancy_columns
 from ..measures.equal_features import equal_features_redundancy
 from ..measures.redundancy import Redundancy
@@ -255,7 +256,7 @@ def gaps(found: Found, delta: float) -> list[Gap]:
     out = []
     for m, measurements in found.items():
         for task in measurements.tasks:
-            some = [one for one in (measurements.of(net, task) for net in measurements.nets)]
+            some = [measurements.of(net, task) for net in measurements.nets]
             stated = [
                 one for one in some if counts(one) and _above_chance(one, delta).k is not None
             ]
@@ -291,19 +292,18 @@ def _draws(
     ours: Measurement, theirs: Measurement | None, delta: float, confidence: float | None
 ) -> np.ndarray | None:
     """Resamples of a difference."""
-    how: dict[str, Any] = {"confidence": confidence}
-    curve = ours.curve("accuracy")
-    first, whole = (
-        curve.redundancy_draws(delta, chance_corrected=True, **how),
-        curve.resampled(**how),
+    first, second = (
+        None
+        if one is None
+        else one.curve("accuracy").redundancy_draws(
+            delta, chance_corrected=True, confidence=confidence
+        )
+        for one in (ours, theirs)
     )
-    if first is None or whole is None:
-        return None
     if theirs is None:
-        differences: np.ndarray = first - _if_independent(ours, delta, whole.full)
-        return differences
-    second = theirs.curve("accuracy").redundancy_draws(delta, chance_corrected=True, **how)
-    return None if second is None else first - second
+        whole = ours.curve("accuracy").resampled(confidence=confidence)
+        second = None if whole is None else _if_independent(ours, delta, whole.full)
+    return None if first is None or second is None else first - second
 
 
 def gaps_table(found: Sequence[Gap]) -> pd.DataFrame:
@@ -353,10 +353,7 @@ def shown_within(found: Found, delta: float) -> pd.DataFrame:
 
 
 def _in_words(value: Redundancy) -> str:
-    if value.k is None:
-        return "–"
-    ends = f" ({value.low:.2f} to {value.high:.2f})" if value.has_interval else ""
-    return f"{value.value:.2f}{ends}"
+    return with_interval(value.value, value.low, value.high, ".2f")
 
 
 def _nothing(found: Found, delta: float) -> str:

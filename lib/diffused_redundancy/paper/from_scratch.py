@@ -17,7 +17,7 @@ from ..experiment.measurements import Measurement, Measurements
 from ..experiment.penalty_bands import GroupBands
 from ..experiment.traits import alike
 from ..findings.figure_data import Line, Panel
-from ..findings.phrases import first_listed, listed
+from ..findings.phrases import first_listed, listed, span, with_interval
 from ..findings.tables import corrected_columns, redundancy_columns
 from ..measures.curves import size_of
 from ..nets.networks import Net
@@ -163,11 +163,11 @@ def shown_beside(
         curve, ours = one.curve("accuracy"), one.redundancy("accuracy", delta)
         guessing, corrected = curve.guessing, curve.above_chance(delta)
         mine = {
-            "kept by a fifth": _with_interval(*_fifth(one), ".0%"),
-            f"DR({delta:g})": _with_interval(ours.value, ours.low, ours.high, ".2f"),
+            "kept by a fifth": with_interval(*_fifth(one), ".0%"),
+            f"DR({delta:g})": with_interval(ours.value, ours.low, ours.high, ".2f"),
             "DR above chance": "–"
             if corrected is None
-            else _with_interval(corrected.value, corrected.low, corrected.high, ".2f"),
+            else with_interval(corrected.value, corrected.low, corrected.high, ".2f"),
         }
         above = [each.curve("accuracy").above_chance(delta) for each in others]
         theirs = {
@@ -191,19 +191,10 @@ def shown_beside(
     return pd.DataFrame(rows or {"note": [NONE]})
 
 
-def _with_interval(value: float, low: float, high: float, spec: str) -> str:
-    if value != value:
-        return "–"
-    return f"{value:{spec}}" + ("" if low != low else f" ({low:{spec}} to {high:{spec}})")
-
-
 def _range(values: Sequence[float], spec: str) -> str:
-    """The least and the largest of some values, or the only one."""
+    """From the least to the largest of the values that can be stated; a dash without any."""
     stated = [value for value in values if value == value]
-    if not stated:
-        return "–"
-    ends = dict.fromkeys(format(end, spec) for end in (min(stated), max(stated)))
-    return " to ".join(ends)
+    return span(stated, spec) if stated else "–"
 
 
 def _outcome(one: Measurement, others: Sequence[Measurement], delta: float) -> str:
@@ -260,13 +251,11 @@ def describe_from_scratch(
     ]
     if parts:
         where = parts[0].replace(" on ", f" {count} on ", 1)
+        dr, found = f"DR({delta:g})", listed([where, *parts[1:]])
         sentences.append(
-            (
-                "Where it learned its task, its DR({0:g})"
-                if sentences
-                else "DR({0:g}) of the network that was trained on the task"
-            ).format(delta)
-            + f" is {listed([where, *parts[1:]])}"
+            f"Where it learned its task, its {dr} is {found}"
+            if sentences
+            else f"{dr} of the network that was trained on the task is {found}"
         )
     if moved:
         most = f"by up to {max(moved):.2f}" if max(moved) >= 0.01 else "by less than 0.01"

@@ -8,7 +8,6 @@ least 0.80 and below 0.90.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -143,10 +142,10 @@ def _read(row: dict[str, str]) -> dict[str, Any]:
     return {**row, **numbers, "d": int(row["d"])}
 
 
-def printed_table(values: Sequence[Printed] | None = None) -> pd.DataFrame:
+def printed_table() -> pd.DataFrame:
     """The printed DR for reading: one row per network, one column a task."""
     rows: dict[str, dict[str, Any]] = {}
-    for one in printed() if values is None else values:
+    for one in printed():
         if one.quantity == REDUNDANCY:
             about = {"network": one.network, "d": one.d, "ImageNet top-1": one.top1}
             row = rows.setdefault(one.network, about)

@@ -18,7 +18,12 @@ from ..tasks.datasets import DATASETS
 
 SCHEMA_VERSION = "1.0"
 
-SOURCES = {"P": "paper", "S": "summary of the paper", "C": "our question"}
+SOURCES = {
+    "P": "paper",
+    "S": "summary of the paper",
+    "PS": "paper, and a summary of it",
+    "C": "our question",
+}
 
 
 def write_results(out: Path) -> Path:

@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from ..errors import InputError, check_number
@@ -154,7 +154,9 @@ class Comparison:
         return f"{outcome} ({count} seeds would decide)"
 
 
-def compare(ours: Any, theirs: Any, *, margin: float = 0.0, sd: float = float("nan")) -> Comparison:
+def compare(
+    ours: ArrayLike, theirs: ArrayLike, *, margin: float = 0.0, sd: float = float("nan")
+) -> Comparison:
     """Compare the means of two groups.
 
     Parameters
@@ -238,16 +240,16 @@ def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
     ]
 
 
-def at_most(p: float, level: float = LEVEL) -> bool:
-    """Whether a p value is no larger than a level, but for rounding: the one rule of every test.
+def at_most(p: float) -> bool:
+    """Whether a p value is no larger than 5%, but for rounding: the one rule of every test.
 
     >>> at_most(3 * (2 / 120)), at_most(0.0501)
     (True, False)
     """
-    return p <= level * (1 + 1e-9)
+    return p <= LEVEL * (1 + 1e-9)
 
 
-def holm(p_values: Any) -> np.ndarray:
+def holm(p_values: ArrayLike) -> np.ndarray:
     """Holm's step-down correction (Scandinavian Journal of Statistics 6, 1979).
 
     Parameters
@@ -281,7 +283,7 @@ def holm(p_values: Any) -> np.ndarray:
     return out
 
 
-def permutation_p(ours: Any, theirs: Any) -> float:
+def permutation_p(ours: ArrayLike, theirs: ArrayLike) -> float:
     """Two-sided p of the permutation test of two groups.
 
     The statistic is the absolute Welch t: where groups differ in size *and* spread, tests by the
@@ -344,10 +346,9 @@ def least_seeds() -> int:
     return next(n for n in range(1, MOST_SEEDS) if smallest_permutation_p(n, n) <= LEVEL)
 
 
-def seeds_needed(
-    effect: float, sd: float, *, level: float = LEVEL, power: float = POWER
-) -> int | None:
-    """How many values in each of two groups find a difference of means by a two-sided t test.
+def seeds_needed(effect: float, sd: float, *, level: float = LEVEL) -> int | None:
+    """How many values in each of two groups find a difference of means by a two-sided t test, with
+    a power of 80%.
 
     At least so many that the permutation test can reach 5% as well, which is 4.
 
@@ -357,7 +358,7 @@ def seeds_needed(
         The true difference.
     sd : float
         Of both groups.
-    level, power : float
+    level : float
 
     Returns
     -------
@@ -377,7 +378,7 @@ def seeds_needed(
         bar = stats.t.isf(level / 2, df)
         if shift > bar + 40:  # far beyond where SciPy's distribution is computed well
             return True
-        return bool(stats.nct.sf(bar, df, shift) >= power)
+        return bool(stats.nct.sf(bar, df, shift) >= POWER)
 
     low, high = least_seeds(), MOST_SEEDS
     if not enough(high):
@@ -388,8 +389,8 @@ def seeds_needed(
     return low
 
 
-def difference_found(n: int, sd: float, *, level: float = LEVEL, power: float = POWER) -> float:
-    """The true difference of means that two groups of ``n`` values find with a given power; the
+def difference_found(n: int, sd: float, *, level: float = LEVEL) -> float:
+    """The true difference of means that two groups of ``n`` values find with a power of 80%; the
     inverse of :func:`seeds_needed`. NaN where a permutation test of them could not reach 5%.
 
     >>> round(difference_found(17, 1.0), 2), difference_found(3, 1.0)
@@ -399,11 +400,11 @@ def difference_found(n: int, sd: float, *, level: float = LEVEL, power: float = 
         return float("nan")
     df = 2 * n - 2
     bar = stats.t.isf(level / 2, df)
-    shift = optimize.brentq(lambda by: stats.nct.sf(bar, df, by) - power, 0, bar + 40)
+    shift = optimize.brentq(lambda by: stats.nct.sf(bar, df, by) - POWER, 0, bar + 40)
     return float(shift) * sd * math.sqrt(2 / n)
 
 
-def mean_with_interval(values: Any) -> tuple[float, float, float]:
+def mean_with_interval(values: ArrayLike) -> tuple[float, float, float]:
     """The mean of a group with its 95% interval by Student's t; NaN ends with fewer than two
     values. NaN among the values are left out.
 
@@ -419,7 +420,7 @@ def mean_with_interval(values: Any) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-def ratio_with_interval(ours: Any, theirs: Any) -> tuple[float, float, float]:
+def ratio_with_interval(ours: ArrayLike, theirs: ArrayLike) -> tuple[float, float, float]:
     """The mean of a group over that of another, value by value of the same networks, with its 95%
     interval by Fieller's theorem; NaN ends where their mean is not clearly apart from 0, or with
     fewer than two values.
@@ -455,7 +456,7 @@ def pooled_sd(groups: Sequence[np.ndarray]) -> float:
     return math.sqrt(squares / sum(len(values) - 1 for values in several))
 
 
-def _numbers(values: Any, name: str) -> np.ndarray:
+def _numbers(values: ArrayLike, name: str) -> np.ndarray:
     numbers = np.asarray(values, dtype=float)
     if numbers.ndim != 1 or np.isinf(numbers).any():
         raise InputError(

@@ -153,14 +153,14 @@ class ByChance:
     raised: float
 
 
-def by_chance(differences: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -> ByChance:
+def by_chance(differences: np.ndarray, *, seed: int = 0) -> ByChance:
     """What these differences would give without any effect.
 
     Parameters
     ----------
     differences : ndarray (m, d)
-    flips, seed : int
-        Number and seed of the random signs.
+    seed : int
+        Of the random signs.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def by_chance(differences: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -> 
     (0.035, True)
     """
     values = _checked(differences)
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (flips, len(values)))
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (FLIPS, len(values)))
     squares = np.einsum("ij,ij->j", values, values, dtype=float) / len(values)
     means = (signs.astype(values.dtype) @ values).astype(float) / len(values)
     found = _effects(means, squares, len(values))

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from ..errors import InputError, check_number
+from ..errors import InputError, check_number, unknown
 from .bootstrap import percentile_interval
 
 LAWS = {
@@ -35,6 +35,9 @@ EXPONENTS = np.geomspace(0.1, 2, 61)
 """The c that are tried for a power law to an asymptote. The slowest is hardly told apart from a
 straight line in log n. Errors of a parametric model fall with c = 1, those of networks more slowly.
 """
+
+BOUNDS = (0.0, 1.0)
+"""Of every value: shares, which an asymptote and a prediction are as well."""
 
 FIXED_LIMIT_EXPONENTS = np.linspace(-1, 2, 121)
 """The c that are tried where the limit is fixed: below 0 the value moves away from it."""
@@ -52,8 +55,6 @@ class Fitted:
         Its parameters, one of each for every curve; c is 0 for the logarithm.
     misfit : ndarray (...)
         The weighted sum of squared residuals.
-    low, high : float
-        What no value can be beyond.
     """
 
     law: str
@@ -61,26 +62,15 @@ class Fitted:
     b: np.ndarray
     c: np.ndarray
     misfit: np.ndarray
-    low: float
-    high: float
 
     def at(self, n: float) -> np.ndarray:
-        """The value at n, (...), within ``low`` and ``high``."""
+        """The value at n, (...), within :data:`BOUNDS`."""
         shape = np.log(n) if self.law == "logarithm" else n ** (-self.c)
-        value: np.ndarray = np.clip(self.a + self.b * shape, self.low, self.high)
+        value: np.ndarray = np.clip(self.a + self.b * shape, *BOUNDS)
         return value
 
 
-def fit(
-    law: str,
-    n: Any,
-    values: Any,
-    weights: Any = None,
-    *,
-    low: float = 0.0,
-    high: float = 1.0,
-    limit: float = 0.0,
-) -> Fitted:
+def fit(law: str, n: Any, values: Any, weights: Any = None, *, limit: float = 0.0) -> Fitted:
     """Fit a law by weighted least squares.
 
     Given c, the other parameters have a closed form, also where ``a`` is at one of its bounds. So
@@ -97,8 +87,6 @@ def fit(
         One curve or several.
     weights : array (m,), optional
         Inverse variances, by default equal.
-    low, high : float
-        Bounds of the asymptote, and of every prediction.
     limit : float
         The asymptote of the law ``limit``.
 
@@ -117,10 +105,10 @@ def fit(
     places, curves, w = _checked(law, n, values, weights)
     if law == "logarithm":
         a, b, misfit = _line(np.log(places), curves, w)
-        return Fitted(law, a, b, np.zeros_like(a), misfit, low, high)
+        return Fitted(law, a, b, np.zeros_like(a), misfit)
     exponents = EXPONENTS if law == "asymptote" else FIXED_LIMIT_EXPONENTS
     scale = places.max()  # n^-c of thousands of images is as small as 1e-7
-    bounds = (low, high) if law == "asymptote" else (limit, limit)
+    bounds = BOUNDS if law == "asymptote" else (limit, limit)
     a = b = c = np.zeros(curves.shape[:-1])
     misfit = np.full(curves.shape[:-1], np.inf)
     for exponent in exponents:
@@ -129,14 +117,14 @@ def fit(
         a, c = np.where(better, at, a), np.where(better, exponent, c)
         b = np.where(better, slope * scale**exponent, b)
         misfit = np.where(better, squares, misfit)
-    return Fitted(law, a, b, c, misfit, low, high)
+    return Fitted(law, a, b, c, misfit)
 
 
 def _checked(law: str, n: Any, values: Any, weights: Any) -> tuple[np.ndarray, ...]:
     places, curves = np.asarray(n, dtype=float), np.asarray(values, dtype=float)
     w = np.ones(len(places)) if weights is None else np.asarray(weights, dtype=float)
     if law not in LAWS:
-        raise InputError(f"laws are {', '.join(LAWS)}, not {law!r}")
+        raise unknown("law", law, LAWS)
     needed = 3 if law == "asymptote" else 2
     if places.ndim != 1 or len(np.unique(places)) != len(places) or len(places) < needed:
         raise InputError(
@@ -281,10 +269,7 @@ def predictions(
     target: float,
     weights: Any = None,
     *,
-    low: float = 0.0,
-    high: float = 1.0,
     limit: float | None = None,
-    confidence: float = 0.95,
 ) -> list[Prediction]:
     """What each law says of a value at ``target`` images.
 
@@ -299,11 +284,10 @@ def predictions(
         What might have been measured instead: every source of variance that the interval is to
         hold, with the same resample for all n.
     target : float
-    weights, low, high
+    weights
         As for :func:`fit`.
     limit : float, optional
         The asymptote of the law ``limit``, which is left out by default.
-    confidence : float
 
     Raises
     ------
@@ -326,10 +310,9 @@ def predictions(
     ]
     found = []
     for law in laws:
-        how = {"low": low, "high": high, "limit": limit or 0.0}
-        draws = fit(law, n, resamples, weights, **how).at(target)
-        value = float(fit(law, n, values, weights, **how).at(target))
-        found.append(Prediction(law, value, *percentile_interval(draws, confidence), draws))
+        draws = fit(law, n, resamples, weights, limit=limit or 0.0).at(target)
+        value = float(fit(law, n, values, weights, limit=limit or 0.0).at(target))
+        found.append(Prediction(law, value, *percentile_interval(draws), draws))
     return found
 
 

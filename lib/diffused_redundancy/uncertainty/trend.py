@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from itertools import combinations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from ..errors import InputError
@@ -88,7 +89,7 @@ class Trend:
         return words.get(self.outcome, self.outcome)
 
 
-def trend(x: Sequence[float], values: Sequence[Any]) -> Trend:
+def trend(x: Sequence[float], values: Sequence[ArrayLike]) -> Trend:
     """Test whether values rise or fall with x, in whatever shape.
 
     Parameters
@@ -183,8 +184,9 @@ def _statistics(signs: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _labellings(labels: np.ndarray) -> Iterator[np.ndarray]:
     """Blocks of labellings (m, n), the observed one first."""
     block = 2000
-    if _count(np.bincount(labels).tolist()) <= MOST_RELABELLINGS:
-        every = _every_labelling(tuple(labels.tolist()))
+    sizes = tuple(np.bincount(labels).tolist())
+    if assignments(sizes) <= MOST_RELABELLINGS:
+        every = _every_labelling(sizes)
         yield from (every[i : i + block] for i in range(0, len(every), block))
         return
     yield labels[None]
@@ -194,36 +196,30 @@ def _labellings(labels: np.ndarray) -> Iterator[np.ndarray]:
 
 
 @lru_cache(maxsize=4)
-def _every_labelling(labels: tuple[int, ...]) -> np.ndarray:
-    """(m, n), the sorted one first."""
-    return np.array(list(_arrangements(list(labels))), dtype=np.int8)
+def _every_labelling(sizes: tuple[int, ...]) -> np.ndarray:
+    """(m, n), the sorted one first: each group is put in all ways among those before it."""
+    every = np.zeros((1, 0), dtype=np.int8)
+    for label, size in enumerate(sizes):
+        before = every.shape[1]
+        places = np.array(list(combinations(range(before + size), before)), dtype=int)
+        merged = np.full((len(places), len(every), before + size), label, dtype=np.int8)
+        np.put_along_axis(merged, places[:, None], every[None], 2)
+        every = merged.reshape(-1, before + size)
+    return every
 
 
-def _arrangements(labels: list[int]) -> Iterator[list[int]]:
-    """The distinct arrangements of some labels from the sorted one on, in lexicographic order."""
-    now = sorted(labels)
-    while True:
-        yield now.copy()
-        i = len(now) - 2
-        while i >= 0 and now[i] >= now[i + 1]:
-            i -= 1
-        if i < 0:
-            return
-        j = len(now) - 1
-        while now[j] <= now[i]:
-            j -= 1
-        now[i], now[j] = now[j], now[i]
-        now[i + 1 :] = reversed(now[i + 1 :])
+def assignments(sizes: Sequence[int]) -> int:
+    """How many ways there are to assign values to groups of some sizes.
 
-
-def _count(sizes: Sequence[int]) -> int:
-    """How many ways there are to assign values to groups of some sizes."""
-    return math.factorial(int(sum(sizes))) // math.prod(math.factorial(int(n)) for n in sizes)
+    >>> assignments([2, 2])
+    6
+    """
+    return math.factorial(sum(sizes)) // math.prod(map(math.factorial, sizes))
 
 
 def _smallest_p(sizes: Sequence[int]) -> float:
     """In perfect order, or its reverse."""
-    count = _count(sizes)
+    count = assignments(sizes)
     return 1 / (DRAWN + 1) if count > MOST_RELABELLINGS else 2 / count
 
 
