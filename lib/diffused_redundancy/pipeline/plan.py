@@ -125,6 +125,11 @@ USUAL_STAGES = 5
 """Layers that ``stages`` stands for in most networks."""
 
 
+def probes_logistic(values: Mapping[str, Any]) -> bool:
+    """Whether a notebook with these parameters fits logistic probes at several sizes."""
+    return "FRACTIONS" in values and values.get("PROBE", "logistic") == "logistic"
+
+
 def rough_duration(job: Job) -> float:
     """About how long a job takes beside others, for the order they start in: seconds of one core
     with networks as small as the miniature's.
@@ -133,9 +138,9 @@ def rough_duration(job: Job) -> float:
     pairs = len(expanded(values.get("NETS", []))) * len(values.get("TASKS", []))
     layers = sum(USUAL_STAGES if layer == STAGES else 1 for layer in parameters.layers(values))
     curves = len(values.get("SELECTIONS", [""])) * len(values.get("SEEDS", [0]))
-    logistic = "FRACTIONS" in values and values.get("PROBE") != "ridge"
     orders = 0.1 * values.get("ORDERS", 0) if "FRACTIONS" in values else 0  # of the ridge probe
-    return pairs * layers * (0.5 + 0.08 * curves + orders + (8 + curves if logistic else 0))
+    logistic = 8 + curves if probes_logistic(values) else 0
+    return pairs * layers * (0.5 + 0.08 * curves + orders + logistic)
 
 
 def check_layers(jobs: Sequence[Job]) -> None:
