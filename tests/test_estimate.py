@@ -7,6 +7,7 @@ import json
 
 import pytest
 from diffused_redundancy.__main__ import main
+from diffused_redundancy.errors import InputError
 from diffused_redundancy.nets.cost import shape_of
 from diffused_redundancy.pipeline.estimate import estimate
 from diffused_redundancy.pipeline.plan import plan
@@ -17,6 +18,11 @@ NETS = ["miniature_resnet_128.standard_s1", "miniature_resnet.mrl_s1"]
 def planned(tmp_path, only=("01_cka",), **values):
     typed = [(name, json.dumps(value)) for name, value in values.items()]
     return plan("miniature", list(only), typed, tmp_path)
+
+
+def test_a_wrong_value_typed_after_a_right_one_is_told(tmp_path):
+    with pytest.raises(InputError, match="SEEDS holds 'a': each entry must be a whole number"):
+        plan("smoke", [], [("SEEDS", "1"), ("SEEDS", "a")], tmp_path)
 
 
 def test_every_ordering_of_a_run_is_listed(tmp_path, capsys):

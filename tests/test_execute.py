@@ -38,8 +38,8 @@ def notebooks(tmp_path, monkeypatch):
     [
         ("1 / 0\n", ["code cell 2", "ZeroDivisionError: division by zero"]),
         (
-            "import os\nos.kill(os.getpid(), 9)\n",
-            ["The process died without a message", "memory ran out"],
+            "import os\nos.kill(os.getpid(), 9)\n\n# %%\nprint(1)\n",
+            ["code cell 2", "The process died without a message", "memory ran out"],
         ),
         (
             'import diffused_redundancy as dr\ndr.task("digit")\n',
@@ -68,11 +68,11 @@ def test_nothing_of_an_error_becomes_html():
     cell = nbformat.v4.new_code_cell("<b>")
     cell.outputs = [nbformat.v4.new_output("error", ename="E", evalue="<i>", traceback=[])]
     outcome = Outcome("09_fails", "Fails", False, 1.2, 0.25, "E: <i>")
-    text = failure(nbformat.v4.new_notebook(cells=[cell]), outcome, "E: <i>", "smoke")
+    text = failure((1, cell), outcome, "E: <i>", "smoke")
     assert "<pre>&lt;b&gt;</pre>" in text and "<code>E: &lt;i&gt;</code>" in text
     assert "in code cell 1, after 1 s, with a peak memory of 0.2 GiB" in text
     assert "To try a smaller run" not in text  # there is none smaller than smoke
-    empty = failure(nbformat.v4.new_notebook(), outcome, "No space left", "paper")
+    empty = failure((0, None), outcome, "No space left", "paper")
     assert "before the first cell" in empty and "The disk is full." in empty
     assert "--preset cifar --only 09_fails" in empty and "<pre>" not in empty
 

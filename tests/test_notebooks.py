@@ -37,7 +37,7 @@ COMMAND = [sys.executable, "-m", "diffused_redundancy", "run"]
 NOTEBOOKS = presets.preset("smoke").notebooks
 SEEDS = [1, 2, 3]
 """The fewest that give a verdict: one more than the preset ``smoke`` has."""
-FOLDER = folder_name("smoke", [("SEEDS", str(SEEDS))])
+FOLDER = folder_name("smoke", {"SEEDS": SEEDS})
 
 
 def run(out: Path, cache: Path, *words: str) -> subprocess.CompletedProcess[str]:

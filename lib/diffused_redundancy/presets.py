@@ -121,14 +121,12 @@ def preset(name: str) -> Preset:
             for key, value in everywhere.items()
         },
         {
-            notebook: {
-                key: value
-                if needs_folder(value)
-                else parameters.checked_all(notebook, {key: value})[key]
-                for key, value in of_values[notebook].items()
-            }
-            for notebook in parameters.available()
-            if notebook in of_values
+            notebook: values
+            | parameters.checked_all(
+                notebook, {key: value for key, value in values.items() if not needs_folder(value)}
+            )
+            for notebook, values in of_values.items()
+            if notebook != "everywhere"
         },
     )
 

@@ -178,12 +178,10 @@ class Session:
         What is shown next, this table or a figure or another table made from it, is linked to the
         file.
         """
-        parameters = harmless_json(json.dumps(self.parameters, ensure_ascii=False))
-        head = f"# {self.notebook}, parameters: {parameters}\n"
-        write_text(
-            self._place("tables", f"{name}.csv"),
-            head + csv_text(rounded(table), "%.6g"),
-        )
+        values = harmless_json(json.dumps(self.parameters, ensure_ascii=False))
+        head = f"# {self.notebook}, parameters: {values}\n"
+        text = csv_text(rounded(table), "%.6g")
+        write_text(self._place("tables", f"{name}.csv"), head + text)
         self._unshown.append(f"tables/{self.notebook}-{name}.csv")
         if show:
             self.say(markdown_table(table))

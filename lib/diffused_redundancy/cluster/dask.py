@@ -15,8 +15,8 @@ from typing import Any
 
 from ..devices import cores
 from ..errors import InputError
-from ..pipeline.runner import say
-from .executors import POLL, THREADS, ExecutorLost, attempt, code, named_cache, refusal
+from ..pipeline.runner import THREADS, say
+from .executors import POLL, ExecutorLost, attempt, code, named_cache, refusal
 from .units import Unit
 
 WAIT = 30.0

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InputError, unknown
+from ..pipeline.runner import THREADS
 from ..pipeline.staleness import code_and_packages
 from ..store import sha256_of
 from .units import STEPS, Cost, Unit
@@ -159,14 +160,14 @@ def _parallel(
         "# After a failure start it again: what is done is left alone.",
         "set -euo pipefail",
         f"run={shlex.quote(command)}",
-        "export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1",
+        f"export {' '.join(f'{name}=1' for name in THREADS)}",
     ]
     for step, count in counts.items():
         lines.append(
             f'seq 1 {count} | parallel --jobs "${{JOBS:-2}}" "$@" '
             f'"$run --step {step} --shard {{}}/{count}"'
         )
-    lines += ["unset OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS", 'eval "$run"']
+    lines += [f"unset {' '.join(THREADS)}", 'eval "$run"']
     return "\n".join(lines) + "\n"
 
 

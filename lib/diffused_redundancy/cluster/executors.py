@@ -20,7 +20,7 @@ from ..devices import cores
 from ..errors import InputError
 from ..nets.extraction import PACKAGES
 from ..pipeline import plan, requirements
-from ..pipeline.runner import HEARTBEAT, default_out, say
+from ..pipeline.runner import HEARTBEAT, THREADS, default_out, say
 from ..pipeline.staleness import code_and_packages
 from ..store import make_folder, paths, sha256_of, versions, write_text
 from .perform import perform
@@ -39,8 +39,6 @@ IN_FLIGHT = 20_000
 
 LARGE = 1_000
 """Bytes of a unit's settings beyond which they go by the cache, and only their name is sent."""
-
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class ExecutorLost(Exception):

@@ -10,30 +10,21 @@ from typing import Any
 
 from .. import parameters
 from ..errors import InputError
-from ..nets.networks import Net
+from ..nets import net
 from ..pipeline import prefetch
 from ..pipeline.execute import one_line
 from ..store import write_json
-from ..tasks import Task
+from ..tasks import task
 from .units import Unit
 
 BY_CHANCE = (OSError, MemoryError, RuntimeError)
 """Errors of files, and for want of memory (torch's are the last of these)."""
 
 
-@functools.lru_cache(maxsize=1)
-def _task(name: str, images: int) -> Task:
-    """A task, whose images serve one unit after the other."""
-    from ..tasks import task
+_task = functools.lru_cache(maxsize=1)(task)
+"""A task, whose images serve one unit after the other."""
 
-    return task(name, images=images)
-
-
-@functools.lru_cache(maxsize=1)
-def _net(name: str) -> Net:
-    from ..nets import net
-
-    return net(name)
+_net = functools.lru_cache(maxsize=1)(net)
 
 
 def perform(unit: Unit) -> dict[str, Any]:
@@ -52,8 +43,8 @@ def perform(unit: Unit) -> dict[str, Any]:
     try:
         _DO[unit.step](unit)
     except Exception as error:  # whatever it is, others go on, and the run says so
-        lines = one_line(type(error).__name__, str(error))
-        message = str(error) if isinstance(error, InputError) else lines
+        said = str(error)
+        message = said if isinstance(error, InputError) else one_line(type(error).__name__, said)
         again = any(isinstance(one, BY_CHANCE) for one in (error, error.__cause__))
         return _took(unit, time.perf_counter() - started, error=message, again=again)
     took = _took(unit, time.perf_counter() - started)
@@ -83,8 +74,8 @@ def _extract(unit: Unit) -> None:
     needs = dict(unit.needs)
     blocks, block = needs.pop("blocks"), needs.pop("block")
     wanted = prefetch.Extraction(unit.net, unit.task, **needs)
-    task = _task(unit.task, wanted.images)
-    prefetch.extract(wanted, task, block if blocks > 1 else None)
+    images = _task(unit.task, images=wanted.images)
+    prefetch.extract(wanted, images, block if blocks > 1 else None)
 
 
 def _penalties(unit: Unit) -> None:
@@ -92,11 +83,11 @@ def _penalties(unit: Unit) -> None:
     from ..store import Cache
 
     needs = unit.needs
-    task, net = _task(unit.task, needs.get("IMAGES", 0)), _net(unit.net)
+    images, network = _task(unit.task, images=needs.get("IMAGES", 0)), _net(unit.net)
     for name, probes in needs["layers"].items():
-        every = net.layers(name)
+        every = network.layers(name)
         for layer in every:
-            one = layer_of(net, task, layer, needs, Cache(), also=every)
+            one = layer_of(network, images, layer, needs, Cache(), also=every)
             for probe in probes:
                 one.penalty(probe)
             one.release()

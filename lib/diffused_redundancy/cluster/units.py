@@ -21,7 +21,7 @@ from .. import parameters
 from ..errors import unknown
 from ..nets.names import expanded
 from ..pipeline import prefetch
-from ..pipeline.plan import Job
+from ..pipeline.plan import Job, probes_logistic
 from ..pipeline.staleness import code_and_packages, images_stamp, weights_stamp
 from ..store import paths, sha256_of
 
@@ -156,7 +156,7 @@ def _blocks(one: prefetch.Extraction) -> int:
 
 
 def _penalties(jobs: Sequence[Job]) -> list[Unit]:
-    from ..pipeline.estimate import CKA_ALONE, probes_logistic
+    from ..pipeline.estimate import CKA_ALONE
 
     needs: dict[tuple[str, str, str], dict[str, Any]] = {}
     for job in jobs:

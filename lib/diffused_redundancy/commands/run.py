@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, check_shard
+from ..errors import InputError, check_shard, unknown
 
 if TYPE_CHECKING:
     from ..pipeline.plan import Job
@@ -160,9 +162,7 @@ def run(options: argparse.Namespace) -> int:
         from ..cluster.dask import run_on_dask
         from ..cluster.units import units
 
-        every = units(jobs)
-        errors = run_on_dask(every, scheduler=options.scheduler, workers=options.jobs)
-        for error in errors:
+        for error in run_on_dask(units(jobs), scheduler=options.scheduler, workers=options.jobs):
             runner.say(error)
     workers = min(options.jobs or runner.default_workers(len(jobs)), len(jobs))
     outcomes = runner.run(jobs, out=out, workers=workers, force=options.force)
@@ -177,14 +177,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_cluster(options: argparse.Namespace) -> None:
-    """Raise InputError where options of a cluster do not go together."""
-    from ..errors import unknown
-
+    """Raise InputError where options of a cluster are wrong, or do not go together."""
     for name in ("step", "shard", "unit", "emit", "executor", "scheduler"):
         if getattr(options, name) == "":  # a variable of a script that is not set
             raise InputError(f"--{name} is empty: leave it out, or say which")
     if options.shard and not options.step:
         raise InputError("--shard is a part of a step: say which, such as --step extract")
+    if options.shard:
+        check_shard(options.shard)
     chosen = [
         f"--{name}"
         for name in ("plan", "step", "unit", "emit", "executor", "scheduler")
@@ -225,9 +225,6 @@ def _tell(options: argparse.Namespace, jobs: Sequence[Job], out: Path) -> int:
 
 def _words(options: argparse.Namespace, out: Path) -> list[str]:
     """The words of this run."""
-    import os
-    import sys
-
     from ..store import paths
 
     words = [

@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..errors import InputError
-from ..report.html import markdown, page
+from ..report.html import embedded, markdown, page
 from ..store import make_folder, paths, write_text
 from .editions import blank
 
@@ -125,7 +125,7 @@ def _page(python: int, explorer: bool) -> str:
     environment = Environment(
         loader=FileSystemLoader(source()), autoescape=True, undefined=StrictUndefined
     )
-    shipped = _embedded(layers)
+    shipped = embedded(layers)
     body = environment.get_template("lab.html.j2").render(
         title=TITLE,
         style=Markup((source() / "lab.css").read_text(encoding="utf-8")),
@@ -142,18 +142,12 @@ def _page(python: int, explorer: bool) -> str:
         lines=len(modules["measures.py"].splitlines()),
         size=f"The page has {len(shipped) / 1e6:.1f} MB of features"
         + (f", and Python beside it {python / 1e6:.1f} MB." if python else "."),
-        sources=_embedded(modules),
+        sources=embedded(modules),
         shipped=shipped,
-        curves=_embedded(curves),
+        curves=embedded(curves),
         python=bool(python),
     )
     return page(TITLE, body, contents=False, allowed="", footer="Texts: CC BY 4.0. Code: MIT.")
-
-
-def _embedded(value: Any) -> Markup:
-    """JSON for a script element, which ``</script>`` within a text would end."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Markup(text.replace("</", "<\\/"))
 
 
 def shipped_layer(net: str, task: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def _run(source: Source, package: Path) -> nbformat.NotebookNode:
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     notebook = copy.deepcopy(source.notebook)
+    begun: list[nbformat.NotebookNode] = []
     path = os.pathsep.join(
         part for part in (str(package.parent.resolve()), os.environ.get("PYTHONPATH")) if part
     )
@@ -49,13 +50,14 @@ def _run(source: Source, package: Path) -> nbformat.NotebookNode:
             record_timing=False,
             resources={"metadata": {"path": scratch}},
             kernel_manager_class=isolated_kernel(Path(scratch) / "ipython", PYTHONPATH=path),
+            on_cell_execute=lambda cell, cell_index: begun.append(cell),
         )
         try:
             client.execute()
         except CellExecutionError as error:
-            raise _fault(source, notebook, error.ename, error.evalue) from error
+            raise _fault(source, begun[-1], error.ename, error.evalue) from error
         except (CellTimeoutError, DeadKernelError) as error:
-            raise _fault(source, notebook, type(error).__name__, str(error)) from error
+            raise _fault(source, begun[-1], type(error).__name__, str(error)) from error
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
@@ -64,13 +66,8 @@ def _run(source: Source, package: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def _fault(source: Source, notebook: nbformat.NotebookNode, kind: str, message: str) -> InputError:
-    """What stopped a source, and in which of its cells."""
-    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source]
-    failed = next(
-        (cell for cell in code if any(one.output_type == "error" for one in cell.outputs)),
-        next((cell for cell in code if cell.execution_count is None), code[-1]),
-    )
-    name = failed.metadata.get("exercise")
-    place = f"exercise {name!r}" if name else f"the cell {failed.source.splitlines()[0]!r}"
+def _fault(source: Source, cell: nbformat.NotebookNode, kind: str, message: str) -> InputError:
+    """What stopped a source, in the cell that ran."""
+    name = cell.metadata.get("exercise")
+    place = f"exercise {name!r}" if name else f"the cell {cell.source.splitlines()[0]!r}"
     return InputError(f"{source.name}.py, {place} does not run: {one_line(kind, message)}")

@@ -30,18 +30,14 @@ def reveal() -> dict[str, Markup]:
         raise InputError("slides need reveal.js: pip install sphinx-revealjs (the extra 'course')")
     folder = Path(found.submodule_search_locations[0]) / "_static" / "revealjs"
     files = {
-        "style": ("dist/reveal.css",),
-        "script": ("dist/reveal.js",),
-        "notes": ("plugin/notes/notes.js",),
+        "style": "dist/reveal.css",
+        "script": "dist/reveal.js",
+        "notes": "plugin/notes/notes.js",
     }
     return {
-        name: Markup(
-            # "</script" within a script would end it
-            "\n".join((folder / part).read_text("utf-8") for part in parts).replace(
-                "</script", "<\\/script"
-            )
-        )
-        for name, parts in files.items()
+        # "</script" within a script would end it
+        name: Markup((folder / part).read_text("utf-8").replace("</script", "<\\/script"))
+        for name, part in files.items()
     }
 
 

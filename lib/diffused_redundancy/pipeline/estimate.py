@@ -26,7 +26,7 @@ from ..store import assets
 from ..store.assets import Asset
 from ..tasks import task
 from ..tasks.datasets import DATASETS, is_unpacked
-from .plan import Job
+from .plan import Job, probes_logistic
 from .requirements import missing_assets, nets_with_tasks
 
 FORWARD = {"cpu": 0.8, "cuda": 0.35, "mps": 0.35}
@@ -260,11 +260,6 @@ def _seeds(selection: str, values: dict[str, Any]) -> Sequence[int]:
     return values["SEEDS"] if SELECTIONS[selection].seeded else [0]
 
 
-def probes_logistic(values: dict[str, Any]) -> bool:
-    """Whether a notebook with these parameters fits logistic probes at several sizes."""
-    return "FRACTIONS" in values and values.get("PROBE", "logistic") == "logistic"
-
-
 def _seconds(
     notebook: str, n: int, m: int, d: int, classes: int, selections: int, speed: float
 ) -> float:
@@ -276,9 +271,7 @@ def _seconds(
     return (each + once / max(1, selections)) / (speed * SOLVERS)
 
 
-def _logistic_seconds(
-    values: dict[str, Any], n: int, _m: int, d: int, classes: int, speed: float
-) -> float:
+def _logistic_seconds(values: dict[str, Any], n: int, d: int, classes: int, speed: float) -> float:
     """The logistic probes of one selection with one seed."""
     if not probes_logistic(values):
         return 0.0
@@ -335,10 +328,11 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
             if before is None or one.disk > before.disk:
                 passes[net, name] = one
             n, m, classes = images_of(name, values.get("IMAGES", 0))
-            views = protocol(values.get("PROTOCOL", "clean")).views
-            sizes = [(views * n, m, d, classes) for d in widths]
-            each = sum(_seconds(job.notebook, *size, len(chosen), speed) for size in sizes)
-            logistic = sum(_logistic_seconds(values, *size, speed) for size in sizes)
+            rows = n * protocol(values.get("PROTOCOL", "clean")).views
+            each = sum(
+                _seconds(job.notebook, rows, m, d, classes, len(chosen), speed) for d in widths
+            )
+            logistic = sum(_logistic_seconds(values, rows, d, classes, speed) for d in widths)
             for selection, seed in chosen:
                 seconds = each + logistic * (seed in (0, *values["SEEDS"]))
                 if "TARGET" in values:  # as often as there are numbers of train images

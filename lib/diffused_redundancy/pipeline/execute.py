@@ -101,15 +101,17 @@ def execute(
     with peak_memory() as peak:
         done, error = _run(script, parameters, folder)
         memory = peak()
+    stop = _last_begun(done)
+    done = cleaned(done)
     with atomic_path(folder / f"{notebook}.ipynb") as kept:
         nbformat.write(done, kept)
     seconds = time.perf_counter() - started
-    ended, failed = datetime.now(UTC).isoformat(timespec="seconds"), _what_failed(done, error)
+    ended, failed = datetime.now(UTC).isoformat(timespec="seconds"), _what_failed(stop[1], error)
     outcome = Outcome(notebook, title, not error, seconds, memory, failed, ended)
     text = notebook_page(
         done,
         notebook,
-        before=failure(done, outcome, error, preset) if error else "",
+        before=failure(stop, outcome, error, preset) if error else "",
         footer=f"Preset {preset}; {seconds:.0f} s, peak memory {memory:.1f} GiB.",
         home="../index.html",
         source=source_address(f"notebooks/{notebook}.py"),
@@ -164,7 +166,7 @@ def _run(
         except Exception as caught:  # whatever it is, the page says so and the exit status follows
             error = f"{type(caught).__name__}: {caught}"
         done = nbformat.read(executed if executed.exists() else plain, as_version=4)
-    return cleaned(done), error
+    return done, error
 
 
 def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -210,15 +212,15 @@ def save_pair(notebook: str, folder: Path, assets: Path | None = None) -> Path:
     return pair
 
 
-def _failed_cell(notebook: nbformat.NotebookNode) -> tuple[int, nbformat.NotebookNode | None]:
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    for number, cell in enumerate(code, 1):
-        if any(output.output_type == "error" for output in cell.outputs):
-            return number, cell
-    for number, cell in enumerate(code, 1):
-        if cell.execution_count is None:
-            return number, cell
-    return 0, None
+Stop = tuple[int, nbformat.NotebookNode | None]
+"""The cell in which a run stopped, and its number among the code cells, from 1; 0 before them."""
+
+
+def _last_begun(notebook: nbformat.NotebookNode) -> Stop:
+    """The last cell that began; that of a kernel that died holds no error, nor its own count."""
+    code = enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1)
+    begun = [one for one in code if one[1].metadata.get("papermill", {}).get("start_time")]
+    return begun[-1] if begun else (0, None)
 
 
 def one_line(kind: str, message: str) -> str:
@@ -234,11 +236,10 @@ def one_line(kind: str, message: str) -> str:
     return f"{kind}: {said}" if said else f"{kind}, without a message"
 
 
-def _what_failed(notebook: nbformat.NotebookNode, error: str) -> str:
+def _what_failed(cell: nbformat.NotebookNode | None, error: str) -> str:
     """The error of the cell that raised one, or else what stopped the run, as one line."""
     if not error:
         return ""
-    _, cell = _failed_cell(notebook)
     for output in cell.outputs if cell is not None else []:
         if output.output_type == "error":
             return one_line(output.ename, output.evalue)
@@ -246,13 +247,12 @@ def _what_failed(notebook: nbformat.NotebookNode, error: str) -> str:
     return one_line(kind, message)
 
 
-def failure(notebook: nbformat.NotebookNode, outcome: Outcome, error: str, preset: str) -> str:
+def failure(stop: Stop, outcome: Outcome, error: str, preset: str) -> str:
     """The part of a failed page that says what happened and what to try, as HTML."""
-    number, cell = _failed_cell(notebook)
     return rendered(
         "failure.html.j2",
-        number=number,
-        cell=cell,
+        number=stop[0],
+        cell=stop[1],
         outcome=outcome,
         cause=likely_cause(error),
         smaller=SMALLER.get(preset),

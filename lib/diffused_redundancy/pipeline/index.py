@@ -20,6 +20,7 @@ from ..report.notebook_page import lead_first
 from ..report.vector import with_vectors
 from ..report.verdict_strip import verdict_strip
 from ..store import paths, write_text
+from .results import load
 
 ORDER = {"miniature": 0, "smoke": 9}
 """Places of presets in the index; the others stand between."""
@@ -63,24 +64,20 @@ class PresetReports:
     explorer: bool
 
 
-def _load(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
 def _about(folder: Path) -> str:
     """What a run is: the description of its preset, or what was typed besides."""
     if folder.name in presets.presets():
         return presets.preset(folder.name).description
-    typed = _load(folder / "run.json").get("typed", {})
+    typed = load(folder / "run.json").get("typed", {})
     values = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in typed.items()]
     return f"With {', '.join(values)}." if values else "A custom preset."
 
 
 def _preset_reports(folder: Path) -> PresetReports:
     """The notebooks of one preset that have run, with their outcomes and results."""
-    reports = [_load(path) for path in sorted((folder / "results").glob("*.outcome.json"))]
+    reports = [load(path) for path in sorted((folder / "results").glob("*.outcome.json"))]
     results = {
-        report["notebook"]: _load(folder / "results" / f"{report['notebook']}.json")
+        report["notebook"]: load(folder / "results" / f"{report['notebook']}.json")
         for report in reports
         if report["ok"]
     }
@@ -148,7 +145,7 @@ def kept_real() -> KeptReal | None:
     path = paths.notebooks() / presets.KEPT["real"] / f"{HEADLINE}.ipynb"
     if not path.is_file():
         return None
-    outputs = [output for cell in _load(path)["cells"] for output in cell.get("outputs", [])]
+    outputs = [output for cell in load(path)["cells"] for output in cell.get("outputs", [])]
     png = alt = said = answer = ""
     beside: list[list[str]] = []
     for place, output in enumerate(outputs):

@@ -5,7 +5,7 @@ checked before any work; and how each went.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ def plan(
         if key not in known:
             raise unknown(f"parameter of {' or '.join(notebooks)}", key, sorted(known))
     typed = {key: parameters.parse(key, text) for key, text in overrides}
-    reports = out / folder_name(chosen.name, overrides)
+    reports = out / folder_name(chosen.name, typed)
     jobs = []
     for name in notebooks:
         of_notebook = {key: value for key, value in typed.items() if key in declared[name]}
@@ -112,18 +112,22 @@ def plan(
     return jobs
 
 
-def folder_name(preset: str, overrides: Sequence[tuple[str, str]]) -> str:
+def folder_name(preset: str, typed: Mapping[str, Any]) -> str:
     """The folder of a run's reports: the preset's name, with a mark of what was typed, so that runs
     that differ do not mix.
     """
-    if not overrides:
+    if not typed:
         return preset
-    typed = sorted((key, parameters.parse(key, text)) for key, text in overrides)
-    return f"{preset}-custom-{sha256_of(json.dumps(typed, sort_keys=True))[:6]}"
+    return f"{preset}-custom-{sha256_of(json.dumps(sorted(typed.items()), sort_keys=True))[:6]}"
 
 
 USUAL_STAGES = 5
 """Layers that ``stages`` stands for in most networks."""
+
+
+def probes_logistic(values: Mapping[str, Any]) -> bool:
+    """Whether a notebook with these parameters fits logistic probes at several sizes."""
+    return "FRACTIONS" in values and values.get("PROBE", "logistic") == "logistic"
 
 
 def rough_duration(job: Job) -> float:
@@ -134,9 +138,9 @@ def rough_duration(job: Job) -> float:
     pairs = len(expanded(values.get("NETS", []))) * len(values.get("TASKS", []))
     layers = sum(USUAL_STAGES if layer == STAGES else 1 for layer in parameters.layers(values))
     curves = len(values.get("SELECTIONS", [""])) * len(values.get("SEEDS", [0]))
-    logistic = "FRACTIONS" in values and values.get("PROBE") != "ridge"
     orders = 0.1 * values.get("ORDERS", 0) if "FRACTIONS" in values else 0  # of the ridge probe
-    return pairs * layers * (0.5 + 0.08 * curves + orders + (8 + curves if logistic else 0))
+    logistic = 8 + curves if probes_logistic(values) else 0
+    return pairs * layers * (0.5 + 0.08 * curves + orders + logistic)
 
 
 def check_layers(jobs: Sequence[Job]) -> None:

@@ -44,6 +44,9 @@ OTHERS_SETTINGS = (
 )
 """Variables that do not reach the processes of a run."""
 
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Variables that say how many threads products of matrices take."""
+
 HEARTBEAT = 30.0
 """Seconds between two lines that say that work goes on."""
 
@@ -139,9 +142,7 @@ class _Processes:
         shared = {**self.environment, **(environment or {})}
         if beside > 1:  # share the cores: more threads than cores would only wait for one another
             threads = str(max(1, cores() // beside))
-            shared |= dict.fromkeys(
-                ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads
-            )
+            shared |= dict.fromkeys(THREADS, threads)
         with self.starting:  # either stop() ends it, or it is not started
             if self.stopping.is_set():
                 raise InterruptedError("the run is being stopped")

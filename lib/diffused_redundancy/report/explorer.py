@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
-from .html import TEMPLATES, page, policy, rendered
+from .html import TEMPLATES, embedded, page, policy, rendered
 
 TITLE = "Explore: how many neurons does it take?"
 
@@ -17,14 +16,12 @@ def explorer_page(
     data: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], *, home: str = "../index.html"
 ) -> str:
     """The page of what :func:`.explorer_data` and :func:`.explorer_rows` give."""
-    # "</script>" within a name would end the script, "<!--<script>" would hide its end
-    embedded = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     script = (TEMPLATES / "explorer.js").read_text(encoding="utf-8")
     body = rendered(
         "explorer.html.j2",
         title=TITLE,
         home=home,
-        data=Markup(embedded),
+        data=embedded(data),
         script=Markup(script),
         style=Markup((TEMPLATES / "explorer.css").read_text(encoding="utf-8")),
         rows=rows,

@@ -93,10 +93,10 @@ def _colour(look: Look) -> str:
     return PALETTE[look[0]]
 
 
-def _plots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    """A figure of a size in inches, with a grid of plots."""
-    figure = StyledFigure(figsize=size, layout="constrained")
-    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(rows * columns)]
+def _plots(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """A figure of a size in inches, with so many plots, row by row."""
+    figure, rows = StyledFigure(figsize=size, layout="constrained"), -(-count // columns)
+    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
 
 
 def _multiples(count: int, height: float = 2.75) -> tuple[Figure, list[Axes]]:
@@ -104,20 +104,14 @@ def _multiples(count: int, height: float = 2.75) -> tuple[Figure, list[Axes]]:
     columns = count if count in (1, 3) else 2
     rows = -(-count // columns)
     width = 5.25 if count == 1 else 10.0  # a phone shows one alone whole
-    figure, axes = _plots(rows, columns, (width, height * rows + 0.7))
-    for unused in axes[count:]:
-        unused.remove()
-    return figure, axes[:count]
+    return _plots(count, columns, (width, height * rows + 0.7))
 
 
 def _row(count: int, height: float, left: float = 0.0) -> tuple[Figure, list[Axes]]:
     """Plots side by side, four in a row at most, with room on the left for labels; in inches."""
     columns = count if count < 5 else 4
     rows = -(-count // columns)
-    figure, axes = _plots(rows, columns, (min(10.0, 1.2 + left + 2.7 * columns), height * rows))
-    for unused in axes[count:]:
-        unused.remove()
-    return figure, axes[:count]
+    return _plots(count, columns, (min(10.0, 1.2 + left + 2.7 * columns), height * rows))
 
 
 def _leads(axes: Axes) -> bool:
@@ -615,7 +609,7 @@ def series_figure(
     width = min(10.0, 1.2 + 2.9 * columns) if columns > 1 else 6.4
     most = max(len(lines) for row in rows for _, lines in row)
     height = 3.6 if most > 5 and len(rows) == 1 else 2.5  # many series need room
-    figure, axes = _plots(len(rows), columns, (width, height * len(rows) + 0.9))
+    figure, axes = _plots(len(rows) * columns, columns, (width, height * len(rows) + 0.9))
     for i, row in enumerate(rows):
         for j, (title, lines) in enumerate(row):
             part = axes[i * columns + j]
@@ -724,9 +718,10 @@ def matrix_figure(
 
     count, columns = max(len(names) for _, names, _ in panels), -(-len(panels) // rows)
     width = min(10.0, 1.8 + 2.7 * columns)
-    figure, axes = _plots(rows, columns, (width, (0.5 * count + 2.0) * (0.55 + 0.45 * rows)))
+    size = width, (0.5 * count + 2.0) * (0.55 + 0.45 * rows)
+    figure, axes = _plots(len(panels), columns, size)
     figure.set_layout_engine("constrained", rect=(0, 0, 1, 0.985))  # titles from the edge
-    for place, (part, (title, names, values)) in enumerate(zip(axes, panels, strict=False)):
+    for place, (part, (title, names, values)) in enumerate(zip(axes, panels, strict=True)):
         last, first = place + columns >= len(panels), place % columns == 0
         seaborn.heatmap(
             values,
@@ -750,8 +745,6 @@ def matrix_figure(
         part.set_xlabel(axes_labels[0] if last else "")
         labels = [*row_labels[place // columns : place // columns + 1], axes_labels[1]]
         part.set_ylabel("\n".join(filter(None, labels)) if first else "")
-    for unused in axes[len(panels) :]:
-        unused.remove()
     return figure
 
 

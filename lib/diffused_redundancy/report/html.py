@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import re
 from hashlib import sha256
 from pathlib import Path
@@ -130,6 +131,14 @@ def rendered(template: str, **values: Any) -> str:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template(template).render(**values)
+
+
+def embedded(value: Any) -> Markup:
+    """JSON for a script element, in no text of which ``</script>`` would end the element, or
+    ``<!--<script>`` hide its end.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
 
 
 def policy(*scripts: str) -> str:

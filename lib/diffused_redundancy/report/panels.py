@@ -196,9 +196,7 @@ def _panel(part: Axes, panels: Sequence[Axes], shared_label: Text | None, box: A
 
 def _same(one: Axes, other: Axes, axis: int) -> bool:
     """Whether two panels lie in one row (``axis`` 1), or in one column (0)."""
-    ours, theirs = (part.get_window_extent().intervalx for part in (one, other))
-    if axis:
-        ours, theirs = (part.get_window_extent().intervaly for part in (one, other))
+    ours, theirs = (part.get_window_extent().get_points()[:, axis] for part in (one, other))
     return bool(abs(ours - theirs).max() < 1)
 
 

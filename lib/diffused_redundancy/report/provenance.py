@@ -74,6 +74,6 @@ def in_runs(names: Sequence[str]) -> list[str]:
     ]
 
 
-def describe_machine(provenance: Mapping[str, Any]) -> str:
+def describe_machine(provenance: Mapping[str, str]) -> str:
     """What :func:`..store.provenance` says, in one sentence."""
     return f"Made by {'; '.join(f'{name} {value}' for name, value in provenance.items())}."

@@ -8,7 +8,6 @@ import re
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any
 
 from ..errors import InputError
 from . import paths
@@ -106,7 +105,7 @@ def gpu() -> str:
     return "Apple MPS" if torch.backends.mps.is_available() else "none"
 
 
-def provenance() -> dict[str, Any]:
+def provenance() -> dict[str, str]:
     """Commit, date, machine and versions: what determines a result beside its parameters.
 
     Returns
