@@ -24,7 +24,7 @@ from . import parameters
 from .errors import InputError, unknown
 from .experiment.measurements import AllHits, Measurements, NetTaskLayer
 from .experiment.probed_layer import ProbedLayer
-from .findings.claims import CLAIMS, NOT_ASKED, OURS, SOURCES, Verdict
+from .findings.claims import CLAIMS, NOT_ASKED, SOURCES, Verdict, source_of
 from .measures.features import Features
 from .nets import PENULTIMATE, Net, features, net
 from .nets.extraction import key_of
@@ -270,7 +270,7 @@ class Session:
         if verdict.kind == NOT_ASKED:
             self._not_asked.setdefault(claim, []).append(part)
             return
-        source = "C" if part.startswith(OURS) else CLAIMS[claim].source
+        source = source_of(claim, part)
         if analogue is None:
             analogue = (
                 source != "C" and bool(self.nets) and all(one.name in ZOO for one in self.nets)

@@ -85,9 +85,6 @@ SOURCES = {
 }
 """Where a claim comes from, in words."""
 
-OURS = "our "
-"""How the part of a claim begins that is our question, whatever the claim is."""
-
 CONTROLS = ("font_style",)
 """Tasks that the networks of the miniature zoo were trained to ignore: nobody claims that a random
 part of a layer serves them.
@@ -98,6 +95,15 @@ KINDS = ("holds", "part", "not", "undecided")
 
 NOT_ASKED = "not asked"
 """The kind where there are no networks or tasks that the claim could be asked of: no verdict."""
+
+
+def source_of(claim: int, part: str = "") -> str:
+    """Where a part of a claim comes from, a key of :data:`SOURCES`: what begins with *our* is ours.
+
+    >>> source_of(10), source_of(10, "our stricter question")
+    ('P', 'C')
+    """
+    return "C" if part.startswith("our ") else CLAIMS[claim].source
 
 
 @dataclass(frozen=True)
