@@ -176,14 +176,15 @@ def _words(array: np.ndarray, name: str) -> np.ndarray:
             f"{name} has no label for {len(missing)} of {len(array)} images (first: row "
             f"{missing[0]} holds {array[missing[0]]}): leave these rows out of features and labels"
         )
-    if array.dtype.kind == "S":
-        return np.char.decode(array, "utf-8", "backslashreplace")
     values = array.tolist()
     if all(isinstance(value, bytes) for value in values):
         values = [value.decode("utf-8", "backslashreplace") for value in values]
     if all(isinstance(value, str) for value in values):
         return np.array(values, dtype=str)
-    plain = np.array(values, dtype=object if any(isinstance(v, str) for v in values) else None)
+    try:
+        plain = np.array(values)
+    except ValueError:  # of lists that differ in length
+        plain = array
     if plain.dtype.kind in "iub" and plain.ndim == 1:
         return plain
     if plain.dtype.kind == "f" and plain.ndim == 1:
