@@ -16,6 +16,17 @@ from diffused_redundancy.measures.labels import class_indices
 Y = np.arange(6) % 3
 WORDS = np.array(["ant", "bee", "cat"])
 
+
+class Rows:
+    """Labels of a file, read in slices of rows."""
+
+    def __init__(self, held: np.ndarray | torch.Tensor) -> None:
+        self.held, self.shape = held, tuple(held.shape)
+
+    def __getitem__(self, rows: slice) -> np.ndarray | torch.Tensor:
+        return self.held[rows.start : rows.stop]
+
+
 PLAIN = {
     "integers": Y,
     "a column": Y[:, None],
@@ -34,6 +45,9 @@ PLAIN = {
     "a frame": pd.DataFrame({"y": Y}),
     "integers as objects": Y.astype(object),
     "a tensor": torch.tensor(Y),
+    "rows": Rows(Y),
+    "a column of rows": Rows(torch.tensor(Y[:, None])),
+    "a series by its own index": pd.Series(Y, index=np.linspace(9, 8, 6)),
 }
 SAID = {
     "floats": (Y.astype("f4"), "y holds whole numbers as float32"),
@@ -68,11 +82,11 @@ def test_values_are_classes_and_truth_values_are_two():
 @pytest.mark.parametrize(
     "given, words",
     [
-        (Y - 1, r"holds -1 for 2 of 6 images, .* leave these rows out .* labels.astype\(str\)"),
+        (Y - 1, r"^y holds -1 for 2 of 6 images, .* leave these rows out .* labels.astype\(str\)"),
         (Y - 1.0, "holds -1 for 2 of 6 images"),
         (np.where(Y, Y, -100), "holds -100 for 2 of 6"),
-        (pd.Series([1, None] * 3), r"no label for 3 of 6 images \(first: row 1 holds nan\)"),
-        (["a", None] * 3, "no label for 3 of 6 images"),
+        (pd.Series([1, None] * 3), r"^y has no label for 3 of 6 images \(first: row 1 holds nan\)"),
+        (["a", None] * 3, "^y has no label for 3 of 6 images"),
         (["a", float("nan")] * 3, "no label for 3 of 6 images"),
         (pd.Series(["a", pd.NA] * 3, dtype="string"), "no label for 3 of 6 images"),
         (Y + 0.5, "holds float64 such as 0.5: labels must be whole numbers or words"),

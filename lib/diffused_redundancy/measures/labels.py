@@ -65,7 +65,7 @@ def class_indices(
         notes.append(note)
     if classes is None:
         classes, index = np.unique(array, return_inverse=True)
-        return index.reshape(-1).astype(np.int64), classes
+        return index.astype(np.int64), classes
     if (array.dtype.kind == "U") != (classes.dtype.kind == "U"):
         kinds = ["words" if a.dtype.kind == "U" else "whole numbers" for a in (array, classes)]
         raise InputError(
