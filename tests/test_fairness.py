@@ -255,9 +255,11 @@ def test_a_share_of_the_classes_is_not_lost_to_rounding():
     assert worst(np.arange(100.0), 0.29) == 14.0  # 0.29 * 100 is 28.999... in binary
 
 
-@pytest.mark.parametrize("values", [np.zeros((0, 5)), [1.0, np.inf]])
-def test_empty_and_infinite_accuracies_are_refused(values):
-    with pytest.raises(dr.InputError):
+@pytest.mark.parametrize(
+    "values, words", [(np.zeros((0, 5)), r"shape \(0, 5\) cannot"), ([1, np.inf], "must be finite")]
+)
+def test_empty_and_infinite_accuracies_are_refused(values, words):
+    with pytest.raises(dr.InputError, match=words):
         gini(values)
 
 

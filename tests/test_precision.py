@@ -153,6 +153,17 @@ def test_coverage_is_near_what_is_said_and_falls_where_images_are_ignored():
     assert simulated_coverage(two, experiments=3) == 1
 
 
+def test_images_that_move_the_whole_layer_as_well_do_not_move_dr():
+    """All values of a group of images are larger by one factor: only the draws are uncertain."""
+    curve = rising(seeds=60)
+    factor = 1 + 0.3 * np.random.default_rng(0).normal(size=100)
+    factor /= factor.mean()
+    moved = {"by_images": np.outer(factor, curve.mean), "full_by_images": factor}
+    for values, least, most in ((curve.values, 0.35, 0.65), (curve.mean[None].repeat(9, 0), 1, 1)):
+        some = made_curve(values, **moved)
+        assert least <= simulated_coverage(some, 5, confidence=0.5, experiments=150) <= most
+
+
 def test_a_table_and_a_sentence_on_precision():
     table = precision.precision_table({"a": rising(images=0.02), "b": rising(images=0.5)}, 0.9)
     assert table["case"].tolist() == ["a", "b"] and (table["coverage"] > 0.85).all()
