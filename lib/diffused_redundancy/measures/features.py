@@ -77,7 +77,7 @@ class Features:
 
     def columns(self, kept: np.ndarray) -> Features:
         """The same images with some neurons only, in memory."""
-        parts = {
+        parts: dict[str, Any] = {
             name: None if X is None else np.ascontiguousarray(X[:, kept])
             for name, X in (("X_train", self.X_train), ("X_test", self.X_test))
         }

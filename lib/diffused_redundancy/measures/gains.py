@@ -22,7 +22,7 @@ def gap_draws(
     Options as for :meth:`Curve.resampled`.
     """
     first, second = (
-        one.only(one.sizes[list(places)]).resampled(**options)
+        one.only([int(one.sizes[at]) for at in places]).resampled(**options)
         for one, places in ((ours, at), (theirs, their_at))
     )
     if first is None or second is None:
