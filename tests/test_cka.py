@@ -9,6 +9,7 @@ import plain
 import pytest
 import torch
 from conftest import make_layer
+from diffused_redundancy.measures import prefix_sums
 from scipy.stats import ortho_group
 
 SIZES = (1, 2, 7, 31, 59, 60)
@@ -138,6 +139,9 @@ def test_closed_form_is_exact_where_it_must_be():
     X, _ = make_layer()
     s = dr.SufficientStatistics.from_features(X)
     assert dr.closed_form(dr.diagonal_share(s), 60)[-1] == pytest.approx(1)
+    assert dr.closed_form(1.0, 1).tolist() == [1]
+    # of two neurons: half the numerator, and their variances without their covariance
+    assert dr.closed_form(0.7, 2) == pytest.approx([np.sqrt(0.5 / 0.7), 1])
 
 
 def test_closed_form_predicts_the_mean_of_many_orders():
@@ -236,3 +240,36 @@ def test_debiased_cka_of_directions_needs_the_features_of_the_statistics(layer):
     s = dr.SufficientStatistics.from_features(X, debiased=True)
     with pytest.raises(dr.InputError, match=r"features have shape \(10, 60\)"):
         dr.cka_curve(s, dr.ordering("pca", s), debiased=True, features=X[:10])
+    with pytest.raises(dr.InputError, match=r"^features (has|have|must) .*\(60,\)"):
+        dr.cka_curve(s, dr.ordering("pca", s), debiased=True, features=X[0])
+
+
+@pytest.mark.parametrize("selection", ["random", "pca"])
+@pytest.mark.parametrize("n", [4, 40])
+def test_debiased_cka_of_few_images_in_blocks(monkeypatch, selection, n):
+    monkeypatch.setattr("diffused_redundancy.measures.accumulation.BLOCK_ROWS", 16)
+    X = np.random.default_rng(0).standard_normal((n, 3)) * [1, 2, 3] + 1
+    s = dr.SufficientStatistics.from_features(X, debiased=True)
+    order = dr.ordering(selection, s, 1)
+    found = dr.cka_curve(s, order, debiased=True, features=X).values[0]
+    for k in range(1, 4):
+        part = order.columns(torch.from_numpy(X), k).numpy()
+        with np.errstate(invalid="ignore"):
+            expected = plain.debiased_cka(part, X)
+        assert found[k - 1] == pytest.approx(expected, abs=1e-11, nan_ok=True)
+
+
+@pytest.mark.parametrize("caps", [{}, {"_AT_ONCE": 1, "_IN_CACHE": 1}, {"_AT_ONCE": 1_500_000}])
+def test_sums_over_beginnings_are_those_of_a_loop(monkeypatch, caps):
+    """However the work is cut: by place in an order, by order, and by memory."""
+    for name, value in caps.items():
+        monkeypatch.setattr(prefix_sums, name, value)
+    rng = np.random.default_rng(0)
+    matrix = rng.random((300, 300))
+    matrix += matrix.T
+    orders = np.stack([rng.permutation(300) for _ in range(5)])[:, :290]
+    found = prefix_sums.prefix_blocks(torch.from_numpy(matrix), torch.from_numpy(orders))
+    sums = np.stack([matrix[np.ix_(order, order)].cumsum(0).cumsum(1) for order in orders])
+    assert np.allclose(found, sums.diagonal(axis1=1, axis2=2), rtol=1e-12)
+    leading = prefix_sums.leading_blocks(torch.from_numpy(matrix))
+    assert np.allclose(leading, matrix.cumsum(0).cumsum(1).diagonal(), rtol=1e-12)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from diffused_redundancy.measures.equal_features import equal_features_redundancy
+from scipy.stats import norm
 
 
 @pytest.mark.parametrize(("classes", "apart"), [(2, 0.9), (10, 1.5)])
@@ -39,3 +40,18 @@ def test_of_features_that_guess_none_can_go():
     assert equal_features_redundancy(0.1, 0.9, 8, 10) == 0
     assert equal_features_redundancy([0.05, 0.1], 0.9, 8, 10).tolist() == [0, 0]
     assert equal_features_redundancy(1.0, 0.9, 64, 4) > 0.5
+
+
+@pytest.mark.parametrize("full", [0.51, 0.6, 0.9, 0.99])
+def test_of_two_classes_it_is_the_square_of_a_ratio_of_normal_quantiles(full):
+    """The right one of two scores is the larger with the probability Phi(distance / sqrt 2)."""
+    for chance in (0.0, 0.5):
+        bar = chance + 0.95 * (full - chance)
+        share = (norm.ppf(max(bar, 0.5)) / norm.ppf(full)) ** 2
+        found = equal_features_redundancy(full, 0.95, 1000, 2, chance)
+        assert found == pytest.approx(1 - max(share, 0.001), abs=0.0015)
+
+
+def test_one_feature_stays_and_none_is_added():
+    assert equal_features_redundancy(0.105, 0.9, 8, 10) == 1 - 1 / 8  # 0.9 of it is below guessing
+    assert equal_features_redundancy(0.3, 0.9, 8, 10, chance=0.5) == 0

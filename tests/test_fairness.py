@@ -171,6 +171,15 @@ def test_rank_correlation_sees_the_order_only():
     assert rank_correlation(rows[0], rows[1]).shape == (1, 1)
 
 
+def test_rank_correlation_of_two_classes_and_its_bounds():
+    found = rank_correlation([[0.1, 0.2], [0.4, 0.3], [0.5, 0.9]])
+    assert found == pytest.approx(np.array([[1, -1, 1], [-1, 1, -1], [1, -1, 1]]))
+    assert rank_correlation([["1", "10", "9"]], [[1, 10, 9]]) == pytest.approx(1)  # numbers
+    rows = np.random.default_rng(0).random((40, 13))
+    rows = np.concatenate([rows, -rows, np.exp(rows)])
+    assert np.abs(rank_correlation(rows)).max() <= 1  # also to rounding
+
+
 def test_constant_rows_have_no_order():
     found = rank_correlation([[0.1, 0.2, 0.3], [0.5, 0.5, 0.5], [0.3, 0.2, 0.1]])
     assert np.isnan(found[1]).all() and np.isnan(found[:, 1]).all()
@@ -246,10 +255,18 @@ def test_a_share_of_the_classes_is_not_lost_to_rounding():
     assert worst(np.arange(100.0), 0.29) == 14.0  # 0.29 * 100 is 28.999... in binary
 
 
-@pytest.mark.parametrize("values", [np.zeros((0, 5)), [1.0, np.inf]])
-def test_empty_and_infinite_accuracies_are_refused(values):
-    with pytest.raises(dr.InputError):
+@pytest.mark.parametrize(
+    "values, words", [(np.zeros((0, 5)), r"shape \(0, 5\) cannot"), ([1, np.inf], "must be finite")]
+)
+def test_empty_and_infinite_accuracies_are_refused(values, words):
+    with pytest.raises(dr.InputError, match=words):
         gini(values)
+
+
+def test_a_class_of_one_image_counts():
+    both = (1 - 0.3) * 0.6 + 0.3 * (1 - 0.6)  # one of two single images is right: the index is 1/2
+    assert expected_gini([0.3, 0.6], [1, 1], draws=20_000) == pytest.approx(both / 2, abs=0.01)
+    assert expected_gini(0.5, [1, 0, 9]) == expected_gini(0.5, [1, 9])
 
 
 def test_expected_gini_of_unequal_classes_is_that_of_a_plain_simulation():

@@ -39,6 +39,14 @@ def test_the_interval_and_p_are_over_orders_and_shared_images():
     assert gain.p == pytest.approx(2 * norm.sf(abs(gain.gain) / error), rel=0.3)
     draws = gap_draws(chosen, [0], random, [0], confidence=None)
     assert draws.std() == pytest.approx(error, rel=0.1)
+    ours, theirs = (one.resampled(confidence=None).values[:, 0] for one in (chosen, random))
+    sd = np.sqrt(((ours - theirs - (ours - theirs).mean()) ** 2).sum() / (len(ours) - 1))
+    assert gain.p == pytest.approx(2 * norm.sf(abs(gain.gain) / sd), rel=1e-9)
+
+
+def test_an_equal_order_is_not_beaten():
+    random = made_curve([[0.2], [0.5], [0.5], [0.7]])
+    assert gain_at(made_curve([0.5], "pca", seeds=[0]), random, 1).beaten == 1
 
 
 def test_p_is_small_as_often_as_it_says():
@@ -68,11 +76,17 @@ def test_gaps_of_several_places_are_averaged():
     assert gap == pytest.approx(a.mean[[1, 4]].mean() - b.mean[[0, 5]].mean())
     whole = a.resampled().values[:, [1, 4]].mean(1) - b.resampled().values[:, [0, 5]].mean(1)
     assert (low, high) == pytest.approx(np.quantile(whole, [0.025, 0.975]))
+    narrow = gap_at(a, [1, 4], b, [0, 5], confidence=0.5)
+    first, second = (one.resampled(confidence=0.5).values for one in (a, b))
+    whole = first[:, [1, 4]].mean(1) - second[:, [0, 5]].mean(1)
+    assert narrow == pytest.approx((gap, *np.quantile(whole, [0.25, 0.75])))
 
 
 def test_where_a_curve_leaves_those_of_random_orders():
     random = made_curve([[0.2, 0.4, 0.8, 1], [0.3, 0.5, 0.9, 1]])
     assert outside(made_curve([0.1, 0.45, 0.95, 1], "pca"), random).tolist() == [-1, 0, 1, 0]
+    ties = made_curve([0.2, 0.5 + 1e-14, 0.8 - 1e-14, 1], "pca")
+    assert outside(ties, random).tolist() == [0, 0, 0, 0]
     few = made_curve([0.95], "pca", sizes=[3], d=4)
     assert outside(few, random).tolist() == [1]
     with pytest.raises(dr.InputError, match="at sizes that the random ones were not"):

@@ -16,6 +16,17 @@ from diffused_redundancy.measures.labels import class_indices
 Y = np.arange(6) % 3
 WORDS = np.array(["ant", "bee", "cat"])
 
+
+class Rows:
+    """Labels of a file, read in slices of rows."""
+
+    def __init__(self, held: np.ndarray | torch.Tensor) -> None:
+        self.held, self.shape = held, tuple(held.shape)
+
+    def __getitem__(self, rows: slice) -> np.ndarray | torch.Tensor:
+        return self.held[rows.start : rows.stop]
+
+
 PLAIN = {
     "integers": Y,
     "a column": Y[:, None],
@@ -34,6 +45,9 @@ PLAIN = {
     "a frame": pd.DataFrame({"y": Y}),
     "integers as objects": Y.astype(object),
     "a tensor": torch.tensor(Y),
+    "rows": Rows(Y),
+    "a column of rows": Rows(torch.tensor(Y[:, None])),
+    "a series by its own index": pd.Series(Y, index=np.linspace(9, 8, 6)),
 }
 SAID = {
     "floats": (Y.astype("f4"), "y holds whole numbers as float32"),
@@ -68,17 +82,22 @@ def test_values_are_classes_and_truth_values_are_two():
 @pytest.mark.parametrize(
     "given, words",
     [
-        (Y - 1, r"holds -1 for 2 of 6 images, .* leave these rows out .* labels.astype\(str\)"),
+        (Y - 1, r"^y holds -1 for 2 of 6 images, .* leave these rows out .* labels.astype\(str\)"),
         (Y - 1.0, "holds -1 for 2 of 6 images"),
         (np.where(Y, Y, -100), "holds -100 for 2 of 6"),
-        (pd.Series([1, None] * 3), r"no label for 3 of 6 images \(first: row 1 holds nan\)"),
-        (["a", None] * 3, "no label for 3 of 6 images"),
+        (pd.Series([1, None] * 3), r"^y has no label for 3 of 6 images \(first: row 1 holds nan\)"),
+        (["a", None] * 3, "^y has no label for 3 of 6 images"),
         (["a", float("nan")] * 3, "no label for 3 of 6 images"),
         (pd.Series(["a", pd.NA] * 3, dtype="string"), "no label for 3 of 6 images"),
         (Y + 0.5, "holds float64 such as 0.5: labels must be whole numbers or words"),
         (np.where(Y, Y, np.inf), "such as inf: labels must be whole numbers"),
         (torch.tensor(Y + 300).bfloat16(), "bfloat16, which keeps whole numbers exactly below 256"),
         (np.array([1, "a"] * 3, dtype=object), "objects of type int, str"),
+        (pd.Series([[1], [1, 2]] * 3), "y holds objects of type list: labels must be whole"),
+        (pd.Series([0.5, 1] * 3, dtype=object), "y holds float64 such as 0.5"),
+        ((Y[:, None] == Y) * 1, r"has shape \(6, 6\): there must be one label"),
+        (np.where(np.eye(6), 1, 0.5), r"has shape \(6, 6\): there must be one label"),
+        (np.array(["a", 1, None] * 2, dtype=object), "first: row 2 holds None"),
         (np.eye(3)[Y] / 2, "has shape .6, 3.: there must be one label for each of the 6 images"),
         (Y[:5], "one label for each of the 6 images"),
         (3, "one label for each of the 6 images"),
@@ -107,6 +126,32 @@ def test_other_labels_are_one_line(given, words):
 def test_a_test_part_has_the_classes_of_the_train_part(given, classes, words):
     with pytest.raises(dr.InputError, match=words):
         class_indices(given, len(given), "y_test", classes, of="y_train")
+
+
+@pytest.mark.parametrize(
+    "kind, bound", [("float16", 2**11), ("float32", 2**24), ("float64", 2**53)]
+)
+def test_floats_are_classes_below_the_first_that_is_not_exact(kind, bound):
+    given = np.array([bound - 1, 0, bound - 1], dtype=kind)
+    assert class_indices(given, 3)[1].tolist() == [0, bound - 1]
+    with pytest.raises(dr.InputError, match=f"as {kind}, which keeps whole numbers exactly below"):
+        class_indices(given + np.array([1, 0, 0], dtype=kind), 3)
+
+
+def test_words_that_are_not_utf_8_stay_apart():
+    for kind in ("S3", object):
+        given = np.array([b"a\xff", b"\xc3\xa9", b"a\xfe"]).astype(kind)
+        indices, classes = class_indices(given, 3)
+        assert classes.tolist() == ["a\\xfe", "a\\xff", "\u00e9"] and indices.tolist() == [1, 2, 0]
+
+
+def test_numbers_held_as_objects_are_what_they_are():
+    for given, classes in (
+        ([2.0, 0.0, 2.0], [0, 2]),
+        ([True, False, True], [False, True]),
+    ):
+        assert class_indices(np.array(given, dtype=object), 3)[1].tolist() == classes
+    assert class_indices(np.zeros(0), 0)[1].tolist() == []
 
 
 def test_class_indices_of_probes_need_integers():

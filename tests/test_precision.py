@@ -141,8 +141,27 @@ def test_coverage_is_near_what_is_said_and_falls_where_images_are_ignored():
     assert 0.9 <= simulated_coverage(curve, experiments=200) <= 1
     assert 0.9 <= simulated_coverage(curve, 5, experiments=200) <= 1
     assert simulated_coverage(curve, confidence=0.5, experiments=200) < 0.7
-    with pytest.raises(dr.InputError, match="several draws"):
-        simulated_coverage(made_curve([[0.5, 1.0]]))
+    assert 0.85 <= simulated_coverage(curve, 5, 0.5, experiments=100, seed=1) <= 1
+    some = {"confidence": 0.5, "experiments": 20}
+    found = [simulated_coverage(curve, 5, seed=seed, **some) for seed in (1, 2, 3, 1)]
+    assert found[3] == found[0] and len(set(found)) > 1
+    images = {"by_images": [[0.5, 1.0]] * 3}
+    for values, given in (([[0.5, 1.0]], images), ([[0.5, 1.0], [0.6, 1.0]], {})):
+        with pytest.raises(dr.InputError, match="several draws"):
+            simulated_coverage(made_curve(values, **given))
+    two = made_curve([[0.5, 1.0], [0.5, 1.0]], by_images=np.array(images["by_images"]))
+    assert simulated_coverage(two, experiments=3) == 1
+
+
+def test_images_that_move_the_whole_layer_as_well_do_not_move_dr():
+    """All values of a group of images are larger by one factor: only the draws are uncertain."""
+    curve = rising(seeds=60)
+    factor = 1 + 0.3 * np.random.default_rng(0).normal(size=100)
+    factor /= factor.mean()
+    moved = {"by_images": np.outer(factor, curve.mean), "full_by_images": factor}
+    for values, least, most in ((curve.values, 0.35, 0.65), (curve.mean[None].repeat(9, 0), 1, 1)):
+        some = made_curve(values, **moved)
+        assert least <= simulated_coverage(some, 5, confidence=0.5, experiments=150) <= most
 
 
 def test_a_table_and_a_sentence_on_precision():

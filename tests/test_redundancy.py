@@ -6,6 +6,8 @@ import diffused_redundancy as dr
 import numpy as np
 import pytest
 from curves import made_curve
+from diffused_redundancy.measures.redundancy import smallest_sufficient
+from diffused_redundancy.uncertainty.bootstrap import resampled
 
 
 def test_exact_to_one_neuron():
@@ -98,3 +100,81 @@ def test_what_has_no_redundancy():
 def test_what_is_no_curve(given, words):
     with pytest.raises(dr.InputError, match=words):
         made_curve(**given)
+
+
+def of_images(chance: float = 0.0, **given: object) -> dr.Curve:
+    """Six seeds, known by 40 groups of images, all values less ``chance``."""
+    rng = np.random.default_rng(3)
+    values = np.linspace(0.3, 0.8, 30) ** 0.5 + rng.normal(0, 0.02, (6, 30))
+    effect = rng.normal(0, 0.05, (40, 1))
+    by_images = values.mean(0) + effect - effect.mean()
+    whole = 0.9 + 1.5 * (effect - effect.mean())[:, 0]
+    parts = {"by_images": by_images - chance, "full_by_images": whole - chance}
+    return made_curve(values - chance, full=0.9 - chance, **{**parts, **given})
+
+
+def test_above_chance_is_as_if_chance_were_taken_off_all_values():
+    corrected = of_images(guessing=0.4).redundancy(0.8, chance_corrected=True)
+    plain = of_images(0.4).redundancy(0.8)
+    for field in ("value", "k", "d", "low", "high", "seeds", "delta", "confidence"):
+        assert getattr(corrected, field) == getattr(plain, field)
+    assert (corrected.chance, corrected.full, plain.chance) == (0.4, 0.9, 0.0)
+    assert plain.low < plain.value < plain.high
+    assert of_images(guessing=0.4).redundancy(0.8).value != plain.value
+
+
+@pytest.mark.parametrize(
+    ("delta", "options"),
+    [(0.8, {}), (0.95, {"confidence": 0.5, "resamples": 300, "seed": 4}), (1.0, {})],
+)
+def test_the_interval_is_that_of_a_loop_over_resamples(delta, options):
+    """Ends are of sizes that were measured; a resample that does not reach delta drops nothing."""
+    curve = of_images()
+    found = curve.redundancy(delta, **options)
+    draws = resampled(curve.values, 0.9, curve.by_images, curve.full_by_images, **options)
+    sizes = sorted(
+        next((k for k, v in enumerate(row, 1) if v >= delta * full), 30)
+        for row, full in zip(draws.values, draws.full, strict=True)
+    )
+    confidence = options.get("confidence", 0.95)
+    fewest, most = (
+        sizes[int(np.ceil(len(sizes) * tail - 1e-9)) - 1]
+        for tail in ((1 - confidence) / 2, (1 + confidence) / 2)
+    )
+    reached = (curve.mean >= delta * 0.9).any()
+    ends = (1 - most / 30, 1 - fewest / 30) if reached else (np.nan, np.nan)
+    assert (found.low, found.high) == pytest.approx(ends, nan_ok=True)
+    assert (found.delta, found.confidence, found.seeds, found.d) == (delta, confidence, 6, 30)
+
+
+@pytest.mark.parametrize("images", [False, True])
+def test_what_an_interval_is_over(images):
+    none = {} if images else {"by_images": None, "full_by_images": None}
+    found = of_images(**none).redundancy(0.9)
+    assert found.over_images is images and found.has_interval
+    assert found.interval_over == ("6 seeds and images" if images else "6 seeds")
+
+
+def test_what_is_withheld_is_k_and_value():
+    found = of_images(guessing=0.1).redundancy(0.9, chance_corrected=True, confidence=0.8)
+    withheld = found.withheld()
+    assert withheld.k is None and not withheld.has_interval
+    assert np.isnan([withheld.value, withheld.low, withheld.high]).all()
+    for field in ("delta", "d", "confidence", "seeds", "full", "chance", "over_images"):
+        assert getattr(withheld, field) == getattr(found, field)
+
+
+def test_a_tie_to_within_rounding_reaches_the_bar_and_no_more():
+    sizes = np.array([1, 3, 8])
+    values = np.array([[1e-6 * (1 - 1e-9), 1e-6 * (1 - 1e-14), 1], [0, 0, 1e-7]])
+    assert smallest_sufficient(values, 1e-6, sizes)[0] == 3
+    assert np.isnan(smallest_sufficient(values, 1e-6, sizes)[1])
+    assert smallest_sufficient(values, np.array([1, 1e-7]), sizes).tolist() == [8, 8]
+    assert smallest_sufficient(np.array([[0.0, -1.0]]), 0.0, sizes).tolist() == [1]
+
+
+@pytest.mark.parametrize(("chance", "above"), [(None, "above 0"), (0.9, "above chance, 0.9")])
+def test_a_layer_at_chance_has_no_redundancy(chance, above):
+    curve = made_curve([0.5, 0.9], full=chance or 0.0, guessing=chance)
+    with pytest.raises(dr.InputError, match=f"means nothing unless it is {above}$"):
+        curve.redundancy(0.9, chance_corrected=True)

@@ -75,6 +75,32 @@ def test_some_images_of_features(features):
             two.images(np.array(places))
 
 
+def test_some_neurons_of_features():
+    X, X_test = np.arange(12.0).reshape(4, 3), -np.arange(6.0).reshape(2, 3)
+    one = Features(X, [0, 1, 0, 1], X_test, [2, 0], classes=("a", "b", "c"), views=2)
+    some = one.columns(np.array([True, False, True]))
+    assert some.X_train.tolist() == X[:, [0, 2]].tolist() and some.d == 2
+    assert some.X_test.tolist() == X_test[:, [0, 2]].tolist() and some.X_train.flags.c_contiguous
+    assert (some.y_train, some.y_test) == (one.y_train, one.y_test)
+    assert (some.classes, some.views) == (("a", "b", "c"), 2)
+    assert Features(X).columns(np.array([2])).X_test is None
+
+
+def test_what_features_are_known_by():
+    X, y = np.zeros((6, 2)), [0, 1, 0, 0, 1, 0]
+    two = Features(X, y, X, [0, 1, 2, 0, 0, 3], views=3)
+    assert (two.num_classes, Features(X, y).num_classes, Features(X).num_classes) == (4, 2, None)
+    assert two.groups.tolist() == [0, 1, 0, 1, 0, 1] and Features(X, y).groups is None
+    assert two.check_labelled() is two
+    for parts in ((X,), (X, y), (X, y, X), (X, None, X, y)):
+        assert not Features(*parts).labelled
+        with pytest.raises(dr.InputError, match="^a probe needs labels and a test part: give y_t"):
+            Features(*parts).check_labelled()
+    for name, parts in (("y_train", ([0.5], X, y)), ("y_test", (y, X, [0.5]))):
+        with pytest.raises(dr.InputError, match=f"^{name} "):
+            _ = Features(X, *parts).num_classes
+
+
 def test_ridge_probes_are_scikit_learns(features):
     layer = ProbedLayer(lambda: features, device="cpu")
     (small, *_, whole) = sampled(layer, "ridge", [1, 2])

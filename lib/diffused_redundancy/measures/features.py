@@ -77,17 +77,11 @@ class Features:
 
     def columns(self, kept: np.ndarray) -> Features:
         """The same images with some neurons only, in memory."""
-        parts = {
+        parts: dict[str, Any] = {
             name: None if X is None else np.ascontiguousarray(X[:, kept])
             for name, X in (("X_train", self.X_train), ("X_test", self.X_test))
         }
-        return Features(
-            y_train=self.y_train,
-            y_test=self.y_test,
-            classes=self.classes,
-            views=self.views,
-            **parts,
-        )
+        return replace(self, **parts)
 
     def images(self, kept: np.ndarray) -> Features:
         """Some of the train images, by their places, with all views of each, in memory; the test

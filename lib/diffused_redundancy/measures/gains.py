@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,27 +22,13 @@ def gap_draws(
     Options as for :meth:`Curve.resampled`.
     """
     first, second = (
-        _only(one, places).resampled(**options) for one, places in ((ours, at), (theirs, their_at))
+        one.only([int(one.sizes[at]) for at in places]).resampled(**options)
+        for one, places in ((ours, at), (theirs, their_at))
     )
     if first is None or second is None:
         return None
     gaps: np.ndarray = first.values.mean(1) - second.values.mean(1)
     return gaps
-
-
-def _only(curve: Curve, at: Sequence[int]) -> Curve:
-    """The curve at some places, for what asks for its values alone."""
-    places = sorted(set(at))
-    return replace(
-        curve,
-        sizes=curve.sizes[places],
-        values=curve.values[:, places],
-        by_images=None if curve.by_images is None else curve.by_images[:, places],
-        per_class=None,
-        objective=None,
-        converged=None,
-        solver_error=None,
-    )
 
 
 def gap_at(

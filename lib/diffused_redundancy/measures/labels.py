@@ -65,7 +65,7 @@ def class_indices(
         notes.append(note)
     if classes is None:
         classes, index = np.unique(array, return_inverse=True)
-        return index.reshape(-1).astype(np.int64), classes
+        return index.astype(np.int64), classes
     if (array.dtype.kind == "U") != (classes.dtype.kind == "U"):
         kinds = ["words" if a.dtype.kind == "U" else "whole numbers" for a in (array, classes)]
         raise InputError(
@@ -176,14 +176,15 @@ def _words(array: np.ndarray, name: str) -> np.ndarray:
             f"{name} has no label for {len(missing)} of {len(array)} images (first: row "
             f"{missing[0]} holds {array[missing[0]]}): leave these rows out of features and labels"
         )
-    if array.dtype.kind == "S":
-        return np.char.decode(array, "utf-8", "backslashreplace")
     values = array.tolist()
     if all(isinstance(value, bytes) for value in values):
         values = [value.decode("utf-8", "backslashreplace") for value in values]
     if all(isinstance(value, str) for value in values):
         return np.array(values, dtype=str)
-    plain = np.array(values, dtype=object if any(isinstance(v, str) for v in values) else None)
+    try:
+        plain = np.array(values)
+    except ValueError:  # of lists that differ in length
+        plain = array
     if plain.dtype.kind in "iub" and plain.ndim == 1:
         return plain
     if plain.dtype.kind == "f" and plain.ndim == 1:
