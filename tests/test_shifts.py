@@ -4,6 +4,8 @@ the answer is known.
 
 from __future__ import annotations
 
+from itertools import product
+
 import diffused_redundancy as dr
 import numpy as np
 import pytest
@@ -190,6 +192,37 @@ def test_a_single_subset_has_no_interval():
     assert np.isnan([one.low, one.high, one.p]).all() and one.excess == one.observed - one.expected
 
 
+def all_or_none(shares: list[float], classes: int, images: int) -> Hits:
+    """Subsets that guess all images of a share of the classes, and none of the others: so images do
+    not vary.
+    """
+    right = [np.random.default_rng(i).random(classes) < share for i, share in enumerate(shares)]
+    labels = np.repeat(np.arange(classes), images)
+    return hits_of(np.stack(right)[:, labels], 1.0 + labels, labels, classes)
+
+
+def test_where_images_do_not_vary_the_interval_is_that_of_a_mean_over_subsets():
+    hits = all_or_none([0.5, 0.7, 0.9], 30, 5)
+    one = compared(hits, 1, resamples=300)["proportional", "Gini"]
+    alone = [
+        compared(hits_of(row[None], hits.margins, hits.labels, 30), 1)["proportional", "Gini"]
+        for row in hits.at(1)
+    ]
+    deviation = np.std([each.excess for each in alone], ddof=1) / np.sqrt(3)
+    assert one.high - one.excess == pytest.approx(1.96 * deviation, rel=0.12)
+    assert one.excess - one.low == pytest.approx(one.high - one.excess)
+
+
+def test_few_subsets_resamples_and_draws():
+    hits = by_margins(np.random.default_rng(8), seeds=2)
+    for resamples, known in ((1, False), (2, True)):
+        one = compared(hits, 1, resamples=resamples, draws=1)["margin shift", "Gini"]
+        assert np.isfinite([one.observed, one.expected]).all() and np.isfinite(one.low) == known
+    better = hits_of(np.ones((2, 40), dtype=bool), np.repeat([1.0, -1], [30, 10]), np.arange(40) % 4, 4)
+    one = compared(better, 1, resamples=5)["proportional", "worst class"]
+    assert one.observed == 1 and one.expected <= 1 and np.isfinite(one.low)
+
+
 def test_what_cannot_be_compared():
     hits = by_margins(np.random.default_rng(9))
     with pytest.raises(dr.InputError, match=r"k is 2: it must be 1 to 1"):
@@ -246,13 +279,25 @@ def test_deviation_of_a_mean_over_subsets_and_images():
         means.append(np.mean([one.mean() for one in groups]))
         found.append(deviation_of_mean(groups) ** 2)
     assert np.mean(found) == pytest.approx(np.var(means), rel=0.1)
+    for shape in ((2, 2), (5, 6)):  # mean squares of the textbook
+        one = 3 + sum(rng.standard_normal(side) for side in ((shape[0], 1), (1, shape[1])))
+        one = one + 0.5 * rng.standard_normal(shape)
+        squares = [one.mean(axis).var(ddof=1) * shape[axis] for axis in (0, 1)]
+        total = ((one - one.mean()) ** 2).sum()
+        rest = total - squares[0] * (shape[1] - 1) - squares[1] * (shape[0] - 1)
+        noise = rest / (shape[0] - 1) / (shape[1] - 1)
+        assert noise < min(squares)
+        assert deviation_of_mean([one]) == pytest.approx(np.sqrt((sum(squares) - noise) / one.size))
     assert np.isnan(deviation_of_mean([np.zeros((1, 4))]))
     assert np.isnan(deviation_of_mean([np.zeros((4, 1))]))
 
 
 def test_association_of_losses_with_margins():
     hits = by_margins(np.random.default_rng(11), classes=12, images=41)
+    kept = np.arange(12 * 41) % 41 < 41 - 2 * hits.labels  # fewer of later classes
+    hits = hits_of(hits.at(1)[:, kept], hits.margins[kept], hits.labels[kept], 12)
     one, across = margin_association(hits, 1, resamples=100)
+    assert margin_association(hits, 1, resamples=100)[0] == one
 
     def of(images):
         margins, lost = np.empty(12), np.empty(12)
@@ -267,6 +312,39 @@ def test_association_of_losses_with_margins():
     (ours, lost), (theirs, gone) = (of(half) for half in hits.halves)
     plain = (spearmanr(ours, gone).statistic + spearmanr(theirs, lost).statistic) / 2
     assert across == pytest.approx(plain)
+
+
+def test_where_images_do_not_vary_the_interval_of_an_association_is_of_subsets():
+    """Of three subsets two are drawn: all nine ways."""
+    hits = all_or_none([0.5, 0.6, 0.7], 60, 2)
+    lost = 1 - hits.by_class[:, 0]
+    ways = [
+        np.arctanh(spearmanr(np.arange(60), lost[list(pair)].mean(0)).statistic)
+        for pair in product(range(3), repeat=2)
+    ]
+    one, _ = margin_association(hits, 1, resamples=300)
+    reach = (np.arctanh(one.high) - np.arctanh(one.low)) / 2
+    assert reach == pytest.approx(1.96 * np.std(ways), rel=0.1)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_perfect_association_has_an_interval(sign):
+    labels = np.repeat([0, 1, 2], [2, 40, 40])
+    right = np.arange(82) % 40 < np.array([2, 20, 10])[::-sign][labels]
+    right[:2] = sign > 0  # of the first class all are wrong, or right
+    right[42:] |= sign < 0
+    hits = hits_of(np.stack([right, right]), 1.0 + labels, labels, 3)
+    one, across = margin_association(hits, 1, resamples=20)
+    assert np.isfinite([one.low, one.high, across]).all()
+
+
+def test_association_of_a_single_subset_or_image():
+    hits = by_margins(np.random.default_rng(14), seeds=1)
+    one, across = margin_association(hits, 1)
+    assert np.isfinite([one.value, across]).all() and np.isnan([one.low, one.high]).all()
+    kept = np.arange(500) >= 49  # a single image of class 0
+    few = hits_of(hits.at(1)[:, kept], hits.margins[kept], hits.labels[kept], 10)
+    assert np.isnan(margin_association(few, 1)[1])
 
 
 def test_holm_is_the_plain_procedure():
