@@ -218,7 +218,8 @@ def test_few_subsets_resamples_and_draws():
     for resamples, known in ((1, False), (2, True)):
         one = compared(hits, 1, resamples=resamples, draws=1)["margin shift", "Gini"]
         assert np.isfinite([one.observed, one.expected]).all() and np.isfinite(one.low) == known
-    better = hits_of(np.ones((2, 40), dtype=bool), np.repeat([1.0, -1], [30, 10]), np.arange(40) % 4, 4)
+    margins = np.repeat([1.0, -1.0], [30, 10])
+    better = hits_of(np.ones((2, 40), dtype=bool), margins, np.arange(40) % 4, 4)
     one = compared(better, 1, resamples=5)["proportional", "worst class"]
     assert one.observed == 1 and one.expected <= 1 and np.isfinite(one.low)
 
