@@ -104,6 +104,17 @@ def test_a_class_without_a_miss_is_not_certain():
     assert drawn[:, 2].mean() == pytest.approx(0.76, abs=0.03)
 
 
+def test_the_posterior_of_many_images_is_as_narrow_as_the_grid_is_fine():
+    """Their own deviation is 0.02; draws are spread evenly over a step of 0.2. A class of few
+    images beside them keeps its own.
+    """
+    right, counts = np.array([5000, 3]), np.array([10_000, 4])
+    drawn = posterior_logits(right, counts, 4000, np.random.default_rng(0))
+    assert np.abs(drawn[:, 0]).max() <= 0.1 + 1e-12
+    assert drawn[:, 0].std() == pytest.approx(0.2 / np.sqrt(12), rel=0.05)
+    assert 0.5 < expit(drawn[:, 1]).mean() < 0.75 and drawn[:, 1].std() > 0.3
+
+
 @pytest.mark.parametrize("mean", [0.2, 0.7, 0.95])
 def test_shifted_logits_are_those_of_a_plain_root(mean):
     rng = np.random.default_rng(1)
@@ -140,6 +151,9 @@ def test_scatter_is_found_from_how_often_subsets_disagree():
         for one in [by_margins(np.random.default_rng(seed), scatter=0.7)]
     ]
     assert np.mean(found) == pytest.approx(0.7, rel=0.05)
+    two = [by_margins(np.random.default_rng(seed), seeds=2, scatter=0.7) for seed in range(20)]
+    found = [scatter_of(one.margins, one.at(1)) for one in two]
+    assert np.mean(found) == pytest.approx(0.7, rel=0.1)
     one = by_margins(np.random.default_rng(0))
     assert scatter_of(one.margins, one.at(1)[:1]) == pytest.approx(one.margins.std() / 1000)
     same = np.repeat(one.at(1)[:1], 3, 0)  # subsets that agree
@@ -222,6 +236,8 @@ def test_few_subsets_resamples_and_draws():
     better = hits_of(np.ones((2, 40), dtype=bool), margins, np.arange(40) % 4, 4)
     one = compared(better, 1, resamples=5)["proportional", "worst class"]
     assert one.observed == 1 and one.expected <= 1 and np.isfinite(one.low)
+    alike = hits_of(np.ones((1, 9), dtype=bool), np.ones(9), np.arange(9) % 2, 2)  # two classes
+    assert compared(alike, 1)["proportional", "Gini"].excess == 0
 
 
 def test_what_cannot_be_compared():
@@ -295,7 +311,8 @@ def test_deviation_of_a_mean_over_subsets_and_images():
 
 def test_association_of_losses_with_margins():
     hits = by_margins(np.random.default_rng(11), classes=12, images=41)
-    kept = np.arange(12 * 41) % 41 < 41 - 2 * hits.labels  # fewer of later classes
+    kept = np.flatnonzero(np.arange(12 * 41) % 41 < 41 - 2 * hits.labels)  # fewer of later classes
+    np.random.default_rng(0).shuffle(kept)
     hits = hits_of(hits.at(1)[:, kept], hits.margins[kept], hits.labels[kept], 12)
     one, across = margin_association(hits, 1, resamples=100)
     assert margin_association(hits, 1, resamples=100)[0] == one
