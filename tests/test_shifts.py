@@ -191,6 +191,9 @@ def test_hard_classes_lose_more_under_a_shift_than_by_a_share():
     for null in FAIR:
         assert found[null, "Gini"].expected > 1.3 * found["proportional", "Gini"].expected
     assert found["proportional", "Gini"].p < 1e-3 < found["margin shift", "Gini"].p
+    for (_, index), one in found.items():  # unfavourable: uneven, or a lower worst class
+        assert (one.p < 0.5) == (one.excess > 0 if index == "Gini" else one.excess < 0)
+    assert found["proportional", "worst class"].p < 0.1
 
 
 def test_classes_without_images_are_left_out():
@@ -227,6 +230,22 @@ def test_where_images_do_not_vary_the_interval_is_that_of_a_mean_over_subsets():
     assert one.excess - one.low == pytest.approx(one.high - one.excess)
 
 
+def test_where_subsets_are_alike_the_interval_is_that_of_other_images():
+    excesses, found = [], []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        labels = np.repeat(np.arange(6), [30, 40, 50, 60, 70, 80])
+        margins = np.linspace(0.3, 1.8, 6)[labels] + rng.standard_normal(330)
+        right = margins + 0.5 * rng.standard_normal(330) > 0.8
+        hits = hits_of(np.stack([right, right]), margins, labels, 6)
+        some = compared(hits, 1, resamples=60 if seed < 8 else 0, draws=64)
+        ones = [some[null, "Gini"] for null in NULLS]
+        excesses.append([one.excess for one in ones])
+        if seed < 8:
+            found.append([(one.high - one.low) / 3.92 for one in ones])
+    assert np.mean(found, 0) == pytest.approx(np.std(excesses, axis=0), rel=0.25)
+
+
 def test_few_subsets_resamples_and_draws():
     hits = by_margins(np.random.default_rng(8), seeds=2)
     for resamples, known in ((1, False), (2, True)):
@@ -238,6 +257,8 @@ def test_few_subsets_resamples_and_draws():
     assert one.observed == 1 and one.expected <= 1 and np.isfinite(one.low)
     alike = hits_of(np.ones((1, 9), dtype=bool), np.ones(9), np.arange(9) % 2, 2)  # two classes
     assert compared(alike, 1)["proportional", "Gini"].excess == 0
+    twice = hits_of(np.ones((2, 9), dtype=bool), np.ones(9), np.arange(9) % 2, 2)
+    assert np.isnan(compared(twice, 1, resamples=5)["proportional", "Gini"].p)  # nothing varies
 
 
 def test_what_cannot_be_compared():
@@ -347,13 +368,12 @@ def test_where_images_do_not_vary_the_interval_of_an_association_is_of_subsets()
 
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_a_perfect_association_has_an_interval(sign):
-    labels = np.repeat([0, 1, 2], [2, 40, 40])
-    right = np.arange(82) % 40 < np.array([2, 20, 10])[::-sign][labels]
-    right[:2] = sign > 0  # of the first class all are wrong, or right
-    right[42:] |= sign < 0
-    hits = hits_of(np.stack([right, right]), 1.0 + labels, labels, 3)
+    labels = np.repeat([0, 1, 2], 12)
+    right = np.where(labels == 1, np.arange(36) % 4 < 2, labels == 0)
+    hits = hits_of(np.stack([right, right]), 4.0 + sign * labels, labels, 3)
     one, across = margin_association(hits, 1, resamples=20)
-    assert np.isfinite([one.low, one.high, across]).all()
+    assert one.value == pytest.approx(sign) and across == pytest.approx(sign)
+    assert [one.low, one.high] == pytest.approx([sign, sign], abs=1e-6)
 
 
 def test_association_of_a_single_subset_or_image():
@@ -374,6 +394,7 @@ def test_holm_is_the_plain_procedure():
                 break
             rejected[place] = True
         assert np.array_equal(holm(p) <= level, rejected)
+    assert holm(np.array([0.7, 0.6])).tolist() == [1, 1]
     assert np.isnan(holm(np.array([np.nan, 0.02]))[0])
     assert holm(np.array([np.nan, 0.02]))[1] == 0.02
 
