@@ -37,20 +37,31 @@ def test_pivoted_qr_against_scipy(seed):
     assert order_of("pivoted_qr", X) == pivots.tolist()
 
 
-def test_pivoted_qr_of_fewer_images_than_neurons():
+@pytest.mark.parametrize("seed", range(3))
+def test_pivoted_qr_of_fewer_images_than_neurons(seed):
     """There are n - 1 pivots; the neurons they explain come after them, by their variance."""
-    X = np.random.default_rng(0).standard_normal((9, 20))
+    X = np.random.default_rng(seed).standard_normal((9, 20))
     _, _, pivots = qr(plain.centred(X), pivoting=True, mode="economic")
     order = order_of("pivoted_qr", X.astype(np.float32))
     assert order[:8] == pivots[:8].tolist() and sorted(order) == list(range(20))
     assert (np.diff(X.var(0)[order[8:]]) < 0).all()
 
 
-def test_greedy_cka_against_trying_every_neuron():
-    X, _ = make_layer(n=80, d=9)
+@pytest.mark.parametrize("left, order", [(1e-3, [0, 2, 1]), (1e-5, [0, 1, 2])])
+def test_pivoted_qr_takes_a_ten_billionth_of_the_variance_for_rounding(left, order):
+    """Neuron 0 explains all of the others but "left", of neuron 2 twice as much; by their variance
+    neuron 1 is before it.
+    """
+    a, b, c = np.linalg.qr(plain.centred(np.random.default_rng(0).standard_normal((50, 3))))[0].T
+    assert order_of("pivoted_qr", np.stack([3 * a, 2 * a + left * b, a + 2 * left * c], 1)) == order
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_greedy_cka_against_trying_every_neuron(seed):
+    X, _ = make_layer(n=80, d=14, seed=seed)
     chosen: list[int] = []
-    while len(chosen) < 9:
-        left = [i for i in range(9) if i not in chosen]
+    while len(chosen) < 14:
+        left = [i for i in range(14) if i not in chosen]
         chosen.append(max(left, key=lambda i: plain.cka(X[:, [*chosen, i]], X)))
     assert order_of("greedy_cka", X) == chosen
     assert order_of("greedy_cka", 1e50 * X) == chosen
@@ -99,14 +110,29 @@ def test_discriminant_directions_against_scikit_learn(layer):
         assert subspace_angles(Q[:, :k].numpy(), theirs[:, :k]).max() < 1e-6
 
 
-def test_all_discriminant_directions_span_what_the_ridge_probe_uses(layer):
-    X, y = layer
+def of_classes(X: np.ndarray, y: np.ndarray, images: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """So many images of each of the first classes."""
+    kept = np.concatenate([np.flatnonzero(y == c)[:n] for c, n in enumerate(images)])
+    return X[kept], y[kept]
+
+
+@pytest.mark.parametrize("images", [[400] * 5, [60, 60], [60, 60, 1]])
+def test_all_discriminant_directions_span_what_the_ridge_probe_uses(layer, images):
+    X, y = of_classes(*layer, images)
     s = dr.SufficientStatistics.from_features(X, y)
     Q = dr.ordering("lda", s).directions.numpy()
-    Xc, Y = plain.centred(X), np.eye(5)[y]
+    Xc, Y = plain.centred(X), np.eye(len(images))[y]
     weights = np.linalg.solve(Xc.T @ Xc + 0.01 * np.trace(Xc.T @ Xc) / 60 * np.eye(60), Xc.T @ Y)
-    assert subspace_angles(Q, weights[:, :4]).max() < 1e-8
+    assert Q.shape == (60, len(images) - 1)
+    assert subspace_angles(Q, weights[:, :-1]).max() < 1e-8
     assert np.linalg.norm(weights - Q @ (Q.T @ weights)) < 1e-10 * np.linalg.norm(weights)
+
+
+def test_means_on_a_line_have_one_discriminant_direction(layer):
+    noise, y = layer[0][:120] - layer[0][120:240], np.repeat([0, 1, 2], 80)
+    X = np.concatenate([noise, -noise])[np.argsort(np.arange(240) % 120, kind="stable")]
+    X += np.outer(y, layer[0][300])  # each noise is there as it is and negative: means stay
+    assert dr.ordering("lda", dr.SufficientStatistics.from_features(X, y)).size == 1
 
 
 def test_discriminant_directions_ignore_which_class_is_which_and_classes_without_images(layer):

@@ -24,7 +24,12 @@ def layer_of(variances: np.ndarray, correlation: float) -> dr.SufficientStatisti
 def test_a_layer_with_one_correlation_is_its_own_counterfactual(correlation):
     s = layer_of(np.geomspace(1, 50, 15), correlation)
     some = dr.orderings("random", s, range(5))
-    assert cka_of_variances(s, some).values == pytest.approx(dr.cka_curve(s, some).values)
+    ours, measured = cka_of_variances(s, some), dr.cka_curve(s, some)
+    assert ours.values == pytest.approx(measured.values)
+    for name in ("measure", "selection", "seeds", "d", "full"):
+        assert getattr(ours, name) == getattr(measured, name)
+    small = layer_of(1e-12 * np.geomspace(1, 50, 15), correlation)
+    assert cka_of_variances(small, some).values == pytest.approx(measured.values)
 
 
 def test_equal_variances_and_correlations_make_the_closed_form_exact():

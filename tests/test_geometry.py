@@ -43,6 +43,9 @@ def test_known_dimensions(dimension):
 def test_dimension_is_that_of_plain_distances():
     X, _ = make_layer(n=300)
     assert intrinsic_dimension(X) == pytest.approx(plain_dimension(X), rel=1e-9)
+    apart = X + 1e5 * np.linspace(-1, 1, 60)  # neurons of very different means
+    assert intrinsic_dimension(apart) == pytest.approx(plain_dimension(apart), rel=1e-6)
+    assert intrinsic_dimension(1e30 * X) == pytest.approx(plain_dimension(X), rel=1e-9)
     # float32 features far from 0, where products lose digits
     far = (X + 1000).astype("float32")
     assert intrinsic_dimension(far) == pytest.approx(plain_dimension(far.astype(float)), rel=1e-3)
@@ -50,12 +53,17 @@ def test_dimension_is_that_of_plain_distances():
 
 def test_dimension_of_some_images_copies_and_nothing():
     X, _ = make_layer(n=500)
-    some = np.sort(np.random.default_rng(3).permutation(500)[:200])
-    assert intrinsic_dimension(X, most=200, seed=3) == pytest.approx(plain_dimension(X[some]))
+    for seed, most in ((3, 200), (0, 200), (0, 3)):
+        some = np.sort(np.random.default_rng(seed).permutation(500)[:most])
+        found = intrinsic_dimension(X, most=most, **({"seed": seed} if seed else {}))
+        assert found == pytest.approx(plain_dimension(X[some]))
     assert intrinsic_dimension(np.repeat(X[:300], 2, axis=0)) == pytest.approx(
         plain_dimension(X[:300])
     )
     assert np.isnan(intrinsic_dimension(np.ones((50, 4))))
+    assert np.isnan(intrinsic_dimension(np.eye(5)))  # all are equally far
+    with pytest.raises(dr.InputError, match=r"X\[1, 0\] is nan"):
+        intrinsic_dimension(np.array([[0.0], [np.nan], [2.0], [3.0]]))
     with pytest.raises(dr.InputError, match="most is 2"):
         intrinsic_dimension(X, most=2)
 
@@ -79,6 +87,11 @@ def test_collapse_is_the_authors_formula():
     X, y = make_layer(n=300, d=20)
     found = within_over_between(statistics_of(X, y))
     assert found == pytest.approx(plain_collapse(X, y))
+    assert within_over_between(statistics_of(1e-6 * X, y)) == pytest.approx(found)
+    for kept in (y < 2, (y < 2) | (np.arange(300) == np.argmax(y == 2))):  # a single image of 2
+        assert within_over_between(statistics_of(X[kept], y[kept])) == pytest.approx(
+            plain_collapse(X[kept], y[kept])
+        )
     # in any units, basis and place; a class without images does not count
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(20, 20)))[0]
     assert within_over_between(statistics_of(50 * X @ turn - 3, y)) == pytest.approx(found)
@@ -97,7 +110,9 @@ def test_collapse_at_its_limits():
     assert within_over_between(statistics_of(same, np.repeat([0, 1], 10))) > 1e6 or np.isnan(
         within_over_between(statistics_of(same, np.repeat([0, 1], 10)))
     )
-    with pytest.raises(dr.InputError, match="needs labels"):
+    equal = statistics_of(np.array([[0.0], [2.0], [0.0], [2.0]]), [0, 0, 1, 1])
+    assert np.isnan(within_over_between(equal))
+    with pytest.raises(dr.InputError, match="scatter within classes needs labels"):
         within_over_between(dr.SufficientStatistics.from_features(X, device="cpu"))
 
 
@@ -121,6 +136,11 @@ def test_spread_of_class_means_is_the_authors_formula():
     X, y = make_layer(n=300, d=20)
     found = simplex_deviation(statistics_of(X, y))
     assert list(found) == pytest.approx(plain_simplex(X, y)) and min(found) > 0.01
+    assert list(simplex_deviation(statistics_of(1e-6 * X, y))) == pytest.approx(found)
+    few = (y < 2) | (np.arange(300) == np.argmax(y == 2))  # a single image of the third class
+    assert list(simplex_deviation(statistics_of(X[few], y[few]))) == pytest.approx(
+        plain_simplex(X[few], y[few])
+    )
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(20, 20)))[0]
     assert list(simplex_deviation(statistics_of(50 * X @ turn - 3, y))) == pytest.approx(found)
     assert list(simplex_deviation(statistics_of(X, y, num_classes=9))) == pytest.approx(found)
@@ -140,7 +160,7 @@ def test_corners_of_a_simplex_deviate_by_nothing():
     assert np.isnan(simplex_deviation(statistics_of(corners[:20], y[:20] % 2))).all()  # two classes
     line = np.array([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])[np.arange(60) % 3]
     assert np.isnan(simplex_deviation(statistics_of(line, np.arange(60) % 3))).all()  # one at 0
-    with pytest.raises(dr.InputError, match="needs labels"):
+    with pytest.raises(dr.InputError, match="the spread of classes needs labels"):
         simplex_deviation(dr.SufficientStatistics.from_features(corners, device="cpu"))
 
 

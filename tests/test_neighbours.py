@@ -33,6 +33,7 @@ def orders_of(X: np.ndarray, seeds=(1, 2, 3)) -> list[dr.Ordering]:
 def test_neighbours_are_those_of_scikit_learn(dtype):
     X = make_layer(n=300, d=20, dtype=dtype)[0] + 100
     assert np.array_equal(np.sort(nearest(X, 7).numpy(), 1), np.sort(theirs(X, 7), 1))
+    assert np.sort(nearest(X[:3], 2).numpy(), 1).tolist() == [[1, 2], [0, 2], [0, 1]]
 
 
 def test_overlap_is_that_of_sets():
@@ -48,13 +49,18 @@ def test_overlap_is_that_of_sets():
                 [set(row) for row in theirs(X[:, part], 5)] for part in (order[:k], order[-k:])
             )
             both = [len(a & b) / 5 for a, b in zip(first, last, strict=True)]
-            assert disjoint.values[i, j] == pytest.approx(np.mean(both))
+            assert disjoint.values[i, j] == pytest.approx(np.mean(both), rel=1e-12)
             each = [
                 np.mean([len(a & b) / 5 for a, b in zip(part, whole, strict=True)])
                 for part in (first, last)
             ]
-            assert with_whole.values[i, j] == pytest.approx(np.mean(each))
+            assert with_whole.values[i, j] == pytest.approx(np.mean(each), rel=1e-12)
+    assert (with_whole.measure, disjoint.measure) == (
+        "neighbour_overlap",
+        "disjoint_neighbour_overlap",
+    )
     for curve in (with_whole, disjoint):
+        assert (curve.selection, curve.d, curve.full) == ("random", 12, 1)
         assert curve.images == 120 and curve.by_images.shape == (100, 2)
         assert curve.by_images.mean(0) == pytest.approx(curve.mean)
         assert curve.kept(6)[1] < curve.kept(6)[0] < curve.kept(6)[2]
@@ -72,7 +78,7 @@ def test_copies_share_all_and_noise_shares_by_chance():
 
 def test_neither_shift_nor_rotation_matters():
     X, _ = make_layer(n=200, d=15)
-    turned = X @ ortho_group.rvs(15, random_state=0) * 3 - 7
+    turned = X @ ortho_group.rvs(15, random_state=0) * 3 - 1e7 * np.arange(15)
     assert shared(nearest(X), nearest(turned)).mean() == 1
 
 
@@ -136,3 +142,4 @@ def test_chance_within_classes_is_that_of_neighbours_drawn_anew():
     met = float(shared(*drawn).mean())
     assert chance_within_classes(X, y, 6) == pytest.approx(met, abs=0.02)
     assert chance_within_classes(X, np.zeros(200, dtype=int), 6) == pytest.approx(chance(200, 6))
+    assert chance_within_classes(np.array([[0.0], [1.0], [5.0], [6.0]]), [0, 0, 1, 1], 1) == 1

@@ -88,8 +88,11 @@ def test_corrected_cka_against_plain_sums():
             part = tuple(one.order[:k].tolist())
             own = norm(P, part, corrected=True)
             expected = P[list(part)].sum() * D / k / np.sqrt(own * P.sum())
-            assert value == pytest.approx(expected)
+            assert value == pytest.approx(expected, rel=1e-12)
     assert curve.values[:, -1] == pytest.approx(1)
+    assert (curve.selection, curve.seeds, curve.d, curve.full) == ("random", (1, 2, 3), D, 1)
+    two = statistics_of(X[:, :2])
+    assert corrected_cka_curve(two, dr.ordering("random", two, 1)).sizes.tolist() == [2]
 
 
 def test_corrected_cka_of_alike_neurons_is_one_where_plain_cka_is_not():
@@ -119,7 +122,7 @@ def test_disjoint_parts_against_feature_space(d):
             assert curve.values[i, k - 1] == pytest.approx(plain.cka(X[:, first], X[:, last]))
             if k > 1:
                 expected = cross / np.sqrt(pairs(P, first) * pairs(P, last))
-                assert corrected.values[i, k - 2] == pytest.approx(expected)
+                assert corrected.values[i, k - 2] == pytest.approx(expected, rel=1e-12)
 
 
 def test_leaving_out_self_pairs_is_the_published_estimator():
@@ -148,6 +151,7 @@ def test_closed_form_of_disjoint_parts():
             cross += [P[np.ix_(part, other)].sum() for other in combinations(rest, k)]
         assert form[k - 1] == pytest.approx(np.mean(cross) / np.mean(own))
     assert closed_form_disjoint(1.0, 8) == pytest.approx(0)
+    assert len(closed_form_disjoint(0.5, 7)) == 3
 
 
 def test_constant_neurons_share_nothing():

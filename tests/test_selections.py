@@ -6,6 +6,7 @@ import diffused_redundancy as dr
 import numpy as np
 import pytest
 import torch
+from diffused_redundancy.measures import selections
 
 
 def test_the_authors_subsets(layer):
@@ -60,6 +61,36 @@ def test_components_are_ordered_by_variance(layer):
     assert (np.diff(dr.ordering("pca_least", s).columns(X).var(0).numpy()) > -1e-9).all()
 
 
+@pytest.mark.parametrize("share, size", [(1e-6, 3), (1e-9, 2)])
+def test_components_of_little_variance_are_rounding(share, size):
+    """Of variances 1, 0.001 and a share: below 2e-8 of the largest there is no direction."""
+    rng = np.random.default_rng(0)
+    U = np.linalg.qr(rng.standard_normal((100, 20)) - 1)[0]
+    U = np.linalg.qr(U - U.mean(0))[0][:, :3] * np.sqrt([1, 1e-3, share])
+    X = 1000 * U @ np.linalg.qr(rng.standard_normal((20, 20)))[0][:3]
+    assert dr.ordering("pca", dr.SufficientStatistics.from_features(X)).size == size
+
+
+def test_components_of_few_images_and_none():
+    X = np.random.default_rng(0).standard_normal((9, 20)).astype("float32")
+    assert dr.ordering("pca", dr.SufficientStatistics.from_features(X)).size == 8
+    assert dr.ordering("pca", dr.SufficientStatistics.from_features(X[:2])).size == 1
+    with pytest.raises(dr.InputError, match="no principal components: every neuron is constant"):
+        dr.ordering("pca", dr.SufficientStatistics.from_features(np.ones((5, 3))))
+
+
+@pytest.mark.parametrize("selection", ["random", "pca"])
+def test_matrices_keep_their_type_and_are_permuted_in_parts(layer, selection, monkeypatch):
+    X = torch.from_numpy(layer[0])
+    s = dr.SufficientStatistics.from_features(X)
+    one = dr.ordering(selection, s, 2)
+    Q = torch.eye(60).double()[:, one.order] if one.directions is None else one.directions
+    monkeypatch.setattr(selections, "_ROWS", 7)
+    assert torch.allclose(one.gram(s.gram), Q.T @ s.gram @ Q, rtol=1e-9)
+    assert torch.allclose(one.rows(X.T.float()), (Q.T @ X.T).float(), atol=1e-4)
+    assert torch.allclose(one.columns(X.float()), (X @ Q).float(), atol=1e-4)
+
+
 def test_components_against_torch(layer):
     X = torch.from_numpy(layer[0])
     s = dr.SufficientStatistics.from_features(X)
@@ -71,6 +102,7 @@ def test_components_against_torch(layer):
 def test_sizes_are_the_authors():
     assert dr.sizes_of(dr.PAPER_FRACTIONS, 512) == [1, 2, 5, 25, 51, 102, 153, 256, 409, 460, 512]
     assert dr.sizes_of([0.5, 0.1], 10, most=4) == [1]
+    assert dr.sizes_of([0.5, 0.1], 10, most=5) == [1, 5]
 
 
 @pytest.mark.parametrize("fraction", [0, -0.1, 1.01, float("nan"), "a", True])
@@ -105,5 +137,6 @@ def test_the_first_of_an_ordering(layer, selection):
     probe = dr.RidgeProbe(dr.Features(X, y, X, y), penalty=0.1, statistics=s)
     whole, part = (probe.curve(some).values for some in (orders, short))
     assert np.array_equal(part, whole[:, :few])
-    with pytest.raises(dr.InputError):
+    assert short[0].first(1).size == 1
+    with pytest.raises(dr.InputError, match=f"k is {few + 1}: it must be 1 to {few}"):
         short[0].first(few + 1)

@@ -4,6 +4,8 @@ the answer is known.
 
 from __future__ import annotations
 
+from itertools import product
+
 import diffused_redundancy as dr
 import numpy as np
 import pytest
@@ -102,6 +104,17 @@ def test_a_class_without_a_miss_is_not_certain():
     assert drawn[:, 2].mean() == pytest.approx(0.76, abs=0.03)
 
 
+def test_the_posterior_of_many_images_is_as_narrow_as_the_grid_is_fine():
+    """Their own deviation is 0.02; draws are spread evenly over a step of 0.2. A class of few
+    images beside them keeps its own.
+    """
+    right, counts = np.array([5000, 3]), np.array([10_000, 4])
+    drawn = posterior_logits(right, counts, 4000, np.random.default_rng(0))
+    assert np.abs(drawn[:, 0]).max() <= 0.1 + 1e-12
+    assert drawn[:, 0].std() == pytest.approx(0.2 / np.sqrt(12), rel=0.05)
+    assert 0.5 < expit(drawn[:, 1]).mean() < 0.75 and drawn[:, 1].std() > 0.3
+
+
 @pytest.mark.parametrize("mean", [0.2, 0.7, 0.95])
 def test_shifted_logits_are_those_of_a_plain_root(mean):
     rng = np.random.default_rng(1)
@@ -138,6 +151,9 @@ def test_scatter_is_found_from_how_often_subsets_disagree():
         for one in [by_margins(np.random.default_rng(seed), scatter=0.7)]
     ]
     assert np.mean(found) == pytest.approx(0.7, rel=0.05)
+    two = [by_margins(np.random.default_rng(seed), seeds=2, scatter=0.7) for seed in range(20)]
+    found = [scatter_of(one.margins, one.at(1)) for one in two]
+    assert np.mean(found) == pytest.approx(0.7, rel=0.1)
     one = by_margins(np.random.default_rng(0))
     assert scatter_of(one.margins, one.at(1)[:1]) == pytest.approx(one.margins.std() / 1000)
     same = np.repeat(one.at(1)[:1], 3, 0)  # subsets that agree
@@ -175,6 +191,9 @@ def test_hard_classes_lose_more_under_a_shift_than_by_a_share():
     for null in FAIR:
         assert found[null, "Gini"].expected > 1.3 * found["proportional", "Gini"].expected
     assert found["proportional", "Gini"].p < 1e-3 < found["margin shift", "Gini"].p
+    for (_, index), one in found.items():  # unfavourable: uneven, or a lower worst class
+        assert (one.p < 0.5) == (one.excess > 0 if index == "Gini" else one.excess < 0)
+    assert found["proportional", "worst class"].p < 0.1
 
 
 def test_classes_without_images_are_left_out():
@@ -188,6 +207,58 @@ def test_a_single_subset_has_no_interval():
     hits = by_margins(np.random.default_rng(8), seeds=1)
     one = compared(hits, 1)["margin shift", "Gini"]
     assert np.isnan([one.low, one.high, one.p]).all() and one.excess == one.observed - one.expected
+
+
+def all_or_none(shares: list[float], classes: int, images: int) -> Hits:
+    """Subsets that guess all images of a share of the classes, and none of the others: so images do
+    not vary.
+    """
+    right = [np.random.default_rng(i).random(classes) < share for i, share in enumerate(shares)]
+    labels = np.repeat(np.arange(classes), images)
+    return hits_of(np.stack(right)[:, labels], 1.0 + labels, labels, classes)
+
+
+def test_where_images_do_not_vary_the_interval_is_that_of_a_mean_over_subsets():
+    hits = all_or_none([0.5, 0.7, 0.9], 30, 5)
+    one = compared(hits, 1, resamples=300)["proportional", "Gini"]
+    alone = [
+        compared(hits_of(row[None], hits.margins, hits.labels, 30), 1)["proportional", "Gini"]
+        for row in hits.at(1)
+    ]
+    deviation = np.std([each.excess for each in alone], ddof=1) / np.sqrt(3)
+    assert one.high - one.excess == pytest.approx(1.96 * deviation, rel=0.12)
+    assert one.excess - one.low == pytest.approx(one.high - one.excess)
+
+
+def test_where_subsets_are_alike_the_interval_is_that_of_other_images():
+    excesses, found = [], []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        labels = np.repeat(np.arange(6), [30, 40, 50, 60, 70, 80])
+        margins = np.linspace(0.3, 1.8, 6)[labels] + rng.standard_normal(330)
+        right = margins + 0.5 * rng.standard_normal(330) > 0.8
+        hits = hits_of(np.stack([right, right]), margins, labels, 6)
+        some = compared(hits, 1, resamples=60 if seed < 8 else 0, draws=64)
+        ones = [some[null, "Gini"] for null in NULLS]
+        excesses.append([one.excess for one in ones])
+        if seed < 8:
+            found.append([(one.high - one.low) / 3.92 for one in ones])
+    assert np.mean(found, 0) == pytest.approx(np.std(excesses, axis=0), rel=0.25)
+
+
+def test_few_subsets_resamples_and_draws():
+    hits = by_margins(np.random.default_rng(8), seeds=2)
+    for resamples, known in ((1, False), (2, True)):
+        one = compared(hits, 1, resamples=resamples, draws=1)["margin shift", "Gini"]
+        assert np.isfinite([one.observed, one.expected]).all() and np.isfinite(one.low) == known
+    margins = np.repeat([1.0, -1.0], [30, 10])
+    better = hits_of(np.ones((2, 40), dtype=bool), margins, np.arange(40) % 4, 4)
+    one = compared(better, 1, resamples=5)["proportional", "worst class"]
+    assert one.observed == 1 and one.expected <= 1 and np.isfinite(one.low)
+    alike = hits_of(np.ones((1, 9), dtype=bool), np.ones(9), np.arange(9) % 2, 2)  # two classes
+    assert compared(alike, 1)["proportional", "Gini"].excess == 0
+    twice = hits_of(np.ones((2, 9), dtype=bool), np.ones(9), np.arange(9) % 2, 2)
+    assert np.isnan(compared(twice, 1, resamples=5)["proportional", "Gini"].p)  # nothing varies
 
 
 def test_what_cannot_be_compared():
@@ -246,13 +317,26 @@ def test_deviation_of_a_mean_over_subsets_and_images():
         means.append(np.mean([one.mean() for one in groups]))
         found.append(deviation_of_mean(groups) ** 2)
     assert np.mean(found) == pytest.approx(np.var(means), rel=0.1)
+    for shape in ((2, 2), (5, 6)):  # mean squares of the textbook
+        one = 3 + sum(rng.standard_normal(side) for side in ((shape[0], 1), (1, shape[1])))
+        one = one + 0.5 * rng.standard_normal(shape)
+        squares = [one.mean(axis).var(ddof=1) * shape[axis] for axis in (0, 1)]
+        total = ((one - one.mean()) ** 2).sum()
+        rest = total - squares[0] * (shape[1] - 1) - squares[1] * (shape[0] - 1)
+        noise = rest / (shape[0] - 1) / (shape[1] - 1)
+        assert noise < min(squares)
+        assert deviation_of_mean([one]) == pytest.approx(np.sqrt((sum(squares) - noise) / one.size))
     assert np.isnan(deviation_of_mean([np.zeros((1, 4))]))
     assert np.isnan(deviation_of_mean([np.zeros((4, 1))]))
 
 
 def test_association_of_losses_with_margins():
     hits = by_margins(np.random.default_rng(11), classes=12, images=41)
+    kept = np.flatnonzero(np.arange(12 * 41) % 41 < 41 - 2 * hits.labels)  # fewer of later classes
+    np.random.default_rng(0).shuffle(kept)
+    hits = hits_of(hits.at(1)[:, kept], hits.margins[kept], hits.labels[kept], 12)
     one, across = margin_association(hits, 1, resamples=100)
+    assert margin_association(hits, 1, resamples=100)[0] == one
 
     def of(images):
         margins, lost = np.empty(12), np.empty(12)
@@ -269,6 +353,38 @@ def test_association_of_losses_with_margins():
     assert across == pytest.approx(plain)
 
 
+def test_where_images_do_not_vary_the_interval_of_an_association_is_of_subsets():
+    """Of three subsets two are drawn: all nine ways."""
+    hits = all_or_none([0.5, 0.6, 0.7], 60, 2)
+    lost = 1 - hits.by_class[:, 0]
+    ways = [
+        np.arctanh(spearmanr(np.arange(60), lost[list(pair)].mean(0)).statistic)
+        for pair in product(range(3), repeat=2)
+    ]
+    one, _ = margin_association(hits, 1, resamples=300)
+    reach = (np.arctanh(one.high) - np.arctanh(one.low)) / 2
+    assert reach == pytest.approx(1.96 * np.std(ways), rel=0.1)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_perfect_association_has_an_interval(sign):
+    labels = np.repeat([0, 1, 2], 12)
+    right = np.where(labels == 1, np.arange(36) % 4 < 2, labels == 0)
+    hits = hits_of(np.stack([right, right]), 4.0 + sign * labels, labels, 3)
+    one, across = margin_association(hits, 1, resamples=20)
+    assert one.value == pytest.approx(sign) and across == pytest.approx(sign)
+    assert [one.low, one.high] == pytest.approx([sign, sign], abs=1e-6)
+
+
+def test_association_of_a_single_subset_or_image():
+    hits = by_margins(np.random.default_rng(14), seeds=1)
+    one, across = margin_association(hits, 1)
+    assert np.isfinite([one.value, across]).all() and np.isnan([one.low, one.high]).all()
+    kept = np.arange(500) >= 49  # a single image of class 0
+    few = hits_of(hits.at(1)[:, kept], hits.margins[kept], hits.labels[kept], 10)
+    assert np.isnan(margin_association(few, 1)[1])
+
+
 def test_holm_is_the_plain_procedure():
     p = np.random.default_rng(12).random(9) ** 3
     for level in (0.01, 0.05, 0.2):
@@ -278,6 +394,7 @@ def test_holm_is_the_plain_procedure():
                 break
             rejected[place] = True
         assert np.array_equal(holm(p) <= level, rejected)
+    assert holm(np.array([0.7, 0.6])).tolist() == [1, 1]
     assert np.isnan(holm(np.array([np.nan, 0.02]))[0])
     assert holm(np.array([np.nan, 0.02]))[1] == 0.02
 

@@ -120,7 +120,7 @@ def test_factors_multiply():
     times, space, scale = ours.factors(theirs)
     assert times[0] == pytest.approx(ours.diagonal_share / theirs.diagonal_share)
     assert times[0] == pytest.approx(space[0] * scale[0])
-    for value, low, high in (times, space, scale):
+    for value, low, high in (times, space, scale, *ours.intervals()):
         assert low < value < high
     assert ours.factors(ours)[0] == pytest.approx((1, 1, 1))
     unknown = Spectrum(4, 2.0, 1.0, 3.0)

@@ -66,6 +66,81 @@ def test_blocks_within_one_update(layer, monkeypatch):
     assert relative(pieces.gram, whole.gram.numpy()) < 1e-13
 
 
+@pytest.mark.parametrize("d", [300, 513])
+def test_layers_wider_than_a_strip(d):
+    X, y = make_layer(n=120, d=d)
+    s = dr.SufficientStatistics.from_features(X, y, debiased=True)
+    Xc = plain.centred(X)
+    assert relative(s.gram, Xc.T @ Xc) < 1e-13
+    assert relative(s.fourth, (Xc**2).T @ Xc**2) < 1e-13
+
+
+@pytest.mark.parametrize("debiased", [False, True])
+@pytest.mark.parametrize("change", ["scaled", "columns", "among_classes"])
+def test_what_is_made_of_statistics_is_that_of_the_features(change, debiased):
+    X, y = make_layer(d=20)
+    X = X + np.arange(len(X))[:, None] / 50  # parts with different means
+    scale, kept, places = np.geomspace(0.5, 4, 20), [7, 2, 11], np.array([4, 0, 6, 1, 2])
+    how = {"scaled": torch.from_numpy(scale), "columns": kept, "among_classes": places}
+    more = (7,) if change == "among_classes" else ()
+    parts = [
+        getattr(
+            dr.SufficientStatistics.from_features(
+                X[rows], y[rows], num_classes=5, debiased=debiased
+            ),
+            change,
+        )(how[change], *more)
+        for rows in (slice(0, 150), slice(150, 400))
+    ]
+    found = parts[0] + parts[1]
+    expected = {"scaled": X * scale, "columns": X[:, kept], "among_classes": X}[change]
+    Y = np.eye(7)[places[y]] if more else np.eye(5)[y]
+    Xc = plain.centred(expected)
+    assert (found.n, found.d, found.num_classes) == (400, Xc.shape[1], Y.shape[1])
+    assert relative(found.mean, expected.mean(0)) < 1e-13
+    assert relative(found.gram, Xc.T @ Xc) < 1e-12
+    assert relative(found.class_sums, Xc.T @ Y) < 1e-11
+    assert found.class_counts.tolist() == Y.sum(0).tolist()
+    assert relative(found.right_hand_side()[1], Y.mean(0)) < 1e-14
+    if debiased:
+        assert relative(found.fourth, (Xc**2).T @ Xc**2) < 1e-11
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-25, 1e25])
+def test_variances_and_their_units(layer, scale):
+    X = layer[0].copy()
+    X[:, 3] = 2.0
+    s = dr.SufficientStatistics.from_features(scale * X)
+    C = np.cov(X.T, bias=True)
+    assert s.mean_variance == pytest.approx(scale**2 * np.trace(C) / 60)
+    found = s.relative_gram(torch.ones(1, dtype=torch.float32))
+    assert found.dtype == torch.float32 and relative(found, C * 60 / np.trace(C)) < 1e-6
+    deviation = np.where(np.arange(60) == 3, 1, scale * X.std(0))
+    assert (s.unit_scale() * deviation).numpy() == pytest.approx(1)
+    correlations = C / np.outer(deviation, deviation) * scale**2
+    assert s.standardized().gram.numpy() / 400 == pytest.approx(correlations, abs=1e-12)
+
+
+@pytest.mark.parametrize("below, share", [(-1, 0), (0.05, 0.1), (0.5, 1), (5, 10), (50, 100)])
+def test_what_rounding_made_indefinite_has_a_factor(below, share):
+    """Of a matrix whose least eigenvalues are so many times the rounding of float32 below 0: as
+    little is added as lets it have one.
+    """
+    A = torch.from_numpy(np.random.default_rng(0).standard_normal((30, 10)))
+    matrix = A @ A.T
+    rounding = torch.finfo(torch.float32).eps * torch.linalg.norm(matrix)
+    matrix = matrix - below * rounding * torch.eye(30)
+    factor = statistics.cholesky(matrix)
+    assert torch.equal(factor, factor.tril())
+    added = (factor @ factor.T - matrix) / rounding
+    assert added.numpy() == pytest.approx(share * np.eye(30), rel=1e-3, abs=1e-4)
+
+
+def test_what_is_indefinite_has_no_factor():
+    with pytest.raises(torch.linalg.LinAlgError):
+        statistics.cholesky(torch.diag(torch.tensor([1.0, -1e-3]).double()))
+
+
 def test_lazy_rows_are_read_in_slices(layer):
     X, y = layer
 
@@ -186,7 +261,10 @@ def test_bad_features_and_labels(X, y, words):
         dr.SufficientStatistics.from_features(X, y)
 
 
-def test_a_bad_block_adds_nothing(layer):
+@pytest.mark.parametrize("rows", [4000, 90])
+def test_a_bad_block_adds_nothing(layer, rows, monkeypatch):
+    for module in (statistics, sums):
+        monkeypatch.setattr(module, "BLOCK_ROWS", rows)
     X, y = layer
     s = dr.SufficientStatistics.from_features(X, y)
     before = s.gram.clone()
@@ -195,17 +273,34 @@ def test_a_bad_block_adds_nothing(layer):
     with pytest.raises(dr.InputError, match=r"X\[600, 3\] is nan"):
         s.update(bad, y)
     assert s.n == 400 and torch.equal(s.gram, before)
+    assert s.class_counts.sum() == 400
     with pytest.raises(dr.InputError, match="holds 5: with 5 classes"):
         s.update(X[:1], np.array([5]))
     with pytest.raises(dr.InputError, match="X has 10 neurons: these statistics are of 60"):
         s.update(X[:, :10], y)
     with pytest.raises(dr.InputError, match="y is missing"):
         s.update(X)
+    with pytest.raises(dr.InputError, match="made without num_classes"):
+        dr.SufficientStatistics(60).update(X, y)
 
 
-def test_only_like_statistics_merge():
-    with pytest.raises(dr.InputError, match="cannot join"):
-        dr.SufficientStatistics(3) + dr.SufficientStatistics(4)
+@pytest.mark.parametrize(
+    "other", [{"d": 4}, {"d": 3, "num_classes": 2}, {"d": 3, "debiased": True}]
+)
+def test_only_like_statistics_merge(other):
+    with pytest.raises(dr.InputError, match="cannot join ones of 3, None, debiased=False"):
+        dr.SufficientStatistics(3) + dr.SufficientStatistics(**other)
+
+
+def test_merging_with_none_changes_nothing_and_neither_is_changed(layer):
+    X, y = layer
+    one, none = dr.SufficientStatistics.from_features(X, y), dr.SufficientStatistics(60, 5)
+    before = one.gram.clone()
+    for both in (one + none, none + one, none + none + one):
+        assert both.n == 400 and torch.equal(both.gram, before)
+        assert torch.equal(both.class_counts, one.class_counts)
+    twice = one + one
+    assert (twice.n, one.n, none.n) == (800, 400, 0) and torch.equal(one.gram, before)
 
 
 def test_unknown_device():

@@ -151,7 +151,7 @@ def disjoint_cka_curve(
     one, other = (prefix_blocks(squared, some) for some in (front, back))
     cross = (prefix_blocks(squared, both)[:, 1::2] - one - other) / 2
     k = torch.arange(1, half + 1, device=squared.device, dtype=torch.float64)
-    pairs = (k / (k - 1).clamp_min(1)) if corrected else torch.ones_like(k)
+    pairs = k / (k - 1).clamp_min(1)
     if corrected:
         alone = squared.diagonal()
         one = (one - alone[front].cumsum(1)) * pairs
