@@ -152,6 +152,9 @@ def test_places_of_sizes():
     none = dr.Curve("cka", "random", [1], [], np.zeros((1, 0)), d=10, full=1)
     with pytest.raises(dr.InputError, match=r"k = 2 was not measured \(nearest: none\)"):
         none.at(2)
+    whole = made_curve([[0, 1], [1, 1]], seeds=np.array([7, 3]), sizes=[1.0, 2.0])
+    assert whole.seeds == (7, 3) and all(type(seed) is int for seed in whole.seeds)
+    assert (whole.values.dtype.kind, whole.sizes.dtype.kind) == ("f", "i")
     assert none.exact and not curve.exact and made_curve([[0.5, 0.6]], d=9).exact
 
 
@@ -177,9 +180,9 @@ def test_what_is_no_curve(given, words):
 def test_options_of_redundancy_are_handed_on():
     curve = of_images()
     found = dr.diffused_redundancy(
-        curve, 0.85, chance_corrected=True, confidence=0.6, resamples=7, seed=5
+        curve, 0.85, chance_corrected=True, confidence=0.6, resamples=7, seed=6
     )
-    same = {"chance_corrected": True, "confidence": 0.6, "resamples": 7, "seed": 5}
+    same = {"chance_corrected": True, "confidence": 0.6, "resamples": 7, "seed": 6}
     assert found == curve.redundancy(0.85, **same)
     assert (
         found.low
