@@ -71,6 +71,27 @@ def test_the_summary_has_a_row_for_each_size():
         assert row[["mean", "low", "high", "sd"]].tolist() == pytest.approx([mean, *ends, sd])
 
 
+def test_two_seeds_have_a_deviation():
+    assert made_curve([[0.2], [0.4]]).summary()["sd"].item() == pytest.approx(0.02**0.5)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "sizes", "near"),
+    [
+        (0.7205, (0, 0.0003, 0.0004), (1, 2, 4), True),  # both errors together pass the bar, 0.72
+        (0.7205, (0, 0.0003, 0.0001), (1, 2, 4), False),
+        (0.7205, (0, 0.0003, 0), (1, 2, 4), False),
+        (0.7195, (0, 0.0003, 0), (1, 2, 4), False),
+        (0.7205, (0, 0, 0.001), (1, 2, 3), False),  # the last size is not the whole layer
+    ],
+)
+def test_where_the_solver_may_move_the_bar(value, error, sizes, near):
+    curve = made_curve([0.5, value, 0.8], full=0.8, sizes=sizes, d=4, solver_error=[error])
+    assert curve.near_bar() is near is curve.near_bar(0.9)
+    with pytest.raises(dr.InputError, match="^delta is 0"):
+        curve.near_bar(0)
+
+
 def test_the_frame_has_a_row_for_each_seed_and_size():
     curve = made_curve([[0.1, 0.2, 0.4], [0.3, 0.5, 0.6]], seeds=[7, 3], sizes=[1, 3, 4], d=4)
     rows = [(7, 1, 0.1), (7, 3, 0.2), (7, 4, 0.4), (3, 1, 0.3), (3, 3, 0.5), (3, 4, 0.6)]
@@ -95,8 +116,8 @@ def test_draws_of_redundancy_are_those_of_a_loop(corrected):
 
 def test_above_chance_is_of_accuracies_that_beat_guessing():
     curve = of_images()
-    above = curve.above_chance(0.8, resamples=50)
-    assert above == curve.redundancy(0.8, chance_corrected=True, resamples=50)
+    above = curve.above_chance(0.8, confidence=0.5)
+    assert above == curve.redundancy(0.8, chance_corrected=True, confidence=0.5)
     assert above.chance == 0.1 and above.k == 4 and curve.redundancy(0.8).chance == 0
     assert curve.above_chance() == curve.redundancy(0.9, chance_corrected=True)
     assert of_images(guessing=0.78).above_chance(0.8) is None
@@ -131,6 +152,9 @@ def test_places_of_sizes():
     none = dr.Curve("cka", "random", [1], [], np.zeros((1, 0)), d=10, full=1)
     with pytest.raises(dr.InputError, match=r"k = 2 was not measured \(nearest: none\)"):
         none.at(2)
+    whole = made_curve([[0, 1], [1, 1]], seeds=np.array([7, 3]), sizes=[1.0, 2.0])
+    assert whole.seeds == (7, 3) and all(type(seed) is int for seed in whole.seeds)
+    assert (whole.values.dtype.kind, whole.sizes.dtype.kind) == ("f", "i")
     assert none.exact and not curve.exact and made_curve([[0.5, 0.6]], d=9).exact
 
 
@@ -156,9 +180,9 @@ def test_what_is_no_curve(given, words):
 def test_options_of_redundancy_are_handed_on():
     curve = of_images()
     found = dr.diffused_redundancy(
-        curve, 0.85, chance_corrected=True, confidence=0.6, resamples=77, seed=5
+        curve, 0.85, chance_corrected=True, confidence=0.6, resamples=7, seed=6
     )
-    same = {"chance_corrected": True, "confidence": 0.6, "resamples": 77, "seed": 5}
+    same = {"chance_corrected": True, "confidence": 0.6, "resamples": 7, "seed": 6}
     assert found == curve.redundancy(0.85, **same)
     assert (
         found.low

@@ -97,7 +97,7 @@ def test_values_are_classes_and_truth_values_are_two():
         (pd.Series([0.5, 1] * 3, dtype=object), "y holds float64 such as 0.5"),
         ((Y[:, None] == Y) * 1, r"has shape \(6, 6\): there must be one label"),
         (np.where(np.eye(6), 1, 0.5), r"has shape \(6, 6\): there must be one label"),
-        (np.array(["a", 1, None] * 2, dtype=object), "first: row 2 holds None"),
+        (np.array(["a", None, np.nan] * 2, dtype=object), "first: row 1 holds None"),
         (np.eye(3)[Y] / 2, "has shape .6, 3.: there must be one label for each of the 6 images"),
         (Y[:5], "one label for each of the 6 images"),
         (3, "one label for each of the 6 images"),

@@ -59,7 +59,10 @@ def test_means_of_groups_are_those_of_a_loop(images):
     found = group_means(values)
     assert np.allclose(found, np.stack(plain, 1))
     assert np.allclose(found.mean(1), values.double().mean(1))
-    matrix = group_matrix(images, torch.zeros(1, dtype=torch.float64))
+    numbers = torch.rand(3, images, dtype=torch.float64)
+    matrix = group_matrix(images, numbers)
+    assert np.allclose(matrix @ numbers.T, group_means(numbers).T)
+    assert np.allclose(group_means(numbers).mean(1), numbers.mean(1))
     assert np.allclose(matrix @ values.double().T, found.T)
 
 

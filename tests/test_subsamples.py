@@ -70,6 +70,7 @@ def test_some_images_of_features(features):
     assert np.array_equal(some.X_train, two.X_train[[7, 3, 407, 403]]) and some.views == 2
     assert np.array_equal(some.y_train, two.y_train[[7, 3, 407, 403]])
     assert some.X_test is two.X_test
+    assert Features(features.X_train).images(np.array([3])).y_train is None
     for places in ([3, 3], [400], [-1]):
         with pytest.raises(dr.InputError, match="distinct, 0 to 399"):
             two.images(np.array(places))
