@@ -62,6 +62,17 @@ def test_dimension_of_some_images_copies_and_nothing():
     )
     assert np.isnan(intrinsic_dimension(np.ones((50, 4))))
     assert np.isnan(intrinsic_dimension(np.eye(5)))  # all are equally far
+
+    class Read:  # in slices
+        shape, dtype = X.shape, X.dtype
+
+        def __len__(self):
+            return len(X)
+
+        def __getitem__(self, rows):
+            return X[rows]
+
+    assert intrinsic_dimension(Read()) == intrinsic_dimension(X)
     with pytest.raises(dr.InputError, match=r"X\[1, 0\] is nan"):
         intrinsic_dimension(np.array([[0.0], [np.nan], [2.0], [3.0]]))
     with pytest.raises(dr.InputError, match="most is 2"):

@@ -6,12 +6,13 @@ import diffused_redundancy as dr
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import make_layer
 from curves import made_curve
 from diffused_redundancy.experiment.measurements import COMPARED, measured_all
 from diffused_redundancy.experiment.probed_layer import ProbedLayer
 from diffused_redundancy.findings import precision
-from diffused_redundancy.measures.cka_images import cka_by_images
+from diffused_redundancy.measures.cka_images import cka_by_images, spread, spread_rows
 from diffused_redundancy.measures.coverage import simulated_coverage
 from diffused_redundancy.measures.features import Features
 from diffused_redundancy.measures.image_groups import (
@@ -48,8 +49,6 @@ def test_groups_are_random_equal_and_always_the_same():
 
 @pytest.mark.parametrize("images", [1, 7, 100, 250])
 def test_means_of_groups_are_those_of_a_loop(images):
-    import torch
-
     values = torch.rand(3, images) > 0.4
     groups = image_groups(images)
     plain = [
@@ -76,7 +75,8 @@ def test_influence_of_images_on_cka_is_the_derivative(selection, standardize):
     statistics = dr.SufficientStatistics.from_features(X, device="cpu")
     some = dr.orderings(selection, statistics, [1, 2, 3])
     curve = dr.cka_curve(statistics, some, standardize=standardize)
-    found = cka_by_images(statistics, some, X, curve.mean, standardize=standardize)
+    how = {"standardize": True} if standardize else {}
+    found = cka_by_images(statistics, some, X, curve.mean, **how)
     assert found.shape == (100, curve.values.shape[1])
     groups = image_groups(300)
 
@@ -121,6 +121,27 @@ def test_influence_of_many_images_is_scaled_to_their_number():
         assert by_images.mean(0) == pytest.approx(mean)
         deviations[n] = by_images[:, 9].std() / 10
     assert deviations[500] / deviations[8000] == pytest.approx(4, rel=0.25)
+
+
+@pytest.mark.parametrize("n", [512, 513, 5000])
+def test_images_are_from_all_over_the_features(n):
+    """Also of features that are read in slices, of rows that follow one another."""
+
+    class Read:
+        shape, dtype = (n, 1), np.dtype("float64")
+
+        def __len__(self):
+            return n
+
+        def __getitem__(self, rows):
+            return np.arange(n)[rows, None].astype(float)
+
+    rows = [np.arange(n)[some] for some in spread_rows(n)]
+    assert all((np.diff(some) == 1).all() and len(some) in (16, n) for some in rows)
+    assert len(rows) == 1 or np.ptp(np.diff([some[0] for some in rows])) <= 1
+    for found in (spread(Read()), spread(torch.arange(n)[:, None])):
+        assert len(found) == 512 and found[0] == 0 and found[-1] == n - 1
+    assert spread(Read()).flatten().tolist() == np.concatenate(rows).tolist()
 
 
 def test_sources_of_variance_are_those_put_in():

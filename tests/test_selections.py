@@ -16,6 +16,12 @@ def test_the_authors_subsets(layer):
     assert torch.equal(dr.ordering("random", s, 4).order, torch.randperm(60))
 
 
+def test_the_seed_is_0_unless_given_and_of_what_draws_nothing(layer):
+    s = dr.SufficientStatistics.from_features(layer[0])
+    assert torch.equal(dr.ordering("random", s).order, dr.ordering("random", s, 0).order)
+    assert dr.ordering("first", s, 5).seed == 0
+
+
 def test_the_authors_projection(layer):
     s = dr.SufficientStatistics.from_features(layer[0])
     torch.manual_seed(4)
@@ -107,7 +113,7 @@ def test_sizes_are_the_authors():
 
 @pytest.mark.parametrize("fraction", [0, -0.1, 1.01, float("nan"), "a", True])
 def test_fraction_out_of_range(fraction):
-    with pytest.raises(dr.InputError, match="above 0 and at most 1"):
+    with pytest.raises(dr.InputError, match="^fraction is.* above 0 and at most 1"):
         dr.sizes_of([0.5, fraction], 100)
 
 

@@ -66,13 +66,25 @@ def test_blocks_within_one_update(layer, monkeypatch):
     assert relative(pieces.gram, whole.gram.numpy()) < 1e-13
 
 
-@pytest.mark.parametrize("d", [300, 513])
-def test_layers_wider_than_a_strip(d):
+@pytest.mark.parametrize("d", [1, 300, 513])
+@pytest.mark.parametrize("scale", [1.0, 1e-30])
+def test_layers_of_all_widths_and_scales(d, scale):
     X, y = make_layer(n=120, d=d)
-    s = dr.SufficientStatistics.from_features(X, y, debiased=True)
-    Xc = plain.centred(X)
+    s = dr.SufficientStatistics.from_features(scale * X, y, debiased=True)
+    Xc = scale * plain.centred(X)
     assert relative(s.gram, Xc.T @ Xc) < 1e-13
     assert relative(s.fourth, (Xc**2).T @ Xc**2) < 1e-13
+    assert relative(s.class_sums, Xc.T @ np.eye(5)[y]) < 1e-12
+
+
+def test_parts_of_several_types_keep_the_digits_of_each():
+    whole = np.random.default_rng(0).integers(-8, 8, (50, 6)).astype(float)  # exact in float32
+    rest = np.random.default_rng(1).standard_normal((20, 6))
+    s = dr.SufficientStatistics(6, centre=torch.zeros(6, dtype=torch.float64))
+    s.update(whole.astype("float32")).update(rest)
+    s.update(np.concatenate([whole, whole]).astype("float32"))  # more rows than before
+    Xc = plain.centred(np.concatenate([whole, rest, whole, whole]))
+    assert relative(s.gram, Xc.T @ Xc) < 1e-12
 
 
 @pytest.mark.parametrize("debiased", [False, True])
@@ -194,12 +206,19 @@ def test_scales_that_leave_float64_are_refused(layer, scale):
         dr.SufficientStatistics.from_features(layer[0] * scale)
 
 
+def test_differences_that_leave_float32_are_refused():
+    X = np.array([[3e38], [-3e38], [-3e38]], dtype="float32")
+    with pytest.raises(dr.InputError, match="vary by more than their type can hold: scale"):
+        dr.SufficientStatistics.from_features(X)
+
+
 def test_a_large_mean_costs_no_digits():
     X, _ = make_layer(dtype="float32")
     exact = np.round(X * 64) / 64  # so that adding the mean rounds nothing away
     shifted = (exact + 4096).astype(np.float32)
     a, b = (dr.SufficientStatistics.from_features(x) for x in (exact, shifted))
     assert relative(b.gram, a.gram.numpy()) < 5e-6
+    assert relative(b.mean, shifted.astype(float).mean(0)) < 1e-10
 
 
 @pytest.mark.parametrize(
@@ -267,7 +286,7 @@ def test_a_bad_block_adds_nothing(layer, rows, monkeypatch):
         monkeypatch.setattr(module, "BLOCK_ROWS", rows)
     X, y = layer
     s = dr.SufficientStatistics.from_features(X, y)
-    before = s.gram.clone()
+    before = dr.SufficientStatistics.from_features(X, y).gram
     bad = X.copy()
     bad[200, 3] = np.nan
     with pytest.raises(dr.InputError, match=r"X\[600, 3\] is nan"):
@@ -282,6 +301,25 @@ def test_a_bad_block_adds_nothing(layer, rows, monkeypatch):
         s.update(X)
     with pytest.raises(dr.InputError, match="made without num_classes"):
         dr.SufficientStatistics(60).update(X, y)
+    with pytest.raises(dr.InputError, match="the ridge probe needs labels"):
+        dr.SufficientStatistics(60).right_hand_side()
+
+
+@pytest.mark.parametrize("last, classes", [(1049, 1050), (1050, None)])
+def test_labels_far_beyond_the_images_are_no_indices(last, classes):
+    X, y = make_layer(n=5)[0], np.array([0, 1, 2, 3, last])
+    if classes:
+        assert dr.SufficientStatistics.from_features(X, y).num_classes == classes
+        return
+    with pytest.raises(dr.InputError, match="5 images go up to 1050: number the classes from 0"):
+        dr.SufficientStatistics.from_features(X, y)
+
+
+def test_labels_that_int64_cannot_hold(layer):
+    X, y = layer
+    assert dr.SufficientStatistics.from_features(X, y.astype("uint64")).num_classes == 5
+    with pytest.raises(dr.InputError, match="y holds 9223372036854775808: labels must fit"):
+        dr.SufficientStatistics.from_features(X[:2], np.array([0, 2**63], dtype="uint64"))
 
 
 @pytest.mark.parametrize(
