@@ -112,6 +112,7 @@ def test_draws_of_redundancy_are_those_of_a_loop(corrected):
     assert found.tolist() == pytest.approx(expected) and len(set(expected)) > 2
     assert 0 in expected  # not reached
     assert not np.array_equal(found, curve.redundancy_draws(resamples=200, seed=3))
+    assert np.array_equal(curve.redundancy_draws(), curve.redundancy_draws(0.9))
 
 
 def test_above_chance_is_of_accuracies_that_beat_guessing():
