@@ -244,6 +244,10 @@ def test_statistics_are_stored_and_narrowed(tmp_path):
         assert one.n == other.n and one.d == other.d
         assert np.allclose(one.gram, other.gram) and np.allclose(one.mean, other.mean)
         assert np.allclose(one.class_sums, other.class_sums)
+        assert one.num_classes == other.num_classes
+        assert one.class_counts.tolist() == other.class_counts.tolist()
+    bare = SufficientStatistics.from_arrays(SufficientStatistics.from_features(X).arrays())
+    assert bare.num_classes is None and bare.class_counts is None and bare.n == len(X)
 
 
 def test_a_pass_over_a_file_does_not_read_it_whole(tmp_path, monkeypatch):

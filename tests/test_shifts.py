@@ -115,6 +115,15 @@ def test_the_posterior_of_many_images_is_as_narrow_as_the_grid_is_fine():
     assert 0.5 < expit(drawn[:, 1]).mean() < 0.75 and drawn[:, 1].std() > 0.3
 
 
+def test_the_posterior_without_images_is_the_prior():
+    """Two classes differ by the root of 2 times a spread that is half-Cauchy from 0.05 to 4."""
+    none = np.zeros(2, dtype=int)
+    drawn = posterior_logits(none, none, 20_000, np.random.default_rng(0))
+    spread = np.linspace(0.05, 4, 2000)
+    mean = np.average(spread, weights=1 / (1 + spread**2))
+    assert np.abs(np.diff(drawn)).mean() == pytest.approx(2 / np.sqrt(np.pi) * mean, rel=0.06)
+
+
 @pytest.mark.parametrize("mean", [0.2, 0.7, 0.95])
 def test_shifted_logits_are_those_of_a_plain_root(mean):
     rng = np.random.default_rng(1)
@@ -246,6 +255,25 @@ def test_where_subsets_are_alike_the_interval_is_that_of_other_images():
     assert np.mean(found, 0) == pytest.approx(np.std(excesses, axis=0), rel=0.25)
 
 
+def test_the_interval_of_one_class_is_that_of_a_two_way_layout():
+    """One class is far worse, the other always right: the excess is nearly the mean of a table of
+    subsets by images, whose variance mean squares tell.
+    """
+    rng = np.random.default_rng(0)
+    full = rng.random(60) < 0.6
+    ease = 2 * full - 1.5 + 0.25 * rng.standard_normal((6, 1)) + 0.6 * rng.standard_normal((6, 60))
+    right = np.concatenate([ease > 0, np.ones((6, 600), dtype=bool)], 1)
+    margins = np.concatenate([np.where(full, 1.0, -1.0), np.ones(600)])
+    hits = hits_of(right, margins, np.repeat([0, 1], [60, 600]), 2)
+    one = compared(hits, 1, resamples=400)["proportional", "worst class"]
+    share = right.sum() / 6 / (600 + full.sum())
+    table = (right[:, :60] - share * full) * (1 - full.sum() / (600 + full.sum()))
+    deviation = deviation_of_mean([table])
+    alone = [table.mean(axis).std(ddof=1) / np.sqrt(n) for axis, n in ((0, 60), (1, 6))]
+    assert max(alone) < 0.88 * deviation  # images and subsets both count
+    assert one.high - one.excess == pytest.approx(1.96 * deviation, rel=0.08)
+
+
 def test_few_subsets_resamples_and_draws():
     hits = by_margins(np.random.default_rng(8), seeds=2)
     for resamples, known in ((1, False), (2, True)):
@@ -356,9 +384,11 @@ def test_association_of_losses_with_margins():
 def test_where_images_do_not_vary_the_interval_of_an_association_is_of_subsets():
     """Of three subsets two are drawn: all nine ways."""
     hits = all_or_none([0.5, 0.6, 0.7], 60, 2)
-    lost = 1 - hits.by_class[:, 0]
+    margins = np.where(hits.labels % 3, 1.0, -1.0) * hits.margins  # of a third, none are right
+    hits = hits_of(hits.at(1), margins, hits.labels, 60)
+    lost = hits.full_by_class - hits.by_class[:, 0]
     ways = [
-        np.arctanh(spearmanr(np.arange(60), lost[list(pair)].mean(0)).statistic)
+        np.arctanh(spearmanr(margins[::2], lost[list(pair)].mean(0)).statistic)
         for pair in product(range(3), repeat=2)
     ]
     one, _ = margin_association(hits, 1, resamples=300)
