@@ -234,6 +234,33 @@ def test_the_tree_is_the_same_for_all_shards(leaves):
         assert fold(nodes) == whole
 
 
+def test_a_leaf_names_its_rows_and_gives_each_block_once(monkeypatch):
+    monkeypatch.setattr(tree, "LEAF_ROWS", 8)
+    monkeypatch.setattr(tree, "BLOCK_ROWS", 4)
+    X, y = np.arange(28.0).reshape(14, 2), np.arange(14) % 3 * 10
+    kept = []
+    how = {"centre": None, "device": "cpu", "keep": lambda *given: kept.append(given)}
+    part = tree.sum_leaf(X, y, 1, **how)
+    assert part.classes.tolist() == [0, 10, 20] and part.statistics.n == 6
+    assert [first for first, *_ in kept] == [8, 12]
+    assert np.concatenate([some for *_, some in kept]).tolist() == y[8:].tolist()
+    X[13, 1] = np.nan
+    with pytest.raises(dr.InputError, match=r"in rows 8 to 13, from 0 there: X\[5, 1\] is nan"):
+        tree.sum_leaf(X, y, 1, **how)
+
+
+def test_labels_of_parts_that_do_not_go_together():
+    statistics = SufficientStatistics.from_features(np.eye(3), [0, 1, 1], device="cpu")
+    words, numbers = (tree.Part(statistics, np.array(c)) for c in (["cat", "dog"], [4, 7]))
+    with pytest.raises(
+        dr.InputError, match="words, others numbers, such as cat and 4: give all alike"
+    ):
+        words + numbers
+    tree.check_marks(np.array([-1, 1]))
+    with pytest.raises(dr.InputError, match="y_train holds -1, the mark of images without a label"):
+        tree.check_marks(np.array([-1, 0, 1]))
+
+
 def test_statistics_are_stored_and_narrowed(tmp_path):
     X, y, *_ = layer("float64")
     all_of_them = SufficientStatistics.from_features(X, y, device="cpu")
