@@ -384,6 +384,16 @@ def test_tiles_are_those_of_the_whole_product(n, d, dtype, threads):
     assert [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"] == blas
 
 
+def test_wide_layers_whose_squares_leave_their_type():
+    """Without a warning, which is an error in tests."""
+    X, _ = make_layer(n=60, d=1100, dtype="float32")
+    s = dr.SufficientStatistics.from_features(X * np.float32(1e25))
+    assert relative(s.gram / 1e50, plain.centred(X).T @ plain.centred(X)) < 3e-6
+    X[1] = [np.inf, -np.inf] * 550
+    with pytest.raises(dr.InputError, match=r"X\[1, 0\] is inf"):
+        dr.SufficientStatistics.from_features(X)
+
+
 def test_tiles_do_not_depend_on_the_threads():
     X, _ = make_layer(n=3000, d=1200, dtype="float32")
     grams = []
