@@ -600,7 +600,7 @@ session.say(prediction.describe_gains(told))
 from diffused_redundancy.findings import answers, verdicts
 from diffused_redundancy.findings.claims import CONTROLS
 
-session.answer(answers.governed(wider, losses, larger, variance, delta))
+session.answer(answers.governed(wider, losses, larger))
 by_net = grouping.curves_by_net(measurements, "accuracy")
 controls = [task.title for task in session.tasks if task.name in CONTROLS]
 session.verdict(

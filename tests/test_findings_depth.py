@@ -56,12 +56,12 @@ def test_networks_may_have_different_equal_widths(stages):
     assert table.notna().all(axis=None)  # every width in one column
 
 
-def test_changes_are_counted_step_by_step(stages):
-    assert depth.counted([stages], 0.9, "own", depth.GROWS) == (1, [1, 1], 1)
-    assert depth.counted([stages, stages[:2]], 0.9, "own", depth.GROWS) == (2, [2, 1], 2)
-    assert depth.counted([stages[::-1]], 0.9, "own", depth.FALLS) == (1, [1, 1], 1)
-    assert depth.counted([stages], 0.9, "equal", depth.GROWS) == (0, [0, 0], 1)
-    assert depth.counted([stages[:1]], 0.9, "own", depth.GROWS) == (0, [], 0)
+def test_changes_are_counted(stages):
+    assert depth.counted([stages], 0.9, "own") == (1, 0, 1)
+    assert depth.counted([stages, stages[:2]], 0.9, "own") == (2, 0, 2)
+    assert depth.counted([stages[::-1]], 0.9, "own") == (0, 1, 1)
+    assert depth.counted([stages], 0.9, "equal") == (0, 0, 1)
+    assert depth.counted([stages[:1]], 0.9, "own") == (0, 0, 0)
 
 
 def test_equal_width_is_averaged_over_draws(stages):

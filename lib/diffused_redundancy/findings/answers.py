@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
 from ..experiment.subsamples import FIFTH
 from ..measures.curves import Curve, size_of
 from ..measures.redundancy import Redundancy
 from ..uncertainty.trend import Trend
 from .claims import NOT_ASKED, Outcome, Verdict, yes_or_no
 from .comparisons import OPPOSITE, Difference
-from .depth import FALLS, GROWS, Depths, counted, equal_widths, ticks
+from .depth import FALLS, GROWS, KINDS, Depths, counted, equal_widths
 from .lost_classes import FEWEST_CLASSES, Chosen, left_out, on_tasks
 from .phrases import first_listed, listed, spoken
 
@@ -150,11 +148,8 @@ def governed(
     widths: Mapping[str, Mapping[str, Trend]],
     losses: Sequence[Difference],
     larger: Sequence[Difference],
-    shares: pd.DataFrame,
-    delta: float,
 ) -> str:
-    """On how many tasks DR clearly depends on the width, on the loss and on the data set, and how
-    much of its variance networks of one width explain.
+    """On how many tasks DR clearly depends on the width, on the loss and on the data set.
 
     Parameters
     ----------
@@ -164,14 +159,8 @@ def governed(
         Every loss against the reference.
     larger : sequence of Difference
         Larger data sets of pre-training against smaller ones.
-    shares : DataFrame
-        See :func:`.variance_shares`.
-    delta : float
     """
-    sentences = [
-        *(_of_width(widths), _of_loss(losses), _of_data(larger)),
-        _of_variance(shares, delta),
-    ]
+    sentences = [_of_width(widths), _of_loss(losses), _of_data(larger)]
     return " ".join(filter(None, sentences)) or (
         "This run cannot say: it compares no networks that differ in width only, or in loss only."
     )
@@ -225,33 +214,7 @@ def _of_data(larger: Sequence[Difference]) -> str:
             )
     if not parts:
         return ""
-    return f"With a larger data set of pre-training it is clearly higher {listed(parts)}."
-
-
-def _of_variance(shares: pd.DataFrame, delta: float) -> str:
-    """How much of the variance of DR the network explains, and the task, by measure, and the
-    network without the tasks that networks ignore; empty where it cannot be shared out.
-    """
-    if "task" not in shares:
-        return ""
-    rows, parts = shares[shares["DR of"].isin(ASKED.values())], []
-    for name, of_measure in rows.groupby("DR of", sort=False):
-        whole, *others = of_measure.to_dict("records")
-        told = [
-            f"by chance {whole['network, by chance']:.1%}",
-            f"the task explains {whole['task']:.1%}",
-        ]
-        for one in others:
-            chance = f"by chance {one['network, by chance']:.1%}"
-            told.append(f"{one['tasks']} it is {one['network']:.1%}, {chance}")
-        parts.append(f"{whole['network']:.1%} by {name} ({'; '.join(told)})")
-    if not parts:
-        return ""
-    return (
-        f"Among the {rows['networks'].iloc[0]} networks of one width, which differ in loss and "
-        f"seed, the share of the variance of DR({delta:g}) that the network explains is "
-        f"{listed(parts)}."
-    )
+    return f"With a larger data set of pre-training, redundancy is clearly higher {listed(parts)}."
 
 
 def nested(left: Mapping[str, Verdict], less: Mapping[str, Verdict]) -> str:
@@ -310,32 +273,20 @@ def who_pays(chosen: Sequence[Chosen], delta: float, few: Sequence[str] = ()) ->
 
 def in_depth(depths: Depths, delta: float) -> str:
     """In how many cases DR of CKA grows, and falls, from the first layer to the last: as layers
-    are, at equal width, and with standardized neurons; and between which layers it does so.
+    are, at equal width, and with standardized neurons.
     """
-    found = {
-        kind: {word: counted(depths, delta, kind, word) for word in (GROWS, FALLS)}
-        for kind in ("own", "equal", "standardized")
-    }
-    cases = found["own"][GROWS][2]
+    counts = [counted(depths, delta, kind) for kind in KINDS]
+    cases = counts[0][-1]
     if not cases:
         return "This run cannot say: it has one layer."
     own, equal, standardized = (
-        listed([f"{word} in {_of_all(whole, cases)}" for word, (whole, *_) in of_kind.items()])
-        for of_kind in found.values()
+        f"{GROWS} in {_of_all(up, cases)} and {FALLS} in {_of_all(down, cases)}"
+        for up, down, _ in counts
     )
-    steps = [
-        told
-        for told in (
-            _steps(found["own"], depths, "as the layers are it"),
-            _steps(found["equal"], depths, "at equal width it"),
-        )
-        if told
-    ]
-    alone = f" From one layer to the next alone, {'; '.join(steps)}." if steps else ""
     return (
         f"Of {cases} cases (each network on each task), redundancy clearly {own} from the first "
         f"layer to the last. At equal width, with {equal_widths(depths)} random neurons of each "
-        f"layer, it {equal}; with these neurons standardized, it {standardized}.{alone} Redundancy "
+        f"layer, it {equal}; with these neurons standardized, it {standardized}. Redundancy "
         f"here is DR({delta:g}) of CKA: the share of the neurons that can be dropped while a "
         f"random rest has a CKA of {delta:g} with the whole."
     )
@@ -344,20 +295,3 @@ def in_depth(depths: Depths, delta: float) -> str:
 def _of_all(count: int, cases: int) -> str:
     """A number of cases: ``none``, ``all 4``, or the number."""
     return f"all {cases}" if count == cases > 1 else str(count or "none")
-
-
-def _steps(counts: Mapping[str, tuple[int, list[int], int]], depths: Depths, lead: str) -> str:
-    """Between which layers something clearly grows or falls, and in how many cases; empty where
-    it does nowhere, or with two layers, which are the first and the last.
-    """
-    places = [name for _, name in ticks(depths)]
-    parts = []
-    for word, (_, steps, _) in counts.items():
-        where = [
-            f"from {places[i]} to {places[i + 1]} in {count}"
-            for i, count in enumerate(steps)
-            if count and len(steps) > 1
-        ]
-        if where:
-            parts.append(f"{word} {listed(where)}")
-    return f"{lead} {' and '.join(parts)}" if parts else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -206,17 +205,13 @@ def changes_table(depths: Depths, delta: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def counted(depths: Depths, delta: float, kind: str, word: str) -> tuple[int, list[int], int]:
-    """In how many cases, each a network on a task, DR of CKA of a kind grows or falls: from the
-    first layer to the last, and from each layer to the next; and how many cases have several
-    layers.
+def counted(depths: Depths, delta: float, kind: str) -> tuple[int, int, int]:
+    """In how many cases, each a network on a task, DR of CKA of a kind grows and falls from the
+    first layer to the last; and how many cases have several layers.
     """
     every = [kinds_of_redundancy(stages, delta)[kind] for stages in depths if len(stages) > 1]
-    steps = [0] * max((len(points) - 1 for points in every), default=0)
-    for points in every:
-        for place, pair in enumerate(itertools.pairwise(points)):
-            steps[place] += direction(*pair) == word
-    return sum(direction(one[0], one[-1]) == word for one in every), steps, len(every)
+    found = [direction(points[0], points[-1]) for points in every]
+    return found.count(GROWS), found.count(FALLS), len(found)
 
 
 def equal_widths(depths: Depths) -> str:
@@ -233,7 +228,7 @@ def describe_similarity(depths: Depths, delta: float) -> str:
     """
     parts = []
     for kind, words in KINDS.items():
-        (up, _, cases), (down, *_) = (counted(depths, delta, kind, one) for one in (GROWS, FALLS))
+        up, down, cases = counted(depths, delta, kind)
         if not cases:
             return "There is only one layer: nothing to compare in depth."
         if kind == "equal":
