@@ -160,7 +160,7 @@ def _compare(n: int, d: int, classes: int, *, judged: bool, every: int = 1) -> l
     ]
     if peers.installed("scikit-learn-intelex", "sklearnex") is None:
         print(f"{NAME} of scikit-learn-intelex skipped: pip install -e '.[benchmarks]'")
-        loops = loops[:3]
+        loops = [loop for loop in loops if loop[0] != "scikit-learn-intelex"]
     loops_done = {
         (package, kind): _loop(peers.LOGISTIC[package], features[kind], target, chosen[::every])
         for package, kind, _ in loops

@@ -1,4 +1,6 @@
-"""Every command that a Markdown page shows is run: here, or by the test that is named here."""
+"""Every command that a Markdown page shows: it is run here, or as far as a test can go (a run up to
+its notebooks; options of what takes minutes), or by the test that is named here.
+"""
 
 from __future__ import annotations
 
@@ -214,12 +216,17 @@ def of_dask(words: list[str], place: Place) -> None:
     module.main.make_context(words[0], words[1:])
 
 
-def by(test: str, *evidence: str) -> Callable[[list[str], Place], None]:
-    """Run by another test, which shows so by what it holds."""
+def formatted(words: list[str], place: Place) -> None:
+    ruff = [sys.executable, "-m", "ruff", *words, "--check", __file__]
+    assert subprocess.run(ruff, capture_output=True).returncode == 0
+
+
+def by(name: str) -> Callable[[list[str], Place], None]:
+    """Run by another test: ``FILE::TEST``."""
 
     def handle(words: list[str], place: Place) -> None:
-        text = (ROOT / "tests" / test).read_text(encoding="utf-8")
-        assert all(one in text for one in evidence)
+        file, _, test = name.partition("::")
+        assert f"\ndef {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8")
 
     return handle
 
@@ -233,23 +240,24 @@ HANDLERS: dict[str, Callable[..., None]] = {
     r"\.venv/bin/diffused-redundancy (?=merge )": merged,
     r"\.venv/bin/python -m diffused_redundancy course": of_course,
     r"\.venv/bin/python -m diffused_redundancy (?=assets )": lambda words, place: main(words),
-    r"\.venv/bin/python -m diffused_redundancy (?=pretrain )": by("test_zoo.py", "pretrain"),
     r"python tests/fuzz\.py": fuzzed,
     r"(\.venv/bin/)?python benchmarks/run\.py": benchmarked,
     r"\.venv/bin/python benchmarks/plot\.py": drawn,
-    r"\.venv/bin/python docs/make_badges\.py": by("test_badges.py", "make_badges"),
-    r"(python3|py -3\.12) lib.bootstrap\.py": by("test_bootstrap.py", "bootstrap"),
-    r"py -3\.12 -m venv": by("test_setup.py", "venv"),
+    r"\.venv/bin/python docs/make_badges\.py": by(
+        "test_badges.py::test_badges_are_of_the_origin_and_change_nothing_else"
+    ),
+    r"(python3|py -3\.12) lib.bootstrap\.py": by("test_setup.py::test_interrupted_set_up_goes_on"),
+    r"py -3\.12 -m venv": by("test_setup.py::test_interrupted_set_up_goes_on"),
     r"(\S*python -m )?(uv )?pip install|\.venv/bin/pip install|\.venv/bin/python -m uv": installed,
     r"conda (env create|activate)": installed,
-    r"\.venv/bin/ruff": by("run.sh", "ruff format"),
+    r"\.venv/bin/ruff": formatted,
     r"pipx run pre-commit": hooked,
     r"npm pack pyodide@314\.0\.7$|tar xzf pyodide-314\.0\.7\.tgz": by(
-        "test_course_browser.py", "npm"
+        "test_course_browser.py::test_the_lab_in_a_browser"
     ),
     r"dask (?=scheduler|worker)": of_dask,
-    r"nbgrader": by("course_grading.py", "nbgrader"),
-    r"otter": by("course_grading.py", "otter.assign", "grade_submission"),
+    r"nbgrader": by("test_course_graders.py::test_nbgrader_releases_grades_and_gives_feedback"),
+    r"otter": by("test_course_graders.py::test_otter_grades_the_course"),
 }
 """By what a command begins with; the words after it, or from a lookahead on, are given."""
 
@@ -263,21 +271,15 @@ def test_a_command_of_a_page_works(command, place):
 
 
 def test_no_command_is_overlooked():
-    """The pages show what they are known to show."""
+    """The pages show what they are known to show, and no handler waits for nothing."""
     assert len(COMMANDS) > 50
+    assert all(any(re.match(one, command) for command in COMMANDS) for one in HANDLERS)
     for command in ("./run_all.sh", "./tests/run.sh", "dask scheduler"):
         assert command in COMMANDS
 
 
 def python_of(name: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (ROOT / name).read_text("utf-8"), re.M | re.S)
-
-
-def test_the_ten_lines_of_the_readme_run(capsys):
-    (code,) = python_of("README.md")
-    exec(code, {})
-    out = capsys.readouterr().out
-    assert "Redundancy(delta=0.9" in out and "can be dropped (95% interval over 5 seeds" in out
 
 
 def test_the_example_for_submitit_runs(monkeypatch):

@@ -145,7 +145,7 @@ def test_where_most_neurons_are_needed_is_judged_by_intervals():
     assert said(20, 40, 39) == (
         "on U, not clearly more than the 40 (38 to 42) on V."  # 41 (39 to 43) on U
     )
-    assert said(40, 20, 30, networks=1) == "on T, the most of these tasks with this one network."
+    assert said(40, 20, 30, networks=1) == "on T, the most of any task (one network)."
     assert said(40) == "on T."
 
 

@@ -162,7 +162,8 @@ def governed(
     """
     sentences = [_of_width(widths), _of_loss(losses), _of_data(larger)]
     return " ".join(filter(None, sentences)) or (
-        "This run cannot say: it compares no networks that differ in width only, or in loss only."
+        "This run cannot say: it compares no networks that differ in width only, in loss only, or "
+        "in data set only."
     )
 
 

@@ -14,11 +14,11 @@ from ..experiment.measurements import AllHits, Measurements
 from ..measures.fairness import coefficient_of_variation, expected_gini, gini, worst
 from ..measures.shifts import FAIR, INDICES, NULLS, Comparison, compared, holm
 from ..nets.networks import Net
+from ..uncertainty.comparison import LEVEL
 from .claims import Outcome, Verdict, judge
 from .figure_data import Line, Panel
 from .lost_classes import (
     FEWEST_CLASSES,
-    LEVEL,
     Agreement,
     Chosen,
     hits_of,
@@ -602,7 +602,8 @@ def take_away(
         points.append(
             f"Whichever random neurons go, the classes that lose are the same beyond chance on "
             f"{on_tasks(agree, len(same), few)}. For what one shift of all margins does not "
-            f"explain, that is so on {left}, and the rank correlation goes from "
+            f"explain, that is so on {on_tasks(left, len(same), few)}, and the rank correlation "
+            "goes from "
             f"{np.mean([one.across_seeds for one in same]):.2f} to "
             f"{np.mean([one.left for one in same]):.2f} on average."
         )

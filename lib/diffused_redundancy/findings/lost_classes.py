@@ -23,6 +23,7 @@ from ..measures.shifts import (
 )
 from ..nets.networks import Net
 from ..tasks import Task
+from ..uncertainty.comparison import LEVEL
 from .figure_data import Point, Series
 from .phrases import first_listed, lines, listed, with_interval
 
@@ -30,9 +31,6 @@ FEWEST_CLASSES = 8
 """Of a task in which classes are ranked, or some of them picked: of five, the five that lose most
 are all of them.
 """
-
-LEVEL = 0.05
-"""Of the tests, over all classes of a task together, or all cells."""
 
 
 def sufficient_size(

@@ -471,7 +471,7 @@ def _apart_from_others(needed: Needed, task: str) -> str:
         f"the {_rounded(*ends)} on {title}" for title, ends in others.items() if not low > ends[2]
     ]
     if low != low:
-        return ", the most of these tasks with this one network"
+        return ", the most of any task (one network)"
     return f", not clearly more than {listed(near)}" if near else ", clearly more than on others"
 
 

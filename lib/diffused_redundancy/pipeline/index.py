@@ -25,6 +25,9 @@ from .results import load
 ORDER = {"miniature": 0, "smoke": 9}
 """Places of presets in the index; the others stand between."""
 
+OF_REAL = ("real", "real-augmented")
+"""Presets of the networks that are kept executed: not shown beside themselves."""
+
 HEADLINE = "02_probes"
 """The notebook whose answer and figure the index begins with."""
 
@@ -193,7 +196,7 @@ def beside_paper(folder: Path) -> list[list[str]]:
 
 def _of_headline(name: str) -> str:
     """What the first answer and figure are of, in words."""
-    if name in ("real", "real-augmented"):
+    if name in OF_REAL:
         return "ResNets, trained on ImageNet, this run"
     return "A small network trained here, this run" if name == "miniature" else f"Preset {name}"
 
@@ -206,7 +209,7 @@ def write_index(out: Path) -> Path:
     )
     shown = [preset for preset in map(_preset_reports, folders) if preset.reports]
     headline = next((preset for preset in shown if preset.answer), None)
-    real = None if headline and headline.name in ("real", "real-augmented") else kept_real()
+    real = None if headline and headline.name in OF_REAL else kept_real()
     beside = [row for folder in folders for row in beside_paper(folder)]
     body = rendered(
         "index.html.j2",
