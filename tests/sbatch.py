@@ -40,6 +40,8 @@ def main() -> int:
         array = {
             "SLURM_ARRAY_TASK_ID": str(task),
             "SLURM_ARRAY_TASK_MIN": first,
+            "SLURM_ARRAY_TASK_MAX": last,
+            "SLURM_ARRAY_TASK_STEP": "1",
             "SLURM_ARRAY_TASK_COUNT": str(len(tasks)),
         }
         command = ["/bin/sh", "-c", options.wrap]

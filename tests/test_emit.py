@@ -158,6 +158,7 @@ while read -r line; do bash -c "${1//\\{\\}/$line}" || exit 1; done
 
 def test_parallel_runs_the_shards_of_each_step(recorded, tmp_path):
     command, out, calls = recorded
+    command = [*command, "-p", "TASKS", '["folder:{} {#}"]']  # what parallel replaces in its own
     text = emitted("parallel", command, UNITS, COST, out, 2)
     path = os.environ["PATH"]
     if shutil.which("parallel") is None:
@@ -168,6 +169,7 @@ def test_parallel_runs_the_shards_of_each_step(recorded, tmp_path):
     for place, step in enumerate(STEPS):
         shards = [["--step", step, "--shard", f"{i}/2"] for i in (1, 2)]
         assert sorted(made[2 * place : 2 * place + 2]) == shards
+    assert '"folder:{} {#}"' in (out.parent / "calls").read_text().replace("\\", "")
     failed = run_script(text, tmp_path, PATH=path, FAIL="measure")
     assert failed.returncode != 0 and calls()[-1] != []
 

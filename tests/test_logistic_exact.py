@@ -201,7 +201,7 @@ def test_hits_are_those_of_the_accuracy(parts):
     assert np.array_equal(curve.solver_error, found["undecided"] / m)
     layer = ProbedLayer(lambda: features_of(parts))
     assert np.array_equal(
-        layer.logistic_hits("random", [1, 2, 3], [5, 30], penalty=PENALTY), hits[:2]
+        layer._logistic_arrays("random", [1, 2, 3], [5, 30], PENALTY)["hits"], hits[:2]
     )
 
 

@@ -28,8 +28,9 @@ from diffused_redundancy.errors import check_shard
 from diffused_redundancy.experiment.measurements import measured_all
 from diffused_redundancy.nets import extraction
 from diffused_redundancy.pipeline.plan import plan
+from diffused_redundancy.probes import logistic
 from diffused_redundancy.session import layer_of
-from diffused_redundancy.store import Cache
+from diffused_redundancy.store import Cache, tensors
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -237,3 +238,101 @@ def test_processes_do_units_side_by_side(jobs, monkeypatch):
     with executors.processes(2) as pool:
         assert executors.run_units(every, pool) == []
     assert all(unit.done for unit in every)
+
+
+PROBED = [
+    *(pair for pair in TYPED if pair[0] not in ("SEEDS", "NETS")),
+    ("SEEDS", "[1, 2, 3]"),
+    ("FRACTIONS", "[0.05, 1.0]"),
+    ("PROBE", "logistic"),
+]
+
+
+@pytest.mark.parametrize(
+    ("notebook", "nets"), [("02_probes", NETS[:1]), ("03_pretraining", NETS), ("04_mrl", NETS)]
+)
+def test_logistic_probes_are_solved_in_batches(notebook, nets, tmp_path, monkeypatch):
+    """Where memory does not hold all orders, by units of their own: the measure finds them all, and
+    the numbers are those of one process.
+    """
+    monkeypatch.setattr(logistic, "GATHERED_AT_ONCE", 1)
+    typed = [*PROBED, ("NETS", json.dumps(nets))]
+    typed = typed if notebook != "02_probes" else [one for one in typed if one[0] != "PROBE"]
+
+    def tables(name):
+        monkeypatch.setenv("DIFFUSED_REDUNDANCY_CACHE", str(tmp_path / name))
+        return plan("smoke", [notebook], typed, tmp_path / "reports")
+
+    every = units(tables("in units"))
+    probes = of_step(every, "probes")
+    selections = [unit.needs["selection"] for unit in probes]
+    assert [unit.part for unit in probes if unit.net == nets[0]][:3] == [
+        f"{notebook}/random/{i}-of-3" for i in (1, 2, 3)
+    ]
+    assert selections.count("random") == 3 * len(nets)
+    assert len({unit.name for unit in every}) == len(every)
+    seconds = cost(every, tables("in units")).seconds
+    assert min(seconds[unit.name] for unit in every) > 0
+
+    measures = of_step(every, "measure")
+    before = [one for one in every if one not in measures]
+    assert executors.run_units(before[::-1], ALONE) == []
+    batches = _kept(tmp_path / "in units", "logistic batch")
+    assert len(batches) == len(probes)
+    assert executors.run_units(measures, ALONE) == []
+    others = _kept(tmp_path / "in units", "logistic batch").keys() - batches.keys()
+    # a fifth at other penalties, which nothing else waits for
+    assert all(len(json.loads(key)["sizes"]) == 1 for key in others)
+    alone = [one for one in units(tables("alone")) if one.step == "measure"]
+    assert executors.run_units(alone, ALONE) == []
+    by_units, by_one = (_kept(tmp_path / name, "logistic") for name in ("in units", "alone"))
+    assert len(by_one) >= len(nets) and by_units.keys() == by_one.keys()
+    for key, arrays in by_one.items():
+        assert arrays.keys() == by_units[key].keys()
+        assert all(np.array_equal(arrays[name], by_units[key][name]) for name in arrays), key
+
+
+ALONE = executors.Alone()
+
+
+def _kept(folder, measure):
+    """What a cache holds of a measure, by key."""
+    found = {}
+    for path in folder.glob("curves/*.safetensors"):
+        arrays, notes = tensors.read(path)
+        if json.loads(notes["key"])["measure"] == measure:
+            found[notes["key"]] = arrays
+    return found
+
+
+def test_probes_of_one_batch_are_no_units(tmp_path):
+    assert of_step(units(plan("smoke", ["02_probes"], [], tmp_path)), "probes") == []
+
+
+SLURM = {
+    "SLURM_ARRAY_TASK_ID": "7",
+    "SLURM_ARRAY_TASK_MIN": "3",
+    "SLURM_ARRAY_TASK_MAX": "9",
+    "SLURM_ARRAY_TASK_STEP": "2",
+    "SLURM_ARRAY_TASK_COUNT": "4",
+}
+
+
+def test_a_shard_is_the_task_of_a_job_array(monkeypatch):
+    with pytest.raises(dr.InputError, match="no task of a job array.*SLURM_ARRAY_TASK_ID is not"):
+        check_shard("slurm")
+    for name, value in SLURM.items():
+        monkeypatch.setenv(name, value)
+    assert check_shard("slurm") == (3, 4)
+    assert check_shard("2/5") == (2, 5)
+    monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "3")  # --array 3,7,9
+    with pytest.raises(dr.InputError, match=r"leaves out tasks.*SLURM_ARRAY_TASK_ID/9"):
+        check_shard("slurm")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "seven")
+    with pytest.raises(dr.InputError, match="its variables read"):
+        check_shard("slurm")
+
+
+def test_notebooks_are_kept_of_a_whole_run_alone(capsys):
+    assert main(["run", "--step", "measure", "--save"]) == 2
+    assert "--save keeps the notebooks of a whole run" in capsys.readouterr().err

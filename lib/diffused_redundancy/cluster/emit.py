@@ -160,12 +160,12 @@ def _parallel(
         "# After a failure start it again: what is done is left alone.",
         "set -euo pipefail",
         f"run={shlex.quote(command)}",
-        f"export {' '.join(f'{name}=1' for name in THREADS)}",
+        f"export run {' '.join(f'{name}=1' for name in THREADS)}",
     ]
-    for step, count in counts.items():
+    for step, count in counts.items():  # $run as a variable, as {} in it would be replaced
         lines.append(
-            f'seq 1 {count} | parallel --jobs "${{JOBS:-2}}" "$@" '
-            f'"$run --step {step} --shard {{}}/{count}"'
+            f'seq 1 {count} | parallel --env run --jobs "${{JOBS:-2}}" "$@" '
+            f"'eval \"$run --step {step} --shard {{}}/{count}\"'"
         )
     lines += [f"unset {' '.join(THREADS)}", 'eval "$run"']
     return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ from typing import Any
 from .. import parameters
 from ..errors import InputError
 from ..nets import net
+from ..nets.names import expanded
 from ..pipeline import prefetch
 from ..pipeline.execute import one_line
 from ..store import write_json
@@ -93,6 +94,30 @@ def _penalties(unit: Unit) -> None:
             one.release()
 
 
+def _probes(unit: Unit) -> None:
+    from ..experiment.measurements import common_choices
+    from ..session import layer_of
+    from ..store import Cache
+
+    needs = unit.needs
+    images, cache, name = _task(unit.task, images=needs.get("IMAGES", 0)), Cache(), needs["LAYER"]
+    nets = expanded(needs.get("NETS", [unit.net]))
+    peers = [
+        (network, images, layer_of(network, images, name, needs, cache))
+        for network in map(_net, nets)
+    ]
+    _, _, layer = peers[nets.index(unit.net)]
+    common = common_choices(peers, "logistic")[images.name].penalty if "NETS" in needs else None
+    layer.solve_logistic_batches(
+        needs["selection"],
+        needs["SEEDS"],
+        layer.sizes(needs["FRACTIONS"]),
+        slice(needs["batch"], None, needs["batches"]),
+        penalty=common,
+    )
+    layer.release()
+
+
 def _measure(unit: Unit) -> None:
     """Run the cells of a notebook that measure, for one network on one task."""
     import jupytext
@@ -118,4 +143,4 @@ def _tags(cell: Any) -> list[str]:
     return list(cell.metadata.get("tags", []))
 
 
-_DO = {"extract": _extract, "penalties": _penalties, "measure": _measure}
+_DO = {"extract": _extract, "penalties": _penalties, "probes": _probes, "measure": _measure}

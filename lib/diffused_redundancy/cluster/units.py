@@ -19,6 +19,7 @@ from typing import Any
 
 from .. import parameters
 from ..errors import unknown
+from ..measures.selections import SELECTIONS, sizes_of
 from ..nets.names import expanded
 from ..pipeline import prefetch
 from ..pipeline.plan import Job, probes_logistic
@@ -28,6 +29,8 @@ from ..store import paths, sha256_of
 STEPS = {
     "extract": "features of a network on a task (of a block of its images, where there are many)",
     "penalties": "what cross-validation says of the penalties of probes",
+    "probes": "a batch of logistic probes of one notebook, of a network on a task, where there are "
+    "several",
     "measure": "the measures of one notebook, of a network on a task",
 }
 """Steps of a run in order, and what a unit of each computes. A unit needs those of the steps before
@@ -56,7 +59,7 @@ class Unit:
     needs : mapping
         All else that determines it, as JSON has it.
     part : str
-        The notebook, or which block of the images.
+        The notebook, or which block of the images, or which batch of its probes.
     """
 
     step: str
@@ -102,7 +105,7 @@ def units(jobs: Sequence[Job]) -> list[Unit]:
     Notebooks without cells that are tagged for it have none of the last step: what they measure
     they measure themselves.
     """
-    return [*_extract(jobs), *_penalties(jobs), *_measure(jobs)]
+    return [*_extract(jobs), *_penalties(jobs), *_probes(jobs), *_measure(jobs)]
 
 
 def _extract(jobs: Sequence[Job]) -> list[Unit]:
@@ -180,6 +183,47 @@ def _penalties(jobs: Sequence[Job]) -> list[Unit]:
 _HOW = ("IMAGES", "PROTOCOL", "DEVICE", "COMPUTE")
 
 
+def _probes(jobs: Sequence[Job]) -> list[Unit]:
+    """Batches of the logistic probes that a notebook measures at :data:`_AT` of one layer."""
+    found = []
+    for job in jobs:
+        values = job.parameters
+        if not {"NETS", *_AT} <= values.keys() or not probes_logistic(values):
+            continue
+        if not _tagged(parameters.source(job.notebook)):
+            continue
+        needs = {name: values[name] for name in (*_HOW, *_AT) if name in values}
+        # where networks are compared, they have one penalty in common
+        peers = {"NETS": values["NETS"]} if "PROBE" in values else {}
+        for task in values["TASKS"]:
+            for net in expanded(values["NETS"]):
+                for selection in values["SELECTIONS"]:
+                    count = _batches(values, net, task, selection)
+                    for place in range(count if count > 1 else 0):
+                        which = {"selection": selection, "batch": place, "batches": count}
+                        part = f"{job.notebook}/{selection}/{place + 1}-of-{count}"
+                        found.append(Unit("probes", net, task, {**needs, **peers, **which}, part))
+    return found
+
+
+_AT = ("LAYER", "SELECTIONS", "SEEDS", "FRACTIONS")
+
+
+def _batches(values: Mapping[str, Any], net: str, task: str, selection: str) -> int:
+    """How many batches the logistic probes of a selection are."""
+    from ..nets.cost import shape_of
+    from ..nets.protocols import protocol
+    from ..pipeline.estimate import images_of
+    from ..probes.logistic import orderings_at_once
+
+    (d,) = shape_of(net, values["LAYER"]).widths.values()
+    n, _, classes = images_of(task, values.get("IMAGES", 0))
+    orders = len(values["SEEDS"]) if SELECTIONS[selection].seeded else 1
+    sizes = sizes_of(values["FRACTIONS"], d) if values["FRACTIONS"] else range(1, d + 1)
+    rows = n * protocol(values.get("PROTOCOL", "clean")).views
+    return -(-orders // orderings_at_once(orders, sizes, rows, d, classes))
+
+
 def _measure(jobs: Sequence[Job]) -> list[Unit]:
     found = []
     for job in jobs:
@@ -224,8 +268,10 @@ def cost(every: Sequence[Unit], jobs: Sequence[Job]) -> Cost:
     estimated = estimate(jobs)
     passes = {(one.net, one.task): one for one in estimated.passes}
     measuring: dict[tuple[str, str, str], float] = defaultdict(float)
+    probing: dict[tuple[str, str, str, str], float] = defaultdict(float)
     for work in estimated.work:
         measuring[work.notebook, work.net, work.task] += work.seconds
+        probing[work.notebook, work.net, work.task, work.selection] += work.probes
     seconds = {}
     for unit in every:
         pair = (unit.net, unit.task)
@@ -233,8 +279,13 @@ def cost(every: Sequence[Unit], jobs: Sequence[Job]) -> Cost:
             seconds[unit.name] = passes[pair].seconds / unit.needs["blocks"]
         elif unit.step == "penalties":
             seconds[unit.name] = penalty_seconds(passes[pair], estimated.speed)
+        elif unit.step == "probes":
+            notebook, selection, _ = unit.part.split("/")
+            taken = probing[notebook, *pair, selection] / unit.needs["batches"]
+            seconds[unit.name] = taken
+            measuring[notebook, *pair] -= taken
         else:
-            seconds[unit.name] = measuring[unit.part, unit.net, unit.task]
+            seconds[unit.name] = measuring[unit.part, *pair]
     return Cost(seconds, estimated.memory + PROCESS)
 
 

@@ -71,8 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shard",
         metavar="I/N",
-        help="only sum up the I-th of N parts of the train images; the command merge measures when "
-        "all are there",
+        help="only sum up the I-th of N parts of the train images (slurm: the task of a job array "
+        "that this is); the command merge measures when all are there",
     )
     add_measuring(parser)
 

@@ -94,12 +94,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plan", action="store_true", help="list the run's units of work, with what they take"
     )
     cluster.add_argument(
-        "--step", metavar="STEP", help="do the units of one step: extract, penalties or measure"
+        "--step",
+        metavar="STEP",
+        help="do the units of one step: extract, penalties, probes or measure",
     )
     cluster.add_argument(
         "--shard",
         metavar="I/N",
-        help="with --step: every N-th of its units, from the I-th",
+        help="with --step: every N-th of its units, from the I-th; slurm: the task of a job array "
+        "that this is",
     )
     cluster.add_argument("--unit", metavar="NAME", help="do one unit that --plan lists")
     cluster.add_argument(
@@ -194,6 +197,10 @@ def _check_cluster(options: argparse.Namespace) -> None:
         raise InputError(f"{' and '.join(chosen)} do not go together: use one of them")
     if options.executor not in (None, "dask"):
         raise unknown("executor", options.executor, ["dask"])
+    if options.save and {"--plan", "--step", "--unit", "--emit"} & set(chosen):
+        raise InputError(
+            f"--save keeps the notebooks of a whole run: leave it out with {chosen[0]}"
+        )
     if chosen and options.force:
         raise InputError(
             f"--force does not go with {chosen[0]}: each process would compute again what others "

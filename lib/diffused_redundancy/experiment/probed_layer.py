@@ -4,6 +4,7 @@ cache.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections.abc import Callable, Sequence
@@ -33,7 +34,7 @@ from ..measures.spectrum import Spectrum, spectrum
 from ..measures.statistics import SufficientStatistics
 from ..probes.cross_validation import PenaltyChoice
 from ..probes.logistic import LogisticProbe, WholeLayer
-from ..probes.probe import Arrays
+from ..probes.probe import Arrays, check_sizes
 from ..probes.ridge import RidgeProbe
 from ..progress import progress
 from ..store import Cache, code_digest, versions
@@ -674,10 +675,9 @@ class ProbedLayer:
         self, selection: str, seeds: Sequence[int], sizes: Sequence[int], penalty: float
     ) -> Arrays:
         def compute() -> Arrays:
-            chosen = orderings(selection, self.statistics, seeds)
-            steps = [k for k in sizes if k <= chosen[0].size]
-            if not steps:  # fewer components than the smallest size asked for
-                nothing = np.zeros((len(chosen), 0))
+            batches = self._logistic_batches(selection, seeds, sizes, penalty)
+            if not batches:  # fewer components than the smallest size asked for
+                nothing = np.zeros((len(_seeds(selection, seeds)), 0))
                 arrays = dict.fromkeys(("values", "objective", "undecided"), nothing)
                 hits = np.zeros((0, sum(self.test_counts())), dtype=np.int32)
                 return {
@@ -686,19 +686,61 @@ class ProbedLayer:
                     "converged": nothing > 0,
                     "hits": hits,
                 }
-            probe = self._logistic_probe(penalty)
+            return LogisticProbe.joined([solve() for solve in batches])
+
+        return self._cached(_logistic_key(selection, seeds, sizes, penalty), compute)
+
+    def _logistic_batches(
+        self, selection: str, seeds: Sequence[int], sizes: Sequence[int], penalty: float
+    ) -> list[Callable[[], Arrays]]:
+        """The probes in batches, each of the orders that are solved side by side; what comes out of
+        each is kept where there are several, so that each may be solved by another process.
+        """
+        chosen = orderings(selection, self.statistics, seeds)
+        steps = [k for k in sizes if k <= chosen[0].size]
+        if not steps:
+            return []
+        check_sizes(steps, chosen[0].size)
+        probe = self._logistic_probe(penalty)
+        batches = probe.batches(chosen, steps)
+
+        def solved(some: Sequence[Ordering]) -> Arrays:
             if steps[-1] == self.d:
                 probe.whole = self.logistic_whole(penalty)
-            return probe.evaluate(chosen, steps)
+            return probe.solved(some, steps)
 
-        what = {
-            "measure": "logistic",
-            "selection": selection,
-            "seeds": _seeds(selection, seeds),
-            "sizes": list(sizes),
-            "penalty": penalty,
-        }
-        return self._cached(what, compute)
+        def kept(some: Sequence[Ordering], first: int) -> Arrays:
+            drawn = _seeds(selection, seeds)[first : first + len(some)]
+            key = {**_logistic_key(selection, drawn, steps, penalty), "measure": "logistic batch"}
+            return self._cached(key, lambda: solved(some))
+
+        if len(batches) == 1:
+            return [functools.partial(solved, chosen)]
+        firsts = itertools.accumulate([0, *map(len, batches[:-1])])
+        return [
+            functools.partial(kept, some, first)
+            for some, first in zip(batches, firsts, strict=True)
+        ]
+
+    def solve_logistic_batches(
+        self,
+        selection: str,
+        seeds: Sequence[int],
+        sizes: Sequence[int],
+        part: slice,
+        *,
+        penalty: float | None = None,
+    ) -> None:
+        """Solve some batches of the probes of :meth:`logistic`, which then finds them in the cache.
+
+        A batch is as many orders as memory holds side by side; ``part`` says which batches. Where
+        one batch holds all, there is nothing to do: :meth:`logistic` solves it.
+        """
+        alpha = self.logistic_penalty.penalty if penalty is None else penalty
+        batches = self._logistic_batches(selection, seeds, sizes, alpha)
+        if len(batches) > 1:
+            for solve in batches[part]:
+                solve()
 
     def logistic_whole(self, penalty: float) -> WholeLayer:
         """The logistic probe on the whole layer, which every curve shares."""
@@ -707,20 +749,6 @@ class ProbedLayer:
             lambda: self._logistic_probe(penalty).whole.arrays(),
         )
         return WholeLayer.from_arrays(arrays)
-
-    def logistic_hits(
-        self,
-        selection: str,
-        seeds: Sequence[int],
-        sizes: Sequence[int],
-        *,
-        penalty: float | None = None,
-    ) -> np.ndarray:
-        """Of how many seeds the logistic probe guesses each test image right, (s, m), at the sizes
-        of :meth:`logistic`.
-        """
-        alpha = self.logistic_penalty.penalty if penalty is None else penalty
-        return self._logistic_arrays(selection, seeds, sizes, alpha)["hits"]
 
     def logistic(
         self,
@@ -772,6 +800,18 @@ class ProbedLayer:
     def sizes(self, fractions: Sequence[float]) -> list[int]:
         """The sizes that fractions of the layer have; every one if there are none."""
         return sizes_of(fractions, self.d) if fractions else list(range(1, self.d + 1))
+
+
+def _logistic_key(
+    selection: str, seeds: Sequence[int], sizes: Sequence[int], penalty: float
+) -> dict[str, Any]:
+    return {
+        "measure": "logistic",
+        "selection": selection,
+        "seeds": _seeds(selection, seeds),
+        "sizes": list(sizes),
+        "penalty": penalty,
+    }
 
 
 def _origin(chosen_on: ProbedLayer | None) -> dict[str, Any]:

@@ -76,6 +76,8 @@ class Work:
     seconds : float
         Of the measures; features are counted once for a network and a task, see
         :class:`ExtractionPass`.
+    probes : float
+        Of these, those of logistic probes.
     """
 
     notebook: str
@@ -84,6 +86,7 @@ class Work:
     selection: str
     seed: int
     seconds: float
+    probes: float
 
 
 @dataclass(frozen=True)
@@ -334,10 +337,11 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
             )
             logistic = sum(_logistic_seconds(values, rows, d, classes, speed) for d in widths)
             for selection, seed in chosen:
-                seconds = each + logistic * (seed in (0, *values["SEEDS"]))
-                if "TARGET" in values:  # as often as there are numbers of train images
-                    seconds *= len(subsample_sizes(n, classes))
-                work.append(Work(job.notebook, net, name, selection, seed, seconds))
+                # as often as there are numbers of train images
+                times = len(subsample_sizes(n, classes)) if "TARGET" in values else 1
+                probes = times * logistic * (seed in (0, *values["SEEDS"]))
+                seconds = times * each + probes
+                work.append(Work(job.notebook, net, name, selection, seed, seconds, probes))
     missing = {asset.name: asset for asset in missing_assets(jobs).values()}
     return Estimate(
         tuple(work), tuple(passes.values()), tuple(missing.values()), speed, str(device)

@@ -191,19 +191,28 @@ class LogisticProbe(LinearProbe):
             how many orderings guess each test image right.
         """
         ordered = check_orderings(orderings, self.statistics.d)
-        n, d, most = len(self.labels), self.statistics.d, ordered[0].size
+        d, most = self.statistics.d, ordered[0].size
         steps = sizes_of(PAPER_FRACTIONS, d, most) if sizes is None else check_sizes(sizes, most)
-        groups = cheapest_groups(steps, len(ordered), n, d, self.num_classes)
-        gathered = max(steps[-1], sum(one.sizes[-1] for one in groups if not one.whole))
-        solver = 4 * HELD * self.num_classes * sum(steps)
-        batch = max(1, GATHERED_AT_ONCE // (6 * (n * gathered + steps[-1] ** 2) + solver))
-        solved = [
-            self._solved(ordered[first : first + batch], steps)
-            for first in range(0, len(ordered), batch)
-        ]
-        hits = sum(part.pop("hits") for part in solved)
-        rows = {name: np.concatenate([part[name] for part in solved]) for name in solved[0]}
-        return {"sizes": np.array(steps), **rows, "hits": np.asarray(hits)}
+        return self.joined([self.solved(some, steps) for some in self.batches(ordered, steps)])
+
+    def batches(
+        self, orderings: Sequence[Ordering], sizes: Sequence[int]
+    ) -> list[Sequence[Ordering]]:
+        """The orderings that :meth:`evaluate` solves side by side: all that memory holds."""
+        shape = (len(self.labels), self.statistics.d, self.num_classes)
+        batch = orderings_at_once(len(orderings), sizes, *shape)
+        return [orderings[first : first + batch] for first in range(0, len(orderings), batch)]
+
+    @staticmethod
+    def joined(solved: Sequence[Arrays]) -> Arrays:
+        """What :meth:`evaluate` returns, from what :meth:`solved` does of each batch."""
+        rows = {
+            name: np.concatenate([part[name] for part in solved])
+            for name in solved[0]
+            if name not in ("sizes", "hits")
+        }
+        hits = np.stack([part["hits"] for part in solved]).sum(0, dtype=np.int32)
+        return {"sizes": solved[0]["sizes"], **rows, "hits": np.asarray(hits)}
 
     @staticmethod
     def of_curve(arrays: Arrays) -> Arrays:
@@ -218,11 +227,12 @@ class LogisticProbe(LinearProbe):
             "by_images": group_means(hits).T.numpy(),
         }
 
-    def _solved(self, orderings: Sequence[Ordering], steps: list[int]) -> Arrays:
-        """What came out of some orderings solved side by side."""
-        fits = _NestedFits(self, orderings, steps)
+    def solved(self, orderings: Sequence[Ordering], sizes: Sequence[int]) -> Arrays:
+        """What :meth:`evaluate` returns, of some orderings solved side by side."""
+        fits = _NestedFits(self, orderings, list(sizes))
         fits.run()
         return {
+            "sizes": np.array(sizes),
             "values": fits.right.sum(2).cpu().numpy() / fits.right.shape[2],
             "per_class": accuracy_by_class(fits.right, fits.truth, self.num_classes),
             "objective": fits.objective,
@@ -230,6 +240,16 @@ class LogisticProbe(LinearProbe):
             "undecided": fits.undecided,
             "hits": fits.right.sum(0, dtype=torch.int32).cpu().numpy(),
         }
+
+
+def orderings_at_once(count: int, sizes: Sequence[int], n: int, d: int, num_classes: int) -> int:
+    """How many orderings are solved side by side, of ``count`` with probes of ascending sizes, on n
+    images and d neurons: as many as memory holds.
+    """
+    groups = cheapest_groups(sizes, count, n, d, num_classes)
+    gathered = max(sizes[-1], sum(one.sizes[-1] for one in groups if not one.whole))
+    solver = 4 * HELD * num_classes * sum(sizes)
+    return max(1, GATHERED_AT_ONCE // (6 * (n * gathered + sizes[-1] ** 2) + solver))
 
 
 @dataclass(frozen=True)
