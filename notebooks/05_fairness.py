@@ -157,8 +157,6 @@ cells = fairness.cells(measurements, hits, delta)
 # %%
 session.table(fairness.cell_table(cells), "nulls", show=False)
 session.say(display.markdown_table(fairness.shown_cells(cells)))
-if redrawn := fairness.describe_redrawn(spread, cells):
-    session.say(redrawn)
 session.say(fairness.describe_cells(cells, delta))
 
 # %% [markdown]
@@ -306,7 +304,7 @@ from diffused_redundancy.findings import answers
 session.answer(answers.who_pays(chosen, delta, few))
 session.verdict(10, fairness.classes_differ(cells, agreements, delta, few))
 stricter = fairness.beyond_a_shift(cells, delta)
-session.verdict(10, stricter, part="our stricter question: beyond a common shift")
+session.verdict(10, stricter, part="our stricter question: beyond a common shift", source="C")
 session.result(**fairness.results_of(spread, agreements, cells))
 
 # %% [markdown]

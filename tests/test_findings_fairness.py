@@ -299,15 +299,8 @@ def test_spread_is_that_of_the_measure(apart):
     assert "net" not in fairness.shown_spread(table)
     assert "under a common shift" in fairness.describe_spread(table)
     cells = fairness.cells(measurements, hits, 0.9)
-    gaps = [
-        abs(row[words] - cells[0].found[null, "Gini"].expected)
-        for null, words in fairness.ALIKE.items()
-    ]
-    both = table[table["net"] == cells[0].net], cells[:1]
-    assert max(gaps) > 0
-    assert fairness.describe_redrawn(*both).endswith(f"and differ by up to {max(gaps):.4f}.")
-    assert fairness.describe_redrawn(table, []) == ""
-    assert fairness.describe_redrawn(table.assign(k=0), cells) == ""
+    for null, words in fairness.ALIKE.items():  # simulated alike for both tables
+        assert row[words] == cells[0].found[null, "Gini"].expected
     (panel,) = fairness.spread_panels(measurements, hits, ["random"])
     assert panel.curves[0].sizes[0] == 10
     assert [line.label for line in panel.curves[-3:]] == [

@@ -92,6 +92,7 @@ def test_values_are_classes_and_truth_values_are_two():
         (Y + 0.5, "holds float64 such as 0.5: labels must be whole numbers or words"),
         (np.where(Y, Y, np.inf), "such as inf: labels must be whole numbers"),
         (torch.tensor(Y + 300).bfloat16(), "bfloat16, which keeps whole numbers exactly below 256"),
+        ([1, "a"] * 3, "objects of type int, str"),
         (np.array([1, "a"] * 3, dtype=object), "objects of type int, str"),
         (pd.Series([[1], [1, 2]] * 3), "y holds objects of type list: labels must be whole"),
         (pd.Series([0.5, 1] * 3, dtype=object), "y holds float64 such as 0.5"),

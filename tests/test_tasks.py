@@ -28,7 +28,7 @@ def test_look_alikes_are_those_found_in_the_fonts():
 
 def test_rendering_depends_on_the_seed_alone(monkeypatch):
     one = letters.render(alphabets.GEORGIAN_CLASSES, 1500, seed=3)
-    monkeypatch.setattr(letters.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(letters, "cores", lambda: 1)
     two = letters.render(alphabets.GEORGIAN_CLASSES, 1500, seed=3)
     assert np.array_equal(one.images, two.images) and np.array_equal(one.faces, two.faces)
     assert not np.array_equal(

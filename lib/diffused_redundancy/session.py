@@ -24,7 +24,7 @@ from . import parameters
 from .errors import InputError, unknown
 from .experiment.measurements import AllHits, Measurements, NetTaskLayer
 from .experiment.probed_layer import ProbedLayer
-from .findings.claims import CLAIMS, NOT_ASKED, SOURCES, Verdict, source_of
+from .findings.claims import CLAIMS, NOT_ASKED, SOURCES, Verdict
 from .measures.features import Features
 from .nets import PENULTIMATE, Net, features, net
 from .nets.extraction import key_of
@@ -250,7 +250,13 @@ class Session:
         self._results.update(numbers)
 
     def verdict(
-        self, claim: int, verdict: Verdict, *, part: str = "", analogue: bool | None = None
+        self,
+        claim: int,
+        verdict: Verdict,
+        *,
+        part: str = "",
+        analogue: bool | None = None,
+        source: str | None = None,
     ) -> None:
         """Show what the numbers say of one claim of the paper, and hand it to the index; one that
         was not asked waits for :meth:`say_not_asked`.
@@ -264,13 +270,16 @@ class Session:
         analogue : bool, optional
             Whether the claim is about other networks and tasks than these; by default it is where
             the paper says something and all networks are of the miniature zoo.
+        source : str, optional
+            Where this part comes from, a key of :data:`~.findings.claims.SOURCES`, if not where the
+            claim does.
         """
         if claim not in CLAIMS:
             raise InputError(f"there is no claim {claim}: claims are {', '.join(map(str, CLAIMS))}")
         if verdict.kind == NOT_ASKED:
             self._not_asked.setdefault(claim, []).append(part)
             return
-        source = source_of(claim, part)
+        source = source or CLAIMS[claim].source
         if analogue is None:
             analogue = (
                 source != "C" and bool(self.nets) and all(one.name in ZOO for one in self.nets)
@@ -288,6 +297,7 @@ class Session:
                 "everywhere": verdict.everywhere,
                 "part": part,
                 "analogue": analogue,
+                "source": source,
                 "because": self._worded(verdict.because),
                 "notebook": self.notebook,
             }

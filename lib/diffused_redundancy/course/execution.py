@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ..devices import cores
 from ..errors import InputError
 from ..pipeline.execute import one_line
 from ..pipeline.kernel import isolated_kernel
@@ -29,7 +30,7 @@ def executed(sources: Sequence[Source], package: Path) -> list[nbformat.Notebook
     InputError
         If a cell fails, with its source and exercise.
     """
-    with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(AT_ONCE, cores())) as pool:
         return list(pool.map(lambda source: _run(source, package), sources))
 
 

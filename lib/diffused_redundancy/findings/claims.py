@@ -97,15 +97,6 @@ NOT_ASKED = "not asked"
 """The kind where there are no networks or tasks that the claim could be asked of: no verdict."""
 
 
-def source_of(claim: int, part: str = "") -> str:
-    """Where a part of a claim comes from, a key of :data:`SOURCES`: what begins with *our* is ours.
-
-    >>> source_of(10), source_of(10, "our stricter question")
-    ('P', 'C')
-    """
-    return "C" if part.startswith("our ") else CLAIMS[claim].source
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What one case says: ``passed`` is None where its interval leaves it open, or where ``power``

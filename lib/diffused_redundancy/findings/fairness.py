@@ -197,26 +197,6 @@ def describe_cells(found: Sequence[Cell], delta: float) -> str:
     )
 
 
-def describe_redrawn(spread: pd.DataFrame, found: Sequence[Cell]) -> str:
-    """How far what is expected differs between the table of spread and that of cells, which draw
-    the images of what is expected anew; empty where they share no entry.
-    """
-    drawn = spread.set_index(["task", "net", "k"])
-    moved = [
-        abs(float(value) - cell.found[null, "Gini"].expected)
-        for cell in found
-        for null in NULLS
-        if (cell.task, cell.net, cell.k) in drawn.index
-        for value in drawn.loc[[(cell.task, cell.net, cell.k)], ALIKE[null]]
-    ]
-    if not moved:
-        return ""
-    return (
-        "What is expected is simulated, for each table by itself: this table and the one of "
-        f"unevenness give it twice, and differ by up to {max(moved):.4f}."
-    )
-
-
 def spread_panels(
     measurements: Measurements, hits: AllHits, selections: Sequence[str]
 ) -> list[Panel]:

@@ -148,8 +148,8 @@ def _array(labels: Any, name: str) -> tuple[np.ndarray, str]:
         raise InputError(f"{name} is a list whose rows differ in length") from error
     if isinstance(labels, (list, tuple)) and array.dtype.kind in "US":
         objects = np.array(labels, dtype=object)
-        if pd.isna(objects).any():  # NumPy has made the word "nan" of it
-            array = objects
+        if not all(isinstance(one, (str, bytes)) for one in objects.ravel()):
+            array = objects  # NumPy has made words of numbers, and of NaN
     kind = array.dtype.name
     return (array.astype(np.float32) if kind == "bfloat16" else array), kind
 

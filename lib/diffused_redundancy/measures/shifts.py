@@ -400,7 +400,9 @@ def compared(
     >>> bool(found.low < 0 < found.high), found.p > 0.05
     (True, True)
     """
-    images, rng = _Images.of(hits, k), np.random.default_rng(seed)
+    images = _Images.of(hits, k)
+    # two, so that what is expected does not depend on the number of resamples
+    rng, chance = (np.random.default_rng([seed, use]) for use in range(2))
     resamples, draws = check_whole(resamples, "resamples", 0), check_whole(draws, "draws", 1)
     seeds, m = images.right.shape
     once = np.ones((1, m)), np.ones((1, seeds))
@@ -426,9 +428,9 @@ def compared(
         rate, variance = expected[null]
         shape = (draws, len(images.counts))
         if null == "margin shift":
-            sampled = np.maximum(rate[0] + np.sqrt(variance[0]) * rng.standard_normal(shape), 0)
+            sampled = np.maximum(rate[0] + np.sqrt(variance[0]) * chance.standard_normal(shape), 0)
         else:
-            sampled = rng.binomial(images.counts, rate[0].clip(0, 1), size=shape) / images.counts
+            sampled = chance.binomial(images.counts, rate[0].clip(0, 1), size=shape) / images.counts
         for column, (name, index) in enumerate(INDICES.items()):
             ours, theirs = float(observed[name][0]), float(index(sampled).mean())
             excess, spread = ours - theirs, float(deviation[row, column])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..devices import resolve_device
+from ..devices import cores, resolve_device
 from ..errors import InputError, unknown
 from ..measures.features import Features
 from ..progress import progress
@@ -216,7 +215,7 @@ def workers_for(split: Split, device: torch.device) -> int:
     return (
         0
         if isinstance(split.images, ArrayImages) or device.type == "cpu" or len(split) < 1000
-        else min(16, (os.cpu_count() or 2) - 1)
+        else min(16, cores() - 1)
     )
 
 

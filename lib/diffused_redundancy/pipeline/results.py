@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import parameters, presets
-from ..findings.claims import CLAIMS, source_of
+from ..findings.claims import CLAIMS
 from ..store import write_json
 from ..tasks.datasets import DATASETS
 
@@ -95,7 +95,7 @@ def _verdict(kept: dict[str, Any]) -> dict[str, Any]:
     return {
         "claim": kept["claim"],
         "text": claim.text,
-        "source": SOURCES[source_of(kept["claim"], kept["part"])],
+        "source": SOURCES[kept.get("source", claim.source)],
         **{key: kept[key] for key in ("part", "analogue", "verdict", "kind", "because")},
     }
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ..findings.claims import CLAIMS, SOURCES, source_of
+from ..findings.claims import CLAIMS, SOURCES
 from .html import rendered
 
 ICONS = {"holds": "✓", "part": "◐", "not": "✗", "undecided": "?"}
@@ -74,7 +74,7 @@ def claim_row(claim: int, verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "short": CLAIMS[claim].short,
         "source": SOURCES[CLAIMS[claim].source],
         "ours": CLAIMS[claim].source == "C",
-        "analogue": all(one["analogue"] or source_of(claim, one["part"]) == "C" for one in parts),
+        "analogue": all(one["analogue"] or one.get("source") == "C" for one in parts),
         "kind": kind,
         "icon": ICONS[kind],
         "verdict": word,

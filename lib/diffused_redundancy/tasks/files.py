@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..devices import cores
 from ..errors import InputError
 from ..progress import progress
 from ..store import Cache, code_digest, sha256_of, versions
@@ -100,7 +100,7 @@ def _all_unreadable(first: InputError, paths: Sequence[Path]) -> InputError:
     def looked(path: Path) -> bool | None:
         return None if time.monotonic() > until else _is_readable(path)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         results = list(pool.map(looked, paths))
     bad = [path for path, readable in zip(paths, results, strict=True) if readable is False]
     way = "the task folder-lenient:PATH leaves such images out"
@@ -319,7 +319,7 @@ def _readable(paths: list[Path]) -> np.ndarray:
     """Which images can be read, (n,) bool, from the cache if their files have not changed."""
 
     def looked() -> dict[str, np.ndarray]:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             results = progress(
                 pool.map(_is_readable, paths), total=len(paths), title="images that can be read"
             )

@@ -7,13 +7,13 @@ size, each from its own random stream, so the result does not depend on the numb
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..devices import cores
 from .alphabets import FACES, glyph
 
 IMAGE_SIZE = 32
@@ -111,7 +111,7 @@ def render(
             atlas, members, part, how, np.random.default_rng([seed, stream, 1, number])
         )
 
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(4, cores())) as pool:
         parts = list(pool.map(work, range(len(starts))))
     if not parts:
         return Letters(np.zeros((0, IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8), labels, labels.copy())
