@@ -32,7 +32,7 @@ try:
 except ModuleNotFoundError:  # run_all.sh --help works before the environment is there
     lazy_loader = None
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 if lazy_loader is not None:
     __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

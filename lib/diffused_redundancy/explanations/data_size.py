@@ -15,6 +15,7 @@ from ..experiment import subsamples
 from ..experiment.subsamples import ABOVE_CHANCE, Sampled, clear_of_guessing
 from ..findings.figure_data import Point, Series
 from ..findings.phrases import first_listed, listed, place, span
+from ..uncertainty.comparison import LEVEL
 from ..uncertainty.extrapolation import LAWS
 from ..uncertainty.growth import (
     CUTS,
@@ -40,9 +41,6 @@ EFFECT_FROM = 4
 
 BAR = 0.95
 """The share of claim 1."""
-
-LEVEL = 0.05
-"""How often a check is missed if the law holds, and the level of the test whether it does."""
 
 MANY_CURVES = 40
 """With fewer, a law that fails twice as many as it may goes unnoticed more often than not."""

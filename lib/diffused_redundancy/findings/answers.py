@@ -16,7 +16,7 @@ from .claims import NOT_ASKED, Outcome, Verdict, yes_or_no
 from .comparisons import OPPOSITE, Difference
 from .depth import FALLS, GROWS, KINDS, Depths, counted, equal_widths
 from .lost_classes import FEWEST_CLASSES, Chosen, left_out, on_tasks
-from .phrases import first_listed, listed, spoken
+from .phrases import first_listed, listed, spoken, with_interval
 
 
 def similar(told: Verdict, curves: Mapping[str, Curve], share: float, unit: str = "tasks") -> str:
@@ -133,11 +133,9 @@ def _least(outcomes: Sequence[Outcome], curves: Mapping[str, Curve]) -> tuple[st
     if not kept:
         return None
     case = min(kept, key=lambda one: kept[one][0])
-    share, low, high = kept[case]
-    ends = f" ({low:.1%} to {high:.1%})" if low == low else ""
     where = "with" if ", " in case else "on"  # the name of a network, or of a task alone
     least = ", the least of these" if len(kept) > 1 else ""
-    return f"{share:.1%}{ends}", f" {where} {spoken(case)}{least}"
+    return with_interval(*kept[case], ".1%"), f" {where} {spoken(case)}{least}"
 
 
 ASKED = {"accuracy": "accuracy", "cka": "CKA"}
