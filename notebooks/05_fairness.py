@@ -185,9 +185,11 @@ correlated = lost_classes.associations(measurements, hits, network, delta)
 session.say(lost_classes.describe_losses(by_margin, correlated, few))
 
 # %% [markdown]
-# Intervals are over seeds of the selection and test images; classes are as they are. Classes count
-# as losing more than predicted if that is so at 5% (two-sided), corrected for the number of classes
-# (Holm).
+# Intervals are over seeds of the selection and test images; classes are as they are. They are of the
+# correlation as so many images measure it. What images add by chance to losses and margins brings it
+# nearer to 0, so that of the classes themselves may be stronger than its interval says. Classes
+# count as losing more than predicted if that is so at 5% (two-sided), corrected for the number of
+# classes (Holm).
 #
 # ## Which classes lose most
 #

@@ -515,7 +515,11 @@ def margin_association(
     -------
     association : Association
         The interval is Fisher's transform plus or minus 1.96 of its standard deviations over
-        resamples. Classes are as they are.
+        resamples. Classes are as they are. It is of the correlation as so many images measure it:
+        noise brings that nearer to 0. (With the test images of the default network as the
+        population, intervals of experiments on as many images, drawn from these, held its
+        correlation in 90% of 200 experiments on digits, 94% on Armenian and 77% on Georgian
+        letters. Percentiles, and a correction of the bias, held it in 60 to 95%, and 78 to 86%.)
     across_halves : float
         The correlation of the margins on one half of the images with the losses on the other, the
         mean of both ways. (Images that happen to be hard lower the margin and raise the loss of
