@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import diffused_redundancy as dr
+import ml_dtypes
 import numpy as np
 import pandas as pd
 import pytest
@@ -143,6 +144,20 @@ def test_half_precision(parts, kind):
     ours, expected = (dr.measure(*given, probe="both", seeds=1) for given in (half, single))
     for key, curve in expected.curves.items():
         assert np.allclose(ours.curves[key].values, curve.values)
+
+
+def test_bfloat16_arrays_of_numpy(parts):
+    """As JAX gives them, in any order of memory."""
+    X, y, X_test, y_test = parts
+    same, expected = (
+        dr.measure(one(X), y, one(X_test), y_test, probe="both", seeds=1)
+        for one in (
+            lambda values: np.asfortranarray(values.astype(ml_dtypes.bfloat16))[:, ::-1],
+            lambda values: torch.tensor(values).bfloat16().flip(1),
+        )
+    )
+    for key, curve in expected.curves.items():
+        assert np.array_equal(same.curves[key].values, curve.values)
 
 
 @pytest.mark.parametrize("given", ["one-hot", "floats", "bfloat16", "a column", "objects"])

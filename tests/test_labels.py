@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 
 import diffused_redundancy as dr
+import ml_dtypes
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,6 +55,7 @@ SAID = {
     "big-endian floats": (Y.astype(">f8"), "y holds whole numbers as float64"),
     "floats of a list": ([0.0, 1.0, 2.0] * 2, "y holds whole numbers as float64"),
     "bfloat16": (torch.tensor(Y).bfloat16(), "y holds whole numbers as bfloat16"),
+    "bfloat16 of NumPy": (Y.astype(ml_dtypes.bfloat16), "y holds whole numbers as bfloat16"),
     "a gradient": (torch.tensor(Y * 1.0, requires_grad=True), "whole numbers as float64"),
     "one-hot": (np.eye(3)[Y], "y is one-hot"),
     "one-hot integers": (torch.eye(3, dtype=torch.long)[Y], "y is one-hot"),
@@ -92,6 +94,8 @@ def test_values_are_classes_and_truth_values_are_two():
         (Y + 0.5, "holds float64 such as 0.5: labels must be whole numbers or words"),
         (np.where(Y, Y, np.inf), "such as inf: labels must be whole numbers"),
         (torch.tensor(Y + 300).bfloat16(), "bfloat16, which keeps whole numbers exactly below 256"),
+        ((Y + 255).astype(ml_dtypes.bfloat16), "holds 256 as bfloat16, .* below 256 only"),
+        (np.array([np.nan, 0, 1] * 2).astype(ml_dtypes.bfloat16), "no label for 2 of 6 .* row 0"),
         ([1, "a"] * 3, "objects of type int, str"),
         (np.array([1, "a"] * 3, dtype=object), "objects of type int, str"),
         (pd.Series([[1], [1, 2]] * 3), "y holds objects of type list: labels must be whole"),

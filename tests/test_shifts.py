@@ -15,6 +15,7 @@ from diffused_redundancy.measures.shifts import (
     FAIR,
     INDICES,
     NULLS,
+    _Images,
     compared,
     deviation_of_mean,
     holm,
@@ -272,6 +273,35 @@ def test_the_interval_of_one_class_is_that_of_a_two_way_layout():
     alone = [table.mean(axis).std(ddof=1) / np.sqrt(n) for axis, n in ((0, 60), (1, 6))]
     assert max(alone) < 0.88 * deviation  # images and subsets both count
     assert one.high - one.excess == pytest.approx(1.96 * deviation, rel=0.08)
+
+
+def test_rates_to_be_expected_and_their_noise():
+    """Against loops over classes and images."""
+    hits = by_margins(np.random.default_rng(12), classes=3, images=40, seeds=4)
+    images, rng = _Images.of(hits, 1), np.random.default_rng(0)
+    weights = rng.integers(0, 3, (2, 120)).astype(float)
+    subsets = np.array([[1.0, 2, 0, 1], [1, 1, 1, 1]])
+    logits = rng.normal(1, 1, (1, 5, 3))
+    found = images.rates(weights, subsets, logits)
+    assert list(found) == list(NULLS)
+    for row, (weight, subset) in enumerate(zip(weights, subsets, strict=True)):
+        mean = (weight * (subset @ images.right / subset.sum())).sum() / 120
+        full = [(weight * images.full)[c * 40 : c * 40 + 40].sum() / 40 for c in range(3)]
+        share = min(1, mean / np.mean(full))
+        shifted = logit_shifted(logits[0], np.full(3, 40), mean)
+        chance = margin_shifted(images.margins, np.array([mean]), images.scatter, weight[None])[0]
+        for c in range(3):
+            own = slice(40 * c, 40 * c + 40)
+            kept = share * full[c]
+            by_margin = (weight * chance)[own].sum() / 40
+            noise = sum(w**2 * p * (1 - p) for w, p in zip(weight[own], chance[own], strict=True))
+            for null, rate, variance in (
+                ("proportional", [kept], [kept * (1 - kept) / 40]),
+                ("logit shift", shifted[:, c], [p * (1 - p) / 40 for p in shifted[:, c]]),
+                ("margin shift", [by_margin], [noise / 40**2]),
+            ):
+                assert found[null][0][row, :, c] == pytest.approx(rate)
+                assert found[null][1][row, :, c] == pytest.approx(variance)
 
 
 def test_few_subsets_resamples_and_draws():
