@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from types import SimpleNamespace
 
@@ -205,16 +205,13 @@ class Scripted:
         answer = self.answers.pop(0)
         if callable(answer):
             return answer(function, sent)
-        return Raises(answer)
-
-
-class Raises(executors.Done):
-    def result(self):
-        raise self._value
+        lost = Future()
+        lost.set_exception(answer)
+        return lost
 
 
 def do(function, sent):
-    return executors.Done(function(sent))
+    return executors.Alone().submit(function, sent)
 
 
 class KilledWorker(Exception):
@@ -267,13 +264,14 @@ def test_an_executor_never_holds_more_than_so_many_units(tmp_path, monkeypatch):
             most = max(most, Counting.held)
             return Answer()
 
-    class Answer(executors.Done):
+    class Answer(Future):
         def __init__(self):
-            super().__init__({"error": "", "seconds": 0.0, "host": "", "again": False})
+            super().__init__()
+            self.set_result({"error": "", "seconds": 0.0, "host": "", "again": False})
 
-        def result(self):
+        def result(self, timeout=None):
             Counting.held -= 1
-            return super().result()
+            return super().result(timeout)
 
     monkeypatch.setattr(executors, "IN_FLIGHT", 3)
     every = [Unit("extract", NET, "digits", {"block": i}, str(i)) for i in range(10)]

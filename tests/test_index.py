@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from diffused_redundancy.pipeline import index
-from diffused_redundancy.pipeline.index import beside_paper, write_index
+from diffused_redundancy.pipeline.index import Beside, beside_paper, write_index
 from PIL import Image
 
 kept_real = index.kept_real  # which most tests take away
@@ -87,12 +87,18 @@ def test_beside_the_paper(tmp_path):
     for name in ("02_probes-paper.csv", "03_pretraining-paper.csv"):
         (tmp_path / "tables" / name).write_text(text)
     (row,) = beside_paper(tmp_path)
-    assert row[:4] == ["DR, CIFAR10, ResNet18", "0.80", "0.701 (0.600 to 0.801)", "inside"]
-    assert row[4:] == [f"preset {tmp_path.name}", "compressed weights"]
+    assert row == Beside(
+        "DR, CIFAR10, ResNet18",
+        "0.80",
+        "0.701 (0.600 to 0.801)",
+        "inside",
+        f"preset {tmp_path.name}",
+        "compressed weights",
+    )
     text = "\n".join([head, f"{one},"])
     for path in (tmp_path / "tables").iterdir():
         path.write_text(text)
-    assert beside_paper(tmp_path)[0][5] == ""
+    assert beside_paper(tmp_path)[0].differs == ""
 
 
 def test_what_is_kept_of_real_networks():
@@ -100,8 +106,8 @@ def test_what_is_kept_of_real_networks():
     assert real and real.png and (real.said or real.answer)
     assert real.beside
     for row in real.beside:
-        assert len(row) == 6 and row[4] == "an earlier run"
-        assert "compressed and restored weights" in row[5]
+        assert row.run == "an earlier run"
+        assert "compressed and restored weights" in row.differs
 
 
 def test_what_differs_stands_beside_a_value_of_the_paper(out, monkeypatch):
@@ -109,8 +115,8 @@ def test_what_differs_stands_beside_a_value_of_the_paper(out, monkeypatch):
     page = write_index(out).read_text()
     assert "<td>an earlier run</td>" in page
     assert page.count("compressed and restored weights;") == 1
-    same = ["an earlier run", "weights"]
-    rows = [["a", "", "", "", *same], ["b", "", "", "", "preset x", ""], ["c", "", "", "", *same]]
+    differ = {"a": "weights", "b": "", "c": "weights"}
+    rows = [Beside(what, "", "", "", "a run", words) for what, words in differ.items()]
     several = replace(kept_real(), beside=rows)
     monkeypatch.setattr(index, "kept_real", lambda: several)
     page = write_index(out).read_text()

@@ -19,7 +19,7 @@ from .tables import Curves
 FEW = 0.1
 """Share of a layer up to which sizes are called few."""
 
-MARGIN = 0.01
+AS_GOOD = 0.01
 """What accuracy on random neurons may be below that on projections without being worse."""
 
 MOST_TOLD = 2
@@ -333,7 +333,7 @@ def as_good_as_projections(
     unit: str = "tasks",
 ) -> Verdict:
     """Claim 6: whether random neurons are no worse than random projections by more than
-    :data:`MARGIN`, in the mean over the sizes of a range. (With all of the layer, nothing is
+    :data:`AS_GOOD`, in the mean over the sizes of a range. (With all of the layer, nothing is
     dropped, and with nearly all, little is: the upper range ends at half.)
 
     Parameters
@@ -355,7 +355,7 @@ def as_good_as_projections(
         if not places:
             continue
         gap, low, high = gap_at(random, places, projected, places)
-        passed = True if low >= -MARGIN else False if high < -MARGIN else None
+        passed = True if low >= -AS_GOOD else False if high < -AS_GOOD else None
         outcomes.append(Outcome(case, passed))
         ends = f"{100 * low:+.1f} to {100 * high:+.1f}" if low == low else "one seed, no interval"
         rows.append(f"{case}: {100 * gap:+.1f} ({ends})")
@@ -366,7 +366,7 @@ def as_good_as_projections(
         outcomes,
         f"Sizes {sizes}: random neurons less {SELECTIONS[projection].label}, in points of "
         "accuracy. These are means over the sizes measured, with 95% intervals over draws and test "
-        f"images. A case counts where the interval lies above -{100 * MARGIN:g} (our margin), and "
+        f"images. A case counts where the interval lies above -{100 * AS_GOOD:g} (our margin), and "
         "against where it lies below.",
         unit,
         rows,

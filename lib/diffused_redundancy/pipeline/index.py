@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from .. import presets
+from ..findings.phrases import with_interval
 from ..report.display import MARK
 from ..report.html import markdown, page, rendered
 from ..report.notebook_page import lead_first
@@ -131,6 +132,20 @@ def _encoded(path: Path, width: int, colours: int) -> str:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A value that the paper prints beside ours with its interval, in words: where the paper's
+    lies, which run ours is of, and what differs between the two.
+    """
+
+    what: str
+    paper: str
+    ours: str
+    outcome: str
+    run: str
+    differs: str
+
+
+@dataclass(frozen=True)
 class KeptReal:
     """What is kept executed of real networks: the PNG of the hero figure in base64, what it shows,
     what is said of logistic probes, as HTML, the answer, and values beside the paper's.
@@ -140,7 +155,7 @@ class KeptReal:
     alt: str
     said: str
     answer: str
-    beside: list[list[str]]
+    beside: list[Beside]
 
 
 def kept_real() -> KeptReal | None:
@@ -150,7 +165,7 @@ def kept_real() -> KeptReal | None:
         return None
     outputs = [output for cell in load(path)["cells"] for output in cell.get("outputs", [])]
     png = alt = said = answer = ""
-    beside: list[list[str]] = []
+    beside: list[Beside] = []
     for place, output in enumerate(outputs):
         shown = output.get("metadata", {}).get("image/png", {}).get("alt", "")
         role = output.get("metadata", {}).get(MARK, {}).get("role", "")
@@ -166,7 +181,7 @@ def kept_real() -> KeptReal | None:
         elif text.startswith("| value | paper |"):
             for line in text.splitlines()[2:]:
                 value, theirs, ours, _, outcome, differs = _cells(line)
-                beside.append([value, theirs, ours, outcome, "an earlier run", differs])
+                beside.append(Beside(value, theirs, ours, outcome, "an earlier run", differs))
     said = markdown(said[:1].upper() + said[1:]) if said else ""
     return KeptReal(png, alt, said, answer, beside) if png else None
 
@@ -176,21 +191,19 @@ def _cells(row: str) -> list[str]:
     return [cell.strip() for cell in row.strip().removeprefix("|").removesuffix("|").split("|")]
 
 
-def beside_paper(folder: Path) -> list[list[str]]:
-    """The paper's printed values that a preset measured: what, the paper's, ours with its interval,
-    where the paper's lies, the preset, and what differs between the two.
-    """
-    rows: dict[str, list[str]] = {}
+def beside_paper(folder: Path) -> list[Beside]:
+    """The paper's printed values that a preset measured."""
+    rows: dict[str, Beside] = {}
     for path in sorted((folder / "tables").glob("*-paper.csv")):
         table = pd.read_csv(path, comment="#")
         for row in table[table["ours"].notna()].itertuples():
             what = f"{row.quantity}, {row.task}, {row.network}"
-            ours = f"{row.ours:.3f}"
-            if row.low == row.low:
-                ours += f" ({row.low:.3f} to {row.high:.3f})"
+            ours = with_interval(row.ours, row.low, row.high, ".3f")
             differs = row.differs if isinstance(row.differs, str) else ""  # empty cells are NaN
-            said = [what, f"{row.paper:.2f}", ours, str(row.outcome), f"preset {folder.name}"]
-            rows.setdefault(what, [*said, differs])
+            run = f"preset {folder.name}"
+            rows.setdefault(
+                what, Beside(what, f"{row.paper:.2f}", ours, str(row.outcome), run, differs)
+            )
     return list(rows.values())
 
 

@@ -237,18 +237,19 @@ def _unwrap(element: ET.Element) -> None:
     parts: list[ET.Element] = []
     for part in element:
         _unwrap(part)
-        bare = part.tag in (f"{_SVG}g", f"{_SVG}defs") and not part.attrib
-        if (bare and part.tag == f"{_SVG}g") or (bare and not len(part)):
+        if part.tag == f"{_SVG}g" and not part.attrib:
             parts.extend(part)
-        elif not _lengthless(part):
+        elif not _says_nothing(part):
             parts.append(part)
     element[:] = parts
 
 
-def _lengthless(part: ET.Element) -> bool:
-    """Whether a part is a line of no points, as of values that are all NaN, or one without length
-    and without round or square ends.
+def _says_nothing(part: ET.Element) -> bool:
+    """Whether a part is an empty list of definitions, a line of no points, as of values that are
+    all NaN, or one without length and without round or square ends.
     """
+    if part.tag == f"{_SVG}defs":
+        return not part.attrib and not len(part)
     if part.tag != f"{_SVG}path" or "id" in part.attrib:
         return False
     if not part.attrib.get("d"):
