@@ -17,6 +17,9 @@
 # A network has learned to read letters. Shown a picture, its last layer but one answers with 512
 # numbers. What happens if four fifths of these numbers are thrown away, **at random**?
 #
+# This is the question of *Diffused Redundancy in Pre-trained Representations* (Nanda and others,
+# NeurIPS 2023), which these notebooks call *the paper*. Its words are explained in `glossary.html`.
+#
 # You need linear algebra: matrices, inner products, least squares. You need not know anything about
 # networks. Run the cells from top to bottom, each with Shift+Enter. Lines that end in `# change me`
 # are yours: change them, and run the cell again. *Predict* questions have no grade. Write down your
@@ -27,9 +30,9 @@
 # guesses on the board, and leave them there.
 
 # %% [markdown] audience="instructor"
-# Ten minutes to read and run, fifteen with the *predict* questions. No cell
-# takes longer than a few seconds. Collect guesses for "how many of 512 are enough?" on the board
-# before anybody runs part 5. Two things are often asked: *Are the neurons chosen by what they do?*
+# Ten minutes to read and run, half an hour with all *predict* questions. No cell takes longer than
+# a few seconds. Collect guesses for "how many of 512 are enough?" on the board before anybody runs
+# part 5. Two things are often asked: *Are the neurons chosen by what they do?*
 # No, and the same random ones serve all classes. *Is the network trained again?* No, only the
 # probe, a matrix with one row per neuron that is left.
 
@@ -63,15 +66,16 @@ FIRST = 0  # change me: the number of the first image, 0 to 20
 
 shown = lab.load(TASK)
 names = [shown.classes[label] for label in shown.y_test[FIRST : FIRST + 20]]
+titles = [f"{number}: {name}" for number, name in enumerate(names, FIRST)]
 tour.show(
-    tour.pictures(shown.images[FIRST : FIRST + 20], names),
+    tour.pictures(shown.images[FIRST : FIRST + 20], titles),
     f"Images of the task {shown.title}, each with its class: {', '.join(names)}.",
 )
 
 # %% [markdown]
 # **Predict**, then change `TASK` to `"font_style"`: there, letters are to be told apart by their
 # *font*. The network was trained to ignore fonts. Will its 512 numbers still know them? (At the end
-# you can try.)
+# you can try: set `DATA` above.)
 
 # %% [markdown] slide="slide"
 # ## 2. The network, and what we do with it
@@ -126,8 +130,15 @@ print(
 )
 
 # %% [markdown]
-# **Predict**: do two pictures of the *same* digit have the same large neurons? Find two (the titles
-# in part 1 help), and look.
+# **Predict**: do two pictures of the *same* digit have the same large neurons? Find two (part 1
+# shows their numbers), and look.
+#
+# <details><summary>What was found</summary>
+#
+# Partly. Of the 20 largest neurons of a test image, another image of the same digit shares 11 in
+# the mean, and one of another digit 5.
+#
+# </details>
 
 # %% [markdown] slide="slide"
 # ## 4. A probe by hand
@@ -145,10 +156,8 @@ print(
 # %% [markdown] slide="notes"
 # Least squares with a penalty, nothing more. Those who know ridge regression can wait for part 5.
 
+
 # %% slide="slide"
-PENALTY = 3.0  # change me: try 0.001 and 10000
-
-
 def probe(kept):
     """The scores of all test images, (images, classes), from the neurons that are kept."""
     X, X_test = data.X_train[:, kept], data.X_test[:, kept]
@@ -160,6 +169,9 @@ def probe(kept):
 
 
 # %%
+PENALTY = 3.0  # change me: try 0.001 and 10000, then run the cells below again
+
+
 def accuracy(kept):
     """The share of test images whose largest score is that of the right class."""
     return np.mean(probe(kept).argmax(1) == data.y_test)
@@ -229,12 +241,12 @@ enough = sizes[curves.mean(0) >= full - 0.05][0]
 figure, ax = plt.subplots(figsize=(8, 3.6))
 ax.plot(sizes, curves.T, marker="o", markersize=3, color=tour.BLUE, linewidth=1)
 ax.axhline(full, color="black", linestyle="--")
-ax.text(512, full - 0.02, "all 512", ha="right", va="top")
+ax.text(512, full + 0.01, "all 512", ha="right", va="bottom")
 ax.axhline(chance, color=tour.GREY, linestyle=":")
 ax.text(512, chance + 0.02, "chance", ha="right", color="#555555")
 ax.axvline(GUESS, color=tour.ORANGE)
 ax.text(GUESS + 5, 0.4, "your guess", color=tour.ORANGE)
-ax.set(xlabel="neurons kept", ylabel="accuracy on test images", ylim=(0, 1.02), xscale=SCALE)
+ax.set(xlabel="neurons kept", ylabel="accuracy on test images", ylim=(0, 1.08), xscale=SCALE)
 figure.tight_layout()
 tour.show(
     figure,
@@ -303,8 +315,8 @@ def draw(neurons, order):
     figure.tight_layout()
     tour.show(
         figure,
-        f"Gram matrices: of the whole layer, with {len(data.classes)} squares on the diagonal, one "
-        f"per class; of {neurons} random neurons; and of noise, with no squares.",
+        f"Gram matrices of images sorted by their {len(data.classes)} classes: of the whole layer, "
+        f"of {neurons} random neurons, and of noise, which has no squares on its diagonal.",
     )
     print(f"Accuracy of a probe on these {neurons} neurons: {accuracy(kept):.1%}")
 
@@ -318,7 +330,21 @@ tour.play(draw, neurons=(NEURONS, 1, 512), order=(ORDER, 1, 20))
 # %% [markdown]
 # **Look** at the squares on the diagonal: which classes have a pale one? What might that mean?
 #
+# <details><summary>What was found</summary>
+#
+# The digits 8, 1 and 9. Their images are further from one another, or nearer to the mean of all
+# images: to this layer they are less of a kind.
+#
+# </details>
+#
 # **Predict**: what happens to CKA if *one* neuron is multiplied by 100? If *all* are?
+#
+# <details><summary>What was found</summary>
+#
+# With one (the cell below) it falls to 0.23: CKA then sees little but that neuron. With all of them
+# nothing changes, as both norms below the line grow by as much as what is above it.
+#
+# </details>
 
 # %%
 SCALED = [7]  # change me: one neuron, or all of them: range(512)
@@ -341,8 +367,10 @@ print(f"CKA with the layer as it was: {cka(whole, gram(scaled)):.3f}")
 # and why.
 
 # %% slide="fragment"
-DELTA = 0.9  # change me: which share is to be kept, up to 1
+DELTA = 0.9  # change me: which share is to be kept, above 0 and up to 1
 
+if not 0 < DELTA <= 1:
+    raise ValueError(f"DELTA is {DELTA}: a share lies between 0 and 1")
 similar = np.array(
     [[cka(whole, gram(data.X_train[:, order[:k]])) for k in sizes] for order in orders]
 )
@@ -373,10 +401,12 @@ tour.show(
 
 # %% slide="fragment"
 fifth = useful.mean(0)[sizes == 102].item()
+above = (fifth * full - chance) / (full - chance)
 print(
     f"- Data: {data.title}. The network was trained on something else. A linear probe on its\n"
     f"  512 numbers is right for {full:.1%} of the test images; guessing, for {chance:.1%}.\n"
-    f"- 102 neurons, a fifth, keep {fifth:.0%} of that accuracy. They are random.\n"
+    f"- 102 random neurons, a fifth, keep {fifth:.0%} of that accuracy,\n"
+    f"  and {above:.0%} of what is above guessing.\n"
     f"- Of the sizes tried, {k_useful} is the first that keeps {DELTA:.0%} of the accuracy,\n"
     f"  and {k_similar} the first with a CKA of {DELTA}.\n"
     f"- Seen on {len(orders)} random orders, {len(data.y_test)} test images and one network.\n"

@@ -209,8 +209,8 @@ if lab.ready(cka, random_part):
 # A curve over all $k$ from 1 to 512, drawn for 20 random orders, asks for 10,240 values of CKA.
 # One by one that takes long. It need not.
 #
-# Let $S$ hold the first $k$ neurons of an order. Both norms are sums of entries of one matrix, $G$
-# squared entry by entry:
+# Let $S$ hold the first $k$ neurons of an order. The squared norms are all sums of entries of one
+# matrix, $G$ squared entry by entry:
 #
 # $$\mathrm{CKA}(S) =
 # \frac{\lVert G_{S,:} \rVert_F^2}{\lVert G_{S,S} \rVert_F \; \lVert G \rVert_F}$$
@@ -433,7 +433,7 @@ if lab.ready(cka_curve, redundancy, redundancy_interval):
 # %% [markdown] slide="notes"
 # The equation has two factors. Which of them would you expect to differ between networks?
 
-# %% [markdown] exercise="spectrum" level=2 minutes=12 points=2
+# %% [markdown] exercise="spectrum" level=2 minutes=20 points=2
 # ### Exercise 7: Dimensions and scale
 #
 # *Goal:* read three numbers off a Gram matrix, and see that they are one equation.
@@ -565,8 +565,8 @@ if lab.ready(cka_curve, spectrum, closed_form):
 # <details><summary>Hint</summary>
 #
 # A neuron that never changes has a standard deviation of 0, or, by rounding, of about $10^{-16}$
-# (the mean of 600 times 0.1 is not exactly 0.1). Divide by 1 instead (`np.where`), wherever it is
-# below $10^{-12}$.
+# (`X.mean(axis=0)` of a column of 600 times 0.1 need not be exactly 0.1). Divide by 1 instead
+# (`np.where`), wherever it is below $10^{-12}$.
 #
 # </details>
 
@@ -700,7 +700,8 @@ if lab.ready(explain):
 #   matrix.
 # - DR is one number from a curve, and it needs an interval. That interval is over random subsets,
 #   not over networks.
-# - One number, $r = (\mathrm{PR}/d)(1 + \mathrm{CV}^2)$, nearly predicts the curve.
+# - One number, $r = (\mathrm{PR}/d)(1 + \mathrm{CV}^2)$, nearly predicts the curve, but for small
+#   parts of neurons that differ much in scale.
 # - The Matryoshka layer looks less redundant because its neurons differ in scale.
 #
 # Similar is not the same as useful. `02_probes` asks what a part is good for.

@@ -279,6 +279,10 @@ if lab.ready(accuracy_by_class, gini, expected_gini, fair_null):
     tour.show(figure, "Gini index of accuracy over classes. " + "; ".join(told) + ".")
     print("\n".join(told))
 
+# %% [markdown]
+# **Conclude.** At which sizes does the measured index lie above both nulls? Say in one sentence
+# what that shows, and of what: of this layer, of such networks, or of dropping neurons as such?
+
 # %% [markdown] audience="solution"
 # **To discuss.** Against "all lose the same share" the measured index looks alarming. The fair null
 # explains most of the rise: hard classes lose more *because* they are hard. That is still a fact
@@ -465,7 +469,8 @@ if lab.ready(read_verdict):
 # Draw two groups of networks from normal distributions whose means differ by `effect`, test them,
 # and count how often the test finds a difference. Use the t test for equal variances: with $s^2$
 # the mean of both groups' variances, the difference is significant if it is more than
-# `lab.student(2 * seeds - 2)` standard errors $s \sqrt{2/n}$ from 0.
+# `lab.student(2 * seeds - 2)` standard errors $s \sqrt{2/n}$ from 0. (`lab.welch` is another test,
+# for variances that differ, and takes one experiment at a time.)
 #
 # <details><summary>Hint</summary>
 #
@@ -522,7 +527,16 @@ if lab.ready(power):
     ax.legend()
     figure.tight_layout()
     tour.show(figure, f"Power against the true difference. At 0.01 it is {', '.join(told)}.")
-    print(f"SD between networks {sd:.4f}. A difference of 0.01 is found by {', '.join(told)}.")
+    print(
+        f"SD between networks of the standard loss: {sd:.4f}. One comparison finds a difference of "
+        f"0.01 in {', '.join(told)} of experiments."
+    )
+
+# %% [markdown]
+# **Look** at three networks in each group. This test often finds a large difference with three,
+# and a permutation test never does (exercise 20). Both are right. The t test *trusts* that networks
+# are normally distributed, all with the same SD, and three values cannot show whether that is so.
+# The permutation test trusts nothing of the kind, and pays for it with a fourth network.
 
 # %% [markdown] exercise="plan" level=3 minutes=15 points=3
 # ### Exercise 23: Plan an ablation
@@ -580,12 +594,12 @@ if lab.ready(plan):
     losses = ["mrl", "dropout", "decov", "adversarial"]
     groups = [lab.networks(loss) for loss in ["standard", *losses]]
     sd = float(np.sqrt(np.mean([group.var(ddof=1) for group in groups])))
-    print(f"SD between networks of one loss: {sd:.4f}")
+    print(f"SD between networks of one loss, five losses pooled: {sd:.4f}")
     for effect in (0.05, 0.02, 0.01):
         seeds = plan(effect, sd, len(losses))
         total = seeds * len(groups)
         print(
-            f"To find a difference of {effect:.2f} for {len(losses)} losses: {seeds} networks "
+            f"To find a difference of {effect:.2f} in {len(losses)} comparisons: {seeds} networks "
             f"each, {total} in all, {total * 4 / 60:.0f} hours at 4 minutes a network"
         )
 
@@ -599,6 +613,7 @@ if lab.ready(plan):
 # ## What you have seen
 #
 # - An index of inequality means something only beside a null that has chance and ceilings in it.
-# - The unit of a claim about losses is the network. Three against three cannot decide, ever.
+# - The unit of a claim about losses is the network. Three against three cannot decide by a test
+#   that trusts no distribution.
 # - "Undecided" and "no power" are not "no difference". "Alike" needs an interval within a margin.
 # - Plan how many networks you need *before* you train them.

@@ -26,7 +26,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         (
             "def random_part(d, k, seed):\n"
             "    return np.sort(np.random.default_rng(seed).permutation(d)[:k])",
-            "not the first 12 of the 20",
+            "your neurons are sorted",
         ),
         (
             "def random_part(d, k, seed):\n    return np.random.default_rng().permutation(d)[:k]",
@@ -48,6 +48,11 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "def random_part(d, k, seed):\n"
             "    return 1 + np.random.default_rng(seed).permutation(d - 1)[:k]",
             "neuron 0 is drawn 0 times",
+        ),
+        (
+            "def random_part(d, k, seed):\n"
+            "    return np.random.default_rng(1000 * seed + k).permutation(d)[:k]",
+            "not the first 12 of the 20",
         ),
     ],
     "cka": [
@@ -216,6 +221,22 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    return below / np.sqrt(below * P.sum())",
             "not only its leading square",
         ),
+        (
+            "def cka_curve(X, order):\n"
+            "    X = (X - X.mean(0))[:, order]\n"
+            "    P = (X.T @ X) ** 2\n"
+            "    squares = np.cumsum(2 * np.tril(P, -1).sum(1) + P.diagonal())\n"
+            "    return np.cumsum(P.sum(1)) / (squares * P.sum())",
+            "divided by 81 when X is multiplied by 3: both norms below the line are roots",
+        ),
+        (
+            "def cka_curve(X, order):\n"
+            "    X = (X - X.mean(0))[:, order]\n"
+            "    P = (X.T @ X) ** 2\n"
+            "    squares = np.cumsum(2 * np.tril(P, -1).sum(1) + P.diagonal())\n"
+            "    return np.cumsum(P.sum(1)) / (np.sqrt(squares) * P.sum())",
+            "divided by 9 when X is multiplied by 3",
+        ),
     ],
     "redundancy": [
         (
@@ -282,6 +303,24 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    mean = curves.mean(1)\n"
             "    return 1 - (np.argmax(mean >= delta * full - 1e-12) + 1) / curves.shape[1]",
             "has a value for each k",
+        ),
+        (
+            "def redundancy(curves, full, delta=0.9):\n"
+            "    m = curves.mean(0)\n"
+            "    return 1 - (np.searchsorted(m, delta * full - 1e-12) + 1) / len(m)",
+            "np.searchsorted is for curves that only rise",
+        ),
+        (
+            "def redundancy(curves, full, delta=0.9):\n"
+            "    m = curves.mean(0)\n"
+            "    return 1 - (np.argmax(m >= delta * m[-1] - 1e-12) + 1) / len(m)",
+            "the bar is delta times `full`",
+        ),
+        (
+            "def redundancy(curves, full, delta=0.9):\n"
+            "    m = curves.mean(0)\n"
+            "    return 100 * (1 - (np.argmax(m >= delta * full - 1e-12) + 1) / len(m))",
+            "you return percent",
         ),
     ],
     "redundancy_interval": [
@@ -372,6 +411,22 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    return np.percentile(found, [0.025, 0.975])",
             "np.percentile takes percents",
         ),
+        (
+            "def redundancy_interval(curves, full, delta=0.9, resamples=1000, seed=0):\n"
+            "    rng, found = np.random.default_rng(seed), []\n"
+            "    for _ in range(resamples):\n"
+            "        m = curves[rng.integers(len(curves), size=len(curves))].mean(0)\n"
+            "        found.append(1 - np.argmax(m >= delta * full - 1e-12) / len(m))\n"
+            "    return tuple(np.quantile(found, [0.025, 0.975]))",
+            "does k begin at 1?",
+        ),
+        (
+            "def redundancy(curves, full, delta):\n"
+            "    raise NotImplementedError('Write it here.')\n"
+            "def redundancy_interval(curves, full, delta=0.9, resamples=1000, seed=0):\n"
+            "    return redundancy(curves, full, delta)",
+            "redundancy_interval calls redundancy, which is still blank",
+        ),
     ],
     "spectrum": [
         (
@@ -427,6 +482,14 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    return r, pr, s.var() / s.mean() ** 2",
             "take their variances",
         ),
+        (
+            "def spectrum(X):\n"
+            "    X = X - X.mean(0)\n"
+            "    G = X @ X.T\n"
+            "    v, norm = G.diagonal(), (G**2).sum()\n"
+            "    return (v**2).sum() / norm, v.sum() ** 2 / norm, v.var() / v.mean() ** 2",
+            "your CV is of images",
+        ),
     ],
     "closed_form": [
         (
@@ -439,7 +502,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "def closed_form(r, d):\n"
             "    k = np.arange(1, d + 1)\n"
             "    return np.sqrt(k / d) / np.sqrt(r + (1 - r) * k / d)",
-            "your curve begins at",
+            "(k - 1)/(d - 1), and yours by k/d",
         ),
         ("def closed_form(r, d):\n    return np.sqrt(np.arange(1, d + 1) / d)", "not depend on r"),
         (
@@ -465,6 +528,12 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    k = np.arange(1, d + 1)\n"
             "    return k / d / np.sqrt(r + (1 - r) * (k - 1) / (d - 1))",
             "missing above the line",
+        ),
+        (
+            "def closed_form(r, d):\n"
+            "    k = np.arange(1, d + 1)\n"
+            "    return np.sqrt(k / d) / np.sqrt(r + (1 - r) * (k / d) ** 2)",
+            "your curve begins at",
         ),
     ],
     "standardise": [
@@ -492,7 +561,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "def standardise(X):\n"
             "    s = X.std(0)\n"
             "    return (X - X.mean(0)) / np.where(s == 0, 1, s)",
-            "ask whether it is below 1e-12",
+            "wherever its deviation is below 1e-12",
         ),
         (
             "def standardise(X):\n"
@@ -594,7 +663,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    A = X.T @ X + strength * np.eye(X.shape[1])\n"
             "    W = np.linalg.solve(A, X.T @ (Y - Y.mean(0)))\n"
             "    return ((X_test - X_train.mean(0)) @ W).argmax(1)",
-            "most frequent class",
+            "the mean of the one-hot labels is missing",
         ),
         (
             "def ridge(X_train, y_train, X_test, strength):\n"
@@ -646,6 +715,31 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    W = np.linalg.solve(A, X.T @ (Y - Y.mean(0)))\n"
             "    return (X_test @ W + Y.mean(0)).argmax(1)",
             "not the test images: subtract",
+        ),
+        (
+            "def ridge(X_train, y_train, X_test, strength):\n"
+            "    m, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
+            "    X = X_train - m\n"
+            "    G = X.T @ X + 0.01 * np.trace(X.T @ X) / len(X.T) * np.eye(len(X.T))\n"
+            "    W = np.linalg.solve(G, X.T @ (Y - Y.mean(0)))\n"
+            "    return ((X_test - m) @ W + Y.mean(0)).argmax(1)",
+            "do not change with `strength`",
+        ),
+        (
+            "def ridge(X_train, y_train, X_test, strength):\n"
+            "    m, Y = X_train.mean(0), np.eye(y_train.max() + 1)[y_train]\n"
+            "    X = X_train - m\n"
+            "    W = np.linalg.solve(X.T @ X + strength, X.T @ (Y - Y.mean(0)))\n"
+            "    return ((X_test - m) @ W + Y.mean(0)).argmax(1)",
+            "do not change with `strength`",
+        ),
+        (
+            "def ridge(X_train, y_train, X_test, strength):\n"
+            "    m = X_train.mean(0)\n"
+            "    X, Y = X_train - m, y_train - y_train.mean()\n"
+            "    W = np.linalg.solve(X.T @ X + strength * np.eye(len(X.T)), X.T @ Y)\n"
+            "    return np.rint((X_test - m) @ W + y_train.mean()).clip(0, 2).astype(int)",
+            "a column of labels for each class (one-hot)",
         ),
     ],
     "ridge_curve": [
@@ -832,6 +926,16 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "np.unique(y_train)])\n"
             "    return (means.var(0) / (X_train.var(0) + 1e-9)).argsort()[::-1]",
             "need not be good together",
+        ),
+        (
+            "def selection(X_train, y_train):\n"
+            "    X = (X_train - X_train.mean(0)) / (X_train.std(0) + 1e-9)\n"
+            "    C, order, later = np.abs(X.T @ X) / len(X), [], []\n"
+            "    for j in np.argsort(-X_train.var(0)):\n"
+            "        copy = order and C[j, order].max() > 0.99\n"
+            "        (later if copy else order).append(j)\n"
+            "    return np.array(order + later)",
+            "are copies of others among them",
         ),
     ],
     "gain_kept": [
@@ -1264,6 +1368,39 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             "    t = (one.mean(1) - other.mean(1)) / (s * np.sqrt(2 / seeds))\n"
             "    return np.mean(abs(t) > lab.student(2 * seeds - 2))",
             "not from two of the same seed",
+        ),
+        (
+            "def power(effect, sd, seeds, draws=2000, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    a = rng.normal(effect, sd**2, (draws, seeds))\n"
+            "    b = rng.normal(0, sd**2, (draws, seeds))\n"
+            "    s2 = (a.var(1, ddof=1) + b.var(1, ddof=1)) / 2\n"
+            "    t = np.abs(a.mean(1) - b.mean(1)) / np.sqrt(2 * s2 / seeds)\n"
+            "    return np.mean(t > lab.student(2 * seeds - 2))",
+            "of standard deviation `sd`, not its square",
+        ),
+        (
+            "def power(effect, sd, seeds, draws=2000, seed=0):\n"
+            "    rng = np.random.default_rng(seed)\n"
+            "    a = rng.normal(effect, sd, (4000, seeds))\n"
+            "    b = rng.normal(0, sd, (4000, seeds))\n"
+            "    s2 = (a.var(1, ddof=1) + b.var(1, ddof=1)) / 2\n"
+            "    t = np.abs(a.mean(1) - b.mean(1)) / np.sqrt(2 * s2 / seeds)\n"
+            "    return np.mean(t > lab.student(2 * seeds - 2))",
+            "simulate `draws` experiments",
+        ),
+        (
+            "def power(effect, sd, seeds, draws=2000, seed=0):\n"
+            "    rng, found = np.random.default_rng(seed), 0\n"
+            "    a = rng.normal(effect, sd, (draws, seeds))\n"
+            "    b = rng.normal(0, sd, (draws, seeds))\n"
+            "    for one, other in zip(a, b):\n"
+            "        u, v = one.var(ddof=1) / seeds, other.var(ddof=1) / seeds\n"
+            "        df = (u + v) ** 2 / (u**2 + v**2) * (seeds - 1)\n"
+            "        bar = lab.student(round(df, 1)) * (u + v) ** 0.5\n"
+            "        found += abs(one.mean() - other.mean()) > bar\n"
+            "    return found / draws",
+            "That is Welch's test",
         ),
     ],
     "plan": [

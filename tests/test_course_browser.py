@@ -224,7 +224,11 @@ def test_without_python_the_page_says_so_and_still_shows(bare, tmp_path):
     assert "This page was made without Python" in done.stdout and "npm pack pyodide" in done.stdout
     assert '<a href="explorer.html">' in done.stdout
     assert (bare.parent / "explorer.html").read_text(encoding="utf-8") == "<p>explorer</p>"
-    assert "Python runs in this page" not in done.stdout
+    assert "Python runs in this page" not in done.stdout and "Ctrl+Enter" not in done.stdout
+    buttons = re.findall(r"<button[^>]*needs-python[^>]*>", done.stdout)
+    assert len(buttons) > 5  # what cannot work is not shown
+    assert all("hidden" in one for one in buttons if "needs-script" in one)
+    assert re.search(r'<div class="buttons[^>]*hidden', done.stdout)
     assert "25 of 128 neurons" in done.stdout and done.stdout.count('class="cka"') == 1
 
 

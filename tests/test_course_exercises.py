@@ -369,7 +369,13 @@ def test_power_and_plan() -> None:
         lambda n, bar: 2 * stats.t.sf(stats.t.ppf(0.975, n - 1), 2 * n - 2),
         lambda n, bar: 2 * stats.norm.sf(bar),
         lambda n, bar: 0,
+        lambda n, bar: welch[n],
     ]
+    values = np.random.default_rng(0).standard_normal((2, 400_000, 5))
+    welch = {
+        n: (stats.ttest_ind(*values[..., :n], axis=1, equal_var=False).pvalue < 0.05).mean()
+        for n in (2, 5)
+    }
     for rate, known in zip(mistakes, checks_conclusions._FALSE_FINDINGS.values(), strict=True):
         exact = [rate(n, stats.t.ppf(0.975, 2 * n - 2)) for n in (2, 5)]
         assert known == pytest.approx(exact, abs=0.0006)

@@ -5,6 +5,7 @@
   const sources = embedded("sources"), curves = embedded("curves");
   const cells = [...document.querySelectorAll(".code-cell")];
   const layer = at("layer"), size = at("size"), say = (text) => { at("status").textContent = text; };
+  const made = document.querySelector("[data-python]") !== null;
   const percent = (value) => (100 * value).toFixed(1) + "%";
   let worker = null, waiting = new Map(), blobs = null;
 
@@ -27,7 +28,7 @@
   }
 
   function cannot() {
-    if (!document.querySelector("[data-python]")) return "This page was made without Python, so that its cells do not run.";
+    if (!made) return "This page was made without Python: its cells can be read, and not run.";
     if (!self.WebAssembly || !self.DecompressionStream || !self.Worker) {
       return "This browser is too old to run Python: it takes one of 2023 or later.";
     }
@@ -144,7 +145,7 @@
     at("dr").textContent = ["accuracy", "cka"].map((key) =>
       (key === "cka" ? "CKA " : "accuracy ") + (1 - one[key].k_star / d).toFixed(2) + " (k* = " + one[key].k_star + ")").join(", ");
     at("made").textContent = one.here
-      ? "Computed here, by the cells below." : "Computed when this page was made; run the cells to compute them here.";
+      ? "Computed here, by the cells below." : "Computed when this page was made" + (made ? "; run the cells to compute them here." : ".");
     draw(one, k, d, full);
   }
 
@@ -189,11 +190,11 @@
   }
 
   cells.forEach((cell) => {
-    const area = cell.querySelector("textarea"), before = kept(cell);
+    const area = cell.querySelector("textarea"), before = made ? kept(cell) : null;
     if (before !== null) area.value = before;
     area.addEventListener("input", () => kept(cell, area.value));
     area.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey || event.shiftKey)) {
+      if (made && event.key === "Enter" && (event.ctrlKey || event.metaKey || event.shiftKey)) {
         event.preventDefault();
         run(cell);
       }
@@ -205,7 +206,10 @@
   at("start-over").addEventListener("click", startOver);
   layer.addEventListener("change", show);
   size.addEventListener("input", show);
-  document.querySelectorAll(".needs-script").forEach((one) => { one.hidden = false; });
+  document.querySelectorAll(".needs-script").forEach((one) => {
+    one.hidden = !made && one.id !== "lab";
+  });
+  if (!made) cells.forEach((cell) => { cell.querySelector("textarea").readOnly = true; });
   show();
   if (cannot()) lost(cannot());
 })();

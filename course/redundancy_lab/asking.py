@@ -28,10 +28,8 @@ def answer(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
     try:
         with np.errstate(all="ignore"):
             returned = function(*copies, **named)
-    except NotImplementedError:
-        raise Blank(
-            "still blank. Replace its line `raise NotImplementedError(...)` by your own."
-        ) from None
+    except NotImplementedError as error:
+        raise _blank(name, error) from None
     except Wrong:
         raise
     except Exception as error:
@@ -49,6 +47,23 @@ def answer(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
     if returned is None:
         raise Wrong(f"{name} returns nothing: did you forget `return`?")
     return returned
+
+
+def _blank(name: str, error: NotImplementedError) -> Wrong:
+    """What is blank: the function itself, or one that it calls."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = name if trace is None else trace.tb_frame.f_code.co_name
+    if where == name:
+        return Blank(
+            "still blank. Replace its line `raise NotImplementedError(...)` by your own, wherever "
+            "it stands."
+        )
+    return Wrong(
+        f"{name} calls {where}, which is still blank: write that first, or write its lines out "
+        f"again in {name}."
+    )
 
 
 def _place(function: Callable[..., Any], error: Exception) -> str:

@@ -47,6 +47,10 @@ _FALSE_FINDINGS = {
     ),
     "Both groups have the same values, or nothing is ever found: draw both from one generator, "
     "not from two of the same seed.": (0.0, 0.0),
+    "That is Welch's test: take one variance for both groups, the mean of theirs.": (
+        0.0232,
+        0.0442,
+    ),
 }
 """What each mistake makes of a test at 5%, with two networks in each group and with five."""
 
@@ -369,6 +373,9 @@ def _suspected(found: list[float], draws: int) -> str:
 def power(function: Function, rng: Random) -> None:
     """How often a t test finds an effect."""
     seed, draws = int(rng.integers(1000)), 4000
+    few = [number(function, 1.0, 1.0, 5, 20, seed + one) for one in range(12)]
+    if np.std(few) < 0.03 and 0.1 < np.mean(few) < 0.6:
+        raise Wrong("with draws=20 your power hardly varies: simulate `draws` experiments.")
     for (effect, seeds), expected in _POWERS.items():
         unit = float(rng.uniform(0.5, 2))
         value = number(function, effect * unit, unit, seeds, draws, seed)
@@ -378,7 +385,9 @@ def power(function: Function, rng: Random) -> None:
         if abs(value - expected) < error:
             continue
         if effect == 0:
-            found = [number(function, 0.0, unit, few, draws, seed) for few in (2, 5)]
+            with_two = value if seeds == 2 else number(function, 0.0, unit, 2, draws, seed)
+            with_five = value if seeds == 5 else number(function, 0.0, unit, 5, draws, seed)
+            found = [with_two, with_five]
             raise Wrong(
                 f"without an effect your test finds one in {found[0]:.1%} of experiments with two "
                 f"networks in each group, and in {found[1]:.1%} with five; it must be 5%. "
@@ -386,8 +395,13 @@ def power(function: Function, rng: Random) -> None:
             )
         raise Wrong(
             f"for an effect of {effect:g} standard deviations and {seeds} networks in each group "
-            f"the power is {expected:.2f}, and yours is {value:.2f}: the standard error of the "
-            "difference is that of two means."
+            f"the power is {expected:.2f}, and yours is {value:.2f}: "
+            + (
+                f"where sd is 1 it is right, and here sd is {unit:.2f}. Draw values of standard "
+                "deviation `sd`, not its square, whose means differ by `effect`."
+                if abs(number(function, effect, 1.0, seeds, draws, seed) - expected) < error
+                else "the standard error of the difference is that of two means."
+            )
         )
     if number(function, 1.0, 1.0, 5, 200, seed) != number(function, 1.0, 1.0, 5, 200, seed):
         raise Wrong("two calls with the same seed give different numbers: use the seed.")

@@ -61,12 +61,23 @@ def ridge(function: Function, rng: Random) -> None:
             "neurons first."
         )
     strong = array(function, (len(Z),), X, y, Z, 1e9)
-    if not (strong == np.bincount(y).argmax()).all():
-        raise Wrong(
-            "under a very strong penalty the probe must guess the most frequent class every time: "
-            "add the mean of the one-hot labels to the scores, and the penalty to the diagonal."
-        )
     expected = ridge_by_images(X, y, Z, added)
+    if not (strong == np.bincount(y).argmax()).all():
+        if np.array_equal(strong, guesses):
+            raise Wrong(
+                "your guesses do not change with `strength`: add it to the diagonal of X^T X "
+                "(np.eye), and there alone."
+            )
+        if np.array_equal(strong, ridge_by_images(X, y, Z, 1e9, constant=False)):
+            raise Wrong(
+                "the mean of the one-hot labels is missing: add it to the scores. (Under a very "
+                "strong penalty nothing else is left of them.)"
+            )
+        raise Wrong(
+            "under a very strong penalty the probe must guess the most frequent class every time, "
+            "and yours does not: is the penalty added to the diagonal alone (np.eye), and is there "
+            "a column of labels for each class (one-hot), not one of their numbers?"
+        )
     if np.array_equal(guesses, ridge_by_images(X, y, Z + X.mean(0), added)) and not (
         np.array_equal(guesses, expected)
     ):
@@ -274,11 +285,14 @@ def selection(function: Function, rng: Random) -> None:
 
 
 def _no_copies(function: Function, rng: Random) -> None:
-    """Of a layer that has every neuron twice, hardly any is among the first in both copies."""
+    """Of a layer that has every neuron twice, each with noise of its own, hardly any is among the
+    first in both copies.
+    """
     X, y = part_of("digits", rng, 450, 400)[:2]
     some = rng.permutation(X.shape[1])[:150]
     twins = rng.permutation(np.repeat(some, 2))
-    order = array(function, (300,), X[:, twins], y)
+    noise = 0.15 * X.std(0)[twins] * rng.standard_normal((len(X), 300))
+    order = array(function, (300,), X[:, twins] + noise, y)
     copies = _FEW[-1] - len(np.unique(twins[order[: _FEW[-1]]]))
     if copies > _COPIES:
         raise Wrong(

@@ -55,6 +55,8 @@ def random_part(function: Function, rng: Random) -> None:
         raise Wrong(f"of {d} neurons, the first is number 0 and the last is number {d - 1}.")
     if (others == part).all(1).sum() > 3:
         raise Wrong("every seed draws the same neurons: use the seed.")
+    if (np.diff(part) > 0).all() and (np.diff(others, axis=1) > 0).all():
+        raise Wrong("your neurons are sorted: leave them in their random order.")
     if not np.array_equal(part, array(function, (k + 8,), d, k + 8, seed)[:k]):
         raise Wrong(
             f"your {k} neurons are not the first {k} of the {k + 8} of the same seed: draw one "
@@ -128,11 +130,14 @@ def cka_curve(function: Function, rng: Random) -> None:
         raise Wrong("your curve begins at k = 0: its first value is that of one neuron.")
     if not agree(array(function, (12,), X + 5, order), values):
         raise Wrong("your curve changes when 5 is added to every feature: centre each neuron.")
-    if agree(9 * array(function, (12,), 3 * X, order), values):
-        raise Wrong(
-            "your curve is divided by 9 when X is multiplied by 3: the norm above the line is "
-            "squared."
-        )
+    scaled = array(function, (12,), 3 * X, order)
+    if (values > 0).all() and (scaled > 0).all():
+        for times, told in (
+            (81, "both norms below the line are roots of sums (np.sqrt)"),
+            (9, "the norm above the line is squared, and each norm below it is the root of a sum"),
+        ):
+            if np.allclose(values / scaled, times):
+                raise Wrong(f"your curve is divided by {times} when X is multiplied by 3: {told}.")
     if not agree(array(function, (12,), 3 * X, order), values):
         raise Wrong("your curve changes when X is scaled: did you divide by both norms?")
     if agree(values**2, expected):
@@ -230,6 +235,8 @@ def redundancy(function: Function, rng: Random) -> None:
         raise Wrong("you return the share that is needed: DR is the share that can be dropped.")
     if agree(alone, needed):
         raise Wrong("you return k*: DR is the share of the neurons that can be dropped, 1 - k*/d.")
+    if agree(alone, 100 * expected):
+        raise Wrong("you return percent: a share lies between 0 and 1.")
     if agree(alone, 1 - (needed + 1) / d) or agree(alone, 1 - (needed + 2) / d):
         raise Wrong(
             "do you count the values below the bar, or above it? A curve may dip later: k* is "
@@ -253,6 +260,15 @@ def redundancy(function: Function, rng: Random) -> None:
     other, _ = _crossing(rng, needed, bar=0.6)
     if not agree(number(function, other, 1.0, 0.6), expected):
         raise Wrong("with another delta your DR is wrong: use delta, not 0.9.")
+    below = np.array([[0.5, 0.87, 0.91, 0.95]])
+    if not agree(number(function, below, 1.0, 0.9), 0.25):
+        raise Wrong("the bar is delta times `full`, which need not be the last or largest value.")
+    early = np.array([[0.1, 0.95, 0.5, 0.6, 0.7, 0.8, 0.92, 1.0]])
+    if not agree(number(function, early, 1.0, 0.9), 0.75):
+        raise Wrong(
+            "a curve may reach the bar early and dip afterwards: look from the left for the first "
+            "k. (np.searchsorted is for curves that only rise.)"
+        )
     tie = np.array([[0.25, 0.5, 0.75, 1.0]])
     if not agree(number(function, tie, 1.0, 0.75), 0.25):
         raise Wrong("a value that is equal to the bar reaches it: use >=.")
@@ -294,6 +310,12 @@ def redundancy_interval(function: Function, rng: Random) -> None:
         raise Wrong(
             "where all subsets have the same curve, your interval is not a point: resample the "
             "subsets (rows), not the sizes (columns)."
+        )
+    exact = 1 - (int(np.argmax(curves[0] >= 0.5 - 1e-12)) + 1) / d
+    if not agree(ends, exact):
+        raise Wrong(
+            f"where all subsets have the same curve, both ends are its DR, {exact:.3f}, and yours "
+            f"are {ends[0]:.3f} and {ends[1]:.3f}: does k begin at 1?"
         )
     for place in (0, -1):
         odd = np.repeat(curves[:1], 3, 0)
@@ -352,6 +374,9 @@ def spectrum(function: Function, rng: Random) -> None:
             "your PR changes when the layer is rotated: it is (tr G)^2 / ||G||_F^2, with all "
             "entries of G in the norm."
         )
+    of_images = K.diagonal()
+    if agree(cv2, (of_images.std() / of_images.mean()) ** 2):
+        raise Wrong("your CV is of images: G = X^T X is of neurons by neurons.")
     if agree(cv2**2, scatter):
         raise Wrong("your third number is CV: return its square.")
     n = X.shape[1]
@@ -390,6 +415,9 @@ def closed_form(function: Function, rng: Random) -> None:
     ):
         if agree(values[0], first):
             raise Wrong(f"a square root is missing {place}.")
+    k = np.arange(1, d + 1)
+    if agree(values, np.sqrt(k / d) / np.sqrt(r + (1 - r) * k / d)):
+        raise Wrong("1 - r is multiplied by (k - 1)/(d - 1), and yours by k/d.")
     if not agree(values[0], np.sqrt(1 / (d * r))):
         raise Wrong(
             f"with one neuron the formula gives sqrt(1 / (d r)) = {np.sqrt(1 / (d * r)):.4f}, and "
@@ -442,11 +470,11 @@ def standardise(function: Function, rng: Random) -> None:
         )
     X = np.resize(X, (600, 12))
     X[:, :6] = 0.1, 0.2, 0.3, 0.7, 1.1, 2.3
-    if not agree(array(function, X.shape, X)[:, :6], 0):
+    if not agree(array(function, X.shape, X)[:, :6], 0, 1e-4):
         raise Wrong(
             "a neuron that is 0.1 for every image has, by rounding, a standard deviation of about "
-            "1e-16, not 0, and yours does not become 0: ask whether it is below 1e-12, not whether "
-            "it is 0."
+            "1e-16, not 0, and yours does not become 0: divide it by 1, wherever its deviation is "
+            "below 1e-12."
         )
 
 

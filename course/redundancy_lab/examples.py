@@ -86,6 +86,7 @@ def slowness(call: Callable[[], object], one_size: Callable[[], object], most: f
     if min(times) <= most * one:
         return ""
     return (
-        f"a curve took {min(times) / one:.0f} times as long as one size alone. Do not begin anew "
-        "at every size: let running sums carry on from k to k + 1."
+        f"a curve took {min(times) / one:.0f} times as long as one size alone, so that figures "
+        "below may take minutes. Let sums carry on from k to k + 1 instead of beginning anew, and "
+        "let NumPy do the loops within one size."
     )
