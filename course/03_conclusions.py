@@ -528,8 +528,8 @@ if lab.ready(power):
     figure.tight_layout()
     tour.show(figure, f"Power against the true difference. At 0.01 it is {', '.join(told)}.")
     print(
-        f"SD between networks of the standard loss: {sd:.4f}. One comparison finds a difference of "
-        f"0.01 in {', '.join(told)} of experiments."
+        f"SD between networks of the standard loss: {sd:.4f}. A difference of 0.01, the only one "
+        f"that is tested, is found in this share of experiments: {', '.join(told)}."
     )
 
 # %% [markdown]
