@@ -16,6 +16,8 @@ def test_pages():
     page = html.page("T", body, home="../index.html")
     assert page.count("<math") == 3 and '<div class="table" tabindex="0"' in page
     assert 'id="one"' in page and page.count('href="#two') == 2 and 'id="two-x2-2"' in page
+    norm = html.mathml(r"\lVert X \rVert_F", block=False)
+    assert norm.count('<mo stretchy="false">&#x02016;</mo>') == 2  # both bars alike
     assert html.mathml("\\nonsense{", block=False) == "<code>$\\nonsense{$</code>"
     assert "run_<code>$A_$</code>B" in html.markdown("run_$A_$B")
 

@@ -20,8 +20,8 @@ README = """Diffused redundancy: notebooks for students
 ============================================
 
 You need Python 3.11 or newer with NumPy and matplotlib, and something that opens
-notebooks (JupyterLab, VS Code, Anaconda). Nothing else is installed, and nothing
-is downloaded. If something is missing:
+notebooks (JupyterLab, VS Code, Anaconda); ipywidgets for sliders, if you like.
+Nothing is downloaded. If something is missing:
 
     python -m pip install -r requirements.txt
     python -m jupyter lab
@@ -33,7 +33,8 @@ Keep the folder redundancy_lab beside the notebooks. Begin with:
 In an exercise, write the function in place of the line that raises
 NotImplementedError, run the cell, and run the check below it. The check says what
 is wrong. Leave the cells of the checks as they are: graders look for them. Hints are
-folded: click on them. glossary.html explains the terms.
+folded: click on them. glossary.html explains the terms. "The paper" is Diffused
+Redundancy in Pre-trained Representations (Nanda and others, NeurIPS 2023).
 
 To see whether all is well, run the first two cells of code of {first}. The
 first is for Google Colab and prints nothing; the second says how many images and

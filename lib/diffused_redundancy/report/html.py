@@ -29,7 +29,9 @@ def mathml(formula: str, *, block: bool) -> str:
     from latex2mathml.converter import convert
 
     try:
-        return convert(formula.strip(), display="block" if block else "inline")
+        made = convert(formula.strip(), display="block" if block else "inline")
+        # bars of a norm that stretch are not alike: the closing one has an index
+        return str(made).replace("<mo>&#x02016;</mo>", '<mo stretchy="false">&#x02016;</mo>')
     except Exception:  # the converter raises many kinds; a page with one raw formula beats no page
         sign = "$$" if block else "$"  # it may be part of a name
         return f"<code>{sign}{html.escape(formula)}{sign}</code>"
