@@ -26,8 +26,8 @@
 # guess first; that is the whole point of them.
 
 # %% [markdown] slide="notes"
-# Ask before you show anything: of 512 numbers that describe a picture, how many can go? Collect
-# guesses on the board, and leave them there.
+# Ask before you show anything: of 512 numbers that describe a picture, how many must stay, drawn at
+# random, for nearly the same accuracy? Collect guesses on the board, and leave them there.
 
 # %% [markdown] audience="instructor"
 # Ten minutes to read and run, half an hour with all *predict* questions. No cell takes longer than

@@ -62,8 +62,8 @@ print(f"{digits.title}: {len(digits.X_train)} train and {len(digits.X_test)} tes
 #
 # <details><summary>Hint</summary>
 #
-# `np.eye(classes)[y_train]` makes the ones. Use `np.linalg.solve(A, B)`, not an inverse. What is
-# subtracted from the test images?
+# `np.eye(y_train.max() + 1)[y_train]` makes the ones. Use `np.linalg.solve(A, B)`, not an inverse.
+# What is subtracted from the test images?
 #
 # </details>
 

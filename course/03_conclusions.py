@@ -434,6 +434,7 @@ COMPARISONS = {  # with the standard loss: what, by what, on which task, with ho
 }
 
 if lab.ready(read_verdict):
+    print(f"{'compared with the standard loss':37s} difference (95% interval)     verdict")
     for title, (loss, measure, task, seeds) in COMPARISONS.items():
         one = lab.networks(loss, measure, task)[:seeds]
         other = lab.networks("standard", measure, task)[:seeds]

@@ -213,3 +213,17 @@ def test_binder_gives_notebooks_the_environment(tmp_path):
     asked = (tmp_path / "asked").read_text(encoding="utf-8").splitlines()
     assert asked[0] == "cpu lib/bootstrap.py"
     assert asked[1].startswith("cpu -m ipykernel install --prefix /srv/conda --name python3")
+
+
+def test_each_platform_has_a_folder_of_its_own(tmp_path):
+    """A second kit would take the wheels of the first away."""
+    (tmp_path / "built" / "student").mkdir(parents=True)
+    (tmp_path / "built" / "student" / "requirements.txt").write_text("numpy\n")
+    stick = tmp_path / "stick"
+    (stick / "wheels").mkdir(parents=True)
+    (stick / "wheels" / "numpy.whl").write_text("of Windows")
+    (stick / "README.txt").write_text(f"A kit for {kit.PLATFORMS['win_amd64'].title}\n")
+    linux = next(name for name in kit.PLATFORMS if "linux" in name)  # by its title
+    with pytest.raises(InputError, match="holds a kit of another platform"):
+        kit.write_kit(stick, linux, built=tmp_path / "built")
+    assert (stick / "wheels" / "numpy.whl").read_text() == "of Windows"

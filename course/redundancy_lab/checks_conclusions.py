@@ -265,8 +265,9 @@ def smallest_p(function: Function, rng: Random) -> None:
             )
         if not agree(value, extreme):
             raise Wrong(
-                f"with {seeds} networks in each group there are {len(sums)} labellings, and yours "
-                f"is {value:.4f}, not {extreme:.4f}."
+                f"with {seeds} networks in each group there are {len(sums)} labellings, and "
+                f"{value:.4f} is no share of these that makes sense here: count those whose "
+                "difference is the largest."
             )
     if not agree(number(function, 1), 1):
         raise Wrong("one network against one: swapped, the difference is as large, so p is 1.")

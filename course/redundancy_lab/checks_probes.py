@@ -109,7 +109,8 @@ def ridge(function: Function, rng: Random) -> None:
                 raise Wrong(
                     f"with a strength of {weak:g} and features of shape {some.shape}, "
                     f"{1 - share:.0%} of your guesses differ from those of the same probe solved "
-                    "another way: is the penalty added to the diagonal, once?"
+                    "another way: is the penalty added to the diagonal, once, and is X^T X not "
+                    "divided by n?"
                 )
     if (guesses == expected).mean() < 0.99:
         right, best = (guesses == z).mean(), (expected == z).mean()

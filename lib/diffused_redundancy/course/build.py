@@ -18,12 +18,12 @@ from .execution import executed
 from .graders import graded, write_nbgrader, write_otter
 from .slides import reveal, slides_page
 from .source import LEVELS, Source, read_sources
-from .student import write_student
+from .student import write_student, write_zip
 
 PACKAGE = "redundancy_lab"
 PARTS = (
     *("student", "solutions", "instructor", "slides", "nbgrader", "otter", "browser"),
-    "index.html",
+    *("index.html", "student.zip"),
 )
 TITLE = "The course: diffused redundancy in pre-trained layers"
 
@@ -74,6 +74,7 @@ def build(
     runs = executed(sources, package)
 
     write_student(sources, folder / "student", package, repository(), published)
+    write_zip(folder / "student", folder / "student.zip")
     write_nbgrader(sources, folder / "nbgrader", package)
     write_otter(sources, folder / "otter", package)
     slides = []

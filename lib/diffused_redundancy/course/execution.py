@@ -49,6 +49,7 @@ def _run(source: Source, package: Path) -> nbformat.NotebookNode:
             timeout=SECONDS,
             kernel_name="python3",
             record_timing=False,
+            coalesce_streams=True,
             resources={"metadata": {"path": scratch}},
             kernel_manager_class=isolated_kernel(Path(scratch) / "ipython", PYTHONPATH=path),
             on_cell_execute=lambda cell, cell_index: begun.append(cell),

@@ -72,7 +72,8 @@ def with_grades(source: Source, notebook: nbformat.NotebookNode) -> nbformat.Not
         about = {
             "schema_version": 3,
             "cell_type": "code",
-            "grade_id": f"{exercise.name}-{cell['id']}",
+            # without its place, so that work is graded after cells were added elsewhere
+            "grade_id": f"{exercise.name}-{part}",
             "grade": test,
             "locked": test,
             "solution": not test,

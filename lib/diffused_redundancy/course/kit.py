@@ -123,6 +123,9 @@ def write_kit(folder: Path, platform: str, *, built: Path, python: str = "3.12")
     wanted = built / "student" / "requirements.txt"
     if not wanted.is_file():
         raise InputError(f"{built} holds no course: build it with course --out {built}")
+    about = folder / "README.txt"
+    if about.is_file() and PLATFORMS[platform].title not in about.read_text(encoding="utf-8"):
+        raise InputError(f"{folder} holds a kit of another platform: give each a folder of its own")
     folder = make_folder(folder)
     wheels = folder / "wheels"
     shutil.rmtree(wheels, ignore_errors=True)

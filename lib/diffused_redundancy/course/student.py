@@ -98,7 +98,7 @@ def write_student(
         notebook.cells = [notebook.cells[0], *first, *notebook.cells[1:]]
         write_notebook(notebook, folder / f"{source.name}.ipynb")
     copy_package(package, folder / package.name)
-    _write_zip(folder / package.name, folder / f"{package.name}.zip")
+    write_zip(folder / package.name, folder / f"{package.name}.zip")
     width = max(len(source.name) for source in sources)
     listed = "\n".join(f"    {source.name:{width}}  {source.title}" for source in sources)
     write_text(folder / "glossary.html", glossary_page(root))
@@ -121,10 +121,12 @@ def colab_cell(package: str, address: str | None, place: str) -> str:
     return ONLY_ON_COLAB.format(package=package, how=how).rstrip()
 
 
-def _write_zip(package: Path, target: Path) -> None:
-    """The package in one file, as Colab takes no folders; the same bytes each time."""
+def write_zip(folder: Path, target: Path) -> None:
+    """A folder in one file, to be handed out, or for Colab, which takes no folders; the same bytes
+    each time.
+    """
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
-        for path in sorted(package.rglob("*")):
+        for path in sorted(folder.rglob("*")):
             if path.is_file():
-                name = path.relative_to(package.parent).as_posix()
+                name = path.relative_to(folder.parent).as_posix()
                 packed.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), path.read_bytes())
