@@ -63,8 +63,7 @@ def by_nbgrader(
             with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
                 graded = book.find_submission_notebook(assignment, assignment, student)
                 scores[student] = {
-                    grade.name.rpartition("-")[0].rpartition("-")[0]: grade.auto_score
-                    for grade in graded.grades
+                    grade.name.rpartition("-")[0]: grade.auto_score for grade in graded.grades
                 }
     return scores
 
