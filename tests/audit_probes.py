@@ -131,7 +131,7 @@ def _audit_penalties(
             if run.part:  # weak penalties take long, and cannot be chosen unless they are best
                 grid = grid[(grid >= chosen / 11) & (grid <= 11 * chosen)]
             choice, folds = layer.logistic_choice(grid), min(3, images)
-            slack = 0.005 * row["validation loss"]
+            slack = 0.01 * row["validation loss"]
         audit.numbers(name, "penalty", chosen, choice.penalty, where=where, digits=3)
         at = int(np.abs(choice.grid / chosen - 1).argmin())
         kind = f"validation loss, {row['probe']}"

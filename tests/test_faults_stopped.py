@@ -144,10 +144,13 @@ def test_ctrl_c(small, tmp_path, times, phase):
     eventually(lambda: not processes_of(tmp_path), 10)
     if times == 1:
         assert not leftovers(tmp_path)
-    sweep(small.cache)
-    for folder in (tmp_path, tmp_path / "miniature"):
-        sweep(folder)
-    assert not leftovers(tmp_path, small.cache)
+
+    def swept():  # on a busy machine the last process may still be going
+        for folder in (small.cache, tmp_path, tmp_path / "miniature"):
+            sweep(folder)
+        return not leftovers(tmp_path, small.cache)
+
+    eventually(swept, 10)
 
 
 @pytest.mark.slow
