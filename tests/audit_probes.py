@@ -131,6 +131,7 @@ def _audit_penalties(
             if run.part:  # weak penalties take long, and cannot be chosen unless they are best
                 grid = grid[(grid >= chosen / 11) & (grid <= 11 * chosen)]
             choice, folds = layer.logistic_choice(grid), min(3, images)
+            # folds are solved as far as the choice needs it; the rest depends on the processor
             slack = 0.01 * row["validation loss"]
         audit.numbers(name, "penalty", chosen, choice.penalty, where=where, digits=3)
         at = int(np.abs(choice.grid / chosen - 1).argmin())

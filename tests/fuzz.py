@@ -39,7 +39,7 @@ import torch
 from diffused_redundancy import parameters, presets
 from diffused_redundancy.cluster.summed_shards import Shard, merged, write_shard
 from diffused_redundancy.commands.arrays import read_arrays
-from diffused_redundancy.errors import check_shard
+from diffused_redundancy.commands.shard_option import check_shard
 from diffused_redundancy.measures.curves import Curve
 from diffused_redundancy.nets import names, weightfiles
 from diffused_redundancy.nets.protocols import protocol

@@ -98,6 +98,8 @@ def test_no_verdict_from_too_little(folder, values, word, because):
     assert second == {**first, **rest}
     with pytest.raises(dr.InputError, match="there is no claim 99"):
         session.verdict(99, Verdict("holds", ""))
+    with pytest.raises(dr.InputError, match="unknown source of a claim 'X'.*P, S, PS, C"):
+        session.verdict(2, Verdict("holds", ""), source="X")
 
 
 @pytest.mark.parametrize(

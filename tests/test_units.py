@@ -24,7 +24,7 @@ from diffused_redundancy.cluster.units import (
     of_step,
     units,
 )
-from diffused_redundancy.errors import check_shard
+from diffused_redundancy.commands.shard_option import check_shard
 from diffused_redundancy.experiment.measurements import measured_all
 from diffused_redundancy.nets import extraction
 from diffused_redundancy.pipeline.plan import plan
@@ -259,11 +259,11 @@ def test_logistic_probes_are_solved_in_batches(notebook, nets, tmp_path, monkeyp
     typed = [*PROBED, ("NETS", json.dumps(nets))]
     typed = typed if notebook != "02_probes" else [one for one in typed if one[0] != "PROBE"]
 
-    def tables(name):
+    def jobs_with(name):
         monkeypatch.setenv("DIFFUSED_REDUNDANCY_CACHE", str(tmp_path / name))
         return plan("smoke", [notebook], typed, tmp_path / "reports")
 
-    every = units(tables("in units"))
+    every = units(jobs_with("in units"))
     probes = of_step(every, "probes")
     selections = [unit.needs["selection"] for unit in probes]
     assert [unit.part for unit in probes if unit.net == nets[0]][:3] == [
@@ -271,7 +271,7 @@ def test_logistic_probes_are_solved_in_batches(notebook, nets, tmp_path, monkeyp
     ]
     assert selections.count("random") == 3 * len(nets)
     assert len({unit.name for unit in every}) == len(every)
-    seconds = cost(every, tables("in units")).seconds
+    seconds = cost(every, jobs_with("in units")).seconds
     assert min(seconds[unit.name] for unit in every) > 0
 
     measures = of_step(every, "measure")
@@ -283,7 +283,7 @@ def test_logistic_probes_are_solved_in_batches(notebook, nets, tmp_path, monkeyp
     others = _kept(tmp_path / "in units", "logistic batch").keys() - batches.keys()
     # a fifth at other penalties, which nothing else waits for
     assert all(len(json.loads(key)["sizes"]) == 1 for key in others)
-    alone = [one for one in units(tables("alone")) if one.step == "measure"]
+    alone = [one for one in units(jobs_with("alone")) if one.step == "measure"]
     assert executors.run_units(alone, ALONE) == []
     by_units, by_one = (_kept(tmp_path / name, "logistic") for name in ("in units", "alone"))
     assert len(by_one) >= len(nets) and by_units.keys() == by_one.keys()
@@ -305,8 +305,9 @@ def _kept(folder, measure):
     return found
 
 
-def test_probes_of_one_batch_are_no_units(tmp_path):
-    assert of_step(units(plan("smoke", ["02_probes"], [], tmp_path)), "probes") == []
+@pytest.mark.parametrize("typed", [[], [("LAYER", "stages")]])
+def test_probes_of_one_batch_are_no_units(typed, tmp_path):
+    assert of_step(units(plan("smoke", ["02_probes"], typed, tmp_path)), "probes") == []
 
 
 SLURM = {

@@ -279,7 +279,9 @@ class Session:
         if verdict.kind == NOT_ASKED:
             self._not_asked.setdefault(claim, []).append(part)
             return
-        source = source or CLAIMS[claim].source
+        source = CLAIMS[claim].source if source is None else source
+        if source not in SOURCES:
+            raise unknown("source of a claim", source, SOURCES)
         if analogue is None:
             analogue = (
                 source != "C" and bool(self.nets) and all(one.name in ZOO for one in self.nets)

@@ -184,7 +184,7 @@ _HOW = ("IMAGES", "PROTOCOL", "DEVICE", "COMPUTE")
 
 
 def _probes(jobs: Sequence[Job]) -> list[Unit]:
-    """Batches of the logistic probes that a notebook measures at :data:`_AT` of one layer."""
+    """Batches of the logistic probes of one layer, of notebooks with the parameters :data:`_AT`."""
     found = []
     for job in jobs:
         values = job.parameters
@@ -207,16 +207,22 @@ def _probes(jobs: Sequence[Job]) -> list[Unit]:
 
 
 _AT = ("LAYER", "SELECTIONS", "SEEDS", "FRACTIONS")
+"""Parameters that say which logistic probes there are."""
 
 
 def _batches(values: Mapping[str, Any], net: str, task: str, selection: str) -> int:
-    """How many batches the logistic probes of a selection are."""
+    """How many batches the logistic probes of a selection are; one, if LAYER stands for several
+    layers, which the notebook will refuse.
+    """
     from ..nets.cost import shape_of
     from ..nets.protocols import protocol
     from ..pipeline.estimate import images_of
     from ..probes.logistic import orderings_at_once
 
-    (d,) = shape_of(net, values["LAYER"]).widths.values()
+    widths = [*shape_of(net, values["LAYER"]).widths.values()]
+    if len(widths) > 1:
+        return 1
+    d = widths[0]
     n, _, classes = images_of(task, values.get("IMAGES", 0))
     orders = len(values["SEEDS"]) if SELECTIONS[selection].seeded else 1
     sizes = sizes_of(values["FRACTIONS"], d) if values["FRACTIONS"] else range(1, d + 1)

@@ -19,7 +19,7 @@ import pandas as pd
 from ..api import Options, Result
 from ..api import measure as measured
 from ..cluster.summed_shards import Shard
-from ..errors import InputError, check_number, check_shard
+from ..errors import InputError, check_number
 from ..measures.curves import MEASURES, Curve
 from ..measures.redundancy import Redundancy
 from ..report.display import png, with_palette
@@ -29,6 +29,7 @@ from ..store.csvfile import csv_text
 from ..store.featurefile import IN_RANGES, READERS
 from ..store.places import Place, place_of
 from .arrays import read_arrays
+from .shard_option import check_shard
 from .shards import Asked, summed_shard
 
 FILES = ("curves.csv", "summary.json", "report.html")

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, check_shard, unknown
+from ..errors import InputError, unknown
+from .shard_option import check_shard
 
 if TYPE_CHECKING:
     from ..pipeline.plan import Job
