@@ -66,7 +66,7 @@ FIRST = 0  # change me: the number of the first image, 0 to 20
 
 shown = lab.load(TASK)
 names = [shown.classes[label] for label in shown.y_test[FIRST : FIRST + 20]]
-titles = [f"{number}: {name}" for number, name in enumerate(names, FIRST)]
+titles = [f"#{number}: {name}" for number, name in enumerate(names, FIRST)]
 tour.show(
     tour.pictures(shown.images[FIRST : FIRST + 20], titles),
     f"Images of the task {shown.title}, each with its class: {', '.join(names)}.",
