@@ -16,7 +16,7 @@
 #
 # A small network turned each image into 128 numbers, one per neuron of its penultimate layer. These
 # are shipped with the page. The network was trained on letters, and has seen none of these images.
-# Where Python runs in this page, a cell can be changed and run again, as in a notebook.
+# Where the page was made with Python, a cell can be changed and run again, as in a notebook.
 
 # %%
 layer = load(chosen)
