@@ -106,7 +106,7 @@ def test_bad_shards(text, message):
         (["--step", "measure", "--shard", "3/2"], "nearest: 2/2"),
         (["--unit", "extract/miniature_resnet.standard_s1/digit"], "did you mean.*digits"),
         (["--plan", "--step", "measure"], "do not go together"),
-        (["--emit", "slurm"], "unknown form of --emit"),
+        (["--emit", "snakefile"], "unknown form of --emit 'snakefile'.*snakemake"),
         (["--executor", "ray"], "unknown executor 'ray'"),
         (["--step", "measure", "--force"], "--force does not go with --step"),
         (["--unit", ""], "--unit is empty"),
@@ -116,6 +116,12 @@ def test_bad_shards(text, message):
 def test_bad_words(words, message, capsys, tmp_path):
     assert main(["run", "--preset", "smoke", "--out", str(tmp_path), *words]) == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("words", [["--step", "measures"], ["--emit", "slurm"], ["--shard", "3"]])
+def test_bad_words_are_told_before_any_work(words, monkeypatch, tmp_path):
+    monkeypatch.setattr("diffused_redundancy.pipeline.plan.plan", lambda *_: pytest.fail("planned"))
+    assert main(["run", "--preset", "paper", "--out", str(tmp_path), *words]) == 2
 
 
 def test_units_hold_all_that_a_comparison_needs(jobs):

@@ -14,7 +14,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import InputError, unknown
+from ..errors import InputError
 from ..pipeline.runner import THREADS
 from ..pipeline.staleness import code_and_packages
 from ..store import sha256_of
@@ -55,8 +55,6 @@ def emitted(
     shards : int, optional
         Of each step; by default as many as units, at most :data:`MOST_SHARDS`.
     """
-    if style not in STYLES:
-        raise unknown("form of --emit", style, STYLES)
     counts, minutes = {}, {}
     for step in STEPS:
         seconds = [cost.seconds.get(unit.name, 0.0) for unit in every if unit.step == step]

@@ -84,6 +84,8 @@ def key_of(shard: Shard, asked: Mapping[str, Any], files: Mapping[str, Any]) -> 
         "code": code_digest(
             "measures",
             "cluster.summed_shards",
+            "commands.arrays",
+            "commands.shards",
             "store.featurefile",
             "store.rows",
             "store.places",

@@ -196,8 +196,7 @@ def _check_cluster(options: argparse.Namespace) -> None:
     ]
     if len(chosen) > 1 and set(chosen) != {"--executor", "--scheduler"}:
         raise InputError(f"{' and '.join(chosen)} do not go together: use one of them")
-    if options.executor not in (None, "dask"):
-        raise unknown("executor", options.executor, ["dask"])
+    _check_named(options)
     if options.save and {"--plan", "--step", "--unit", "--emit"} & set(chosen):
         raise InputError(
             f"--save keeps the notebooks of a whole run: leave it out with {chosen[0]}"
@@ -207,6 +206,22 @@ def _check_cluster(options: argparse.Namespace) -> None:
             f"--force does not go with {chosen[0]}: each process would compute again what others "
             "just did; give DIFFUSED_REDUNDANCY_CACHE another folder instead"
         )
+
+
+def _check_named(options: argparse.Namespace) -> None:
+    """Raise InputError with the nearest step, form or executor where there is none of that name."""
+    if options.step:
+        from ..cluster.units import STEPS
+
+        if options.step not in STEPS:
+            raise unknown("step", options.step, STEPS)
+    if options.emit:
+        from ..cluster.emit import STYLES
+
+        if options.emit not in STYLES:
+            raise unknown("form of --emit", options.emit, STYLES)
+    if options.executor not in (None, "dask"):
+        raise unknown("executor", options.executor, ["dask"])
 
 
 def _tell(options: argparse.Namespace, jobs: Sequence[Job], out: Path) -> int:

@@ -45,6 +45,9 @@ NEIGHBOUR_SEEDS = 5
 CKA, CORRECTED, OVERLAP = "CKA", "corrected CKA", "share of nearest neighbours"
 """What parts are compared by."""
 
+WITH_PARTS = 2
+"""Of how many networks, from the first, parts are measured."""
+
 TAIL = 10
 """Resamples beyond each end of an interval, at least."""
 
@@ -406,9 +409,11 @@ def whole_layers(one: ProbedLayer, other: ProbedLayer) -> dict[str, Curve]:
 
 
 def measured_structures(
-    layers: Iterable[NetTaskLayer], seeds: Sequence[int], count: int = 0, *, with_parts: int = 2
+    layers: Iterable[NetTaskLayer], seeds: Sequence[int], count: int = 0
 ) -> list[Structure]:
-    """The structure of every layer.
+    """The structure of every layer: its parts too, where it is one of the first networks.
+
+    Of the networks after these, other seeds of them are only what they are compared with.
 
     Parameters
     ----------
@@ -417,9 +422,6 @@ def measured_structures(
         Of the random directions.
     count : int
         Random orders of neurons, at least; see :func:`.orders`.
-    with_parts : int
-        Of how many networks, from the first, parts are measured. Of the networks after these,
-        other seeds of them are only what they are compared with as a whole.
 
     Examples
     --------
@@ -428,7 +430,7 @@ def measured_structures(
     layers, drawn = list(layers), orders(seeds, count)
     nets = {net.name: net for net, _, _ in layers}
     names = dict(zip(nets, short_labels(list(nets)), strict=True))
-    first, later = list(nets.values())[:with_parts], list(nets.values())[with_parts:]
+    first, later = list(nets.values())[:WITH_PARTS], list(nets.values())[WITH_PARTS:]
     yardsticks = {net.name for net in later if other_seed(net, first)}
     by_place = {(net.name, task.name): layer for net, task, layer in layers}
     found = []

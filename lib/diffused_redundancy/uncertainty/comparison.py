@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from ..errors import InputError, check_number
+from .bootstrap import interval_of_mean
 
 LEVEL = 0.05
 """Of every test; intervals have a confidence of one minus it."""
@@ -413,11 +414,8 @@ def mean_with_interval(values: ArrayLike) -> tuple[float, float, float]:
     """
     numbers = _numbers(values, "values")
     numbers = numbers[~np.isnan(numbers)]
-    n, mean = len(numbers), float(numbers.mean()) if len(numbers) else float("nan")
-    if n < 2:
-        return mean, float("nan"), float("nan")
-    half = float(stats.t.isf(LEVEL / 2, n - 1) * numbers.std(ddof=1) / math.sqrt(n))
-    return mean, mean - half, mean + half
+    mean = float(numbers.mean()) if len(numbers) else float("nan")
+    return mean, *interval_of_mean(numbers, 1 - LEVEL)
 
 
 def ratio_with_interval(ours: ArrayLike, theirs: ArrayLike) -> tuple[float, float, float]:
