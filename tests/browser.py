@@ -39,7 +39,7 @@ def chromium(page: Path, scratch: Path, *flags: str) -> subprocess.CompletedProc
     """Open a page without network; ``scratch`` is a folder for the browser's own files."""
     command = ["chromium", *FLAGS, f"--user-data-dir={scratch}", *flags]
     command += ["--host-resolver-rules=MAP * ~NOTFOUND", page.as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 def violations(page: Path, scratch: Path, width: int, *, dark: bool = False) -> dict[str, list]:
@@ -131,7 +131,7 @@ def opened(url: str, scratch: Path) -> Iterator[Tab]:
         port = next(found[1] for found in ports if found)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
             pages = [one for one in json.load(answer) if one["type"] == "page"]
-        tab = Tab(websocket.create_connection(pages[0]["webSocketDebuggerUrl"], timeout=60))
+        tab = Tab(websocket.create_connection(pages[0]["webSocketDebuggerUrl"], timeout=300))
         for domain in ("Runtime", "Log", "Page"):
             tab(f"{domain}.enable")
         tab("Page.navigate", url=url)
@@ -140,4 +140,4 @@ def opened(url: str, scratch: Path) -> Iterator[Tab]:
         tab.socket.close()
     finally:
         browser.terminate()  # not killed: its own processes go with it
-        browser.communicate(timeout=30)
+        browser.communicate(timeout=300)

@@ -66,7 +66,7 @@ def pyodide():
     if not (folder / "package" / PYODIDE[-1]).is_file():
         folder.mkdir(exist_ok=True)
         command = ["npm", "pack", "--silent", f"pyodide@{PYODIDE_VERSION}"]
-        if subprocess.run(command, cwd=folder, capture_output=True, timeout=120).returncode:
+        if subprocess.run(command, cwd=folder, capture_output=True, timeout=300).returncode:
             pytest.skip("npm cannot get Pyodide")
         (archive,) = folder.glob("*.tgz")
         shutil.unpack_archive(archive, folder, filter="data")

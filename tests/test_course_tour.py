@@ -241,7 +241,7 @@ def test_it_needs_numpy_and_matplotlib_alone():
 def test_as_a_notebook_it_shows_pictures_with_a_text_and_no_widget():
     notebook = jupytext.read(SOURCE)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "", "language": "python"}
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(COURSE)}}).execute()
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(COURSE)}}).execute()
     outputs = [one for cell in notebook.cells for one in cell.get("outputs", [])]
     shown = [one for one in outputs if "data" in one]
     assert len(shown) == 8

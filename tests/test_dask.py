@@ -139,7 +139,7 @@ def test_a_cluster_that_runs_elsewhere(tmp_path, monkeypatch, undisturbed):
             assert threads and set(threads) == {1}
         cluster.start_workers(DIFFUSED_REDUNDANCY_CACHE=str(tmp_path / "other"))
         with Client(cluster.address, set_as_default=False) as client:
-            client.wait_for_workers(2, timeout=60)
+            client.wait_for_workers(2, timeout=300)
         with pytest.raises(InputError, match=r"the worker tcp://.*has another cache, at .*/other"):
             dask.run_on_dask(every, scheduler=cluster.address)
     assert same_tables(tmp_path, monkeypatch, undisturbed)

@@ -76,7 +76,7 @@ def run_script(text: str, tmp_path: Path, **environment: str) -> subprocess.Comp
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
 
 
@@ -183,7 +183,7 @@ def snakemake():
     uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
     command = [uv, "tool", "run", "--quiet", "--from", "snakemake>=9", "snakemake"]
     try:
-        subprocess.run([*command, "--version"], check=True, capture_output=True, timeout=240)
+        subprocess.run([*command, "--version"], check=True, capture_output=True, timeout=900)
     except (OSError, subprocess.SubprocessError):
         pytest.skip("Snakemake is not here, and cannot be had")
     return command
@@ -202,7 +202,7 @@ def test_snakemake_runs_what_is_emitted(recorded, tmp_path, snakemake):
             env={**os.environ, **environment},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=900,
         )
 
     failed = run(FAIL="penalties --shard 2")

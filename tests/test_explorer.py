@@ -62,7 +62,7 @@ def test_the_script_shows_the_chosen_numbers(found, tmp_path):
         ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", page.as_uri()],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     first = found[2]["cases"][0]
     at = first["sizes"].index(D // 5)

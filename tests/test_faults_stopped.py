@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -92,6 +93,82 @@ def test_what_a_killed_process_left_is_swept_and_what_is_written_is_not(tmp_path
     assert leftovers(tmp_path) == [tmp_path / ".mine.part"]
 
 
+class Killed(BaseException):
+    """What no one catches: nothing more is done, as after a kill."""
+
+
+@pytest.mark.parametrize("by_sweep", [False, True])
+@pytest.mark.parametrize("last", range(7))
+def test_a_kill_while_a_folder_is_removed_leaves_nothing_for_ever(
+    by_sweep, last, tmp_path, monkeypatch
+):
+    """Whichever of its files was the last to go; seven steps, from a file deep within."""
+    left = [last]
+
+    def counted(step):
+        def stepped(*args, **kwargs):
+            if left[0] == 0:
+                raise Killed
+            left[0] -= 1
+            return step(*args, **kwargs)
+
+        return stepped
+
+    def removed():
+        with scratch_folder(tmp_path) as scratch:
+            (scratch / "a" / "b").mkdir(parents=True)
+            for name in ("a/b/c", "d", "x"):
+                (scratch / name).write_text("")
+            if by_sweep:
+                raise Killed
+        return scratch
+
+    if by_sweep:
+        with monkeypatch.context() as killed:
+            killed.setattr("diffused_redundancy.store.files._remove", lambda _: None)
+            with pytest.raises(Killed):
+                removed()
+    with monkeypatch.context() as killed:
+        killed.setattr(os, "unlink", counted(os.unlink))
+        killed.setattr(os, "rmdir", counted(os.rmdir))
+        with pytest.raises(Killed):
+            sweep(tmp_path) if by_sweep else removed()
+    assert len(leftovers(tmp_path)) == 1
+    sweep(tmp_path)
+    assert not leftovers(tmp_path)
+
+
+def test_a_kill_before_a_folder_is_held_leaves_nothing_for_ever(tmp_path):
+    (tmp_path / ".running-abcdefgh").mkdir()
+    sweep(tmp_path)
+    assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("after", ["mkdtemp", "open"])
+def test_a_folder_that_was_swept_before_it_was_held_is_made_again(after, tmp_path, monkeypatch):
+    calls = []
+
+    def then_swept(step):
+        def stepped(*args, **kwargs):
+            made = step(*args, **kwargs)
+            calls.append(made)
+            if len(calls) == 1:
+                sweep(tmp_path)
+                assert not leftovers(tmp_path)
+            return made
+
+        return stepped
+
+    if after == "mkdtemp":
+        monkeypatch.setattr(tempfile, "mkdtemp", then_swept(tempfile.mkdtemp))
+    else:
+        monkeypatch.setattr(os, "open", then_swept(os.open))
+    with scratch_folder(tmp_path) as scratch:
+        (scratch / "a").write_text("")
+        assert leftovers(tmp_path) == [scratch]
+    assert len(calls) > 1 and not leftovers(tmp_path)
+
+
 def test_a_link_that_looks_like_a_leftover_is_not_followed(tmp_path):
     kept = tmp_path / "kept" / "file"
     kept.parent.mkdir()
@@ -109,7 +186,7 @@ def test_the_kernel_alone_killed(small, tmp_path):
     kernel = eventually(lambda: kernel_of(tmp_path))
     time.sleep(1)
     kernel.kill()
-    _, said = run.communicate(timeout=60)
+    _, said = run.communicate(timeout=300)
     assert run.returncode == 1 and "Traceback" not in said, said
     assert "01_small: FAILED after" in said and "Kernel died" in said.replace("kernel", "Kernel")
     assert "memory ran out" in (tmp_path / "miniature" / "01_small.html").read_text()
@@ -136,7 +213,7 @@ def test_ctrl_c(small, tmp_path, times, phase):
     for _ in range(times):
         run.send_signal(signal.SIGINT)
         time.sleep(0.1)
-    _, said = run.communicate(timeout=30)
+    _, said = run.communicate(timeout=300)
     assert time.monotonic() - began < (20 if times == 1 else 8)
     assert run.returncode in (130, -signal.SIGINT), said  # a shell says 130 of both
     assert "Traceback" not in said, said

@@ -531,7 +531,7 @@ def command(given, out, shard):
 def test_two_processes_of_one_shard_do_no_harm(tmp_path, given):
     out = tmp_path / "out"
     both = [command(given, out, "1/1") for _ in range(2)]
-    assert [one.communicate(timeout=120) and one.returncode for one in both] == [0, 0]
+    assert [one.communicate(timeout=300) and one.returncode for one in both] == [0, 0]
     assert len(list((out / "shards").iterdir())) == 1
     assert main(["merge", str(out), "--seeds", "1"]) == 0
 
@@ -566,7 +566,7 @@ def test_a_killed_process_leaves_nothing_that_counts(tmp_path, capsys, given, mo
         assert (stop / "there").exists()
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=30)
+        process.wait(timeout=300)
     left = [path.name for path in (out / "shards").iterdir()]
     assert len(left) == (2 if moment == "writing" else 1)
     assert main(["merge", str(out)]) == 2 and "1 of 2 shards is missing" in capsys.readouterr().err

@@ -102,15 +102,38 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
     this process is killed.
     """
     while True:
-        with tempfile.TemporaryDirectory(
-            prefix=_SCRATCH, dir=parent, ignore_cleanup_errors=True
-        ) as name:
-            place = Path(name)
-            with open(place / _HELD, "wb") as held:
-                _lock(held.fileno())
-                if place.exists():  # else it was swept before it was locked
-                    yield place
-                    return
+        place = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=parent))
+        try:
+            held = os.open(place / _HELD, os.O_WRONLY | os.O_CREAT, 0o600)
+        except FileNotFoundError:  # it was swept while it was empty
+            continue
+        except OSError:
+            place.rmdir()
+            raise
+        _lock(held)
+        if (place / _HELD).exists():  # else it was swept before it was locked
+            break
+        os.close(held)
+    try:
+        yield place
+    finally:
+        os.close(held)
+        _remove(place)
+
+
+def _remove(place: Path) -> None:
+    """Remove a scratch folder as far as its files let themselves be removed: last of all what
+    :func:`sweep` finds it by, so that a kill on the way leaves nothing for ever.
+    """
+    with suppress(OSError):  # it was swept meanwhile
+        for path in place.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != _HELD:
+                path.unlink()
+        if [path.name for path in place.iterdir()] == [_HELD]:
+            (place / _HELD).unlink()
+        place.rmdir()
 
 
 def _lock(handle: int) -> None:
@@ -131,10 +154,14 @@ def sweep(folder: Path) -> None:
     for path in [*folder.glob(".*"), *folder.glob("*/.*")]:
         if not _LEFT.fullmatch(path.name) or path.is_symlink():
             continue
-        with suppress(OSError), open(path / _HELD if path.is_dir() else path, "rb+") as held:
+        folder_left = path.is_dir()
+        if folder_left:
+            with suppress(OSError):  # it is not empty
+                path.rmdir()
+        with suppress(OSError), open(path / _HELD if folder_left else path, "rb+") as held:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
+            if folder_left:
+                _remove(path)
             else:
                 path.unlink(missing_ok=True)
 
