@@ -111,7 +111,7 @@ class Tab:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def wait(self, script: str, seconds: float = 60) -> None:
+    def wait(self, script: str, seconds: float = 180) -> None:
         """Until a script gives something true."""
         until = time.monotonic() + seconds
         while not self.value(script):

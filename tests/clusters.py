@@ -132,7 +132,7 @@ class Processes:
         )
 
 
-def until(condition, seconds=120.0):
+def until(condition, seconds=300.0):
     """Wait until something holds; it fails where that takes too long."""
     end = time.monotonic() + seconds
     while not condition():

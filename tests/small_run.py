@@ -99,7 +99,7 @@ def leftovers(*folders: Path) -> list[Path]:
     return [path for path in every if not path.name.endswith(".lock")]
 
 
-def eventually(check: Callable[[], object], seconds: float = 30) -> object:
+def eventually(check: Callable[[], object], seconds: float = 120) -> object:
     """What a check gives as soon as that is something."""
     until = time.monotonic() + seconds
     while not (found := check()):
