@@ -262,6 +262,7 @@ HANDLERS: dict[str, Callable[..., None]] = {
 """By what a command begins with; the words after it, or from a lookahead on, are given."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_a_page_works(command, place):
     found = [(re.match(one, command), handle) for one, handle in HANDLERS.items()]

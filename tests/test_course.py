@@ -57,6 +57,7 @@ def text_of(path):
     return "\n".join(cell.source for cell in notebook(path).cells)
 
 
+@pytest.mark.slow
 def test_students_get_blanks_that_say_what_to_write(built):
     text = text_of(built / "student" / "01_tiny.ipynb")
     assert text.count("raise NotImplementedError") == 2

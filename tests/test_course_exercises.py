@@ -98,6 +98,7 @@ def test_every_exercise_is_written_and_checked() -> None:
     assert set(WRONG) == set(lab.names()) and all(len(some) >= 2 for some in WRONG.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", written())
 def test_the_solution_is_right(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     function = solution(name)
@@ -399,6 +400,7 @@ def test_networks_are_those_of_the_library() -> None:
 # Notebooks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("blank", [False, True], ids=["solved", "blank"])
 def test_a_notebook_runs(source: str, blank: bool, capsys: pytest.CaptureFixture[str]) -> None:

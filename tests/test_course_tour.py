@@ -238,6 +238,7 @@ def test_it_needs_numpy_and_matplotlib_alone():
                 assert node.module.partition(".")[0] in allowed
 
 
+@pytest.mark.slow
 def test_as_a_notebook_it_shows_pictures_with_a_text_and_no_widget():
     notebook = jupytext.read(SOURCE)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "", "language": "python"}

@@ -91,6 +91,7 @@ def test_executors_of_other_shapes(made, tmp_path):
     assert unit.done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "made",
     [

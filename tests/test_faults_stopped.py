@@ -196,7 +196,16 @@ def test_the_kernel_alone_killed(small, tmp_path):
     small.assert_whole(tmp_path)
 
 
+@pytest.fixture
+def heard():
+    """Ctrl-C is heard by the processes of a test, also where tests run in a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("phase", ["features", "notebook"])
 def test_ctrl_c(small, tmp_path, times, phase):

@@ -433,6 +433,7 @@ def pages(folder):
     }
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_html_in_names_does_not_run(tmp_path, monkeypatch):
     made = pages(tmp_path)

@@ -371,6 +371,7 @@ def test_the_sentence_says_where_a_band_is_wide():
     assert "no DR(0.9) depends" in text
 
 
+@pytest.mark.slow
 def test_the_sentence_says_that_a_band_of_fewer_orders_may_leave_out_the_redundancy_beside_it():
     """Also where no band has a width; and not where both rest on the same orders."""
     cases = {"Photos (part), a": noisy(), "Photos (part), b": noisy(1)}

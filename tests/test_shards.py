@@ -528,6 +528,7 @@ def command(given, out, shard):
     )
 
 
+@pytest.mark.slow
 def test_two_processes_of_one_shard_do_no_harm(tmp_path, given):
     out = tmp_path / "out"
     both = [command(given, out, "1/1") for _ in range(2)]

@@ -240,6 +240,7 @@ def test_where_images_do_not_vary_the_interval_is_that_of_a_mean_over_subsets():
     assert one.excess - one.low == pytest.approx(one.high - one.excess)
 
 
+@pytest.mark.slow
 def test_where_subsets_are_alike_the_interval_is_that_of_other_images():
     excesses, found = [], []
     for seed in range(100):

@@ -209,6 +209,7 @@ def test_without_fractions_logistic_probes_have_every_size(features):
     assert data_curves([small, whole], 0.9)["DR"].values[-1] == pytest.approx(1 - first / 40)
 
 
+@pytest.mark.slow
 def test_all_kinds_of_probes(features):
     found = all_sampled({"a": ProbedLayer(lambda: features, device="cpu")}, [1, 2])
     assert [kind for _, kind in found] == list(KINDS)

@@ -64,6 +64,7 @@ def expected():
     return [line.split(maxsplit=1) for line in block.splitlines()]
 
 
+@pytest.mark.slow
 def test_the_solved_notebooks_print_the_expected_numbers(printed):
     assert {name for name, _ in expected()} == {path.stem for path in SOURCES}
     for name, line in expected():

@@ -51,6 +51,7 @@ def jobs(tmp_path, monkeypatch):
     return plan("smoke", ["03_pretraining"], TYPED, tmp_path / "reports")
 
 
+@pytest.mark.slow
 def test_every_unit_has_a_name_of_its_own(tmp_path):
     every = units(plan("smoke", [], [], tmp_path))
     assert [step for step in STEPS for _ in of_step(every, step)] == [unit.step for unit in every]
@@ -237,6 +238,7 @@ def test_named_units_and_shards_from_the_command_line(jobs, capsys, tmp_path):
     assert named(units(jobs), names[1]).done
 
 
+@pytest.mark.slow
 def test_processes_do_units_side_by_side(jobs, monkeypatch):
     for name in executors.THREADS:  # what it sets is set back
         monkeypatch.setenv(name, "1")
@@ -254,6 +256,7 @@ PROBED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("notebook", "nets"), [("02_probes", NETS[:1]), ("03_pretraining", NETS), ("04_mrl", NETS)]
 )

@@ -120,6 +120,7 @@ def test_labels_in_words():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_TASKS)
 def test_a_network_from_scratch_sees_the_train_part_of_its_task_and_never_the_test_part(name):
     (trained,) = trained_on(name)
@@ -288,6 +289,7 @@ def tiny(monkeypatch):
     return put
 
 
+@pytest.mark.slow
 def test_training_on_a_task_is_noted_as_such(tiny, tmp_path):
     tiny(upstream="digits", images=320, held_out=100)
     about = json.loads(pretrain("tiny", tmp_path, device="cpu").with_suffix(".json").read_text())
@@ -309,6 +311,7 @@ def share_right(logits: torch.Tensor, labels: np.ndarray) -> float:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loss, options", [*LEARNED.items(), ("mrl", {"nesting": [8, 16], "shared": True})]
 )
@@ -385,6 +388,7 @@ def test_every_loss_is_trained_and_its_manifest_tells_the_truth(
         assert about["robust_top1"]["l2_0.5"] <= about["robust_top1"]["l2_0.25"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["dropout", "mrl"])
 def test_resumed_training_gives_the_same_network_where_the_loss_draws_or_learns(
     loss, tiny, tmp_path, monkeypatch
