@@ -14,6 +14,7 @@ import sys
 import time
 from importlib.util import find_spec
 from itertools import pairwise
+from pathlib import Path
 
 import diffused_redundancy as dr
 import numpy as np
@@ -348,6 +349,31 @@ def test_an_s3_server(tmp_path, result, monkeypatch):
         assert np.array_equal(result().accuracy.values, whole.accuracy.values)
     finally:
         server.stop()
+
+
+@pytest.mark.slow
+def test_an_s3_server_that_uv_brings(tmp_path):
+    """The same, where its packages are not installed: they are had for this test alone."""
+    if find_spec("s3fs") and find_spec("moto"):
+        pytest.skip("they are here")
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    install = [uv, "pip", "install", "--quiet", "--python", sys.executable]
+    install += ["--target", str(tmp_path / "packages"), "s3fs>=2024.6", "moto[server]>=5"]
+    try:
+        subprocess.run(install, check=True, capture_output=True, timeout=900)
+    except (OSError, subprocess.SubprocessError):
+        pytest.skip("s3fs and moto are not here, and cannot be had")
+    name = test_an_s3_server.__name__
+    paths = [str(tmp_path / "packages"), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"{__file__}::{name}"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
 
 
 @pytest.fixture

@@ -66,7 +66,9 @@ class Shard:
         return folder / FOLDER / f"{self.number:05d}-of-{self.of:05d}.safetensors"
 
 
-def key_of(shard: Shard, asked: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+def key_of(
+    shard: Shard, asked: Mapping[str, Any], files: Mapping[str, Any], code: Sequence[str] = ()
+) -> dict[str, Any]:
     """All that the sums are determined by; see :data:`KEY`.
 
     Parameters
@@ -76,6 +78,8 @@ def key_of(shard: Shard, asked: Mapping[str, Any], files: Mapping[str, Any]) -> 
         Settings.
     files : mapping
         The input: its address, and a fingerprint of its files.
+    code : sequence of str
+        Modules of this library that the arrays were read by.
     """
     return {
         "of": shard.of,
@@ -84,11 +88,10 @@ def key_of(shard: Shard, asked: Mapping[str, Any], files: Mapping[str, Any]) -> 
         "code": code_digest(
             "measures",
             "cluster.summed_shards",
-            "commands.arrays",
-            "commands.shards",
             "store.featurefile",
             "store.rows",
             "store.places",
+            *code,
         ),
         "versions": versions("torch", "numpy"),
     }

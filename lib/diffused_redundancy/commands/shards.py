@@ -145,7 +145,7 @@ def summed_shard(shard: Shard, asked: Asked, out: Path, device: str) -> str:
     if not place.kind:
         raise InputError(f"no file {place}")
     settings = asked.settings
-    key = key_of(shard, settings, asked.fingerprint())
+    key = key_of(shard, settings, asked.fingerprint(), code=("commands.arrays", "commands.shards"))
     ready = made = made_alike(shard, out, key)
     if made is None:
         X, y, _, _, notes = asked.read()

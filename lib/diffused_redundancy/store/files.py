@@ -130,7 +130,8 @@ def _remove(place: Path) -> None:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             elif path.name != _HELD:
-                path.unlink()
+                with suppress(OSError):
+                    path.unlink()
         if [path.name for path in place.iterdir()] == [_HELD]:
             (place / _HELD).unlink()
         place.rmdir()
